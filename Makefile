@@ -20,10 +20,10 @@ SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadsc
 COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS ?= # all but those of the benchmarks
 TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
-TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
+TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/ledger tests/model tests/read tests/stepup/flow \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
-TESTS_UVLOOP ?= tests/challenge tests/frameworks tests/limiter tests/mail tests/middleware tests/owners tests/passwords \
+TESTS_UVLOOP ?= tests/asgi tests/challenge tests/frameworks tests/ledger tests/mail tests/owners tests/passwords tests/stepup \
 	tests/store tests/test_loop.py
 
 say = @printf '\033[1m==>\033[0m %s\n'

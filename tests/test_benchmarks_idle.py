@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.apps.at_rest import GUARDS, build
 from benchmarks.idle import STARTS, _memory_mib, idle_tables
-from tests.middleware.driving import ask, http, log_in
+from tests.asgi.driving import ask, http, log_in
 
 SAID = {"low": 1.0, "median": 2.0, "high": 3.0}
 FOUND = {

@@ -34,8 +34,8 @@ from sekisho.simulate.demo import GUARDED
 from sekisho.simulate.phones import Phones
 from sekisho.simulate.population import Population
 from sekisho.simulate.service import DATABASE, ExampleService, add_owners
+from tests.asgi.driving import Shop
 from tests.browser import serving
-from tests.middleware.driving import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ from sekisho.ledger.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.model import Action, Decision, Finding, StoreUnavailable
 from sekisho.store import StoreConnection
 from sekisho.store.options import LineOptions
-from tests.limiter.charges import charge
+from tests.ledger.charges import charge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

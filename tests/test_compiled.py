@@ -14,7 +14,7 @@ import pytest
 import hatch_build
 from sekisho import LoginGuard
 from sekisho.model import Attempt
-from tests.limiter.charges import charge
+from tests.ledger.charges import charge
 
 WANTED = os.environ.get("TEST_COMPILED") == "1"
 

@@ -15,7 +15,7 @@ import pytest
 
 from sekisho import answer
 from sekisho.settings import TABLE, load
-from tests.middleware.driving import Clock
+from tests.asgi.driving import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sekisho import LoginGuard
-from tests.middleware.driving import RULED, Shop, answer
+from tests.asgi.driving import RULED, Shop, answer
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

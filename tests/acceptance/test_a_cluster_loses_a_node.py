@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho import LoginGuard
-from tests.middleware.driving import RULED, Answer, Shop, address, log_in
+from tests.asgi.driving import RULED, Answer, Shop, address, log_in
 from tests.store.lines import SLACK_S
 
 if TYPE_CHECKING:

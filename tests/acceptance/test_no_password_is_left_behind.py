@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.breach.pairs import PairDigests
+from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
 from tests.breach.hibp_server import range_api
 from tests.breach.making import corpus_file, digest
 from tests.breach.ranges import Ranges
 from tests.left_behind import capturing, dump
-from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from sekisho.testing import guarded
-from tests.middleware.driving import Shop, address
+from tests.asgi.driving import Shop, address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

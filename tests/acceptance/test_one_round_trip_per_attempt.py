@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.ledger import worker_sync as exchange
-from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
 from tests.store.lines import calls
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import httpx
 
 from tests.acceptance.processes import worker
-from tests.middleware.driving import address
+from tests.asgi.driving import address
 
 L = 5
 SETTINGS = {

@@ -12,8 +12,8 @@ from sekisho.challenge.captcha import TURNSTILE, CaptchaLimits, Siteverify, Solv
 from sekisho.stepup.factors.webhook import CodeMessage, Webhook, WebhookLimits
 from sekisho.store.vault import MemoryVault
 from tests.challenge.captcha_server import SECRET, siteverify_api
-from tests.challenge.test_webhook import KEY, Gateway
 from tests.loops import NewLoop, on_every_loop, run_on
+from tests.stepup.test_webhook import KEY, Gateway
 from tests.talking import CERTIFICATE, Talker, listening
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from tests.middleware.driving import SESSION, answer, read
+from tests.asgi.driving import SESSION, answer, read
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.ledger.worker_sync import News
+from tests.asgi.driving import FORM, OPEN, Answer, address, ask, form, guarded, http, log_in
 from tests.check.apps import Site, header_names
-from tests.middleware.driving import FORM, OPEN, Answer, address, ask, form, guarded, http, log_in
 
 if TYPE_CHECKING:
     from sekisho.wiring import LoginGuard

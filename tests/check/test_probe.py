@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.check import Result
+from tests.asgi.driving import JSON, OPEN, address, answer, guarded, log_in, read
 from tests.check.apps import Site
-from tests.middleware.driving import JSON, OPEN, address, answer, guarded, log_in, read
 
 if TYPE_CHECKING:
     from sekisho.check import DoorReport

@@ -19,7 +19,7 @@ from sekisho.check import missing_routes
 from sekisho.model import DoorKind
 from sekisho.settings import parse_doors
 from sekisho.testing import SECRET
-from tests.middleware.driving import OPEN, Shop, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 
 from sekisho.check import Result
 from sekisho.check.answer import TrialAnswer
-from tests.middleware.driving import OPEN, answer, guarded, read
+from tests.asgi.driving import OPEN, answer, guarded, read
 from tests.read.test_answers import NAMES, RECORDINGS, pairs, scope_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from sekisho.control import Act, Entry
 from sekisho.control.record import ControlRecord, decode
 from sekisho.record import replay
+from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop, until
-from tests.middleware.driving import HERE, OPEN, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 from sekisho.read import Digests
 from sekisho.record import replay
 from sekisho.testing import SECRET
+from tests.asgi.driving import HERE, Shop, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop, until
-from tests.middleware.driving import HERE, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pytest
 from sekisho.cli import tail
 from sekisho.record import Event, Subject
 from sekisho.record.lines import encode
+from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop
-from tests.middleware.driving import HERE, OPEN, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
-from tests.middleware.driving import HERE, OPEN, Shop, guarded, log_in
+from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

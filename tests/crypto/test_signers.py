@@ -15,7 +15,7 @@ from sekisho.read import Digests, SessionCredentials
 from sekisho.settings import load
 from sekisho.stepup.escrow import Escrow, Purpose, Ticket
 from sekisho.stepup.session_binding import SessionBinding, SessionBindings
-from tests.challenge.proving import memory
+from tests.stepup.proving import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from starlette.routing import Mount, Route
 from sekisho import LoginGuard
 from sekisho.model import DEVICE_CLASS, Device
 from sekisho.testing import SECRET
-from tests.middleware.driving import Shop
+from tests.asgi.driving import Shop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

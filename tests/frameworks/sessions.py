@@ -35,7 +35,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.middleware.step_up.driving import OWNERS
+from tests.stepup.flow.driving import OWNERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ import pytest
 import uvicorn
 
 from sekisho.model import Device
+from tests.asgi.driving import Line, address
 from tests.frameworks.on_django import configured, on_django
 from tests.frameworks.services import ACCOUNT, CLASSES, PASSWORD, SERVICES, WELCOME, WRONG, Built, L, on_fastapi
-from tests.middleware.driving import Line, address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

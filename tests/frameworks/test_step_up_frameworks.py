@@ -17,7 +17,7 @@ from tests.frameworks.sessions import (
     on_quart,
     on_starlette,
 )
-from tests.middleware.step_up.driving import STEP, STRANGE, Site
+from tests.stepup.flow.driving import STEP, STRANGE, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.middleware.driving import address
+from tests.asgi.driving import address
 from tests.real.catalogue import SERVICES
 from tests.real.client import Client
 from tests.real.document import DOCUMENT, table_of

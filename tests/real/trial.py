@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from tests.middleware.driving import address
+from tests.asgi.driving import address
 from tests.real.client import Client
 from tests.real.serve import L, code
 from tests.servers import free_port

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.middleware.conftest import clock
+from tests.asgi.conftest import clock
 
 __all__ = ["clock"]

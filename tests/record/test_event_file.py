@@ -19,7 +19,7 @@ from sekisho.record import event_file as module
 from sekisho.record.appender import Appender
 from sekisho.record.flood import Flood
 from sekisho.record.lines import decode
-from tests.middleware.driving import OPEN, Shop, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, guarded, log_in
 from tests.record.made import AT_US
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import pytest
 
 from sekisho.model import Action, Decision, Finding
 from sekisho.record import RefusalLog
-from tests.middleware.driving import OPEN, Shop, ask, form, guarded, http, log_in
+from tests.asgi.driving import OPEN, Shop, ask, form, guarded, http, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.middleware.driving import Clock
+    from tests.asgi.driving import Clock
 
 
 class Timers:
@@ -173,7 +173,7 @@ def test_a_quiet_end_says_nothing(lines: Callable[[], list[str]]) -> None:
 
 UNCONFIGURED = """
 import asyncio
-from tests.middleware.driving import Shop, guarded, log_in
+from tests.asgi.driving import Shop, guarded, log_in
 
 async def main():
     app = guarded(Shop(), limit_ip="1/hour")

@@ -15,8 +15,8 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import RedisLedger
 from sekisho.model import Limit
-from tests.limiter.charges import HOUR, charge
-from tests.limiter.stores import let_in, only
+from tests.ledger.charges import HOUR, charge
+from tests.ledger.stores import let_in, only
 from tests.store.lines import SLACK_S
 from tests.store.proxy import Proxy
 

@@ -21,7 +21,7 @@ WHAT_TO_CHECK = (
     "middleware/sekisho/store/protocol.py uses privates of redis-py and was tested with 8.1. Check there that "
     "`AbstractConnection._writer` is still the asyncio.StreamWriter of an open connection, whose protocol may be "
     "replaced, and that `redis._parsers._AsyncHiredisParser.parse_error` still makes the exception of an error reply. "
-    "Run tests/store and tests/limiter, then change the range in pyproject.toml and TESTED here"
+    "Run tests/store and tests/ledger, then change the range in pyproject.toml and TESTED here"
 )
 
 

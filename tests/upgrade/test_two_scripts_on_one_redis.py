@@ -23,8 +23,8 @@ from sekisho.ledger.redis import (
     unpack_verdict,
 )
 from sekisho.model import Charge, Charged, Limit
-from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
-from tests.limiter.stores import KEYS, only
+from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
+from tests.ledger.stores import KEYS, only
 from tests.upgrade.versions import landed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from sekisho.model import Credentials, Door, DoorKind, Unreadable
 from sekisho.read import Doors, read_credentials
 from sekisho.settings.doors import parse_doors
-from tests.middleware.driving import FORM, OPEN, address, ask, guarded, http
+from tests.asgi.driving import FORM, OPEN, address, ask, guarded, http
 from tests.read.making import scope
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from werkzeug.http import parse_cookie as werkzeug_cookies
 from sekisho.model import DoorKind
 from sekisho.settings.doors import parse_doors
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
-from tests.middleware.driving import FORM, http
+from tests.asgi.driving import FORM, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,0 +1,16 @@
+"""A clock that the test controls, for counters kept in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.asgi.driving import Clock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of every guard made in this test: its counters and its shed read it."""
+    clock = Clock()
+    monkeypatch.setattr("sekisho.wiring.clocks.unix_us", clock)
+    monkeypatch.setattr("sekisho.wiring.clocks.monotonic_us", clock)
+    return clock

@@ -1,0 +1,145 @@
+"""A receipt holds all that settling needs, and no other bytes pass for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.model import Charge, Spread, Verdict
+from tests.ledger.charges import LIMITS, SECOND, T0, charge
+
+
+def exactly(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
+def up_to(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
+
+
+charges = st.builds(
+    Charge,
+    network=exactly(16),
+    networks=st.lists(exactly(16), max_size=4).map(tuple),
+    ip=exactly(16),
+    device=exactly(16),
+    account=st.just(b"") | exactly(16),
+    lane=st.just(b"") | exactly(8),
+    lane_generation=up_to(32),
+    secret=st.just(b"") | exactly(4),
+    account_tag=exactly(4),
+    ip_tag=exactly(4),
+    pair_tag=exactly(4),
+    member_tag=exactly(4),
+    exempt=st.booleans(),
+)
+verdicts = st.builds(
+    Verdict,
+    at_us=up_to(64),
+    charged=up_to(4),
+    ip_wait_us=up_to(64),
+    network_wait_us=up_to(64),
+    device_wait_us=up_to(64),
+    account_wait_us=up_to(64),
+    lane_wait_us=up_to(64),
+    lane_spent=st.booleans(),
+    failures=up_to(16),
+    young=st.booleans(),
+    counters_lost=st.booleans(),
+    spread=st.just(Spread(1, 2, 3, 4, 5)),
+    account_at_us=up_to(64),
+    own_families=up_to(3),
+    tagged=st.sampled_from([0, 64, 128, 192]),
+    last=st.booleans(),
+    network_at=st.integers(0, 3),
+).map(lambda verdict: verdict if verdict.counters_lost else verdict._replace(own_families=0))
+VERDICT = UNHINDERED._replace(at_us=T0)
+PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
+
+
+@given(charged=charges, verdict=verdicts)
+def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> None:
+    """A receipt returns the charge except tags that stay, and the verdict's time, kind and counters."""
+    found, said = unpack_receipt(pack_receipt(charged, verdict))
+
+    pair = charged.pair_tag if verdict.tagged & 64 else bytes(4)
+    member = charged.member_tag if verdict.tagged & 128 else bytes(4)
+    assert found == charged._replace(pair_tag=pair, member_tag=member)
+    assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
+    assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
+    assert said.own_families == verdict.own_families
+
+
+@given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
+def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool, proved: bool) -> None:
+    """Settling by receipt leaves the ledger as settling by the verdict does."""
+    own = charge(number, number, lane=lane, v6=v6)
+    by_hand: dict[bytes, ledger.Record] = {}
+    verdict = ledger.apply(by_hand, own, LIMITS, T0)
+    by_receipt = dict(by_hand)
+
+    ledger.undo(by_hand, own, verdict, LIMITS, T0 + SECOND, proved=proved)
+    ledger.undo(by_receipt, *unpack_receipt(pack_receipt(own, verdict)), LIMITS, T0 + SECOND, proved=proved)
+
+    assert by_receipt == by_hand
+
+
+@given(packed=st.binary(max_size=400))
+def test_foreign_bytes_are_refused(packed: bytes) -> None:
+    """Foreign bytes raise a `ValueError` and nothing else; bytes that unpack are the one form of their content."""
+    try:
+        found = unpack_receipt(packed)
+    except ValueError:
+        return
+    assert pack_receipt(*found) == packed
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        PACKED[:-1],
+        PACKED + b"\0",
+        PACKED + bytes(16),
+        b"\1" + PACKED[1:],
+        PACKED[:1] + bytes([PACKED[1] | 32]) + PACKED[2:],
+        PACKED[:1] + bytes([PACKED[1] & ~1]) + PACKED[2:],
+        PACKED[:2] + b"\1" + PACKED[3:],
+        PACKED[:3] + b"\x10" + PACKED[4:],
+    ],
+    ids=["empty", "short", "long", "a network more", "version", "flag", "flag off", "networks", "charged"],
+)
+def test_no_bit_that_nothing_reads(packed: bytes) -> None:
+    """Every bit is read: another length, version or flag, or bytes of an absent part, are refused."""
+    with pytest.raises(ValueError, match=r"^not a receipt$"):
+        unpack_receipt(packed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        charge()._replace(ip=b"short"),
+        charge()._replace(network=b"short"),
+        charge()._replace(device=b"short"),
+        charge()._replace(account=b"short"),
+        charge()._replace(lane=b"short"),
+        charge()._replace(account_tag=b"tag"),
+        charge()._replace(ip_tag=b"tag"),
+        charge()._replace(pair_tag=b"longer"),
+        charge()._replace(member_tag=b"longer"),
+        charge()._replace(secret=b"too long for it"),
+        charge()._replace(networks=(b"short",)),
+        charge()._replace(networks=(bytes(16),) * 5),
+        charge()._replace(networks=(bytes(16),) * 256),
+        charge()._replace(lane_generation=2**32),
+        charge()._replace(lane_generation=-1),
+    ],
+)
+def test_what_could_not_come_back_is_not_packed(wrong: Charge) -> None:
+    """A charge that cannot be restored is not packed: cut digests would settle another's counters."""
+    with pytest.raises(ValueError, match=r"receipt|charge"):
+        pack_receipt(wrong, VERDICT)

@@ -1,0 +1,374 @@
+"""Records in Redis expire, confirm nothing to a reader, and tolerate any foreign data."""
+
+from __future__ import annotations
+
+from math import ceil
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import FRESH
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
+from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
+from tests.ledger.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.ledger.arithmetic import Record
+    from sekisho.model import Charge, Verdict
+    from tests.servers import RedisServer
+
+VICTIM = charge(0, 1, ip=1)
+LIVES_MS_MAX = (90 * 24 * HOUR // 1_000 + SPARE_MS) * 65 // 64 + 1
+
+
+def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:
+    return lua.run(now_us, [(each, pack_charge(each)) for each in charges])
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 71: a record's expiry is set in the call that writes it, and equals the reference's.
+
+    A bucket's expiry is that of its last member plus a sixty-fourth, so that not every write moves it.
+    """
+    book: dict[bytes, Record] = {}
+    history = [
+        *[charge(n, n, ip=n % 3, network=n % 2) for n in range(20)],
+        *[charge(0, n, lane=n % 4) for n in range(20)],
+        *[charge(0, 1, v6=True) for _ in range(9)],
+    ]
+    expected = [ledger.apply(book, each, LIMITS, T0) for each in history]
+    found = enter(lua, *history)
+    assert expected == found
+    for each, verdict in list(zip(history, found, strict=True))[::3]:
+        ledger.undo(book, each, verdict, LIMITS, T0, renewed=True)
+        lua.run(T0, [(each, pack_settlement(each, verdict, renewed=True))])
+
+    for key, reference in {key: at for each in history for key, at in places(each).items()}.items():
+        shared = not client.exists(key) and client.exists(in_bucket(key)[0])
+        left_ms = max(0, client.pttl(in_bucket(key)[0] if shared else key) - SPARE_MS)
+        life_ms = ceil((ledger.expires_us(book.get(reference, FRESH), T0) - T0) / 1_000)
+        assert life_ms - 60_000 <= left_ms <= (LIVES_MS_MAX if shared else life_ms), key
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client: redis.Redis) -> None:
+    """In one batch with newcomers, attempts without an account are counted and leave no tag at any account."""
+    named = [charge(n, n, ip=n, device=n) for n in range(5)]
+    nameless = [charge(n, n, ip=n, device=n, network=1)._replace(account=b"", secret=b"") for n in range(5, 10)]
+    book: dict[bytes, Record] = {}
+    expected = [ledger.apply(book, each, LIMITS, T0) for each in named + nameless]
+
+    assert expected == enter(lua, *named, *nameless)
+    found = {key: at for each in nameless for key, at in places(each).items()}
+    assert [book[at] for at in found.values()] == [
+        record._replace(seen=book[at].seen) for record, at in zip(lua.records(found), found.values(), strict=True)
+    ]
+    assert not any(record.seen.size for record in lua.records(found))
+    assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)}) - len(named)
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 71: an expiry is rewritten only when it moves, as with the next half-window."""
+    ends = []
+    for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
+        enter(lua, VICTIM, now_us=now_us)
+        left_us = [1_000 * (client.pttl(key) - SPARE_MS) for key in KEYS.network(VICTIM)]
+        ends.append([round((now_us + left) / MINUTE) for left in left_us])
+
+    book: dict[bytes, Record] = {}
+    for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
+        ledger.apply(book, VICTIM, LIMITS, now_us)
+    at_last = [round(ledger.expires_us(book[key], now_us) / MINUTE) for key in ledger.network_keys(VICTIM)]
+    assert ends[0][::2] == ends[1][::2]  # network and device: their tags outlive their counters
+    assert at_last == ends[2]
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_record_with_nothing_left_in_it_leaves(lua: LuaLedger, client: redis.Redis) -> None:
+    """A refunded attempt without account or secret leaves no record."""
+    bare = charge()._replace(account=b"", secret=b"")
+    (verdict,) = enter(lua, bare)
+    lua.run(T0, [(bare, pack_settlement(bare, verdict, renewed=False))])
+
+    assert client.dbsize() == 0
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_redis_confirms_no_right_password(lua: LuaLedger, client: redis.Redis) -> None:
+    """R12: after the owner's success no record holds a tag of pair or member; before it they do."""
+    (verdict,) = enter(lua, VICTIM)
+    assert _holding(client, VICTIM) == {"pair", "member"}
+
+    lua.run(T0, [(VICTIM, pack_settlement(VICTIM, verdict, renewed=False))])
+
+    assert _holding(client, VICTIM) == set()
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_known_devices_password_is_never_written(lua: LuaLedger, client: redis.Redis) -> None:
+    """R12: the password of a known device, with which owners log in all day, never has a tag in Redis."""
+    enter(lua, VICTIM._replace(lane=b"l" * 8))
+
+    assert _holding(client, VICTIM) == set()
+
+
+async def test_the_clock_is_the_stores(redis_url: str, redis_server: RedisServer) -> None:
+    """Row 72: verdicts use the store's clock; a worker's own, an hour off, is never sent."""
+    line = open_line(redis_url, LIMITS, deadline_us=5 * SECOND)
+    before = redis_server.cli("TIME")
+    verdict = await RedisLedger(line, "t").charge(VICTIM)
+    after = redis_server.cli("TIME")
+    await line.aclose()
+
+    assert _us(before) <= verdict.at_us <= _us(after)
+
+
+def _us(time: tuple[int, int]) -> int:
+    return time[0] * SECOND + time[1]
+
+
+def _holding(client: redis.Redis, each: Charge) -> set[str]:
+    everything = b"|".join(value for key in client.scan_iter() for value in read(client, key))
+    tags = {"pair": each.pair_tag, "member": each.member_tag}
+    return {name for name, tag in tags.items() if tag in everything}
+
+
+def read(client: redis.Redis, key: bytes) -> list[bytes]:
+    values: list[Any] = [*client.hvals(key)] if client.type(key) == b"hash" else [client.get(key) or b""]
+    return values
+
+
+# Bytes that no version has written.
+
+
+def _written(lua: LuaLedger, *, devices: int = 1) -> dict[bytes, bytes]:
+    """The records of five failures and the victim's devices; with a device the account has its own key."""
+    enter(lua, *[charge(0, n, ip=1) for n in range(5)], *[charge(0, 1, ip=1, lane=n) for n in range(devices)], VICTIM)
+    found = places(VICTIM)
+    return dict(zip(found, lua.values(found), strict=True))
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "a byte": lambda _: b"\x01",
+    "a later version": lambda value: b"\x09" + value[1:],
+    "version 0": lambda value: b"\x00" + value[1:],
+    "cut short": lambda value: value[:-1],
+    "cut in the head": lambda value: value[:10],
+    "too long": lambda value: value + b"\x00",
+    "more limits than there are": lambda value: value[:1] + b"\xff" + value[2:],
+    "text": lambda _: b"hello, I am somebody else's value",
+}
+
+
+@pytest.mark.parametrize("devices", [0, 1])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_not_ours_reads_as_absent(lua: LuaLedger, redis_server: RedisServer, damage: str, devices: int) -> None:
+    """Foreign bytes, after a downgrade or beside another program, read as absent, and the batch's others are
+    unaffected.
+    """
+    redis_server.cli("FLUSHALL")
+    neighbour = charge(1, 1, network=1)
+    fresh = enter(lua, VICTIM, neighbour)
+    redis_server.cli("FLUSHALL")
+    for key, value in _written(lua, devices=devices).items():
+        lua.plant(key, DAMAGES[damage](value))
+
+    assert enter(lua, VICTIM, neighbour) == fresh
+    assert all(0 < left <= LIVES_MS_MAX for left in lua.lives_ms())
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_value_of_another_type_reads_as_absent(lua: LuaLedger, client: redis.Redis) -> None:
+    """A value of another type, such as a list, reads as absent and is overwritten."""
+    for key in KEYS.of(VICTIM):
+        client.rpush(key, "x")
+
+    (verdict,) = enter(lua, VICTIM)
+
+    assert (verdict.failures, verdict.throttle_wait_us) == (1, 0)
+    unused = KEYS.account(VICTIM)[1]
+    assert all(client.pttl(key) > 0 for key in KEYS.of(VICTIM) if key != unused)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: redis.Redis) -> None:
+    """With any bytes in any record verdicts have waits of at most a period, now and later."""
+    client.flushall()
+    for key, value in _written(lua, devices=data.draw(st.integers(0, 1))).items():
+        junk, at = data.draw(st.binary(max_size=60)), data.draw(st.integers(0, len(value)))
+        lua.plant(key, data.draw(st.sampled_from([junk, value[:at] + junk + value[at + len(junk) :]])), SPARE_MS)
+
+    for now_us in (T0, T0 + SECOND, T0 + HOUR):
+        verdict, _, _ = enter(lua, VICTIM, VICTIM._replace(lane=b"l" * 8), charge(1), now_us=now_us)
+        lua.run(now_us, [(VICTIM, pack_settlement(VICTIM, verdict, renewed=False))])
+        assert max(verdict.ip_wait_us, verdict.network_wait_us, verdict.device_wait_us) <= 24 * HOUR
+        assert verdict.account_wait_us <= HOUR + MINUTE
+        assert all(left > 0 for left in lua.lives_ms())
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_call_that_fails_leaves_nothing_to_the_next(lua: LuaLedger) -> None:
+    """A failed call leaves the next nothing: neither unreadable limits nor half a batch stay in the library."""
+    enter(lua, VICTIM)
+    for _ in range(2):
+        with pytest.raises(redis.ResponseError):
+            lua.call(T0, [(KEYS.of(VICTIM), pack_charge(VICTIM)), (KEYS.of(VICTIM), b"cut short")])
+        with pytest.raises(redis.ResponseError):
+            lua.call(T0, [(KEYS.of(VICTIM), pack_charge(VICTIM))], limits=lua._limits[:-1])
+
+    assert [each.failures for each in enter(lua, VICTIM)] == [2]
+
+
+# Accounts in buckets.
+
+
+def neighbours(count: int) -> list[Charge]:
+    """Accounts that share the victim's bucket, each from its own network."""
+    bucket, chance = VICTIM.account[:2], Random(5)
+    top = VICTIM.account[2] & 0xC0
+    return [
+        charge(0, number, network=number)._replace(account=bucket + bytes([top + number % 64]) + chance.randbytes(13))
+        for number in range(count)
+    ]
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) -> None:
+    """A bucket stays one packed block; an account under attack or with devices moves to its own key."""
+    bucket, own = KEYS.account(VICTIM)
+    enter(lua, *neighbours(60))
+    enter(lua, *[charge(0, number, ip=1, network=90 + number, lane=number) for number in range(12)])
+
+    assert client.hlen(bucket) == 60
+    assert client.object("ENCODING", bucket) == b"listpack"
+    assert client.strlen(own) > 64
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_an_account_that_calms_down_goes_back_into_its_bucket(lua: LuaLedger, client: redis.Redis) -> None:
+    """An account that calms down moves back into its bucket, and is in one place at any time."""
+    bucket, own = KEYS.account(VICTIM)
+    enter(lua, *[charge(0, number, network=number) for number in range(8)], now_us=T0)
+    assert (client.exists(own), client.exists(bucket)) == (1, 0)
+
+    enter(lua, VICTIM, now_us=T0 + 3 * HOUR)
+
+    assert (client.exists(own), client.hlen(bucket)) == (0, 1)
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 93: fields do not expire, but each newcomer removes a bounded number of expired neighbours."""
+    bucket, _ = KEYS.account(VICTIM)
+    now_us, newcomers = T0, neighbours(4_000)
+    lua.limit(ROOMY)
+    for at in range(0, len(newcomers), 40):
+        batch = newcomers[at : at + 40]
+        verdicts = enter(lua, *batch, now_us=now_us)
+        # Succeeded: only its origin is remembered, for an hour.
+        settlements = [
+            (each, pack_settlement(each, verdict, renewed=False)) for each, verdict in zip(batch, verdicts, strict=True)
+        ]
+        lua.run(now_us, settlements)
+        now_us += HOUR
+    lua.limit(LIMITS)
+
+    assert (
+        40 <= client.hlen(bucket) < 200
+    )  # the last hour left forty to remember, or eighty over the turn of a half-window
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 13.4: four hundred invented names are gone a day later, as each newcomer checks some."""
+    bucket, _ = KEYS.account(VICTIM)
+    names = neighbours(440)
+    lua.limit(ROOMY)
+    for at in range(0, 400, 40):
+        enter(lua, *names[at : at + 40])
+    before = client.hlen(bucket)
+    for number, each in enumerate(names[400:]):
+        enter(lua, each, now_us=T0 + 25 * HOUR + number * MINUTE)
+    lua.limit(LIMITS)
+
+    assert before == 400
+    assert client.hlen(bucket) == 40
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) -> None:
+    """Failures of the day survive any number of newcomers that check them."""
+    bucket, _ = KEYS.account(VICTIM)
+    for number in range(0, 400, 40):
+        enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number // 40 * HOUR)
+
+    assert client.hlen(bucket) == 400
+
+
+class Full:
+    """A Redis with full memory, asked by `EVALSHA`: it runs no library function then."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self.client = redis.Redis(unix_socket_path=str(server.socket_path))
+        self._script = self.client.register_script(ledger_script(LIMITS).source.decode())
+
+    def call(self, *operations: tuple[list[bytes], bytes], now_us: int = T0) -> bytes:
+        keys = [key for each, _ in operations for key in each]
+        packed: bytes = self._script(keys, [pack_limits(LIMITS), now_us, *[argument for _, argument in operations]])
+        return packed
+
+    def refuses(self, *operations: tuple[list[bytes], bytes], now_us: int = T0) -> None:
+        """Make writes fail for want of memory, and make room again."""
+        self._server.cli("CONFIG", "SET", "maxmemory", "1")
+        with pytest.raises(redis.ResponseError, match="maxmemory"):
+            self.call(*operations, now_us=now_us)
+        self._server.cli("CONFIG", "SET", "maxmemory", "0")
+
+
+def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:
+    return [(KEYS.of(each), pack_charge(each)) for each in charges]
+
+
+@pytest.mark.parametrize("lane", [1, None], ids=["member", "newcomer"])
+def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int | None) -> None:
+    """Row 5.3: with full memory the write of one account fails, and its bucket's 63 others stay as they were."""
+    full = Full(own_redis_server)
+    full.call(*_charged(*neighbours(63)))
+    bucket, _ = KEYS.account(VICTIM)
+    before = full.client.hgetall(bucket)
+    assert len(before) == 63
+
+    # A device in its lane changes its account alone, so nothing fails before it.
+    one = VICTIM if lane is None else neighbours(63)[5]
+    full.refuses(*_charged(one._replace(lane=b"l" * 8)))
+
+    assert full.client.hgetall(bucket) == before
+
+
+def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) -> None:
+    """Row 5.3: an account that moves between bucket and own key is written there before it is removed here."""
+    full = Full(own_redis_server)
+    bucket, own = KEYS.account(VICTIM)
+    in_lanes = [VICTIM._replace(lane=bytes([n]) * 8) for n in range(3)]
+    full.call(*_charged(in_lanes[0]))
+    assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
+    full.refuses(*_charged(*in_lanes[1:]))
+    assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
+
+    full.call(*_charged(*in_lanes[1:]))
+    assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)
+    full.refuses(*_charged(in_lanes[0]), now_us=T0 + 90 * MINUTE)  # two lanes have expired
+    assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)

@@ -1,0 +1,134 @@
+"""A site with every factor and two owners; messages to hooks are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pyotp
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sekisho.owners import Contact, MemoryOwners
+from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
+from sekisho.stepup.factors.senders import Senders
+from sekisho.stepup.webauthn import WebAuthn
+from tests.stepup.authenticator import Authenticator
+from tests.stepup.proving import NOW, SECRETS, memory
+from tests.stepup.proving import Clock as Ticking
+
+if TYPE_CHECKING:
+    from sekisho.mail import Mailer, Service
+    from sekisho.stepup.attempt_limits import CodeTrial
+    from sekisho.stepup.factors import Proof, TotpOffer
+    from sekisho.stepup.factors.webhook import CodeMessage
+
+ORIGIN = "https://shop.example"
+EVERY = ("webauthn", "totp", "email", "webhook")
+BOUND = b"this browser"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Notes(Senders):
+    """The notices to owners, kept as well as sent."""
+
+    def __init__(self, mailer: Mailer | None, service: Service | None) -> None:
+        self.codes: list[CodeMessage] = []
+        self.changes: list[tuple[str, str]] = []
+        super().__init__(mailer, service, None, self._keep)
+
+    async def _keep(self, message: CodeMessage) -> None:
+        self.codes.append(message)
+
+    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
+        self.changes.append((factor, change))
+        super().factor_changed(person, factor, change)
+
+
+class Site:
+    def __init__(self, mailer: Mailer | None = None, service: Service | None = None) -> None:
+        self.clock = Clock()
+        self.vault_clock = Ticking()
+        self.vault = memory(self.vault_clock)
+        self.owners = MemoryOwners(
+            {
+                "alice": Contact("1", "alice@mail.example", "en"),
+                "Alice": Contact("1", "alice@mail.example", "en"),
+                "bob": Contact("2", None, "ja"),
+            }
+        )
+        self.sender = Notes(mailer, service)
+        web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
+        secrets = tuple(SECRETS)
+        self.factors = Factors(
+            EVERY, self.owners, self.vault, secrets, passkeys=web, sender=self.sender, clock_s=self.clock
+        )
+        self.enrolling = Enrolling(
+            self.owners, self.vault, secrets, passkeys=web, sender=self.sender, issuer="Shop", clock_s=self.clock
+        )
+
+    async def person(self, account: str = "alice") -> AccountOwner:
+        return await self.factors.person(account)
+
+    async def trial(self, account: str = "alice", challenge: bytes = b"c" * 16, *, right: bool = True) -> CodeTrial:
+        return self.factors.trial(challenge, await self.person(account), behind_right_secret=right)
+
+    async def shown(
+        self,
+        factor: str,
+        code: str = "",
+        credential: bytes = b"",
+        *,
+        account: str = "alice",
+        challenge: bytes = b"c" * 16,
+        right: bool = True,
+        bound_to: bytes = BOUND,
+    ) -> Proof | None:
+        """Show a proof as a request would."""
+        person = await self.person(account)
+        trial = self.factors.trial(challenge, person, behind_right_secret=right)
+        return await self.factors.prove(trial, person, ShownFactor(factor, code, credential), bound_to)
+
+    async def app(self, account: str = "alice") -> pyotp.TOTP:
+        """An enrolled authenticator app; the time step that enrolled it has passed."""
+        person = await self.person(account)
+        offer = await self.enrolling.begin_totp(person)
+        made = await self.enrolling.confirm_totp(person, offer.state, self.code_of(offer), "Phone")
+        assert made is not None
+        self.clock.now_s += 30
+        return pyotp.TOTP(offer.secret_text.replace(" ", ""))
+
+    def code_of(self, offer: TotpOffer) -> str:
+        return pyotp.TOTP(offer.secret_text.replace(" ", "")).at(int(self.clock.now_s))
+
+    def code(self, app: pyotp.TOTP) -> str:
+        return app.at(int(self.clock.now_s))
+
+    def wrong(self, app: pyotp.TOTP) -> str:
+        """A code of no time step nearby."""
+        near = {app.at(int(self.clock.now_s) + drift * 30) for drift in (-1, 0, 1)}
+        return next(text for number in range(9) if (text := f"{number:06}") not in near)
+
+    async def passkey(self, account: str = "alice", credential_id: bytes = b"i" * 32) -> Authenticator:
+        key = Authenticator(ORIGIN, ec.generate_private_key(ec.SECP256R1()), credential_id=credential_id)
+        person = await self.person(account)
+        options, state = await self.enrolling.passkey_options(person)
+        await self.enrolling.confirm_passkey(person, state, key.create(options), "Key")
+        return key
+
+    async def assertion(
+        self, key: Authenticator, account: str = "alice", challenge: bytes = b"c" * 16, bound_to: bytes = BOUND
+    ) -> bytes:
+        person, trial = await self.person(account), await self.trial(account, challenge)
+        return key.get(await self.factors.passkey_options(trial, person, bound_to, account_digest=b"counted"))
+
+    async def told(self) -> None:
+        """Wait until the hook has taken all queued messages."""
+        await asyncio.sleep(0)
+        await self.sender.aclose()

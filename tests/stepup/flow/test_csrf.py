@@ -1,0 +1,246 @@
+"""Behind the seal a log-in sees its CSRF cookie, but no session under that name; the log says what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.asgi.driving import OPEN, Answer, answer
+from tests.stepup.flow.driving import Client, Shop, Site, challenge
+
+if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
+
+DJANGO = "a1B2" * 8
+RULED = "POST /login form:username,password success=303:/account"
+
+
+class Careful(Shop):
+    """A shop that wants its token in a cookie and in a header, as Django's scripts send it."""
+
+    def __init__(self, cookie: str = "csrftoken") -> None:
+        super().__init__()
+        self.cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        token = headers.get(b"x-csrftoken", b"-")
+        if scope["path"] == "/login" and f"{self.cookie}=".encode() + token not in headers.get(b"cookie", b""):
+            self.saw.append(headers)
+            return await answer(send, 403, body=b"no token")
+        return await super().__call__(scope, receive, send)
+
+
+async def settled(_: Site) -> None:
+    """Let the loop turn until the background runs have ended: none of them waits for more than that."""
+    for _turn in range(60):
+        await asyncio.sleep(0)
+
+
+async def log_in(client: Client, cookie: str = "csrftoken", token: str = DJANGO, password: str = "right") -> Answer:
+    client.jar |= {cookie: token, "session": "old"}
+    headers = [(b"content-type", b"application/x-www-form-urlencoded"), (b"x-csrftoken", token.encode())]
+    return await client.log_in(password=password, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("csrftoken", DJANGO),  # Django's secret
+        ("csrftoken", DJANGO * 2),  # and masked
+        ("csrftoken", "0f" * 64),  # Litestar
+        ("csrftoken", "ImFiY2RlZmdoIg.Zz1-aQ.bXk1c2lnbmF0dXJlLTAxMjM0NTY3"),  # starlette-csrf, asgi-csrf
+        ("XSRF-TOKEN", "6f2a1c3e-0000-4000-8000-0123456789ab"),
+        ("fastapi-csrf-token", "ImFiY2RlZmdoIg.Zz1-aQ.bXk1c2lnbmF0dXJlLTAxMjM0NTY3"),
+    ],
+)
+async def test_an_owner_logs_in_where_the_form_needs_its_csrf_cookie(name: str, value: str) -> None:
+    """Without `cookies=` an owner on a new device gets the form's CSRF cookie through; once nobody could, and no log
+    line said so.
+    """
+    site = Site(shop=Careful(name), settings={"login": RULED})
+    await site.enrol()
+    client = site.client()
+
+    shown = await client.show(challenge(await log_in(client, name, value)), site.code())
+
+    assert shown.status == 303
+    assert site.shop.saw[0][b"cookie"] == f"{name}={value}".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("csrftoken", "hana|1|root"),  # no library writes such a token
+        ("csrftoken", "short"),
+        ("csrftoken", "a" * 400),
+        ("fastapi-csrf-token", DJANGO),
+        ("csrf", DJANGO),
+        ("session_csrftoken", DJANGO),
+        ("CSRFTOKEN", DJANGO),
+    ],
+)
+async def test_nothing_else_that_is_called_so_is_seen(name: str, value: str) -> None:
+    """A value that is no CSRF token is hidden: a service could keep a session under that name."""
+    site = Site(shop=Careful(name), settings={"login": RULED})
+    client = site.client()
+
+    await log_in(client, name, value)
+    await settled(site)
+
+    assert b"cookie" not in site.shop.saw[0]
+
+
+async def test_a_cookie_that_a_rule_takes_for_a_session_is_no_csrf_cookie() -> None:
+    """A cookie that a success rule takes for a session is hidden at every door: the run would log the attacker's
+    session in.
+    """
+    doors = "POST /login form:username,password; POST /other form:username,password success=cookie:csrftoken"
+    site = Site(shop=Careful(), settings={"login": doors})
+
+    await log_in(site.client())
+    await settled(site)
+
+    assert b"cookie" not in site.shop.saw[0]
+
+
+@pytest.mark.parametrize("account", ["hana", ""])
+async def test_a_cookie_that_shows_a_session_by_itself_is_no_csrf_cookie(account: str) -> None:
+    """A cookie that identifies a session by itself is hidden, if the application can tell whose session a request
+    is.
+    """
+
+    def whose(scope: Any) -> str | None:
+        return account if b"csrftoken" in dict(scope["headers"]).get(b"cookie", b"") else None
+
+    site = Site(shop=Careful(), settings={"login": RULED, "session_account": whose})
+
+    await log_in(site.client())
+    await settled(site)
+
+    assert b"cookie" not in site.shop.saw[0]
+
+
+async def test_a_session_in_a_csrf_cookies_clothes_is_not_logged_in() -> None:
+    """A success that sets no new credential used one that the client held, so it counts as no success."""
+
+    class Worn(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] != "/login":
+                return await super().__call__(scope, receive, send)
+            self.saw.append(dict(scope["headers"]))
+            return await answer(send, 303, [(b"location", b"/account")])
+
+    site = Site(shop=Worn(), settings={"login": RULED})
+    await site.enrol()
+    client = site.client()
+
+    shown = await client.show(challenge(await log_in(client)), site.code())
+
+    assert site.shop.saw[0][b"cookie"] == f"csrftoken={DJANGO}".encode()
+    assert shown.status != 303
+
+
+async def test_what_is_missing_is_said_at_the_first_sealed_403(caplog: pytest.LogCaptureFixture) -> None:
+    """The first sealed 403 logs the missing cookie once, with its name from our own table and the line to write."""
+    site = Site(shop=Careful("_csrf"), settings={"login": RULED})
+
+    for _ in range(3):
+        await log_in(site.client(), "_csrf")
+        await settled(site)
+
+    (said,) = [record.getMessage() for record in caplog.records if "403" in record.getMessage()]
+    assert said.startswith("POST /login: the application answered 403 to a log-in behind a step-up")
+    assert f"write the door as: {RULED} cookies=_csrf (SEKISHO_LOGIN)" in said
+
+
+async def test_a_name_that_a_client_made_up_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A cookie name that a client made up is not logged."""
+    site = Site(shop=Careful("csrf-of-mine"), settings={"login": RULED})
+
+    await log_in(site.client(), "csrf-of-mine")
+    await settled(site)
+
+    assert "cookies=NAME" in caplog.text
+    assert "csrf-of-mine" not in caplog.text
+
+
+def never_recognised(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    found = [record for record in caplog.records if "none was recognised" in record.getMessage()]
+    return [(record.levelno, record.getMessage()) for record in found]
+
+
+async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A door whose success is never recognised lets nobody in with factors; after ten unclear answers the log says so
+    once.
+    """
+    guard = "POST /login form:username,password"
+
+    class Page(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await answer(send, 200, [(b"content-type", b"text/html")], b"<p>welcome")
+
+    site = Site(shop=Page(), settings={"login": guard, "limit_account": "99/hour"})
+    for number in range(12):
+        await site.client(f"198.51.100.{number}").log_in(password="right")
+        await settled(site)
+
+    ((level, said),) = never_recognised(caplog)
+    assert level == logging.ERROR
+    assert said.startswith("POST /login: of 10 log-ins behind a step-up none was recognised as a success")
+    assert f"Write the door as: {guard} success=RULE (SEKISHO_LOGIN)" in said
+
+
+async def test_a_door_that_has_recognised_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    """A door that has recognised a success logs no such warning for wrong passwords."""
+    site = Site(settings={"login": RULED, **OPEN, "limit_account": "999/hour"})
+    await site.client().log_in()
+    await settled(site)
+    for number in range(55):
+        await site.client(f"198.51.100.{number}").log_in(password="wrong")
+        await settled(site)
+
+    assert never_recognised(caplog) == []
+
+
+async def test_a_rule_that_nothing_fulfils_is_said_after_fifty(caplog: pytest.LogCaptureFixture) -> None:
+    """A success rule that never matches is logged after fifty answers: they may all be wrong guesses."""
+    rule = "POST /login form:username,password success=303:/welcome"
+    site = Site(settings={"login": rule, **OPEN, "limit_account": "999/hour"})
+    for number in range(49):
+        await site.client(f"198.51.100.{number}").log_in()
+        await settled(site)
+    assert never_recognised(caplog) == []
+
+    await site.client("198.51.100.99").log_in()
+    await settled(site)
+
+    assert len(never_recognised(caplog)) == 1
+
+
+async def test_two_right_secrets_behind_the_seal_have_the_rule_tested(caplog: pytest.LogCaptureFixture) -> None:
+    """Two right secrets put the success rule in doubt: a proof still opens the answer but makes no device known."""
+
+    class Renewing(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] != "/login":
+                return await super().__call__(scope, receive, send)
+            session = (b"set-cookie", b"session=n; HttpOnly; Secure; Path=/")
+            return await answer(send, 303, [(b"location", b"/login"), session])
+
+    login = "POST /login form:username,password success=cookie:session"
+    site = Site(shop=Renewing(), settings={"login": login, "canary": "on"})
+    await site.enrol()
+    client = site.client()
+    for password in ("one", "two"):
+        ticket = challenge(await client.log_in(password=password))
+        await settled(site)
+
+    shown = await client.show(ticket, site.code())
+
+    assert "was taken for a success" in caplog.text
+    assert shown.status == 303
+    assert not shown.device
