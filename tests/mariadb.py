@@ -83,6 +83,8 @@ class MariaServer(DatabaseServer):
         command = [self._server, "--no-defaults", f"--datadir={self._data}", f"--socket={self.socket}", *_FAST]
         command += [f"--port={self._port}", "--bind-address=127.0.0.1"]
         command += [f"--ssl-cert={self._folder / _PEM.name}", f"--ssl-key={self._folder / _PEM.name}"]
+        # Not /tmp: a server that starts removes every `#sql…` file there, those of running servers too.
+        command += [f"--tmpdir={self._folder}"]
         command += [f"--user={self._user}"] if self._user else []
         with self._log.open("ab") as file:
             return subprocess.Popen(command, cwd=self._folder, stdout=file, stderr=file)

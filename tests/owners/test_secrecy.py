@@ -18,7 +18,7 @@ from tests.owners.worlds import QUERY, T0, SqlWorld, enrolment
 if TYPE_CHECKING:
     from tests.owners.worlds import InMariadb, InPostgres
 
-SECRETS = ("hunter2", "alice", "mail.example", "marked-label", "marked-seal", "dba", "shop-db")
+SECRETS = ("hunter2", "alice", "mail.example", "marked-label", "marked-seal", "steward", "shop-db")
 
 
 async def _everything(owners: SqlOwners) -> None:
@@ -97,7 +97,7 @@ async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, 
 
     MariaDB's error names the user and the user's address.
     """
-    url = request.getfixturevalue(server).url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
+    url = request.getfixturevalue(server).url("shop-db").replace("//sekisho:hunter2", "//steward:hunter2-wrong")
     with capturing() as captured:
         owners = SqlOwners(url, QUERY)
         with pytest.raises(OwnersUnavailable) as refused:
@@ -112,22 +112,22 @@ async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, 
     [
         "",
         "hunter2",
-        "postgresql://dba:hunter2@shop-db/alice",
-        "postgresql+psycopg://dba:hunter2@shop-db/alice",
-        "mysql+aiomysql://dba:hunter2@shop-db/alice",
-        "mysql+pymysql://dba:hunter2@shop-db/alice",
-        "mariadb+mariadbconnector://dba:hunter2@shop-db/alice",
-        "mysql://dba:hunter2@shop-db",
-        "mysql://dba:hunter2@shop-db/alice?no_such_option=hunter2",
-        "mysql://dba:hunter2@shop-db/alice?ssl=hunter2",
-        "mysql://dba:hunter2@shop-db/alice?ssl_ca=/hunter2/ca.pem",
-        "mysql://dba:hunter2@shop-db:99999999/alice",
+        "postgresql://steward:hunter2@shop-db/alice",
+        "postgresql+psycopg://steward:hunter2@shop-db/alice",
+        "mysql+aiomysql://steward:hunter2@shop-db/alice",
+        "mysql+pymysql://steward:hunter2@shop-db/alice",
+        "mariadb+mariadbconnector://steward:hunter2@shop-db/alice",
+        "mysql://steward:hunter2@shop-db",
+        "mysql://steward:hunter2@shop-db/alice?no_such_option=hunter2",
+        "mysql://steward:hunter2@shop-db/alice?ssl=hunter2",
+        "mysql://steward:hunter2@shop-db/alice?ssl_ca=/hunter2/ca.pem",
+        "mysql://steward:hunter2@shop-db:99999999/alice",
         "sqlite:///shop-db/hunter2.db",
-        "postgresql+asyncpg://dba:hunter2@shop-db:port/alice",
-        "postgresql+asyncpg://dba:hunter2@shop-db:99999999/alice",
-        "postgresql+asyncpg://dba:hunter2@shop-db/alice?port=x",
-        "postgresql+asyncpg://dba:hunter2@shop-db/alice?no_such_option=hunter2",
-        "postgresql+asyncpg://dba:hunter2@shop-db/alice?prepared_statement_cache_size=hunter2",
+        "postgresql+asyncpg://steward:hunter2@shop-db:port/alice",
+        "postgresql+asyncpg://steward:hunter2@shop-db:99999999/alice",
+        "postgresql+asyncpg://steward:hunter2@shop-db/alice?port=x",
+        "postgresql+asyncpg://steward:hunter2@shop-db/alice?no_such_option=hunter2",
+        "postgresql+asyncpg://steward:hunter2@shop-db/alice?prepared_statement_cache_size=hunter2",
         "sqlite+aiosqlite://",
         "sqlite+aiosqlite:///:memory:",
         "sqlite+aiosqlite:///file:shop-db?mode=memory&uri=true",
@@ -145,7 +145,7 @@ def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
 def test_any_url_is_taken_or_refused(url: str) -> None:
     """Any URL is accepted or refused with a settings error."""
     try:
-        assert "dba" not in repr(SqlOwners(url, QUERY))
+        assert "steward" not in repr(SqlOwners(url, QUERY))
     except SettingsError as error:
         assert error.__context__ is None  # noqa: PT017 - either way is right
 
@@ -153,7 +153,7 @@ def test_any_url_is_taken_or_refused(url: str) -> None:
 @pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
 def test_a_repr_shows_no_url(scheme: str) -> None:
     """A `repr` shows no URL: debug pages print objects."""
-    shown = repr(SqlOwners(f"{scheme}://dba:hunter2@shop-db/alice", QUERY))
+    shown = repr(SqlOwners(f"{scheme}://steward:hunter2@shop-db/alice", QUERY))
     assert _found(shown) == []
 
 
