@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Unpack
 
 from sekisho.settings import load
-from sekisho.wiring import LoginGuard, people_of
+from sekisho.wiring import LoginGuard, owners_of
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import App
@@ -45,8 +45,8 @@ def guarded(
     Raises `SettingsError` at once: in a test suite, a guard that answers 503 to every request would hide the mistake.
     """
     settings: Overrides = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
-    people, known = people_of(owners, settings)
-    load(os.environ, known, has_owners=people is not None, has_sender=on_code is not None)
+    given_owners, known = owners_of(owners, settings)
+    load(os.environ, known, has_owners=given_owners is not None, has_sender=on_code is not None)
     return LoginGuard(
         app,
         resolver=resolver,

@@ -74,7 +74,7 @@ async def in_redis(url: str) -> AsyncIterator[RedisVault]:
         await line.aclose()
 
 
-def tries(vault: Vault) -> AttemptLimits:
+def limits(vault: Vault) -> AttemptLimits:
     return AttemptLimits(vault, KEYS)
 
 

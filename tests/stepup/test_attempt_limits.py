@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
 from sekisho.stepup.attempt_limits import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, CodeTrial, Guess
-from tests.stepup.proving import HOUR, Clock, in_redis, memory, trial, tries
+from tests.stepup.proving import HOUR, Clock, in_redis, limits, memory, trial
 
 if TYPE_CHECKING:
     from sekisho.store.vault import Vault
@@ -22,7 +22,7 @@ CHALLENGES = [bytes([number]) for number in range(8)]
 
 async def test_a_challenge_allows_five_tries() -> None:
     """A challenge allows five tries; every later one is refused."""
-    account_digest = tries(memory())
+    account_digest = limits(memory())
     allowed = [await account_digest.of_guessable(trial()) for _ in range(8)]
     assert allowed == [True] * 5 + [False] * 3
 
@@ -30,7 +30,7 @@ async def test_a_challenge_allows_five_tries() -> None:
 async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> None:
     """Row 80: an account has ten tries an hour, over all new challenges."""
     clock = Clock()
-    account_digest = tries(memory(clock))
+    account_digest = limits(memory(clock))
 
     async def allowed_from(first: int) -> int:
         return sum([await account_digest.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
@@ -44,7 +44,7 @@ async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> Non
 
 async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
     """A page that repeats a wrong code costs its owner the five tries of the challenge and not the account's ten."""
-    account_digest = tries(memory())
+    account_digest = limits(memory())
     for _ in range(50):
         await account_digest.of_guessable(trial(b"first"))
     assert [await account_digest.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
@@ -52,7 +52,7 @@ async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
 
 async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> None:
     """R7: a hundred challenges behind wrong secrets leave the owner all ten tries."""
-    account_digest = tries(memory())
+    account_digest = limits(memory())
     for number in range(100):
         for _ in range(6):
             await account_digest.of_guessable(trial(b"w%d" % number, right=False))
@@ -65,7 +65,7 @@ async def test_a_wrong_secret_is_counted_in_as_many_steps_as_a_right_one() -> No
     steps = []
     for right in (True, False):
         vault = memory()
-        allowed = [await tries(vault).of_guessable(trial(right=right)) for _ in range(7)]
+        allowed = [await limits(vault).of_guessable(trial(right=right)) for _ in range(7)]
         steps.append((allowed, vault.steps))
     assert steps[0] == steps[1]
 
@@ -75,17 +75,17 @@ async def test_parallel_tries_do_not_all_see_room(redis_url: str) -> None:
     trials = [trial(b"c%d" % (number // 4)) for number in range(200)]
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
-            allowed = await asyncio.gather(*[tries(vault).of_guessable(each) for each in trials])
+            allowed = await asyncio.gather(*[limits(vault).of_guessable(each) for each in trials])
             assert sum(allowed) == 10
 
 
-async def guessed(clock: Clock, vault: Vault, hours: int, *, right: bool = True, lane: bytes = b"") -> int:
+async def guessed(clock: Clock, vault: Vault, hours: int, *, right: bool = True, scope: bytes = b"") -> int:
     """How many guesses at an app an attacker gets who uses every chance, hour by hour."""
     allowed = 0
     for _ in range(hours):
         for n in range(2 * ACCOUNT_TRIES_MAX):
-            one = trial(b"%d %d" % (int(clock.now_s), n // 4), right=right)._replace(lane=lane)
-            allowed += (await tries(vault).of_app(one)).allowed
+            one = trial(b"%d %d" % (int(clock.now_s), n // 4), right=right)._replace(scope=scope)
+            allowed += (await limits(vault).of_app(one)).allowed
         clock.now_s += HOUR
     return allowed
 
@@ -105,7 +105,7 @@ async def test_the_last_guess_at_an_app_is_told_once() -> None:
     clock = Clock()
     vault = memory(clock)
     assert await guessed(clock, vault, 9) == 90
-    told = [await tries(vault).of_app(trial(b"%d" % (n // 4))) for n in range(15)]
+    told = [await limits(vault).of_app(trial(b"%d" % (n // 4))) for n in range(15)]
     assert [one.is_last for one in told] == [False] * 9 + [True] + [False] * 5
 
 
@@ -113,11 +113,11 @@ async def test_a_proof_gives_an_app_back() -> None:
     """A proof clears the app's guesses, at the log-in and at doors; another account's proof does not."""
     clock = Clock()
     vault = memory(clock)
-    assert [await guessed(clock, vault, 12, lane=lane) for lane in (b"", DOOR)] == [100, 100]
-    await tries(vault).proved("owner-2")
-    assert [await guessed(clock, vault, 1, lane=lane) for lane in (b"", DOOR)] == [0, 0]
-    await tries(vault).proved("owner-1")
-    assert [await guessed(clock, vault, 1, lane=lane) for lane in (b"", DOOR)] == [10, 10]
+    assert [await guessed(clock, vault, 12, scope=scope) for scope in (b"", DOOR)] == [100, 100]
+    await limits(vault).proved("owner-2")
+    assert [await guessed(clock, vault, 1, scope=scope) for scope in (b"", DOOR)] == [0, 0]
+    await limits(vault).proved("owner-1")
+    assert [await guessed(clock, vault, 1, scope=scope) for scope in (b"", DOOR)] == [10, 10]
 
 
 async def test_guesses_behind_a_wrong_secret_take_nothing_of_an_app() -> None:
@@ -127,7 +127,7 @@ async def test_guesses_behind_a_wrong_secret_take_nothing_of_an_app() -> None:
     clock = Clock()
     vault = memory(clock)
     await guessed(clock, vault, 50, right=False)
-    await guessed(clock, vault, 50, lane=DOOR)
+    await guessed(clock, vault, 50, scope=DOOR)
     assert await guessed(clock, vault, 9) == 90
     await guessed(clock, vault, 1, right=False)
     clock.now_s += HOUR
@@ -160,7 +160,7 @@ def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool
     right = [each for each in everything if each.behind_right_secret]
 
     async def allowed(those: list[CodeTrial]) -> list[CodeTrial]:
-        account_digest = tries(memory())
+        account_digest = limits(memory())
         return [each for each in those if await account_digest.of_guessable(each)]
 
     together, alone = asyncio.run(allowed(everything)), asyncio.run(allowed(right))
@@ -212,11 +212,11 @@ async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settle
     vault = memory()
     for challenge in (b"one", b"two"):
         for _ in range(6):
-            early = await tries(vault).counted(CodeTrial(challenge, "owner-1", behind_right_secret=False))
-            await tries(vault).defer(early, Guess.CODE)
+            early = await limits(vault).counted(CodeTrial(challenge, "owner-1", behind_right_secret=False))
+            await limits(vault).defer(early, Guess.CODE)
     for challenge in (b"one", b"one", b"two"):
-        await asyncio.gather(*(tries(vault).settle(trial(challenge)) for _ in range(3)))
-    left = [await tries(vault).of_guessable(trial(b"three")) for _ in range(5)]
+        await asyncio.gather(*(limits(vault).settle(trial(challenge)) for _ in range(3)))
+    left = [await limits(vault).of_guessable(trial(b"three")) for _ in range(5)]
     assert left == [False] * 5
 
 
@@ -226,11 +226,11 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
     for right in (True, False):
         vault = memory()
         for number in range(30):
-            early = await tries(vault).counted(CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
-            await tries(vault).defer(early, Guess.APP)
-            await tries(vault).settle(trial(b"w%d" % (number // 3), right=right))
+            early = await limits(vault).counted(CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
+            await limits(vault).defer(early, Guess.APP)
+            await limits(vault).settle(trial(b"w%d" % (number // 3), right=right))
         steps.append(vault.steps)
-        assert [await tries(vault).of_guessable(trial(b"r"))] == [not right]
+        assert [await limits(vault).of_guessable(trial(b"r"))] == [not right]
     assert steps[0] == steps[1]
 
 
@@ -241,9 +241,9 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
     assert await guessed(clock, vault, 9) == 90
     told = []
     for number in range(12):
-        early = await tries(vault).counted(CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
-        await tries(vault).defer(early, Guess.APP)
-        told.append(await tries(vault).settle(trial(b"e%d" % (number // 4))))
+        early = await limits(vault).counted(CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
+        await limits(vault).defer(early, Guess.APP)
+        told.append(await limits(vault).settle(trial(b"e%d" % (number // 4))))
     assert told == [False] * 9 + [True] + [False] * 2
 
 
@@ -252,7 +252,7 @@ async def test_early_codes_of_invented_accounts_are_one_count() -> None:
     vault = memory()
     allowed = []
     for number in range(12):
-        early = await tries(vault).counted(CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
-        allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
+        early = await limits(vault).counted(CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
+        allowed.append(await limits(vault).early(early, Guess.APP, exists=False))
     assert allowed == [True] * 10 + [False] * 2
     assert vault.entries == 12 + 1

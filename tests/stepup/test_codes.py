@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sekisho.crypto.seal import Sealer
 from sekisho.stepup.factors.codes import LIFE_S, SENDS_MAX, Code, Codes
-from tests.stepup.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, memory, trial, tries
+from tests.stepup.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, limits, memory, trial
 
 if TYPE_CHECKING:
     from sekisho.stepup.attempt_limits import CodeTrial
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def codes(vault: Vault, sealer: Sealer = SEALER) -> Codes:
     """The codes of one worker."""
-    return Codes(vault, KEYS, sealer, tries(vault))
+    return Codes(vault, KEYS, sealer, limits(vault))
 
 
 async def sent(vault: Vault, who: CodeTrial | None = None, *, now_s: int = NOW) -> Code:

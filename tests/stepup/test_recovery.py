@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.stepup.factors.recovery import RecoveryCodes, Sheet
-from tests.stepup.proving import KEYS, SEALER, in_redis, memory, trial, tries
+from tests.stepup.proving import KEYS, SEALER, in_redis, limits, memory, trial
 
 if TYPE_CHECKING:
     from sekisho.stepup.attempt_limits import CodeTrial
@@ -46,7 +46,7 @@ class Drawer:
 
 def recovery(vault: Vault | None = None, sealer: Sealer = SEALER) -> RecoveryCodes:
     """The recovery codes of one worker."""
-    return RecoveryCodes(sealer, tries(memory() if vault is None else vault))
+    return RecoveryCodes(sealer, limits(memory() if vault is None else vault))
 
 
 def fresh() -> tuple[Sheet, Drawer]:
@@ -127,7 +127,7 @@ async def test_whoever_burns_the_accounts_tries_does_not_close_the_owners_last_d
     """
     vault = memory()
     sheet, drawer = fresh()
-    while await tries(vault).of_guessable(trial(KEYS.of(b"new", str(vault.entries)))):
+    while await limits(vault).of_guessable(trial(KEYS.of(b"new", str(vault.entries)))):
         pass
     assert await left_after(drawer, sheet.codes[0], vault=vault) == 9
 

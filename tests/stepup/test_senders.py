@@ -25,13 +25,13 @@ async def test_every_letter_reaches_its_owner() -> None:
     """A mail of each kind reaches its owner; an account without an address gets none."""
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
         senders = Senders(post, SHOP, clock_s=lambda: 1_700_000_000)
-        for person in (NOBODY, NOWHERE, HANAKO):
-            senders.send_code("email", person, CODE)
-            senders.send_code("webhook", person, CODE)
-            senders.new_device(person, browser="Firefox", network="192.0.2.0/24")
-            senders.not_completed(person, browser="Firefox", network="192.0.2.0/24")
-            senders.factor_changed(person, "totp", "added")
-            senders.reset_asked(person, 1_700_086_400)
+        for owner in (NOBODY, NOWHERE, HANAKO):
+            senders.send_code("email", owner, CODE)
+            senders.send_code("webhook", owner, CODE)
+            senders.new_device(owner, browser="Firefox", network="192.0.2.0/24")
+            senders.not_completed(owner, browser="Firefox", network="192.0.2.0/24")
+            senders.factor_changed(owner, "totp", "added")
+            senders.reset_asked(owner, 1_700_086_400)
         await results.first(5)
         subjects = [str(message_from_bytes(one.content, policy=policy.default)["subject"]) for one in server.received]
     assert sorted(kind for kind, _ in results.told) == [

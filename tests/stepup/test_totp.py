@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
-from tests.stepup.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, memory, trial, tries
+from tests.stepup.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, limits, memory, trial
 
 if TYPE_CHECKING:
     from sekisho.store.vault import Vault
@@ -35,7 +35,7 @@ WRONG = "000000"
 
 
 def totp(vault: Vault) -> Totp:
-    return Totp(vault, KEYS, SEALER, tries(vault))
+    return Totp(vault, KEYS, SEALER, limits(vault))
 
 
 SEALED = totp(memory()).seal(SECRET, account="owner-1", enrolment=ENROLMENT)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.check.lifespan import running
 from sekisho.check.probe import Result
-from sekisho.cli.corpus import asking
+from sekisho.cli import asking
 from sekisho.cli.usage import Misused
 from sekisho.model import SekishoError
 

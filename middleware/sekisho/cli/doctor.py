@@ -21,8 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from sekisho.cli import operator
-from sekisho.cli.corpus import asking
+from sekisho.cli import asking, operator
 from sekisho.cli.diagnoses import as_text, is_coloured
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused

@@ -24,8 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from sekisho.cli import operator
-from sekisho.cli.corpus import asking
+from sekisho.cli import asking, operator
 from sekisho.cli.target import account_subject, address_subject
 from sekisho.cli.usage import Misused, within
 from sekisho.record.lines import DETAILS, FORMS, LINE_CHARS_MAX, SUBJECT, LineError, decode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.cli.corpus import asking
+from sekisho.cli import asking
 from sekisho.cli.usage import Misused
 from sekisho.ledger.counters import charge_at, charge_of
 from sekisho.model import DoorKind, Unreadable

@@ -51,7 +51,7 @@ class CodeTrial(NamedTuple):
         account: the key of the enrolments, `Contact.account_id`: the same for all spellings of one account. Otherwise
             each spelling would bring ten more attempts.
         behind_right_secret: whether the application accepted the secret. If not, nothing can be proved.
-        lane: the attempt scope, empty or `DOOR`; it selects the account's counters. At a door that asks for no secret
+        scope: the attempt scope, empty or `DOOR`; it selects the account's counters. At a door that asks for no secret
             first, any client may guess, and must not use up the attempts for log-ins.
         number: the number of this attempt in its challenge, if it was counted already; otherwise 0.
         owner: the key of the counters, if the account's id is only a spelling; see `Contact.owner`.
@@ -60,7 +60,7 @@ class CodeTrial(NamedTuple):
     challenge: bytes
     account: str
     behind_right_secret: bool
-    lane: bytes = b""
+    scope: bytes = b""
     number: int = 0
     owner: str = ""
 
@@ -89,7 +89,7 @@ class AppTry(NamedTuple):
 def owner_key(keys: VaultKeys, kind: bytes, trial: CodeTrial) -> bytes:
     """Return the key of an owner's counter. Behind a wrong secret, the key belongs to no account."""
     if trial.behind_right_secret:
-        return keys.of(kind, b"account" + trial.lane, trial.counted_by)
+        return keys.of(kind, b"account" + trial.scope, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
 
 
@@ -196,8 +196,8 @@ class AttemptLimits:
 
     async def proved(self, account: str) -> None:
         """Forget the earlier attempts at an account's app codes after a proof. Raises `StoreUnavailable`."""
-        for lane in (b"", DOOR):
-            trial = CodeTrial(b"", account, behind_right_secret=True, lane=lane)
+        for scope in (b"", DOOR):
+            trial = CodeTrial(b"", account, behind_right_secret=True, scope=scope)
             await self._vault.forget(owner_key(self._keys, b"app tries", trial))
 
     def _in_challenge(self, challenge: bytes) -> bytes:

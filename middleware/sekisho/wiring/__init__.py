@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sekisho.wiring.given import SessionAccount
-from sekisho.wiring.login_guard import LoginGuard, guards, people_of
+from sekisho.wiring.login_guard import LoginGuard, guards, owners_of
 
-__all__ = ["LoginGuard", "SessionAccount", "guards", "people_of"]
+__all__ = ["LoginGuard", "SessionAccount", "guards", "owners_of"]

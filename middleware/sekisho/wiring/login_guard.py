@@ -113,13 +113,13 @@ class LoginGuard:
         _guards.add(self)
         self._loops: EventLoops | None = None
         self._problem = ""
-        people, given_settings = people_of(owners, overrides)
+        given_owners, given_settings = owners_of(owners, overrides)
         try:
             settings = _installed(
-                load(os.environ, given_settings, has_owners=people is not None, has_sender=on_code is not None)
+                load(os.environ, given_settings, has_owners=given_owners is not None, has_sender=on_code is not None)
             )
             accounts = Accounts(mail_policy or MailPolicy(), resolver)
-            given = Given(people, on_code, session_account)
+            given = Given(given_owners, on_code, session_account)
             self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given))
         except SettingsError as error:
             self._problem = str(error)
@@ -214,7 +214,7 @@ class LoginGuard:
         return await self._loops.probe(Credentials(*known) if known else None, doors, through)
 
 
-def people_of(
+def owners_of(
     owners: Owners | str | None, overrides: Mapping[str, object]
 ) -> tuple[Owners | None, Mapping[str, object]]:
     """Split `owners`: an object is returned as it is, a URL becomes a setting."""

@@ -46,9 +46,9 @@ class Notes(Senders):
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)
 
-    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
+    def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         self.changes.append((factor, change))
-        super().factor_changed(person, factor, change)
+        super().factor_changed(owner, factor, change)
 
 
 class Site:
@@ -73,11 +73,11 @@ class Site:
             self.owners, self.vault, secrets, passkeys=web, sender=self.sender, issuer="Shop", clock_s=self.clock
         )
 
-    async def person(self, account: str = "alice") -> AccountOwner:
-        return await self.factors.person(account)
+    async def owner(self, account: str = "alice") -> AccountOwner:
+        return await self.factors.owner(account)
 
     async def trial(self, account: str = "alice", challenge: bytes = b"c" * 16, *, right: bool = True) -> CodeTrial:
-        return self.factors.trial(challenge, await self.person(account), behind_right_secret=right)
+        return self.factors.trial(challenge, await self.owner(account), behind_right_secret=right)
 
     async def shown(
         self,
@@ -91,15 +91,15 @@ class Site:
         bound_to: bytes = BOUND,
     ) -> Proof | None:
         """Show a proof as a request would."""
-        person = await self.person(account)
-        trial = self.factors.trial(challenge, person, behind_right_secret=right)
-        return await self.factors.prove(trial, person, ShownFactor(factor, code, credential), bound_to)
+        owner = await self.owner(account)
+        trial = self.factors.trial(challenge, owner, behind_right_secret=right)
+        return await self.factors.prove(trial, owner, ShownFactor(factor, code, credential), bound_to)
 
     async def app(self, account: str = "alice") -> pyotp.TOTP:
         """An enrolled authenticator app; the time step that enrolled it has passed."""
-        person = await self.person(account)
-        offer = await self.enrolling.begin_totp(person)
-        made = await self.enrolling.confirm_totp(person, offer.state, self.code_of(offer), "Phone")
+        owner = await self.owner(account)
+        offer = await self.enrolling.begin_totp(owner)
+        made = await self.enrolling.confirm_totp(owner, offer.state, self.code_of(offer), "Phone")
         assert made is not None
         self.clock.now_s += 30
         return pyotp.TOTP(offer.secret_text.replace(" ", ""))
@@ -117,16 +117,16 @@ class Site:
 
     async def passkey(self, account: str = "alice", credential_id: bytes = b"i" * 32) -> Authenticator:
         key = Authenticator(ORIGIN, ec.generate_private_key(ec.SECP256R1()), credential_id=credential_id)
-        person = await self.person(account)
-        options, state = await self.enrolling.passkey_options(person)
-        await self.enrolling.confirm_passkey(person, state, key.create(options), "Key")
+        owner = await self.owner(account)
+        options, state = await self.enrolling.passkey_options(owner)
+        await self.enrolling.confirm_passkey(owner, state, key.create(options), "Key")
         return key
 
     async def assertion(
         self, key: Authenticator, account: str = "alice", challenge: bytes = b"c" * 16, bound_to: bytes = BOUND
     ) -> bytes:
-        person, trial = await self.person(account), await self.trial(account, challenge)
-        return key.get(await self.factors.passkey_options(trial, person, bound_to, account_digest=b"counted"))
+        owner, trial = await self.owner(account), await self.trial(account, challenge)
+        return key.get(await self.factors.passkey_options(trial, owner, bound_to, account_digest=b"counted"))
 
     async def told(self) -> None:
         """Wait until the hook has taken all queued messages."""

@@ -15,10 +15,10 @@ from tests.stepup.factors.site import Site
 async def test_the_step_shown_at_enrolling_is_spent() -> None:
     """The code that enrolled an app is spent: a person who saw it cannot log in with it."""
     site = Site()
-    person = await site.person()
-    offer = await site.enrolling.begin_totp(person)
+    owner = await site.owner()
+    offer = await site.enrolling.begin_totp(owner)
     code = site.code_of(offer)
-    made = await site.enrolling.confirm_totp(person, offer.state, code, "Phone")
+    made = await site.enrolling.confirm_totp(owner, offer.state, code, "Phone")
     assert made is not None
     assert (made.id, made.kind, made.label) == (offer.id, "totp", "Phone")
     assert await site.shown("totp", code) is None
@@ -28,31 +28,31 @@ async def test_the_step_shown_at_enrolling_is_spent() -> None:
 async def test_an_offer_is_taken_once() -> None:
     """An offer is taken once, also with another step's code or another encoding of the same state."""
     site = Site()
-    person = await site.person()
-    offer = await site.enrolling.begin_totp(person)
-    assert await site.enrolling.confirm_totp(person, offer.state, site.code_of(offer), "")
+    owner = await site.owner()
+    offer = await site.enrolling.begin_totp(owner)
+    assert await site.enrolling.confirm_totp(owner, offer.state, site.code_of(offer), "")
     site.clock.now_s += 30
-    assert await site.enrolling.confirm_totp(person, offer.state + "\n", site.code_of(offer), "") is None
+    assert await site.enrolling.confirm_totp(owner, offer.state + "\n", site.code_of(offer), "") is None
 
 
 async def test_an_offer_is_for_one_account_and_ten_minutes() -> None:
     """An offer is valid for one account and ten minutes."""
     site = Site()
-    person, bob = await site.person(), await site.person("bob")
-    offer = await site.enrolling.begin_totp(person)
+    owner, bob = await site.owner(), await site.owner("bob")
+    offer = await site.enrolling.begin_totp(owner)
     assert await site.enrolling.confirm_totp(bob, offer.state, site.code_of(offer), "") is None
     site.clock.now_s += 600
-    assert await site.enrolling.confirm_totp(person, offer.state, site.code_of(offer), "") is None
+    assert await site.enrolling.confirm_totp(owner, offer.state, site.code_of(offer), "") is None
 
 
 @pytest.mark.parametrize("state", ["", "x", "=" * 9, "\ud800", "é", "A" * 100_000])
 async def test_what_was_not_begun_is_not_confirmed(state: str) -> None:
     """An enrolment that was not begun cannot be confirmed, with any state."""
     site = Site()
-    person = await site.person()
-    assert await site.enrolling.confirm_totp(person, state, "123456", "") is None
+    owner = await site.owner()
+    assert await site.enrolling.confirm_totp(owner, state, "123456", "") is None
     with pytest.raises(ProofFailed):
-        await site.enrolling.confirm_passkey(person, state, b"{}", "")
+        await site.enrolling.confirm_passkey(owner, state, b"{}", "")
 
 
 async def test_labels_are_bounded() -> None:
@@ -60,9 +60,9 @@ async def test_labels_are_bounded() -> None:
     site = Site()
     labels = []
     for label in ("x" * 1_000, "two\nlines"):
-        person = await site.person()
-        offer = await site.enrolling.begin_totp(person)
-        made = await site.enrolling.confirm_totp(person, offer.state, site.code_of(offer), label)
+        owner = await site.owner()
+        offer = await site.enrolling.begin_totp(owner)
+        made = await site.enrolling.confirm_totp(owner, offer.state, site.code_of(offer), label)
         assert made is not None
         labels.append(made.label)
     assert labels == ["x" * 64, ""]
@@ -82,24 +82,24 @@ async def test_a_passkeys_state_is_taken_once() -> None:
     site = Site()
     key = await site.passkey()
     key.credential_id = b"j" * 32
-    person, bob = await site.person(), await site.person("bob")
-    options, state = await site.enrolling.passkey_options(person)
+    owner, bob = await site.owner(), await site.owner("bob")
+    options, state = await site.enrolling.passkey_options(owner)
     made = key.create(options)
     with pytest.raises(ProofFailed):
         await site.enrolling.confirm_passkey(bob, state, made, "")
-    await site.enrolling.confirm_passkey(person, state, made, "")
+    await site.enrolling.confirm_passkey(owner, state, made, "")
     key.credential_id = b"k" * 32
     with pytest.raises(ProofFailed):
-        await site.enrolling.confirm_passkey(person, state, key.create(options), "")
+        await site.enrolling.confirm_passkey(owner, state, key.create(options), "")
 
 
 async def test_a_new_sheet_ends_the_old_one() -> None:
     """A new sheet voids the old one; of several requested at once one set remains."""
     site = Site()
-    person = await site.person()
-    old = await site.enrolling.recovery(person)
-    sheets = await asyncio.gather(*(site.enrolling.recovery(person) for _ in range(3)))
-    assert len((await site.person()).of_kind("recovery")) == 1
+    owner = await site.owner()
+    old = await site.enrolling.recovery(owner)
+    sheets = await asyncio.gather(*(site.enrolling.recovery(owner) for _ in range(3)))
+    assert len((await site.owner()).of_kind("recovery")) == 1
     assert await site.shown("recovery", old.codes[0]) is None
     shown = [await site.shown("recovery", sheet.codes[0], challenge=bytes([n] * 16)) for n, sheet in enumerate(sheets)]
     assert len([proof for proof in shown if proof]) == 1
@@ -109,11 +109,11 @@ async def test_an_owner_removes_his_own_alone() -> None:
     """An owner removes the own factors alone, and is told."""
     site = Site()
     await site.app()
-    person, bob = await site.person(), await site.person("bob")
-    [enrolment] = person.enrolments
+    owner, bob = await site.owner(), await site.owner("bob")
+    [enrolment] = owner.enrolments
     assert not await site.enrolling.remove(bob, enrolment.id)
-    assert await site.enrolling.remove(person, enrolment.id)
-    assert not await site.enrolling.remove(person, enrolment.id)
+    assert await site.enrolling.remove(owner, enrolment.id)
+    assert not await site.enrolling.remove(owner, enrolment.id)
     assert site.sender.changes == [("totp", "added"), ("totp", "removed")]
 
 

@@ -80,7 +80,7 @@ async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proo
     """
     site = Site()
     app = await site.app()
-    sheet = await site.enrolling.recovery(await site.person())
+    sheet = await site.enrolling.recovery(await site.owner())
     await burnt(site, app)
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) is None
     site.vault_clock.now_s += 30 * 86_400
@@ -104,10 +104,10 @@ async def test_another_accounts_app_proves_nothing() -> None:
     site = Site()
     app = await site.app("bob")
     assert await site.shown("totp", site.code(app)) is None
-    [enrolment] = (await site.person("bob")).enrolments
-    person = (await site.person())._replace(enrolments=(enrolment,))
-    trial = site.factors.trial(b"o" * 16, person, behind_right_secret=True)
-    assert await site.factors.prove(trial, person, ShownFactor("totp", site.code(app)), BOUND) is None
+    [enrolment] = (await site.owner("bob")).enrolments
+    owner = (await site.owner())._replace(enrolments=(enrolment,))
+    trial = site.factors.trial(b"o" * 16, owner, behind_right_secret=True)
+    assert await site.factors.prove(trial, owner, ShownFactor("totp", site.code(app)), BOUND) is None
 
 
 async def test_a_passkey_proves_once() -> None:
@@ -142,9 +142,9 @@ async def test_a_passkey_behind_a_wrong_secret_proves_nothing() -> None:
     """A passkey behind a wrong secret proves nothing, and its count stays."""
     site = Site()
     key = await site.passkey()
-    before = (await site.person()).enrolments
+    before = (await site.owner()).enrolments
     assert await site.shown("webauthn", credential=await site.assertion(key), right=False) is None
-    assert (await site.person()).enrolments == before
+    assert (await site.owner()).enrolments == before
 
 
 async def test_another_accounts_passkey_proves_nothing() -> None:
@@ -169,7 +169,7 @@ async def test_of_two_that_count_at_once_the_later_is_not_believed() -> None:
     """Of two parallel counting answers the one that read the old count is refused."""
     site = Site()
     key = await site.passkey()
-    early, shown = await site.person(), await site.assertion(key)
+    early, shown = await site.owner(), await site.assertion(key)
     assert await site.shown("webauthn", credential=await site.assertion(key, challenge=b"o" * 16), challenge=b"o" * 16)
     trial = await site.trial()
     assert await site.factors.prove(trial, early, ShownFactor("webauthn", credential=shown), BOUND) is None
@@ -181,9 +181,9 @@ async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
     await site.passkey()
     lengths, steps = set(), set()
     for account in ("alice", "bob", "nobody", "nobody\ud800"):
-        person, trial = await site.person(account), await site.trial(account)
+        owner, trial = await site.owner(account), await site.trial(account)
         site.vault.steps.clear()
-        options = await site.factors.passkey_options(trial, person, BOUND, account_digest=b"counted")
+        options = await site.factors.passkey_options(trial, owner, BOUND, account_digest=b"counted")
         lengths.add(len(options["allowCredentials"]))
         steps.add(tuple(site.vault.steps))
     assert (len(lengths), steps) == (1, {("put",)})
@@ -211,7 +211,7 @@ async def test_wrong_codes_take_the_same_steps_for_everybody(factor: str, code: 
 async def test_a_recovery_code_works_once_and_the_owner_hears_of_it() -> None:
     """A recovery code works once, of four shown at once too; its owner is told how many are left."""
     site = Site()
-    sheet = await site.enrolling.recovery(await site.person())
+    sheet = await site.enrolling.recovery(await site.owner())
     proofs = await asyncio.gather(
         *(site.shown("recovery", sheet.codes[0], challenge=bytes([n]) * 16) for n in range(4))
     )
@@ -235,9 +235,9 @@ async def test_a_reset_that_is_due_is_carried_out_first() -> None:
     app = await site.app()
     await site.owners.ask_reset("1", now_s=int(site.clock()))
     site.clock.now_s += RESET_DELAY_S - 1
-    assert len((await site.person()).enrolments) == 1
+    assert len((await site.owner()).enrolments) == 1
     site.clock.now_s += 1
-    assert (await site.person()).enrolments == ()
+    assert (await site.owner()).enrolments == ()
     assert site.sender.changes[-1] == ("totp", "reset")
     assert await site.shown("totp", site.code(app)) is None
 
@@ -249,7 +249,7 @@ async def test_a_code_is_mailed_behind_a_right_secret_alone() -> None:
         for account, right in (("alice", False), ("bob", True), ("nobody", True), ("alice", True)):
             challenge = account.encode().ljust(15, b".") + bytes([right])
             trial = await site.trial(account, challenge, right=right)
-            await site.factors.send(trial, await site.person(account), "email")
+            await site.factors.send(trial, await site.owner(account), "email")
         await results.first()
         text = (await server.message()).content.decode()
         found = next(line.strip() for line in text.splitlines() if line.strip().isdigit() and len(line.strip()) == 8)
@@ -263,8 +263,8 @@ async def test_mail_to_no_address_uses_up_no_sends() -> None:
     """Requests for mail without an address use up no sends, so the owner's other codes still arrive."""
     site = Site()
     for n in range(9):
-        await site.factors.send(await site.trial("bob", bytes([n]) * 16), await site.person("bob"), "email")
-    await site.factors.send(await site.trial("bob"), await site.person("bob"), "webhook")
+        await site.factors.send(await site.trial("bob", bytes([n]) * 16), await site.owner("bob"), "email")
+    await site.factors.send(await site.trial("bob"), await site.owner("bob"), "webhook")
     await site.told()
     assert len(site.sender.codes) == 1
 
@@ -272,7 +272,7 @@ async def test_mail_to_no_address_uses_up_no_sends() -> None:
 async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
     """A code for the hook proves once, in its own challenge alone."""
     site = Site()
-    await site.factors.send(await site.trial("bob"), await site.person("bob"), "webhook")
+    await site.factors.send(await site.trial("bob"), await site.owner("bob"), "webhook")
     await site.told()
     [message] = site.sender.codes
     assert (message.account_id, message.account, message.locale, message.minutes) == ("2", "bob", "ja", 10)
@@ -286,7 +286,7 @@ async def test_what_is_no_factor_proves_nothing(factor: str) -> None:
     """An unknown factor proves nothing, sends nothing and raises nothing."""
     site = Site()
     assert await site.shown(factor, "123456") is None
-    await site.factors.send(await site.trial(), await site.person(), factor)
+    await site.factors.send(await site.trial(), await site.owner(), factor)
     assert site.sender.codes == []
 
 

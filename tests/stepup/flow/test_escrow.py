@@ -671,11 +671,11 @@ async def settled(site: Site) -> None:
 async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run answered with 503 (a full argon2 pool) is repeated, unnoticed by the owner."""
     monkeypatch.setattr("sekisho.stepup.flow.escrowed_run.PAUSES_S", (0, 0, 0))
-    tries = iter(range(10))
+    limits = iter(range(10))
 
     class Busy(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            match next(tries):
+            match next(limits):
                 case 0:
                     raise PasswordsBusy(1)
                 case 1 | 2:
@@ -688,7 +688,7 @@ async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytes
     client = site.client()
     ticket = challenge(await client.log_in())
     assert (await client.show(ticket, site.code())).status == 303
-    assert next(tries) == 4
+    assert next(limits) == 4
 
 
 async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:

@@ -35,13 +35,13 @@ class World:
         here: Any = self
         return Unfinished(self.vault, secrets, self.escrow, here, here, clock_s=lambda: self.now_s, sleep=self._sleep)
 
-    async def person(self, account: str) -> AccountOwner:
+    async def owner(self, account: str) -> AccountOwner:
         if self.is_gone:
             raise OwnersUnavailable
         return AccountOwner(account, Contact("1", "hana@example.test", None), ())
 
-    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
-        self.told.append((person.account, browser, network))
+    def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
+        self.told.append((owner.account, browser, network))
 
     async def _sleep(self, seconds: float) -> None:
         self.now_s += seconds

@@ -577,8 +577,8 @@ async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: py
     monkeypatch.setattr(FairQueue, "occupancy", property(lambda _: taken))
     site = Site(settings={"challenges": "pow"})
     puzzle = (await asked(site.client()))["work"]["parameters"]
-    tries = 1 << 4 * len(puzzle["keyPrefix"])
-    assert 0 <= puzzle["cost"] * tries - difficulty(0, taken) < tries
+    limits = 1 << 4 * len(puzzle["keyPrefix"])
+    assert 0 <= puzzle["cost"] * limits - difficulty(0, taken) < limits
 
 
 def stranger(site: Site, n: int) -> Client:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.pairs import PairDigests, Pairs
-from sekisho.cli.corpus import asking
+from sekisho.cli import asking
 from sekisho.cli.corpus.common import existing, settings
 from sekisho.cli.usage import Misused
 from sekisho.model import Pair, SettingsError

@@ -1,6 +1,6 @@
 """Proofs of identity: look-up of the account owner, questions, one-time acceptance, enrolment and removal.
 
-`Factors.person` finds the owner of an account; `prove` takes the client's proof and returns a `Proof` or None. An
+`Factors.owner` finds the owner of an account; `prove` takes the client's proof and returns a `Proof` or None. An
 unknown account, or one without that factor, takes the same steps as one with it: decoys replace the missing parts. A
 proof behind a wrong secret is worthless and uses up no limit of the owner's.
 

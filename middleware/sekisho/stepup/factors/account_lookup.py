@@ -36,11 +36,11 @@ class AccountLookup:
         """Return the id of the account's enrolments. An unknown name gets an id that no account can have."""
         return contact.account_id if contact else self._keys.of(b"nobody", account).hex()
 
-    async def enrolment(self, person: AccountOwner, kind: str) -> Enrolment | None:
+    async def enrolment(self, owner: AccountOwner, kind: str) -> Enrolment | None:
         """Read the first enrolment of a kind anew; None if there is none. Raises `OwnersError`."""
-        found = await self._owners.enrolments(self.place(person.account, person.contact))
+        found = await self._owners.enrolments(self.place(owner.account, owner.contact))
         return next((one for one in found if one.kind == kind), None)
 
-    def _tell(self, person: AccountOwner) -> None:
-        for kind in dict.fromkeys(one.kind for one in person.enrolments):
-            self._sender.factor_changed(person, kind, "reset")
+    def _tell(self, owner: AccountOwner) -> None:
+        for kind in dict.fromkeys(one.kind for one in owner.enrolments):
+            self._sender.factor_changed(owner, kind, "reset")

@@ -31,7 +31,7 @@ class AccountOwner(NamedTuple):
         return self.contact.account_id if self.contact else self.account
 
     @property
-    def owner(self) -> str:
+    def counted_by(self) -> str:
         """The key of the counters for attempts, codes and letters; see `Contact.owner`."""
         return self.contact.owner if self.contact else self.account
 

@@ -61,17 +61,17 @@ class Codes:
         vault: keeps codes and counts.
         keys: the vault's.
         sealer: seals the codes.
-        tries: counts the attempts, together with those at the other guessable factors.
+        limits: counts the attempts, together with those at the other guessable factors.
         sends_max: challenges of one account with a code, in an hour.
     """
 
     def __init__(
-        self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits, *, sends_max: int = SENDS_MAX
+        self, vault: Vault, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits, *, sends_max: int = SENDS_MAX
     ) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
-        self._tries = tries
+        self._limits = limits
         self._sends_max = sends_max
 
     async def issue(self, trial: CodeTrial, *, now_s: int) -> Code | None:
@@ -115,7 +115,7 @@ class Codes:
             return False
         # Beyond the cap the same steps run: a faster answer from the eleventh guess on would reveal that the password
         # was right.
-        allowed = await self._tries.of_guessable(trial)
+        allowed = await self._limits.of_guessable(trial)
         name = self._name(trial)
         sealed = await self._vault.get(name) or b""
         right = self._is(name, sealed, shown)

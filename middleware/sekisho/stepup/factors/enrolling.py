@@ -95,25 +95,25 @@ class Enrolling:
         self._sender = sender
         self._issuer = issuer
         self._clock_s = clock_s
-        tries = AttemptLimits(vault, self._keys)
-        self._people = AccountLookup(owners, self._keys, sender)
-        self._totp = Totp(vault, self._keys, self._sealer, tries)
-        self._codes = RecoveryCodes(self._sealer, tries)
+        limits = AttemptLimits(vault, self._keys)
+        self._lookup = AccountLookup(owners, self._keys, sender)
+        self._totp = Totp(vault, self._keys, self._sealer, limits)
+        self._codes = RecoveryCodes(self._sealer, limits)
         self._cabinet = PasskeySealer(self._sealer)
 
-    async def begin_totp(self, person: AccountOwner) -> TotpOffer:
+    async def begin_totp(self, owner: AccountOwner) -> TotpOffer:
         """Make a secret, stored nowhere yet. Raises `EnrolmentsFull`: codes of further apps are never compared."""
-        _ensure_known(person)
-        _ensure_room(person)
+        _ensure_known(owner)
+        _ensure_room(owner)
         secret, enrolment = new_secret(), secrets.token_bytes(_ID_BYTES)
-        return self._offer(person, enrolment, secret, self._state(_APP, person, enrolment + secret))
+        return self._offer(owner, enrolment, secret, self._state(_APP, owner, enrolment + secret))
 
-    def totp_again(self, person: AccountOwner, state: str) -> TotpOffer | None:
+    def totp_again(self, owner: AccountOwner, state: str) -> TotpOffer | None:
         """Return the offer of this state again, after a wrong code; None if the state is not valid."""
-        begun = self._begun(_APP, person, state)
-        return None if begun is None else self._offer(person, begun[:_ID_BYTES], begun[_ID_BYTES:], state)
+        begun = self._begun(_APP, owner, state)
+        return None if begun is None else self._offer(owner, begun[:_ID_BYTES], begun[_ID_BYTES:], state)
 
-    async def confirm_totp(self, person: AccountOwner, state: str, code: str, label: str) -> Enrolment | None:
+    async def confirm_totp(self, owner: AccountOwner, state: str, code: str, label: str) -> Enrolment | None:
         """Enrol an app; return None if the code is wrong or the state is not valid.
 
         The time step of the code is spent, so that an observer of the code cannot log in with it.
@@ -122,89 +122,89 @@ class Enrolling:
             ProofFailed: the account is unknown.
             EnrolmentsFull, StoreUnavailable, OwnersError: nothing was stored.
         """
-        _ensure_known(person)
-        begun = self._begun(_APP, person, state)
+        _ensure_known(owner)
+        begun = self._begun(_APP, owner, state)
         if begun is None:
             return None
         enrolment, secret = begun[:_ID_BYTES].hex(), begun[_ID_BYTES:]
         step = verify(secret, code, self._now_s())
         if step is None or not await self._totp.spend(enrolment, step) or not await self._first(_APP, state):
             return None
-        _ensure_room(person)
-        sealed = self._totp.seal(secret, account=person.account_id, enrolment=enrolment)
-        return await self._kept(person, Enrolment(enrolment, "totp", _label(label), self._now_s(), sealed))
+        _ensure_room(owner)
+        sealed = self._totp.seal(secret, account=owner.account_id, enrolment=enrolment)
+        return await self._kept(owner, Enrolment(enrolment, "totp", _label(label), self._now_s(), sealed))
 
-    async def passkey_options(self, person: AccountOwner) -> tuple[dict[str, Any], str]:
+    async def passkey_options(self, owner: AccountOwner) -> tuple[dict[str, Any], str]:
         """Return the options for the browser, and the state to show with its response. Raises `ProofFailed`."""
-        _ensure_known(person)
+        _ensure_known(owner)
         options, state = self._passkeys().registration_options(
-            person.account_id,
-            person.account,
-            [credential for _, credential in self._cabinet.open(person)],
+            owner.account_id,
+            owner.account,
+            [credential for _, credential in self._cabinet.open(owner)],
             fresh=secrets.token_bytes(FRESH_BYTES),
             now_s=self._now_s(),
         )
-        return options, self._state(_PASSKEY, person, state)
+        return options, self._state(_PASSKEY, owner, state)
 
-    async def confirm_passkey(self, person: AccountOwner, state: str, credential: bytes, label: str) -> Enrolment:
+    async def confirm_passkey(self, owner: AccountOwner, state: str, credential: bytes, label: str) -> Enrolment:
         """Enrol a passkey.
 
         Raises:
             ProofFailed: the browser's response or the state is not valid.
             EnrolmentsFull, StoreUnavailable, OwnersError: nothing was stored.
         """
-        _ensure_known(person)
-        begun = self._begun(_PASSKEY, person, state)
+        _ensure_known(owner)
+        begun = self._begun(_PASSKEY, owner, state)
         if begun is None or not await self._first(_PASSKEY, state):
             raise ProofFailed("state")
-        existing = [held for _, held in self._cabinet.open(person)]
+        existing = [held for _, held in self._cabinet.open(owner)]
         made = self._passkeys().register(begun, credential, existing, now_s=self._now_s())
         enrolment = secrets.token_hex(_ID_BYTES)
-        sealed = self._cabinet.seal(made, account=person.account_id, enrolment=enrolment)
-        return await self._kept(person, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
+        sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
+        return await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
 
-    async def recovery(self, person: AccountOwner) -> Sheet:
+    async def recovery(self, owner: AccountOwner) -> Sheet:
         """Return ten new codes. The codes of an older sheet are invalid from then on.
 
         Raises:
             ProofFailed: the account is unknown, or other requests changed the sheet each time.
             EnrolmentsFull, OwnersError: the older sheet is unchanged.
         """
-        _ensure_known(person)
+        _ensure_known(owner)
         for _ in range(_SWAPS_MAX):
-            old = await self._people.enrolment(person, "recovery")
-            sheet = await (self._replaced(person, old) if old else self._first_sheet(person))
+            old = await self._lookup.enrolment(owner, "recovery")
+            sheet = await (self._replaced(owner, old) if old else self._first_sheet(owner))
             if sheet is not None:
-                self._sender.factor_changed(person, "recovery", "added")
+                self._sender.factor_changed(owner, "recovery", "added")
                 return sheet
         raise ProofFailed("busy")
 
-    async def remove(self, person: AccountOwner, enrolment_id: str) -> bool:
+    async def remove(self, owner: AccountOwner, enrolment_id: str) -> bool:
         """Remove an enrolment; return whether the account had it. Raises `ProofFailed` and `OwnersError`."""
-        _ensure_known(person)
-        kind = next((one.kind for one in person.enrolments if one.id == enrolment_id), None)
-        if kind is None or not await self._owners.remove(person.account_id, enrolment_id):
+        _ensure_known(owner)
+        kind = next((one.kind for one in owner.enrolments if one.id == enrolment_id), None)
+        if kind is None or not await self._owners.remove(owner.account_id, enrolment_id):
             return False
-        self._sender.factor_changed(person, kind, "removed")
+        self._sender.factor_changed(owner, kind, "removed")
         return True
 
-    async def _kept(self, person: AccountOwner, enrolment: Enrolment) -> Enrolment:
-        await self._owners.enrol(person.account_id, enrolment)
-        self._sender.factor_changed(person, enrolment.kind, "added")
+    async def _kept(self, owner: AccountOwner, enrolment: Enrolment) -> Enrolment:
+        await self._owners.enrol(owner.account_id, enrolment)
+        self._sender.factor_changed(owner, enrolment.kind, "added")
         return enrolment
 
-    async def _replaced(self, person: AccountOwner, old: Enrolment) -> Sheet | None:
-        sheet = self._codes.fresh(account=person.account_id, enrolment=old.id)
+    async def _replaced(self, owner: AccountOwner, old: Enrolment) -> Sheet | None:
+        sheet = self._codes.fresh(account=owner.account_id, enrolment=old.id)
         return sheet if await self._owners.replace(old.id, old.sealed, sheet.sealed) else None
 
-    async def _first_sheet(self, person: AccountOwner) -> Sheet | None:
+    async def _first_sheet(self, owner: AccountOwner) -> Sheet | None:
         # The id is derived from the account. Of two requests at once only one can store it, so there are never two
         # sheets.
-        enrolment = self._keys.of(b"recovery sheet", person.account_id).hex()
-        sheet = self._codes.fresh(account=person.account_id, enrolment=enrolment)
+        enrolment = self._keys.of(b"recovery sheet", owner.account_id).hex()
+        sheet = self._codes.fresh(account=owner.account_id, enrolment=enrolment)
         try:
             kept = Enrolment(enrolment, "recovery", "", self._now_s(), sheet.sealed)
-            await self._owners.enrol(person.account_id, kept)
+            await self._owners.enrol(owner.account_id, kept)
         except ValueError:
             return None
         return sheet
@@ -219,21 +219,21 @@ class Enrolling:
 
     # Pending enrolments.
 
-    def _offer(self, person: AccountOwner, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
-        uri = provisioning_uri(secret, issuer=self._issuer, account=person.account)
+    def _offer(self, owner: AccountOwner, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
+        uri = provisioning_uri(secret, issuer=self._issuer, account=owner.account)
         return TotpOffer(enrolment.hex(), secret_text(secret), uri, qr_svg(uri), state)
 
-    def _state(self, purpose: bytes, person: AccountOwner, data: bytes) -> str:
+    def _state(self, purpose: bytes, owner: AccountOwner, data: bytes) -> str:
         ends = (self._now_s() + STATE_S).to_bytes(_TIME_BYTES)
-        sealed = self._sealer.seal(purpose, ends + data, bound_to=_binding(person))
+        sealed = self._sealer.seal(purpose, ends + data, bound_to=_binding(owner))
         return urlsafe_b64encode(sealed).decode()
 
-    def _begun(self, purpose: bytes, person: AccountOwner, state: str) -> bytes | None:
+    def _begun(self, purpose: bytes, owner: AccountOwner, state: str) -> bytes | None:
         """Return the content of a state; None if it belongs to another account, has expired, or is any other text."""
         if len(state) > STATE_CHARS_MAX:
             return None
         try:
-            data = self._sealer.open(purpose, urlsafe_b64decode(state.encode()), bound_to=_binding(person))
+            data = self._sealer.open(purpose, urlsafe_b64decode(state.encode()), bound_to=_binding(owner))
         except (Unsealable, Base64Error, ValueError):
             return None
         return data[_TIME_BYTES:] if self._now_s() < int.from_bytes(data[:_TIME_BYTES]) else None
@@ -243,18 +243,18 @@ class Enrolling:
         return await self._vault.once(self._keys.of(purpose, urlsafe_b64decode(state)), seconds=STATE_S)
 
 
-def _binding(person: AccountOwner) -> bytes:
-    return bind(*(utf8(part) for part in (person.account, person.account_id)))
+def _binding(owner: AccountOwner) -> bytes:
+    return bind(*(utf8(part) for part in (owner.account, owner.account_id)))
 
 
-def _ensure_known(person: AccountOwner) -> None:
+def _ensure_known(owner: AccountOwner) -> None:
     # A factor stored under an unassigned name would belong to the next account with that name.
-    if person.contact is None:
+    if owner.contact is None:
         raise ProofFailed("no_owner")
 
 
-def _ensure_room(person: AccountOwner) -> None:
-    if len(person.of_kind("totp")) >= APPS_MAX:
+def _ensure_room(owner: AccountOwner) -> None:
+    if len(owner.of_kind("totp")) >= APPS_MAX:
         raise EnrolmentsFull(f"an account has at most {APPS_MAX} authenticator apps")
 
 

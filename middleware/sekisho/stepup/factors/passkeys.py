@@ -45,12 +45,12 @@ class PasskeySealer:
         """Seal a passkey for this account's enrolment; in another row of the database it does not open."""
         return self._sealer.seal(_PURPOSE, credential.to_bytes(), bound_to=enrolment_binding(account, enrolment))
 
-    def open(self, person: AccountOwner) -> list[tuple[Enrolment, Credential]]:
+    def open(self, owner: AccountOwner) -> list[tuple[Enrolment, Credential]]:
         """Return the account's passkeys. The same number of seals is opened for every account."""
-        found = person.of_kind(KIND)[:CREDENTIALS_MAX]
+        found = owner.of_kind(KIND)[:CREDENTIALS_MAX]
         for _ in range(CREDENTIALS_MAX - len(found)):
             self._credential("", "", self._nobodys)
-        opened = ((one, self._credential(person.account_id, one.id, one.sealed)) for one in found)
+        opened = ((one, self._credential(owner.account_id, one.id, one.sealed)) for one in found)
         return [(one, credential) for one, credential in opened if credential is not None]
 
     def _credential(self, account: str, enrolment: str, sealed: bytes) -> Credential | None:
@@ -67,24 +67,30 @@ class Passkeys:
     """The factor `webauthn`: makes options for the browser, and accepts its response."""
 
     def __init__(
-        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits
+        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits
     ) -> None:
         self._web = web
         self._owners = owners
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
-        self._tries = tries
+        self._limits = limits
         self._cabinet = PasskeySealer(sealer)
 
     async def options(
-        self, trial: CodeTrial, people: Sequence[AccountOwner], bound_to: bytes, *, account_digest: bytes, now_s: int
+        self,
+        trial: CodeTrial,
+        account_owners: Sequence[AccountOwner],
+        bound_to: bytes,
+        *,
+        account_digest: bytes,
+        now_s: int,
     ) -> dict[str, Any]:
         """Return the options for the browser. If a challenge gets several, only the last options are valid.
 
         Args:
             trial: the challenge.
-            people: the owners whose passkeys are listed; the one who shows the proof comes first.
+            account_owners: the owners whose passkeys are listed; the one who shows the proof comes first.
             bound_to: the context that must be the same when a passkey is shown.
             account_digest: the account's digest in the counters.
             now_s: Unix time in seconds.
@@ -92,7 +98,7 @@ class Passkeys:
         Raises:
             StoreUnavailable: no options are valid.
         """
-        opened = [credential for person in people for _, credential in self._cabinet.open(person)]
+        opened = [credential for owner in account_owners for _, credential in self._cabinet.open(owner)]
         credentials = list({credential.id: credential for credential in opened}.values())[:CREDENTIALS_MAX]
         fresh = secrets.token_bytes(FRESH_BYTES)
         options, state = self._web.authentication_options(account_digest.hex(), credentials, fresh=fresh, now_s=now_s)
@@ -100,27 +106,25 @@ class Passkeys:
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options
 
-    async def accept(
-        self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int
-    ) -> bool:
+    async def accept(self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether the response proves that the account's owner is present. True once for each set of options."""
-        if not is_assertion(shown) or not await self._tries.in_challenge(trial):
+        if not is_assertion(shown) or not await self._limits.in_challenge(trial):
             return False
         state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
-        used = self._used(person, state, shown, now_s)
+        used = self._used(owner, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
             return False
-        return await self._keep_count(person, self._cabinet.open(person), used)
+        return await self._keep_count(owner, self._cabinet.open(owner), used)
 
-    async def match(self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
+    async def match(self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether `accept` would succeed behind a right secret. It counts nothing, and the options stay valid."""
         sealed = await self._vault.get(self._name(trial))
         state = self._opened(sealed, trial, bound_to)
-        return self._used(person, state, shown, now_s) is not None
+        return self._used(owner, state, shown, now_s) is not None
 
-    def _used(self, person: AccountOwner, state: bytes, shown: bytes, now_s: int) -> Credential | None:
+    def _used(self, owner: AccountOwner, state: bytes, shown: bytes, now_s: int) -> Credential | None:
         """Return the passkey that was shown, with its new count; None if it is not one of the account's."""
-        credentials = [credential for _, credential in self._cabinet.open(person)]
+        credentials = [credential for _, credential in self._cabinet.open(owner)]
         try:
             return self._web.authenticate(state, shown, credentials, now_s=now_s)
         except ProofFailed as error:
@@ -128,11 +132,11 @@ class Passkeys:
             return None
 
     async def _keep_count(
-        self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
+        self, owner: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
     ) -> bool:
         """Store the new count. Refuse if another request changed it meanwhile: one of the two uses a copied passkey."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
-        sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
+        sealed = self._cabinet.seal(used, account=owner.account_id, enrolment=enrolment.id)
         return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
 
     def _opened(self, sealed: bytes | None, trial: CodeTrial, bound_to: bytes) -> bytes:

@@ -88,13 +88,13 @@ class Factors:
         self._sender = sender
         self._clock_s = clock_s
         keys, sealer = VaultKeys(secrets), Sealer(secrets)
-        tries = self._tries = AttemptLimits(vault, keys)
-        self._people = AccountLookup(owners, keys, sender)
-        self._codes = Codes(vault, keys, sealer, tries)
-        self._totp = Totp(vault, keys, sealer, tries)
-        self._recovery = RecoveryCodes(sealer, tries)
+        limits = self._limits = AttemptLimits(vault, keys)
+        self._lookup = AccountLookup(owners, keys, sender)
+        self._codes = Codes(vault, keys, sealer, limits)
+        self._totp = Totp(vault, keys, sealer, limits)
+        self._recovery = RecoveryCodes(sealer, limits)
         self._passkeys = (
-            Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, tries=tries) if passkeys is not None else None
+            Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits) if passkeys is not None else None
         )
         sent = _Factor(_may_be_sent, self._is_sent_code, self._by_sent_code, Guess.CODE)
         every: Mapping[str, _Factor] = {
@@ -106,23 +106,23 @@ class Factors:
         }
         self._every = {name: every[name] for name in self.names}
 
-    async def person(self, account: str) -> AccountOwner:
+    async def owner(self, account: str) -> AccountOwner:
         """Return the owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
-        return await self._people.find(account, now_s=int(self._clock_s()))
+        return await self._lookup.find(account, now_s=int(self._clock_s()))
 
     def trial(
-        self, challenge: bytes, person: AccountOwner, *, behind_right_secret: bool, lane: bytes = b""
+        self, challenge: bytes, owner: AccountOwner, *, behind_right_secret: bool, scope: bytes = b""
     ) -> CodeTrial:
         """Return the trial of a proof. An unknown account proves nothing and uses up no account's attempts.
 
-        `lane`: the attempt scope, see `CodeTrial`.
+        `scope`: the attempt scope, see `CodeTrial`.
         """
-        right = behind_right_secret and person.contact is not None
-        owner = "" if person.owner == person.account_id else person.owner
-        return CodeTrial(challenge, person.account_id, right, lane, owner=owner)
+        right = behind_right_secret and owner.contact is not None
+        counted_by = "" if owner.counted_by == owner.account_id else owner.counted_by
+        return CodeTrial(challenge, owner.account_id, right, scope, owner=counted_by)
 
     async def passkey_options(
-        self, trial: CodeTrial, person: AccountOwner, bound_to: bytes, *, account_digest: bytes
+        self, trial: CodeTrial, owner: AccountOwner, bound_to: bytes, *, account_digest: bytes
     ) -> dict[str, Any]:
         """Return the options for the browser's passkeys: of one number and length for all accounts and all spellings.
 
@@ -132,7 +132,7 @@ class Factors:
 
         Args:
             trial: the challenge.
-            person: the owner of the passkeys.
+            owner: the owner of the passkeys.
             bound_to: the browser, door and purpose, which must be the same when the passkey is shown.
             account_digest: the account's digest in the counters, the same for all its spellings.
 
@@ -144,13 +144,13 @@ class Factors:
         """
         if self._passkeys is None:
             return {}
-        plain = _plain(person.account)
-        people = [person] if plain == person.account else [person, await self.person(plain)]
+        plain = _plain(owner.account)
+        account_owners = [owner] if plain == owner.account else [owner, await self.owner(plain)]
         return await self._passkeys.options(
-            trial, people, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
+            trial, account_owners, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
         )
 
-    async def send(self, trial: CodeTrial, person: AccountOwner, factor: str) -> None:
+    async def send(self, trial: CodeTrial, owner: AccountOwner, factor: str) -> None:
         """Send a code if the secret was right and the owner can be reached. Otherwise run the same steps without one.
 
         Raises:
@@ -158,14 +158,14 @@ class Factors:
         """
         if factor not in SENT or factor not in self.names:
             return
-        if not _reachable(person, factor):
+        if not _reachable(owner, factor):
             trial = trial._replace(behind_right_secret=False)
         code = await self._codes.issue(trial, now_s=int(self._clock_s()))
         if code is not None:
-            self._sender.send_code(factor, person, code)
+            self._sender.send_code(factor, owner, code)
 
     async def try_early(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes
     ) -> Early | None:
         """Check a proof before the outcome of the secret is known.
 
@@ -174,7 +174,7 @@ class Factors:
 
         Args:
             trial: the challenge; the outcome of its secret is not known.
-            person: the account owner.
+            owner: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
 
@@ -187,14 +187,14 @@ class Factors:
         factor, now_s = self._every.get(shown.factor), int(self._clock_s())
         if factor is None or not factor.may_be(shown):
             return None
-        trial = await self._tries.counted(trial)
+        trial = await self._limits.counted(trial)
         guess = factor.guess
-        allowed = await self._tries.early(trial, guess, exists=person.contact is not None)
-        right = await factor.match(trial, person, shown, bound_to, now_s)
+        allowed = await self._limits.early(trial, guess, exists=owner.contact is not None)
+        right = await factor.match(trial, owner, shown, bound_to, now_s)
         if right and allowed:
             return Early(trial, now_s)
         if guess is not None:
-            await self._tries.defer(trial, guess)
+            await self._limits.defer(trial, guess)
         return None
 
     async def settle(self, challenge: bytes, account: str, *, behind_right_secret: bool) -> None:
@@ -203,15 +203,15 @@ class Factors:
         Raises:
             StoreUnavailable, OwnersError: the next proof for the challenge settles the rest.
         """
-        if not await self._tries.has_any(challenge):
+        if not await self._limits.has_any(challenge):
             return
-        person = await self.person(account)
-        trial = self.trial(challenge, person, behind_right_secret=behind_right_secret)
-        if await self._tries.settle(trial) and trial.behind_right_secret and person.of_kind("totp"):
-            self._sender.factor_changed(person, "totp", "stopped")
+        owner = await self.owner(account)
+        trial = self.trial(challenge, owner, behind_right_secret=behind_right_secret)
+        if await self._limits.settle(trial) and trial.behind_right_secret and owner.of_kind("totp"):
+            self._sender.factor_changed(owner, "totp", "stopped")
 
     async def prove(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, *, now_s: int | None = None
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, *, now_s: int | None = None
     ) -> Proof | None:
         """Accept a proof; return None if it proves nothing. Each code, and each passkey response, is valid once.
 
@@ -219,7 +219,7 @@ class Factors:
 
         Args:
             trial: the account and the challenge.
-            person: the account owner.
+            owner: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
             now_s: Unix time in seconds when the proof was shown, if that was earlier; None: now.
@@ -229,40 +229,40 @@ class Factors:
         """
         factor = self._every.get(shown.factor)
         now_s = int(self._clock_s()) if now_s is None else now_s
-        proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
+        proof = await factor.accept(trial, owner, shown, bound_to, now_s) if factor else None
         if proof is not None:
-            await self._tries.proved(person.owner)
+            await self._limits.proved(owner.counted_by)
         # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits too.
-        if proof is not None and person.reset_asked:
-            await self._owners.cancel_reset(person.account_id)
+        if proof is not None and owner.reset_asked:
+            await self._owners.cancel_reset(owner.account_id)
         return proof
 
     async def _is_passkey(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> bool:
         assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
-        return await self._passkeys.match(trial, person, shown.credential, bound_to, now_s=now_s)
+        return await self._passkeys.match(trial, owner, shown.credential, bound_to, now_s=now_s)
 
     async def _by_passkey(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> Proof | None:
         assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
-        accepted = await self._passkeys.accept(trial, person, shown.credential, bound_to, now_s=now_s)
+        accepted = await self._passkeys.accept(trial, owner, shown.credential, bound_to, now_s=now_s)
         return Proof(shown.factor) if accepted else None
 
     async def _is_of_app(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
     ) -> bool:
-        return self._totp.match(trial, _apps(person), shown.code, now_s) is not None
+        return self._totp.match(trial, _apps(owner), shown.code, now_s) is not None
 
     async def _by_app(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
     ) -> Proof | None:
-        kept = _apps(person)
+        kept = _apps(owner)
 
         def on_last() -> None:
             if kept:
-                self._sender.factor_changed(person, "totp", "stopped")
+                self._sender.factor_changed(owner, "totp", "stopped")
 
         accepted = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return Proof(shown.factor) if accepted else None
@@ -278,37 +278,37 @@ class Factors:
         return Proof(shown.factor) if await self._codes.accept(trial, shown.code) else None
 
     async def _is_recovery_code(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> bool:
-        enrolment, shelf = self._shelf(person)
-        return await self._recovery.match(trial, enrolment, shelf, shown.code)
+        enrolment, store = self._store(owner)
+        return await self._recovery.match(trial, enrolment, store, shown.code)
 
     async def _by_recovery_code(
-        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> Proof | None:
-        enrolment, shelf = self._shelf(person)
-        left = await self._recovery.accept(trial, enrolment, shelf, shown.code)
+        enrolment, store = self._store(owner)
+        left = await self._recovery.accept(trial, enrolment, store, shown.code)
         if left is None:
             return None
-        self._sender.factor_changed(person, RECOVERY, "used")
+        self._sender.factor_changed(owner, RECOVERY, "used")
         return Proof(shown.factor, left)
 
-    def _shelf(self, person: AccountOwner) -> tuple[str, _Shelf]:
-        enrolment = next((one.id for one in person.of_kind(RECOVERY)), "")
-        return enrolment, _Shelf(self._owners, self._people, person, enrolment)
+    def _store(self, owner: AccountOwner) -> tuple[str, _Shelf]:
+        enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")
+        return enrolment, _Shelf(self._owners, self._lookup, owner, enrolment)
 
 
 class _Shelf:
     """The recovery store of an account: one query for every account, with or without codes."""
 
-    def __init__(self, owners: Owners, people: AccountLookup, person: AccountOwner, enrolment: str) -> None:
+    def __init__(self, owners: Owners, lookup: AccountLookup, owner: AccountOwner, enrolment: str) -> None:
         self._owners = owners
-        self._people = people
-        self._person = person
+        self._lookup = lookup
+        self._person = owner
         self._enrolment = enrolment
 
     async def read(self) -> bytes | None:
-        found = await self._people.enrolment(self._person, RECOVERY)
+        found = await self._lookup.enrolment(self._person, RECOVERY)
         return found.sealed if found and found.id == self._enrolment else None
 
     async def swap(self, old: bytes, new: bytes) -> bool:
@@ -323,8 +323,8 @@ def _plain(account: str) -> str:
         return account
 
 
-def _apps(person: AccountOwner) -> list[tuple[str, bytes]]:
-    return [(one.id, one.sealed) for one in person.of_kind("totp")]
+def _apps(owner: AccountOwner) -> list[tuple[str, bytes]]:
+    return [(one.id, one.sealed) for one in owner.of_kind("totp")]
 
 
 def _may_be_app(shown: ShownFactor) -> bool:
@@ -343,7 +343,7 @@ def _may_be_passkey(shown: ShownFactor) -> bool:
     return is_assertion(shown.credential)
 
 
-def _reachable(person: AccountOwner, factor: str) -> bool:
-    if person.contact is None:
+def _reachable(owner: AccountOwner, factor: str) -> bool:
+    if owner.contact is None:
         return False
-    return person.contact.email is not None if factor == "email" else True
+    return owner.contact.email is not None if factor == "email" else True

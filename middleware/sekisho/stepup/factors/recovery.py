@@ -90,9 +90,9 @@ class _Set(NamedTuple):
 class RecoveryCodes:
     """The factor `recovery`. A set is bound to its account: in another row of the database it does not open."""
 
-    def __init__(self, sealer: Sealer, tries: AttemptLimits) -> None:
+    def __init__(self, sealer: Sealer, limits: AttemptLimits) -> None:
         self._sealer = sealer
-        self._tries = tries
+        self._limits = limits
         self._nobodys = self.fresh(account="", enrolment="").sealed
 
     def fresh(self, *, account: str, enrolment: str) -> Sheet:
@@ -106,7 +106,7 @@ class RecoveryCodes:
         """Count the unused codes."""
         return len(self._opened(sealed, enrolment_binding(account, enrolment)).digests)
 
-    async def accept(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> int | None:
+    async def accept(self, trial: CodeTrial, enrolment: str, store: RecoveryStore, typed: str) -> int | None:
         """Use up a code; return the number of codes left, or None if it proves nothing.
 
         If many calls with one code come at once, one succeeds. Different codes at once all succeed.
@@ -114,29 +114,29 @@ class RecoveryCodes:
         Args:
             trial: the account and the challenge; behind a wrong secret nothing is proved and no code is used up.
             enrolment: its id.
-            shelf: stores the enrolment's set.
+            store: stores the enrolment's set.
             typed: as typed. A text that cannot be a code is not counted as an attempt.
 
         Raises:
             StoreUnavailable: the attempt may have been counted.
         """
         code = folded_symbols(typed, SYMBOLS)
-        if code is None or not await self._tries.in_challenge(trial):
+        if code is None or not await self._limits.in_challenge(trial):
             return None
         bound_to = enrolment_binding(trial.account, enrolment)
         for _ in range(_SWAPS_MAX):
-            old = await shelf.read()
+            old = await store.read()
             rest = self._opened(old, bound_to).without(code)
             if old is None or rest is None or not trial.behind_right_secret:
                 return None
-            if await shelf.swap(old, self._sealed(rest, bound_to)):
+            if await store.swap(old, self._sealed(rest, bound_to)):
                 return len(rest.digests)
         return None
 
-    async def match(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> bool:
+    async def match(self, trial: CodeTrial, enrolment: str, store: RecoveryStore, typed: str) -> bool:
         """Whether this is an unused code, without counting an attempt or using it up."""
         code = folded_symbols(typed, SYMBOLS)
-        old = await shelf.read()
+        old = await store.read()
         rest = self._opened(old, enrolment_binding(trial.account, enrolment)).without(code or "")
         return old is not None and rest is not None
 

@@ -64,29 +64,29 @@ class Senders:
         self._clock_s = clock_s
         self._counting = TaskSet()
 
-    def send_code(self, factor: str, person: AccountOwner, code: Code) -> None:
+    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
         """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
         minutes = max(code.seconds_left // 60, 1)
         if factor == "email":
-            self._write(person, "code", code=code.digits, minutes=minutes)
+            self._write(owner, "code", code=code.digits, minutes=minutes)
         elif factor == "webhook":
-            self._hand_over(person, code.digits, minutes)
+            self._hand_over(owner, code.digits, minutes)
 
-    def new_device(self, person: AccountOwner, *, browser: str, network: str) -> None:
+    def new_device(self, owner: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a device was used for the first time."""
-        self._notify(person, "new_device", when=self._now(), browser=browser, network=network)
+        self._notify(owner, "new_device", when=self._now(), browser=browser, network=network)
 
-    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
+    def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a client had the right secret and did not complete the proof."""
-        self._notify(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
+        self._notify(owner, "step_up_not_completed", when=self._now(), browser=browser, network=network)
 
-    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
+    def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
-        self._notify(person, "factor_changed", when=self._now(), factor=factor, change=change)
+        self._notify(owner, "factor_changed", when=self._now(), factor=factor, change=change)
 
-    def reset_asked(self, person: AccountOwner, due_s: int) -> None:
+    def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
         """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
-        self._notify(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
+        self._notify(owner, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
     async def aclose(self) -> None:
         """Send the pending letters, and end the tasks that this object started."""
@@ -97,31 +97,31 @@ class Senders:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock_s(), UTC)
 
-    def _notify(self, person: AccountOwner, kind: str, **facts: Any) -> None:
+    def _notify(self, owner: AccountOwner, kind: str, **facts: Any) -> None:
         """Send a letter, unless the owner's budget is used up."""
-        if self._mailer is None or person.contact is None or person.contact.email is None:
+        if self._mailer is None or owner.contact is None or owner.contact.email is None:
             return None
         if self._budget is None:
-            return self._write(person, kind, **facts)
-        self._counting.start(self._count(self._budget, person, kind, facts))
+            return self._write(owner, kind, **facts)
+        self._counting.start(self._count(self._budget, owner, kind, facts))
         return None
 
-    async def _count(self, budget: LetterBudget, person: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+    async def _count(self, budget: LetterBudget, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
         try:
-            times = await budget.times(kind, person.owner)
+            times = await budget.times(kind, owner.counted_by)
         except StoreUnavailable:
             times = 1  # strangers are refused while the store is lost, so an attacker cannot cause many letters
         if times > 1:
             facts = {**facts, "times": times}
         if times:
-            self._write(person, kind, **facts)
+            self._write(owner, kind, **facts)
 
-    def _write(self, person: AccountOwner, kind: str, **facts: Any) -> None:
+    def _write(self, owner: AccountOwner, kind: str, **facts: Any) -> None:
         if self._mailer is None:
             return
-        to = person.contact.email if person.contact else None
+        to = owner.contact.email if owner.contact else None
         try:
-            letter = self._letter(kind, (person.contact and person.contact.locale) or "en", facts)
+            letter = self._letter(kind, (owner.contact and owner.contact.locale) or "en", facts)
             if to is not None:
                 self._mailer.send(to, letter)
         except Exception as error:  # noqa: BLE001 - its text may contain the letter's: only the type is logged
@@ -134,10 +134,10 @@ class Senders:
         assert self._service is not None  # noqa: S101 - the constructor checks it
         return write(self._service, locale, **facts)
 
-    def _hand_over(self, person: AccountOwner, digits: str, minutes: int) -> None:
-        if person.contact is None:
+    def _hand_over(self, owner: AccountOwner, digits: str, minutes: int) -> None:
+        if owner.contact is None:
             return
-        message = CodeMessage(person.account_id, person.account, digits, person.contact.locale or "", minutes)
+        message = CodeMessage(owner.account_id, owner.account, digits, owner.contact.locale or "", minutes)
         if self._webhook is not None:
             self._webhook.send(message)
         if self._outbox is not None:

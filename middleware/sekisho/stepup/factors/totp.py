@@ -100,11 +100,11 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
 class Totp:
     """The factor `totp`: enrolments are sealed, attempts are counted, and each enrolment accepts a time step once."""
 
-    def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits) -> None:
+    def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
-        self._tries = tries
+        self._limits = limits
         self._nobodys = self.seal(new_secret(), account="", enrolment="")
 
     def seal(self, secret: bytes, *, account: str, enrolment: str) -> bytes:
@@ -136,7 +136,7 @@ class Totp:
         if folded_digits(typed, DIGITS) is None:
             return False
         # One attempt for any number of apps: an owner with three apps must not get a third of the attempts.
-        attempt = await self._tries.of_app(trial)
+        attempt = await self._limits.of_app(trial)
         # Beyond the cap the same work is done: only a right password reaches the cap, so a faster answer would reveal
         # it.
         right = self.match(trial, kept, typed, now_s)

@@ -66,8 +66,8 @@ class EnrolmentPages:
         if (question := await self._question(call, binding)) is not None:
             return question
         assert binding is not None  # noqa: S101 - there would have been a question
-        person = await self._proving.factors.person(binding.account)
-        return self._overview(call, person, _notice(call))
+        owner = await self._proving.factors.owner(binding.account)
+        return self._overview(call, owner, _notice(call))
 
     async def _reloaded(self, call: PageCall) -> Answer:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
@@ -82,19 +82,19 @@ class EnrolmentPages:
         token = self._parts.escrow.read(call.fields.get("token", ""), call.browser_key.key)
         if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, binding.account):
             return self._parts.responses.start_again(call.headers)
-        person = await self._proving.factors.person(binding.account)
+        owner = await self._proving.factors.owner(binding.account)
         try:
-            return await step(call, person)
+            return await step(call, owner)
         except EnrolmentsFull:
             if prefers_page(call.headers):
-                return self._overview(call, person, "full", FULL)
+                return self._overview(call, owner, "full", FULL)
             return self._parts.responses.json(call.headers, FULL, {"code": "enrolments_full"})
         except (ProofFailed, ValueError):
-            return self._failed(call, person)
+            return self._failed(call, owner)
 
-    def _failed(self, call: PageCall, person: AccountOwner) -> Answer:
+    def _failed(self, call: PageCall, owner: AccountOwner) -> Answer:
         if prefers_page(call.headers):
-            return self._overview(call, person, "failed", FAILED)
+            return self._overview(call, owner, "failed", FAILED)
         return self._parts.responses.proof_failed(call.headers)
 
     def _binding(self, call: PageCall) -> SessionBinding | None:
@@ -118,15 +118,15 @@ class EnrolmentPages:
         self._parts.events.step_up_issued("", Purpose.MANAGE.value, binding.account, call.caller.origin)
         return self._with_holder(call, self._parts.responses.step_up(call.headers, text))
 
-    def _overview(self, call: PageCall, person: AccountOwner, notice: str = "", status: int = 200) -> Answer:
-        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.browser_key.key)
+    def _overview(self, call: PageCall, owner: AccountOwner, notice: str = "", status: int = 200) -> Answer:
+        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
         responses, factors = self._parts.responses, self._proving.factors.names
         if not prefers_page(call.headers):
-            listed = [_described(one) for one in person.enrolments]
+            listed = [_described(one) for one in owner.enrolments]
             return self._with_holder(call, responses.json(call.headers, 200, {"factors": listed, "token": token}))
         page = responses.pages.manage(
             language_of(call.headers),
-            enrolments=person.enrolments,
+            enrolments=owner.enrolments,
             token=token,
             factors=factors,
             notice=notice,
@@ -136,8 +136,8 @@ class EnrolmentPages:
 
     # The changes.
 
-    async def _begin_totp(self, call: PageCall, person: AccountOwner) -> Answer:
-        offer = await self._proving.enrolling.begin_totp(person)
+    async def _begin_totp(self, call: PageCall, owner: AccountOwner) -> Answer:
+        offer = await self._proving.enrolling.begin_totp(owner)
         if prefers_page(call.headers):
             return self._offered(call, offer)
         members = {"id": offer.id, "secret": offer.secret_text, "uri": offer.uri, "qr": offer.qr_svg}
@@ -150,36 +150,36 @@ class EnrolmentPages:
         )
         return responses.page(page, FAILED if failed else 200)
 
-    async def _confirm_totp(self, call: PageCall, person: AccountOwner) -> Answer:
+    async def _confirm_totp(self, call: PageCall, owner: AccountOwner) -> Answer:
         fields, enrolling = call.fields, self._proving.enrolling
         state = fields.get("state", "")
-        if await enrolling.confirm_totp(person, state, fields.get("code", ""), _label(fields)) is not None:
+        if await enrolling.confirm_totp(owner, state, fields.get("code", ""), _label(fields)) is not None:
             return self._done(call, "added")
         # People mistype, and have the secret in their app already: a new secret would confuse them.
-        if prefers_page(call.headers) and (offer := enrolling.totp_again(person, state)) is not None:
+        if prefers_page(call.headers) and (offer := enrolling.totp_again(owner, state)) is not None:
             return self._offered(call, offer, failed=True)
-        return self._failed(call, person)
+        return self._failed(call, owner)
 
-    async def _passkey_options(self, call: PageCall, person: AccountOwner) -> Answer:
-        options, state = await self._proving.enrolling.passkey_options(person)
+    async def _passkey_options(self, call: PageCall, owner: AccountOwner) -> Answer:
+        options, state = await self._proving.enrolling.passkey_options(owner)
         return self._parts.responses.json(call.headers, 200, {"publicKey": options, "state": state})
 
-    async def _confirm_passkey(self, call: PageCall, person: AccountOwner) -> Answer:
+    async def _confirm_passkey(self, call: PageCall, owner: AccountOwner) -> Answer:
         fields = call.fields
         credential = fields.get("credential", "").encode()
-        await self._proving.enrolling.confirm_passkey(person, fields.get("state", ""), credential, _label(fields))
+        await self._proving.enrolling.confirm_passkey(owner, fields.get("state", ""), credential, _label(fields))
         return self._done(call, "added")
 
-    async def _recovery(self, call: PageCall, person: AccountOwner) -> Answer:
-        sheet = await self._proving.enrolling.recovery(person)
+    async def _recovery(self, call: PageCall, owner: AccountOwner) -> Answer:
+        sheet = await self._proving.enrolling.recovery(owner)
         responses = self._parts.responses
         if prefers_page(call.headers):
             page = responses.pages.recovery(language_of(call.headers), codes=sheet.codes, nonce=token_urlsafe(16))
             return responses.page(page)
         return responses.json(call.headers, 200, {"codes": list(sheet.codes)})
 
-    async def _remove(self, call: PageCall, person: AccountOwner) -> Answer:
-        await self._proving.enrolling.remove(person, call.fields.get("id", ""))
+    async def _remove(self, call: PageCall, owner: AccountOwner) -> Answer:
+        await self._proving.enrolling.remove(owner, call.fields.get("id", ""))
         return self._done(call, "removed")
 
     def _done(self, call: PageCall, notice: str) -> Answer:

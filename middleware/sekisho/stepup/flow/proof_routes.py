@@ -99,7 +99,7 @@ class ProofRoutes:
         if await self._escrow.is_over(ticket):
             raise Redeemed
         with self._place(call):
-            redemption = Redemption(call, ticket, await self._factors.person(ticket.account))
+            redemption = Redemption(call, ticket, await self._factors.owner(ticket.account))
             proof = await self._proof(redemption)
             if proof is None:
                 await self._pace(ticket, begun_s)
@@ -151,21 +151,21 @@ class ProofRoutes:
 
     async def _proof(self, redemption: Redemption) -> Proof | None:
         """The proof, if it is one. Waits for the run only if the proof could be right."""
-        call, ticket, person = redemption
+        call, ticket, owner = redemption
         kept = await self._kept(ticket, call.browser_key)
         if kept is None:
             return await self._early_proof(redemption)
         await self._settle(ticket, kept)
         return await self._factors.prove(
-            self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.browser_key)
+            self._trial(ticket, owner, kept), owner, _shown(call), bound(ticket, call.browser_key)
         )
 
     async def _early_proof(self, redemption: Redemption) -> Proof | None:
         """The proof, if it was shown while the application was still checking the secret."""
-        call, ticket, person = redemption
+        call, ticket, owner = redemption
         browser_key, shown = call.browser_key, _shown(call)
         early = await self._factors.try_early(
-            self._trial(ticket, person, MARK), person, shown, bound(ticket, browser_key)
+            self._trial(ticket, owner, MARK), owner, shown, bound(ticket, browser_key)
         )
         if early is None:
             # If the run ended while this was noted, its worker may have looked too early: then it is settled here.
@@ -175,17 +175,17 @@ class ProofRoutes:
         kept = await self._run_ended(ticket, browser_key)
         # Settle earlier proofs first.
         await self._settle(ticket, kept)
-        trial = self._trial(ticket, person, kept)._replace(number=early.trial.number)
-        return await self._factors.prove(trial, person, shown, bound(ticket, browser_key), now_s=early.now_s)
+        trial = self._trial(ticket, owner, kept)._replace(number=early.trial.number)
+        return await self._factors.prove(trial, owner, shown, bound(ticket, browser_key), now_s=early.now_s)
 
     async def _settle(self, ticket: Ticket, kept: Kept) -> None:
         if ticket.purpose is Purpose.LOGIN:
             await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
 
-    def _trial(self, ticket: Ticket, person: AccountOwner, kept: Kept) -> CodeTrial:
+    def _trial(self, ticket: Ticket, owner: AccountOwner, kept: Kept) -> CodeTrial:
         # Before the secret is asked for, an attacker who guesses codes must not use up the owner's log-in attempts.
-        lane = DOOR if ticket.purpose is Purpose.DOOR else b""
-        return self._factors.trial(ticket.challenge, person, behind_right_secret=kept.answer is not None, lane=lane)
+        scope = DOOR if ticket.purpose is Purpose.DOOR else b""
+        return self._factors.trial(ticket.challenge, owner, behind_right_secret=kept.answer is not None, scope=scope)
 
     async def _options(self, call: PageCall) -> Answer | None:
         begun_s = asyncio.get_running_loop().time()
@@ -193,10 +193,10 @@ class ProofRoutes:
         if ticket is None:
             return self._start_again(call)
         with self._place(call):
-            person = await self._factors.person(ticket.account)
+            owner = await self._factors.owner(ticket.account)
             options = await self._factors.passkey_options(
-                self._trial(ticket, person, MARK),
-                person,
+                self._trial(ticket, owner, MARK),
+                owner,
                 bound(ticket, call.browser_key),
                 account_digest=ticket.account_digest,
             )
@@ -219,9 +219,9 @@ class ProofRoutes:
         try:
             with self._place(call):
                 kept = await self._run_ended(ticket, call.browser_key)
-                person = await self._factors.person(ticket.account)
-                trial = self._trial(ticket, person, kept if _may_send(ticket) else MARK)
-                await self._factors.send(trial, person, call.fields.get("factor", ""))
+                owner = await self._factors.owner(ticket.account)
+                trial = self._trial(ticket, owner, kept if _may_send(ticket) else MARK)
+                await self._factors.send(trial, owner, call.fields.get("factor", ""))
         except SekishoError:
             return  # the page says what to do when no code comes
         finally:

@@ -34,19 +34,19 @@ class RecordedSenders(Senders):
         super().__init__(mailer, service, webhook, on_code, budget=budget)
         self._events = events
 
-    def send_code(self, factor: str, person: AccountOwner, code: Code) -> None:
-        super().send_code(factor, person, code)
-        if person.contact is not None:
-            self._events.code_sent(factor, person.account)
+    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
+        super().send_code(factor, owner, code)
+        if owner.contact is not None:
+            self._events.code_sent(factor, owner.account)
 
-    def new_device(self, person: AccountOwner, *, browser: str, network: str) -> None:
-        super().new_device(person, browser=browser, network=network)
-        self._events.new_device(person.account)
+    def new_device(self, owner: AccountOwner, *, browser: str, network: str) -> None:
+        super().new_device(owner, browser=browser, network=network)
+        self._events.new_device(owner.account)
 
-    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
-        super().not_completed(person, browser=browser, network=network)
-        self._events.step_up_not_completed(person.account)
+    def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
+        super().not_completed(owner, browser=browser, network=network)
+        self._events.step_up_not_completed(owner.account)
 
-    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
-        super().factor_changed(person, factor, change)
-        self._events.factor_changed(factor, change, person.account)
+    def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
+        super().factor_changed(owner, factor, change)
+        self._events.factor_changed(factor, change, owner.account)

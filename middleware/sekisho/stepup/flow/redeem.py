@@ -35,12 +35,12 @@ class Redemption(NamedTuple):
     """Attributes:
     call: shows the ticket, and a proof for it.
     ticket: read from the call, by the browser that it was issued to.
-    person: the owner of the ticket's account, with the factors that can prove it.
+    owner: the owner of the ticket's account, with the factors that can prove it.
     """
 
     call: PageCall
     ticket: Ticket
-    person: AccountOwner
+    owner: AccountOwner
 
     def __repr__(self) -> str:
         return "Redemption(...)"
@@ -104,13 +104,13 @@ class Redeemer:
         return door is None or not self._guard.is_wrong(door)
 
     def _device(self, redemption: Redemption) -> Headers:
-        call, ticket, person = redemption
+        call, ticket, owner = redemption
         shown = presented(call.by_name, self._cookie.name + b"=")
         agent = call.by_name.get(b"user-agent", b"")
         token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
         if is_new:
             address = call.caller.origin.address
-            self._proving.senders.new_device(person, browser=browser_name(agent), network=address)
+            self._proving.senders.new_device(owner, browser=browser_name(agent), network=address)
         if shown.by_header or call.browser_key.by_header:
             return [(DEVICE_HEADER, token.encode())]
         elsewhere = self._parts.responses.is_elsewhere(call.headers)
@@ -119,7 +119,7 @@ class Redeemer:
     def _binding(self, redemption: Redemption, door: Door, sealed: Sealed) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
-        binding = SessionBinding(redemption.ticket.account, redemption.person.account_id, proved_s=now_s)
+        binding = SessionBinding(redemption.ticket.account, redemption.owner.account_id, proved_s=now_s)
         return self._proving.bindings.headers(
             binding, credentials, now_s, by_header=redemption.call.browser_key.by_header
         )

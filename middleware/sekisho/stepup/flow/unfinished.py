@@ -118,8 +118,8 @@ class Unfinished:
         ticket = Ticket(bytes.fromhex(challenge), Purpose.LOGIN, place, account)
         try:
             if await self._escrow.claim(ticket):
-                person = await self._factors.person(account)
-                self._senders.not_completed(person, browser=browser, network=network)
+                owner = await self._factors.owner(account)
+                self._senders.not_completed(owner, browser=browser, network=network)
         except SekishoError as error:
             log.warning("a notice of a step-up that was not completed was not sent: %s", type(error).__name__)
 
