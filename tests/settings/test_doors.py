@@ -134,7 +134,7 @@ def test_paths_are_what_the_application_sees(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["login", "/login?a=b", "/login#a", "/log%69n", "//login", "/a//b", "/a/../login", "/./login", "/a/..",
-     "/users/{id}/login", "/users/<id>/login", "\\login", "/" + "a" * 256, "https://x/login"],
+     "/users/{id:int}/login", "/users/<id>/login", "\\login", "/" + "a" * 256, "https://x/login"],
 )  # fmt: skip
 def test_a_path_that_never_matches_is_refused(path: str) -> None:
     """A path with a query, escape or pattern is refused: it would never match, and guard nothing."""
@@ -388,8 +388,38 @@ def test_placeholders_that_make_no_sense_are_named(text: str, problem: str) -> N
         parse_doors(DoorKind.RESET, text, "SEKISHO_RESET")
 
 
-def test_a_log_in_has_no_placeholders() -> None:
-    """A log-in has no placeholders: its answer is released as if from its own path."""
-    for text in ("POST /users/{name}/login path:name form:,password", "POST /users/{id}/login"):
-        with pytest.raises(SettingsError, match="door 1"):
-            parse_doors(DoorKind.LOGIN, text, "SEKISHO_LOGIN")
+def test_a_log_in_reads_no_path() -> None:
+    """A log-in reads neither account nor secret from its path, and may have placeholders for something else."""
+    assert "needs an account and a secret" in wrong("POST /users/{name}/login path:name form:,password")
+    assert "LOGIN doors read nothing from" in wrong("POST /users/{a}/{b}/login path:a,b")
+    assert door("POST /{language}/login").path == "/{language}/login"
+
+
+def test_tenants_precede_the_name() -> None:
+    """`account=` puts placeholders of the path, or fixed text, before the field of the account."""
+    found = door("POST /realms/{realm}/login form:username,password account={realm}/{username}")
+    assert found.tenant == ("{realm}",)
+    assert found.fields == (Fields(Encoding.FORM, (("username",),), PASSWORD),)
+    assert door("POST /{a}/{b} json:u.name,p account={b}/main/{a}/{u.name}").tenant == ("{b}", "main", "{a}")
+    assert door("POST /{realm}/token oauth2 account={realm}/{username}").tenant == ("{realm}",)
+    asked = door("POST /{realm}/reset/{email} path:email account={realm}/{email}", DoorKind.RESET)
+    assert asked.tenant == ("{realm}",)
+
+
+@pytest.mark.parametrize(
+    ("rest", "problem"),
+    [
+        ("account={username}", "not written account={realm}/{username}"),
+        ("account={other}/{username}", "not written account={realm}/{username}"),
+        ("account=a:b/{username}", "not written account={realm}/{username}"),
+        ("account=/{username}", "not written account={realm}/{username}"),
+        ("account=a/b/c/d/{username}", "not written account={realm}/{username}"),
+        ("account={realm}/{username} account={realm}/{username}", "not written account={realm}/{username}"),
+        ("account={realm}/{name}", "something else than the field of its account"),
+        ("account={realm}/username", "something else than the field of its account"),
+        ("account={realm}/", "something else than the field of its account"),
+    ],
+)
+def test_tenants_that_cannot_be_read_are_refused(rest: str, problem: str) -> None:
+    """A part that is in no path, an empty one, too many, and a name that is not the account's."""
+    assert problem in wrong(f"POST /realms/{{realm}}/login form:username,password {rest}")

@@ -671,3 +671,16 @@ def test_where_all_is_named_there_is_nothing_to_say() -> None:
     named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")
 
     assert list(checks_without_session_account(named)) == []
+
+
+def test_accounts_of_all_doors_have_as_many_parts() -> None:
+    """An account that is called `shop/hana` at one door would have the devices of `hana` in the tenant `shop`."""
+    realm = "POST /realms/{realm}/login form:username,password account={realm}/{username}"
+    assert load(LOGIN=realm).account_parts == 2
+    assert load().account_parts == 1
+    assert "another number of parts" in wrong("LOGIN", f"{realm}; POST /login")
+    environ = {"SEKISHO_LOGIN": realm, "SEKISHO_RESET": "POST /reset form:email"}
+    ((name, problem),) = mistakes(environ)
+    assert (name, "account=main/{username}" in problem) == ("SEKISHO_RESET", True)
+    fixed = load(LOGIN=f"{realm}; POST /login form:user,password account=main/{{user}}", RESET="POST /done form:,key")
+    assert [door.tenant for door in fixed.doors] == [("{realm}",), ("main",), ()]

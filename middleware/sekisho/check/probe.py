@@ -148,7 +148,10 @@ class Probe:
             known: a right log-in. It is tried only at `LOGIN` doors.
             names: doors to try besides the `LOGIN` doors; their requests may do more than open a session.
         """
-        wanted = [door for door in self._doors if door.kind is DoorKind.LOGIN or door.name in names]
+        # The values of placeholders are not known.
+        wanted = [
+            door for door in self._doors if (door.kind is DoorKind.LOGIN and "{" not in door.path) or door.name in names
+        ]
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:

@@ -103,7 +103,7 @@ def _origin(value: str, device: bytes) -> Origin:
 
 def _account(value: str, settings: Settings, *, is_id: bool) -> Target:
     try:
-        canonical = id_name(value) if is_id else Accounts().canonical(value)
+        canonical = id_name(value) if is_id else Accounts(parts=settings.account_parts).canonical(value)
         strangers = Accounts.limit_key(canonical) or canonical
     except Unreadable:
         raise Misused("VALUE is refused as an account name at every door") from None

@@ -98,6 +98,8 @@ class Door:
     `cookies` are the client's cookies that the application may see in an escrowed run; any other could hold a session
     that would be logged in behind the seal. `headers`, in lower case, are the headers that it may see beyond the
     usual ones, under the same rule. Only `LOGIN` doors have either.
+    `tenant` is what stands before the account's own name, each either a placeholder of the path (`{realm}`) or fixed
+    text: with it, `hana` in two realms is two accounts. All doors of a site have equally many.
     """
 
     kind: DoorKind
@@ -107,6 +109,7 @@ class Door:
     success: tuple[SuccessRule, ...] = ()
     cookies: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
+    tenant: tuple[str, ...] = ()
     shares_path: bool = field(default=False, compare=False)
     """Whether other doors have the same path: then only the request's own method may select one of them."""
 

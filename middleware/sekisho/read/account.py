@@ -89,6 +89,7 @@ class MailPolicy:
 
 _NO_POLICY: Final = MailPolicy()
 _ID: Final = "id\0"  # no account in a request holds a NUL
+_TUPLE: Final = "tuple\0"
 
 
 def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
@@ -157,21 +158,44 @@ def id_name(known: str) -> str:
     return f"{_ID}{known}"
 
 
+def _of_parts(parts: list[str]) -> str:
+    """The canonical name of a tuple. Each part is preceded by its length: no two tuples have the same name."""
+    return _TUPLE + "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def _parts_of(name: str) -> list[str]:
+    """The parts of a name that `_of_parts` made."""
+    parts, rest = [], name.removeprefix(_TUPLE)
+    while rest:
+        length, _, rest = rest.partition(":")
+        parts.append(rest[: int(length)])
+        rest = rest[int(length) :]
+    return parts
+
+
 class Accounts:
-    """The canonical account under a site's policy and resolver."""
+    """The canonical account under a site's policy and resolver.
 
-    __slots__ = ("_policy", "_resolver")
+    Args:
+        policy: folds mail addresses.
+        resolver: see `Resolver`.
+        parts: of how many parts the site's accounts consist: 2 for `shop/hana`; see `Door.tenant`.
+    """
 
-    def __init__(self, policy: MailPolicy = _NO_POLICY, resolver: Resolver | None = None) -> None:
+    __slots__ = ("_parts", "_policy", "_resolver")
+
+    def __init__(self, policy: MailPolicy = _NO_POLICY, resolver: Resolver | None = None, *, parts: int = 1) -> None:
         self._policy = policy
         self._resolver = resolver
+        self._parts = parts
 
     @property
     def listed(self) -> Callable[[Attempt], str]:
-        """The account's name in lists of leaked pairs: without the site's mail policy and resolver."""
-        if self._resolver is None and not self._policy:
+        """The account's name in lists of leaked pairs: without the site's mail policy, resolver and tenants."""
+        if self._resolver is None and not self._policy and self._parts == 1:
             return attrgetter("canonical")
-        return lambda attempt: canonical(attempt.account) if attempt.account else ""
+        slashes = self._parts - 1
+        return lambda attempt: canonical(attempt.account.split("/", slashes)[-1]) if attempt.account else ""
 
     def canonical(self, account: str) -> str:
         """The canonical account of any spelling. Raises `Unreadable` as `canonical` does, and the resolver's errors.
@@ -179,9 +203,10 @@ class Accounts:
         The resolver's ids have their own namespace. Otherwise an attacker could register another owner's e-mail
         address or id as a user name, and lock that owner out (CVE-2022-39229).
         """
-        text = canonical(account, policy=self._policy)
+        parts = self._folded(account) if self._parts > 1 else [canonical(account, policy=self._policy)]
+        text = "/".join(parts)
         if self._resolver is None:
-            return text
+            return text if len(parts) == 1 else _of_parts(parts)
         # First as the application looks it up; then folded, for spellings that only the application treats as equal;
         # then without marks, for those that only its database does.
         known = self._resolver(account)
@@ -189,7 +214,16 @@ class Accounts:
             known = self._resolver(text)
         if not known and not text.isascii() and (plain := unmarked(text)) != text:
             known = self._resolver(plain)
-        return id_name(known) if known else text
+        if known:
+            return id_name(known)
+        return text if len(parts) == 1 else _of_parts(parts)
+
+    def _folded(self, account: str) -> list[str]:
+        """The account's parts, each folded on its own. Text that no door composes is one part."""
+        *tenant, name = account.split("/", self._parts - 1)
+        if len(tenant) + 1 < self._parts:
+            return [canonical(account, policy=self._policy)]
+        return [*map(canonical, tenant), canonical(name, policy=self._policy)]
 
     @staticmethod
     def limit_key(canonical: str) -> str:
@@ -202,7 +236,15 @@ class Accounts:
         """
         if canonical.startswith(_ID):
             return ""
-        key = limit_key(canonical)
-        if not key and canonical:
-            raise Unreadable(400, "account_empty")
+        if canonical.startswith(_TUPLE):
+            key = _of_parts([_limit_key(part) for part in _parts_of(canonical)])
+        else:
+            key = _limit_key(canonical)
         return "" if key == canonical else key
+
+
+def _limit_key(canonical: str) -> str:
+    key = limit_key(canonical)
+    if not key and canonical:
+        raise Unreadable(400, "account_empty")
+    return key

@@ -7,8 +7,9 @@ differently are refused: otherwise an application with a more lenient parser wou
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
+from unicodedata import normalize
 
-from sekisho.model import Charset, Credentials, Encoding, Fields, Unreadable
+from sekisho.model import Charset, Credentials, DoorKind, Encoding, Fields, Unreadable
 from sekisho.model.value import Value
 from sekisho.read.basic import is_basic, read_basic
 from sekisho.read.content import Content, Form, content_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _LOOKED_AT = frozenset({b"content-type", b"authorization", b"content-encoding"})
 _DEFAULT_GRANT = Fields(Encoding.PASSWORD_GRANT, (("username",),), (("password",),))
 MENTIONS_MAX = 8  # of the account in one query; more of them are an attack
-_DOORS_MAX = 256  # settings have a few doors; only tests make more
+_DOORS_MAX = 512  # more than the settings of all kinds can list
 
 
 @final
@@ -53,6 +54,17 @@ class _InPath(Value):
         self.template: Final = template
         self.account: Final = account
         self.secret: Final = secret
+
+
+@final
+class _Tenant(Value):
+    """What precedes the account's own name: each a placeholder of the path or fixed text, and which."""
+
+    __slots__ = ("parts", "template")
+
+    def __init__(self, template: Template | None, parts: tuple[tuple[str, bool], ...]) -> None:
+        self.template: Final = template
+        self.parts: Final = parts
 
 
 @final
@@ -71,10 +83,11 @@ class _Plan(Value):
         "reads_body",
         "secret_names",
         "secrets_in_query",
+        "tenant",
         "urlencoded",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that is read at a door
         self,
         door: Door,
         urlencoded: Names | None,
@@ -83,6 +96,7 @@ class _Plan(Value):
         basic: bool,
         charset: Charset,
         path: _InPath | None,
+        tenant: _Tenant | None,
         opened: tuple[Fields, ...],  # all fields that read a body
     ) -> None:
         self.door: Final = door
@@ -92,6 +106,7 @@ class _Plan(Value):
         self.basic: Final = basic
         self.charset: Final = charset
         self.path: Final = path
+        self.tenant: Final = tenant
         self.reads_body: Final = bool(opened)
         # Finds every account or secret field that a form at this door reads.
         self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
@@ -124,6 +139,14 @@ def read_credentials(
         reads nothing else. Account and secret are empty at a door that does not name them.
     """
     plan = _plans.get(id(door)) or _planned(door)
+    found = _credentials(plan, scope, body, raw, by_name)
+    return found if found is None or plan.tenant is None else _of_tenant(plan.tenant, scope, found)
+
+
+def _credentials(
+    plan: _Plan, scope: Mapping[str, Any], body: bytes, raw: bytes | None, by_name: dict[bytes, bytes] | None
+) -> Credentials | None:
+    """The credentials as they stand in the request, without what precedes the account's name."""
     headers = scope["headers"]
     if (
         by_name is not None and len(by_name) == len(headers) and b"content-encoding" not in by_name
@@ -135,8 +158,8 @@ def read_credentials(
     if query and plan.secrets_in_query.search(query):
         # Query strings end up in logs and in `Referer`, and some frameworks merge them into the form.
         raise Unreadable(400, "credentials_in_query")
-    if door.shares_path:
-        _refuse_override(door, scope, body)
+    if plan.door.shares_path:
+        _refuse_override(plan.door, scope, body)
 
     if authorization is not None:
         if plan.reads_body and body:
@@ -160,6 +183,24 @@ def _with_path(where: _InPath, scope: Mapping[str, Any], found: Credentials) -> 
     in_path = {ACCOUNT: values.get(where.account, ""), SECRET: values.get(where.secret, "")}
     read = credentials(in_path, account=bool(where.account), secret=bool(where.secret))
     return Credentials(read.account or found.account, read.secret or found.secret, found.new_secret)
+
+
+def _of_tenant(tenant: _Tenant, scope: Mapping[str, Any], found: Credentials) -> Credentials:
+    """The account with its tenant before it: `shop/hana`. Raises `Unreadable` for a path that is read in two ways.
+
+    Only the name may hold a slash, so no two tenants and names give the same text: otherwise the owner of `b/c` in
+    tenant `a` would have the devices of `c` in tenant `a/b`.
+    """
+    values = tenant.template.values(scope) if tenant.template is not None else {}
+    if not (tenant.parts and found.account):
+        return found
+    before = [values[text] if named else text for text, named in tenant.parts]
+    if any("/" in one or (not one.isascii() and "/" in normalize("NFKC", one)) for one in before):
+        raise Unreadable(400, "path_doubtful")
+    account = "/".join([*before, found.account])
+    if len(account) > ACCOUNT_CHARS_MAX:
+        raise Unreadable(400, "account_too_long")
+    return Credentials(account, found.secret, found.new_secret)
 
 
 def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
@@ -312,6 +353,7 @@ def _plan(door: Door) -> _Plan:
         basic=Encoding.BASIC in by_encoding,
         charset=next((fields.charset for fields in by_encoding.get(Encoding.BASIC, [])), Charset.UTF_8),
         path=_in_path(door, by_encoding[Encoding.PATH]) if Encoding.PATH in by_encoding else None,
+        tenant=_tenant(door) if door.tenant or (door.kind is DoorKind.LOGIN and "{" in door.path) else None,
         opened=opened,
     )
 
@@ -321,6 +363,11 @@ def _in_path(door: Door, all_fields: list[Fields]) -> _InPath:
     account = next((path[0] for one in all_fields for path in one.account), "")
     secret = next((path[0] for one in all_fields for path in one.secret), "")
     return _InPath(Template(door.path), account, secret)
+
+
+def _tenant(door: Door) -> _Tenant:
+    parts = tuple((part.strip("{}"), part.startswith("{")) for part in door.tenant)
+    return _Tenant(Template(door.path) if "{" in door.path else None, parts)
 
 
 def _names_fields(fields: Fields) -> bool:

@@ -31,6 +31,7 @@ _NOTATIONS = """\
 ## How doors are written
 
     METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
+        [account={NAME}/{FIELD}]
 
 Doors are separated by `;`. A door is a route where a client can try a secret; a route without a door is unguarded.
 
@@ -51,8 +52,15 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   that Basic opens because a prefix covers it uses the charset of the nearest such prefix.
 - A value in the path is named by its placeholder: `POST /password-recovery/{email} path:email`, or with the rest in
   the body `POST /reset/{key} path:,key form:,,password1`. A door that reads only its path reads no body, and may be a
-  `GET`. `LOGIN` doors cannot use `path`. A placeholder that `path` does not name matches any value. If routers could
-  disagree about the path (`//`, `..`, a second escape), the request is refused.
+  `GET`. `LOGIN` doors cannot use `path`. A placeholder that neither `path` nor `account=` names matches any value. If
+  routers could disagree about the path (`//`, `..`, a second escape), the request is refused.
+- `account={realm}/{username}` puts tenants before the account's name, where each has accounts of its own:
+  `POST /realms/{realm}/login account={realm}/{username}`. Up to three parts precede the field's name: placeholders
+  of the path, or fixed text (`account=main/{username}`). If one door has it, all doors that name an account need it,
+  with the same number of parts. The account is then `shop/hana` for `SEKISHO_OWNERS_QUERY`, for a resolver, for
+  `session_account` and in `sekisho unblock`. Without `account=`, `hana` is the same account for all values of the
+  placeholder: right for `/{language}/login`, wrong for tenants.
+  `sekisho check` does not try doors with placeholders, because it knows no value for them.
 - If several doors share a path, only the method distinguishes them: `X-HTTP-Method-Override`, `_method` and other
   methods are refused there.
 - `RULE` is one of these. If any of them matches, the answer is a success; no other answer is:

@@ -21,8 +21,13 @@ RULES_MAX = 8
 ALTERNATIVES_MAX = 4
 DEPTH_MAX = 8
 LET_THROUGH_MAX = 8
+TENANTS_MAX = 3
 
 TWO_CHARSETS = "has basic in two charsets at one path; write the same at all its methods"
+TWO_TENANCIES = (
+    "has a door that composes accounts of another number of parts than the others; write account= at all doors that "
+    "name an account, with fixed text where there is no tenant: account=main/{username}"
+)
 SAME_ROUTE = "repeats a method and path that already is a door; put all its encodings into one door"
 
 METHOD = re.compile(r"[A-Z]{1,16}|\*")
@@ -46,6 +51,8 @@ _RIVALS = (
     frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT}),
 )
 
+_STANDARD = frozenset({Encoding.BASIC, Encoding.PASSWORD_GRANT})
+
 _NAMES: tuple[Path, ...] = (("username",), ("email",))
 _PASSWORD: tuple[Path, ...] = (("password",),)
 _USUAL_SECRETS: dict[DoorKind, tuple[Path, ...]] = {DoorKind.RESET: (), DoorKind.CODE: (("code",),)}
@@ -60,9 +67,10 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…]`. PATH may have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`,
-    `basic` (or `basic:CHARSET`) or `oauth2`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
-    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
+    [headers=NAME,NAME…] [account={NAME}/{FIELD}]`. PATH may have placeholders (`/reset/{key}`). ENCODING is `form`,
+    `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`) or `oauth2`. Alternatives of a field are written `a|b`.
+    RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or
+    `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
@@ -112,14 +120,34 @@ class _Reader:
         rules = [word for word in rest if word.startswith("success=")]
         cookies = [word for word in rest if word.startswith("cookies=")]
         headers = [word for word in rest if word.startswith("headers=")]
+        accounts = [word for word in rest if word.startswith("account=")]
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
-        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers])
+        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers + accounts])
+        tenant = self._tenant(path, fields, accounts)
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written = " ".join(text.split())
-        return Door(self._kind, method.upper(), path, fields, success, *let_through, text=written)
+        return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant=tenant, text=written)
+
+    def _tenant(self, path: str, fields: tuple[Fields, ...], words: list[str]) -> tuple[str, ...]:
+        """What stands before the account's own name, which is the last part."""
+        if not words:
+            return ()
+        *tenant, name = words[0].removeprefix("account=").split("/")
+        held = PLACEHOLDER.findall(path)
+        are_parts = all(
+            found[1] in held if (found := PLACEHOLDER.fullmatch(one)) else _VALUE.fullmatch(one) for one in tenant
+        )
+        if len(words) > 1 or not are_parts or not 1 <= len(tenant) <= TENANTS_MAX:
+            raise self._wrong(
+                "has an account= that is not written account={realm}/{username}: placeholders of its path or fixed "
+                f"text, {TENANTS_MAX} at most, then the field of the account"
+            )
+        if name not in {f"{{{'.'.join(place)}}}" for one in fields for place in _account_of(one)}:
+            raise self._wrong("ends account= in something else than the field of its account, in braces: {username}")
+        return tuple(tenant)
 
     def _headers(self, words: list[str]) -> frozenset[str]:
         names = self._let_through("headers", [word.lower() for word in words], "x-tenant,x-client")
@@ -154,10 +182,7 @@ class _Reader:
             raise self._wrong("has a *; only doors whose one encoding is basic may have any method or a path prefix")
         if not (basic_only or path_only) and method in _BODILESS:
             raise self._wrong(f"reads a body, and {method} requests have none")
-        # A log-in's escrowed answer is sent later from sekisho's own page, as if from the door's path: so that path
-        # must be fixed.
-        plain = path if self._kind is DoorKind.LOGIN else PLACEHOLDER.sub("x", path)
-        if path != "*" and not is_path(plain):
+        if path != "*" and not is_path(PLACEHOLDER.sub("x", path)):
             problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
             raise self._wrong(f"{problem}, no . or .. steps and no patterns in {{}} or <>; a prefix ends in /*")
         self._check_placeholders(path, fields)
@@ -284,6 +309,25 @@ class _Reader:
             "has a rule of success that is none of 302:/home, 302!/2fa, 302, 2xx, !401,403, cookie:NAME, "
             "json:access_token, json:status=ok"
         )
+
+
+def _account_of(fields: Fields) -> tuple[Path, ...]:
+    # Basic and the password grant have no field of another name.
+    return fields.account or ((("username",),) if fields.encoding in _STANDARD else ())
+
+
+def names_account(door: Door) -> bool:
+    """Whether requests at a door name an account."""
+    return any(map(_account_of, door.fields))
+
+
+def other_tenancy(doors: Iterable[Door]) -> Door | None:
+    """The first door whose accounts have another number of parts than those of the doors before it.
+
+    Otherwise the owner of an account called `shop/hana` would have the devices of `hana` in the tenant `shop`.
+    """
+    listed = [door for door in doors if names_account(door)]
+    return next((door for door in listed if len(door.tenant) != len(listed[0].tenant)), None)
 
 
 def is_path(path: str) -> bool:

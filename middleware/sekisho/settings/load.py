@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 from sekisho.model import Door, LimitSet, SettingsError
 from sekisho.settings import table
 from sekisho.settings.checks import checks
-from sekisho.settings.doors import SAME_ROUTE, TWO_CHARSETS, two_charsets_at_one_path, two_doors_for_one_request
+from sekisho.settings.doors import (
+    SAME_ROUTE,
+    TWO_CHARSETS,
+    TWO_TENANCIES,
+    other_tenancy,
+    two_charsets_at_one_path,
+    two_doors_for_one_request,
+)
 from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.step_up import StepUpGiven, contradictions, with_defaults
@@ -330,11 +337,16 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
     if settings.exposed_header and not trusts:
         problem = "is believed from trusted proxies alone, and SEKISHO_TRUSTED_PROXIES names none"
         yield SettingsError(table.EXPOSED_HEADER.variable, problem)
-    if not source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
-        return
+    if source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
+        yield from _contradictions_of_doors(settings)
+
+
+def _contradictions_of_doors(settings: Settings) -> Iterator[SettingsError]:
     if second := two_doors_for_one_request(settings.doors):
         yield SettingsError(PREFIX + second.kind.name, SAME_ROUTE)
     if second := two_charsets_at_one_path(settings.doors):
         yield SettingsError(PREFIX + second.kind.name, TWO_CHARSETS)
+    if second := other_tenancy(settings.doors):
+        yield SettingsError(PREFIX + second.kind.name, TWO_TENANCIES)
     if any(door.path == settings.mount or door.path.startswith(settings.mount + "/") for door in settings.doors):
         yield SettingsError(table.MOUNT.variable, "a door's path lies below it; sekisho's own pages would hide it")

@@ -145,6 +145,11 @@ class Settings:
         return signers_of(self.listed, self.namespace, old_until_s=old.until_s, writes_old=old.writes)
 
     @property
+    def account_parts(self) -> int:
+        """Of how many parts accounts consist: tenants, and the account's own name."""
+        return 1 + max((len(door.tenant) for door in self.doors), default=0)
+
+    @property
     def knows_breaches(self) -> bool:
         """Whether there is a source to check passwords for leaks."""
         return self.hibp or self.corpus is not None

@@ -118,7 +118,7 @@ class LoginGuard:
             settings = _installed(
                 load(os.environ, given_settings, has_owners=given_owners is not None, has_sender=on_code is not None)
             )
-            accounts = Accounts(mail_policy or MailPolicy(), resolver)
+            accounts = Accounts(mail_policy or MailPolicy(), resolver, parts=settings.account_parts)
             given = Given(given_owners, on_code, session_account)
             self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given))
         except SettingsError as error:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -16,7 +16,7 @@ from sekisho.stepup.flow import proof_routes as redeeming
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.proof_routes import wait_s
 from sekisho.store.vault import MemoryVault
-from tests.asgi.driving import Line, answer, ask, form, http, pieces
+from tests.asgi.driving import Line, answer, ask, form, http, pieces, read
 from tests.control.commanding import tell
 from tests.stepup.flow.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
@@ -72,6 +72,33 @@ async def test_a_cookie_without_a_path_keeps_the_one_that_the_door_gave_it() -> 
     released = await client.show(challenge(asked), site.code())
     assert released.all(b"set-cookie")[:2] == [b"s=1; HttpOnly; Path=/api/v1", b"t=1; PATH=/x"]
     assert released.header(b"location") == b"/api/home"
+
+
+class Realms(Shop):
+    """A tenant in the path of each log-in; a name belongs to its tenant."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _, _, realm, *_ = scope["path"].split("/")
+        sent = dict(parse_qsl((await read(receive)).decode()))
+        if (realm, sent.get("username"), sent.get("password")) != ("shop", "hana", "right"):
+            return await answer(send, 401, body=b"wrong")
+        headers = [(b"location", b"account"), (b"set-cookie", b"session=s; HttpOnly"), (b"set-cookie", b"x=1")]
+        return await answer(send, 303, headers)
+
+
+async def test_an_answer_below_a_tenant_keeps_its_addresses() -> None:
+    """At a door with placeholders relative addresses and cookies keep the path that was asked for."""
+    door = "POST /realms/{realm}/login form:username,password account={realm}/{username} success=cookie:session"
+    site = Site(shop=Realms(), settings={"login": door, "change": None})
+    site.contacts["shop/hana"] = site.contacts["hana"]
+    await site.enrol("1")
+    client = site.client()
+    asked = await client.send("/realms/shop/login", form("hana", "right"))
+    released = await client.show(challenge(asked), site.code())
+    assert (released.status, released.header(b"location")) == (303, b"/realms/shop/account")
+    assert b"session=s; HttpOnly; Path=/realms/shop" in released.all(b"set-cookie")
+    other = await client.send("/realms/bank/login", form("hana", "right"))
+    assert (await client.show(challenge(other), site.code(1))).status == 401
 
 
 async def test_a_proved_device_is_asked_no_more(site: Site) -> None:

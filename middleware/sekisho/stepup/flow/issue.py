@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
@@ -24,6 +25,7 @@ from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
+from sekisho.stepup.flow.resubmission import as_from
 from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
 
@@ -178,9 +180,11 @@ class Issuer:
         headers, line = context.scope["headers"], self._key_line(context, browser_key)
         if not prefers_page(headers):
             return await send_answer(context.send, parts.responses.challenge(headers, asked, line))
-        form, mark = self._sealed_form(context, browser_key), parts.challenges.page_mark(asked)
+        form, mark = self._sealed_form(context, browser_key, anywhere=True), parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
+        if not here and "{" in context.door.path:
+            form = ""
         page = parts.responses.challenge_page(headers, asked, form, line, here=here, mark=mark)
         return await send_answer(context.send, page)
 
@@ -244,6 +248,9 @@ class Issuer:
     async def _done(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
         context, assessment, ticket, browser_key = issued
         kept, outcome, basis = result
+        if kept.answer is not None and "{" in context.door.path:
+            # The page that releases it knows the door's path with its placeholders only.
+            kept = Kept(_sent_from(context.scope["path"], kept.answer))
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)
@@ -378,15 +385,17 @@ class Issuer:
 
     # Answers.
 
-    def _sealed_form(self, context: RequestContext, browser_key: BrowserKey) -> str:
-        """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs."""
+    def _sealed_form(self, context: RequestContext, browser_key: BrowserKey, *, anywhere: bool = False) -> str:
+        """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs.
+
+        `anywhere`: also for a path with placeholders, which is known to no page but one at that path.
+        """
         content_type, body = context.by_name.get(b"content-type", b""), context.body_reader.body
         query: bytes = context.scope.get("query_string", b"")
         fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
-        # The path of a door with placeholders is not known to the page.
         if not (
             context.door.reads_body
-            and "{" not in context.door.path
+            and (anywhere or "{" not in context.door.path)
             and fits
             and b"content-encoding" not in context.by_name
         ):
@@ -408,6 +417,11 @@ class Issuer:
     async def _unavailable(self, context: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
         await send_answer(context.send, self._parts.responses.refusal(context.scope["headers"], refusal))
+
+
+def _sent_from(path: str, answer: Sealed) -> Sealed:
+    """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
+    return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
 
 
 def is_escrowed(door: Door) -> bool:
