@@ -54,6 +54,7 @@ def test_a_damaged_wait_is_capped() -> None:
         (answer.unreadable_attempt(413), 413, "unreadable_attempt"),
         (answer.unreadable_attempt(415), 415, "unreadable_attempt"),
         (answer.breached_password(), 422, "breached_password"),
+        (answer.cap_reached(), 403, "cap_reached"),
         (answer.unavailable(3), 503, "unavailable"),
         (answer.misconfigured("SEKISHO_MODE: is none"), 503, "misconfigured"),
     ],

@@ -212,6 +212,7 @@ def told(events: Events) -> None:
     events.factor_changed("totp", "added", "Hana")
     events.factor_changed("totp", "stopped", "Hana")
     events.code_sent("email", "Hana")
+    events.cap_reached("POST /payout", "refuse", "Hana")
     events.new_device("Hana")
     events.chosen(LOGIN, breached=True, attempt=attempt())
     events.change_password(LOGIN, "Hana", attempt())
@@ -252,6 +253,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("POST /login", "change_password", ""): 1,
         ("POST /login", "success_rule", "wrong"): 1,
         ("POST /login", "unjudged", "large"): 1,
+        ("POST /payout", "cap_reached", "refuse"): 1,
         ("", "odd", "a sentence for the operator"): 1,
         ("", "store", "lost"): 1,
         ("", "hibp", "answers"): 1,

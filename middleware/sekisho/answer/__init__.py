@@ -10,6 +10,7 @@ from sekisho.answer.negotiate import language_of, prefers_page
 from sekisho.answer.refusal import (
     Refusal,
     breached_password,
+    cap_reached,
     challenge_required,
     denied,
     misconfigured,
@@ -29,6 +30,7 @@ __all__ = [
     "Refusal",
     "Renderer",
     "breached_password",
+    "cap_reached",
     "challenge_required",
     "denied",
     "language_of",

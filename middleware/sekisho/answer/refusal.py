@@ -65,6 +65,11 @@ def denied() -> Refusal:
     return Refusal(403, "denied")
 
 
+def cap_reached() -> Refusal:
+    """The amount would exceed what this account may move in a period. Waiting a few seconds does not help."""
+    return Refusal(403, "cap_reached")
+
+
 def unreadable_attempt(status: int) -> Refusal:
     """An unreadable attempt is not passed on. `status`: 400, 408, 413 or 415; raises `ValueError` for others."""
     if status not in UNREADABLE_STATUSES:

@@ -43,6 +43,11 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "Not possible from here",
             "Logging in is not possible from this connection. If you think this is a mistake, please contact support.",
         ),
+        "cap_reached": Words(
+            "This is more than the limit",
+            "The amount would exceed what can be moved in this period. Nothing was moved. Please choose a smaller "
+            "amount, or try again later.",
+        ),
         "unreadable_attempt": Words(
             "We could not read this request",
             "Something was missing or in an unexpected form. Please go back, reload the page and try again.",
@@ -86,6 +91,11 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
         "denied": Words(
             "この接続からはご利用になれません",
             "現在の接続からはログインできません。誤りと思われる場合は、サポート窓口までお問い合わせください。",
+        ),
+        "cap_reached": Words(
+            "ご利用限度額を超えています",
+            "この金額では、一定期間にお取り扱いできる限度額を超えます。お取引は行われていません。"
+            "金額を減らすか、時間をおいてお試しください。",
         ),
         "unreadable_attempt": Words(
             "内容を読み取れませんでした",

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Routes, Stale, StepUp
+    from sekisho.asgi.ports import Caps, Routes, Stale, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
@@ -161,6 +161,7 @@ class Endpoint(Keeper):
         asker: recognises the browser that asked for a code; None where no door takes codes.
         step_up: asks for work and proofs; None where the guard only refuses.
         routes: the pages below the mount; None where `step_up` is.
+        caps: sums amounts at protected routes; None where no route has a cap.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -182,8 +183,10 @@ class Endpoint(Keeper):
         asker: AskerCookie | None = None,
         step_up: StepUp | None = None,
         routes: Routes | None = None,
+        caps: Caps | None = None,
     ) -> None:
         self._app = app
+        self._caps = caps
         self._admission = admission
         self._queue = queue
         self._asker = asker
@@ -285,7 +288,15 @@ class Endpoint(Keeper):
         stale = self._step_up.stale(request, has_body=has_body) if self._step_up is not None else None
         if stale is not None and self.mode is Mode.ENFORCE:
             return await self._ask_for_proof(request, receive, send, stale)
+        if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
+            return await self._counted(self._caps, scope, request, receive, send)
         return await self._app(scope, receive, send)
+
+    def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Amounts over a WebSocket would not be counted.
+        if request["type"] == "websocket":
+            return self._refuse_websocket(request, receive, send)
+        return caps.pass_on(scope, request, receive, send)
 
     def _concerns(self, request: Scope) -> bool:
         """Whether a body would make this an attempt, or a request for a protected route."""

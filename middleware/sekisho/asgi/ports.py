@@ -93,6 +93,18 @@ class StepUp(Protocol):
         ...
 
 
+class Caps(Protocol):
+    """Sums the amounts of protected routes."""
+
+    def capped(self, scope: Scope, *, has_body: bool = False) -> bool:
+        """Whether a request may lead to a route with a cap. Raises `Unreadable`."""
+        ...
+
+    def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Count the request's amount and pass it on, or refuse it."""
+        ...
+
+
 class Routes(Protocol):
     """Serves the pages below the mount. `guarded`: the endpoint, through which a carried request goes again."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
+from sekisho.model.cap import Cap, CappedRoute, OverCap
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.device_class import DEVICE_CLASS
@@ -19,6 +20,8 @@ __all__ = [
     "Action",
     "Attempt",
     "Basis",
+    "Cap",
+    "CappedRoute",
     "Charge",
     "Charged",
     "Charset",
@@ -38,6 +41,7 @@ __all__ = [
     "Mode",
     "Origin",
     "Outcome",
+    "OverCap",
     "Pair",
     "PasswordsBusy",
     "Path",

@@ -47,7 +47,8 @@ class Fields:
 
     Each is a tuple of alternatives. Exactly one may be present in a request: otherwise an attacker could send both,
     and the application could check an account that was not counted. An empty tuple: this door has no such field.
-    Only `new_secret` may be absent from a request; no secret is set then. Only `Encoding.BASIC` uses `charset`.
+    Only `new_secret` may be absent from a request; no secret is set then. Only `Encoding.BASIC` uses `charset`, and
+    only `Encoding.JSON` uses `numbers`.
     """
 
     encoding: Encoding
@@ -55,6 +56,8 @@ class Fields:
     secret: tuple[Path, ...] = ()
     new_secret: tuple[Path, ...] = ()
     charset: Charset = field(default=Charset.UTF_8, kw_only=True)
+    numbers: bool = field(default=False, kw_only=True)
+    """Whether JSON may hold whole numbers as well as text there."""
 
 
 class SuccessBy(Enum):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from sekisho.read.account import Accounts, MailPolicy, Resolver, canonical
 from sekisho.read.address import Addresses, Networks, contains, denies, is_rewritten, packed_address
+from sekisho.read.amount import read_amount
 from sekisho.read.basic import is_basic
 from sekisho.read.body import Body, declared_too_large, decoded
 from sekisho.read.caller import Caller, Callers
@@ -58,6 +59,7 @@ __all__ = [
     "json_tree",
     "other_session",
     "packed_address",
+    "read_amount",
     "read_credentials",
     "unpacked",
     "why_unknown",

@@ -27,6 +27,7 @@ class JsonPaths(NamedTuple):
     by_kind: tuple[tuple[str, tuple[Path, ...]], ...]
     account: bool
     secret: bool
+    numbers: bool = False  # whether whole numbers are read as their digits
 
 
 def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonPaths:
@@ -39,7 +40,8 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
         METHOD: ((OVERRIDE_FIELD,),) if override else (),
     }
     by_kind = tuple((kind, paths) for kind, paths in places.items() if paths)
-    return JsonPaths(by_kind, account=bool(places[ACCOUNT]), secret=bool(places[SECRET]))
+    numbers = any(fields.numbers for fields in listed)
+    return JsonPaths(by_kind, account=bool(places[ACCOUNT]), secret=bool(places[SECRET]), numbers=numbers)
 
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
@@ -59,7 +61,7 @@ def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
                 continue
             if kind in found:
                 raise Unreadable(400, f"{kind}_repeated")
-            found[kind] = _text(value, kind)
+            found[kind] = str(value) if paths.numbers and type(value) is int else _text(value, kind)
     return found
 
 

@@ -24,6 +24,7 @@ class Kind:
     STEP_UP_NOT_COMPLETED: Final = "step_up_not_completed"
     FACTOR_CHANGED: Final = "factor_changed"
     FACTOR_ENROLLED: Final = "factor_enrolled"
+    CAP_REACHED: Final = "cap_reached"
     CODE_SENT: Final = "code_sent"
     NEW_DEVICE: Final = "new_device"
     NEW_PASSWORD: Final = "new_password"  # noqa: S105 - the name of an event

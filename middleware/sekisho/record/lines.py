@@ -99,6 +99,10 @@ FORMS: Final[dict[str, Form]] = {
         "codes.",
         ("factor", "result", "account"),
     ),
+    Kind.CAP_REACHED: Form(
+        "An amount would have exceeded a cap. `action`: `refuse`, or `step_up` where a proof was asked for.",
+        ("door", "action", "account"),
+    ),
     Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
     Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
     Kind.NEW_PASSWORD: Form(

@@ -228,6 +228,13 @@ class Events:
             result = "" if change in _CHANGES else change
             self.emit(Event(kind, self._clock_us(), factor=factor, result=result, subject=self._of_account(account)))
 
+    def cap_reached(self, place: str, action: str, account: str) -> None:
+        """An amount would have exceeded a cap: it was refused (`refuse`), or a proof was asked for (`step_up`)."""
+        self._counts.add(place, "cap_reached", action)
+        if Kind.CAP_REACHED in self._wanted:
+            subject = self._of_account(account)
+            self.emit(Event(Kind.CAP_REACHED, self._clock_us(), place, action=action, subject=subject))
+
     def code_sent(self, factor: str, account: str) -> None:
         """A code was handed to the mail server, or to the service's own sender."""
         if Kind.CODE_SENT in self._wanted:

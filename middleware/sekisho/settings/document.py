@@ -98,10 +98,24 @@ Without a rule, the guard infers success with caution, and attempts with an uncl
 
 ## How protected routes are written
 
-    METHOD PATH max_age=SECONDS
+    METHOD PATH max_age=SECONDS [page=PATH]
 
 Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
 `/payout/*`; `SECONDS` are 1 to 86400. Doors and paths below `SEKISHO_MOUNT` cannot be protected routes.
+
+With `page=/top-up`, a `GET` of that page asks for the proof beforehand, once it is older than half of `max_age`: nobody
+loses a filled form. After the proof the browser goes on to the page that it asked for; other requests are repeated by
+the client.
+
+## How caps are written
+
+    METHOD PATH ENCODING:FIELD… SUM/PERIOD… [over=refuse|step_up]
+
+Routes are separated by `;`; each is a route of `SEKISHO_PROTECT`, written with the same method and path. `ENCODING` is
+`json`, `form` or `multipart`; `FIELD` holds the amount, `order.amount` for nested JSON. The amount is a whole number
+of minor units in plain digits (yen, cents), as text or as a JSON number. Any other spelling, and two amounts, are
+answered 400. `SUM` is in the same units; `PERIOD` is written as in limits, up to 31 days: `100000/1day 300000/30day`.
+All caps of a route hold at once.
 
 ## What a step-up needs
 

@@ -268,6 +268,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         events_file=source.read(table.EVENTS_FILE),
         control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
+        caps=source.read(table.CAPS),
         challenges=source.read(table.CHALLENGES),
         challenges_set=source.is_set(table.CHALLENGES),
         captcha_sitekey=source.read(table.CAPTCHA_SITEKEY),

@@ -77,6 +77,7 @@ class Overrides(TypedDict, total=False):
     control_socket: str | Path | None
     mount: str | None
     protect: Texts | None
+    caps: Texts | None
     challenges: Texts | None
     captcha_sitekey: str | None
     captcha_secret: str | None

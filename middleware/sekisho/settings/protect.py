@@ -1,4 +1,4 @@
-"""The notation of protected routes: `POST /top-up max_age=300; * /payout/* max_age=60`."""
+"""The notation of protected routes: `POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,31 @@ _MAX_AGE = re.compile(r"max_age=([0-9]{1,6})")
 
 
 def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
-    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS`.
+    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS [page=PATH]`.
+
+    The page of a form is a route of its own, with half the age: a client that was let in there has the other half to
+    fill the form, so that nobody loses a filled one.
 
     Raises `SettingsError` for `setting`, with the number of the route (from 1) and never its text.
     """
     texts = text.split(";")
     if len(texts) > ROUTES_MAX:
         raise SettingsError(setting, f"lists more than {ROUTES_MAX} routes")
-    routes = tuple(_route(one.split(), setting, number) for number, one in enumerate(texts, 1))
+    routes = tuple(route for number, one in enumerate(texts, 1) for route in _routes(one.split(), setting, number))
     if len({(route.method, _folded(route.path)) for route in routes}) < len(routes):
         raise SettingsError(setting, "has the same method and path twice; keep the shorter max_age")
     return routes
+
+
+def _routes(words: list[str], setting: str, number: int) -> list[ProtectedRoute]:
+    pages = [word.removeprefix("page=") for word in words if word.startswith("page=")]
+    route = _route([word for word in words if not word.startswith("page=")], setting, number)
+    if not pages:
+        return [route]
+    if len(pages) > 1 or not is_path(pages[0]) or pages[0].endswith("*") or route.method in {"GET", "*"}:
+        problem = "wants one page= with the exact path of the page that holds the form, at a method that the form sends"
+        raise SettingsError(setting, f"route {number} {problem}; as in {_EXAMPLE} page=/top-up")
+    return [route, ProtectedRoute("GET", pages[0], max(1, route.max_age_s // 2))]
 
 
 def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:

@@ -15,7 +15,7 @@ SITE_TIMES_HOME = 4
 
 # The usual form of the notation. Parsed here, because `limits` imports its counters and their clients.
 _PLAIN = re.compile(r"([0-9]+)/([0-9]*)(second|minute|hour|day)")
-_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
 _TEXT = re.compile(r"[0-9A-Za-z/ ,;|]{1,200}")
 _NOTATION = "as in 20/10minute;100/day (a number, a slash, a time of second, minute, hour or day)"
@@ -52,7 +52,7 @@ def _pairs(text: str, setting: str) -> list[tuple[int, int]]:
 
 def _plain(text: str) -> list[tuple[int, int]]:
     found = [_PLAIN.fullmatch(part) for part in text.split(";")]
-    return [(int(one[1]), int(one[2] or 1) * _SECONDS[one[3]]) for one in found if one] if all(found) else []
+    return [(int(one[1]), int(one[2] or 1) * SECONDS[one[3]]) for one in found if one] if all(found) else []
 
 
 def _any_way(text: str) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import DoorKind, SettingsError, SuccessBy, hazards
 from sekisho.settings import table
+from sekisho.settings.caps import unprotected
 from sekisho.settings.extras import can_ask_for_work, installing
 from sekisho.settings.factors import POW
 from sekisho.settings.places import host_of
@@ -54,6 +55,9 @@ def contradictions(settings: Settings, given: StepUpGiven, understood: Understoo
     problem = conflict(settings.protect, settings.doors, settings.mount)
     if problem and understood(table.PROTECT.name, table.MOUNT.name, *doors):
         yield SettingsError(table.PROTECT.variable, problem)
+    if understood(table.PROTECT.name, table.CAPS.name) and (number := unprotected(settings.caps, settings.protect)):
+        problem = f"route {number} is no route of SEKISHO_PROTECT with the same method and path; add it there"
+        yield SettingsError(table.CAPS.variable, problem)
 
 
 def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any], bool, str]]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from sekisho.model import Door, DoorKind, Mode, ProtectedRoute, SettingsError
+from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute, SettingsError
 from sekisho.settings import factors, parse, places
+from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
 from sekisho.settings.protect import parse_routes
@@ -413,9 +414,18 @@ EVENTS_FILE: Setting[str | None] = Setting(
 
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
-    example="POST /top-up max_age=300; * /payout/* max_age=60",
+    example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60",
     meaning="Routes that require a proof of identity of the logged-in account, no older than `max_age` seconds.",
     parse=parse_routes,
+    absent=(),
+    separator=";",
+)
+CAPS: Setting[tuple[CappedRoute, ...]] = Setting(
+    name="CAPS",
+    example="POST /payout json:amount 100000/1day 300000/30day",
+    meaning="The greatest sum that one account may move at a protected route, in minor units of the currency, in any "
+    "window of each period; see docs/step-up.md. `over=step_up` asks for a proof beyond it; otherwise it is refused.",
+    parse=parse_caps,
     absent=(),
     separator=";",
 )
@@ -590,6 +600,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         CONTROL_SOCKET,
         MOUNT,
         PROTECT,
+        CAPS,
         CHALLENGES,
         CAPTCHA_SITEKEY,
         CAPTCHA_SECRET,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sekisho.crypto.signers import Signer, signers_of
 
 if TYPE_CHECKING:
-    from sekisho.model import Door, LimitSet, Mode, ProtectedRoute
+    from sekisho.model import CappedRoute, Door, LimitSet, Mode, ProtectedRoute
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings.parse import NamespaceFrom
 
@@ -106,6 +106,7 @@ class Settings:
     events_file: str | None
     control_socket: str | None
     protect: tuple[ProtectedRoute, ...]
+    caps: tuple[CappedRoute, ...]
     challenges: tuple[str, ...]
     challenges_set: bool
     captcha_sitekey: str | None

@@ -26,6 +26,7 @@ from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.redis_caps import RedisCaps
 from sekisho.ledger.worker_sync import WorkerSync
 from sekisho.model import Mode, StoreUnavailable
 from sekisho.pipeline import Guard
@@ -253,6 +254,7 @@ class LoopWing:
             asker=self._asker(),
             step_up=step_up.issuer if step_up else None,
             routes=step_up.routes if step_up else None,
+            caps=step_up.caps if step_up else None,
         )
 
     def _guesses(self) -> DailyGuesses | None:
@@ -306,8 +308,9 @@ class LoopWing:
         vault = process.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
             process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
-            random.random, lambda: process.lifespan_state, process.csrf,
-            self._canary.test, process.clock_s, self._refusals, self._admission, self._patience,
+            random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
+            process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
+            self._refusals, self._admission, self._patience,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault)
 

@@ -16,6 +16,7 @@ from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.check import Probe, Result, missing_routes
 from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
+from sekisho.ledger.caps import MemoryCaps
 from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
+CAPPED_ACCOUNTS_MAX = 20_000  # some 200 MB if each of them has moved 64 amounts lately
 VAULT_ENTRIES_MAX = 50_000
 VAULT_BYTES_MAX = 256 << 20
 
@@ -108,6 +110,7 @@ class ProcessWing:
         self.leaks = LeakFiles(settings, self.events)
         self.shed = Shed(clocks.monotonic_us)
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
+        self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.unix_us)
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
         self.own = MemoryLedger(self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=clocks.unix_us)  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +23,7 @@ from sekisho.settings.store import MEMORY
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.webhook import Webhook
+from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.issue import Issuer
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
     from sekisho.challenge.captcha import Captcha
+    from sekisho.ledger.caps import CapLedger
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
@@ -81,6 +84,7 @@ class Site(NamedTuple):
     csrf: CsrfCookies
     test: Callable[[Suspicion], None]
     clock_s: Callable[[], float]
+    caps: CapLedger
     refusals: RefusalLog
     admission: Admission
     patience: Patience
@@ -173,6 +177,7 @@ class StepUpWing:
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
             admission=site.admission,
         )  # fmt: skip
+        self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
         proof_routes = enrolment_pages = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
@@ -196,6 +201,16 @@ class StepUpWing:
                 if task is not None:
                     task.cancel()
             await self.issuer.aclose()
+
+    def _caps(self, site: Site, proving: Proving, issuer: Issuer) -> CappedRoutes:
+        settings = self._settings
+        return CappedRoutes(
+            site.app, proving.protection, site.caps, self._vault, VaultKeys(settings.secrets),
+            account_digest=partial(site.guard.account_digest, site.reading.accounts),
+            ask_for_proof=issuer.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
+            patience=site.patience, body_bytes_max=settings.body_bytes_max, jitter=site.jitter,
+            clock_s=site.guard.now_s,
+        )  # fmt: skip
 
     def _challenges(self) -> Challenges:
         settings = self._settings
@@ -254,7 +269,7 @@ class StepUpWing:
             FairQueue(site.admission, seconds_max=RUN_S),
             FairQueue(seconds_max=RUN_S),
             bindings,
-            Protection(settings.protect, bindings, given.session_account),
+            Protection(settings.protect, bindings, given.session_account, settings.caps),
             unfinished,
         )
 

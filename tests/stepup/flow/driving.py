@@ -185,10 +185,9 @@ class Client:
     async def log_in(self, account: str = "hana", password: str = "right", **more: Any) -> Answer:
         return await self.send("/login", form(account, password), **more)
 
-    async def show(self, challenge: str, code: str, factor: str = "totp", **more: Any) -> Answer:
-        return await self.send(
-            STEP, urlencode({"challenge": challenge, "factor": factor, "code": code}).encode(), **more
-        )
+    async def show(self, challenge: str, code: str, factor: str = "totp", form: str = "", **more: Any) -> Answer:
+        fields = {"challenge": challenge, "factor": factor, "code": code, **({"form": form} if form else {})}
+        return await self.send(STEP, urlencode(fields).encode(), **more)
 
     async def who(self) -> str:
         return (await self.send("/account", method="GET", headers=())).body.decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from base64 import b64decode
 from http.cookies import SimpleCookie
@@ -90,6 +91,37 @@ async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None
     ticket = challenge(await pay(client, accept=HTML))
     shown = await client.show(ticket, site.code(), accept=HTML)
     assert (shown.status, shown.header(b"location")) == (303, b"/")
+    assert (await pay(client)).status == 200
+
+
+PAGES = {"protect": "POST /pay max_age=300 page=/pay; * /vault/* max_age=60"}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "location"),
+    [
+        ("/pay", "", b"/pay"),
+        ("/pay", "to=a%20b&yen=5", b"/pay?to=a%20b&yen=5"),
+        ("/vault/\u91d1", "", b"/vault/%E9%87%91"),
+        ("//vault/x", "", b"/"),
+        ("/vault/x", "a\r\nset-cookie:b", b"/"),
+        ("/vault/" + "x" * 1000, "", b"/"),
+    ],
+)
+async def test_a_page_view_is_resumed_after_the_proof(later: Later, path: str, query: str, location: bytes) -> None:
+    """The page of a form asks beforehand, and the browser goes on to what it asked for: never to another host."""
+    site = Site(settings=PAGES)
+    await site.enrol("1")
+    client = await logged_in(site)
+    assert (await client.send("/pay", method="GET")).status == 200
+    later.seconds = 160  # half of the page's 300 s are over; the form itself could still be sent
+    asked = await client.send(path, method="GET", accept=HTML, query=query)
+    assert asked.status == 401
+    found = re.search(rb'name="form" value="([^"]+)"', asked.body)
+    form = found[1].decode() if found else ""
+    assert bool(form) == (location != b"/")
+    shown = await client.show(challenge(asked), site.code(), accept=HTML, form=form)
+    assert (shown.status, shown.header(b"location")) == (303, location)
     assert (await pay(client)).status == 200
 
 

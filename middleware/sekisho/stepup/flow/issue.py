@@ -25,7 +25,7 @@ from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
-from sekisho.stepup.flow.resubmission import as_from
+from sekisho.stepup.flow.resubmission import as_from, resumable
 from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
 
@@ -301,9 +301,21 @@ class Issuer:
         session = proving.bindings.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
-        answer = self._parts.responses.step_up(headers, text, max_age_s=stale.route.max_age_s)
+        form = self._resumption(scope, browser_key)
+        answer = self._parts.responses.step_up(headers, text, form=form, max_age_s=stale.route.max_age_s)
         line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))
         return await send_answer(send, answer.adding(line))
+
+    def _resumption(self, scope: Scope, browser_key: BrowserKey) -> str:
+        """The sealed address of a page that asked for the proof, to go on to; empty for all that is no page view."""
+        address = resumable(scope)
+        if not address:
+            return ""
+        path, _, query = address.partition("?")
+        return self._parts.challenges.seal_form(
+            door=f"GET {path}", content_type=b"", body=b"", query=query.encode(), browser_key=browser_key.key,
+            now_s=int(self._guard.now_s()),
+        )  # fmt: skip
 
     # The owner is told of a right secret without a proof: it means that another person knows the password.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.ports import Stale
-from sekisho.model import Door, DoorKind
+from sekisho.model import CappedRoute, Door, DoorKind
 from sekisho.read import Doors
 
 if TYPE_CHECKING:
@@ -28,9 +28,17 @@ class Fresh(NamedTuple):
         return f"Fresh({self.route!r}, ...)"
 
 
-def as_doors(routes: Iterable[ProtectedRoute]) -> Doors:
+class Capped(NamedTuple):
+    """A capped route, and the door by whose only field its amount is read."""
+
+    route: CappedRoute
+    door: Door
+
+
+def as_doors(routes: Iterable[ProtectedRoute], caps: Iterable[CappedRoute] = ()) -> Doors:
     """Find routes like doors: a path that a lenient router takes for the route is the route."""
-    return Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in routes)
+    fields = {route.name: route.fields for route in caps}
+    return Doors(Door(DoorKind.CHANGE, route.method, route.path, fields.get(route.name, ())) for route in routes)
 
 
 class Protection:
@@ -41,6 +49,7 @@ class Protection:
         bindings: find the session binding of a request.
         session_account: the account that the application sees in a request's session; None where it cannot tell. With
             it, a cookie that changes with every answer does not separate a session from its binding.
+        caps: the caps of some of these routes, by the same method and path.
     """
 
     def __init__(
@@ -48,8 +57,10 @@ class Protection:
         routes: tuple[ProtectedRoute, ...],
         bindings: SessionBindings,
         session_account: Callable[[Scope], str | None] | None = None,
+        caps: tuple[CappedRoute, ...] = (),
     ) -> None:
-        self._doors = as_doors(routes)
+        self._doors = as_doors(routes, caps)
+        self._caps = {route.name: route for route in caps}
         self._routes = {route.name: route for route in routes}
         self._ties = bindings
         self._session_account = session_account
@@ -67,6 +78,14 @@ class Protection:
             return None
         routes = [self._routes[door.name] for door in self._doors.find_all(scope, has_body=has_body)]
         return min(routes, key=lambda route: route.max_age_s, default=None)
+
+    def capped(self, scope: Scope, *, has_body: bool = False) -> list[Capped]:
+        """The capped routes to which a request may lead: more than one where routers disagree about its path.
+
+        `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
+        """
+        doors = self._doors.find_all(scope, has_body=has_body)
+        return [Capped(self._caps[door.name], door) for door in doors if door.name in self._caps]
 
     def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
         """Whether the request may go to its route; None where that is not protected."""

@@ -157,5 +157,20 @@ class Redeemer:
         if fresh is None:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
             return self._parts.responses.start_again(call.headers)
-        answer = self._parts.responses.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
-        return answer.adding(*fresh)
+        location = self._resumed(call, ticket) or call.prefix + self._next(ticket)
+        return self._parts.responses.proved(call.headers, ticket.place, location).adding(*fresh)
+
+    def _resumed(self, call: PageCall, ticket: Ticket) -> str:
+        """The page view that waits for this proof; empty where there is none. Its address was sealed by the guard."""
+        sealed = call.fields.get("form", "")
+        if not sealed or ticket.purpose is not Purpose.PROTECT:
+            return ""
+        try:
+            form = self._parts.challenges.open_form(
+                sealed, browser_key=call.browser_key.key, now_s=int(self._guard.now_s()), seconds=TICKET_S
+            )
+        except Unsealable:
+            return ""
+        method, _, path = form.door.partition(" ")
+        query = f"?{form.query.decode()}" if form.query else ""
+        return path + query if method == "GET" else ""

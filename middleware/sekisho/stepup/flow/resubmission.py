@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from sekisho.crypto.seal import Unsealable
 from sekisho.read.paths import path_keys
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
+_PATH_SAFE = "/!$&'()*+,;=:@-._~"
+# Two slashes at the start would be another host; so would a backslash, to browsers.
+_ADDRESS = re.compile(r"(?:/(?![/.])[^/\\?#\s\x7f-\xff]+)+/?(?:\?[!-~]*)?")
+ADDRESS_CHARS_MAX = 960  # a sealed form holds names of up to 1 KiB
 _PREFIX = re.compile(r"(?:/[\w.~-]+)+")
 _PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
@@ -33,6 +37,16 @@ def before(scope: Scope, mount: str) -> str:
     prefix, found, _ = scope["path"].partition(mount)
     # No part of an odd path goes into an answer's addresses: `//elsewhere` would be another host.
     return prefix if found and _PREFIX.fullmatch(prefix) else ""
+
+
+def resumable(scope: Scope) -> str:
+    """The address of a page view, as its browser sent it; empty for other requests, and for odd or long addresses."""
+    if scope["method"] != "GET":
+        return ""
+    root, path, query = scope.get("root_path", ""), scope["path"], scope.get("query_string", b"")
+    whole = path if path.startswith(root) else root + path
+    address = quote(whole, safe=_PATH_SAFE) + (f"?{query.decode('latin-1')}" if query else "")
+    return address if len(address) <= ADDRESS_CHARS_MAX and _ADDRESS.fullmatch(address) else ""
 
 
 class Resubmission(NamedTuple):
