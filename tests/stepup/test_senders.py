@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from sekisho.mail import Service
-from sekisho.owners import Contact
+from sekisho.outbox import Notice
+from sekisho.owners import Contact, OwnersUnfit
 from sekisho.stepup.factors import AccountOwner
 from sekisho.stepup.factors.codes import Code
 from sekisho.stepup.factors.senders import Senders
 from tests.mail.sending import mailer
 from tests.mail.servers import real_server
+
+if TYPE_CHECKING:
+    from sekisho.outbox import NoticeOutbox
+    from sekisho.owners import OwnersError
 
 SHOP = Service("Shop", "shop.example/account")
 HANAKO = AccountOwner("hanako", Contact("3", "hanako@mail.example", "ja-JP"), ())
@@ -58,3 +65,47 @@ async def test_a_mailer_wants_a_service() -> None:
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
         with pytest.raises(ValueError, match="a service"):
             Senders(post, None)
+
+
+class Kept:
+    """An outbox that keeps notices when it may, or fails."""
+
+    def __init__(self, failure: OwnersError | None = None) -> None:
+        self.may = asyncio.Event()
+        self.added: list[tuple[Notice, str]] = []
+        self._failure = failure
+
+    async def add(self, notice: Notice, owner: str) -> None:
+        await self.may.wait()
+        if self._failure is not None:
+            raise self._failure
+        self.added.append((notice, owner))
+
+
+async def test_an_answer_waits_until_its_notice_is_kept() -> None:
+    """`kept` returns after the notices to this owner are in the outbox, and does not wait for another owner's."""
+    outbox = Kept()
+    async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
+        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=lambda: 1_700_000_000)
+        senders.factor_changed(HANAKO, "totp", "added")
+        await senders.kept("another")
+        waiting = asyncio.create_task(senders.kept(HANAKO.account_id))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        outbox.may.set()
+        await waiting
+        facts: dict[str, str | int] = {"when": 1_700_000_000, "factor": "totp", "change": "added"}
+        assert outbox.added == [(Notice("factor_changed", "hanako@mail.example", "ja-JP", facts), "3")]
+        await senders.aclose()
+
+
+async def test_without_its_table_a_notice_goes_to_the_mailer() -> None:
+    """Where the outbox cannot keep a notice, it is sent from memory, as without an outbox."""
+    outbox = Kept(OwnersUnfit("no table"))
+    outbox.may.set()
+    async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
+        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox))
+        senders.factor_changed(HANAKO, "totp", "added")
+        await senders.kept(HANAKO.account_id)
+        await results.first(1)
+    assert results.told[0][0] == "factor_changed"

@@ -159,6 +159,20 @@ class Mailer:
             heapq.heappush(self._queue, item)
             self._news.set()
 
+    async def post(self, to: str, letter: Letter, *, token: str) -> None:
+        """Send a message now, in one try, for callers with a queue of their own. Returns when the relay has taken it.
+
+        Args:
+            to: the recipient.
+            letter: the content.
+            token: makes the Message-ID; the same for all tries.
+
+        Raises:
+            RelayFault: the relay did not take it.
+            Unsendable: the address is none.
+        """
+        await deliver(self._relay, self._tls, self._composed(to, letter, token), limit_s=self._bounds.try_s)
+
     async def aclose(self) -> None:
         """Try each waiting message once more, for a bounded time, and drop the rest."""
         self._closing = True
@@ -212,7 +226,7 @@ class Mailer:
             return self._tell(item, SendResult.EXPIRED, "late")
         item.tries += 1
         try:
-            item.envelope = item.envelope or self._envelope(item)
+            item.envelope = item.envelope or self._composed(item.to, item.letter, secrets.token_hex(16))
             await deliver(self._relay, self._tls, item.envelope, limit_s=min(left_s, self._bounds.try_s))
         except RelayFault as fault:
             self._failed(item, fault)
@@ -224,15 +238,15 @@ class Mailer:
             self._puts_off = False
             self._tell(item, SendResult.SENT)
 
-    def _envelope(self, item: _Item) -> Envelope:
-        to = address(item.to)
+    def _composed(self, recipient: str, letter: Letter, token: str) -> Envelope:
+        to = address(recipient)
         message = compose(
-            item.letter,
+            letter,
             sender=self._sender,
             sender_name=self._sender_name,
             to=to,
             now=self._means.now(),
-            token=secrets.token_hex(16),
+            token=token,
         )
         return Envelope(self._sender, to, message)
 

@@ -121,6 +121,9 @@ def factor_changed(
     return _letter("factor_changed", service, locale, times, **words)
 
 
+NOTICES: Final = (new_device, step_up_not_completed, factor_reset_asked, factor_changed)
+
+
 def visible(text: str) -> bool:
     """Whether the text is one visible line: no controls, no separators but the space, no direction marks.
 

@@ -36,6 +36,8 @@ class Dialect:
         options: the supported options of a URL. Any other would fail at the first log-in.
         engine: arguments for SQLAlchemy's engine.
         exact: whether comparison is exact, unless a query or a column overrides it.
+        is_file: whether the database is a file that this process locks. Then a service that writes to it on its event
+            loop stops the loop until the lock is free, and a transaction that needs the loop would hold it meanwhile.
         foreign: error codes for text that a column's or database's character set lacks.
         doubled: error codes for two columns of one name.
     """
@@ -44,6 +46,7 @@ class Dialect:
     options: frozenset[str] = frozenset()
     engine: ClassVar[Mapping[str, Any]] = {}
     exact: bool = True
+    is_file: bool = False
     foreign: frozenset[str] = frozenset()
     doubled: frozenset[str] = frozenset()
 
@@ -103,6 +106,7 @@ class _SQLite(Dialect):
     """SQLite needs no locks: writing transactions exclude each other from their first statement on."""
 
     label = "SQLite"
+    is_file = True
 
     def check(self, url: sa.URL) -> None:
         super().check(url)

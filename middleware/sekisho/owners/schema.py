@@ -2,6 +2,9 @@
 
 A released step is never edited: it must produce the same tables in old and new databases.
 
+Tables that earlier versions need not know are additions. They leave the version as it is, so that workers of earlier
+versions go on beside them. Each is recorded by its name.
+
 MySQL and MariaDB commit after every change to a table. An interrupted step may be half done, so every step must be
 repeatable.
 """
@@ -72,17 +75,52 @@ resets = sa.Table(
     mysql_engine=_ENGINE,
 )
 
+OUTBOX = "outbox"
+outbox_metadata = sa.MetaData()
+outbox = sa.Table(
+    "sekisho_outbox",
+    outbox_metadata,
+    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("service", _text(32), nullable=False),
+    sa.Column("due_s", sa.BigInteger, nullable=False),
+    sa.Column("expires_s", sa.BigInteger, nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("tries", sa.BigInteger, nullable=False),
+    sa.Column("holder", _text(32), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Index("ix_sekisho_outbox_due", "service", "due_s"),
+    mysql_engine=_ENGINE,
+)
+logins = sa.Table(
+    "sekisho_logins",
+    outbox_metadata,
+    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("account_id", _text(ID_CHARS_MAX), nullable=False, index=True),
+    sa.Column("at_s", sa.BigInteger, nullable=False, index=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    mysql_engine=_ENGINE,
+)
 
-def _first(connection: Connection) -> None:
-    # Once a second step alters tables, this one must contain its own copy of their old definitions.
-    metadata.create_all(connection)
+
+def _created(connection: Connection, tables: sa.MetaData) -> None:
+    tables.create_all(connection)
     # The call above creates no index for a table that exists already.
-    for table in metadata.tables.values():
+    for table in tables.tables.values():
         for index in table.indexes:
             index.create(connection, checkfirst=True)
 
 
+def _first(connection: Connection) -> None:
+    # Once a second step alters tables, this one must contain its own copy of their old definitions.
+    _created(connection, metadata)
+
+
+def _add_outbox(connection: Connection) -> None:
+    _created(connection, outbox_metadata)
+
+
 STEPS: tuple[Step, ...] = (_first,)
+ADDITIONS: dict[str, Step] = {OUTBOX: _add_outbox}
 
 
 def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
@@ -98,7 +136,16 @@ def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
     if version < len(steps):
         connection.execute(meta.delete().where(meta.c.name == "schema"))
         connection.execute(meta.insert().values(name="schema", value=len(steps)))
+    for name, add in ADDITIONS.items():
+        if not has_addition(connection, name):
+            add(connection)
+            connection.execute(meta.insert().values(name=name, value=1))
     return len(steps)
+
+
+def has_addition(connection: Connection, name: str) -> bool:
+    """Whether `upgrade` has added these tables. Raises the driver's error where there are no tables at all."""
+    return connection.execute(sa.select(meta.c.value).where(meta.c.name == name)).first() is not None
 
 
 def check(connection: Connection, wanted: int = len(STEPS)) -> None:

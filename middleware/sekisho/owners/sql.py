@@ -7,7 +7,8 @@ own, and the caller does not wait for a late one to end. Messages of drivers are
 addresses and URLs in their errors and logs.
 
 The database role needs these rights: select on the columns of the query; select, insert, update and delete on
-`sekisho_enrolments` and `sekisho_resets`; select on `sekisho_meta`. Only `migrate` creates tables.
+`sekisho_enrolments`, `sekisho_resets`, `sekisho_outbox` and `sekisho_logins`; select on `sekisho_meta`. Only `migrate`
+creates tables.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ from sekisho.read.names import ACCOUNT_CHARS_MAX
 from sekisho.settings.databases import DATABASES, POSSIBLE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection, Engine, Row
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class SqlOwners:
         self._deadline = deadline_us / 1e6
         self._engine = _engine(url, connections_max, self._deadline)
         self._dialect = dialect_of(self._engine.sync_engine)
+        self._in_threads = _engine_of_threads(self._engine, self._deadline) if self._dialect.is_file else None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
         self._clock_s = clock_s
@@ -211,9 +213,19 @@ class SqlOwners:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._deadline)
+        if self._in_threads is not None:
+            self._in_threads.dispose()
         closing = asyncio.ensure_future(self._engine.dispose())
         closing.add_done_callback(_hear)
         await asyncio.wait({closing}, timeout=self._deadline)
+
+    async def transact(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
+        """Do the work in a transaction of its own, for tables that are additions. Raises `OwnersUnavailable`.
+
+        These are written at any time, so in SQLite by a thread, in one go: a service that waits for the lock of its
+        file on the event loop would otherwise wait for a transaction that waits for the loop.
+        """
+        return await self._call(work, writes=writes, in_thread=self._in_threads is not None)
 
     # How a call is made.
 
@@ -235,12 +247,21 @@ class SqlOwners:
 
         return await self._call(checked, writes=writes)
 
-    async def _call(self, work: Callable[[Connection], T], *, writes: bool = False, seconds: float | None = None) -> T:
+    async def _call(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        writes: bool = False,
+        seconds: float | None = None,
+        in_thread: bool = False,
+    ) -> T:
         """Do the work in a transaction of its own. Raises `OwnersUnavailable` at the deadline."""
         if len(self._tasks) >= CALLS_MAX:
             raise OwnersUnavailable("the database has more to do than it gets done")
         limit = self._deadline if seconds is None else seconds
-        task = asyncio.create_task(self._attempt(work, {WRITES: writes, SECONDS: limit}), name="sekisho owners")
+        transact = self._transact_in_thread if in_thread else self._transact
+        doing = transact(work, {WRITES: writes, SECONDS: limit})
+        task = asyncio.create_task(self._attempt(doing), name="sekisho owners")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         try:
@@ -268,9 +289,9 @@ class SqlOwners:
             self._problems.clear()
             log.warning("the owners' database answers again")
 
-    async def _attempt(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
+    async def _attempt(self, doing: Coroutine[Any, Any, T]) -> T:
         try:
-            return await self._transact(work, options)
+            return await doing
         except OwnersError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise their own, the system's, and Python's
@@ -286,6 +307,10 @@ class SqlOwners:
             async with connection.begin():
                 return await connection.run_sync(work)
 
+    async def _transact_in_thread(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
+        assert self._in_threads is not None  # noqa: S101 - the caller checked it
+        return await asyncio.to_thread(_transacted, self._in_threads, work, options)
+
     def _named(self, error: Exception) -> str:
         """The error's class and code; they contain no personal data."""
         code = self._dialect.code(getattr(error, "orig", None) or error)
@@ -294,6 +319,11 @@ class SqlOwners:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         _hear(task)
+
+
+def _transacted(engine: Engine, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
+    with engine.connect() as connection, connection.execution_options(**options).begin():
+        return work(connection)
 
 
 def _hear(task: asyncio.Future[Any]) -> None:
@@ -377,6 +407,15 @@ def _engine(text: str, connections_max: int, deadline: float) -> AsyncEngine:
     # `hide_parameters` hides only parameters: below this level SQLAlchemy logs rows too, with their addresses.
     logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
     dialect_of(engine.sync_engine).prepare(engine.sync_engine)
+    return engine
+
+
+def _engine_of_threads(of: AsyncEngine, seconds: float) -> Engine:
+    """The same SQLite database, for threads."""
+    engine = sa.create_engine(
+        of.url.set(drivername="sqlite"), hide_parameters=True, logging_name="sekisho", connect_args={"timeout": seconds}
+    )
+    dialect_of(engine).prepare(engine)
     return engine
 
 

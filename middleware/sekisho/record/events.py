@@ -27,6 +27,7 @@ class Kind:
     CAP_REACHED: Final = "cap_reached"
     CODE_SENT: Final = "code_sent"
     NEW_DEVICE: Final = "new_device"
+    NOTICE_LOST: Final = "notice_lost"
     NEW_PASSWORD: Final = "new_password"  # noqa: S105 - the name of an event
     CHANGE_PASSWORD: Final = "change_password"  # noqa: S105 - the same
     SUCCESS_RULE: Final = "success_rule"
@@ -148,6 +149,7 @@ class Event(Value):
         "factor",
         "kind",
         "mode",
+        "notice",
         "part",
         "purpose",
         "reasons",
@@ -174,6 +176,7 @@ class Event(Value):
         command: str = "",
         by: str = "",
         text: str = "",
+        notice: str = "",
         times: int = 1,
         subject: Subject = NOBODY,
     ) -> None:
@@ -191,6 +194,7 @@ class Event(Value):
         self.command: Final = command
         self.by: Final = by
         self.text: Final = text
+        self.notice: Final = notice
         self.times: Final = times
         self.subject: Final = subject
 
@@ -199,5 +203,5 @@ class Event(Value):
         """All fields but time, number and subject: events that agree in these may be summed."""
         return (
             self.kind, self.door, self.action, self.reasons, self.mode, self.result, self.basis, self.purpose,
-            self.factor, self.part, self.command, self.by, self.text,
+            self.factor, self.part, self.command, self.by, self.text, self.notice,
         )  # fmt: skip

@@ -19,7 +19,7 @@ LINE_CHARS_MAX: Final = 16_384
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
-DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text")
+DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text", "notice")
 
 
 class Field(NamedTuple):
@@ -67,6 +67,7 @@ FIELDS: Final[dict[str, Field]] = {
         "string",
         "A sentence for the operator, or the reason that an operator gave. It contains nothing that a client sent.",
     ),
+    "notice": Field("string", "The kind of a notice to an owner; see docs/notices.md."),
     "network": Field("string", "The client's network: IPv4 /24, IPv6 /56."),
     "account": Field("string", "The account: a keyed digest, 32 hex digits."),
     "address": Field("string", "The client's address (IPv6: its /64): a keyed digest, 32 hex digits."),
@@ -105,6 +106,10 @@ FORMS: Final[dict[str, Form]] = {
     ),
     Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
     Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
+    Kind.NOTICE_LOST: Form(
+        "A notice to an owner was given up. `result`: `expired`, `unreadable`, or why the mail server refused it.",
+        ("notice", "result"),
+    ),
     Kind.NEW_PASSWORD: Form(
         "A new password was looked up. `result`: `breached`, `not_known`, or `unknown` if no source could tell.",
         ("door", "result", *_ATTEMPT),

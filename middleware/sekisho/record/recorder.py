@@ -245,6 +245,12 @@ class Events:
         if Kind.NEW_DEVICE in self._wanted:
             self.emit(Event(Kind.NEW_DEVICE, self._clock_us(), subject=self._of_account(account)))
 
+    def notice_lost(self, kind: str, why: str) -> None:
+        """A notice to an owner was given up. `kind`: empty if it could not be read."""
+        self._counts.add("", "notice_lost", why)
+        if Kind.NOTICE_LOST in self._wanted:
+            self.emit(Event(Kind.NOTICE_LOST, self._clock_us(), notice=kind, result=why))
+
     # Passwords.
 
     def chosen(self, door: Door, *, breached: bool | None, attempt: Attempt | None = None) -> None:

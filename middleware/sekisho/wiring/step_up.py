@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+import secrets
 import time
 from contextlib import AsyncExitStack
 from functools import partial
@@ -37,6 +39,7 @@ from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
+from sekisho.wiring import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App
     from sekisho.challenge.captcha import Captcha
     from sekisho.ledger.caps import CapLedger
+    from sekisho.mail import Mailer, Service
+    from sekisho.outbox import NoticeOutbox
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
@@ -150,6 +155,7 @@ class StepUpWing:
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
+        self._database: SqlOwners | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow, site) if settings.factors else None
         challenges = self._challenges()
@@ -274,7 +280,7 @@ class StepUpWing:
         )
 
     def _of_database(self) -> Owners:
-        owners = _sql_owners(self._settings)
+        owners = self._database = _sql_owners(self._settings)
         self._closing.append(owners)
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
@@ -296,10 +302,32 @@ class StepUpWing:
         webhook = _webhook(settings)
         if webhook is not None:
             self._closing.append(webhook)
+        outbox = self._outbox(mailer, service, events) if mailer and service else None
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
-        senders = RecordedSenders(events, mailer, service, webhook, given.on_code, budget=budget)
+        senders = RecordedSenders(events, mailer, service, webhook, given.on_code, budget=budget, outbox=outbox)
         self._closing.append(senders)
         return senders
+
+    def _outbox(self, mailer: Mailer, service: Service, events: Events) -> NoticeOutbox | None:
+        """Keeps notices in the owners' database; None where the service's own object holds the owners."""
+        if self._database is None:
+            return None
+        from sekisho.outbox import NoticeOutbox  # noqa: PLC0415 - a database driver, only for sites with a database
+        from sekisho.outbox.by_mail import MailDelivery  # noqa: PLC0415
+        from sekisho.outbox.sending import OutboxMeans, service_id  # noqa: PLC0415
+        from sekisho.owners.outbox import SqlOutbox  # noqa: PLC0415
+
+        settings = self._settings
+        outbox = NoticeOutbox(
+            SqlOutbox(self._database, service_id(settings.listed, settings.namespace)),
+            settings.listed,
+            MailDelivery(mailer, service),
+            events.notice_lost,
+            OutboxMeans(clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
+        )
+        outbox.start()
+        self._closing.append(outbox)
+        return outbox
 
 
 async def _look(owners: SqlOwners) -> None:

@@ -28,6 +28,7 @@ class AccountLookup:
         reset = await self._owners.pending_reset(account_id)
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
             self._tell(AccountOwner(account, contact, enrolments))
+            await self._sender.kept(account_id)
             enrolments, reset = await self._owners.enrolments(account_id), None
         # An unknown name has no enrolments, even if the look-up found some under its substitute.
         return AccountOwner(account, contact, enrolments if contact else (), reset_asked=reset is not None)

@@ -6,12 +6,14 @@ accounts can cause would reveal which accounts exist.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sekisho.model import StoreUnavailable
+from sekisho.owners import OwnersError
 from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
 from sekisho.tasks import TaskSet
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.mail import Letter, Mailer, Service
+    from sekisho.outbox import Notice, NoticeOutbox
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
@@ -38,6 +41,7 @@ class Senders:
         webhook: takes codes for the factor `webhook`. Its creator closes it.
         on_code: the same, as a function; both may be given.
         budget: limits the letters to an owner; None: no limit.
+        outbox: keeps notices until they are sent; None: they are lost if this process dies.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -52,6 +56,7 @@ class Senders:
         on_code: CodeHook | None = None,
         *,
         budget: LetterBudget | None = None,
+        outbox: NoticeOutbox | None = None,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if mailer is not None and service is None:
@@ -61,8 +66,10 @@ class Senders:
         self._webhook = webhook
         self._outbox = Outbox(on_code) if on_code is not None else None
         self._budget = budget
+        self._notices = outbox
         self._clock_s = clock_s
         self._counting = TaskSet()
+        self._keeping: dict[str, set[asyncio.Task[None]]] = {}  # by account
 
     def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
         """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
@@ -88,6 +95,14 @@ class Senders:
         """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
         self._notify(owner, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
+    async def kept(self, account_id: str) -> None:
+        """Wait until notices to this owner survive a crash: before the answer to a change leaves.
+
+        The database's deadline bounds it. After an error they have been handed to the mailer.
+        """
+        if pending := self._keeping.get(account_id):
+            await asyncio.wait(tuple(pending))  # which leaves them running if the client hangs up
+
     async def aclose(self) -> None:
         """Send the pending letters, and end the tasks that this object started."""
         await self._counting.ended()
@@ -101,6 +116,32 @@ class Senders:
         """Send a letter, unless the owner's budget is used up."""
         if self._mailer is None or owner.contact is None or owner.contact.email is None:
             return None
+        if self._notices is not None:
+            return self._begin_keeping(self._notices, owner, kind, facts)
+        return self._send_now(owner, kind, facts)
+
+    def _begin_keeping(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+        """Have a notice kept. It begins at once and ends within the database's deadline."""
+        account_id = owner.account_id
+        task = self._counting.start(self._kept_or_sent(outbox, owner, kind, facts), name="sekisho notice")
+        pending = self._keeping.setdefault(account_id, set())
+        pending.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            pending.discard(task)
+            if not pending and self._keeping.get(account_id) is pending:
+                del self._keeping[account_id]
+
+        task.add_done_callback(ended)
+
+    async def _kept_or_sent(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+        try:
+            await outbox.add(_notice(owner, kind, facts), owner.counted_by)
+        except OwnersError:
+            self._send_now(owner, kind, facts)
+
+    def _send_now(self, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+        """Hand a notice to the mailer, which loses it if this process dies."""
         if self._budget is None:
             return self._write(owner, kind, **facts)
         self._counting.start(self._count(self._budget, owner, kind, facts))
@@ -142,3 +183,11 @@ class Senders:
             self._webhook.send(message)
         if self._outbox is not None:
             self._outbox.send(message)
+
+
+def _notice(owner: AccountOwner, kind: str, facts: dict[str, Any]) -> Notice:
+    from sekisho.outbox import Notice  # noqa: PLC0415 - needs a database's packages, which an outbox implies
+
+    assert owner.contact is not None  # noqa: S101 - the caller checked it
+    kept = {name: int(fact.timestamp()) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+    return Notice(kind, owner.contact.email or "", owner.contact.locale or "", kept)

@@ -84,13 +84,16 @@ class EnrolmentPages:
             return self._parts.responses.start_again(call.headers)
         owner = await self._proving.factors.owner(binding.account)
         try:
-            return await step(call, owner)
+            answer = await step(call, owner)
         except EnrolmentsFull:
             if prefers_page(call.headers):
                 return self._overview(call, owner, "full", FULL)
             return self._parts.responses.json(call.headers, FULL, {"code": "enrolments_full"})
         except (ProofFailed, ValueError):
             return self._failed(call, owner)
+        # An attacker who can crash the worker now must not keep the owner from hearing of the change.
+        await self._proving.senders.kept(owner.account_id)
+        return answer
 
     def _failed(self, call: PageCall, owner: AccountOwner) -> Answer:
         if prefers_page(call.headers):

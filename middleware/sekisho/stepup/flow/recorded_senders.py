@@ -8,6 +8,7 @@ from sekisho.stepup.factors.senders import Senders
 
 if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
+    from sekisho.outbox import NoticeOutbox
     from sekisho.record import Events
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
@@ -30,8 +31,9 @@ class RecordedSenders(Senders):
         on_code: CodeHook | None = None,
         *,
         budget: LetterBudget | None = None,
+        outbox: NoticeOutbox | None = None,
     ) -> None:
-        super().__init__(mailer, service, webhook, on_code, budget=budget)
+        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox)
         self._events = events
 
     def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:

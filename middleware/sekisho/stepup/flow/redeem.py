@@ -76,7 +76,10 @@ class Redeemer:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
-            return await self._release(redemption)
+            answer = await self._release(redemption)
+            # Here, because only a right proof comes this far: nothing waits for a notice before.
+            await self._proving.senders.kept(redemption.owner.account_id)
+            return answer
         if ticket.purpose is Purpose.DOOR:
             return await self._let_through(call, ticket)
         return self._refresh(call, ticket)

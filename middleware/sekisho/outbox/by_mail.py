@@ -1,0 +1,54 @@
+"""Delivers notices by mail: the letter is written when it is sent, from the facts that the outbox kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.mail import Unsendable, messages
+from sekisho.mail.relay import RelayFault
+from sekisho.outbox.notice import Undelivered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.mail import Letter, Mailer, Service
+    from sekisho.outbox.notice import Notice
+
+_REFUSED: Final = frozenset(f"status {code}" for code in (521, 550, 551, 552, 553, 554, 556))
+"""Refusals of this address or message (RFC 5321, 7504). All others are the relay's trouble, which the operator ends."""
+
+_MOMENTS: Final = frozenset({"when", "when_effective"})
+
+
+class MailDelivery:
+    """Args:
+    mailer: hands letters to the relay. Its creator closes it.
+    service: the name and the account page for letters.
+    """
+
+    def __init__(self, mailer: Mailer, service: Service) -> None:
+        self._mailer = mailer
+        self._service = service
+
+    async def __call__(self, notice: Notice, times: int, token: str) -> None:
+        """Send it. Raises `Undelivered`."""
+        try:
+            await self._mailer.post(notice.to, written(self._service, notice, times), token=token)
+        except RelayFault as fault:
+            raise Undelivered(fault.reason, passing=fault.reason not in _REFUSED) from None
+        except (LookupError, TypeError) as error:
+            # A later version's notice, while workers are being replaced: one of those sends it.
+            raise Undelivered(type(error).__name__, passing=True) from None
+        except (Unsendable, ValueError) as error:
+            raise Undelivered(type(error).__name__, passing=False) from None
+
+
+def written(service: Service, notice: Notice, times: int) -> Letter:
+    """The letter of a notice. Raises `LookupError`, `TypeError` or `ValueError` for another version's notice."""
+    write: Callable[..., Letter] = {one.__name__: one for one in messages.NOTICES}[notice.kind]
+    facts: dict[str, Any] = {
+        name: datetime.fromtimestamp(int(fact), UTC) if name in _MOMENTS else fact
+        for name, fact in notice.facts.items()
+    }
+    return write(service, notice.locale, times=times, **facts)

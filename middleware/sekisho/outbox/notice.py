@@ -1,0 +1,55 @@
+"""A notice as the outbox keeps it: what happened, and to whom it is told. It never contains a code or a secret."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from sekisho.model import SekishoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Facts: TypeAlias = Mapping[str, str | int]
+
+NEVER_SUMMED: Final = frozenset({"factor_changed", "factor_reset_asked"})
+"""Kinds of which each event has a notice of its own: an attacker's change must not hide among the owner's."""
+
+
+class Undelivered(SekishoError):  # noqa: N818 - a result; the outbox tries again or gives up
+    """A notice was not taken.
+
+    Attributes:
+        reason: a stable word for operators.
+        passing: whether another try is useful.
+    """
+
+    def __init__(self, reason: str, *, passing: bool) -> None:
+        self.reason = reason
+        self.passing = passing
+        super().__init__(reason)
+
+
+class Notice(NamedTuple):
+    """Attributes:
+    kind: a function of `sekisho.mail.messages`.
+    to: the mail address.
+    locale: as the service stores it, or empty.
+    facts: the function's other arguments; times are Unix seconds.
+    """
+
+    kind: str
+    to: str
+    locale: str
+    facts: Facts
+
+    def __repr__(self) -> str:
+        return f"Notice({self.kind!r}, ...)"
+
+    def packed(self) -> bytes:
+        return json.dumps([self.kind, self.to, self.locale, dict(self.facts)]).encode()
+
+
+def unpacked(packed: bytes) -> Notice:
+    """The notice. Only for what `Notice.packed` made and a seal has kept unchanged."""
+    return Notice(*json.loads(packed))
