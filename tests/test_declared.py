@@ -17,6 +17,7 @@ OURS = {"sekisho", "tests", "benchmarks", "examples", "hatch_build"}
 NAMED_OTHERWISE = {
     "allauth": "django-allauth",
     "argon2": "argon2-cffi",
+    "graphql": "graphql-core",
     "hiredis": "redis",  # its extra
     "rest_framework_simplejwt": "djangorestframework-simplejwt",
     "sentinelapi": "fastapi-sentinel",

@@ -201,7 +201,7 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
         (
             "POST /login xml",
-            "no success=, cookies= or headers=, nor one of the encodings form, multipart, json, basic, path, oauth2",
+            "nor one of the encodings form, multipart, json, basic, path, oauth2, graphql",
         ),
         ("POST /login FORM", "nor one of the encodings"),
         ("POST /login form form:a,b", "names one encoding twice"),
@@ -423,3 +423,38 @@ def test_tenants_precede_the_name() -> None:
 def test_tenants_that_cannot_be_read_are_refused(rest: str, problem: str) -> None:
     """A part that is in no path, an empty one, too many, and a name that is not the account's."""
     assert problem in wrong(f"POST /realms/{{realm}}/login form:username,password {rest}")
+
+
+def test_graphql_operations_are_doors() -> None:
+    """Each operation is a door of its own; several share a path, and places may be inside an input object."""
+    first, second = parse_doors(
+        LOGIN, "POST /graphql graphql:login(email|name,password); POST /graphql graphql:adminLogin(in.user,in.pw)", "X"
+    )
+    assert first.fields == (Fields(Encoding.GRAPHQL, (("email",), ("name",)), PASSWORD, operation="login"),)
+    assert second.fields == (Fields(Encoding.GRAPHQL, (("in", "user"),), (("in", "pw"),), operation="adminLogin"),)
+    assert (first.name, second.name) == ("POST /graphql login", "POST /graphql adminLogin")
+    assert door("POST /{shop}/graphql graphql:login(email,pw) account={shop}/{email}").tenant == ("{shop}",)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("POST /g graphql", "graphql without an operation"),
+        ("POST /g graphql:login", "graphql without an operation"),
+        ("POST /g graphql:(a,b)", "graphql without an operation"),
+        ("POST /g graphql:log-in(a,b)", "graphql without an operation"),
+        ("POST /g graphql:login(a)", "needs an account and a secret"),
+        ("POST /g graphql:login(a,b,c,d)", "more than three parts"),
+        ("POST /g graphql:login(a,b) form", "graphql beside another encoding"),
+        ("POST /g graphql:login(a,b) success=2xx", "rule of success by status"),
+        ("POST /g graphql:login(a,b) success=!401", "rule of success by status"),
+        ("GET /g graphql:login(a,b)", "reads a body"),
+        ("* /g graphql:login(a,b)", "has a *"),
+        ("POST /g graphql:login(a,b); POST /g graphql:login(a,c)", "repeats a method and path"),
+        ("POST /g graphql:login(a,b); POST /g", "repeats a method and path"),
+        ("POST /g; POST /g/ graphql:login(a,b)", "repeats a method and path"),
+    ],
+)
+def test_graphql_that_cannot_be_read_is_refused(text: str, problem: str) -> None:
+    """An operation without a name or a secret, company, and a rule that every answer fits."""
+    assert problem in wrong(text)

@@ -50,7 +50,7 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.value import Value
-from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials
+from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials, read_operation
 from sekisho.read.request import HARMLESS, announces_body, headers_by_name, may_hide_body, read_headers
 
 if TYPE_CHECKING:
@@ -224,7 +224,9 @@ class Endpoint(Keeper):
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
-        if self._admission.shed_share and self.mode is Mode.ENFORCE and self._is_beyond(by_name):
+        # Most requests to a GraphQL door are no attempts, which only their bodies show.
+        is_mixed = bool(door.operation)
+        if self._admission.shed_share and self.mode is Mode.ENFORCE and not is_mixed and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
         context = self._context(door, scope, request, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
@@ -232,7 +234,7 @@ class Endpoint(Keeper):
             self._note(door, "denied", "cross_site")
             return await self._answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
-        anybody, token = self.mode is Mode.MONITOR, context.presented.token
+        anybody, token = is_mixed or self.mode is Mode.MONITOR, context.presented.token
         stop = self._guard.at_the_gate(context.origin, context.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
             return await self._refuse(context, stop)
@@ -240,7 +242,10 @@ class Endpoint(Keeper):
         on: Awaitable[None]
         try:
             attempt = await self._read(context)
-            on = self._app(scope, context.body_reader.replay, send) if attempt is None else self._try(context, attempt)
+            if attempt is None:
+                on = self._app(scope, context.body_reader.replay, send)
+            else:
+                on = self._try(context if attempt.door is door else context.at(attempt.door), attempt)
         except Unreadable as error:
             on = self._unreadable(context, error)
         except Carried as form:
@@ -346,21 +351,25 @@ class Endpoint(Keeper):
                 raise Carried(raw)
             if b"content-encoding" in context.by_name:
                 body = decoded(headers, raw, bytes_max)
-        credentials = read_credentials(context.door, context.scope, body, raw=raw, by_name=context.by_name)
+        door, credentials = context.door, None
+        if not door.operation:
+            credentials = read_credentials(door, context.scope, body, raw=raw, by_name=context.by_name)
+        elif (call := read_operation(reading.doors.operations(door), context.scope, body)) is not None:
+            door, credentials = call.door, call.credentials
         if credentials is None:
             return None
         account, secret = credentials.account, credentials.secret
-        if not account and self._asker is not None and context.door.secret_is_small:
+        if not account and self._asker is not None and door.secret_is_small:
             account = self._asker.account_of(context.scope)
         canonical = reading.accounts.canonical(account) if account else ""
         return Attempt(
-            context.door,
+            door,
             context.origin,
             account,
             canonical,
             secret,
             context.presented.token,
-            secret if context.door.secret_is_new else credentials.new_secret,
+            secret if door.secret_is_new else credentials.new_secret,
             self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
             reading.accounts.limit_key(canonical),
         )

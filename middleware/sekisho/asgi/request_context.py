@@ -92,6 +92,12 @@ class RequestContext(Value):
         self.body_reader: Final = body_reader
         self.send: Final = send
 
+    def at(self, door: Door) -> RequestContext:
+        """The same at another door of its path."""
+        return RequestContext(
+            door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, self.send
+        )
+
     def sending(self, send: Send) -> RequestContext:
         """The same, answered through another `send`."""
         return RequestContext(

@@ -148,10 +148,7 @@ class Probe:
             known: a right log-in. It is tried only at `LOGIN` doors.
             names: doors to try besides the `LOGIN` doors; their requests may do more than open a session.
         """
-        # The values of placeholders are not known.
-        wanted = [
-            door for door in self._doors if (door.kind is DoorKind.LOGIN and "{" not in door.path) or door.name in names
-        ]
+        wanted = [door for door in self._doors if _can_be_tried(door) or door.name in names]
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
@@ -177,6 +174,11 @@ class Probe:
             if (await tried(self._app, door, log_in_at(door, invented(self._chance), like))).tells:
                 return cookie.name
         return ""
+
+
+def _can_be_tried(door: Door) -> bool:
+    # The values of placeholders are not known, nor the types of a GraphQL operation.
+    return door.kind is DoorKind.LOGIN and "{" not in door.path and not door.operation
 
 
 def _csrf(door: Door, headers: Headers) -> Headers:

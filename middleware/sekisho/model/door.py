@@ -27,6 +27,7 @@ class Encoding(Enum):
     BASIC = "basic"  # RFC 7617, in the Authorization header
     PATH = "path"  # a placeholder in the door's path: one whole segment of the request's path
     PASSWORD_GRANT = "oauth2"  # noqa: S105 - RFC 6749 section 4.3: a form with grant_type=password
+    GRAPHQL = "graphql"  # an operation with arguments, in a JSON body
 
 
 class Charset(Enum):
@@ -47,8 +48,8 @@ class Fields:
 
     Each is a tuple of alternatives. Exactly one may be present in a request: otherwise an attacker could send both,
     and the application could check an account that was not counted. An empty tuple: this door has no such field.
-    Only `new_secret` may be absent from a request; no secret is set then. Only `Encoding.BASIC` uses `charset`, and
-    only `Encoding.JSON` uses `numbers`.
+    Only `new_secret` may be absent from a request; no secret is set then. Only `Encoding.BASIC` uses `charset`, only
+    `Encoding.JSON` `numbers`. Only `Encoding.GRAPHQL` uses `operation`; the places are those of its arguments.
     """
 
     encoding: Encoding
@@ -58,6 +59,7 @@ class Fields:
     charset: Charset = field(default=Charset.UTF_8, kw_only=True)
     numbers: bool = field(default=False, kw_only=True)
     """Whether JSON may hold whole numbers as well as text there."""
+    operation: str = field(default="", kw_only=True)
 
 
 class SuccessBy(Enum):
@@ -122,6 +124,8 @@ class Door:
     # Read several times per attempt, so computed once.
     name: str = field(init=False, compare=False, repr=False)
     """Its name in logs and metrics; comes from the settings, never from a request."""
+    operation: str = field(init=False, compare=False, repr=False)
+    """The GraphQL operation that this door guards; empty at others. Doors of several operations share one path."""
     reads_body: bool = field(init=False, compare=False, repr=False)
     by_header: bool = field(init=False, compare=False, repr=False)
     """Whether it reads HTTP Basic only, so that a request without that header is no attempt."""
@@ -135,7 +139,9 @@ class Door:
     """Whether a factor can be asked for: a reset is proved by mail already, and a sign-up has no factor yet."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", f"{self.method} {self.path}")
+        operation = next((fields.operation for fields in self.fields if fields.operation), "")
+        object.__setattr__(self, "operation", operation)
+        object.__setattr__(self, "name", f"{self.method} {self.path} {operation}".rstrip())
         reads_body = any(fields.encoding not in {Encoding.BASIC, Encoding.PATH} for fields in self.fields)
         by_header = bool(self.fields) and all(fields.encoding is Encoding.BASIC for fields in self.fields)
         object.__setattr__(self, "by_header", by_header)

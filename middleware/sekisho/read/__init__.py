@@ -23,6 +23,7 @@ from sekisho.read.digest import Digests, OriginDigests
 from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
+from sekisho.read.graphql import read_operation
 from sekisho.read.outcome import ANSWER_BYTES_MAX, from_body, from_start, unpacked, why_unknown
 from sekisho.read.response.suggest import RuleSuggester
 from sekisho.read.response.tree import json_tree
@@ -61,6 +62,7 @@ __all__ = [
     "packed_address",
     "read_amount",
     "read_credentials",
+    "read_operation",
     "unpacked",
     "why_unknown",
 ]

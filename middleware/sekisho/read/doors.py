@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import Encoding, Unreadable
 from sekisho.read.basic import has_basic
 from sekisho.read.fields import secret_names
+from sekisho.read.graphql import PARAMETERS
 from sekisho.read.names import OVERRIDE_FIELD, mention_of
 from sekisho.read.paths import path_key, path_keys
 from sekisho.read.request.method import HARMLESS, announces_body, overrides
@@ -34,7 +35,7 @@ class Doors:
     Doors that share a path are marked so. `all` holds the doors as `find` returns them.
     """
 
-    __slots__ = ("_as_written", "_patterns", "_places", "_wild", "all")
+    __slots__ = ("_as_written", "_operations", "_patterns", "_places", "_wild", "all")
 
     def __init__(self, doors: Iterable[Door]) -> None:
         listed = tuple(doors)
@@ -51,6 +52,11 @@ class Doors:
             if path_keys({"path": door.path, "raw_path": (raw := door.path.encode())}) == (door.path,)
         }
         self._patterns = [(Template(here[0].path), _Place(here)) for here in patterns.values()]
+        self._operations = {
+            door.name: tuple(other for other in self.all if other.operation and _is_beside(door, other))
+            for door in self.all
+            if door.operation
+        }
         by_prefix: dict[str, list[Door]] = {}
         for door in sorted(wild, key=lambda door: len(door.path), reverse=True):
             by_prefix.setdefault(_prefix(door), []).append(door)
@@ -90,6 +96,10 @@ class Doors:
         for place in (*places, *self._wider(keys)):
             yield from place.find_all(scope, has_body=has_body)
 
+    def operations(self, door: Door) -> tuple[Door, ...]:
+        """The doors for GraphQL operations that share this door's method and path, and this one."""
+        return self._operations[door.name]
+
     def stand_at(self, keys: tuple[str, ...]) -> bool:
         """Whether `find` could find a door for some request whose path has these keys."""
         return any(key in self._places for key in keys) or bool(self._wider(keys))
@@ -128,7 +138,8 @@ class _Place:
         self._by_method = {door.method: door for door in reversed(opened)}
         self._first = self._by_method.get("*") or next(iter(opened), None)
         self._basic = next((door for door in doors if door.by_header), None)
-        self._telling = mention_of({OVERRIDE_FIELD, *(name for door in opened for name in secret_names(door))})
+        names = {name for door in opened for name in (PARAMETERS if door.operation else secret_names(door))}
+        self._telling = mention_of({OVERRIDE_FIELD, *names})
 
     def find(self, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
         method = scope.get("method", "")
@@ -173,6 +184,10 @@ class _Place:
         return has_body or told or announces_body(scope["headers"])
 
 
+def _is_beside(door: Door, other: Door) -> bool:
+    return (door.method, same_route(door.path)) == (other.method, same_route(other.path))
+
+
 def _brings_form(scope: Mapping[str, Any]) -> bool:
     """Whether the body may have a field `_method`: frameworks read it in forms."""
     types = [value for name, value in scope["headers"] if name == b"content-type"]
@@ -192,7 +207,7 @@ def _together(
 
 def _sharing(doors: list[Door]) -> list[Door]:
     """Mark the doors of one path as shared if there are several: there a method override selects the door."""
-    several = sum(not door.by_header for door in doors) > 1
+    several = len({door.method for door in doors if not door.by_header}) > 1
     return [replace(door, shares_path=not door.by_header) for door in doors] if several else doors
 
 

@@ -203,6 +203,12 @@ def _of_tenant(tenant: _Tenant, scope: Mapping[str, Any], found: Credentials) ->
     return Credentials(account, found.secret, found.new_secret)
 
 
+def with_tenant(door: Door, scope: Mapping[str, Any], found: Credentials) -> Credentials:
+    """Credentials that stand elsewhere in the request, with the tenant before the account."""
+    tenant = (_plans.get(id(door)) or _planned(door)).tenant
+    return found if tenant is None else _of_tenant(tenant, scope, found)
+
+
 def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
     """Refuse a request that may reach another door at the same path: that door's handler reads other credentials."""
     method = scope.get("method", "").upper()

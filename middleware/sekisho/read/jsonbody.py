@@ -46,13 +46,23 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
     """Read the values of the door's fields, by kind. Raises `Unreadable`."""
-    # An upper bound: characters inside strings count as well.
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MEMBERS_MAX:
-        raise Unreadable(400, "json_malformed")
-    tree = _parsed(unicode_or_refuse(body))
+    tree = parsed_json(body)
     # A list of log-ins is a batch: many guesses for one charge.
     if type(tree) is not dict:
         raise Unreadable(400, "json_not_object")
+    return values_at(tree, paths)
+
+
+def parsed_json(body: bytes) -> Any:
+    """The body as a tree. Raises `Unreadable`."""
+    # An upper bound: characters inside strings count as well.
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MEMBERS_MAX:
+        raise Unreadable(400, "json_malformed")
+    return _parsed(unicode_or_refuse(body))
+
+
+def values_at(tree: dict[str, Any], paths: JsonPaths) -> dict[str, str]:
+    """The values of the door's fields in a tree, by kind. Raises `Unreadable`."""
     found: dict[str, str] = {}
     for kind, alternatives in paths.by_kind:
         for path in alternatives:

@@ -41,10 +41,18 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   `/password-recovery/{email}`. (BlackSheep's own `/files/*` matches `/filesystem` too: write its route as
   `/files/{path:rest}`.)
 - `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `path` (a segment of the path), `basic` (the
-  `Authorization` header) or `oauth2` (the password grant, with its fields `username` and `password`).
+  `Authorization` header), `oauth2` (the password grant, with its fields `username` and `password`) or `graphql`.
 - `account` and `secret` are names of fields: `username|email` if a request has one of two, `user.email` for nested
   JSON, `form:,code` if the session identifies the account. `new`, at `SIGNUP`, `RESET` and `CHANGE` doors, is the field
   of the new password, if it has a separate one; a request may omit it.
+- `graphql:login(email,password)` is an operation of a GraphQL API and its arguments, `input.email` if they are in an
+  input object. One path may have a door for each operation, of any kind:
+  `SEKISHO_LOGIN="POST /graphql graphql:login(email,password) success=json:data.login.token"` and
+  `SEKISHO_RESET="POST /graphql graphql:requestReset(email)"`. Other operations pass uncounted. A request that calls one
+  of a door's operations holds nothing else: no second operation, alias or field beside it, and no array of requests,
+  so each attempt is charged. Operations that are stored at the server and called by a hash, uploads, `query` in the
+  address of a POST, and anything but JSON are refused at this path: the guard could not see what they call. It needs
+  the package `graphql-core` (`.[graphql]`). `sekisho check` cannot try such a door.
 - `basic` accepts only UTF-8. `basic:latin-1` is for an application that decodes the header as Latin-1 (ISO-8859-1),
   `basic:utf-8|latin-1` for one that falls back to Latin-1 if UTF-8 fails. Write the one that your application uses: if
   the guard reads another account than the application, it counts the wrong one and asks it for its factor. So

@@ -34,6 +34,7 @@ METHOD = re.compile(r"[A-Z]{1,16}|\*")
 _PATH = re.compile(r"/[^\s?#%*{}<>\\\x00-\x1f\x7f]{0,255}")
 _FIELD = re.compile(r"[^\s,|;:=\x00-\x1f\x7f]{1,64}")
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+_OPERATION = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,63})\(([^()]*)\)")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
 _CREDENTIALS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "sekisho-device", "sekisho-tie", "sekisho-challenge"}
@@ -53,6 +54,8 @@ _RIVALS = (
 
 _STANDARD = frozenset({Encoding.BASIC, Encoding.PASSWORD_GRANT})
 
+_NESTED = frozenset({Encoding.JSON, Encoding.GRAPHQL})
+
 _NAMES: tuple[Path, ...] = (("username",), ("email",))
 _PASSWORD: tuple[Path, ...] = (("password",),)
 _USUAL_SECRETS: dict[DoorKind, tuple[Path, ...]] = {DoorKind.RESET: (), DoorKind.CODE: (("code",),)}
@@ -68,9 +71,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
     [headers=NAME,NAME…] [account={NAME}/{FIELD}]`. PATH may have placeholders (`/reset/{key}`). ENCODING is `form`,
-    `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`) or `oauth2`. Alternatives of a field are written `a|b`.
-    RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or
-    `json:dotted.path=value`.
+    `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or `graphql:OPERATION(account,secret)`.
+    Alternatives of a field are written `a|b`. RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`,
+    `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
@@ -88,12 +91,14 @@ def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
 
     Compared without case and last slash, as lenient routers do, because requests are looked up that way.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], set[str]] = {}
     for door in doors:
         route = (door.method, PLACEHOLDER.sub("{}", door.path).rstrip("/").casefold())
-        if route in seen:
+        operations = seen.setdefault(route, set())
+        # Several GraphQL operations share a path; which one is called, the body says.
+        if operations and ("" in operations or not door.operation or door.operation in operations):
             return door
-        seen.add(route)
+        operations.add(door.operation)
     return None
 
 
@@ -127,6 +132,8 @@ class _Reader:
         tenant = self._tenant(path, fields, accounts)
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
+        if any(fields[0].operation and rule.by in {SuccessBy.STATUS, SuccessBy.OTHER_STATUS} for rule in success):
+            raise self._wrong("has a rule of success by status: GraphQL answers 200 to a wrong password as well")
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written = " ".join(text.split())
         return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant=tenant, text=written)
@@ -200,6 +207,10 @@ class _Reader:
     def _all_fields(self, words: list[str]) -> tuple[Fields, ...]:
         found = tuple(self._fields(word) for word in words) or (self._usual(Encoding.FORM), self._usual(Encoding.JSON))
         encodings = {one.encoding for one in found}
+        if Encoding.GRAPHQL in encodings and len(found) > 1:
+            raise self._wrong(
+                "has graphql beside another encoding; write a door for each operation, and no other there"
+            )
         if len(encodings) < len(found):
             raise self._wrong("names one encoding twice; alternatives of a field are written username|email")
         if any(rivals <= encodings for rivals in _RIVALS):
@@ -224,6 +235,8 @@ class _Reader:
     def _usual(self, encoding: Encoding) -> Fields:
         if encoding is Encoding.PATH:
             raise self._wrong("has path without placeholders, as in path:email or path:,key")
+        if encoding is Encoding.GRAPHQL:
+            raise self._wrong("has graphql without an operation, as in graphql:login(email,password)")
         if encoding is Encoding.BASIC:
             return Fields(encoding)
         if encoding is Encoding.PASSWORD_GRANT:  # the names are the standard's: RFC 6749 section 4.3.2
@@ -241,10 +254,16 @@ class _Reader:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:
             return Fields(encoding, charset=self._charset(places))
+        operation = ""
+        if encoding is Encoding.GRAPHQL:
+            if not (called := _OPERATION.fullmatch(places)):
+                raise self._wrong("has graphql without an operation, as in graphql:login(email,password)")
+            operation, places = called[1], called[2]
         parts = places.split(",")
         if len(parts) > 3:
             raise self._wrong("has a field list of more than three parts: account, secret and the secret's successor")
-        return self._complete(Fields(encoding, *(self._places(encoding, part) for part in parts)))
+        fields = Fields(encoding, *(self._places(encoding, part) for part in parts), operation=operation)
+        return self._complete(fields)
 
     def _charset(self, text: str) -> Charset:
         charset = next((one for one in Charset if one.value == text), None)
@@ -277,7 +296,7 @@ class _Reader:
         return found
 
     def _place(self, encoding: Encoding, name: str) -> Path:
-        path = tuple(name.split(".")) if encoding is Encoding.JSON else (name,)
+        path = tuple(name.split(".")) if encoding in _NESTED else (name,)
         if len(path) > DEPTH_MAX or not all(_FIELD.fullmatch(step) for step in path):
             raise self._wrong(
                 "has a field that is not written name, or in JSON outer.inner; account and secret come in one pair"

@@ -52,6 +52,9 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
     if settings.owners is not None:
         database = DATABASES[settings.owners.partition("://")[0]]
         yield table.OWNERS, database.extra, ("sqlalchemy", database.package)
+    if guarded := next((door for door in settings.doors if door.operation), None):
+        kind = guarded.kind.name
+        yield next(each for each in table.DOOR_SETTINGS if each.name == kind), "graphql", ("graphql",)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 
