@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide
 from sekisho.judge.trust import MARK_BYTES
-from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.arithmetic import ENDED, UNHINDERED
 from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.model import (
@@ -389,10 +389,11 @@ class Guard:
         """Unix time."""
         return self._clock_s()
 
-    def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool]:
-        """The device token after a second factor, and whether the device was a stranger until now."""
+    def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool, bytes]:
+        """The device token after a second factor, whether the device was a stranger until now, and its new name."""
         now_s = int(self._clock_s())
         token = self._tokens.find(presented, account, family, now_s) if presented else None
+        name = self._chance(8)
         text = self._tokens.renewed(
             presented,
             account,
@@ -401,9 +402,20 @@ class Guard:
             device_class=Device.PROVED,
             family=family,
             now_s=now_s,
-            fresh=self._chance(8),
+            fresh=name,
         )
-        return text, token is None
+        return text, token is None, name
+
+    def end_device(self, attempt: Attempt, device: bytes) -> None:
+        """End the trust of a device, within a minute: from then on its token counts as a copy that was renewed since.
+
+        Args:
+            attempt: names the account; nothing is tried.
+            device: the device's name, 8 bytes.
+        """
+        charge = self._digests.charge(attempt, device, lane_generation=ENDED - 1)
+        # Times of 0: this refunds no charge.
+        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), renewed=True)
 
     def new_token(self, assessment: Assessment, basis: Basis, family: int) -> str:
         """The device token after a success.

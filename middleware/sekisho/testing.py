@@ -38,6 +38,7 @@ def guarded(
     owners: Owners | str | None = None,
     on_code: CodeHook | None = None,
     session_account: SessionAccount | None = None,
+    on_not_me: AccountHook | None = None,
     **overrides: Unpack[Overrides],
 ) -> LoginGuard:
     """Put `app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still apply.
@@ -55,5 +56,6 @@ def guarded(
         owners=owners,
         on_code=on_code,
         session_account=session_account,
+        on_not_me=on_not_me,
         **settings,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.model import Attempt, Charge, Charged, Limit, Limits, LimitSet
 from sekisho.read import Addresses, Digests
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
@@ -632,6 +633,22 @@ async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) 
     old, new = await ask(ledger, [charge(lane=1, generation=1), charge(lane=1, generation=2)])
 
     assert (old.lane_spent, new.lane_spent) == (True, False)
+
+
+async def test_a_device_whose_trust_ended_stays_spent(store: Store) -> None:
+    """A device whose trust its owner ended is spent for 400 days: as long as any token lives."""
+    ended = 2**31 - 2
+    own = charge(lane=1, generation=ended)
+    ledger = store.ledger(LIMITS)
+    ledger.settle(own, UNHINDERED, renewed=True)
+    await store.move_to(store.now_us)
+    for days in (1, 90, 399):
+        await store.move_to(T0 + days * DAY)
+        (verdict,) = await ask(ledger, [charge(lane=1, generation=7)])
+        assert (verdict.lane_spent, verdict.charged & Charged.LANE) == (True, 0)
+    await store.move_to(T0 + 401 * DAY)
+    (verdict,) = await ask(ledger, [charge(lane=1, generation=7)])
+    assert not verdict.lane_spent
 
 
 async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:

@@ -32,6 +32,9 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
     "step_up_not_completed": lambda service, locale: messages.step_up_not_completed(
         service, locale, when=NOW, browser="Firefox on Android", network="2001:db8::/48"
     ),
+    "password_changed": lambda service, locale: messages.password_changed(
+        service, locale, when=NOW, browser="Firefox on Android", network="203.0.113.0/24"
+    ),
     "factor_reset_asked": lambda service, locale: messages.factor_reset_asked(service, locale, when_effective=NOW),
     "factor_changed": lambda service, locale: messages.factor_changed(
         service, locale, when=NOW, factor="totp", change="removed"
@@ -96,6 +99,20 @@ def test_nothing_can_be_clicked_or_loaded(make: Callable[[Service, str], Letter]
     assert "url(" not in html(make(SHOP, locale))
     assert "http" not in text(make(SHOP, locale))
     assert ("lang", locale) in page.attributes
+
+
+LINK = "https://shop.example/sekisho/notice#AbC-_9"
+
+
+@every
+def test_a_notice_may_end_with_one_link(locale: str) -> None:
+    """With a link a notice asks whether it was the owner; the link comes last, in both texts, and is the only one."""
+    made = messages.new_device(SHOP, locale, when=NOW, browser="", network="", link=LINK)
+    page = Page(html(made))
+    assert text(made).endswith(f"\n\n{LINK}\n")
+    assert page.tags.count("a") == 1
+    assert ("href", LINK) in page.attributes
+    assert text(made).count("http") == 1
 
 
 @every

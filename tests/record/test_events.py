@@ -215,6 +215,7 @@ def told(events: Events) -> None:
     events.cap_reached("POST /payout", "refuse", "Hana")
     events.new_device("Hana")
     events.notice_lost("factor_changed", "status 550")
+    events.notice_answered("new_device", "no", "Hana")
     events.chosen(LOGIN, breached=True, attempt=attempt())
     events.change_password(LOGIN, "Hana", attempt())
     events.rule_tested(LOGIN, "wrong")
@@ -262,6 +263,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("", "command", "mode"): 1,
         ("", "mode", "monitor"): 1,
         ("", "notice_lost", "status 550"): 1,
+        ("", "notice_answered", "no"): 1,
     }
 
 

@@ -445,6 +445,8 @@ class Endpoint(Keeper):
 
         if self._asker is not None and self._asker.asks(attempt):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
+        if self._step_up is not None and _changes_secret(attempt.door.kind):
+            context = context.sending(self._step_up.after_telling(context.scope, context.send))
         observer = ResponseObserver(context, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()

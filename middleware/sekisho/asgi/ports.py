@@ -89,7 +89,11 @@ class StepUp(Protocol):
         ...
 
     def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
-        """End the step-ups under way for the account whose secret was changed."""
+        """End the step-ups under way for the account whose secret was changed, and tell its owner."""
+        ...
+
+    def after_telling(self, scope: Scope, send: Send) -> Send:
+        """The same `send`, whose last message leaves after the owner's notice of this change is kept."""
         ...
 
 

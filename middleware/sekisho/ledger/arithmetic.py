@@ -42,6 +42,11 @@ LANES_MAX = 16
 FAILED = 1 << 31
 """Marks a lane that is no device bucket: the rest of its generation counts a device's failures; see `_failed_lane`."""
 
+ENDED = FAILED - 1
+"""The generation of a device whose owner ended its trust: no token reaches it."""
+
+ENDED_KEPT_US = 400 * DAY_US  # as long as any token lives, or the ended one would be trusted again
+
 OWN_ONE_IN = 256
 """In a book over its budget, one in so many attempts at unknown accounts makes a record for its account."""
 
@@ -589,7 +594,8 @@ def _at_rest(lane: Lane, now_us: int) -> bool:
 
 
 def _lane_ends_us(lane: Lane) -> int:
-    return max(*lane.tats, lane.renewed_us + RENEWAL_KEPT_US if lane.renewed_us else 0, 0)
+    kept_us = ENDED_KEPT_US if lane.generation == ENDED else RENEWAL_KEPT_US
+    return max(*lane.tats, lane.renewed_us + kept_us if lane.renewed_us else 0, 0)
 
 
 UNHINDERED = Verdict(

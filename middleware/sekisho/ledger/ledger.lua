@@ -55,6 +55,7 @@ local YOUNG_US = 2000000
 local DAY, FAILURES_KEPT_DAYS, FAILURES_KEPT, FAILURES_CAP = 86400000000, 90, 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
+local ENDED, ENDED_KEPT = 2147483647, 34560000000000
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 
@@ -164,7 +165,9 @@ end
 local function lane_end(lane)
   local last = 0
   for i = 1, #lane do last = max(last, lane[i]) end
-  if lane.renewed > 0 then last = max(last, lane.renewed + RENEWAL_KEPT) end
+  if lane.renewed > 0 then
+    last = max(last, lane.renewed + (lane.generation == ENDED and ENDED_KEPT or RENEWAL_KEPT))
+  end
   return last
 end
 

@@ -1,4 +1,4 @@
-"""Compose a letter into a message: plain text, and HTML without external content, links or scripts."""
+"""Compose a letter into a message: plain text, and HTML without external content or scripts, with one link at most."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def compose(
 
 def text(letter: Letter) -> str:
     """The plain text."""
-    return "\n\n".join(f"    {part}" if is_code else part for part, is_code in _parts(letter)) + "\n"
+    parts = [f"    {part}" if is_code else part for part, is_code in _parts(letter)]
+    return "\n\n".join([*parts, letter.link] if letter.link else parts) + "\n"
 
 
 def html(letter: Letter) -> str:
@@ -57,10 +58,13 @@ def html(letter: Letter) -> str:
     body = "".join(
         _CODE.format(escape(part)) if is_code else f"<p>{escape(part)}</p>\n" for part, is_code in _parts(letter)
     )
+    if letter.link:
+        body += _LINK.format(escape(letter.link))
     return _PAGE.format(language=letter.language, subject=escape(letter.subject), body=body)
 
 
 _CODE: Final = '<p style="font-size:1.75em;letter-spacing:.15em"><strong>{}</strong></p>\n'
+_LINK: Final = '<p><a href="{0}">{0}</a></p>\n'
 _PAGE: Final = (
     '<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -1,7 +1,8 @@
 """The messages to account owners, in their language: first the facts, then the advice, with a page to visit *by hand*.
 
-No message contains a link. Mail scanners open every link before the reader does, so a link with an effect would act for
-them; and owners who are used to log in through mails also do so through phishing mails.
+No link has an effect: mail scanners open every link before the reader does. A notice may end with one link, to a page
+that asks *was this you?* and never for a password: owners who are used to log in through mails also do so through
+phishing mails. So the advice names the account page and does not link to it, and a code comes without any link.
 
 Subjects contain no code, and codes are so far down that previews do not show them: locked screens show both, and an
 attacker with a view of the telephone must not read the code.
@@ -11,12 +12,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final, Literal
 
 from sekisho.mail.address import Unsendable
-from sekisho.mail.words import CHANGES, FACTORS, REPEATED, UNKNOWN, WORDS, moment
+from sekisho.mail.words import CHANGES, FACTORS, QUESTION, REPEATED, UNKNOWN, WORDS, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,6 +66,7 @@ class Letter:
         paragraphs: plain text, one line each.
         code: the code to type, or "".
         code_after: the number of paragraphs before it.
+        link: the URL after the last paragraph, or "".
     """
 
     kind: str
@@ -73,6 +75,7 @@ class Letter:
     paragraphs: tuple[str, ...] = field(repr=False)
     code: str = field(default="", repr=False)
     code_after: int = 0
+    link: str = field(default="", repr=False)
 
 
 def language(locale: str) -> str:
@@ -93,18 +96,31 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
 
 
 # `times` below: the number of such events within an hour, if one letter reports all of them.
+# `link`: of the page that asks whether it was the owner; "" for none.
 
 
-def new_device(service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1) -> Letter:
+def new_device(
+    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
+) -> Letter:
     """A device was used for the first time. `browser` is a family ("Firefox on Android"), never a whole header."""
-    return _letter("new_device", service, locale, times, **_circumstances(locale, when, browser, network))
+    facts = _circumstances(locale, when, browser, network)
+    return _asking(_letter("new_device", service, locale, times, **facts), link)
 
 
 def step_up_not_completed(
-    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1
+    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
 ) -> Letter:
     """A client had the right password but did not complete a factor."""
-    return _letter("step_up_not_completed", service, locale, times, **_circumstances(locale, when, browser, network))
+    facts = _circumstances(locale, when, browser, network)
+    return _asking(_letter("step_up_not_completed", service, locale, times, **facts), link)
+
+
+def password_changed(
+    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
+) -> Letter:
+    """The password was changed or reset."""
+    facts = _circumstances(locale, when, browser, network)
+    return _asking(_letter("password_changed", service, locale, times, **facts), link)
 
 
 def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime, times: int = 1) -> Letter:
@@ -113,15 +129,15 @@ def factor_reset_asked(service: Service, locale: str, *, when_effective: datetim
 
 
 def factor_changed(
-    service: Service, locale: str, *, when: datetime, factor: Factor, change: Change, times: int = 1
+    service: Service, locale: str, *, when: datetime, factor: Factor, change: Change, times: int = 1, link: str = ""
 ) -> Letter:
     """A factor was added, removed, used up, reset, or stopped after too many wrong codes."""
     tongue = language(locale)
     words = {"factor": FACTORS[tongue][factor], "change": CHANGES[tongue][change], "when": moment(when, tongue)}
-    return _letter("factor_changed", service, locale, times, **words)
+    return _asking(_letter("factor_changed", service, locale, times, **words), link)
 
 
-NOTICES: Final = (new_device, step_up_not_completed, factor_reset_asked, factor_changed)
+NOTICES: Final = (new_device, step_up_not_completed, password_changed, factor_reset_asked, factor_changed)
 
 
 def visible(text: str) -> bool:
@@ -139,6 +155,13 @@ def _letter(kind: str, service: Service, locale: str, times: int = 1, **facts: s
     known = {"service": service.name, "page": service.page, "times": str(times), **facts}
     paragraphs = tuple(line.format_map(known) for line in (first, *repeated, *rest))
     return Letter(kind, tongue, subject.format_map(known), paragraphs)
+
+
+def _asking(letter: Letter, link: str) -> Letter:
+    """The letter, with the question whether it was the owner, if there is a page for the answer."""
+    if not link:
+        return letter
+    return replace(letter, paragraphs=(*letter.paragraphs, QUESTION[letter.language]), link=link)
 
 
 def _circumstances(locale: str, when: datetime, browser: str, network: str) -> dict[str, str]:

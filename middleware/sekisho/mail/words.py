@@ -52,6 +52,17 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "yourself, by typing it, and choose another one."
             ),
         ),
+        "password_changed": (
+            "Your password at {service} has changed",
+            "The password of your account was changed.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "have a new password sent to you and tell us."
+            ),
+        ),
         "factor_reset_asked": (
             "The second step of your log-in at {service} is about to be reset",
             (
@@ -113,6 +124,17 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "ご自身で {page} を入力して開き、パスワードを変更してください。"
             ),
         ),
+        "password_changed": (
+            "{service} パスワード変更のお知らせ",
+            "お客様のアカウントのパスワードが変更されました。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、パスワードを再設定のうえ、お知らせください。"
+            ),
+        ),
         "factor_reset_asked": (
             "{service} 二段階認証の初期化を受け付けました",
             (
@@ -170,6 +192,16 @@ CHANGES: Final = {
 REPEATED: Final = {
     "en": "This has happened {times} times within an hour. We write once for all of them, and describe the last one.",
     "ja": "同じことが1時間のうちに{times}回ありました。まとめて一度だけお知らせします。以下は最後の1回の内容です。",
+}
+QUESTION: Final = {
+    "en": (
+        "Was this you? You can answer on the page below for seven days, by pressing a button. Opening it changes "
+        "nothing, and it never asks for your password or a code."
+    ),
+    "ja": (
+        "ご本人による操作でしたか？7日間、下のページのボタンでお答えいただけます。"
+        "開くだけでは何も変わりません。また、パスワードや確認コードをお尋ねすることは決してありません。"
+    ),
 }
 UNKNOWN: Final = {"en": "unknown", "ja": "不明"}
 _MONTHS: Final = (

@@ -28,6 +28,7 @@ class Kind:
     CODE_SENT: Final = "code_sent"
     NEW_DEVICE: Final = "new_device"
     NOTICE_LOST: Final = "notice_lost"
+    NOTICE_ANSWERED: Final = "notice_answered"
     NEW_PASSWORD: Final = "new_password"  # noqa: S105 - the name of an event
     CHANGE_PASSWORD: Final = "change_password"  # noqa: S105 - the same
     SUCCESS_RULE: Final = "success_rule"

@@ -106,6 +106,10 @@ FORMS: Final[dict[str, Form]] = {
     ),
     Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
     Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
+    Kind.NOTICE_ANSWERED: Form(
+        "An owner answered a notice's question whether it was them. `result`: `yes` or `no`.",
+        ("notice", "result", "account"),
+    ),
     Kind.NOTICE_LOST: Form(
         "A notice to an owner was given up. `result`: `expired`, `unreadable`, or why the mail server refused it.",
         ("notice", "result"),

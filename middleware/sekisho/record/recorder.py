@@ -245,6 +245,13 @@ class Events:
         if Kind.NEW_DEVICE in self._wanted:
             self.emit(Event(Kind.NEW_DEVICE, self._clock_us(), subject=self._of_account(account)))
 
+    def notice_answered(self, kind: str, said: str, account: str) -> None:
+        """An owner answered a notice: `yes`, it was them, or `no`."""
+        self._counts.add("", "notice_answered", said)
+        if Kind.NOTICE_ANSWERED in self._wanted:
+            subject = self._of_account(account)
+            self.emit(Event(Kind.NOTICE_ANSWERED, self._clock_us(), notice=kind, result=said, subject=subject))
+
     def notice_lost(self, kind: str, why: str) -> None:
         """A notice to an owner was given up. `kind`: empty if it could not be read."""
         self._counts.add("", "notice_lost", why)

@@ -283,6 +283,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         mail_from=source.read(table.MAIL_FROM),
         service_name=source.read(table.SERVICE_NAME),
         account_page=source.read(table.ACCOUNT_PAGE),
+        pages_url=source.read(table.PAGES_URL),
         code_webhook=source.read(table.CODE_WEBHOOK),
         code_webhook_key=source.read(table.CODE_WEBHOOK_KEY),
         rp_id=source.read(table.PASSKEY_DOMAIN),

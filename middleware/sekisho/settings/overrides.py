@@ -96,6 +96,7 @@ class Overrides(TypedDict, total=False):
     mail_from: str | None
     service_name: str | None
     account_page: str | None
+    pages_url: str | None
     code_webhook: str | None
     code_webhook_key: str | bytes | None
     code_webhook_key_file: str | Path | None

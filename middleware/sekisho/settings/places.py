@@ -97,6 +97,15 @@ def page(text: str, setting: str) -> str:
     return text
 
 
+def pages_url(text: str, setting: str) -> str:
+    """Read the public URL of the guard's pages, without the slash at its end: https, or http on this machine."""
+    url = _split(text)
+    safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
+    if url is None or not url.hostname or not safe or "@" in url.netloc or url.query or url.fragment:
+        raise SettingsError(setting, "wants a URL such as https://shop.example/sekisho (http on 127.0.0.1 alone)")
+    return text.rstrip("/")
+
+
 def endpoint(text: str, setting: str) -> str:
     """Read the URL to send codes or tokens to: https, or http on this machine; no user, because logs would show it."""
     url = _split(text)

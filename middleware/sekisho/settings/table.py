@@ -519,8 +519,14 @@ SERVICE_NAME = Setting(
 ACCOUNT_PAGE: Setting[str | None] = Setting(
     name="ACCOUNT_PAGE",
     example="shop.example/account",
-    meaning="The address of the account page, as owners would type it. Mails show it, but contain no link.",
+    meaning="The address of the account page, as owners would type it. Mails show it, and contain no link to it.",
     parse=places.page,
+)
+PAGES_URL: Setting[str | None] = Setting(
+    name="PAGES_URL",
+    example="https://shop.example/sekisho",
+    meaning="The public URL of the pages below `MOUNT`. With it, notices link to a page where owners answer.",
+    parse=places.pages_url,
 )
 CODE_WEBHOOK: Setting[str | None] = Setting(
     name="CODE_WEBHOOK",
@@ -616,6 +622,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         MAIL_FROM,
         SERVICE_NAME,
         ACCOUNT_PAGE,
+        PAGES_URL,
         CODE_WEBHOOK,
         CODE_WEBHOOK_KEY,
         _reserved("LOGOUT", "POST /logout", "Doors for logging out."),

@@ -121,6 +121,7 @@ class Settings:
     mail_from: str | None = field(repr=False)
     service_name: str = field(repr=False)
     account_page: str | None = field(repr=False)
+    pages_url: str | None = field(repr=False)
     code_webhook: str | None = field(repr=False)
     code_webhook_key: bytes = field(repr=False)
     rp_id: str | None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sekisho.asgi.types import Scope
     from sekisho.owners import Owners
+    from sekisho.record import AccountHook
     from sekisho.stepup.factors.senders import CodeHook
 
 SessionAccount = Callable[["Scope"], "str | None"]
@@ -19,8 +20,10 @@ class Given(NamedTuple):
     owners: instead of `OWNERS`.
     on_code: sends codes by the service's own channel, for the factor `webhook`.
     session_account: the account of a request's session, as the application knows it.
+    on_not_me: ends the sessions of an account whose owner says that somebody else used it.
     """
 
     owners: Owners | None = None
     on_code: CodeHook | None = None
     session_account: SessionAccount | None = None
+    on_not_me: AccountHook | None = None

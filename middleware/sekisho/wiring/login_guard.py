@@ -62,6 +62,8 @@ class LoginGuard:
         on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`.
         session_account: the account of a request's session, for services whose session cookie changes with every
             answer.
+        on_not_me: called with the account (as its owner typed it) when the owner answers a notice with *no, it was not
+            me*: end its sessions, and have its owner choose another password at the next log-in.
         overrides: settings by lower-case name; they take precedence over the environment (`limit_ip="20/10minute"`).
 
     An invalid setting does not raise here, because some servers would then serve the application unguarded: the start
@@ -82,6 +84,7 @@ class LoginGuard:
         owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
+        on_not_me: AccountHook | None = ...,
         **overrides: Unpack[Overrides],
     ) -> None: ...
     @overload
@@ -95,6 +98,7 @@ class LoginGuard:
         owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
+        on_not_me: AccountHook | None = ...,
         **overrides: Unpack[Overrides],
     ) -> None: ...
     def __init__(
@@ -107,6 +111,7 @@ class LoginGuard:
         owners: Owners | str | None = None,
         on_code: CodeHook | None = None,
         session_account: SessionAccount | None = None,
+        on_not_me: AccountHook | None = None,
         **overrides: Unpack[Overrides],
     ) -> None:
         self._app = app
@@ -119,7 +124,7 @@ class LoginGuard:
                 load(os.environ, given_settings, has_owners=given_owners is not None, has_sender=on_code is not None)
             )
             accounts = Accounts(mail_policy or MailPolicy(), resolver, parts=settings.account_parts)
-            given = Given(given_owners, on_code, session_account)
+            given = Given(given_owners, on_code, session_account, on_not_me)
             self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given))
         except SettingsError as error:
             self._problem = str(error)

@@ -29,6 +29,8 @@ from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.issue import Issuer
+from sekisho.stepup.flow.not_me import NotMe
+from sekisho.stepup.flow.notice_pages import NoticePages
 from sekisho.stepup.flow.parts import Parts, Proving
 from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
@@ -37,6 +39,7 @@ from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.unfinished import Unfinished
+from sekisho.stepup.links import NoticeLinks
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
 from sekisho.wiring import clocks
@@ -156,6 +159,7 @@ class StepUpWing:
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
         self._database: SqlOwners | None = None
+        self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow, site) if settings.factors else None
         challenges = self._challenges()
@@ -184,14 +188,21 @@ class StepUpWing:
             admission=site.admission,
         )  # fmt: skip
         self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
-        proof_routes = enrolment_pages = None
+        proof_routes = enrolment_pages = notice_pages = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
             enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving)
+            not_me = NotMe(site.guard, site.reading, issuer.end_all, given.on_not_me)
+            notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
         self.issuer: Final = issuer
         self.routes: Final = PageRoutes(
-            site.guard, site.reading, parts, proof_routes, enrolment_pages, patience=site.patience, jitter=site.jitter
+            site.guard,
+            site.reading,
+            parts,
+            (proof_routes, enrolment_pages, notice_pages),
+            patience=site.patience,
+            jitter=site.jitter,
         )
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
@@ -304,7 +315,9 @@ class StepUpWing:
             self._closing.append(webhook)
         outbox = self._outbox(mailer, service, events) if mailer and service else None
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
-        senders = RecordedSenders(events, mailer, service, webhook, given.on_code, budget=budget, outbox=outbox)
+        senders = RecordedSenders(
+            events, mailer, service, webhook, given.on_code, budget=budget, outbox=outbox, links=self._links
+        )
         self._closing.append(senders)
         return senders
 

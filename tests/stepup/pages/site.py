@@ -56,6 +56,10 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "step_up_failed": step_up(failed=True, chosen="totp"),
         "step_up_sent": step_up(sent=True, chosen="email", form="Zm9ybQ"),
         "work": pages.work(language, form="Zm9ybQ", work=PUZZLE.text, nonce=nonce),
+        **{
+            f"notice_{said}": pages.notice(language, said=said, account_page="shop.example/account", nonce=nonce)
+            for said in ("", "yes", "no", "over")
+        },
         "manage": pages.manage(language, enrolments=ENROLMENTS, token="dG9rZW4", factors=FACTORS, nonce=nonce),
         "manage_empty": pages.manage(
             language, enrolments=(), token="dG9rZW4", factors=FACTORS, nonce=nonce, notice="removed"

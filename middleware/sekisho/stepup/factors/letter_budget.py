@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
 PERIOD_S: Final = 3_600
-AT_ONCE: Final = {"step_up_not_completed": 1, "new_device": 3, "factor_changed": 10, "factor_reset_asked": 1}
+AT_ONCE: Final = {
+    "step_up_not_completed": 1,
+    "new_device": 3,
+    "factor_changed": 10,
+    "factor_reset_asked": 1,
+    "password_changed": 10,
+}
 """Events of a kind with a letter each: one if a thief can cause the event, a few if it needs a proof."""
 
 TOGETHER: Final = frozenset({10, 100, 1_000})

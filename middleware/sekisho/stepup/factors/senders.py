@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import StoreUnavailable
 from sekisho.owners import OwnersError
 from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
+from sekisho.stepup.links import Question
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
     from sekisho.stepup.factors.webhook import Webhook
+    from sekisho.stepup.links import NoticeLinks
 
 __all__ = ["CodeHook", "CodeMessage", "Senders"]
 
@@ -42,6 +44,7 @@ class Senders:
         on_code: the same, as a function; both may be given.
         budget: limits the letters to an owner; None: no limit.
         outbox: keeps notices until they are sent; None: they are lost if this process dies.
+        links: makes the links of letters; None: letters have none.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -57,6 +60,7 @@ class Senders:
         *,
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
+        links: NoticeLinks | None = None,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if mailer is not None and service is None:
@@ -67,6 +71,7 @@ class Senders:
         self._outbox = Outbox(on_code) if on_code is not None else None
         self._budget = budget
         self._notices = outbox
+        self._links = links
         self._clock_s = clock_s
         self._counting = TaskSet()
         self._keeping: dict[str, set[asyncio.Task[None]]] = {}  # by account
@@ -79,17 +84,25 @@ class Senders:
         elif factor == "webhook":
             self._hand_over(owner, code.digits, minutes)
 
-    def new_device(self, owner: AccountOwner, *, browser: str, network: str) -> None:
-        """Notify: a device was used for the first time."""
-        self._notify(owner, "new_device", when=self._now(), browser=browser, network=network)
+    def new_device(self, owner: AccountOwner, *, browser: str, network: str, device: bytes = b"") -> None:
+        """Notify: a device was used for the first time. `device`: its name, 8 bytes."""
+        link = self._link("new_device", owner, device)
+        self._notify(owner, "new_device", when=self._now(), browser=browser, network=network, **link)
 
     def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a client had the right secret and did not complete the proof."""
-        self._notify(owner, "step_up_not_completed", when=self._now(), browser=browser, network=network)
+        link = self._link("step_up_not_completed", owner)
+        self._notify(owner, "step_up_not_completed", when=self._now(), browser=browser, network=network, **link)
+
+    def password_changed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
+        """Notify: the password was changed or reset."""
+        link = self._link("password_changed", owner)
+        self._notify(owner, "password_changed", when=self._now(), browser=browser, network=network, **link)
 
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
-        self._notify(owner, "factor_changed", when=self._now(), factor=factor, change=change)
+        link = self._link("factor_changed", owner)
+        self._notify(owner, "factor_changed", when=self._now(), factor=factor, change=change, **link)
 
     def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
         """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
@@ -108,6 +121,11 @@ class Senders:
         await self._counting.ended()
         if self._outbox is not None:
             await self._outbox.aclose()
+
+    def _link(self, kind: str, owner: AccountOwner, device: bytes = b"") -> dict[str, str]:
+        """The link of a letter, as a keyword of it; none where the site has no pages for it."""
+        link = self._links.link(Question(kind, owner.account, device)) if self._links is not None else ""
+        return {"link": link} if link else {}
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock_s(), UTC)

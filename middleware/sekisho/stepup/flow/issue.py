@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.ports import Stale
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.types import App, Scope, Send
+    from sekisho.asgi.types import App, Message, Scope, Send
     from sekisho.model import Attempt, Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
@@ -114,6 +114,7 @@ class Issuer:
         self._csrf = csrf
         self._test = test
         self._tasks = TaskSet()
+        self._telling: dict[int, asyncio.Task[None]] = {}  # by request: the id of its scope, which outlives the entry
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
@@ -356,6 +357,32 @@ class Issuer:
         """
         for one in self._whose(scope, attempt, outcome, account) - {b""}:
             self.end_all(one)
+        if outcome is Outcome.SUCCEEDED and self._parts.proving is not None and _sets_secret(attempt):
+            self._tell(self._parts.proving, scope, attempt, account)
+
+    def _tell(self, proving: Proving, scope: Scope, attempt: Attempt, account: str) -> None:
+        name = account or next(iter(proving.protection.accounts(scope, int(self._guard.now_s()))), "")
+        if not name:
+            return
+        agent = headers_by_name(scope["headers"]).get(b"user-agent", b"")
+        task = self._tasks.start(_tell_changed(proving, name, browser_name(agent), attempt.origin.address))
+        key = id(scope)
+        self._telling[key] = task
+        task.add_done_callback(lambda _: self._telling.pop(key, None))
+
+    def after_telling(self, scope: Scope, send: Send) -> Send:
+        """The same `send`, whose last message leaves after the owner's notice of this change is kept.
+
+        Only answers to successful changes wait: these differ from others anyhow.
+        """
+        key = id(scope)
+
+        async def send_after(message: Message) -> None:
+            if key in self._telling and not message.get("more_body", False):
+                await asyncio.wait((self._telling[key],))
+            await send(message)
+
+        return send_after
 
     def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
         """The accounts whose step-ups end. A stranger who knows a name must end none: that could lock its owner out."""
@@ -434,6 +461,21 @@ class Issuer:
 def _sent_from(path: str, answer: Sealed) -> Sealed:
     """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
     return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
+
+
+async def _tell_changed(proving: Proving, account: str, browser: str, network: str) -> None:
+    try:
+        owner = await proving.factors.owner(account)
+    except SekishoError as error:
+        log.warning("the owner of a changed password is not told: %s", type(error).__name__)
+        return
+    proving.senders.password_changed(owner, browser=browser, network=network)
+    await proving.senders.kept(owner.account_id)
+
+
+def _sets_secret(attempt: Attempt) -> bool:
+    """Whether the request set a secret. Any client can ask for a reset, which changes nothing yet."""
+    return attempt.door.kind is DoorKind.CHANGE or bool(attempt.secret or attempt.new_secret)
 
 
 def is_escrowed(door: Door) -> bool:

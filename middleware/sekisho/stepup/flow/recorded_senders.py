@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
     from sekisho.stepup.factors.webhook import CodeHook, Webhook
+    from sekisho.stepup.links import NoticeLinks
 
 
 class RecordedSenders(Senders):
@@ -32,8 +33,9 @@ class RecordedSenders(Senders):
         *,
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
+        links: NoticeLinks | None = None,
     ) -> None:
-        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox)
+        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links)
         self._events = events
 
     def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
@@ -41,8 +43,8 @@ class RecordedSenders(Senders):
         if owner.contact is not None:
             self._events.code_sent(factor, owner.account)
 
-    def new_device(self, owner: AccountOwner, *, browser: str, network: str) -> None:
-        super().new_device(owner, browser=browser, network=network)
+    def new_device(self, owner: AccountOwner, *, browser: str, network: str, device: bytes = b"") -> None:
+        super().new_device(owner, browser=browser, network=network, device=device)
         self._events.new_device(owner.account)
 
     def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:

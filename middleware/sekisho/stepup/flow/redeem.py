@@ -110,10 +110,10 @@ class Redeemer:
         call, ticket, owner = redemption
         shown = presented(call.by_name, self._cookie.name + b"=")
         agent = call.by_name.get(b"user-agent", b"")
-        token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
+        token, is_new, device = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
         if is_new:
             address = call.caller.origin.address
-            self._proving.senders.new_device(owner, browser=browser_name(agent), network=address)
+            self._proving.senders.new_device(owner, browser=browser_name(agent), network=address, device=device)
         if shown.by_header or call.browser_key.by_header:
             return [(DEVICE_HEADER, token.encode())]
         elsewhere = self._parts.responses.is_elsewhere(call.headers)

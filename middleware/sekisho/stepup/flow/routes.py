@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
     from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+    from sekisho.stepup.flow.notice_pages import NoticePages
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
     from sekisho.stepup.flow.proof_routes import ProofRoutes
@@ -47,8 +48,7 @@ class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
-        proof_routes: checks proofs.
-        enrolment_pages: the account owner's page. Both None where there are no factors.
+        served: further pages; None for those that a site without factors does not have.
     """
 
     def __init__(
@@ -56,8 +56,7 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        proof_routes: ProofRoutes | None,
-        enrolment_pages: EnrolmentPages | None,
+        served: tuple[ProofRoutes | EnrolmentPages | NoticePages | None, ...],
         *,
         patience: Patience,
         jitter: Callable[[], float],
@@ -72,9 +71,9 @@ class PageRoutes:
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
         for path in ("/continue", "/step-up", "/step-up/send"):
             self._routes["GET", path] = self._start_again
-        for served in (proof_routes, enrolment_pages):
-            if served is not None:
-                self._routes.update(served.routes)
+        for pages in served:
+            if pages is not None:
+                self._routes.update(pages.routes)
 
     def finds(self, scope: Scope) -> bool:
         """Whether a request is for a page under the mount."""

@@ -238,6 +238,20 @@ class Pages:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)
 
+    def notice(self, language: str, *, said: str, account_page: str, nonce: str) -> Page:
+        """The question whether it was the owner, or what their answer did.
+
+        Args:
+            language: as in `WORDS`.
+            said: empty for the question; `yes`, `no`, or `over` for a link that cannot be answered.
+            account_page: the page to type; empty if there is none.
+            nonce: as for `step_up`.
+        """
+        page = self._page("notice", language, nonce, scripted=not said, said=said, account_page=account_page)
+        # Its address may have held a token. Browsers that say `Origin: null` for its form say `Sec-Fetch-Site` too.
+        headers = tuple((name, b"no-referrer" if name == b"referrer-policy" else value) for name, value in page.headers)
+        return page._replace(headers=headers)
+
     def module(self) -> bytes:
         """Return `sekisho.js`, to serve as `text/javascript`."""
         return self._module

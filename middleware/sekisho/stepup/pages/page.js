@@ -57,6 +57,14 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+// The token of a link from a message: it leaves the address bar, so that no history and no shared screen keeps it.
+const question = document.querySelector("form[data-fragment]");
+if (question && location.hash.length > 1) {
+  question.elements.namedItem("token").value = location.hash.slice(1);
+  question.querySelector("[data-typed]").hidden = true;
+  history.replaceState(null, "", location.pathname);
+}
+
 const form = document.querySelector("form[data-captcha]");
 if (form) {
   const button = form.querySelector("button");
