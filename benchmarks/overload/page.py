@@ -25,7 +25,7 @@ Written by `python -m benchmarks.overload` from `benchmarks/results/overload.jso
 The hash of a password takes a core some 35 ms, so a core checks some thirty log-ins a second, from any client. A list
 of a million lines, sent from a million addresses, exceeds no limit of any address; if all clients shared one queue
 with it, owners would be refused. Here owners on known devices log in five times a second beside floods of many times
-what the machine can check. Each second an honest stranger does what is asked of strangers, in three tries.
+what the machine can check. Each second an honest stranger logs in and solves the challenges, in at most three tries.
 [design.md](design.md#more-than-the-machine-can-do) says how they are kept apart.
 
 {known} log-ins of known devices in each row. One uvicorn process runs on one core; Redis, the flood and the measuring

@@ -152,7 +152,7 @@ class Endpoint(Keeper):
         events: counts decisions.
         refusals: logs refusals.
         cookie: carries the device token.
-        mode: `ENFORCE`, or `MONITOR` to refuse nobody.
+        mode: `ENFORCE`, or `MONITOR` to refuse no attempt.
         jitter: uniform in [0, 1).
         test: tests a suspected success rule; returns at once.
         patience: how long a body may take.

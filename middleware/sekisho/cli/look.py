@@ -180,8 +180,8 @@ def _address_reasons(settings: Settings, record: ControlRecord, found: Target, r
 def _denied(settings: Settings, record: ControlRecord, address: str) -> Reason | None:
     if denies(Networks(settings.deny), address):
         return Reason("Refused: the address is on the deny list (SEKISHO_DENY).", refuses=True)
-    for entry, network in zip(record.deny, record.denying, strict=True):
-        if entry.until_s > time.time() and denies(Networks([network]), address):
+    for entry, network in record.denied(time.time()):
+        if denies(Networks([network]), address):
             act = newest(record.acts, of=entry.network, words=frozenset({"deny"}))
             text = f"Refused: the address is on the deny list ({entry.network}) until {moment(entry.until_s)}"
             return Reason(f"{text}{said_by(act)}.", refuses=True)
@@ -189,9 +189,7 @@ def _denied(settings: Settings, record: ControlRecord, address: str) -> Reason |
 
 
 def _allowed(settings: Settings, record: ControlRecord, address: str) -> Reason | None:
-    listed = [
-        network for entry, network in zip(record.allow, record.allowing, strict=True) if entry.until_s > time.time()
-    ]
+    listed = [network for _, network in record.allowed(time.time())]
     if not contains([*settings.allow, *listed], address):
         return None
     return Reason("Under no limit: the address is on the allow list. Limits of accounts are as always.", refuses=False)

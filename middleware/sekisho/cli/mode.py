@@ -1,7 +1,7 @@
 """Show the mode, or switch all workers of the service.
 
   sekisho mode                                          the mode in force, and where it is from
-  sekisho mode monitor --because "new limits, a trial"  count and judge, but refuse nobody
+  sekisho mode monitor --because "new limits, a trial"  count and judge, and refuse no attempt
   sekisho mode --reset                                  as SEKISHO_MODE says, again
 
 Every worker follows within a second, and records an event with your name and reason. The mode holds, also across

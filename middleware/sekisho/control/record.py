@@ -66,6 +66,14 @@ class ControlRecord:
     allowing: tuple[Network, ...] = field(default=(), repr=False)
     denying: tuple[Network, ...] = field(default=(), repr=False)
 
+    def allowed(self, now_s: float) -> list[tuple[Entry, Network]]:
+        """The entries of the allow list whose time has not ended, each with its network."""
+        return _in_force(self.allow, self.allowing, now_s)
+
+    def denied(self, now_s: float) -> list[tuple[Entry, Network]]:
+        """The entries of the deny list whose time has not ended, each with its network."""
+        return _in_force(self.deny, self.denying, now_s)
+
     def encode(self) -> bytes:
         """The record as JSON. Raises `ControlError` for a record that readers would refuse."""
         acts = self.acts[-ACTS_MAX:]
@@ -91,6 +99,10 @@ class ControlRecord:
 
 
 EMPTY: Final = ControlRecord()
+
+
+def _in_force(entries: tuple[Entry, ...], networks: tuple[Network, ...], now_s: float) -> list[tuple[Entry, Network]]:
+    return [pair for pair in zip(entries, networks, strict=True) if now_s < pair[0].until_s]
 
 
 def decode(payload: bytes) -> ControlRecord:

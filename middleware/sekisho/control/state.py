@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sekisho.control.acts import Act
     from sekisho.control.mac import ControlMac
-    from sekisho.control.record import ControlRecord, Entry
+    from sekisho.control.record import ControlRecord
     from sekisho.model import Mode
     from sekisho.settings.values import Network
 
@@ -119,13 +119,9 @@ class ControlState:
         now_s, record = self._clock_s(), self.record
         applied = Applied(
             record.mode,
-            _current(record.allow, record.allowing, now_s),
-            _current(record.deny, record.denying, now_s),
+            tuple(network for _, network in record.allowed(now_s)),
+            tuple(network for _, network in record.denied(now_s)),
         )
         if applied != self.applied:
             self.applied = applied
             self._apply(applied)
-
-
-def _current(entries: tuple[Entry, ...], networks: tuple[Network, ...], now_s: float) -> tuple[Network, ...]:
-    return tuple(network for entry, network in zip(entries, networks, strict=True) if now_s < entry.until_s)
