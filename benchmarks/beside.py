@@ -42,6 +42,8 @@ Counts = dict[str, dict[str, float]]
 LOADS = {"wrong": "fail", "right": "success", "shed": "shed"}
 REQUESTS, QUICK_REQUESTS, LEAD_IN = 3_200, 960, 320
 SHED_AFTER_S = 3.0  # a worker remembers a refusal once the charges under it are two seconds old
+SHED_FOR_LONG = {"SEKISHO_LIMIT_IP": "20/day;100/day"}
+"""As many limits as by default, and no room again within the minutes that counting takes under callgrind."""
 START_S_MAX = 300.0  # under callgrind, beside other work
 
 
@@ -175,7 +177,8 @@ async def counts_of(trees: Iterable[Tree], folder: Path, *, app: str, loads: Map
             status.update(f"Counting: {name}, {tree.name}")
             redis.cli("FLUSHALL")
             store = {"BENCH_STORE": redis.url} if sent.has_store else {}
-            with Counted(tree, app, folder, store | sent.variables) as server:
+            limit = SHED_FOR_LONG if sent.is_shed else {}
+            with Counted(tree, app, folder, store | limit | sent.variables) as server:
                 found.setdefault(name, {})[tree.name] = await server.count(sent) / 1_000
     return found
 
