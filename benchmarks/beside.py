@@ -42,7 +42,7 @@ Counts = dict[str, dict[str, float]]
 LOADS = {"wrong": "fail", "right": "success", "shed": "shed"}
 REQUESTS, QUICK_REQUESTS, LEAD_IN = 3_200, 960, 320
 SHED_AFTER_S = 3.0  # a worker remembers a refusal once the charges under it are two seconds old
-SHED_FOR_LONG = {"SEKISHO_LIMIT_IP": "20/day;100/day"}
+SHED_FOR_LONG = {"SEKISHO_LIMIT_IP": "20/day;100/2day"}
 """As many limits as by default, and no room again within the minutes that counting takes under callgrind."""
 START_S_MAX = 300.0  # under callgrind, beside other work
 
