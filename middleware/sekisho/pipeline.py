@@ -90,6 +90,20 @@ class Assessment(Value):
         self.device: Final = device
 
 
+@final
+class Stopwatch(Value):
+    """Attributes:
+    clock_us: a monotonic clock in microseconds.
+    took: is given each duration in microseconds.
+    """
+
+    __slots__ = ("clock_us", "took")
+
+    def __init__(self, clock_us: Callable[[], int], took: Callable[[int], None]) -> None:
+        self.clock_us: Final = clock_us
+        self.took: Final = took
+
+
 class Guard:
     """Assesses and settles attempts for one event loop.
 
@@ -108,6 +122,7 @@ class Guard:
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
         guesses: the daily limit on guesses at codes; None for no limit.
+        times: takes how long each decision took; None for no record.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -128,6 +143,7 @@ class Guard:
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],
         guesses: DailyGuesses | None = None,
+        times: Stopwatch | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -146,6 +162,7 @@ class Guard:
         self._clock_s = clock_s
         self._chance = chance
         self._guesses = guesses
+        self._times = times
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
@@ -169,7 +186,7 @@ class Guard:
             return None
         return _shed(wait_us)
 
-    async def assess(
+    async def assess(  # noqa: C901 - the order of things, in one place
         self,
         attempt: Attempt,
         digests: OriginDigests,
@@ -189,6 +206,7 @@ class Guard:
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
         """
+        began_us = self._times.clock_us() if self._times is not None else 0
         token = self._token(attempt, family)
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
         exempt = self._is_exempt(attempt.origin)
@@ -236,6 +254,8 @@ class Guard:
             decision = await self._within_the_day(attempt, decision, asked=bool(asker))
         if not decision.passes:
             self._refused(charge, verdict, decision)
+        if self._times is not None:
+            self._times.took(self._times.clock_us() - began_us)
         # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
         spent = verdict.lane_spent
         return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)

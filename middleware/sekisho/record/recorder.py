@@ -129,6 +129,8 @@ class Events:
         action = _NAMES[decision.asked]
         for finding in decision.findings:
             self._counts.add(door.name, action, finding.reason)
+        if len(decision.findings) > 1:  # with these, the counts of an action add up to its attempts
+            self._counts.add(door.name, "more_findings", action, len(decision.findings) - 1)
         if log.isEnabledFor(logging.INFO):
             log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
 

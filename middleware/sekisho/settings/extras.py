@@ -55,6 +55,8 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
     if guarded := next((door for door in settings.doors if door.operation), None):
         kind = guarded.kind.name
         yield next(each for each in table.DOOR_SETTINGS if each.name == kind), "graphql", ("graphql",)
+    if settings.metrics_token:
+        yield table.METRICS_TOKEN, "metrics", ("prometheus_client",)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 

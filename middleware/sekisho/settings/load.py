@@ -266,6 +266,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         exposed_header=source.read(table.EXPOSED_HEADER),
         breached_min=source.read(table.BREACHED_MIN),
         events_file=source.read(table.EVENTS_FILE),
+        metrics_token=source.read(table.METRICS_TOKEN),
         control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
         caps=source.read(table.CAPS),
@@ -332,6 +333,9 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         yield SettingsError(table.CONTROL_SOCKET.variable, problem)
     if settings.pairs and not settings.pairs_key and source.understood(table.PAIRS_KEY.name):
         yield SettingsError(table.PAIRS_KEY.variable, "is not set, and SEKISHO_PAIRS can only be read with its key")
+    if settings.metrics_token and settings.metrics_token in settings.secrets:
+        # Prometheus keeps its token in a file of its own, which more people read than the service's secret.
+        yield SettingsError(table.METRICS_TOKEN.variable, "is SEKISHO_SECRET as well; it wants a token of its own")
     if settings.pairs_key and settings.pairs_key in settings.secrets:
         problem = "is SEKISHO_SECRET as well; pairs want a key of their own, which other services may share"
         yield SettingsError(table.PAIRS_KEY.variable, problem)

@@ -74,6 +74,8 @@ class Overrides(TypedDict, total=False):
     exposed_header: str | None
     breached_min: str | int | None
     events_file: str | Path | None
+    metrics_token: str | bytes | None
+    metrics_token_file: str | Path | None
     control_socket: str | Path | None
     mount: str | None
     protect: Texts | None

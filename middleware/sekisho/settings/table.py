@@ -412,6 +412,16 @@ EVENTS_FILE: Setting[str | None] = Setting(
     parse=parse.path,
 )
 
+METRICS_TOKEN: Setting[bytes] = Setting(
+    name="METRICS_TOKEN",
+    example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
+    meaning="The bearer token with which Prometheus reads `MOUNT` + `/metrics`, at least 32 bytes. Unset: no metrics.",
+    parse=parse.key,
+    parse_bytes=parse.key_of_bytes,
+    absent=b"",
+    secret=True,
+)
+
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
     example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60",
@@ -603,6 +613,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         EXPOSED_HEADER,
         BREACHED_MIN,
         EVENTS_FILE,
+        METRICS_TOKEN,
         CONTROL_SOCKET,
         MOUNT,
         PROTECT,

@@ -62,7 +62,7 @@ class Settings:
         passkey_origins: as browsers spell them; not empty if `webauthn` is among the factors.
         captcha_hosts: lower case.
         captcha_url: replaces the provider's own URL; `None` if not set.
-        code_webhook_key: empty if none is set.
+        code_webhook_key, metrics_token: empty if none is set.
         diagnoses: of allowed but risky settings; each begins with the variable's name.
     """
 
@@ -104,6 +104,7 @@ class Settings:
     exposed_header: str | None
     breached_min: int
     events_file: str | None
+    metrics_token: bytes = field(repr=False)
     control_socket: str | None
     protect: tuple[ProtectedRoute, ...]
     caps: tuple[CappedRoute, ...]

@@ -9,6 +9,7 @@ import random
 import secrets
 import time
 from functools import partial
+from importlib.metadata import version
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +46,12 @@ if TYPE_CHECKING:
     from sekisho.breach.hibp import Hibp
     from sekisho.control import Applied, ControlState, MemoryControl
     from sekisho.ledger.worker_sync import News
+    from sekisho.metrics import Gauges
     from sekisho.model import Ledger
     from sekisho.settings import Settings
     from sekisho.settings.values import Network
     from sekisho.store import AnyStoreConnection
+    from sekisho.wiring.metrics import MetricsWing
     from sekisho.wiring.process import ProcessWing
     from sekisho.wiring.step_up import StepUpWing
 
@@ -111,6 +114,7 @@ class LoopWing:
         self._guard = self._pipeline(ledger)
         self.set_lists(control.applied)
         self._follow_control()
+        self.metrics = self._with_metrics()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
         self.app: App = process.app
@@ -164,7 +168,8 @@ class LoopWing:
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
             await self._step_up.aclose()
-        for task in (self._exchange, self._following, self._forgetting):
+        adding = self.metrics.adding if self.metrics is not None else None
+        for task in (self._exchange, self._following, self._forgetting, adding):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -233,6 +238,7 @@ class LoopWing:
             clock_s=process.clock_s,
             chance=RandomPool().take,
             guesses=self._daily,
+            times=process.times,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -281,6 +287,28 @@ class LoopWing:
             session_account=process.given.session_account,
             clock_s=clocks.unix_s,
             chance=secrets.token_bytes,
+        )
+
+    def _with_metrics(self) -> MetricsWing | None:
+        process = self._process
+        if not process.has_metrics:
+            return None
+        from sekisho.wiring.metrics import MetricsWing  # noqa: PLC0415 - a package that others need not have
+
+        return MetricsWing(process.settings, process.events.counts, self._line, self._gauges, self.loop)
+
+    def _gauges(self) -> Gauges:
+        from sekisho.metrics import Gauges  # noqa: PLC0415 - as above
+
+        process, line = self._process, self._line
+        return Gauges(
+            version("sekisho"),
+            process.mode.value,
+            process.workers if line is not None else None,
+            line.answers if line is not None else None,
+            process.leaks.corpus_age_s,
+            len(self._admission.held),
+            self._admission.places,
         )
 
     def _may_send(self) -> bool:

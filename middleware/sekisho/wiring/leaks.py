@@ -62,9 +62,15 @@ class LeakFiles:
     def _seconds_max(self) -> int:
         return self._settings.corpus_days_max * DAY_S
 
-    def _warn_of_age(self) -> None:
+    @property
+    def corpus_age_s(self) -> float | None:
+        """Seconds since the file of leaked passwords was built; None without a file."""
         built = self._corpus.built if self._corpus else None
-        if built is not None and time.time() - built > self._seconds_max:
+        return None if built is None else time.time() - built
+
+    def _warn_of_age(self) -> None:
+        age_s = self.corpus_age_s
+        if age_s is not None and age_s > self._seconds_max:
             log.warning(
                 "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it "
                 "[SEK020]"

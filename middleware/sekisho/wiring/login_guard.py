@@ -140,9 +140,7 @@ class LoginGuard:
             return await self._refuse(scope, receive, send)
         if ASIDE in scope:
             return await self._app(scope, receive, send)
-        if loops.process.examination.is_asked(scope):
-            return await loops.process.examination(scope, receive, send)
-        return await loops.middleware()(scope, receive, send)
+        return await (loops.page(scope) or loops.middleware())(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = Renderer(frozenset()).render(misconfigured(self._problem), scope["headers"])

@@ -20,7 +20,7 @@ from sekisho.wiring.event_loop import LoopWing
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sekisho.asgi.types import App
+    from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
     from sekisho.control import Act, Applied
     from sekisho.ledger.worker_sync import News
@@ -54,6 +54,18 @@ class EventLoops:
             running = self._latest = self._here()
         return running.app
 
+    def page(self, scope: Scope) -> App | None:
+        """The page for operators that a request asks for; None for all other requests."""
+        process = self.process
+        if process.examination.is_asked(scope):
+            return process.examination
+        return self._metrics_page(scope) if process.has_metrics else None
+
+    def _metrics_page(self, scope: Scope) -> App | None:
+        self.middleware()  # on a loop that is not asyncio's there is none
+        metrics = self._latest.metrics if self._latest is not None else None
+        return metrics.page if metrics is not None and metrics.page.is_asked(scope) else None
+
     def _here(self) -> LoopWing:
         loop = asyncio.get_running_loop()
         running = self._running.get(loop)
@@ -83,6 +95,7 @@ class EventLoops:
             process.clock_s.heard(news.at_us)
         for rule in process.trust.hear(news.rules):
             say_wrong(rule, rule_line(rule.door))
+        process.workers = news.workers
         process.trust.share(process.settings.workers or max(1, news.workers))
         if process.settings.workers is None:
             process.own.limits = process.own_limits(max(1, news.workers))

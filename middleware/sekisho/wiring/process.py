@@ -21,6 +21,7 @@ from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Mode, Policy, Unreadable, prevalence
+from sekisho.pipeline import Stopwatch
 from sekisho.read import Addresses, Callers, Digests, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from sekisho.model import Credentials, Door, LimitSet
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Accounts
-    from sekisho.record import AccountHook
+    from sekisho.record import AccountHook, Sink
     from sekisho.settings import Settings
     from sekisho.wiring.given import Given
 
@@ -76,10 +77,20 @@ class ProcessWing:
         self.event_file = (
             EventFile(settings.events_file, counts.add, clock_us=clocks.unix_us) if settings.events_file else None
         )
+        self.has_metrics = bool(settings.metrics_token)
+        self.times: Stopwatch | None = None
+        sinks: list[Sink] = [self.event_file] if self.event_file is not None else []
+        if self.has_metrics:
+            # Imported only here: it needs a package that others need not have.
+            from sekisho.metrics import DecisionTimes, MetricsSink  # noqa: PLC0415
+
+            sinks.append(MetricsSink(counts))
+            self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts))
+        self.workers = 1  # that share the store, as the exchange tells
         self.events = Events(
             on_change_password,
             counts=counts,
-            sinks=(self.event_file,) if self.event_file is not None else (),
+            sinks=sinks,
             subjects=Subjects(settings.secrets, accounts.canonical),
             clock_us=clocks.unix_us,
         )

@@ -1,0 +1,13 @@
+-- Adds one worker's new counts to those of all workers.
+-- KEYS: the sums; the number of the last addition of this worker.
+-- ARGV: the number of this addition; seconds that the sums live, and the number; then pairs of a field and its increment.
+-- An addition whose answer was lost is sent again under the same number, and must not count twice.
+if redis.call('GET', KEYS[2]) == ARGV[1] then
+  return 0
+end
+for at = 4, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[1], ARGV[at], ARGV[at + 1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
+return 1
