@@ -246,6 +246,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
     assert events.counts == {
         ("POST /login", "throttle", "ip_rate"): 1,
         ("POST /login", "throttle", "deny_list"): 1,
+        ("POST /login", "more_findings", "throttle"): 1,
         ("POST /login", "outcome", "succeeded"): 1,
         ("POST /login", "success_by", "rule"): 1,
         ("POST /login", "unreadable", "account_repeated"): 1,

@@ -54,6 +54,8 @@ ABANDONED: Final = Family("step_ups_abandoned", "Right secrets whose proof was n
 CODES: Final = Family("codes_sent", "Codes handed to the mail server or to the service's sender.", ("factor",))
 DEVICES: Final = Family("new_devices", "Devices that completed a factor for the first time.", ())
 FACTORS: Final = Family("factor_changes", "Factors that were enrolled or changed.", ("change",))
+CAPS: Final = Family("caps_reached", "Requests over an account's cap.", ("route", "result"))
+NOTICES_LOST: Final = Family("notices_lost", "Notices to owners that were given up.", ("reason",))
 PASSWORDS: Final = Family("new_passwords", "New passwords by whether they have leaked.", ("door", "result"))
 CHANGES: Final = Family("password_changes_asked", "Log-ins with a leaked password.", ("door",))
 PARTS: Final = Family(
@@ -68,7 +70,8 @@ OTHER: Final = Family("other_events", "Events that have no family of their own."
 
 ALL_FAMILIES: Final = (
     ATTEMPTS, FINDINGS, UNREADABLE, CROWDED, OUTCOMES, SUCCESSES, UNJUDGED, RULES, ASKED, PROOFS, ABANDONED, CODES,
-    DEVICES, FACTORS, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, COMMANDS, MISCONFIGURED, EVENTS_LOST, OTHER,
+    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, COMMANDS, MISCONFIGURED,
+    EVENTS_LOST, OTHER,
 )  # fmt: skip
 
 GAUGES: Final = {
@@ -165,6 +168,7 @@ _BY_DOOR: Final = {
     "unjudged": UNJUDGED,
     "success_rule": RULES,
     "new_password": PASSWORDS,
+    "cap_reached": CAPS,
     "change_password": CHANGES,
     Kind.STEP_UP_ISSUED: ASKED,
 }
@@ -173,6 +177,7 @@ _BY_WORD: Final = {
     Kind.CODE_SENT: CODES,
     Kind.NEW_DEVICE: DEVICES,
     "mode": MODES,
+    "notice_lost": NOTICES_LOST,
     "command": COMMANDS,
     "odd": MISCONFIGURED,
     "events": EVENTS_LOST,
