@@ -20,6 +20,9 @@ SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadsc
 COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS ?= # all but those of the benchmarks
 TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
+# The suite in three parts, for a CI with several machines. Together they are `make test`.
+TESTS_BROWSER ?= tests/stepup/pages tests/acceptance/test_step_up_in_a_browser.py
+TESTS_STORES ?= tests/control tests/ledger tests/metrics tests/owners tests/store tests/upgrade
 TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/ledger tests/model tests/read tests/stepup/flow \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
@@ -40,6 +43,19 @@ demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard 
 test: $(VENV)/.with-test ## Run the suite against a real Redis, found or installed
 	$(say) "Running the tests"
 	@$(PYTEST) $(SPREAD) $(or $(TESTS),$(addprefix --ignore=,$(TESTS_BENCHMARKS)))
+
+.PHONY: test-browser test-stores test-unit
+test-browser: $(VENV)/.with-test ## Run the part of the suite that needs a browser
+	$(say) "Running the tests in a browser"
+	@$(PYTEST) $(SPREAD) --quiet $(TESTS_BROWSER)
+
+test-stores: $(VENV)/.with-test ## Run the part of the suite that is about Redis and databases
+	$(say) "Running the tests of stores"
+	@$(PYTEST) $(SPREAD) --quiet $(TESTS_STORES)
+
+test-unit: $(VENV)/.with-test ## Run all other parts of the suite
+	$(say) "Running the tests without those of browsers and stores"
+	@$(PYTEST) $(SPREAD) --quiet $(addprefix --ignore=,$(TESTS_BENCHMARKS) $(TESTS_BROWSER) $(TESTS_STORES))
 
 .PHONY: test-benchmarks
 test-benchmarks: $(VENV)/.with-test ## Run the tests of what measures

@@ -51,6 +51,17 @@ def test_the_suite_is_spread_over_workers_and_counts_no_branches(clone: Path) ->
     assert "--cov-fail-under" in commands(clone, "coverage")
 
 
+def test_three_parts_are_the_suite(clone: Path) -> None:
+    """The rest of the suite leaves out what the parts of browsers and stores run, and nothing else."""
+    rest = commands(clone, "test-unit")
+    others = commands(clone, "test-browser") + commands(clone, "test-stores")
+
+    left_out = re.findall(r"--ignore=(\S+)", rest)
+    assert "tests/ledger" in left_out
+    assert all(f" {path}" in others for path in left_out)
+    assert all((ROOT / path).exists() for path in left_out)
+
+
 def test_what_measures_has_tests_of_its_own(clone: Path) -> None:
     """Benchmarks' tests are separate: they change with `benchmarks/` alone and take a sixth of the time."""
     (clone / "tests").mkdir()
