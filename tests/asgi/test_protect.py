@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sekisho.asgi.ports import Stale
-from sekisho.model import ProtectedRoute
+from sekisho.model import FactorClass, ProtectedRoute
 from sekisho.read import SessionCredentials
 from sekisho.stepup.flow.protected_routes import Fresh, Protection
 from sekisho.stepup.session_binding import SessionBinding, SessionBindings
@@ -20,10 +20,10 @@ PROTECTION = Protection((TOP_UP, PAYOUT, STATEMENT), TIES)
 TOKEN = (b"authorization", b"Bearer a-token")
 
 
-def shown(account: str = "Alice", proved_s: int = NOW) -> list[tuple[bytes, bytes]]:
+def shown(account: str = "Alice", proved_s: int = NOW, by: FactorClass = FactorClass.APP) -> list[tuple[bytes, bytes]]:
     """The headers of a session that is bound to an account."""
     credentials = SessionCredentials((), "a-token")
-    return [*TIES.headers(SessionBinding(account, "", proved_s), credentials, NOW, by_header=True), TOKEN]
+    return [*TIES.headers(SessionBinding(account, "", proved_s, by), credentials, NOW, by_header=True), TOKEN]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,33 @@ def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> No
     both = Protection((put, delete), TIES)
     assert both.route(scope("/card", "PUT")) == put
     assert both.route(scope("/card", "PATCH")) == delete
+
+
+@pytest.mark.parametrize("floor", [FactorClass.SENT, FactorClass.APP, FactorClass.PHR])
+@pytest.mark.parametrize("acr", [FactorClass.NONE, FactorClass.APP, FactorClass.PHR])
+@pytest.mark.parametrize("by", FactorClass)
+def test_a_proof_counts_from_the_class_of_site_and_route_on(
+    by: FactorClass, acr: FactorClass, floor: FactorClass
+) -> None:
+    """A proof opens a route if it reaches the site's floor and the route's `acr`; an unknown class reaches neither."""
+    protection = Protection((ProtectedRoute("POST", "/top-up", 300, acr),), TIES, floor=floor)
+    verdict = protection.verdict(scope("/top-up", headers=shown(by=by)), NOW)
+    needed = max(acr, FactorClass.NONE if floor is FactorClass.SENT else floor)
+    assert isinstance(verdict, Fresh) is (by >= needed)
+
+
+def test_of_all_routes_that_match_the_strongest_class_counts() -> None:
+    """Of two routes that match, the shorter age and the stronger class apply; the question names the stronger one."""
+    routes = (
+        ProtectedRoute("*", "/card", 30),
+        ProtectedRoute("PUT", "/card", 300, FactorClass.PHR),
+    )
+    for order in (routes, routes[::-1]):
+        protection = Protection(order, TIES)
+        route = protection.route(scope("/card", "PUT"))
+        assert route == ProtectedRoute("PUT", "/card", 30, FactorClass.PHR)
+        assert protection.demand(route.name).least is FactorClass.PHR
+    assert PROTECTION.demand("POST /gone").least is FactorClass.PHR
 
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (300, True), (301, False), (-60, True), (-61, False)])

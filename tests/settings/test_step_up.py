@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sekisho import settings
-from sekisho.model import ProtectedRoute, SettingsError
+from sekisho.model import FactorClass, ProtectedRoute, SettingsError
 from sekisho.settings import Settings, extras
 from sekisho.settings.extras import missing_extras
 
@@ -55,7 +55,9 @@ def test_all_of_it_can_be_set() -> None:
         PASSKEY_DOMAIN="Shop.example",
         SMTP_PASSWORD="pass word",
         SERVICE_NAME="関所商店",
-        PROTECT="post /top-up max_age=300; * /payout/* max_age=60",
+        PROTECT="post /top-up max_age=300; * /payout/* max_age=60 acr=phr",
+        FACTOR_FLOOR="App",
+        TOTP_DRIFT="0",
     )
 
     assert loaded.factors == ("webauthn", "totp", "email", "webhook")
@@ -68,8 +70,21 @@ def test_all_of_it_can_be_set() -> None:
     assert (loaded.service_name, loaded.account_page) == ("関所商店", "shop.example/me")
     assert (loaded.code_webhook, loaded.code_webhook_key) == ("https://codes.internal/send", OTHER.encode())
     assert (loaded.rp_id, loaded.passkey_origins) == ("shop.example", ("https://shop.example",))
-    assert loaded.protect == (ProtectedRoute("POST", "/top-up", 300), ProtectedRoute("*", "/payout/*", 60))
+    payout = ProtectedRoute("*", "/payout/*", 60, FactorClass.PHR)
+    assert loaded.protect == (ProtectedRoute("POST", "/top-up", 300), payout)
+    assert (loaded.factor_floor, loaded.totp_drift) == ("app", 0)
     assert loaded.protect[1].name == "* /payout/*"
+
+
+def test_a_class_that_no_factor_has_is_a_mistake() -> None:
+    """A floor or a route's class that no factor of the site reaches stops the start: nobody could pass."""
+    for given, name in (
+        ({"FACTOR_FLOOR": "phr"}, "FACTOR_FLOOR"),
+        ({"PROTECT": "POST /a max_age=1 acr=phr"}, "PROTECT"),
+    ):
+        assert [*wrong(**DATABASE, FACTORS="totp", **given)] == [name]
+    assert load(**DATABASE, FACTORS="totp", FACTOR_FLOOR="app").floor is FactorClass.APP
+    assert load().floor is FactorClass.SENT
 
 
 def test_what_is_secret_is_in_no_representation() -> None:
@@ -139,6 +154,17 @@ def test_none_says_none_aloud() -> None:
         ("CAPTCHA_SITEKEY", "<script>", "is no site key"),
         ("PROTECT", "POST /top-up", "route 1 is not written METHOD PATH max_age=SECONDS"),
         ("PROTECT", "POST /a max_age=1; /b max_age=1", "route 2 is not written"),
+        (
+            "PROTECT",
+            "POST /a max_age=1 acr=PHR",
+            "route 1 wants nothing after max_age= but acr=phr, acr=app or acr=sent",
+        ),
+        ("PROTECT", "POST /a max_age=1 phr", "route 1 wants nothing after max_age="),
+        ("PROTECT", "POST /a max_age=1 acr=recovery", "route 1 wants nothing after max_age="),
+        ("PROTECT", "POST /a max_age=1 acr=phr acr=app", "route 1 is not written"),
+        ("FACTOR_FLOOR", "recovery", "is none of phr, app, sent"),
+        ("FACTOR_FLOOR", "webauthn", "is none of phr, app, sent"),
+        ("TOTP_DRIFT", "2", "steps between 0 and 1"),
         ("PROTECT", "POST /a max_age=0", "seconds from 1 to 86400"),
         ("PROTECT", "POST /a max_age=86401", "seconds from 1 to 86400"),
         ("PROTECT", "POST /a max_age=٣", "seconds from 1 to 86400"),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
 import pytest
 
+from sekisho.crypto.seal import Sealer
+from sekisho.model import FactorClass
 from sekisho.read import SessionCredentials
 from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, SessionBinding, SessionBindings
 
@@ -120,12 +125,32 @@ def test_browsers_get_a_cookie_and_apps_a_header() -> None:
 def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: bool) -> None:
     """R4: a proof renews the binding of its own account alone."""
     handed = TIES.headers(SessionBinding("Alice", "42"), BEARER, NOW, by_header=True)
-    renewed = TIES.proved_now([*handed, TOKEN], account, NOW + 9)
+    renewed = TIES.proved_now([*handed, TOKEN], account, FactorClass.APP, NOW + 9)
 
     assert (renewed is not None) is proved
     if renewed is not None:
-        assert TIES.of([*renewed, TOKEN], NOW + 9) == SessionBinding("Alice", "42", NOW + 9)
-    assert TIES.proved_now([*handed, (b"authorization", b"Bearer stolen")], account, NOW + 9) is None
+        assert TIES.of([*renewed, TOKEN], NOW + 9) == SessionBinding("Alice", "42", NOW + 9, FactorClass.APP)
+    stolen = [*handed, (b"authorization", b"Bearer stolen")]
+    assert TIES.proved_now(stolen, account, FactorClass.APP, NOW + 9) is None
+
+
+@pytest.mark.parametrize("by", FactorClass)
+def test_it_tells_the_class_of_the_last_proof(by: FactorClass) -> None:
+    """The class of the last proof comes back beside its time."""
+    proved = SessionBinding("Alice", "42", NOW, by)
+    assert TIES.find(TIES.tied(proved, COOKIE, NOW), [SHOWN], NOW) == proved
+
+
+def test_notes_of_earlier_versions_are_read_and_theirs_read_ours() -> None:
+    """A note has the six members of earlier versions, with a number for the time: neither version ends a session."""
+    sealer = Sealer([OLD])
+    sealed = urlsafe_b64decode(TIES.tied(SessionBinding("Alice", "42", NOW, FactorClass.PHR), COOKIE, NOW) + "==")
+    ours = json.loads(sealer.open(b"tie", sealed, bound_to=b"__Host-sekisho-tie"))
+    assert (len(ours), ours[2]) == (6, NOW + 0.4)
+    ours[2] = NOW
+    theirs = sealer.seal(b"tie", json.dumps(ours).encode(), bound_to=b"__Host-sekisho-tie")
+    text = urlsafe_b64encode(theirs).decode().rstrip("=")
+    assert TIES.find(text, [SHOWN], NOW) == SessionBinding("Alice", "42", NOW, FactorClass.NONE)
 
 
 def test_it_prints_no_account() -> None:

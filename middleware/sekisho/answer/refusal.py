@@ -23,6 +23,7 @@ class Refusal(NamedTuple):
         retry_after_s: seconds until a new try can succeed; `None` where waiting does not help.
         text: only for `misconfigured`: what the operator must correct. Never contains parts of a request.
         max_age_s: only for `step_up_required`: how old a proof may be, where there may have been one (RFC 9470).
+        acr: only for `step_up_required`: the class of factor that the proof has to be of, where a route names one.
     """
 
     status: int
@@ -30,6 +31,7 @@ class Refusal(NamedTuple):
     retry_after_s: int | None = None
     text: str = ""
     max_age_s: int | None = None
+    acr: str = ""
 
 
 @lru_cache(maxsize=1_024)  # waits are whole seconds and mostly short
@@ -43,12 +45,12 @@ def challenge_required() -> Refusal:
     return Refusal(401, "challenge_required")
 
 
-def step_up_required(max_age_s: int | None = None) -> Refusal:
+def step_up_required(max_age_s: int | None = None, acr: str = "") -> Refusal:
     """The secret alone, right or wrong, is not enough here; or no proof is fresh enough for a protected route.
 
-    `max_age_s`: the greatest age of a proof on that route, in seconds.
+    `max_age_s`: the greatest age of a proof on that route, in seconds; `acr`: the class that it has to be of, or "".
     """
-    return Refusal(401, "step_up_required", max_age_s=max_age_s)
+    return Refusal(401, "step_up_required", max_age_s=max_age_s, acr=acr)
 
 
 def proof_failed() -> Refusal:

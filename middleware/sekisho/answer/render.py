@@ -87,7 +87,7 @@ class Renderer:
             refusal, accept[: negotiate.HEADER_BYTES_MAX], accept_language[: negotiate.HEADER_BYTES_MAX], known
         )
         if refusal.max_age_s is not None:
-            answer = _too_old(answer, refusal.max_age_s, bearer=_is_bearer(headers))
+            answer = _too_old(answer, refusal.max_age_s, refusal.acr.encode(), bearer=_is_bearer(headers))
         return _with_members(answer, members) if members else answer
 
     def cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -117,13 +117,14 @@ def _is_bearer(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in headers)
 
 
-def _too_old(answer: Answer, max_age_s: int, *, bearer: bool) -> Answer:
+def _too_old(answer: Answer, max_age_s: int, acr: bytes, *, bearer: bool) -> Answer:
     """RFC 9470, section 3: OAuth client libraries recognise it by the scheme that they sent."""
-    scheme = b"Bearer" if bearer else b"Sekisho"
+    scheme, wanted = b"Bearer" if bearer else b"Sekisho", b"more recent or stronger" if acr else b"more recent"
     value = (
         b'%b realm="login", error="insufficient_user_authentication", '
-        b'error_description="A more recent proof of identity is required", max_age="%d"' % (scheme, max_age_s)
+        b'error_description="A %b proof of identity is required", max_age="%d"' % (scheme, wanted, max_age_s)
     )
+    value += b', acr_values="%b"' % acr if acr else b""
     return Answer(answer.status, _replaced(answer.headers, b"www-authenticate", value), answer.body)
 
 

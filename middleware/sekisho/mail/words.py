@@ -179,14 +179,14 @@ CHANGES: Final = {
         "removed": "removed",
         "used": "used",
         "reset": "reset",
-        "stopped": "no longer accepted after too many wrong codes, until you confirm a log-in in another way",
+        "stopped": "no longer accepted after too many wrong codes, until you log in by a passkey or have it reset",
     },
     "ja": {
         "added": "追加",
         "removed": "削除",
         "used": "使用",
         "reset": "初期化",
-        "stopped": "誤った確認コードが続いたため停止中。ほかの方法でログインを確認すると再開します",
+        "stopped": "誤った確認コードが続いたため停止中。パスキーでログインするか、初期化を依頼してください",
     },
 }
 REPEATED: Final = {

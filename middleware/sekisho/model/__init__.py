@@ -10,10 +10,12 @@ from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outco
 from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
+from sekisho.model.factor_class import CLASS_OF, FactorClass
 from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
+    "CLASS_OF",
     "DEVICE_CLASS",
     "PREVALENCE_MAX",
     "UNKNOWN",
@@ -32,6 +34,7 @@ __all__ = [
     "DoorKind",
     "Encoding",
     "Exposure",
+    "FactorClass",
     "Fields",
     "Finding",
     "Ledger",

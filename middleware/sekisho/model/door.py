@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sekisho.model.factor_class import FactorClass
+
 
 class DoorKind(Enum):
     """The purpose of a door. A `LOGIN` only creates a session; the others change something else."""
@@ -159,12 +161,14 @@ class Door:
 class ProtectedRoute:
     """One route that requires a proof of identity no older than `max_age_s` seconds (1 to 86,400).
 
-    `method` is upper case or `*`; `path` is exact, or a prefix if it ends in `/*`.
+    `method` is upper case or `*`; `path` is exact, or a prefix if it ends in `/*`; `acr` is the weakest class of factor
+    whose proof counts there.
     """
 
     method: str
     path: str
     max_age_s: int
+    acr: FactorClass = FactorClass.NONE
 
     @property
     def name(self) -> str:

@@ -106,10 +106,11 @@ Without a rule, the guard infers success with caution, and attempts with an uncl
 
 ## How protected routes are written
 
-    METHOD PATH max_age=SECONDS [page=PATH]
+    METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]
 
 Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
-`/payout/*`; `SECONDS` are 1 to 86400. Doors and paths below `SEKISHO_MOUNT` cannot be protected routes.
+`/payout/*`; `SECONDS` are 1 to 86400; `CLASS` is the weakest class of factor that counts, `phr`, `app` or `sent`. Doors
+and paths below `SEKISHO_MOUNT` cannot be protected routes.
 
 With `page=/top-up`, a `GET` of that page asks for the proof beforehand, once it is older than half of `max_age`: nobody
 loses a filled form. After the proof the browser goes on to the page that it asked for; other requests are repeated by

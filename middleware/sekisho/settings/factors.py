@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sekisho.model import SettingsError
+from sekisho.model import FactorClass, SettingsError
+from sekisho.model.factor_class import NAMED
 from sekisho.settings import parse
 
 if TYPE_CHECKING:
@@ -27,6 +28,18 @@ def challenges(text: str, setting: str) -> tuple[str, ...]:
     if len(set(CAPTCHAS).intersection(found)) > 1:
         raise SettingsError(setting, "names two captchas; keep one of " + ", ".join(CAPTCHAS))
     return found
+
+
+def floor(text: str, setting: str) -> str:
+    """Read the name of the weakest class of factor that the site accepts."""
+    if class_named(text.lower()) is None:
+        raise SettingsError(setting, "is none of phr, app, sent")
+    return text.lower()
+
+
+def class_named(text: str) -> FactorClass | None:
+    """The class of this name; None for other texts."""
+    return next((one for one in NAMED if one.text == text), None)
 
 
 def _names(known: tuple[str, ...]) -> Callable[[str, str], tuple[str, ...]]:

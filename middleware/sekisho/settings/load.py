@@ -277,6 +277,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         captcha_hosts=source.read(table.CAPTCHA_HOSTS),
         captcha_url=source.read(table.CAPTCHA_URL),
         factors=source.read(table.FACTORS),
+        factor_floor=source.read(table.FACTOR_FLOOR),
+        totp_drift=source.read(table.TOTP_DRIFT),
         owners=source.read(table.OWNERS),
         owners_query=source.read(table.OWNERS_QUERY),
         smtp=source.read(table.SMTP),

@@ -87,6 +87,8 @@ class Overrides(TypedDict, total=False):
     captcha_hosts: Texts | None
     captcha_url: str | None
     factors: Texts | None
+    factor_floor: str | None
+    totp_drift: str | int | None
     owners_file: str | Path | None
     owners_query: str | None
     passkey_domain: str | None

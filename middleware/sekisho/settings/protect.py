@@ -1,12 +1,13 @@
-"""The notation of protected routes: `POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60`."""
+"""The notation of protected routes: `POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60 acr=phr`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from sekisho.model import ProtectedRoute, SettingsError
+from sekisho.model import FactorClass, ProtectedRoute, SettingsError
 from sekisho.settings.doors import METHOD, is_path
+from sekisho.settings.factors import class_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ _MAX_AGE = re.compile(r"max_age=([0-9]{1,6})")
 
 
 def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
-    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS [page=PATH]`.
+    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]`.
 
     The page of a form is a route of its own, with half the age: a client that was let in there has the other half to
     fill the form, so that nobody loses a filled one.
@@ -44,11 +45,11 @@ def _routes(words: list[str], setting: str, number: int) -> list[ProtectedRoute]
     if len(pages) > 1 or not is_path(pages[0]) or pages[0].endswith("*") or route.method in {"GET", "*"}:
         problem = "wants one page= with the exact path of the page that holds the form, at a method that the form sends"
         raise SettingsError(setting, f"route {number} {problem}; as in {_EXAMPLE} page=/top-up")
-    return [route, ProtectedRoute("GET", pages[0], max(1, route.max_age_s // 2))]
+    return [route, ProtectedRoute("GET", pages[0], max(1, route.max_age_s // 2), route.acr)]
 
 
 def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:
-    if len(words) != 3:
+    if not 3 <= len(words) <= 4:
         raise SettingsError(setting, f"route {number} is not written METHOD PATH max_age=SECONDS, as in {_EXAMPLE}")
     method, path, age = words[0].upper(), words[1], _MAX_AGE.fullmatch(words[2])
     if not METHOD.fullmatch(method):
@@ -58,7 +59,18 @@ def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:
         raise SettingsError(setting, f"route {number} {problem}; a prefix ends in /*")
     if age is None or not 1 <= int(age[1]) <= MAX_AGE_S_MAX:
         raise SettingsError(setting, f"route {number} wants max_age= and seconds from 1 to {MAX_AGE_S_MAX}")
-    return ProtectedRoute(method, path, int(age[1]))
+    return ProtectedRoute(method, path, int(age[1]), _acr(words[3:], setting, number))
+
+
+def _acr(words: list[str], setting: str, number: int) -> FactorClass:
+    """The class that a route's last word requires; `NONE` without one."""
+    if not words:
+        return FactorClass.NONE
+    name, _, text = words[0].partition("=")
+    found = class_named(text)
+    if name != "acr" or found is None:
+        raise SettingsError(setting, f"route {number} wants nothing after max_age= but acr=phr, acr=app or acr=sent")
+    return found
 
 
 _EXAMPLE = "POST /top-up max_age=300"

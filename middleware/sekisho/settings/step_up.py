@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.model import DoorKind, SettingsError, SuccessBy, hazards
+from sekisho.model import CLASS_OF, DoorKind, SettingsError, SuccessBy, hazards
 from sekisho.settings import table
 from sekisho.settings.caps import unprotected
 from sekisho.settings.extras import can_ask_for_work, installing
@@ -139,6 +139,7 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     if settings.pages_url and not settings.pages_url.endswith(settings.mount) and understood(table.MOUNT.name):
         problem = "does not end with SEKISHO_MOUNT; links in notices would lead elsewhere"
         yield SettingsError(table.PAGES_URL.variable, problem)
+    yield from _unreachable(settings, understood)
     origins = table.PASSKEY_ORIGINS
     if not understood(table.PASSKEY_DOMAIN.name, origins.name):
         return
@@ -147,6 +148,19 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     elif not all(_below(host_of(origin), settings.rp_id or "") for origin in settings.passkey_origins):
         problem = "has one that is neither SEKISHO_PASSKEY_DOMAIN nor below it; browsers would show no passkey there"
         yield SettingsError(origins.variable, problem)
+
+
+def _unreachable(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
+    """Classes of factors that no factor of the site reaches: nobody could prove anything there."""
+    if not settings.factors or not understood(table.FACTORS.name):
+        return
+    best = max(CLASS_OF[name] for name in settings.factors)
+    if settings.floor > best:
+        problem = f"is {settings.factor_floor}, and SEKISHO_FACTORS has no factor of that class; add one there"
+        yield SettingsError(table.FACTOR_FLOOR.variable, problem)
+    if any(route.acr > best for route in settings.protect):
+        problem = "wants an acr= that no factor in SEKISHO_FACTORS has; add one there"
+        yield SettingsError(table.PROTECT.variable, problem)
 
 
 def _below(host: str, domain: str) -> bool:

@@ -424,8 +424,9 @@ METRICS_TOKEN: Setting[bytes] = Setting(
 
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
-    example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60",
-    meaning="Routes that require a proof of identity of the logged-in account, no older than `max_age` seconds.",
+    example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60 acr=phr",
+    meaning="Routes that require a proof of identity of the logged-in account, no older than `max_age` seconds, and by "
+    "a factor of class `acr` or a stronger one (see `FACTOR_FLOOR`).",
     parse=parse_routes,
     absent=(),
     separator=";",
@@ -483,6 +484,22 @@ FACTORS: Setting[tuple[str, ...]] = Setting(
     parse=factors.factors,
     absent=(),
     separator=",",
+)
+FACTOR_FLOOR = Setting(
+    name="FACTOR_FLOOR",
+    example="phr",
+    meaning="The weakest class of factor that is accepted: `phr` (passkeys, which a phishing page cannot relay), `app` "
+    "(codes of an app) or `sent` (codes by mail or message). Owners without such a factor get in from known devices "
+    "only, and enrol one there.",
+    parse=factors.floor,
+    default="sent",
+)
+TOTP_DRIFT = Setting(
+    name="TOTP_DRIFT",
+    example="0",
+    meaning="Time steps of 30 s before and after the current one whose codes of an app are accepted: 0 or 1.",
+    parse=parse.integer(0, 1, "steps"),
+    default="1",
 )
 OWNERS: Setting[str | None] = Setting(
     name="OWNERS",
@@ -624,6 +641,8 @@ TABLE: tuple[Setting[object], ...] = cast(
         CAPTCHA_HOSTS,
         CAPTCHA_URL,
         FACTORS,
+        FACTOR_FLOOR,
+        TOTP_DRIFT,
         OWNERS,
         OWNERS_QUERY,
         PASSKEY_DOMAIN,

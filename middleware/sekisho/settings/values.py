@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from sekisho.crypto.signers import Signer, signers_of
+from sekisho.model import FactorClass
 
 if TYPE_CHECKING:
     from sekisho.model import CappedRoute, Door, LimitSet, Mode, ProtectedRoute
@@ -115,6 +116,8 @@ class Settings:
     captcha_hosts: frozenset[str]
     captcha_url: str | None = field(repr=False)
     factors: tuple[str, ...]
+    factor_floor: str
+    totp_drift: int
     owners: str | None = field(repr=False)
     owners_query: str | None = field(repr=False)
     smtp: str | None = field(repr=False)
@@ -151,6 +154,11 @@ class Settings:
     def account_parts(self) -> int:
         """Of how many parts accounts consist: tenants, and the account's own name."""
         return 1 + max((len(door.tenant) for door in self.doors), default=0)
+
+    @property
+    def floor(self) -> FactorClass:
+        """The weakest class of factor that the site accepts."""
+        return FactorClass[self.factor_floor.upper()]
 
     @property
     def knows_breaches(self) -> bool:

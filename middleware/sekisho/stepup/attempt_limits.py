@@ -20,6 +20,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 
@@ -93,6 +95,11 @@ def owner_key(keys: VaultKeys, kind: bytes, trial: CodeTrial) -> bytes:
     return keys.of(kind, b"nobody", trial.challenge)
 
 
+def _limited(trial: CodeTrial, counts: bool) -> CodeTrial:
+    """The trial, or the same one as if behind a wrong secret: the same steps, on keys that belong to no account."""
+    return trial._replace(behind_right_secret=trial.behind_right_secret and counts)
+
+
 class AttemptLimits:
     """Counts attempts before the comparison: a thousand parallel guesses must not all see an unused limit.
 
@@ -151,8 +158,12 @@ class AttemptLimits:
         """Whether this challenge had an attempt. Raises `StoreUnavailable`."""
         return await self._vault.get(self._in_challenge(challenge)) is not None
 
-    async def settle(self, trial: CodeTrial) -> bool:
+    async def settle(self, trial: CodeTrial, counted: Collection[Guess] = tuple(Guess)) -> bool:
         """Count the recorded attempts of this challenge once the outcome of the secret is known. Each counts once.
+
+        Args:
+            trial: the account and the challenge.
+            counted: the kinds of guesses that could have proved the account. Others use up no attempts of an owner.
 
         Returns:
             Whether the account's app is stopped, so that no further code of it is accepted.
@@ -166,9 +177,9 @@ class AttemptLimits:
             # Read and removed in one step: the run's worker and a worker with a new proof may settle at the same time.
             noted = await self._vault.take(self._deferred(trial, number))
             if noted == Guess.CODE.value:
-                await self._of_account(trial)
+                await self._of_account(_limited(trial, Guess.CODE in counted))
             elif noted == Guess.APP.value:
-                is_last |= (await self._of_app(trial)).is_last
+                is_last |= (await self._of_app(_limited(trial, Guess.APP in counted))).is_last
         return is_last
 
     async def of_guessable(self, trial: CodeTrial) -> bool:

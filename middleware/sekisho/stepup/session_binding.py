@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.answer.cookies import attributes
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers, signing
+from sekisho.model import FactorClass
 from sekisho.model.text import base64url, utf8
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
@@ -57,11 +58,13 @@ class SessionBinding(NamedTuple):
         account: exactly as the application read it.
         account_id: the id that factors are enrolled for; empty if it was not looked up yet.
         proved_s: Unix time of the last proof, in seconds; 0 if there was none.
+        proved_by: the class of the factor that was shown; `NONE` if it is not known, as in notes of earlier versions.
     """
 
     account: str
     account_id: str = ""
     proved_s: int = 0
+    proved_by: FactorClass = FactorClass.NONE
 
     def __repr__(self) -> str:
         return f"SessionBinding(proved_s={self.proved_s}, ...)"
@@ -103,7 +106,9 @@ class SessionBindings:
         key = self._signing(now_s)
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
         bearer = _digest(key, "", credentials.bearer).hex() if credentials.bearer else ""
-        said = json.dumps([*binding, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
+        account, account_id, proved_s, proved_by = binding
+        members = [account, account_id, _with_class(proved_s, proved_by), now_s, cookies, bearer]
+        said = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
         sealed = self._sealer.seal(_PURPOSE, utf8(said), bound_to=self._name)
         text = base64url(sealed)
         return text if len(text) <= CHARS_MAX else ""
@@ -123,7 +128,7 @@ class SessionBindings:
         said = self._opened(presented)
         if said is None:
             return None
-        account, account_id, proved_s, created_s, cookies, bearer = said
+        account, account_id, proved, created_s, cookies, bearer = said
         if not created_s - _SKEW_S <= now_s < created_s + SECONDS_MAX:
             return None
         shown = credentials_shown(headers, cookies)
@@ -135,7 +140,7 @@ class SessionBindings:
         if found and self._guesses and said_account is None and other_session(headers, cookies):
             self._tell()
             return None
-        return SessionBinding(account, account_id, proved_s) if found else None
+        return SessionBinding(account, account_id, *_proved(proved)) if found else None
 
     def _tell(self) -> None:
         if not self._told:
@@ -159,11 +164,11 @@ class SessionBindings:
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(
-        self, headers: Headers, account: str, now_s: int, said_account: str | None = None
+        self, headers: Headers, account: str, by: FactorClass, now_s: int, said_account: str | None = None
     ) -> list[tuple[bytes, bytes]] | None:
         """Headers to add after a proof of `account`; None if the session shown is not bound to it.
 
-        `said_account`: as in `find`.
+        `by`: the class of the factor. `said_account`: as in `find`.
         """
         text, by_header = self._presented(headers)
         binding, said = self.find(text, headers, now_s, said_account), self._opened(text)
@@ -171,7 +176,8 @@ class SessionBindings:
             return None
         shown = credentials_shown(headers, said[4])
         credentials = SessionCredentials(tuple(sorted(shown.cookies.items())), shown.bearer)
-        return self.headers(binding._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
+        proved = binding._replace(proved_s=now_s, proved_by=by)
+        return self.headers(proved, credentials, now_s, by_header=by_header)
 
     def is_wanted(self, by_name: Mapping[bytes, bytes]) -> bool:
         """Whether the client was sent to the log-in because it had no session binding."""
@@ -224,6 +230,16 @@ class SessionBindings:
     def _is(self, digest: str, name: str, value: str) -> bool:
         # After a rotation, the digest may have been made with an older secret.
         return any(compare_digest(_digest(key, name, value).hex(), digest) for key in self._keys)
+
+
+def _with_class(proved_s: int, by: FactorClass) -> float:
+    """The time of a proof with the factor's class in its tenths: earlier versions read six members, and this number."""
+    return proved_s + by / 10 if by else proved_s
+
+
+def _proved(number: float) -> tuple[int, FactorClass]:
+    proved_s = int(number)
+    return proved_s, FactorClass(round((number - proved_s) * 10))
 
 
 def _digest(key: bytes, name: str, value: str) -> bytes:

@@ -24,6 +24,7 @@ from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
+from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
@@ -268,11 +269,11 @@ class StepUpWing:
         passkeys = _passkeys(settings)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
-            clock_s=time.time,
+            strictness=Strictness(settings.floor, settings.totp_drift), clock_s=time.time,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
-            clock_s=time.time,
+            requirements=factors.requirements, clock_s=time.time,
         )  # fmt: skip
         unfinished = Unfinished(
             self._vault, settings.listed, escrow, factors, senders, clock_s=time.time
@@ -286,7 +287,7 @@ class StepUpWing:
             FairQueue(site.admission, seconds_max=RUN_S),
             FairQueue(seconds_max=RUN_S),
             bindings,
-            Protection(settings.protect, bindings, given.session_account, settings.caps),
+            Protection(settings.protect, bindings, given.session_account, settings.caps, floor=settings.floor),
             unfinished,
         )
 

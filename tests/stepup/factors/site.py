@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
+from sekisho.stepup.factors.proving import NORMAL
+from sekisho.stepup.factors.requirements import LOG_IN
 from sekisho.stepup.factors.senders import Senders
 from sekisho.stepup.webauthn import WebAuthn
 from tests.stepup.authenticator import Authenticator
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
     from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.stepup.factors import Proof, TotpOffer
+    from sekisho.stepup.factors.codes import Code
+    from sekisho.stepup.factors.requirements import Demand, Strictness
     from sekisho.stepup.factors.webhook import CodeMessage
 
 ORIGIN = "https://shop.example"
@@ -40,11 +44,16 @@ class Notes(Senders):
 
     def __init__(self, mailer: Mailer | None, service: Service | None) -> None:
         self.codes: list[CodeMessage] = []
+        self.queued: list[str] = []
         self.changes: list[tuple[str, str]] = []
         super().__init__(mailer, service, None, self._keep)
 
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)
+
+    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
+        self.queued.append(code.digits)
+        super().send_code(factor, owner, code)
 
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         self.changes.append((factor, change))
@@ -52,7 +61,9 @@ class Notes(Senders):
 
 
 class Site:
-    def __init__(self, mailer: Mailer | None = None, service: Service | None = None) -> None:
+    def __init__(
+        self, mailer: Mailer | None = None, service: Service | None = None, strictness: Strictness = NORMAL
+    ) -> None:
         self.clock = Clock()
         self.vault_clock = Ticking()
         self.vault = memory(self.vault_clock)
@@ -67,10 +78,24 @@ class Site:
         web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
         secrets = tuple(SECRETS)
         self.factors = Factors(
-            EVERY, self.owners, self.vault, secrets, passkeys=web, sender=self.sender, clock_s=self.clock
+            EVERY,
+            self.owners,
+            self.vault,
+            secrets,
+            passkeys=web,
+            sender=self.sender,
+            strictness=strictness,
+            clock_s=self.clock,
         )
         self.enrolling = Enrolling(
-            self.owners, self.vault, secrets, passkeys=web, sender=self.sender, issuer="Shop", clock_s=self.clock
+            self.owners,
+            self.vault,
+            secrets,
+            passkeys=web,
+            sender=self.sender,
+            issuer="Shop",
+            requirements=self.factors.requirements,
+            clock_s=self.clock,
         )
 
     async def owner(self, account: str = "alice") -> AccountOwner:
@@ -89,11 +114,12 @@ class Site:
         challenge: bytes = b"c" * 16,
         right: bool = True,
         bound_to: bytes = BOUND,
+        demand: Demand = LOG_IN,
     ) -> Proof | None:
         """Show a proof as a request would."""
         owner = await self.owner(account)
         trial = self.factors.trial(challenge, owner, behind_right_secret=right)
-        return await self.factors.prove(trial, owner, ShownFactor(factor, code, credential), bound_to)
+        return await self.factors.prove(trial, owner, ShownFactor(factor, code, credential), bound_to, demand=demand)
 
     async def app(self, account: str = "alice") -> pyotp.TOTP:
         """An enrolled authenticator app; the time step that enrolled it has passed."""
@@ -127,6 +153,16 @@ class Site:
     ) -> bytes:
         owner, trial = await self.owner(account), await self.trial(account, challenge)
         return key.get(await self.factors.passkey_options(trial, owner, bound_to, account_digest=b"counted"))
+
+    async def code_sent(self, account: str = "alice", challenge: bytes = b"c" * 16) -> str:
+        """The code that is sent for this challenge; empty if none is."""
+        before = len(self.sender.queued)
+        await self.factors.send(await self.trial(account, challenge), await self.owner(account), "webhook")
+        return self.sender.queued[-1] if len(self.sender.queued) > before else ""
+
+    def settle(self) -> None:
+        """Let 72 hours pass, after which a new factor is no longer held back."""
+        self.clock.now_s += 72 * 3_600
 
     async def told(self) -> None:
         """Wait until the hook has taken all queued messages."""

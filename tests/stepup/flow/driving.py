@@ -116,12 +116,12 @@ class Site:
         }
         return guarded(app or self.shop, owners=self.people, **settings)
 
-    async def enrol(self, account_id: str = "1") -> None:
-        """Enrol an authenticator app for an account."""
+    async def enrol(self, account_id: str = "1", created_s: int = 1) -> None:
+        """Enrol an authenticator app for an account: long ago, or at a Unix time in seconds."""
         number = secrets.token_hex(16)
         keys = (SECRET,)
         sealed = Sealer(keys).seal(PURPOSE, self.secret, bound_to=enrolment_binding(account_id, number))
-        await self.people.enrol(account_id, Enrolment(number, "totp", "phone", 1, sealed))
+        await self.people.enrol(account_id, Enrolment(number, "totp", "phone", created_s, sealed))
 
     def code(self, steps: int = 0) -> str:
         """The code that the owner's phone shows now, or so many time steps later."""

@@ -354,3 +354,47 @@ async def test_an_answer_that_was_lost_leaves_another_question(site: Site, later
     again = challenge(await pay(client))
     assert (await client.show(again, site.code(1))).status == 200
     assert (await pay(client)).body == b"paid"
+
+
+# The class of the last proof.
+
+
+async def test_a_route_may_want_a_passkey(later: Later) -> None:
+    """A route with `acr=phr` refuses a fresh proof by an app, and names the class (RFC 9470)."""
+    later.seconds = 0
+    settings = {"factors": "webauthn,totp", "passkey_domain": "shop.test"}
+    site = Site(settings={**settings, "protect": "POST /pay max_age=300 acr=phr"})
+    await site.enrol("1")
+    client = await logged_in(site)
+    asked = await pay(client)
+    said = asked.header(b"www-authenticate") or b""
+    assert (asked.status, asked.code) == (401, "step_up_required")
+    assert said.endswith(b'max_age="300", acr_values="phr"')
+    assert b"stronger" in said
+    assert (await client.show(challenge(asked), site.code())).code == "proof_failed"
+    assert not site.shop.paid
+
+
+async def test_the_floor_of_the_site_holds_for_every_route(later: Later) -> None:
+    """With a floor of apps, a route without `acr=` takes an app's proof and says which class it wants."""
+    later.seconds = 0
+    site = Site(settings={"factor_floor": "app"})
+    await site.enrol("1")
+    client = await logged_in(site)
+    assert (await pay(client)).body == b"paid"
+    later.seconds = 400
+    assert b'acr_values="app"' in ((await pay(client)).header(b"www-authenticate") or b"")
+
+
+async def test_a_log_in_by_a_new_factor_opens_no_protected_route(later: Later) -> None:
+    """A factor that was enrolled a moment ago logs in; the protected route wants another proof, and not by it."""
+    site = Site()
+    later.seconds = 0
+    await site.enrol("1", created_s=int(time.time()))
+    client = await logged_in(site)
+    asked = await pay(client)
+    assert (asked.status, asked.code) == (401, "step_up_required")
+    assert (await client.show(challenge(asked), site.code())).code == "proof_failed"
+    later.seconds = 72 * 3_600 + 60
+    assert (await client.show(challenge(await pay(client)), site.code())).status == 200
+    assert (await pay(client)).body == b"paid"

@@ -60,8 +60,8 @@ async def test_tries_are_the_owners_whatever_the_spelling() -> None:
 async def test_two_accounts_with_ids_of_their_own_count_apart() -> None:
     """Accounts with ids of their own are counted apart, even with a shared mailbox."""
     async with writing(**NEVER) as post:
-        post.site.contacts["Alice"] = Contact("2", "shared@example.test", "en")
-        post.site.contacts["hana"] = Contact("1", "shared@example.test", "en")
+        post.site.contacts["Alice"] = Contact("8", "shared@example.test", "en")
+        post.site.contacts["hana"] = Contact("9", "shared@example.test", "en")
         for account, password in (("Alice", "wonder"), ("hana", "right")):
             for number in range(5):
                 thief = post.site.client(f"198.51.{number}.7")

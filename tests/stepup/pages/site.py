@@ -13,9 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from sekisho.challenge.work import Work
-from sekisho.owners import Enrolment
 from sekisho.stepup.factors.totp import provisioning_uri, qr_svg, secret_text
-from sekisho.stepup.pages import Page, Pages
+from sekisho.stepup.pages import ListedFactor, Page, Pages
 from sekisho.stepup.webauthn import Credential, ProofFailed, WebAuthn
 from sekisho.store.vault import MemoryVault
 
@@ -27,9 +26,9 @@ FACTORS = ("webauthn", "totp", "email", "webhook", "recovery")
 TICKET = "dGlja2V0" * 20
 ATTEMPT = b"attempt"
 ENROLMENTS = (
-    Enrolment("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000, b"s"),
-    Enrolment("1" * 32, "totp", "", 1_710_000_000, b"s"),
-    Enrolment("2" * 32, "recovery", "", 1_720_000_000, b"s"),
+    ListedFactor("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000),
+    ListedFactor("1" * 32, "totp", "", 1_710_000_000, 1_710_259_200),
+    ListedFactor("2" * 32, "recovery", "", 1_720_000_000),
 )
 CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as real ones
 

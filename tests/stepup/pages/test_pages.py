@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.owners import Enrolment
-from sekisho.stepup.pages import Page, Pages
+from sekisho.stepup.pages import ListedFactor, Page, Pages
 from sekisho.stepup.pages.cut import escaped, json_in_attribute
 from sekisho.stepup.pages.words import WORDS
 from tests.stepup.pages.site import FACTORS, NONCE, OFFER, TICKET, every_page
@@ -155,7 +154,7 @@ def test_each_sign_is_escaped_alone(sign: str, in_text: bytes, in_json: bytes) -
 
 def _filled(pages: Pages, text: str) -> dict[str, Page]:
     offer: Any = type("Offer", (), {"secret_text": text, "qr_svg": OFFER.qr_svg, "state": text})()
-    enrolments = [Enrolment("0" * 32, "totp", text, 1, b"s")]
+    enrolments = [ListedFactor("0" * 32, "totp", text, 1)]
     puzzle = json.dumps({"parameters": {"nonce": text}, "signature": text})
     return {
         "step_up": pages.step_up("en", challenge=text, factors=FACTORS, form=text, nonce=NONCE),

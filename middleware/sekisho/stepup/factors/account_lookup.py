@@ -43,5 +43,5 @@ class AccountLookup:
         return next((one for one in found if one.kind == kind), None)
 
     def _tell(self, owner: AccountOwner) -> None:
-        for kind in dict.fromkeys(one.kind for one in owner.enrolments):
+        for kind in dict.fromkeys(one.kind for one in owner.factors):
             self._sender.factor_changed(owner, kind, "reset")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.model import CLASS_OF, FactorClass
 
 if TYPE_CHECKING:
     from sekisho.owners import Contact, Enrolment
@@ -34,6 +36,11 @@ class AccountOwner(NamedTuple):
     def counted_by(self) -> str:
         """The key of the counters for attempts, codes and letters; see `Contact.owner`."""
         return self.contact.owner if self.contact else self.account
+
+    @property
+    def factors(self) -> tuple[Enrolment, ...]:
+        """The enrolments that are factors; the owner's choice of strong ones is none."""
+        return tuple(one for one in self.enrolments if one.kind in CLASS_OF)
 
     def of_kind(self, kind: str) -> tuple[Enrolment, ...]:
         return tuple(one for one in self.enrolments if one.kind == kind)
@@ -79,7 +86,13 @@ class Proof:
     Attributes:
         factor: the factor that was shown.
         recovery_left: the number of recovery codes left, if one was used; otherwise None.
+        settled: whether the factor is no longer held back; see `requirements`.
     """
 
     factor: str
     recovery_left: int | None = None
+    settled: bool = field(default=True, compare=False)
+
+    @property
+    def factor_class(self) -> FactorClass:
+        return CLASS_OF[self.factor]

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
+from sekisho.model import CLASS_OF, FactorClass, SekishoError
 from sekisho.model.text import utf8
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.factors.account_lookup import AccountLookup
 from sekisho.stepup.factors.passkeys import FRESH_BYTES, KIND, PasskeySealer
 from sekisho.stepup.factors.recovery import RecoveryCodes
+from sekisho.stepup.factors.requirements import settled
+from sekisho.stepup.factors.strong_only import KIND as STRONG_ONLY
+from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import ENROLMENTS_MAX as APPS_MAX
 from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
 from sekisho.stepup.proof import ProofFailed
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Owners
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.recovery import Sheet
+    from sekisho.stepup.factors.requirements import Requirements
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
@@ -40,6 +45,10 @@ STATE_CHARS_MAX = 1_024
 _APP, _PASSKEY = b"totp begun", b"passkey begun"
 _TIME_BYTES, _ID_BYTES = 8, 16
 _SWAPS_MAX = 4  # an owner may request several sheets at once; one request succeeds in each round
+
+
+class StillNeeded(SekishoError):  # noqa: N818 - a state, not a mistake
+    """The factor is the last strong one of an owner who refuses weaker ones. Nothing was changed."""
 
 
 class TotpOffer(NamedTuple):
@@ -73,6 +82,7 @@ class Enrolling:
         passkeys: makes and verifies passkey registrations; None if the site offers no passkeys.
         sender: sends notices.
         issuer: the service's name, as authenticator apps show it.
+        requirements: of the site and of each account.
         clock_s: Unix time in seconds.
     """
 
@@ -85,6 +95,7 @@ class Enrolling:
         passkeys: WebAuthn | None,
         sender: Senders,
         issuer: str,
+        requirements: Requirements,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._owners = owners
@@ -97,7 +108,9 @@ class Enrolling:
         self._clock_s = clock_s
         limits = AttemptLimits(vault, self._keys)
         self._lookup = AccountLookup(owners, self._keys, sender)
-        self._totp = Totp(vault, self._keys, self._sealer, limits)
+        self._totp = Totp(vault, self._keys, self._sealer, limits, drift=requirements.totp_drift)
+        self._requirements = requirements
+        self._strong_only = StrongOnly(self._sealer, self._keys)
         self._codes = RecoveryCodes(self._sealer, limits)
         self._cabinet = PasskeySealer(self._sealer)
 
@@ -127,7 +140,7 @@ class Enrolling:
         if begun is None:
             return None
         enrolment, secret = begun[:_ID_BYTES].hex(), begun[_ID_BYTES:]
-        step = verify(secret, code, self._now_s())
+        step = verify(secret, code, self._now_s(), self._totp.drift)
         if step is None or not await self._totp.spend(enrolment, step) or not await self._first(_APP, state):
             return None
         _ensure_room(owner)
@@ -180,13 +193,50 @@ class Enrolling:
         raise ProofFailed("busy")
 
     async def remove(self, owner: AccountOwner, enrolment_id: str) -> bool:
-        """Remove an enrolment; return whether the account had it. Raises `ProofFailed` and `OwnersError`."""
+        """Remove a factor; return whether the account had it.
+
+        Raises:
+            ProofFailed: the account is unknown.
+            StillNeeded: it is the last one that the owner's own floor lets in.
+            OwnersError: nothing was removed.
+        """
         _ensure_known(owner)
-        kind = next((one.kind for one in owner.enrolments if one.id == enrolment_id), None)
-        if kind is None or not await self._owners.remove(owner.account_id, enrolment_id):
+        kind = next((one.kind for one in owner.factors if one.id == enrolment_id), None)
+        if kind is None:
+            return False
+        self._ensure_not_last(owner, enrolment_id)
+        if not await self._owners.remove(owner.account_id, enrolment_id):
             return False
         self._sender.factor_changed(owner, kind, "removed")
         return True
+
+    async def only_strong(self, owner: AccountOwner, on: bool) -> None:
+        """Refuse every factor weaker than the strongest one of the account from now on, or end that.
+
+        Then no recovery by code and mail replaces the strong factor either, and it cannot be removed.
+
+        Raises:
+            ProofFailed: the account is unknown, or has no strong factor that is no longer held back.
+            EnrolmentsFull, OwnersError: nothing was changed.
+        """
+        _ensure_known(owner)
+        chosen = self._strong_only.enrolment(owner, self._requirements.own(owner, self._now_s()), self._now_s())
+        if not on:
+            await self._owners.remove(owner.account_id, chosen.id)
+        elif self._requirements.own(owner, self._now_s()) < FactorClass.APP:
+            raise ProofFailed("no_strong_factor")
+        elif not owner.of_kind(STRONG_ONLY):
+            await self._owners.enrol(owner.account_id, chosen)
+
+    def is_only_strong(self, owner: AccountOwner) -> bool:
+        """Whether the owner refuses weaker factors."""
+        return bool(owner.of_kind(STRONG_ONLY))
+
+    def _ensure_not_last(self, owner: AccountOwner, enrolment_id: str) -> None:
+        least = self._strong_only.of(owner)
+        others = [one for one in settled(owner, self._now_s()).factors if one.id != enrolment_id]
+        if least and not any(CLASS_OF[one.kind] >= least for one in others):
+            raise StillNeeded("the last strong factor of an owner who refuses weaker ones")
 
     async def _kept(self, owner: AccountOwner, enrolment: Enrolment) -> Enrolment:
         await self._owners.enrol(owner.account_id, enrolment)

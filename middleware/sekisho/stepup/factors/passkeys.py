@@ -106,14 +106,16 @@ class Passkeys:
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options
 
-    async def accept(self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
-        """Whether the response proves that the account's owner is present. True once for each set of options."""
+    async def accept(
+        self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int
+    ) -> Enrolment | None:
+        """The enrolment whose passkey proves that the owner is present, or None. Once for each set of options."""
         if not is_assertion(shown) or not await self._limits.in_challenge(trial):
-            return False
+            return None
         state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
         used = self._used(owner, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
-            return False
+            return None
         return await self._keep_count(owner, self._cabinet.open(owner), used)
 
     async def match(self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
@@ -133,11 +135,11 @@ class Passkeys:
 
     async def _keep_count(
         self, owner: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
-    ) -> bool:
-        """Store the new count. Refuse if another request changed it meanwhile: one of the two uses a copied passkey."""
+    ) -> Enrolment | None:
+        """Store the new count. None if another request changed it meanwhile: one of the two uses a copied passkey."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
         sealed = self._cabinet.seal(used, account=owner.account_id, enrolment=enrolment.id)
-        return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
+        return enrolment if await self._owners.replace(enrolment.id, enrolment.sealed, sealed) else None
 
     def _opened(self, sealed: bytes | None, trial: CodeTrial, bound_to: bytes) -> bytes:
         """Return the state of this challenge; empty, which matches no response, if there is none."""

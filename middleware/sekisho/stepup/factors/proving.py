@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import Unreadable
+from sekisho.model import CLASS_OF, Unreadable
 from sekisho.read.account import canonical
 from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
 from sekisho.stepup.factors.account_lookup import AccountLookup
@@ -17,6 +17,8 @@ from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
 from sekisho.stepup.factors.codes import Codes
 from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
+from sekisho.stepup.factors.requirements import LOG_IN, Requirements, Strictness, is_settled, settled
+from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import DIGITS, Totp
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
     from sekisho.stepup.factors.account_owner import AccountOwner, ShownFactor
+    from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 SENT = ("email", "webhook")
 KEPT = ("webauthn", "totp")
+NORMAL = Strictness()
 RECOVERY = "recovery"
 
 
@@ -64,6 +68,7 @@ class Factors:
         secrets: the service's, newest first.
         passkeys: makes and verifies passkey requests; None if the site offers no passkeys.
         sender: sends codes and notices.
+        strictness: which proofs the site accepts.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -79,6 +84,7 @@ class Factors:
         *,
         passkeys: WebAuthn | None,
         sender: Senders,
+        strictness: Strictness = NORMAL,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
@@ -91,7 +97,8 @@ class Factors:
         limits = self._limits = AttemptLimits(vault, keys)
         self._lookup = AccountLookup(owners, keys, sender)
         self._codes = Codes(vault, keys, sealer, limits)
-        self._totp = Totp(vault, keys, sealer, limits)
+        self._totp = Totp(vault, keys, sealer, limits, drift=strictness.totp_drift)
+        self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
         self._recovery = RecoveryCodes(sealer, limits)
         self._passkeys = (
             Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits) if passkeys is not None else None
@@ -150,22 +157,24 @@ class Factors:
             trial, account_owners, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
         )
 
-    async def send(self, trial: CodeTrial, owner: AccountOwner, factor: str) -> None:
-        """Send a code if the secret was right and the owner can be reached. Otherwise run the same steps without one.
+    async def send(self, trial: CodeTrial, owner: AccountOwner, factor: str, demand: Demand = LOG_IN) -> None:
+        """Send a code if the secret was right, the owner can be reached, and a code would be accepted.
+
+        Otherwise run the same steps without one. An owner of a passkey who gets no code has none to give away.
 
         Raises:
             StoreUnavailable: nothing was sent.
         """
         if factor not in SENT or factor not in self.names:
             return
-        if not _reachable(owner, factor):
+        if not (_reachable(owner, factor) and self._accepts(owner, factor, demand)):
             trial = trial._replace(behind_right_secret=False)
         code = await self._codes.issue(trial, now_s=int(self._clock_s()))
         if code is not None:
             self._sender.send_code(factor, owner, code)
 
     async def try_early(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, demand: Demand = LOG_IN
     ) -> Early | None:
         """Check a proof before the outcome of the secret is known.
 
@@ -177,6 +186,7 @@ class Factors:
             owner: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
+            demand: what the proof is for.
 
         Returns:
             The match that `prove` needs; None for a wrong proof.
@@ -190,7 +200,9 @@ class Factors:
         trial = await self._limits.counted(trial)
         guess = factor.guess
         allowed = await self._limits.early(trial, guess, exists=owner.contact is not None)
-        right = await factor.match(trial, owner, shown, bound_to, now_s)
+        # A right proof of a weaker class must not wait for the run: waiting would tell that it is right.
+        allowed &= self._accepts(owner, shown.factor, demand)
+        right = await factor.match(trial, _usable(owner, demand, now_s), shown, bound_to, now_s)
         if right and allowed:
             return Early(trial, now_s)
         if guess is not None:
@@ -207,13 +219,25 @@ class Factors:
             return
         owner = await self.owner(account)
         trial = self.trial(challenge, owner, behind_right_secret=behind_right_secret)
-        if await self._limits.settle(trial) and trial.behind_right_secret and owner.of_kind("totp"):
+        # Only log-ins have a run. Guesses at a factor that the account does not accept could have proved nothing.
+        needed = self.requirements.needed(owner, LOG_IN, int(self._clock_s()))
+        counted = [one.guess for name, one in self._every.items() if one.guess and CLASS_OF[name] >= needed]
+        if await self._limits.settle(trial, counted) and trial.behind_right_secret and owner.of_kind("totp"):
             self._sender.factor_changed(owner, "totp", "stopped")
 
     async def prove(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, *, now_s: int | None = None
+        self,
+        trial: CodeTrial,
+        owner: AccountOwner,
+        shown: ShownFactor,
+        bound_to: bytes,
+        *,
+        demand: Demand = LOG_IN,
+        now_s: int | None = None,
     ) -> Proof | None:
         """Accept a proof; return None if it proves nothing. Each code, and each passkey response, is valid once.
+
+        A right proof of a weaker class than the account has to show takes the steps of a wrong one, and is not spent.
 
         A proof cancels a pending reset: either the owner found the factor, or an attacker had requested the reset.
 
@@ -222,6 +246,7 @@ class Factors:
             owner: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
+            demand: what the proof is for.
             now_s: Unix time in seconds when the proof was shown, if that was earlier; None: now.
 
         Raises:
@@ -229,13 +254,19 @@ class Factors:
         """
         factor = self._every.get(shown.factor)
         now_s = int(self._clock_s()) if now_s is None else now_s
-        proof = await factor.accept(trial, owner, shown, bound_to, now_s) if factor else None
+        if not self._accepts(owner, shown.factor, demand):
+            trial = trial._replace(behind_right_secret=False)
+        usable = _usable(owner, demand, now_s)
+        proof = await factor.accept(trial, usable, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._limits.proved(owner.counted_by)
         # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits too.
         if proof is not None and owner.reset_asked:
             await self._owners.cancel_reset(owner.account_id)
         return proof
+
+    def _accepts(self, owner: AccountOwner, factor: str, demand: Demand) -> bool:
+        return self.requirements.accepts(owner, factor, demand, int(self._clock_s()))
 
     async def _is_passkey(
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
@@ -247,8 +278,8 @@ class Factors:
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> Proof | None:
         assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
-        accepted = await self._passkeys.accept(trial, owner, shown.credential, bound_to, now_s=now_s)
-        return Proof(shown.factor) if accepted else None
+        used = await self._passkeys.accept(trial, owner, shown.credential, bound_to, now_s=now_s)
+        return None if used is None else Proof(shown.factor, settled=is_settled(used.created_s, now_s))
 
     async def _is_of_app(
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
@@ -264,8 +295,8 @@ class Factors:
             if kept:
                 self._sender.factor_changed(owner, "totp", "stopped")
 
-        accepted = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
-        return Proof(shown.factor) if accepted else None
+        used = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
+        return None if used is None else Proof(shown.factor, settled=_is_settled(owner, used, now_s))
 
     async def _is_sent_code(
         self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
@@ -284,14 +315,14 @@ class Factors:
         return await self._recovery.match(trial, enrolment, store, shown.code)
 
     async def _by_recovery_code(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
     ) -> Proof | None:
         enrolment, store = self._store(owner)
         left = await self._recovery.accept(trial, enrolment, store, shown.code)
         if left is None:
             return None
         self._sender.factor_changed(owner, RECOVERY, "used")
-        return Proof(shown.factor, left)
+        return Proof(shown.factor, left, _is_settled(owner, enrolment, now_s))
 
     def _store(self, owner: AccountOwner) -> tuple[str, _Shelf]:
         enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")
@@ -313,6 +344,14 @@ class _Shelf:
 
     async def swap(self, old: bytes, new: bytes) -> bool:
         return await self._owners.replace(self._enrolment, old, new)
+
+
+def _usable(owner: AccountOwner, demand: Demand, now_s: int) -> AccountOwner:
+    return settled(owner, now_s) if demand.settled else owner
+
+
+def _is_settled(owner: AccountOwner, enrolment_id: str, now_s: int) -> bool:
+    return any(one.id == enrolment_id and is_settled(one.created_s, now_s) for one in owner.enrolments)
 
 
 def _plain(account: str) -> str:

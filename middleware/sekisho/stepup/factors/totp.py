@@ -35,7 +35,7 @@ log = logging.getLogger("sekisho.challenge")
 PURPOSE = b"totp"
 DIGITS = 6
 STEP_S = 30
-DRIFT = (-1, 0, 1)  # steps; phones keep time to seconds, owners type slowly: RFC 6238 section 5.2
+DRIFT = 1  # steps before and after; phones keep time to seconds, owners type slowly: RFC 6238 section 5.2
 SECRET_BYTES = 20  # 160 bits: RFC 4226 section 4, R6
 SPENT_S = 7_200  # seconds that a spent step is remembered: longer than a worker's clock can be late
 ENROLMENTS_MAX = 3  # apps of an account; each adds a code that a guess may hit
@@ -78,20 +78,21 @@ def qr_svg(uri: str) -> str:
     return code.svg_inline(omitsize=True, svgclass=None, lineclass=None, dark="#000", light="#fff", border=4)
 
 
-def verify(secret: bytes, typed: str, now_s: int) -> int | None:
+def verify(secret: bytes, typed: str, now_s: int, drift: int = DRIFT) -> int | None:
     """Return the time step of a code, or None. `Totp` checks whether the step was used before.
 
     Args:
         secret: at least 14 bytes.
         typed: as typed; full-width digits and blanks are folded.
         now_s: Unix time in seconds.
+        drift: time steps before and after the current one whose codes are accepted.
     """
     code = folded_digits(typed, DIGITS)
     if code is None:
         return None
     app, found = pyotp.TOTP(b32encode(secret).decode()), None
     # All steps are compared: the time must not show how far the clocks differ.
-    for step in (now_s // STEP_S + drift for drift in DRIFT):
+    for step in range(now_s // STEP_S - drift, now_s // STEP_S + drift + 1):
         if step >= 0 and compare_digest(app.generate_otp(step), code):
             found = step
     return found
@@ -100,11 +101,14 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
 class Totp:
     """The factor `totp`: enrolments are sealed, attempts are counted, and each enrolment accepts a time step once."""
 
-    def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits) -> None:
+    def __init__(
+        self, vault: Vault, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits, *, drift: int = DRIFT
+    ) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
         self._limits = limits
+        self.drift = drift
         self._nobodys = self.seal(new_secret(), account="", enrolment="")
 
     def seal(self, secret: bytes, *, account: str, enrolment: str) -> bytes:
@@ -119,8 +123,8 @@ class Totp:
         *,
         now_s: int,
         on_last: Callable[[], None] = lambda: None,
-    ) -> bool:
-        """Whether the code proves that the account's owner is present. True once for each time step and enrolment.
+    ) -> str | None:
+        """The enrolment whose code proves that the owner is present, or None. Once for each time step and enrolment.
 
         Args:
             trial: the account and the challenge; behind a wrong secret nothing is proved and no step is spent.
@@ -134,7 +138,7 @@ class Totp:
             StoreUnavailable: the attempt may have been counted.
         """
         if folded_digits(typed, DIGITS) is None:
-            return False
+            return None
         # One attempt for any number of apps: an owner with three apps must not get a third of the attempts.
         attempt = await self._limits.of_app(trial)
         # Beyond the cap the same work is done: only a right password reaches the cap, so a faster answer would reveal
@@ -143,8 +147,8 @@ class Totp:
         if right is None or not (attempt.allowed and trial.behind_right_secret):
             if attempt.is_last and trial.behind_right_secret:
                 on_last()
-            return False
-        return await self.spend(*right)
+            return None
+        return right[0] if await self.spend(*right) else None
 
     def match(
         self, trial: CodeTrial, kept: Sequence[tuple[str, bytes]], typed: str, now_s: int
@@ -161,7 +165,7 @@ class Totp:
     def _step(self, trial: CodeTrial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
         """Return the enrolment and the step if the code is this enrolment's; otherwise None."""
         secret, enrolled = self._opened(trial, kept)
-        step = verify(secret, typed, now_s)
+        step = verify(secret, typed, now_s, self.drift)
         return None if step is None or not enrolled or kept is None else (kept[0], step)
 
     def _opened(self, trial: CodeTrial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:

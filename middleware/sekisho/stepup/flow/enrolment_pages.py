@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from sekisho.answer import Answer, language_of, prefers_page
 from sekisho.owners import EnrolmentsFull
 from sekisho.stepup.escrow import Purpose, Ticket
+from sekisho.stepup.factors.enrolling import StillNeeded
+from sekisho.stepup.factors.requirements import HELD_S, MANAGE, is_settled
+from sekisho.stepup.pages import ListedFactor
 from sekisho.stepup.proof import ProofFailed
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ FRESH_S = 300
 """How long a proof permits changes on this page."""
 
 PAGE = "page"
-FAILED, FULL = 401, 409
-DONE = frozenset({"added", "removed"})
+FAILED, CONFLICT = 401, 409
+DONE = frozenset({"added", "removed", "changed"})
 NAME_CHARS_MAX = 64
 
 
@@ -53,6 +56,7 @@ class EnrolmentPages:
             "/factors/webauthn": self._confirm_passkey,
             "/factors/recovery": self._recovery,
             "/factors/remove": self._remove,
+            "/factors/only-strong": self._only_strong,
         }
         self.routes: dict[tuple[str, str], Handler] = {
             ("POST", path): partial(self._changed, step) for path, step in steps.items()
@@ -62,12 +66,8 @@ class EnrolmentPages:
             self.routes["GET", path] = self._reloaded
 
     async def _shown(self, call: PageCall) -> Answer:
-        binding = self._binding(call)
-        if (question := await self._question(call, binding)) is not None:
-            return question
-        assert binding is not None  # noqa: S101 - there would have been a question
-        owner = await self._proving.factors.owner(binding.account)
-        return self._overview(call, owner, _notice(call))
+        found = await self._person(call)
+        return found if isinstance(found, Answer) else self._overview(call, found, _notice(call))
 
     async def _reloaded(self, call: PageCall) -> Answer:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
@@ -75,25 +75,28 @@ class EnrolmentPages:
 
     async def _changed(self, step: Step, call: PageCall) -> Answer:
         """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
-        binding = self._binding(call)
-        if (question := await self._question(call, binding)) is not None:
-            return question
-        assert binding is not None  # noqa: S101 - there would have been a question
+        owner = await self._person(call)
+        if isinstance(owner, Answer):
+            return owner
         token = self._parts.escrow.read(call.fields.get("token", ""), call.browser_key.key)
-        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, binding.account):
+        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, owner.account):
             return self._parts.responses.start_again(call.headers)
-        owner = await self._proving.factors.owner(binding.account)
         try:
             answer = await step(call, owner)
         except EnrolmentsFull:
-            if prefers_page(call.headers):
-                return self._overview(call, owner, "full", FULL)
-            return self._parts.responses.json(call.headers, FULL, {"code": "enrolments_full"})
+            return self._impossible(call, owner, "full", "enrolments_full")
+        except StillNeeded:
+            return self._impossible(call, owner, "needed", "still_needed")
         except (ProofFailed, ValueError):
             return self._failed(call, owner)
         # An attacker who can crash the worker now must not keep the owner from hearing of the change.
         await self._proving.senders.kept(owner.account_id)
         return answer
+
+    def _impossible(self, call: PageCall, owner: AccountOwner, notice: str, code: str) -> Answer:
+        if prefers_page(call.headers):
+            return self._overview(call, owner, notice, CONFLICT)
+        return self._parts.responses.json(call.headers, CONFLICT, {"code": code})
 
     def _failed(self, call: PageCall, owner: AccountOwner) -> Answer:
         if prefers_page(call.headers):
@@ -103,14 +106,22 @@ class EnrolmentPages:
     def _binding(self, call: PageCall) -> SessionBinding | None:
         return self._proving.protection.binding(call.scope, int(self._guard.now_s()))
 
-    async def _question(self, call: PageCall, binding: SessionBinding | None) -> Answer | None:
-        """The answer that asks for a missing proof or log-in; None where none is missing."""
+    async def _person(self, call: PageCall) -> AccountOwner | Answer:
+        """The owner whose page it is; or the answer that asks for a missing proof or log-in."""
+        binding = self._binding(call)
         if binding is None:
             wanted = self._proving.bindings.wanted(by_header=call.browser_key.by_header)
-            answer = self._parts.responses.log_in_first(call.headers)
-            return answer.adding(wanted)
-        if self._guard.now_s() - binding.proved_s <= FRESH_S:
-            return None
+            return self._parts.responses.log_in_first(call.headers).adding(wanted)
+        if self._guard.now_s() - binding.proved_s > FRESH_S:
+            return await self._question(call, binding)
+        owner = await self._proving.factors.owner(binding.account)
+        # A worker of an earlier version may have taken a weaker proof, or a stronger factor has just come of age.
+        if binding.proved_by < self._proving.factors.requirements.needed(owner, MANAGE, int(self._guard.now_s())):
+            return await self._question(call, binding)
+        return owner
+
+    async def _question(self, call: PageCall, binding: SessionBinding) -> Answer:
+        """The answer that asks for a proof."""
         _, text = await self._parts.escrow.issue_for_session(
             Ticket(
                 b"", Purpose.MANAGE, "", binding.account, self._guard.account_digest(self._accounts, binding.account)
@@ -124,12 +135,15 @@ class EnrolmentPages:
     def _overview(self, call: PageCall, owner: AccountOwner, notice: str = "", status: int = 200) -> Answer:
         _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
         responses, factors = self._parts.responses, self._proving.factors.names
+        only_strong = self._proving.enrolling.is_only_strong(owner)
         if not prefers_page(call.headers):
-            listed = [_described(one) for one in owner.enrolments]
-            return self._with_holder(call, responses.json(call.headers, 200, {"factors": listed, "token": token}))
+            listed = [_described(one) for one in owner.factors]
+            members = {"factors": listed, "only_strong": only_strong, "token": token}
+            return self._with_holder(call, responses.json(call.headers, 200, members))
         page = responses.pages.manage(
             language_of(call.headers),
-            enrolments=owner.enrolments,
+            enrolments=self._listed(owner),
+            only_strong=only_strong,
             token=token,
             factors=factors,
             notice=notice,
@@ -185,11 +199,28 @@ class EnrolmentPages:
         await self._proving.enrolling.remove(owner, call.fields.get("id", ""))
         return self._done(call, "removed")
 
+    async def _only_strong(self, call: PageCall, owner: AccountOwner) -> Answer:
+        await self._proving.enrolling.only_strong(owner, call.fields.get("on") == "yes")
+        return self._done(call, "changed")
+
     def _done(self, call: PageCall, notice: str) -> Answer:
         """Redirect browsers back to the page, as is usual after a post."""
         if prefers_page(call.headers):
             return self._parts.responses.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
         return self._parts.responses.json(call.headers, 200, {"done": True})
+
+    def _listed(self, owner: AccountOwner) -> list[ListedFactor]:
+        now_s = int(self._guard.now_s())
+        return [
+            ListedFactor(
+                one.id,
+                one.kind,
+                one.label,
+                one.created_s,
+                0 if is_settled(one.created_s, now_s) else one.created_s + HELD_S,
+            )
+            for one in owner.factors
+        ]
 
     def _with_holder(self, call: PageCall, answer: Answer) -> Answer:
         line = call.browser_key.line(elsewhere=self._parts.responses.is_elsewhere(call.headers))
@@ -203,7 +234,13 @@ def _notice(call: PageCall) -> str:
 
 
 def _described(enrolment: Enrolment) -> dict[str, object]:
-    return {"id": enrolment.id, "kind": enrolment.kind, "label": enrolment.label, "created": enrolment.created_s}
+    return {
+        "id": enrolment.id,
+        "kind": enrolment.kind,
+        "label": enrolment.label,
+        "created": enrolment.created_s,
+        "settles": enrolment.created_s + HELD_S,
+    }
 
 
 def _label(fields: dict[str, str]) -> str:

@@ -297,13 +297,13 @@ class Issuer:
         headers, browser_key = scope["headers"], browser_key_of(headers_by_name(scope["headers"]))
         proving = self._parts.proving
         if stale.account is None or proving is None:
-            return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route.max_age_s))
+            return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route))
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._account_digest(stale.account))
         session = proving.bindings.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
         form = self._resumption(scope, browser_key)
-        answer = self._parts.responses.step_up(headers, text, form=form, max_age_s=stale.route.max_age_s)
+        answer = self._parts.responses.step_up(headers, text, form=form, route=stale.route)
         line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))
         return await send_answer(send, answer.adding(line))
 

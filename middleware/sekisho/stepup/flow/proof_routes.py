@@ -19,6 +19,7 @@ from sekisho.model.text import utf8
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
+from sekisho.stepup.factors.requirements import BEFORE_SECRET, LOG_IN, MANAGE
 from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 from sekisho.tasks import TaskSet
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import AccountOwner, Proof
+    from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
@@ -157,7 +159,11 @@ class ProofRoutes:
             return await self._early_proof(redemption)
         await self._settle(ticket, kept)
         return await self._factors.prove(
-            self._trial(ticket, owner, kept), owner, _shown(call), bound(ticket, call.browser_key)
+            self._trial(ticket, owner, kept),
+            owner,
+            _shown(call),
+            bound(ticket, call.browser_key),
+            demand=self._demand(ticket),
         )
 
     async def _early_proof(self, redemption: Redemption) -> Proof | None:
@@ -165,7 +171,7 @@ class ProofRoutes:
         call, ticket, owner = redemption
         browser_key, shown = call.browser_key, _shown(call)
         early = await self._factors.try_early(
-            self._trial(ticket, owner, MARK), owner, shown, bound(ticket, browser_key)
+            self._trial(ticket, owner, MARK), owner, shown, bound(ticket, browser_key), self._demand(ticket)
         )
         if early is None:
             # If the run ended while this was noted, its worker may have looked too early: then it is settled here.
@@ -176,11 +182,19 @@ class ProofRoutes:
         # Settle earlier proofs first.
         await self._settle(ticket, kept)
         trial = self._trial(ticket, owner, kept)._replace(number=early.trial.number)
-        return await self._factors.prove(trial, owner, shown, bound(ticket, browser_key), now_s=early.now_s)
+        return await self._factors.prove(
+            trial, owner, shown, bound(ticket, browser_key), demand=self._demand(ticket), now_s=early.now_s
+        )
 
     async def _settle(self, ticket: Ticket, kept: Kept) -> None:
         if ticket.purpose is Purpose.LOGIN:
             await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
+
+    def _demand(self, ticket: Ticket) -> Demand:
+        """What a proof for this ticket has to be, besides one of the account's own class."""
+        if ticket.purpose is Purpose.PROTECT:
+            return self._proving.protection.demand(ticket.place)
+        return _DEMANDS[ticket.purpose]
 
     def _trial(self, ticket: Ticket, owner: AccountOwner, kept: Kept) -> CodeTrial:
         # Before the secret is asked for, an attacker who guesses codes must not use up the owner's log-in attempts.
@@ -221,7 +235,7 @@ class ProofRoutes:
                 kept = await self._run_ended(ticket, call.browser_key)
                 owner = await self._factors.owner(ticket.account)
                 trial = self._trial(ticket, owner, kept if _may_send(ticket) else MARK)
-                await self._factors.send(trial, owner, call.fields.get("factor", ""))
+                await self._factors.send(trial, owner, call.fields.get("factor", ""), self._demand(ticket))
         except SekishoError:
             return  # the page says what to do when no code comes
         finally:
@@ -293,6 +307,7 @@ class ProofRoutes:
 
 
 MARK = Kept(None)
+_DEMANDS = {Purpose.LOGIN: LOG_IN, Purpose.DOOR: BEFORE_SECRET, Purpose.MANAGE: MANAGE}
 
 
 class Redeemed(SekishoError):  # noqa: N818 - a state, not a mistake

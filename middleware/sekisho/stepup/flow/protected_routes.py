@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.ports import Stale
-from sekisho.model import CappedRoute, Door, DoorKind
+from sekisho.model import CappedRoute, Door, DoorKind, FactorClass
 from sekisho.read import Doors
+from sekisho.stepup.factors.requirements import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,11 +47,12 @@ class Protection:
     """The protected routes of a service.
 
     Args:
-        routes: of all routes that a request may lead to, the one with the shortest age applies.
+        routes: of all routes that a request may lead to, the shortest age and the strongest class apply.
         bindings: find the session binding of a request.
         session_account: the account that the application sees in a request's session; None where it cannot tell. With
             it, a cookie that changes with every answer does not separate a session from its binding.
         caps: the caps of some of these routes, by the same method and path.
+        floor: the weakest class of factor that the site accepts.
     """
 
     def __init__(
@@ -58,10 +61,14 @@ class Protection:
         bindings: SessionBindings,
         session_account: Callable[[Scope], str | None] | None = None,
         caps: tuple[CappedRoute, ...] = (),
+        *,
+        floor: FactorClass = FactorClass.SENT,
     ) -> None:
         self._doors = as_doors(routes, caps)
         self._caps = {route.name: route for route in caps}
-        self._routes = {route.name: route for route in routes}
+        # `SENT` is what every proof has; notes of earlier versions do not tell the class.
+        least = FactorClass.NONE if floor is FactorClass.SENT else floor
+        self._routes = {route.name: replace(route, acr=max(route.acr, least)) for route in routes}
         self._ties = bindings
         self._session_account = session_account
 
@@ -77,7 +84,11 @@ class Protection:
         if not self._routes:
             return None
         routes = [self._routes[door.name] for door in self._doors.find_all(scope, has_body=has_body)]
-        return min(routes, key=lambda route: route.max_age_s, default=None)
+        if len(routes) < 2:
+            return routes[0] if routes else None
+        # Named after the route of the strongest class: the proof that is shown for it has to be of that class.
+        youngest = min(routes, key=lambda route: route.max_age_s)
+        return replace(max([youngest, *routes], key=lambda route: route.acr), max_age_s=youngest.max_age_s)
 
     def capped(self, scope: Scope, *, has_body: bool = False) -> list[Capped]:
         """The capped routes to which a request may lead: more than one where routers disagree about its path.
@@ -96,7 +107,13 @@ class Protection:
         if binding is None:
             return Stale(route, None)
         is_fresh = binding.proved_s > 0 and -_SKEW_S <= now_s - binding.proved_s <= route.max_age_s
-        return Fresh(route, binding.account) if is_fresh else Stale(route, binding.account)
+        is_strong = binding.proved_by >= route.acr
+        return Fresh(route, binding.account) if is_fresh and is_strong else Stale(route, binding.account)
+
+    def demand(self, name: str) -> Demand:
+        """What a proof for the route of this name has to be. A route that is gone from the settings opens nothing."""
+        route = self._routes.get(name)
+        return Demand(route.acr if route else FactorClass.PHR, settled=True)
 
     def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
         """Why the request may not proceed; None where it may."""
@@ -112,9 +129,9 @@ class Protection:
         binding, said = self.binding(scope, now_s), self._said(scope)
         return {one for one in (said, binding and binding.account) if one}
 
-    def proved_now(self, scope: Scope, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
+    def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> list[tuple[bytes, bytes]] | None:
         """The headers to answer with after a proof of `account`; None where the session is not that account's."""
-        return self._ties.proved_now(scope["headers"], account, now_s, self._said(scope))
+        return self._ties.proved_now(scope["headers"], account, by, now_s, self._said(scope))
 
     def _said(self, scope: Scope) -> str | None:
         return None if self._session_account is None else self._session_account(scope)

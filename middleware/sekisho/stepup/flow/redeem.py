@@ -76,15 +76,15 @@ class Redeemer:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
-            answer = await self._release(redemption)
+            answer = await self._release(redemption, proof)
             # Here, because only a right proof comes this far: nothing waits for a notice before.
             await self._proving.senders.kept(redemption.owner.account_id)
             return answer
         if ticket.purpose is Purpose.DOOR:
             return await self._let_through(call, ticket)
-        return self._refresh(call, ticket)
+        return self._refresh(call, ticket, proof)
 
-    async def _release(self, redemption: Redemption) -> Answer:
+    async def _release(self, redemption: Redemption, proof: Proof) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
         call, ticket = redemption.call, redemption.ticket
         sealed = await self._parts.escrow.take(ticket, call.browser_key.key)
@@ -94,7 +94,7 @@ class Redeemer:
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         if self._is_believed(ticket):
             headers += self._device(redemption)
-        headers += self._binding(redemption, door, sealed)
+        headers += self._binding(redemption, proof, door, sealed)
         headers.append((b"cache-control", b"no-store"))
         if not call.browser_key.by_header:
             elsewhere = self._parts.responses.is_elsewhere(call.headers)
@@ -119,10 +119,13 @@ class Redeemer:
         elsewhere = self._parts.responses.is_elsewhere(call.headers)
         return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
-    def _binding(self, redemption: Redemption, door: Door, sealed: Sealed) -> Headers:
+    def _binding(self, redemption: Redemption, proof: Proof, door: Door, sealed: Sealed) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
-        binding = SessionBinding(redemption.ticket.account, redemption.owner.account_id, proved_s=now_s)
+        binding = SessionBinding(redemption.ticket.account, redemption.owner.account_id)
+        # A factor that was just enrolled, perhaps by a thief, logs in but opens no protected route.
+        if proof.settled:
+            binding = binding._replace(proved_s=now_s, proved_by=proof.factor_class)
         return self._proving.bindings.headers(
             binding, credentials, now_s, by_header=redemption.call.browser_key.by_header
         )
@@ -154,9 +157,10 @@ class Redeemer:
         method, _, path = ticket.place.partition(" ")
         return path if method == "GET" and not path.endswith("*") else "/"
 
-    def _refresh(self, call: PageCall, ticket: Ticket) -> Answer:
+    def _refresh(self, call: PageCall, ticket: Ticket, proof: Proof) -> Answer:
         """Renew the session's proof; the request that needed it may be repeated."""
-        fresh = self._proving.protection.proved_now(call.scope, ticket.account, int(self._guard.now_s()))
+        now_s = int(self._guard.now_s())
+        fresh = self._proving.protection.proved_now(call.scope, ticket.account, proof.factor_class, now_s)
         if fresh is None:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
             return self._parts.responses.start_again(call.headers)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Refusal, Renderer
     from sekisho.challenge.challenges import Challenge
+    from sekisho.model import ProtectedRoute
     from sekisho.stepup.pages import File, Page, Pages
 
     Line = tuple[bytes, bytes]
@@ -77,7 +78,7 @@ class Responses:
         failed: bool = False,
         sent: bool = False,
         chosen: str = "",
-        max_age_s: int | None = None,
+        route: ProtectedRoute | None = None,
     ) -> Answer:
         """Ask for a proof.
 
@@ -88,9 +89,9 @@ class Responses:
             failed: the last proof was wrong.
             sent: a code was requested.
             chosen: the factor of the last step; ignored if the site does not have it.
-            max_age_s: the greatest age of the proof, at a route that sets one.
+            route: the protected route that needs the proof; None elsewhere.
         """
-        refusal = proof_failed() if failed else step_up_required(max_age_s)
+        refusal = proof_failed() if failed else _required(route)
         if prefers_page(headers):
             page = self.pages.step_up(
                 language_of(headers),
@@ -143,9 +144,9 @@ class Responses:
         """The ticket or form is expired, used, another client's or tampered with; the client must not learn which."""
         return self._said(headers, start_again(), "start_again")
 
-    def log_in_first(self, headers: Headers, max_age_s: int | None = None) -> Answer:
+    def log_in_first(self, headers: Headers, route: ProtectedRoute | None = None) -> Answer:
         """The session is bound to no account, so no proof helps: the client must log in."""
-        return self._said(headers, step_up_required(max_age_s), "log_in")
+        return self._said(headers, _required(route), "log_in")
 
     def preflight(self, headers: Headers) -> Answer | None:
         """The answer to a preflight; None for origins that are not named."""
@@ -215,6 +216,12 @@ class Responses:
         length = (b"content-length", b"%d" % len(page.body))
         scheme = _SCHEME if status == 401 else ()
         return Answer(status, (*page.headers, *scheme, length, *lines), page.body)
+
+
+def _required(route: ProtectedRoute | None) -> Refusal:
+    if route is None:
+        return step_up_required()
+    return step_up_required(route.max_age_s, route.acr.text if route.acr else "")
 
 
 def _members(values: dict[str, Any]) -> str:

@@ -27,8 +27,6 @@ from sekisho.stepup.pages.words import WORDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sekisho.owners import Enrolment
-
 __all__ = ["File", "Offer", "Page", "Pages"]
 
 _HERE: Final = Path(__file__).parent
@@ -76,6 +74,21 @@ class _Asking(NamedTuple):
         values["nonce"] = escaped(nonce)
         policy = self.policy.filled(values)
         return Page(self.body.filled(values), (*self.headers, (b"content-security-policy", policy)))
+
+
+class ListedFactor(NamedTuple):
+    """A factor on its owner's page.
+
+    Attributes:
+        id, kind, label, created_s: see `Enrolment`.
+        settles_s: Unix time until which it is held back; 0 if it no longer is.
+    """
+
+    id: str
+    kind: str
+    label: str
+    created_s: int
+    settles_s: int = 0
 
 
 class Offer(Protocol):
@@ -205,10 +218,11 @@ class Pages:
         self,
         language: str,
         *,
-        enrolments: Sequence[Enrolment],
+        enrolments: Sequence[ListedFactor],
         token: str,
         factors: tuple[str, ...],
         nonce: str,
+        only_strong: bool = False,
         notice: str = "",
     ) -> Page:
         """An owner's factors. Only for a client that has just proved to be the owner.
@@ -219,9 +233,19 @@ class Pages:
             token: the CSRF token, which shows that a request came from this page.
             factors: the factors that the site offers.
             nonce: as for `step_up`.
-            notice: `added`, `removed`, `failed`, `full`, or empty.
+            only_strong: whether the owner refuses weaker factors.
+            notice: `added`, `removed`, `changed`, `failed`, `full`, `needed`, or empty.
         """
-        return self._page("manage", language, nonce, enrolments=enrolments, token=token, factors=factors, notice=notice)
+        return self._page(
+            "manage",
+            language,
+            nonce,
+            enrolments=enrolments,
+            only_strong=only_strong,
+            token=token,
+            factors=factors,
+            notice=notice,
+        )
 
     def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
         """A secret for an authenticator app, which the owner confirms with its first code."""

@@ -6,9 +6,11 @@ from typing import Final
 
 _EN: Final = {
     "step_up_title": "Confirm it’s you",
-    "step_up_lead": "To continue, please show one more proof that this account is yours. Choose one of these ways.",
+    "step_up_lead": "To continue, please show one more proof that this account is yours. "
+    "Choose the strongest of these ways that you have set up: weaker ones do not work then.",
     "step_up_again": "No code after a minute, or no way that works? Go back to where you came from and start again.",
-    "sent": "If the password was right, a code is on its way. None after a minute? Start again.",
+    "sent": "If the password was right and no stronger way is set up, a code is on its way. None after a minute? "
+    "Start again.",
     "failed": "That did not match. Please check and try again, or choose another way.",
     "factor_webauthn": "Passkey or security key",
     "factor_totp": "Authenticator app",
@@ -62,9 +64,17 @@ _EN: Final = {
     "recovery_lead": "Print these or write them down, and keep them somewhere safe. Each works once. "
     "They are shown only now.",
     "recovery_kept": "I have kept them",
+    "held": "New: opens payments and changes from {day} on. Until then your earlier ways work too, and can remove it.",
+    "only_strong": "Only strong ways",
+    "only_strong_hint": "Then nobody gets in by anything weaker than the strongest way above, and lost passkeys or "
+    "apps are replaced by our support only, not by recovery codes and mail.",
+    "only_strong_on": "Nothing weaker than your strongest way is accepted. If you lose it, please ask our support.",
+    "only_strong_begin": "Accept only strong ways",
+    "only_strong_end": "Accept weaker ways again",
     "back": "Back",
     "notice_added": "Added.",
     "notice_removed": "Removed.",
+    "notice_changed": "Changed.",
     "notice_failed": "That did not work. Nothing was changed.",
     "notice_full": "There is no room for another. Please remove one first.",
     "notice_title": "Was this you?",
@@ -82,6 +92,7 @@ _EN: Final = {
     "notice_said_over": "It was answered already, or it is older than seven days. If something worries you, "
     "please choose another password.",
     "notice_page": "Please open this page yourself, by typing its address:",
+    "notice_needed": "It is your last strong way, and you accept no other. Please accept weaker ways first.",
     "title_start_again": "Please start again",
     "detail_start_again": "This step has expired or was already used. Please go back to where you came from and "
     "start again.",
@@ -96,10 +107,11 @@ _EN: Final = {
 
 _JA: Final = {
     "step_up_title": "ご本人確認",
-    "step_up_lead": "続けるには、アカウントのご本人であることの確認が必要です。次のいずれかの方法をお選びください。",
+    "step_up_lead": "続けるには、アカウントのご本人であることの確認が必要です。"
+    "登録済みの方法のうち、最も強い(上にある)方法をお選びください。それより弱い方法は使えません。",
     "step_up_again": "1分たっても確認コードが届かない場合や、使える方法がない場合は、"
     "元の画面に戻って最初からやり直してください。",
-    "sent": "パスワードが正しければ、まもなく確認コードが届きます。"
+    "sent": "パスワードが正しく、より強い方法が登録されていなければ、まもなく確認コードが届きます。"
     "1分たっても届かない場合は、最初からやり直してください。",
     "failed": "確認できませんでした。内容をご確認のうえ、もう一度お試しいただくか、別の方法をお選びください。",
     "factor_webauthn": "パスキー・セキュリティキー",
@@ -155,9 +167,18 @@ _JA: Final = {
     "recovery_lead": "印刷するか書き留めて、安全な場所に保管してください。"
     "各コードは1回だけ使えます。表示されるのは今回だけです。",
     "recovery_kept": "保管しました",
+    "held": "登録直後のため、送金や設定の変更には{day}から使えます。"
+    "それまでは以前の方法も使え、以前の方法で削除できます。",
+    "only_strong": "強い方法のみを使う",
+    "only_strong_hint": "上の最も強い方法より弱い方法では、ログインできなくなります。"
+    "パスキーや認証アプリを紛失した場合は、リカバリーコードとメールではなく、サポートへの依頼が必要になります。",
+    "only_strong_on": "最も強い方法より弱い方法は使えません。紛失した場合は、サポートへご連絡ください。",
+    "only_strong_begin": "強い方法のみを使う",
+    "only_strong_end": "弱い方法も使えるようにする",
     "back": "戻る",
     "notice_added": "追加しました。",
     "notice_removed": "削除しました。",
+    "notice_changed": "変更しました。",
     "notice_failed": "処理できませんでした。変更は行われていません。",
     "notice_full": "これ以上追加できません。先にいずれかを削除してください。",
     "notice_title": "ご本人による操作でしたか？",
@@ -176,6 +197,7 @@ _JA: Final = {
     "notice_said_over": "すでに回答済みか、7日間の有効期限が過ぎています。"
     "ご心配な場合は、パスワードを変更してください。",
     "notice_page": "次のページを、ご自身で入力して開いてください。",
+    "notice_needed": "強い方法のみを使う設定では、最後の強い方法は削除できません。先に設定を変更してください。",
     "title_start_again": "最初からやり直してください",
     "detail_start_again": "有効期限が切れたか、すでに使用されています。元の画面に戻って、最初からやり直してください。",
     "title_log_in": "先にログインしてください",
