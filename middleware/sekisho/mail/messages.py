@@ -95,6 +95,18 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
     return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
 
 
+def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
+    """The code that has the account's factors removed a day later. Sent only after a right recovery code.
+
+    Raises:
+        Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
+    """
+    if not _CODE.fullmatch(code):
+        raise Unsendable("no code")
+    letter = _letter("recovery_code", service, locale, minutes=str(minutes))
+    return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
+
+
 # `times` below: the number of such events within an hour, if one letter reports all of them.
 # `link`: of the page that asks whether it was the owner; "" for none.
 

@@ -27,6 +27,22 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "yourself, by typing it, and choose another password."
             ),
         ),
+        "recovery_code": (
+            "Your code to replace a lost log-in step at {service}",
+            (
+                "Somebody has entered one of your recovery codes at {service}, to replace a passkey or an app that is "
+                "lost. If it was you, type the code below into the page that you have open."
+            ),
+            (
+                "The code is valid for {minutes} minutes and works once. A day later the second steps of your log-in "
+                "are removed, unless you log in with one of them before. We will never ask you for this code, by "
+                "telephone or in a chat."
+            ),
+            (
+                "If it was not you, tell the code to nobody: somebody else has your password and a recovery code. "
+                "Please open {page} yourself, by typing it, choose another password and make new recovery codes."
+            ),
+        ),
         "new_device": (
             "A new device logged in at {service}",
             "A device that we had not seen before has logged in to your account.",
@@ -97,6 +113,23 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             (
                 "お心当たりのない場合は、確認コードを誰にも伝えないでください。パスワードが第三者に知られています。"
                 "お手数ですが、ご自身で {page} を入力して開き、パスワードを変更してください。"
+            ),
+        ),
+        "recovery_code": (
+            "{service} 二段階認証を作り直すための確認コードのお知らせ",
+            (
+                "{service}で、紛失したパスキーや認証アプリを作り直すために、お客様のリカバリーコードが入力されました。"
+                "ご本人による操作の場合は、開いている画面に、下の確認コードを入力してください。"
+            ),
+            (
+                "確認コードの有効期間は{minutes}分で、一度だけお使いいただけます。1日後に、登録済みの二段階認証が"
+                "削除されます。それまでにいずれかの方法でログインすると、取り消されます。"
+                "電話やチャットで確認コードをお尋ねすることは、決してありません。"
+            ),
+            (
+                "お心当たりのない場合は、確認コードを誰にも伝えないでください。"
+                "パスワードとリカバリーコードが第三者に知られています。お手数ですが、ご自身で {page} を入力して開き、"
+                "パスワードを変更し、リカバリーコードを作り直してください。"
             ),
         ),
         "new_device": (

@@ -96,8 +96,8 @@ FORMS: Final[dict[str, Form]] = {
     Kind.STEP_UP_NOT_COMPLETED: Form("A right secret was shown and no proof within the ticket's life.", ("account",)),
     Kind.FACTOR_ENROLLED: Form("A factor was added to an account.", ("factor", "account")),
     Kind.FACTOR_CHANGED: Form(
-        "A factor changed. `result`: `removed`, `used` (a recovery code), `reset`, or `stopped` after too many wrong "
-        "codes.",
+        "A factor changed. `result`: `removed`, `used` (a recovery code), `reset`, `reset_asked` (in a day, "
+        "by the owner), or `stopped` after too many wrong codes.",
         ("factor", "result", "account"),
     ),
     Kind.CAP_REACHED: Form(

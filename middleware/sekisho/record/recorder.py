@@ -224,7 +224,10 @@ class Events:
             self.emit(Event(Kind.STEP_UP_NOT_COMPLETED, self._clock_us(), subject=self._of_account(account)))
 
     def factor_changed(self, factor: str, change: str, account: str) -> None:
-        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
+        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes.
+
+        `reset_asked`: its owner began a recovery, which removes all factors a day later.
+        """
         kind = _CHANGES.get(change, Kind.FACTOR_CHANGED)
         if kind in self._wanted:
             result = "" if change in _CHANGES else change

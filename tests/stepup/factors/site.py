@@ -45,15 +45,21 @@ class Notes(Senders):
     def __init__(self, mailer: Mailer | None, service: Service | None) -> None:
         self.codes: list[CodeMessage] = []
         self.queued: list[str] = []
+        self.recovering: list[str] = []
+        self.resets: list[int] = []
         self.changes: list[tuple[str, str]] = []
         super().__init__(mailer, service, None, self._keep)
 
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)
 
-    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
-        self.queued.append(code.digits)
-        super().send_code(factor, owner, code)
+    def send_code(self, factor: str, owner: AccountOwner, code: Code, *, recovers: bool = False) -> None:
+        (self.recovering if recovers else self.queued).append(code.digits)
+        super().send_code(factor, owner, code, recovers=recovers)
+
+    def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
+        self.resets.append(due_s)
+        super().reset_asked(owner, due_s)
 
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         self.changes.append((factor, change))

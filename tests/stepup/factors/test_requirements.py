@@ -261,7 +261,7 @@ async def test_an_owner_refuses_weaker_ways() -> None:
     await site.enrolling.only_strong(await site.owner(), on=True)
     await site.enrolling.only_strong(await site.owner(), on=True)
     owner = await site.owner()
-    assert site.enrolling.is_only_strong(owner)
+    assert site.factors.requirements.is_only_strong(owner)
     [only] = owner.factors
     await refused(lambda: site.enrolling.remove(owner, only.id), StillNeeded)
     await site.owners.remove("1", only.id)  # as if by a mistake in the database
@@ -279,7 +279,7 @@ async def test_only_strong_needs_a_strong_factor_that_is_not_new() -> None:
     await site.app()
     owner = await site.owner()
     await refused(lambda: site.enrolling.only_strong(owner, on=True), ProofFailed)
-    assert not site.enrolling.is_only_strong(await site.owner())
+    assert not site.factors.requirements.is_only_strong(await site.owner())
 
 
 async def test_another_accounts_choice_is_none() -> None:

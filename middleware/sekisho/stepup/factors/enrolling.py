@@ -228,10 +228,6 @@ class Enrolling:
         elif not owner.of_kind(STRONG_ONLY):
             await self._owners.enrol(owner.account_id, chosen)
 
-    def is_only_strong(self, owner: AccountOwner) -> bool:
-        """Whether the owner refuses weaker factors."""
-        return bool(owner.of_kind(STRONG_ONLY))
-
     def _ensure_not_last(self, owner: AccountOwner, enrolment_id: str) -> None:
         least = self._strong_only.of(owner)
         others = [one for one in settled(owner, self._now_s()).factors if one.id != enrolment_id]

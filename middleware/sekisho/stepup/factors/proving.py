@@ -11,10 +11,11 @@ from sekisho.model import CLASS_OF, Unreadable
 from sekisho.read.account import canonical
 from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
 from sekisho.stepup.factors.account_lookup import AccountLookup
-from sekisho.stepup.factors.account_owner import Early, Proof
+from sekisho.stepup.factors.account_owner import Early, Proof, ShownFactor
 from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
 from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
 from sekisho.stepup.factors.codes import Codes
+from sekisho.stepup.factors.lost_factor import LostFactor
 from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
 from sekisho.stepup.factors.requirements import LOG_IN, Requirements, Strictness, is_settled, settled
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sekisho.crypto.signers import Signer
-    from sekisho.owners import Owners
-    from sekisho.stepup.factors.account_owner import AccountOwner, ShownFactor
+    from sekisho.owners import Owners, Reset
+    from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.webauthn import WebAuthn
@@ -100,6 +101,8 @@ class Factors:
         self._totp = Totp(vault, keys, sealer, limits, drift=strictness.totp_drift)
         self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
         self._recovery = RecoveryCodes(sealer, limits)
+        by = next((name for name in SENT if name in self.names), "")
+        self._lost: Final = LostFactor(by, owners, keys, self._codes, requirements=self.requirements, sender=sender)
         self._passkeys = (
             Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits) if passkeys is not None else None
         )
@@ -264,6 +267,31 @@ class Factors:
         if proof is not None and owner.reset_asked:
             await self._owners.cancel_reset(owner.account_id)
         return proof
+
+    @property
+    def recovers(self) -> bool:
+        """Whether owners can replace a lost factor themselves: the site sends codes."""
+        return bool(self._lost.by)
+
+    async def begin_recovery(self, trial: CodeTrial, owner: AccountOwner, typed: str) -> None:
+        """Send a code for a recovery if this is a recovery code, which is used up. See `lost_factor`.
+
+        Otherwise run the same steps without one. Raises `StoreUnavailable` and `OwnersError`.
+        """
+        now_s = int(self._clock_s())
+        if not self.recovers or folded_symbols(typed, SYMBOLS) is None:
+            return
+        if not (self._lost.may_begin(owner, now_s) and _reachable(owner, self._lost.by)):
+            trial = trial._replace(behind_right_secret=False)
+        proof = await self._by_recovery_code(trial, settled(owner, now_s), ShownFactor(RECOVERY, typed), b"", now_s)
+        await self._lost.send(trial, owner, proved=proof is not None, now_s=now_s)
+
+    async def confirm_recovery(self, trial: CodeTrial, owner: AccountOwner, typed: str) -> Reset | None:
+        """Ask for a reset of the factors in a day if this is the code that `begin_recovery` sent; otherwise None.
+
+        Raises `StoreUnavailable` and `OwnersError`.
+        """
+        return await self._lost.confirm(trial, owner, typed, now_s=int(self._clock_s()))
 
     def _accepts(self, owner: AccountOwner, factor: str, demand: Demand) -> bool:
         return self.requirements.accepts(owner, factor, demand, int(self._clock_s()))

@@ -83,6 +83,10 @@ class Requirements:
         chosen = min(self._strong_only.of(owner), self._best)
         return max(FactorClass.SENT, chosen, *self._settled(owner, now_s))
 
+    def is_only_strong(self, owner: AccountOwner) -> bool:
+        """Whether the owner refuses weaker factors."""
+        return self._strong_only.of(owner) > FactorClass.NONE
+
     def accepts(self, owner: AccountOwner, factor: str, demand: Demand, now_s: int) -> bool:
         """Whether a proof by this factor counts for this purpose."""
         return CLASS_OF.get(factor, FactorClass.NONE) >= self.needed(owner, demand, now_s)

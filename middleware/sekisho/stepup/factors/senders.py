@@ -76,11 +76,14 @@ class Senders:
         self._counting = TaskSet()
         self._keeping: dict[str, set[asyncio.Task[None]]] = {}  # by account
 
-    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
-        """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
+    def send_code(self, factor: str, owner: AccountOwner, code: Code, *, recovers: bool = False) -> None:
+        """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`).
+
+        `recovers`: whether the code asks for the removal of the account's factors.
+        """
         minutes = max(code.seconds_left // 60, 1)
         if factor == "email":
-            self._write(owner, "code", code=code.digits, minutes=minutes)
+            self._write(owner, "recovery_code" if recovers else "code", code=code.digits, minutes=minutes)
         elif factor == "webhook":
             self._hand_over(owner, code.digits, minutes)
 

@@ -135,7 +135,7 @@ class EnrolmentPages:
     def _overview(self, call: PageCall, owner: AccountOwner, notice: str = "", status: int = 200) -> Answer:
         _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
         responses, factors = self._parts.responses, self._proving.factors.names
-        only_strong = self._proving.enrolling.is_only_strong(owner)
+        only_strong = self._proving.factors.requirements.is_only_strong(owner)
         if not prefers_page(call.headers):
             listed = [_described(one) for one in owner.factors]
             members = {"factors": listed, "only_strong": only_strong, "token": token}

@@ -19,12 +19,14 @@ from sekisho.model.text import utf8
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
+from sekisho.stepup.factors.proving import RECOVERY
 from sekisho.stepup.factors.requirements import BEFORE_SECRET, LOG_IN, MANAGE
 from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
     from sekisho.pipeline import Guard
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.redeem import Redeemer
+
+    Sending = Callable[[CodeTrial, AccountOwner, Ticket], Awaitable[None]]
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
@@ -83,6 +87,9 @@ class ProofRoutes:
             ("POST", "/step-up/options"): self._options,
             ("POST", "/step-up/send"): self._send_code,
         }
+        if self._factors.recovers:
+            self.routes["POST", "/step-up/recover"] = self._begin_recovery
+            self.routes["POST", "/step-up/recover/confirm"] = self._confirm_recovery
 
     async def _prove(self, call: PageCall) -> Answer | None:
         begun_s = asyncio.get_running_loop().time()
@@ -106,16 +113,15 @@ class ProofRoutes:
             if proof is None:
                 await self._pace(ticket, begun_s)
                 # A proof that is spent now may have been right a moment ago, in the first of two clicks.
-                return await self._released(call, ticket) or self._refused(call, ticket)
+                return await self._released(call, ticket) or self._refused(call, ticket, call.fields.get("factor", ""))
             if not await self._escrow.claim(ticket):
                 raise Redeemed
         # Not bound to the connection: on a double click the browser closes the first connection, and the claimed answer
         # would be lost.
         return await asyncio.shield(self._tasks.start(self._granted(redemption, proof)))
 
-    def _refused(self, call: PageCall, ticket: Ticket) -> Answer:
+    def _refused(self, call: PageCall, ticket: Ticket, factor: str) -> Answer:
         """Refuse a wrong proof: tell the client, and log it without any text that the client wrote."""
-        factor = call.fields.get("factor", "")
         reason = factor if factor in self._factors.names else "no factor of this site"
         place = ticket.place or f"POST {self._parts.mount}/step-up"  # without a place: asked for by the owner's page
         self._parts.refusals.answered(place, "proof_failed", reason, enforced=True)
@@ -219,23 +225,51 @@ class ProofRoutes:
             return answer
 
     async def _send_code(self, call: PageCall) -> Answer | None:
+        async def send(trial: CodeTrial, owner: AccountOwner, ticket: Ticket) -> None:
+            await self._factors.send(trial, owner, call.fields.get("factor", ""), self._demand(ticket))
+
+        return await self._sent_later(call, send)
+
+    async def _begin_recovery(self, call: PageCall) -> Answer | None:
+        async def begin(trial: CodeTrial, owner: AccountOwner, _ticket: Ticket) -> None:
+            await self._factors.begin_recovery(trial, owner, call.fields.get("code", ""))
+
+        return await self._sent_later(call, begin)
+
+    async def _confirm_recovery(self, call: PageCall) -> Answer | None:
+        """The answer to the second code of a recovery: begun, or as to any wrong proof."""
+        begun_s = asyncio.get_running_loop().time()
+        ticket = await self._ticket(call)
+        if ticket is None:
+            return self._start_again(call)
+        with self._place(call):
+            owner = await self._factors.owner(ticket.account)
+            # The code was sent after the run had ended, so there is nothing to wait for.
+            kept = await self._kept(ticket, call.browser_key) or MARK
+            trial = self._trial(ticket, owner, kept if _may_send(ticket) else MARK)
+            reset = await self._factors.confirm_recovery(trial, owner, call.fields.get("code", ""))
+            if reset is None:
+                await self._pace(ticket, begun_s)
+                return self._refused(call, ticket, RECOVERY)
+        return self._parts.responses.recovery_begun(call.headers, reset.due_s)
+
+    async def _sent_later(self, call: PageCall, send: Sending) -> Answer | None:
         ticket = await self._ticket(call)
         if ticket is None:
             return self._start_again(call)
         # Answered before it is known whether a code can be sent, and to which address.
         if ticket.challenge not in self._sending:
             self._sending.add(ticket.challenge)
-            self._tasks.start(self._send_later(call, ticket))
+            self._tasks.start(self._send_later(call, ticket, send))
         return self._asked_again(call, sent=True)
 
-    async def _send_later(self, call: PageCall, ticket: Ticket) -> None:
+    async def _send_later(self, call: PageCall, ticket: Ticket, send: Sending) -> None:
         """Wait for the run, then send a code: one task at a time per challenge, however often it is asked for."""
         try:
             with self._place(call):
                 kept = await self._run_ended(ticket, call.browser_key)
                 owner = await self._factors.owner(ticket.account)
-                trial = self._trial(ticket, owner, kept if _may_send(ticket) else MARK)
-                await self._factors.send(trial, owner, call.fields.get("factor", ""), self._demand(ticket))
+                await send(self._trial(ticket, owner, kept if _may_send(ticket) else MARK), owner, ticket)
         except SekishoError:
             return  # the page says what to do when no code comes
         finally:

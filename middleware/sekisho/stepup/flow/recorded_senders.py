@@ -38,8 +38,8 @@ class RecordedSenders(Senders):
         super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links)
         self._events = events
 
-    def send_code(self, factor: str, owner: AccountOwner, code: Code) -> None:
-        super().send_code(factor, owner, code)
+    def send_code(self, factor: str, owner: AccountOwner, code: Code, *, recovers: bool = False) -> None:
+        super().send_code(factor, owner, code, recovers=recovers)
         if owner.contact is not None:
             self._events.code_sent(factor, owner.account)
 
@@ -54,3 +54,7 @@ class RecordedSenders(Senders):
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         super().factor_changed(owner, factor, change)
         self._events.factor_changed(factor, change, owner.account)
+
+    def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
+        super().reset_asked(owner, due_s)
+        self._events.factor_changed("recovery", "reset_asked", owner.account)

@@ -13,6 +13,7 @@ from sekisho.answer.cookies import attributes
 from sekisho.answer.refusal import challenge_required
 from sekisho.asgi.proof_headers import LOOK_SECONDS, LOOK_START
 from sekisho.stepup.escrow import TICKET_S
+from sekisho.stepup.factors.lost_factor import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,7 @@ class Responses:
                 form=form,
                 failed=failed,
                 sent=sent,
-                chosen=chosen if chosen in self._factors else "",
+                chosen=chosen if chosen in (*self._factors, LOST) else "",
                 nonce=token_bytes(NONCE_BYTES).hex(),
             )
             return self._refused(headers, refusal, page)
@@ -162,6 +163,13 @@ class Responses:
     def may_be_read(self, headers: Headers) -> bool:
         """Whether a request comes from an origin that the operator named."""
         return bool(self._renderer.cors(headers))
+
+    def recovery_begun(self, headers: Headers, due_s: int) -> Answer:
+        """The account's factors are removed at `due_s`, Unix time in seconds, unless one of them is shown before."""
+        if not prefers_page(headers):
+            return self.json(headers, 202, {"recovery": "begun", "due": due_s})
+        nonce = token_bytes(NONCE_BYTES).hex()
+        return self._page(202, self.pages.message(language_of(headers), code="recovery_begun", nonce=nonce))
 
     def proof_failed(self, headers: Headers) -> Answer:
         return self.refusal(headers, proof_failed())

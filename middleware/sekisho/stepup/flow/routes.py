@@ -69,7 +69,7 @@ class PageRoutes:
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
         self._routes["GET", "/sekisho.js"] = self._module
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
-        for path in ("/continue", "/step-up", "/step-up/send"):
+        for path in ("/continue", "/step-up", "/step-up/send", "/step-up/recover", "/step-up/recover/confirm"):
             self._routes["GET", path] = self._start_again
         for pages in served:
             if pages is not None:

@@ -177,9 +177,9 @@ class Pages:
             form: the sealed body of the request, if the page has to carry it.
             failed: whether the last proof was wrong.
             sent: whether the client asked for a code.
-            chosen: the factor that the client used last; if it is empty or unknown, the first factor is chosen.
+            chosen: the factor that the client used last, or `lost`; if it is empty or unknown, the first factor.
         """
-        known = chosen if chosen in factors else factors[0]
+        known = chosen if chosen in (*factors, "lost") else factors[0]
         values = {"challenge": escaped(challenge)}
         if form:
             values["form"] = escaped(form)
@@ -257,7 +257,10 @@ class Pages:
         return self._page("recovery", language, nonce, scripted=False, codes=codes)
 
     def message(self, language: str, *, code: str, nonce: str) -> Page:
-        """A refused step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`. Raises `KeyError` otherwise."""
+        """What came of a step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`, `recovery_begun`.
+
+        Raises `KeyError` for any other.
+        """
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)

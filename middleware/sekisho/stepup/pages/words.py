@@ -26,6 +26,13 @@ _EN: Final = {
     "email_hint": "We send a code to the e-mail address of the account.",
     "webhook_hint": "We send a code to the phone or app that is registered for the account.",
     "recovery_hint": "Enter one of the recovery codes that you printed or saved. Each works once.",
+    "lost": "I have lost my passkey or app",
+    "lost_hint": "First enter a recovery code, then the code that we send you. A day later your passkeys and apps are "
+    "removed, and you can log in with a code that we send. If you find one before, log in with it: that stops it.",
+    "lost_sent": "If everything was right, a code is on its way. None after a minute? Start again.",
+    "title_recovery_begun": "See you tomorrow",
+    "detail_recovery_begun": "In a day your passkeys and apps are removed, and you can log in with a code that we send "
+    "you. If you find one of them before, log in with it: that stops the removal.",
     "code_digits": "Code",
     "code_recovery": "Recovery code",
     "send": "Send a code",
@@ -128,6 +135,16 @@ _JA: Final = {
     "email_hint": "アカウントに登録されているメールアドレスに確認コードをお送りします。",
     "webhook_hint": "アカウントに登録されている電話番号またはアプリに確認コードをお送りします。",
     "recovery_hint": "保管しているリカバリーコードを1つ入力してください。各コードは1回だけ使えます。",
+    "lost": "パスキーや認証アプリを紛失した場合",
+    "lost_hint": "リカバリーコードを入力し、次にお送りする確認コードを入力してください。"
+    "1日後にパスキーと認証アプリの登録が削除され、お送りする確認コードでログインできるようになります。それまでに見つかった場合は、"
+    "それでログインすると削除は取り消されます。",
+    "lost_sent": "入力内容が正しければ、まもなく確認コードが届きます。"
+    "1分たっても届かない場合は、最初からやり直してください。",
+    "title_recovery_begun": "1日後にもう一度ログインしてください",
+    "detail_recovery_begun": "1日後にパスキーと認証アプリの登録が削除され、"
+    "お送りする確認コードでログインできるようになります。"
+    "それまでに見つかった場合は、それでログインすると削除は取り消されます。",
     "code_digits": "確認コード",
     "code_recovery": "リカバリーコード",
     "send": "確認コードを送信する",
