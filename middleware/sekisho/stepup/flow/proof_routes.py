@@ -251,6 +251,7 @@ class ProofRoutes:
             if reset is None:
                 await self._pace(ticket, begun_s)
                 return self._refused(call, ticket, RECOVERY)
+        await self._proving.senders.kept(owner.account_id)
         return self._parts.responses.recovery_begun(call.headers, reset.due_s)
 
     async def _sent_later(self, call: PageCall, send: Sending) -> Answer | None:
