@@ -54,13 +54,23 @@ class Authenticator:
         key: ES256 (P-256), EdDSA (Ed25519) or RS256.
         credential_id: how it names its passkey.
         counts: whether it counts signatures; synchronised passkeys don't.
+        aaguid: its model.
     """
 
-    def __init__(self, origin: str, key: PrivateKey, *, credential_id: bytes = b"i" * 32, counts: bool = True) -> None:
+    def __init__(
+        self,
+        origin: str,
+        key: PrivateKey,
+        *,
+        credential_id: bytes = b"i" * 32,
+        counts: bool = True,
+        aaguid: bytes = bytes(16),
+    ) -> None:
         self.origin = origin
         self.key = key
         self.credential_id = credential_id
         self.counts = counts
+        self.aaguid = aaguid
         self.sign_count = 0
         self.user_handle = b""
 
@@ -69,7 +79,7 @@ class Authenticator:
         self.user_handle = unpadded(options["user"]["id"])
         client_data = self._client_data("webauthn.create", options["challenge"], mistakes)
         credential_id = mistakes.credential_id or self.credential_id
-        attested = bytes(16) + len(credential_id).to_bytes(2) + credential_id
+        attested = self.aaguid + len(credential_id).to_bytes(2) + credential_id
         key = cbor2.dumps(mistakes.cose_key or cose(self.key))
         data = self._data(options["rp"]["id"], mistakes, flags=ATTESTED) + attested + key
         attestation = {"fmt": "none", "attStmt": {}, "authData": data} | mistakes.attestation

@@ -363,3 +363,44 @@ async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for(
     asked = await client.send(PAGE, method="GET", headers=())
     assert (await client.show(challenge(asked), site.code(1))).status == 200
     assert (await client.send(PAGE, method="GET", headers=())).status == 200
+
+
+async def test_a_passkey_is_listed_with_its_maker(site: Site) -> None:
+    """A passkey without a name of the owner's is listed by its maker's, in JSON and on the page; it proves as ever."""
+    client = await logged_in(site)
+    token = (await listed(client))["token"]
+    asked = said(await change(client, "/webauthn/options", token=token))
+    apple = bytes.fromhex("fbfc3007154e4ecc8c0b6e020557d7bd")
+    key = Authenticator(ORIGIN, Ed25519PrivateKey.generate(), aaguid=apple)
+    made = json.loads(key.create(asked["publicKey"]))
+    assert said(await change(client, "/webauthn", token=token, state=asked["state"], credential=made)) == {"done": True}
+    factors = (await listed(client))["factors"]
+    assert [(one["class"], one["maker"]) for one in factors] == [("app", ""), ("phr", "Apple Passwords")]
+    page = (await look(client, HTML)).body.decode()
+    assert "<strong>Apple Passwords</strong>" in page
+    assert "New: opens payments and changes from" in page
+
+    stranger = site.client()
+    ticket = challenge(await stranger.log_in())
+    body = json.dumps({"challenge": ticket}).encode()
+    options = said(await stranger.send(f"{STEP}/options", body, headers=[JSON]))["publicKey"]
+    shown = {"challenge": ticket, "factor": "webauthn", "credential": json.loads(key.get(options))}
+    assert (await stranger.send(STEP, json.dumps(shown).encode(), headers=[JSON])).status == 303
+
+
+async def test_an_owner_accepts_only_strong_ways_and_ends_it(site: Site) -> None:
+    """The choice is made on the page or by a program; the last strong way then stays, and the page says why."""
+    client = await logged_in(site)
+    found = await listed(client)
+    assert found["only_strong"] is False
+    done = await change(client, "/only-strong", HTML, token=found["token"], on="yes")
+    assert (done.status, done.header(b"location")) == (303, f"{PAGE}?notice=changed".encode())
+    assert "Changed." in (await see(client, done.header(b"location"))).body.decode()
+    assert (await listed(client))["only_strong"] is True
+    number = found["factors"][0]["id"]
+    refused = await change(client, "/remove", token=found["token"], id=number)
+    assert (refused.status, refused.code) == (409, "still_needed")
+    page = await change(client, "/remove", HTML, token=found["token"], id=number)
+    assert (page.status, "your last strong way" in page.body.decode()) == (409, True)
+    assert said(await change(client, "/only-strong", token=found["token"], on="no")) == {"done": True}
+    assert said(await change(client, "/remove", token=found["token"], id=number)) == {"done": True}

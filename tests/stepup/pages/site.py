@@ -26,7 +26,7 @@ FACTORS = ("webauthn", "totp", "email", "webhook", "recovery")
 TICKET = "dGlja2V0" * 20
 ATTEMPT = b"attempt"
 ENROLMENTS = (
-    ListedFactor("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000),
+    ListedFactor("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000, 0, "Apple Passwords"),
     ListedFactor("1" * 32, "totp", "", 1_710_000_000, 1_710_259_200),
     ListedFactor("2" * 32, "recovery", "", 1_720_000_000),
 )

@@ -191,13 +191,18 @@ def test_an_unknown_language_is_english() -> None:
     assert "最初からやり直してください".encode() in PAGES.message("ja", code="start_again", nonce=NONCE).body
 
 
-@pytest.mark.parametrize("factors", [("totp", "recovery"), ("email",), FACTORS])
-def test_the_sites_factors_stand_in_its_order(factors: tuple[str, ...]) -> None:
-    """All factors of the site are shown in its order, the first one open, for every account."""
+@pytest.mark.parametrize(
+    ("factors", "more"),
+    [(("totp", "recovery"), ()), (("email",), ()), (FACTORS, ("lost",)), (("totp", "email"), ("lost",))],
+)
+def test_the_sites_factors_stand_in_its_order(factors: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """All factors of the site are shown in its order, the first one open, for every account; then what to do if one is
+    lost, where a code can be sent for it.
+    """
     read = Read(PAGES.step_up("en", challenge=TICKET, factors=factors, nonce=NONCE).body)
     shown = dict.fromkeys(one["value"] for one in read.all("input") if one.get("name") == "factor")
-    assert tuple(shown) == factors
-    assert ["open" in one for one in read.all("details")] == [True] + [False] * (len(factors) - 1)
+    assert tuple(shown) == (*factors, *more)
+    assert ["open" in one for one in read.all("details")] == [True] + [False] * (len(shown) - 1)
 
 
 def test_the_factor_used_last_stays_open() -> None:

@@ -27,6 +27,7 @@ from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import ENROLMENTS_MAX as APPS_MAX
 from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
 from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.webauthn.makers import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,6 +176,10 @@ class Enrolling:
         enrolment = secrets.token_hex(_ID_BYTES)
         sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
         return await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
+
+    def makers(self, owner: AccountOwner) -> dict[str, str]:
+        """The makers of the owner's passkeys by enrolment, as far as they are known. For display alone."""
+        return {one.id: maker(credential.public_key) for one, credential in self._cabinet.open(owner)}
 
     async def recovery(self, owner: AccountOwner) -> Sheet:
         """Return ten new codes. The codes of an older sheet are invalid from then on.

@@ -12,6 +12,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer, language_of, prefers_page
+from sekisho.model import CLASS_OF
 from sekisho.owners import EnrolmentsFull
 from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.factors.enrolling import StillNeeded
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.asgi.endpoint import Reading
-    from sekisho.owners import Enrolment
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors import AccountOwner, TotpOffer
     from sekisho.stepup.flow.page_call import Handler, PageCall
@@ -137,7 +137,7 @@ class EnrolmentPages:
         responses, factors = self._parts.responses, self._proving.factors.names
         only_strong = self._proving.factors.requirements.is_only_strong(owner)
         if not prefers_page(call.headers):
-            listed = [_described(one) for one in owner.factors]
+            listed = [_described(one) for one in self._listed(owner)]
             members = {"factors": listed, "only_strong": only_strong, "token": token}
             return self._with_holder(call, responses.json(call.headers, 200, members))
         page = responses.pages.manage(
@@ -210,7 +210,7 @@ class EnrolmentPages:
         return self._parts.responses.json(call.headers, 200, {"done": True})
 
     def _listed(self, owner: AccountOwner) -> list[ListedFactor]:
-        now_s = int(self._guard.now_s())
+        now_s, makers = int(self._guard.now_s()), self._proving.enrolling.makers(owner)
         return [
             ListedFactor(
                 one.id,
@@ -218,6 +218,7 @@ class EnrolmentPages:
                 one.label,
                 one.created_s,
                 0 if is_settled(one.created_s, now_s) else one.created_s + HELD_S,
+                makers.get(one.id, ""),
             )
             for one in owner.factors
         ]
@@ -233,13 +234,15 @@ def _notice(call: PageCall) -> str:
     return said if said in DONE else ""
 
 
-def _described(enrolment: Enrolment) -> dict[str, object]:
+def _described(factor: ListedFactor) -> dict[str, object]:
     return {
-        "id": enrolment.id,
-        "kind": enrolment.kind,
-        "label": enrolment.label,
-        "created": enrolment.created_s,
-        "settles": enrolment.created_s + HELD_S,
+        "id": factor.id,
+        "kind": factor.kind,
+        "class": CLASS_OF[factor.kind].text,
+        "label": factor.label,
+        "maker": factor.maker,
+        "created": factor.created_s,
+        "settles": factor.created_s + HELD_S,
     }
 
 

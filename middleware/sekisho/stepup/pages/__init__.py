@@ -82,6 +82,7 @@ class ListedFactor(NamedTuple):
     Attributes:
         id, kind, label, created_s: see `Enrolment`.
         settles_s: Unix time until which it is held back; 0 if it no longer is.
+        maker: of a passkey, if it is known; otherwise empty.
     """
 
     id: str
@@ -89,6 +90,7 @@ class ListedFactor(NamedTuple):
     label: str
     created_s: int
     settles_s: int = 0
+    maker: str = ""
 
 
 class Offer(Protocol):

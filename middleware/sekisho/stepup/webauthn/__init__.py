@@ -27,6 +27,7 @@ from re import ASCII
 from re import compile as pattern
 from struct import Struct
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from webauthn import (
@@ -63,6 +64,7 @@ from sekisho.model.text import utf8
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.credential import Credential
 from sekisho.stepup.webauthn.decoys import LISTED, Decoys
+from sekisho.stepup.webauthn.makers import with_maker
 from sekisho.stepup.webauthn.reading import (
     RESPONSE_BYTES_MAX,
     Assertion,
@@ -264,12 +266,13 @@ class WebAuthn:
                 supported_pub_key_algs=ALGORITHMS,
             )
             sound = _is_sound(verified.credential_public_key)
+            public_key = with_maker(verified.credential_public_key, UUID(verified.aaguid).bytes)
         except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
             refuse("key")
         # The outer id comes from the browser, the inner one from the authenticator.
         if verified.credential_id != made.id or not sound:
             refuse("key")
-        return Credential(made.id, verified.credential_public_key, verified.sign_count, handle, made.transports)
+        return Credential(made.id, public_key, verified.sign_count, handle, made.transports)
 
     def _signature_holds(self, shown: Assertion, challenge: bytes, public_key: bytes) -> bool:
         try:

@@ -21,7 +21,7 @@ class Credential(NamedTuple):
 
     Attributes:
         id: chosen by its authenticator; 1 to 1023 bytes.
-        public_key: COSE (RFC 9052), as it was registered.
+        public_key: COSE (RFC 9052), as it was registered, and its maker's number if that is well known.
         sign_count: the highest count seen; 0 for synchronised passkeys, which do not count.
         user_handle: the authenticator's name for the account; 32 bytes, derived without a user name or address.
         transports: how the authenticator says it can be reached; hints, sorted.
