@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Understood = Callable[..., bool]
 
 
+RELATED_MAX = 5
+"""Other sites that may use the passkeys: as many as every browser reads (WebAuthn Level 3, section 5.11)."""
+
+
 class StepUpGiven(NamedTuple):
     """The parts that are given as Python objects and need no setting."""
 
@@ -145,9 +149,9 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
         return
     if settings.passkey_origins and settings.rp_id is None:
         yield SettingsError(origins.variable, "is set, and SEKISHO_PASSKEY_DOMAIN is not; set that, or unset this")
-    elif not all(_below(host_of(origin), settings.rp_id or "") for origin in settings.passkey_origins):
-        problem = "has one that is neither SEKISHO_PASSKEY_DOMAIN nor below it; browsers would show no passkey there"
-        yield SettingsError(origins.variable, problem)
+    elif len({host_of(origin) for origin in settings.related_origins}) > RELATED_MAX:
+        problem = f"has more than {RELATED_MAX} hosts that are neither SEKISHO_PASSKEY_DOMAIN nor below it; browsers "
+        yield SettingsError(origins.variable, problem + "read no more of them in /.well-known/webauthn")
 
 
 def _unreachable(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
@@ -161,11 +165,6 @@ def _unreachable(settings: Settings, understood: Understood) -> Iterator[Setting
     if any(route.acr > best for route in settings.protect):
         problem = "wants an acr= that no factor in SEKISHO_FACTORS has; add one there"
         yield SettingsError(table.PROTECT.variable, problem)
-
-
-def _below(host: str, domain: str) -> bool:
-    # An Android app has no host: the system checks its signature against the domain.
-    return host in {"", domain} or host.endswith("." + domain)
 
 
 def checks_of_step_up(settings: Settings) -> Iterator[Diagnosis]:

@@ -579,7 +579,8 @@ PASSKEY_DOMAIN: Setting[str | None] = Setting(
 PASSKEY_ORIGINS: Setting[tuple[str, ...]] = Setting(
     name="PASSKEY_ORIGINS",
     example="https://shop.example,https://login.shop.example",
-    meaning="The pages that may ask for a passkey. Unset: `https://` and `PASSKEY_DOMAIN`.",
+    meaning="The pages that may ask for a passkey. Unset: `https://` and `PASSKEY_DOMAIN`. Up to five hosts may be of "
+    "other sites: browsers then ask `https://PASSKEY_DOMAIN/.well-known/webauthn`, which sekisho answers.",
     parse=places.passkey_origins,
     absent=(),
     separator=",",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
 from sekisho.model import FactorClass
@@ -154,6 +155,14 @@ class Settings:
     def account_parts(self) -> int:
         """Of how many parts accounts consist: tenants, and the account's own name."""
         return 1 + max((len(door.tenant) for door in self.doors), default=0)
+
+    @property
+    def related_origins(self) -> tuple[str, ...]:
+        """Pages of other sites that may ask for the domain's passkeys (WebAuthn Level 3, section 5.11)."""
+        domain = self.rp_id or ""
+        hosts = ((origin, urlsplit(origin).hostname or "") for origin in self.passkey_origins)
+        # An Android app has no host: the system checks its signature against the domain.
+        return tuple(origin for origin, host in hosts if host not in {"", domain} and not host.endswith("." + domain))
 
     @property
     def floor(self) -> FactorClass:

@@ -149,6 +149,7 @@ class ProcessWing:
             self.reading.doors.stand_at(keys)
             or self.protected.stand_at(keys)
             or any(key.startswith(mount) for key in keys)
+            or (bool(self.settings.related_origins) and "/.well-known/webauthn" in keys)
         )
 
     def _is_guarded(self, scope: Scope) -> bool:

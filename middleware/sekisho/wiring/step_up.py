@@ -149,6 +149,13 @@ def _passkeys(settings: Settings) -> WebAuthn | None:
     return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
 
 
+def passkey_sites(settings: Settings) -> tuple[str, ...]:
+    """The origins that `/.well-known/webauthn` lists; () where no other site may use the passkeys."""
+    if "webauthn" not in settings.factors or not settings.related_origins:
+        return ()
+    return tuple(origin for origin in settings.passkey_origins if origin.startswith("http"))
+
+
 class StepUpWing:
     """The step-up of one event loop: `issuer` and `routes` are the ports of its endpoint. Closed with the loop."""
 
@@ -205,6 +212,9 @@ class StepUpWing:
             patience=site.patience,
             jitter=site.jitter,
         )
+            site.guard, site.reading, parts, proof_routes, enrolment_pages, patience=site.patience, jitter=site.jitter,
+            passkey_sites=passkey_sites(settings),
+        )  # fmt: skip
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:

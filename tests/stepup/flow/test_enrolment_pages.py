@@ -404,3 +404,34 @@ async def test_an_owner_accepts_only_strong_ways_and_ends_it(site: Site) -> None
     assert (page.status, "your last strong way" in page.body.decode()) == (409, True)
     assert said(await change(client, "/only-strong", token=found["token"], on="no")) == {"done": True}
     assert said(await change(client, "/remove", token=found["token"], id=number)) == {"done": True}
+
+
+async def test_browsers_are_told_which_passkeys_are_left(site: Site) -> None:
+    """The page and the API list the accepted passkeys for the Signal API, so that a removed one is offered no more."""
+    client = await logged_in(site)
+    token = (await listed(client))["token"]
+    asked = said(await change(client, "/webauthn/options", token=token))
+    key = Authenticator(ORIGIN, Ed25519PrivateKey.generate())
+    made = json.loads(key.create(asked["publicKey"]))
+    await change(client, "/webauthn", token=token, state=asked["state"], credential=made)
+    found = await listed(client)
+    user = asked["publicKey"]["user"]["id"]
+    assert found["passkeys"] == {"rpId": "shop.test", "userId": user, "allAcceptedCredentialIds": [made["id"]]}
+    await change(client, "/remove", token=token, id=found["factors"][1]["id"])
+    left = {"rpId": "shop.test", "userId": user, "allAcceptedCredentialIds": []}
+    assert (await listed(client))["passkeys"] == left
+    signal = re.search(r'data-signal="([^"]+)"', (await look(client, HTML)).body.decode())
+    assert signal
+    assert json.loads(signal[1].replace("&#34;", '"')) == left
+
+
+async def test_other_sites_that_may_use_the_passkeys_are_listed_where_browsers_look() -> None:
+    """`/.well-known/webauthn` lists the origins if one is of another site; elsewhere the application answers."""
+    settings = {"factors": "webauthn,totp", "passkey_domain": "shop.test"}
+    origins = "https://shop.test,https://shop.example"
+    related = Site(settings={**settings, "passkey_origins": origins}).client()
+    for _ in range(3):  # a path that is not ours would be remembered
+        found = await look(related, path="/.well-known/webauthn")
+        assert json.loads(found.body) == {"origins": origins.split(",")}
+        assert found.header(b"content-type") == b"application/json"
+    assert (await look(Site(settings=settings).client(), path="/.well-known/webauthn")).body == b"None"

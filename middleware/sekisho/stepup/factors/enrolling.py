@@ -181,6 +181,12 @@ class Enrolling:
         """The makers of the owner's passkeys by enrolment, as far as they are known. For display alone."""
         return {one.id: maker(credential.public_key) for one, credential in self._cabinet.open(owner)}
 
+    def accepted_passkeys(self, owner: AccountOwner) -> dict[str, Any] | None:
+        """The owner's passkeys for the browser's Signal API; None if the site offers no passkeys."""
+        if self._web is None:
+            return None
+        return self._web.accepted(owner.account_id, [credential for _, credential in self._cabinet.open(owner)])
+
     async def recovery(self, owner: AccountOwner) -> Sheet:
         """Return ten new codes. The codes of an older sheet are invalid from then on.
 

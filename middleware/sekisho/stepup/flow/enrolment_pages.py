@@ -7,6 +7,7 @@ enrolled yet, mail can serve as the proof; the owner is told of every change.
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
@@ -135,15 +136,17 @@ class EnrolmentPages:
     def _overview(self, call: PageCall, owner: AccountOwner, notice: str = "", status: int = 200) -> Answer:
         _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
         responses, factors = self._parts.responses, self._proving.factors.names
+        passkeys = self._proving.enrolling.accepted_passkeys(owner)
         only_strong = self._proving.factors.requirements.is_only_strong(owner)
         if not prefers_page(call.headers):
             listed = [_described(one) for one in self._listed(owner)]
-            members = {"factors": listed, "only_strong": only_strong, "token": token}
+            members = {"factors": listed, "only_strong": only_strong, "passkeys": passkeys, "token": token}
             return self._with_holder(call, responses.json(call.headers, 200, members))
         page = responses.pages.manage(
             language_of(call.headers),
             enrolments=self._listed(owner),
             only_strong=only_strong,
+            signal=json.dumps(passkeys) if passkeys else "",
             token=token,
             factors=factors,
             notice=notice,

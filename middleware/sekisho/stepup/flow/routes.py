@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 BUSY_US = 3_000_000
 
 
+WELL_KNOWN = "/.well-known/webauthn"
+"""Where browsers look for other sites that may use a domain's passkeys (WebAuthn Level 3, section 5.11.1)."""
+
 FOREIGN_SITE = (
     "a post to the pages below SEKISHO_MOUNT came from another site and was refused: if that site is yours, name its "
     "origin in SEKISHO_ORIGINS [SEK053]"
@@ -49,6 +52,9 @@ class PageRoutes:
 
     Args:
         served: further pages; None for those that a site without factors does not have.
+        proof_routes: checks proofs.
+        enrolment_pages: the account owner's page. Both None where there are no factors.
+        passkey_sites: the origins that may use the domain's passkeys, if some are of other sites.
     """
 
     def __init__(
@@ -60,12 +66,14 @@ class PageRoutes:
         *,
         patience: Patience,
         jitter: Callable[[], float],
+        passkey_sites: tuple[str, ...] = (),
     ) -> None:
         self._guard = guard
         self._reading = reading
         self._parts = parts
         self._patience = patience
         self._jitter = jitter
+        self._passkey_sites = passkey_sites
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
         self._routes["GET", "/sekisho.js"] = self._module
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
@@ -76,10 +84,17 @@ class PageRoutes:
                 self._routes.update(pages.routes)
 
     def finds(self, scope: Scope) -> bool:
-        """Whether a request is for a page under the mount."""
-        return scope["type"] == "http" and under(scope, self._parts.mount) is not None
+        """Whether a request is for a page under the mount, or for the list of sites that may use the passkeys."""
+        return scope["type"] == "http" and (under(scope, self._parts.mount) is not None or self._asks_for_sites(scope))
+
+    def _asks_for_sites(self, scope: Scope) -> bool:
+        is_there = bool(self._passkey_sites) and scope["method"] == "GET"
+        return is_there and scope["path"].removeprefix(scope.get("root_path", "")) == WELL_KNOWN
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, *, guarded: App) -> None:
+        if self._asks_for_sites(scope):
+            sites = self._parts.responses.json(scope["headers"], 200, {"origins": self._passkey_sites})
+            return await send_answer(send, sites)
         by_name = headers_by_name(scope["headers"])
         try:
             answer = await self._answered(scope, by_name, receive, send, guarded)

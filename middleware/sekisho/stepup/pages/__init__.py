@@ -225,6 +225,7 @@ class Pages:
         factors: tuple[str, ...],
         nonce: str,
         only_strong: bool = False,
+        signal: str = "",
         notice: str = "",
     ) -> Page:
         """An owner's factors. Only for a client that has just proved to be the owner.
@@ -236,6 +237,7 @@ class Pages:
             factors: the factors that the site offers.
             nonce: as for `step_up`.
             only_strong: whether the owner refuses weaker factors.
+            signal: JSON for `PublicKeyCredential.signalAllAcceptedCredentials`; empty without passkeys.
             notice: `added`, `removed`, `changed`, `failed`, `full`, `needed`, or empty.
         """
         return self._page(
@@ -244,6 +246,7 @@ class Pages:
             nonce,
             enrolments=enrolments,
             only_strong=only_strong,
+            signal=signal,
             token=token,
             factors=factors,
             notice=notice,

@@ -45,6 +45,12 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
   });
 }
 
+// The owner's page: passkeys that were removed here disappear from the browser's own list too.
+const listed = document.querySelector("[data-signal]");
+if (listed && window.PublicKeyCredential?.signalAllAcceptedCredentials) {
+  PublicKeyCredential.signalAllAcceptedCredentials(JSON.parse(listed.dataset.signal)).catch(() => {});
+}
+
 // A second click would show the same code once more. Buttons are switched off after the form has left: one that is off
 // before it would keep the form from leaving at all.
 for (const form of document.querySelectorAll("form:not([data-passkey])")) {

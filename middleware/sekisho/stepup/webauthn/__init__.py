@@ -230,6 +230,18 @@ class WebAuthn:
             refuse("signature")
         return _with_count(credential, shown.user_handle, data.sign_count)
 
+    def accepted(self, account_id: str, credentials: Sequence[Credential]) -> dict[str, Any]:
+        """The account's passkeys for the Signal API: the owner's device hides those that were removed here.
+
+        Only for an owner who has shown a proof: the list names real passkeys without decoys.
+        """
+        handle = credentials[0].user_handle if credentials else self._user_handle(account_id)
+        return {
+            "rpId": self._rp_id,
+            "userId": bytes_to_base64url(handle),
+            "allAcceptedCredentialIds": [bytes_to_base64url(credential.id) for credential in credentials],
+        }
+
     def _user_handle(self, account_id: str) -> bytes:
         name = utf8(account_id)
         return blake2b(name, key=self._key, digest_size=32, person=b"passkey user").digest()
