@@ -99,10 +99,8 @@ async def test_an_owner_who_accepts_only_strong_ways_asks_the_operator() -> None
 
 
 async def test_a_new_sheet_begins_no_recovery() -> None:
-    """A sheet of less than 72 hours begins no recovery: it may be a thief's."""
-    site = Site()
-    await site.passkey()
-    site.settle()
+    """A sheet of less than 72 hours begins no recovery, also where it replaced an old one: it may be a thief's."""
+    site, _ = await with_a_passkey()
     sheet = await site.enrolling.recovery(await site.owner())
     assert await begun(site, sheet.codes[0]) == ""
     site.settle()

@@ -17,7 +17,7 @@ from sekisho.cli.owners.common import opened, settings
 from sekisho.cli.progress import drawing
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import enrolment_binding
-from sekisho.stepup.factors import recovery, totp
+from sekisho.stepup.factors import recovery, strong_only, totp
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PURPOSES", "RewrapCounts", "arguments", "rewrap", "run"]
 
-PURPOSES = {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"}
+PURPOSES = {
+    "totp": totp.PURPOSE,
+    "recovery": recovery.PURPOSE,
+    "webauthn": b"webauthn",
+    strong_only.KIND: strong_only.PURPOSE,
+}
 """The seal's purpose for each kind of enrolment."""
 
 

@@ -251,14 +251,14 @@ class Enrolling:
         return enrolment
 
     async def _replaced(self, owner: AccountOwner, old: Enrolment) -> Sheet | None:
-        sheet = self._codes.fresh(account=owner.account_id, enrolment=old.id)
+        sheet = self._codes.fresh(account=owner.account_id, enrolment=old.id, now_s=self._now_s())
         return sheet if await self._owners.replace(old.id, old.sealed, sheet.sealed) else None
 
     async def _first_sheet(self, owner: AccountOwner) -> Sheet | None:
         # The id is derived from the account. Of two requests at once only one can store it, so there are never two
         # sheets.
         enrolment = self._keys.of(b"recovery sheet", owner.account_id).hex()
-        sheet = self._codes.fresh(account=owner.account_id, enrolment=enrolment)
+        sheet = self._codes.fresh(account=owner.account_id, enrolment=enrolment, now_s=self._now_s())
         try:
             kept = Enrolment(enrolment, "recovery", "", self._now_s(), sheet.sealed)
             await self._owners.enrol(owner.account_id, kept)

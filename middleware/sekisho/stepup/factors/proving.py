@@ -18,7 +18,7 @@ from sekisho.stepup.factors.codes import Codes
 from sekisho.stepup.factors.lost_factor import LostFactor
 from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
-from sekisho.stepup.factors.requirements import LOG_IN, Requirements, Strictness, is_settled, settled
+from sekisho.stepup.factors.requirements import LOG_IN, MANAGE, Requirements, Strictness, is_settled, settled
 from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import DIGITS, Totp
 
@@ -205,7 +205,7 @@ class Factors:
         allowed = await self._limits.early(trial, guess, exists=owner.contact is not None)
         # A right proof of a weaker class must not wait for the run: waiting would tell that it is right.
         allowed &= self._accepts(owner, shown.factor, demand)
-        right = await factor.match(trial, _usable(owner, demand, now_s), shown, bound_to, now_s)
+        right = await factor.match(trial, self._usable(owner, demand, now_s), shown, bound_to, now_s)
         if right and allowed:
             return Early(trial, now_s)
         if guess is not None:
@@ -259,7 +259,7 @@ class Factors:
         now_s = int(self._clock_s()) if now_s is None else now_s
         if not self._accepts(owner, shown.factor, demand):
             trial = trial._replace(behind_right_secret=False)
-        usable = _usable(owner, demand, now_s)
+        usable = self._usable(owner, demand, now_s)
         proof = await factor.accept(trial, usable, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._limits.proved(owner.counted_by)
@@ -283,7 +283,8 @@ class Factors:
             return
         if not (self._lost.may_begin(owner, now_s) and _reachable(owner, self._lost.by)):
             trial = trial._replace(behind_right_secret=False)
-        proof = await self._by_recovery_code(trial, settled(owner, now_s), ShownFactor(RECOVERY, typed), b"", now_s)
+        usable = self._usable(owner, MANAGE, now_s)
+        proof = await self._by_recovery_code(trial, usable, ShownFactor(RECOVERY, typed), b"", now_s)
         await self._lost.send(trial, owner, proved=proof is not None, now_s=now_s)
 
     async def confirm_recovery(self, trial: CodeTrial, owner: AccountOwner, typed: str) -> Reset | None:
@@ -292,6 +293,18 @@ class Factors:
         Raises `StoreUnavailable` and `OwnersError`.
         """
         return await self._lost.confirm(trial, owner, typed, now_s=int(self._clock_s()))
+
+    def _usable(self, owner: AccountOwner, demand: Demand, now_s: int) -> AccountOwner:
+        """The owner with the factors that count for this purpose."""
+        if not demand.settled:
+            return owner
+        sheet = next(iter(owner.of_kind(RECOVERY)), None)
+        number, sealed = (sheet.id, sheet.sealed) if sheet else ("", None)
+        made_s = self._recovery.made_s(sealed, account=owner.account_id, enrolment=number)
+        usable = settled(owner, now_s)
+        if is_settled(made_s, now_s):
+            return usable
+        return usable._replace(enrolments=tuple(one for one in usable.enrolments if one.kind != RECOVERY))
 
     def _accepts(self, owner: AccountOwner, factor: str, demand: Demand) -> bool:
         return self.requirements.accepts(owner, factor, demand, int(self._clock_s()))
@@ -350,7 +363,7 @@ class Factors:
         if left is None:
             return None
         self._sender.factor_changed(owner, RECOVERY, "used")
-        return Proof(shown.factor, left, _is_settled(owner, enrolment, now_s))
+        return Proof(shown.factor, left, bool(self._usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
 
     def _store(self, owner: AccountOwner) -> tuple[str, _Shelf]:
         enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")
@@ -372,10 +385,6 @@ class _Shelf:
 
     async def swap(self, old: bytes, new: bytes) -> bool:
         return await self._owners.replace(self._enrolment, old, new)
-
-
-def _usable(owner: AccountOwner, demand: Demand, now_s: int) -> AccountOwner:
-    return settled(owner, now_s) if demand.settled else owner
 
 
 def _is_settled(owner: AccountOwner, enrolment_id: str, now_s: int) -> bool:

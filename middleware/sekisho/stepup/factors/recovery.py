@@ -34,6 +34,7 @@ SYMBOLS = 16  # of five bits each
 GROUP = 4
 _KEY_BYTES = 32
 _DIGEST_BYTES = 16
+_TIME_BYTES = 8
 _SWAPS_MAX = CODES + 4  # a swap fails when another request uses one of the ten codes or seals the set anew
 
 
@@ -64,18 +65,25 @@ class Sheet(NamedTuple):
 
 
 class _Set(NamedTuple):
-    """The sealed content: the hash's key, and the digest of each unused code."""
+    """The sealed content: the hash's key, the digest of each unused code, and the time when the codes were made.
+
+    A new sheet takes the row of the older one, whose time of creation would let it pass for old. Earlier versions read
+    the eight bytes at the end as one more digest, which no code has.
+    """
 
     key: bytes
     digests: tuple[bytes, ...]
+    made_s: int = 0
 
     def packed(self) -> bytes:
-        return self.key + b"".join(self.digests)
+        return self.key + b"".join(self.digests) + self.made_s.to_bytes(_TIME_BYTES)
 
     @classmethod
     def of(cls, data: bytes) -> _Set:
-        starts = range(_KEY_BYTES, len(data), _DIGEST_BYTES)
-        return cls(data[:_KEY_BYTES], tuple(data[start : start + _DIGEST_BYTES] for start in starts))
+        has_time = (len(data) - _KEY_BYTES) % _DIGEST_BYTES == _TIME_BYTES
+        end = len(data) - _TIME_BYTES if has_time else len(data)
+        digests = tuple(data[start : start + _DIGEST_BYTES] for start in range(_KEY_BYTES, end, _DIGEST_BYTES))
+        return cls(data[:_KEY_BYTES], digests, int.from_bytes(data[end:]))
 
     def without(self, code: str) -> _Set | None:
         """Return the set without this code; None if the code is not in it. All digests are compared."""
@@ -95,16 +103,20 @@ class RecoveryCodes:
         self._limits = limits
         self._nobodys = self.fresh(account="", enrolment="").sealed
 
-    def fresh(self, *, account: str, enrolment: str) -> Sheet:
-        """Make ten new codes. They replace an older set."""
+    def fresh(self, *, account: str, enrolment: str, now_s: int = 0) -> Sheet:
+        """Make ten new codes. They replace an older set. `now_s`: Unix time in seconds."""
         codes = [symbols(secrets.randbits(5 * SYMBOLS), SYMBOLS) for _ in range(CODES)]
         key = secrets.token_bytes(_KEY_BYTES)
-        kept = _Set(key, tuple(_digest(key, code) for code in codes))
+        kept = _Set(key, tuple(_digest(key, code) for code in codes), now_s)
         return Sheet(tuple(map(_grouped, codes)), self._sealed(kept, enrolment_binding(account, enrolment)))
 
     def left(self, sealed: bytes, *, account: str, enrolment: str) -> int:
         """Count the unused codes."""
         return len(self._opened(sealed, enrolment_binding(account, enrolment)).digests)
+
+    def made_s(self, sealed: bytes | None, *, account: str, enrolment: str) -> int:
+        """When the codes were made, Unix time in seconds; 0 for codes of earlier versions, and where there are none."""
+        return self._opened(sealed, enrolment_binding(account, enrolment)).made_s
 
     async def accept(self, trial: CodeTrial, enrolment: str, store: RecoveryStore, typed: str) -> int | None:
         """Use up a code; return the number of codes left, or None if it proves nothing.
