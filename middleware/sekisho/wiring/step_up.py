@@ -211,10 +211,8 @@ class StepUpWing:
             (proof_routes, enrolment_pages, notice_pages),
             patience=site.patience,
             jitter=site.jitter,
-        )
-            site.guard, site.reading, parts, proof_routes, enrolment_pages, patience=site.patience, jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
-        )  # fmt: skip
+        )
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:

@@ -52,8 +52,6 @@ class PageRoutes:
 
     Args:
         served: further pages; None for those that a site without factors does not have.
-        proof_routes: checks proofs.
-        enrolment_pages: the account owner's page. Both None where there are no factors.
         passkey_sites: the origins that may use the domain's passkeys, if some are of other sites.
     """
 
