@@ -11,7 +11,7 @@ the run has ended, each exactly once: by the run's worker, or by the next proof 
 For the codes of an app, whose secret stays the same, this is not enough: at ten an hour, a patient attacker with the
 password hits one of three valid steps in a million with a chance of one in four within a year. So attempts without a
 proof between them add up, to a hundred (NIST SP 800-63B-4, 3.2.2). After that the account's app is stopped until the
-owner shows another proof that cannot be guessed, or enrols a new app.
+owner shows a passkey, or has the factors reset. A weaker proof is not accepted in its place.
 """
 
 from __future__ import annotations
