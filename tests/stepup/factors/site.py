@@ -68,7 +68,11 @@ class Notes(Senders):
 
 class Site:
     def __init__(
-        self, mailer: Mailer | None = None, service: Service | None = None, strictness: Strictness = NORMAL
+        self,
+        mailer: Mailer | None = None,
+        service: Service | None = None,
+        strictness: Strictness = NORMAL,
+        names: tuple[str, ...] = EVERY,
     ) -> None:
         self.clock = Clock()
         self.vault_clock = Ticking()
@@ -84,7 +88,7 @@ class Site:
         web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
         secrets = tuple(SECRETS)
         self.factors = Factors(
-            EVERY,
+            names,
             self.owners,
             self.vault,
             secrets,

@@ -248,6 +248,42 @@ async def test_a_route_may_ask_for_more_than_the_account_has() -> None:
     assert await site.shown("totp", site.code(app), demand=PROTECTED) == Proof("totp")
 
 
+@pytest.mark.parametrize(
+    ("names", "floor", "demand", "counts"),
+    [
+        (("totp",), FactorClass.SENT, Demand(), True),
+        (("totp",), FactorClass.SENT, MANAGE, True),
+        (("totp",), FactorClass.SENT, PROTECTED, True),
+        (("totp",), FactorClass.SENT, Demand(FactorClass.APP, settled=True), False),
+        (("totp",), FactorClass.APP, Demand(), False),
+        (("totp", "webhook"), FactorClass.SENT, Demand(), False),
+    ],
+)
+async def test_where_no_codes_are_sent_a_recovery_code_replaces_an_app(
+    names: tuple[str, ...], floor: FactorClass, demand: Demand, counts: bool
+) -> None:
+    """Without mail or messages nothing else replaces a lost app; a route or a floor that wants an app still does."""
+    site = Site(strictness=Strictness(floor), names=names)
+    await site.app()
+    sheet = await site.enrolling.recovery(await site.owner())
+    site.settle()
+    assert (await site.shown("recovery", sheet.codes[0], demand=demand) is not None) is counts
+
+
+async def test_where_no_codes_are_sent_a_recovery_code_replaces_no_passkey() -> None:
+    """Not even there does a code that a phishing page can relay stand for a passkey, nor for an owner's choice."""
+    site = Site(names=("webauthn", "totp"))
+    await site.app()
+    sheet = await site.enrolling.recovery(await site.owner())
+    site.settle()
+    await site.enrolling.only_strong(await site.owner(), on=True)
+    assert await site.shown("recovery", sheet.codes[0]) is None
+    await site.enrolling.only_strong(await site.owner(), on=False)
+    await site.passkey()
+    site.settle()
+    assert await site.shown("recovery", sheet.codes[0], challenge=b"p" * 16) is None
+
+
 async def test_a_factor_that_the_site_no_longer_has_counts_for_nothing() -> None:
     """An enrolled kind that the site does not name raises nothing: nobody could show it."""
     site = Site()

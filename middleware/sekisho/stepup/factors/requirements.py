@@ -70,13 +70,14 @@ class Requirements:
         self._floor: Final = strictness.floor
         self.totp_drift: Final = strictness.totp_drift
         self._strong_only: Final = strong_only
+        # A site that sends no codes has no second way to replace a lost app: without this, its owner would stay out.
+        sends = FactorClass.SENT in {CLASS_OF[name] for name in names}
+        self._instead_of_app: Final = None if sends else FactorClass.RECOVERY
         self._best: Final = max((CLASS_OF[name] for name in names), default=FactorClass.NONE)
 
     def needed(self, owner: AccountOwner, demand: Demand, now_s: int) -> FactorClass:
         """The weakest class that proves this account for this purpose. `now_s`: Unix time in seconds."""
-        own = self.own(owner, now_s)
-        floor = min(self._floor, own) if demand.begins else self._floor
-        return max(own, floor, demand.least)
+        return self._least(self.own(owner, now_s), demand)
 
     def own(self, owner: AccountOwner, now_s: int) -> FactorClass:
         """The strongest class that the account has enrolled and that is no longer held back, or its owner's floor."""
@@ -89,7 +90,18 @@ class Requirements:
 
     def accepts(self, owner: AccountOwner, factor: str, demand: Demand, now_s: int) -> bool:
         """Whether a proof by this factor counts for this purpose."""
-        return CLASS_OF.get(factor, FactorClass.NONE) >= self.needed(owner, demand, now_s)
+        return self.suffices(owner, CLASS_OF.get(factor, FactorClass.NONE), demand, now_s)
+
+    def suffices(self, owner: AccountOwner, shown: FactorClass, demand: Demand, now_s: int) -> bool:
+        """Whether a proof of this class counts for this purpose."""
+        own = self.own(owner, now_s)
+        if shown is self._instead_of_app and own is FactorClass.APP and not self.is_only_strong(owner):
+            own = shown
+        return shown >= self._least(own, demand)
+
+    def _least(self, own: FactorClass, demand: Demand) -> FactorClass:
+        floor = min(self._floor, own) if demand.begins else self._floor
+        return max(own, floor, demand.least)
 
     def _settled(self, owner: AccountOwner, now_s: int) -> list[FactorClass]:
         usable = (one for one in settled(owner, now_s).factors if one.kind in self._names)

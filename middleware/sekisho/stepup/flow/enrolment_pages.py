@@ -117,7 +117,8 @@ class EnrolmentPages:
             return await self._question(call, binding)
         owner = await self._proving.factors.owner(binding.account)
         # A worker of an earlier version may have taken a weaker proof, or a stronger factor has just come of age.
-        if binding.proved_by < self._proving.factors.requirements.needed(owner, MANAGE, int(self._guard.now_s())):
+        now_s = int(self._guard.now_s())
+        if not self._proving.factors.requirements.suffices(owner, binding.proved_by, MANAGE, now_s):
             return await self._question(call, binding)
         return owner
 
