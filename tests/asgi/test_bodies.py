@@ -98,13 +98,16 @@ async def test_a_compressed_body_reaches_the_application_compressed() -> None:
 
 
 async def test_what_is_no_door_is_not_touched_at_all() -> None:
-    """Elsewhere than at doors the application gets the server's own scope, receive and send."""
+    """Elsewhere than at doors the application gets the server's own scope, receive and send.
+
+    A sample of forms is looked at: `test_unnamed_doors.py`.
+    """
     given_: list[Any] = []
 
     async def app(*ends: Any) -> None:
         given_.extend(ends)
 
-    line, scope = Line([]), http("/report")
+    line, scope = Line([]), http("/report", headers=[(b"content-type", b"text/plain")])
     await guarded(app)(scope, line.receive, line.send)
 
     assert given_[0] is scope

@@ -51,7 +51,7 @@ from sekisho.model import (
 )
 from sekisho.model.value import Value
 from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials, read_operation
-from sekisho.read.request import HARMLESS, announces_body, headers_by_name, may_hide_body, read_headers
+from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Caps, Routes, Stale, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Answers, Events, RefusalLog
@@ -159,6 +160,7 @@ class Endpoint(Keeper):
         admission: the strangers' attempts that are in the application.
         queue: where strangers wait for a place in the application.
         asker: recognises the browser that asked for a code; None where no door takes codes.
+        unnamed: looks for doors that nobody named; None where it does not.
         step_up: asks for work and proofs; None where the guard only refuses.
         routes: the pages below the mount; None where `step_up` is.
         caps: sums amounts at protected routes; None where no route has a cap.
@@ -181,6 +183,7 @@ class Endpoint(Keeper):
         admission: Admission,
         queue: PlaceQueue,
         asker: AskerCookie | None = None,
+        unnamed: UnnamedDoors | None = None,
         step_up: StepUp | None = None,
         routes: Routes | None = None,
         caps: Caps | None = None,
@@ -190,6 +193,7 @@ class Endpoint(Keeper):
         self._admission = admission
         self._queue = queue
         self._asker = asker
+        self._unnamed = unnamed
         self._guard = guard
         self._reading = reading
         self._renderer = renderer
@@ -213,7 +217,7 @@ class Endpoint(Keeper):
         except Unreadable:
             return self._stray(scope, request, receive, send)
         if door is None:
-            return self._elsewhere(scope, request, receive, send)
+            return self._elsewhere(scope, request, by_name, receive, send)
         return self._at_door(door, scope, request, by_name, receive, send)
 
     async def _at_door(
@@ -275,7 +279,9 @@ class Endpoint(Keeper):
         shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
         return shows and self._step_up.earns_look(context)
 
-    async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
+    async def _elsewhere(
+        self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
         if self._routes is not None and self._routes.finds(request):
             return await self._routes.serve(request, receive, send, guarded=self)
@@ -288,13 +294,14 @@ class Endpoint(Keeper):
                 return None
             receive = body_reader.replay
             if has_body and (door := self._reading.doors.find(request, has_body=True)):
-                by_name = headers_by_name(request["headers"])
                 return await self._at_door(door, scope, request, by_name, receive, send)
         stale = self._step_up.stale(request, has_body=has_body) if self._step_up is not None else None
         if stale is not None and self.mode is Mode.ENFORCE:
             return await self._ask_for_proof(request, receive, send, stale)
         if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
             return await self._counted(self._caps, scope, request, receive, send)
+        if self._unnamed is not None and self._unnamed.wants(by_name):
+            receive, send = self._unnamed.watch(scope, by_name, receive, send)
         return await self._app(scope, receive, send)
 
     def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -14,6 +14,10 @@ PATHS_MAX: Final = 4_096
 PATH_CHARS_MAX: Final = 256  # with PATHS_MAX this bounds the memory that strangers can fill to a few megabytes
 RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 
+_NONE: Final[frozenset[str | None]] = frozenset()
+_LOOKS: Final[frozenset[str | None]] = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", None})  # None: a WebSocket
+_USUAL: Final[frozenset[str | None]] = _LOOKS | {"POST", "PUT", "PATCH", "DELETE"}
+
 
 @final
 class FastPath:
@@ -25,26 +29,30 @@ class FastPath:
     Args:
         is_ours: whether a request's path could be that of a door, a protected route or one of the guard's own pages,
             read as leniently as any router reads it.
+        samples: how many requests that may have a body do not pass, of each path: they are looked at.
     """
 
-    __slots__ = ("_is_ours", "_known")
+    __slots__ = ("_is_ours", "_known", "_sampled", "_samples")
 
-    def __init__(self, is_ours: Callable[[Scope], bool]) -> None:
+    def __init__(self, is_ours: Callable[[Scope], bool], *, samples: int = 0) -> None:
         self._is_ours = is_ours
-        # Decoded path → the raw path (some routers read that instead), and whether it may lead to a guarded route.
-        self._known: dict[str, tuple[bytes | None, bool]] = {}
+        self._samples = samples
+        # Decoded path → the raw path (some routers read that instead), and the methods of requests that pass.
+        self._known: dict[str, tuple[bytes | None, frozenset[str | None]]] = {}
+        self._sampled: dict[str, int] = {}
 
     def passes(self, scope: Scope) -> bool:
         """Whether this request certainly does not concern the guard. The first request for a path is never certain."""
-        path = scope.get("path")
-        if not path:  # a lifespan has none
-            return False
-        raw = scope.get("raw_path")
-        known = self._known.get(path)
-        if known is not None and known[0] == raw:
-            return not (known[1] or scope.get("root_path"))
-        if not scope.get("root_path"):
-            self._remember(scope, path, raw)
+        known = self._known.get(scope.get("path"))
+        if known is not None:
+            raw, passing = known
+            if raw == scope.get("raw_path"):
+                if scope.get("method") in passing:
+                    return not scope.get("root_path")
+                self._sample(scope["path"], raw)
+                return False
+        if scope.get("path") and not scope.get("root_path"):  # a lifespan has none
+            self._remember(scope, scope["path"], scope.get("raw_path"))
         return False
 
     def _remember(self, scope: Scope, path: str, raw: bytes | None) -> None:
@@ -52,4 +60,17 @@ class FastPath:
             return
         if len(self._known) >= PATHS_MAX:
             self._known.clear()
-        self._known[path] = raw, self._is_ours(scope)
+            self._sampled.clear()
+        passing = _LOOKS if self._samples else _USUAL
+        self._known[path] = raw, _NONE if self._is_ours(scope) else passing
+        if scope.get("method") not in _LOOKS:
+            self._sample(path, raw)
+
+    def _sample(self, path: str, raw: bytes | None) -> None:
+        """Count a request of a path that is looked at; after enough of them all pass."""
+        if self._known[path][1] is not _LOOKS:
+            return
+        self._sampled[path] = count = self._sampled.get(path, 0) + 1
+        if count >= self._samples:
+            self._known[path] = raw, _USUAL
+            del self._sampled[path]

@@ -393,6 +393,20 @@ UNSEEN_SUCCESS: Final = Hazard(
     "Owners are charged like attackers until they are refused, and behind a step-up none gets in.",
     "SEKISHO_LOGIN=POST /login form:username,password success=RULE",
 )
+UNNAMED_DOOR: Final = Hazard(
+    "SEK081",
+    Severity.DANGER,
+    "a password came to a path that is no door",
+    "Guesses at that route are not counted, and a success there makes no device known.",
+    "SEKISHO_LOGIN=POST /PATH form:ACCOUNT,PASSWORD",
+)
+UNNAMED_SESSION: Final = Hazard(
+    "SEK082",
+    Severity.ADVICE,
+    "a session was set at a path that is no door",
+    "If the route logs somebody in, guesses there are not counted.",
+    "SEKISHO_LOGIN=POST /PATH form:ACCOUNT,PASSWORD",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -449,5 +463,7 @@ HAZARDS: Final = (
     UNGUARDED_FORM,
     HALF_LOG_IN,
     UNSEEN_SUCCESS,
+    UNNAMED_DOOR,
+    UNNAMED_SESSION,
 )
 """Every hazard, by number."""

@@ -258,6 +258,7 @@ class LoopWing:
             admission=self._admission,
             queue=self._queue,
             asker=self._asker(),
+            unnamed=process.unnamed,
             step_up=step_up.issuer if step_up else None,
             routes=step_up.routes if step_up else None,
             caps=step_up.caps if step_up else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sekisho.asgi.endpoint import Reading
 from sekisho.asgi.examination import Examination, Known
 from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
+from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, missing_routes
 from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
@@ -107,7 +109,8 @@ class ProcessWing:
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.protected = as_doors(settings.protect)
-        self.fast_path = FastPath(self._is_ours)
+        self.unnamed = UnnamedDoors(partial(counts.add, "", "unnamed_door"))
+        self.fast_path = FastPath(self._is_ours, samples=SAMPLES)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.clock_s = StoreClock(clocks.wall_s)
         self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
@@ -205,7 +208,7 @@ class ProcessWing:
 
     def _diagnoses(self) -> list[Diagnosis]:
         untold = () if self.given.session_account is not None else checks_without_session_account(self.settings)
-        return [*self.settings.diagnoses, *untold]
+        return [*self.settings.diagnoses, *untold, *self.unnamed.diagnoses()]
 
     def _attempts(self) -> dict[str, int]:
         """The number of this process's events at each door since the start."""

@@ -1,0 +1,145 @@
+"""Doors that nobody named: passwords that come to a path that is no door, and sessions that are set there.
+
+Such a route is open beside the guarded one. A sample of the requests with a body is looked at as it streams past, up to
+a few kilobytes. A log line names the path once, and nothing of the content.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Final, final
+
+from sekisho.model import hazards
+from sekisho.read.set_cookies import set_cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sekisho.asgi.types import Message, Receive, Scope, Send
+    from sekisho.model.diagnosis import Diagnosis
+
+log = logging.getLogger("sekisho")
+
+SAMPLES: Final = 8  # of each path, until it is forgotten
+METHOD_CHARS_MAX: Final = 16
+BYTES_MAX: Final = 4_096  # of a body; forms are shorter
+FOUND_MAX: Final = 32  # paths; strangers can invent more
+STEPS_MAX: Final = 8  # of a path that is shown
+TEMPLATE_CHARS_MAX: Final = 256
+
+_FOUND: Final = {
+    True: "%s: a body with a password field came to a path that is no door, so guesses there are not counted [SEK081]",
+    False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open [SEK082]",
+}
+
+_FIELD: Final = re.compile(
+    rb"(?:^|[&\"' ;])[\w.\[-]{0,24}?(?:password|passwd|passwort|pwd)[\w.\]-]{0,16}(?:=|\"[ \t]{0,8}[:\r])",
+    re.IGNORECASE,
+)
+_KINDS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json")
+# Anything else could be the name of an account. These words say what a route does.
+_WORDS: Final = frozenset(
+    {
+        *("account", "accounts", "admin", "api", "app", "auth", "authenticate", "authn", "confirm"),
+        *("console", "create", "identity", "json", "login", "log-in", "logon", "me", "oauth", "password"),
+        *("passwords", "register", "registration", "reset", "rest", "rpc", "session", "sessions"),
+        *("signin", "sign-in", "signup", "sign-up", "sso", "token", "tokens", "user", "users", "v1", "v2"),
+        *("v3", "verify", "web"),
+    }
+)
+
+
+@final
+class UnnamedDoors:
+    """The findings of this process, shared by its event loops.
+
+    Args:
+        count: counts a finding by the word for its kind.
+    """
+
+    def __init__(self, count: Callable[[str], object]) -> None:
+        self._count = count
+        self._found: dict[str, bool] = {}  # the route as shown → whether a password came there
+
+    def diagnoses(self) -> Iterator[Diagnosis]:
+        """The findings for `sekisho doctor`."""
+        for place, is_password in list(self._found.items()):
+            if is_password:
+                yield hazards.UNNAMED_DOOR.found(f"SEKISHO_LOGIN: passwords come to {place}, which is no door")
+            else:
+                yield hazards.UNNAMED_SESSION.found(f"SEKISHO_LOGIN: sessions are set at {place}, which is no door")
+
+    def wants(self, by_name: dict[bytes, bytes]) -> bool:
+        """Whether to look at a request: it has a body of a kind that may be a form."""
+        kind = by_name.get(b"content-type", b"").lower()
+        return kind.startswith(_KINDS) and len(self._found) < FOUND_MAX
+
+    def watch(self, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """`receive` and `send` that look at what streams past."""
+        look = _Look(self, scope, by_name.get(b"cookie", b""), receive, send)
+        return look.receive, look.send
+
+    def saw(self, scope: Scope, *, is_password: bool) -> None:
+        """Report a route, once, and again if a password comes where only a session was seen."""
+        place = f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope)}"
+        known = self._found.get(place)
+        if len(self._found) >= FOUND_MAX or known or known is is_password:
+            return
+        self._found[place] = is_password
+        self._count("password" if is_password else "session")
+        log.warning(_FOUND[is_password], place)
+
+
+@final
+class _Look:
+    """One request that is looked at."""
+
+    __slots__ = ("_bytes", "_cookies", "_doors", "_ended", "_receive", "_scope", "_send")
+
+    def __init__(self, doors: UnnamedDoors, scope: Scope, cookies: bytes, receive: Receive, send: Send) -> None:
+        self._doors = doors
+        self._scope = scope
+        self._cookies = cookies
+        self._receive = receive
+        self._send = send
+        self._bytes = b""
+        self._ended = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if len(self._bytes) < BYTES_MAX:
+            self._bytes += message.get("body", b"")[: BYTES_MAX - len(self._bytes)]
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._ended:
+            self._ended = True
+            self._judge(message)
+        await self._send(message)
+
+    def _judge(self, start: Message) -> None:
+        # Where there is no route, anybody can send a password.
+        if start["status"] in {404, 405}:
+            return
+        if _FIELD.search(self._bytes) is not None:
+            self._doors.saw(self._scope, is_password=True)
+        elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
+            self._doors.saw(self._scope, is_password=False)
+
+    def _sets_session(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether the answer sets a cookie that is called a session, and that the client did not have."""
+        return any(
+            cookie.is_called_session and cookie.name.encode("latin-1") + b"=" not in self._cookies
+            for cookie in set_cookies(headers)
+        )
+
+
+def shown_path(scope: Scope) -> str:
+    """The framework's own template of the route; else the path, with `*` for what may be an account or a key."""
+    template = getattr(scope.get("route"), "path", None) or scope.get("path_template")
+    if isinstance(template, str):  # of FastAPI and Litestar, once they have routed the request
+        return template[:TEMPLATE_CHARS_MAX]
+    steps = str(scope["path"]).strip("/").split("/")
+    shown = "/".join(step if step.lower() in _WORDS or not step else "*" for step in steps[:STEPS_MAX])
+    return f"/{shown}/…" if len(steps) > STEPS_MAX else f"/{shown}"

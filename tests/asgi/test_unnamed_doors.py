@@ -1,0 +1,115 @@
+"""Doors that nobody named are reported once each, by their route and never by their content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.asgi.driving import FORM, JSON, SESSION, answer, ask, form, guarded, http, read
+
+if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.wiring import LoginGuard
+
+PASSWORD, SET = "[SEK081]", "[SEK082]"
+
+
+class Routes:
+    """Answers 200 with a session, except at `/none` and without one at `/plain`."""
+
+    def __init__(self, template: str = "") -> None:
+        self.template = template
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.bodies.append(await read(receive))
+        if self.template:
+            scope["route"] = type("Route", (), {"path": self.template})()
+        status = 404 if scope["path"].startswith("/none") else 200
+        await answer(send, status, [] if scope["path"] == "/plain" else [SESSION], b"done")
+
+
+async def post(guard: LoginGuard, path: str, body: bytes, headers: Any = (FORM,)) -> None:
+    await ask(guard, http(path, headers=headers), body[:9], body[9:])
+
+
+def lines(caplog: pytest.LogCaptureFixture, number: str) -> list[str]:
+    return [text.partition(":")[0] for text in caplog.messages if number in text]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (form("hana", "s3cret"), (FORM,)),
+        (b"user%5Bpassword%5D=x&user[password]=s3cret", (FORM,)),
+        (b'{"user": {"name": "hana", "newPassword" : "s3cret"}}', (JSON,)),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="user_pwd"\r\n\r\ns3cret\r\n--B--\r\n',
+            ((b"content-type", b"multipart/form-data; boundary=B"),),
+        ),
+    ],
+)
+async def test_a_password_elsewhere_is_reported_once(
+    caplog: pytest.LogCaptureFixture, body: bytes, headers: Any
+) -> None:
+    """A password field in any encoding is seen; the application gets its body whole; nothing of it is in the log."""
+    routes = Routes()
+    guard = guarded(routes)
+    for _ in range(3):
+        await post(guard, "/admin/hana/login", body, headers)
+    assert lines(caplog, PASSWORD) == ["POST /admin/*/login"]
+    assert routes.bodies == [body] * 3
+    assert "hana" not in caplog.text
+    assert "s3cret" not in caplog.text
+    assert guard.counts["", "unnamed_door", "password"] == 1
+
+
+async def test_the_frameworks_own_template_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the framework says which route it took, the line has the route's text."""
+    await post(guarded(Routes("/members/{name}/enter")), "/members/hana/enter", form("hana", "x"))
+    assert lines(caplog, PASSWORD) == ["POST /members/{name}/enter"]
+
+
+async def test_a_session_elsewhere_is_advice(caplog: pytest.LogCaptureFixture) -> None:
+    """A new session is reported; one that the client had is not, and a password there is worth a second line."""
+    guard = guarded(Routes())
+    await post(guard, "/auth/token", b"link=1", (FORM, (b"cookie", b"session=old")))
+    assert lines(caplog, SET) == []
+    for _ in range(2):
+        await post(guard, "/auth/token", b"link=1")
+    assert lines(caplog, SET) == ["POST /auth/token"]
+    for _ in range(2):
+        await post(guard, "/auth/token", form("hana", "x"))
+    await post(guard, "/auth/token", b"link=1")
+    assert lines(caplog, PASSWORD) == lines(caplog, SET) == ["POST /auth/token"]
+    assert guard._loops is not None
+    found = [each.hazard.number for each in guard._loops.process._diagnoses()]
+    assert found.count("SEK081") == 1
+    assert "SEK082" not in found
+
+
+async def test_other_requests_are_none(caplog: pytest.LogCaptureFixture) -> None:
+    """Doors, pages, missing routes, bodies without such a field and bodies of other kinds are not reported."""
+    guard = guarded(Routes())
+    await post(guard, "/login", form("hana", "x"))
+    await ask(guard, http("/auth", method="GET", headers=()))
+    await post(guard, "/none/login", form("hana", "x"))
+    await post(guard, "/plain", b"q=password&note=my+password")
+    await post(guard, "/plain", b'{"q": "password"}', (JSON,))
+    await post(guard, "/plain", b'"password":', ((b"content-type", b"application/octet-stream"),))
+    await post(guard, "/plain", b"a" * 5_000 + b"&password=x")
+    assert lines(caplog, PASSWORD) == lines(caplog, SET) == []
+
+
+async def test_strangers_fill_neither_log_nor_memory(caplog: pytest.LogCaptureFixture) -> None:
+    """Thirty-two routes are reported at most, and eight requests of each path are looked at."""
+    guard = guarded(Routes())
+    for _ in range(9):
+        await post(guard, "/plain", b"a=b")
+    await post(guard, "/plain", form("hana", "x"))
+    assert lines(caplog, PASSWORD) == []
+    for number in range(40):
+        await post(guard, "".join("/api" if number >> bit & 1 else "/v1" for bit in range(6)), form("hana", "x"))
+    assert len(lines(caplog, PASSWORD)) == 32
+    assert max(map(len, caplog.messages)) < 300
