@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from sekisho.breach.lookup import BreachLookup
     from sekisho.devices.token import DeviceTokens, Token
     from sekisho.judge import RuleTrust
-    from sekisho.ledger.daily import DailyGuesses
+    from sekisho.ledger.daily import DailyGuesses, DailyLimits
     from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
-    from sekisho.model import Door, Origin
+    from sekisho.model import DayLimits, Door, Origin
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)
@@ -123,6 +123,8 @@ class Guard:
         chance: `n -> n` random bytes.
         guesses: the daily limit on guesses at codes; None for no limit.
         times: takes how long each decision took; None for no record.
+        daily: counts sign-ups and links in a day; None where no door needs it.
+        day_limits: how many.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -144,6 +146,8 @@ class Guard:
         chance: Callable[[int], bytes],
         guesses: DailyGuesses | None = None,
         times: Stopwatch | None = None,
+        daily: DailyLimits | None = None,
+        day_limits: DayLimits | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -151,6 +155,7 @@ class Guard:
         self._tokens = tokens
         # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
         self._policies = {True: policy, False: policy.without_factors()}
+        self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._shed = shed
         self._room = room
@@ -163,6 +168,8 @@ class Guard:
         self._chance = chance
         self._guesses = guesses
         self._times = times
+        self._daily = daily
+        self._day_limits = day_limits
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
@@ -196,12 +203,14 @@ class Guard:
         proved: bool = False,
         asker: bytes = b"",
         question: bytes = b"",
+        linking: bytes = b"",
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
 
         `worked`: a proof of work was solved for it. `proved`: the account owner has shown a second factor for it.
         `asker`: the name of the browser, where that browser asked for the code that is tried. `question`: the receipt
-        of the attempt that was answered by asking for work; see `question`.
+        of the attempt that was answered by asking for work; see `question`. `linking`: the digest of the session's
+        account, where another is linked to it; empty where it is not known.
 
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
@@ -250,8 +259,9 @@ class Guard:
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
-        if decision.passes and device is Device.STRANGER and _tries_code(attempt):
-            decision = await self._within_the_day(attempt, decision, asked=bool(asker))
+        if decision.passes and not attempt.door.secret_is_password:
+            asked = bool(asker) if device is Device.STRANGER else None
+            decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)
         if not decision.passes:
             self._refused(charge, verdict, decision)
         if self._times is not None:
@@ -455,15 +465,42 @@ class Guard:
 
     def _policy(self, attempt: Attempt) -> Policy:
         policies = self._for_codes if _tries_code(attempt) else self._policies
+        if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
+            policies = self._for_links
         return policies[bool(attempt.account) and attempt.door.has_owner]
 
-    async def _within_the_day(self, attempt: Attempt, decision: Decision, *, asked: bool) -> Decision:
-        """The decision, or a refusal where the day's guesses at this account's codes are used up."""
-        if self._guesses is None or not attempt.canonical:
+    async def _within_the_day(
+        self,
+        attempt: Attempt,
+        digests: OriginDigests,
+        decision: Decision,
+        asked: bool | None,
+        linking: bytes,
+        *,
+        exempt: bool,
+    ) -> Decision:
+        """The decision, or a refusal where a limit of the day is used up: of guesses at codes, of sign-ups, of links.
+
+        `asked`: whether a stranger's browser asked for the code; None for a known device.
+        """
+        account = self._digests.account(attempt.limit_key or attempt.canonical) if attempt.canonical else b""
+        if asked is not None and self._guesses is not None and account and _tries_code(attempt):
+            wait_us = await self._guesses.take(account, asked=asked)
+            if wait_us:
+                return _throttled("account_guesses", wait_us)
+        if self._daily is None or self._day_limits is None:
             return decision
-        account_digest = self._digests.account(attempt.limit_key or attempt.canonical)
-        wait_us = await self._guesses.take(account_digest, asked=asked)
-        return _throttled("account_guesses", wait_us) if wait_us else decision
+        limits, network, device = self._day_limits, digests.networks[0], digests.device
+        if attempt.door.kind is DoorKind.SIGNUP and not exempt:
+            wait_us = await self._daily.take(b"s", ((device, limits.signup_device), (network, limits.signup_network)))
+            return _throttled("signups", wait_us) if wait_us else decision
+        if attempt.door.kind is DoorKind.LINK and account:
+            sources = [(linking, limits.link_account)] if linking else []
+            # The narrowest first: what one device is refused does not count against its network.
+            sources += [] if exempt else [(device, limits.link_device), (network, limits.link_network)]
+            wait_us = await self._daily.take(b"l", sources, account)
+            return _throttled("link_targets", wait_us) if wait_us else decision
+        return decision
 
     def _exposure(self, attempt: Attempt) -> Exposure:
         # Done for right and wrong secrets alike, before either is known: the time that it takes reveals nothing.

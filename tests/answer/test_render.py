@@ -29,6 +29,7 @@ REFUSALS = [
     answer.unreadable_attempt(413),
     answer.unreadable_attempt(415),
     answer.breached_password(),
+    answer.disposable_address(),
     answer.cap_reached(),
     answer.unavailable(2),
     answer.misconfigured("SEKISHO_MODE: is none of enforce, monitor, off"),

@@ -143,7 +143,7 @@ async def test_nobody_stands_between_but_the_guard_itself() -> None:
     guard = guarded(app)
     for _ in range(2):
         between.clear()
-        await guard(http("/tea"), _receive, _send)
+        await guard(http("/tea", method="GET"), _receive, _send)
 
     assert between == ["LoginGuard.__call__"]
 

@@ -406,3 +406,15 @@ def test_a_known_device_has_its_lane_where_the_secret_is_small() -> None:
     policy = Policy(work=True).for_small_secrets()
 
     assert decide(seen(Device.SEEN, account_wait_us=MINUTE), policy).asked is ALLOW
+
+
+def test_a_pin_that_was_wrong_at_many_accounts_is_refused_where_accounts_are_linked() -> None:
+    """Work buys no further account for one PIN; where there is a factor, its owner is asked for that."""
+    linking, wide = Policy(work=True).for_links(), seen(worked=True, accounts_per_secret=8)
+
+    assert decide(wide, linking).asked is THROTTLE
+    assert decide(wide, linking).wait_us == 30 * MINUTE
+    assert decide(seen(worked=True, accounts_per_secret=7), linking).asked is ALLOW
+    assert decide(wide, Policy(work=True).for_small_secrets()).asked is ALLOW
+    assert decide(wide, Policy(factors=True).for_links()).asked is STEP_UP
+    assert decide(wide, Policy(refuse_without_factor=True).for_links()).asked is DENY

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sekisho.ledger.daily import DailyGuesses
+from sekisho.ledger.daily import DailyGuesses, DailyLimits
 from sekisho.model import StoreUnavailable
 from sekisho.store.vault import MemoryVault
 
@@ -69,3 +69,49 @@ async def test_without_the_store_the_settings_decide() -> None:
     with pytest.raises(StoreUnavailable):
         await guesses(vault(Gone)).take(HANA, asked=True)
     assert not await guesses(vault(Gone), let_in=True).take(HANA, asked=True)
+
+
+def limits(shared: MemoryVault, own: MemoryVault | None = None, *, let_in: bool = False) -> DailyLimits:
+    return DailyLimits(shared, own, let_in=let_in, clock_s=lambda: MIDNIGHT + 3600)
+
+
+async def test_distinct_targets_are_counted_once() -> None:
+    """Of twenty targets at once five pass; those pass again, and no others until midnight, UTC."""
+    counted = limits(vault())
+    targets = [bytes([number]) * 16 for number in range(20)]
+
+    waits = await asyncio.gather(*(counted.take(b"l", [(HANA, 5)], target) for target in targets))
+
+    assert sorted(waits) == [0] * 5 + [82_800_000_000] * 15
+    assert await asyncio.gather(*(counted.take(b"l", [(HANA, 5)], target) for target in targets)) == waits
+    assert not await counted.take(b"l", [(AKI, 5)], targets[19])
+    assert not await counted.take(b"s", [(HANA, 5)], targets[19])
+
+
+async def test_a_refused_source_spares_the_next() -> None:
+    """A device that is refused does not use up what its network has."""
+    counted = limits(vault())
+
+    waits = [bool(await counted.take(b"s", [(HANA, 2), (AKI, 3)])) for _ in range(9)]
+
+    assert waits == [False, False] + [True] * 7
+    assert not await counted.take(b"s", [(AKI, 3)])
+
+
+async def test_beyond_the_limit_nothing_is_kept() -> None:
+    """A flood of targets fills no store: after the limit no entry is added."""
+    shared = MemoryVault(entries_max=7, bytes_max=1_000_000, clock_s=lambda: 0.0)
+    counted = limits(shared)
+
+    waits = [bool(await counted.take(b"l", [(HANA, 3)], bytes([number]) * 16)) for number in range(50)]
+
+    assert waits == [False] * 3 + [True] * 47
+
+
+async def test_without_the_store_days_are_counted_alone_or_as_set() -> None:
+    """Without the store a worker counts alone; `closed` raises, and `open` admits."""
+    alone = limits(vault(Gone), vault())
+    assert [bool(await alone.take(b"s", [(HANA, 1)])) for _ in range(2)] == [False, True]
+    with pytest.raises(StoreUnavailable):
+        await limits(vault(Gone)).take(b"s", [(HANA, 1)])
+    assert not await limits(vault(Gone), let_in=True).take(b"s", [(HANA, 1)])

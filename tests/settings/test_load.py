@@ -684,3 +684,17 @@ def test_accounts_of_all_doors_have_as_many_parts() -> None:
     assert (name, "account=main/{username}" in problem) == ("SEKISHO_RESET", True)
     fixed = load(LOGIN=f"{realm}; POST /login form:user,password account=main/{{user}}", RESET="POST /done form:,key")
     assert [door.tenant for door in fixed.doors] == [("{realm}",), ("main",), ()]
+
+
+def test_a_list_of_domains_is_read_at_the_start(tmp_path: Path) -> None:
+    """A missing file and a line that is no domain stop the start; neither the path nor the line is shown."""
+    listed = tmp_path / "secret-name"
+    assert "cannot be read (FileNotFoundError)" in wrong("DISPOSABLE_DOMAINS", str(listed))
+    listed.write_text("# none\n\n*.Trash.Example # a\n@gone.example.\n屑.example\n")
+    found = load(DISPOSABLE_DOMAINS=str(listed)).disposable_domains
+    assert found == {"trash.example", "gone.example", "xn--ugt.example"}
+    listed.write_text("trash.example\nnot a domain\n")
+    problem = wrong("DISPOSABLE_DOMAINS", str(listed))
+    assert "line 2 is no domain" in problem
+    assert "secret-name" not in problem
+    assert "wants an absolute path" in wrong("DISPOSABLE_DOMAINS", "domains.txt")

@@ -84,6 +84,11 @@ def breached_password() -> Refusal:
     return Refusal(422, "breached_password")
 
 
+def disposable_address() -> Refusal:
+    """The mail address of a new account is one that is thrown away after use."""
+    return Refusal(422, "disposable_address")
+
+
 def unavailable(retry_after_s: int) -> Refusal:
     """The attempt cannot be judged now, so it is not passed on."""
     return Refusal(503, "unavailable", retry_after_s)

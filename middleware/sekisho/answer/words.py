@@ -57,6 +57,11 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "This password appears in lists of stolen passwords that attackers try first. "
             "A different one keeps your account safe.",
         ),
+        "disposable_address": Words(
+            "Please use another mail address",
+            "Accounts cannot be opened with an address of this provider, because its mailboxes are temporary. Please "
+            "use the address where we can reach you.",
+        ),
         "unavailable": Words(
             "Logging in is paused for a moment",
             "We cannot check this attempt safely right now. Nothing is wrong with your account. "
@@ -105,6 +110,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "別のパスワードをお選びください",
             "このパスワードは、過去に流出したパスワードの一覧に含まれており、悪用されるおそれがあります。"
             "アカウントを守るため、別のものをご利用ください。",
+        ),
+        "disposable_address": Words(
+            "別のメールアドレスをご利用ください",
+            "一時的なメールアドレスでは、アカウントを開設できません。今後もご連絡が届くアドレスをご入力ください。",
         ),
         "unavailable": Words(
             "ただいまログインを一時停止しています",

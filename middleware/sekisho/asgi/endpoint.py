@@ -14,6 +14,7 @@ from sekisho.answer import (
     breached_password,
     challenge_required,
     denied,
+    disposable_address,
     refuse_websocket,
     retry_after_s,
     send_answer,
@@ -49,6 +50,7 @@ from sekisho.model import (
     StoreUnavailable,
     Unreadable,
 )
+from sekisho.model.mail_domain import is_of_domains
 from sekisho.model.value import Value
 from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials, read_operation
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
@@ -105,7 +107,7 @@ UNWORKED_SHARE = 0.5
 class Reading(Value):
     """The readers of a request. Pure."""
 
-    __slots__ = ("accounts", "answers", "body_bytes_max", "callers", "doors", "exposed_header")
+    __slots__ = ("accounts", "answers", "body_bytes_max", "callers", "disposable", "doors", "exposed_header")
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class Reading(Value):
         *,
         body_bytes_max: int,
         exposed_header: bytes = b"",  # the header in which trusted proxies report leaked credentials
+        disposable: frozenset[str] = frozenset(),  # mail domains with which no account may be opened
     ) -> None:
         self.doors: Final = doors
         self.callers: Final = callers
@@ -123,6 +126,7 @@ class Reading(Value):
         self.answers: Final = answers
         self.body_bytes_max: Final = body_bytes_max
         self.exposed_header: Final = exposed_header
+        self.disposable: Final = disposable
 
 
 @final
@@ -394,8 +398,10 @@ class Endpoint(Keeper):
         family = browser_family(context.by_name.get(b"user-agent", b"")) if attempt.token else 0
         step_up = self._step_up
         worked = proved = False
-        question = b""
+        question = linking = b""
         asker = b""
+        if attempt.door.kind is DoorKind.LINK and self._asker is not None:
+            linking = self._guard.account_digest(self._reading.accounts, self._asker.account_of(context.scope))
         if self._asker is not None and attempt.secret:
             asker = self._asker.of(context.by_name, attempt)
         assessment: Assessment | None
@@ -404,7 +410,14 @@ class Endpoint(Keeper):
                 shown = await step_up.shown(context, attempt)
                 worked, proved, question = shown.worked, shown.proved, shown.question
             assessment = await self._guard.assess(
-                attempt, context.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
+                attempt,
+                context.digests,
+                family=family,
+                worked=worked,
+                proved=proved,
+                asker=asker,
+                question=question,
+                linking=linking,
             )
         except StoreUnavailable:
             assessment = None
@@ -412,6 +425,8 @@ class Endpoint(Keeper):
             return await self._unavailable(context)
         if self._refuses(context, assessment.decision, attempt, assessment.device):
             return await self._ask_or_refuse(context, assessment, worked=worked)
+        if self._reading.disposable and self._refuses_address(attempt):
+            return await self._answer(context, disposable_address())
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
             return await self._answer(context, breached_password())
@@ -501,6 +516,13 @@ class Endpoint(Keeper):
         if breached:
             self._note(attempt.door, "breached_password", "the new password has leaked")
         return bool(breached) and self.mode is Mode.ENFORCE
+
+    def _refuses_address(self, attempt: Attempt) -> bool:
+        """Whether a new account's mail address is of a provider that the operator does not accept."""
+        if attempt.door.kind is not DoorKind.SIGNUP or not is_of_domains(attempt.account, self._reading.disposable):
+            return False
+        self._note(attempt.door, "disposable_address", "the address is of a disposable mail domain")
+        return self.mode is Mode.ENFORCE
 
     def _note(self, door: Door, code: str, reason: str) -> None:
         self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
@@ -611,11 +633,16 @@ class Endpoint(Keeper):
             return [], False
         # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
         # a code without trying one has proved nothing.
-        if not (_logs_in(attempt.door.kind) and attempt.account and attempt.secret and attempt.door.reads_body):
+        kind = attempt.door.kind
+        # A completed reset lets an owner in whose account is under attack. Only a rule shows that it was completed.
+        gives = _logs_in(kind) or (kind is DoorKind.RESET and basis is not Basis.GUESS)
+        if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         device = [self._device(context, assessment, basis)] if belief is Belief.FULL else []
-        binding = [] if self._step_up is None else self._step_up.binding(context, attempt, headers, body)
+        if self._step_up is None or kind is DoorKind.RESET:
+            return device, bool(device)
+        binding = self._step_up.binding(context, attempt, headers, body)
         return [*device, *binding], bool(device)
 
     def _device(self, context: RequestContext, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:

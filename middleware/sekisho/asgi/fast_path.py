@@ -43,7 +43,7 @@ class FastPath:
 
     def passes(self, scope: Scope) -> bool:
         """Whether this request certainly does not concern the guard. The first request for a path is never certain."""
-        known = self._known.get(scope.get("path"))
+        known = self._known.get(scope.get("path", ""))
         if known is not None:
             raw, passing = known
             if raw == scope.get("raw_path"):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Add = Callable[[Finding], None]
 
+HALF_WINDOW_US = 1_800_000_000
+"""After so long, half of a set of wrong secrets is forgotten."""
+
 ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 
 
@@ -118,7 +121,10 @@ def _find_spread(spread: Spread, policy: Policy, add: Add) -> None:
         add(Finding(Action.STEP_UP, "account_ips"))
     # Password spraying: one password at many accounts. Each account sees a single failure.
     if spread.accounts_per_secret >= policy.accounts_per_secret_max:
-        add(Finding(Action.STEP_UP, "secret_accounts"))
+        if policy.secret_is_hard and not (policy.factors or policy.refuse_without_factor):
+            add(Finding(Action.THROTTLE, "secret_accounts", HALF_WINDOW_US))
+        else:
+            add(Finding(Action.STEP_UP, "secret_accounts"))
 
 
 def _askable(finding: Finding, policy: Policy) -> Action:

@@ -1,7 +1,10 @@
-"""Limits guesses at codes of one account in a day, over all of its codes and browsers.
+"""Limits of a day: guesses at codes of one account, sign-ups of a network, targets that one source tries to link.
 
 An attacker who asks for a code from a new browser each time gets a new counter each time. So all browsers that asked
 for a code share one daily cap. All other browsers share a smaller one, and so cannot use up the cap of the owner.
+
+An attacker who tries one PIN at ten thousand accounts fails once at each. So the distinct accounts that one account,
+device or network tries to link are limited as well.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from sekisho.store.vault import Vault
 
@@ -77,3 +80,57 @@ class DailyGuesses:
 
 def _key(account: bytes, day: int, *, asked: bool) -> bytes:
     return b"guesses" + (b"a" if asked else b"o") + day.to_bytes(4) + account
+
+
+class DailyLimits:
+    """Counts what sources do in a day, before it reaches the application.
+
+    Args:
+        vault, own, let_in, clock_s: as `DailyGuesses` has them.
+    """
+
+    def __init__(self, vault: Vault, own: Vault | None, *, let_in: bool, clock_s: Callable[[], float]) -> None:
+        self._vault: Final = vault
+        self._own: Final = own
+        self._let_in: Final = let_in
+        self._clock_s: Final = clock_s
+
+    async def take(self, kind: bytes, sources: Sequence[tuple[bytes, int]], target: bytes = b"") -> int:
+        """Count for each source until one has no room; return 0 if all have, otherwise the wait in microseconds.
+
+        Args:
+            kind: one byte for each sort of limit.
+            sources: keyed digests, 16 bytes each, with the most that each may do in a day.
+            target: the digest of an account, 16 bytes: distinct ones count once. Empty: everything counts.
+
+        Raises:
+            StoreUnavailable: the settings forbid judging without the store.
+        """
+        now_s = self._clock_s()
+        day = int(now_s // DAY_S)
+        for source, most in sources:
+            if not await self._has_room(kind + day.to_bytes(4) + source, most, target):
+                return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+        return 0
+
+    async def _has_room(self, name: bytes, most: int, target: bytes) -> bool:
+        try:
+            return await _take(self._vault, name, most, target)
+        except StoreUnavailable:
+            if self._own is None and not self._let_in:
+                raise
+        return self._own is None or await _take(self._own, name, most, target)
+
+
+async def _take(vault: Vault, name: bytes, most: int, target: bytes) -> bool:
+    if not target:
+        return await vault.count(name, seconds=DAY_S) <= most
+    # Beyond the limit nothing is written: a flood of targets fills no store.
+    if int(await vault.get(name) or 0) >= most:
+        return await vault.get(name + target) is not None
+    if not await vault.once(name + target, seconds=DAY_S):
+        return True
+    if await vault.count(name, seconds=DAY_S) <= most:
+        return True
+    await vault.forget(name + target)  # many at once: this one came too late
+    return False

@@ -11,7 +11,7 @@ from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.factor_class import CLASS_OF, FactorClass
-from sekisho.model.limit import Limit, Limits, LimitSet
+from sekisho.model.limit import DayLimits, Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Charged",
     "Charset",
     "Credentials",
+    "DayLimits",
     "Decision",
     "Device",
     "Door",

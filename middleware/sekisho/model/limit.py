@@ -57,3 +57,18 @@ class LimitSet:
             lane=share(self.lane),
             account_failures_max=max(1, self.account_failures_max // workers),
         )
+
+
+class DayLimits(NamedTuple):
+    """How much one source may do in a day (UTC) at doors that open accounts or link them.
+
+    Attributes:
+        signup_network, signup_device: sign-ups from one network (IPv4 /24, IPv6 /56), and with one fingerprint there.
+        link_account, link_device, link_network: distinct accounts that one account, device or network tries to link.
+    """
+
+    signup_network: int
+    signup_device: int
+    link_account: int
+    link_device: int
+    link_network: int

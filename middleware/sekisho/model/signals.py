@@ -21,6 +21,11 @@ class Device(IntEnum):
     PROVED = 2  # it completed a factor: other clients' attempts never throttle or challenge it
 
 
+LINK_TARGETS_PER_SECRET_MAX: Final = 8
+"""Accounts at which one PIN was wrong within the hour, from which it is refused. Of a million account numbers a hundred
+have any PIN of four digits."""
+
+
 @final
 class Signals(Value):
     """Attributes:
@@ -61,6 +66,7 @@ class Policy:
         factors: the site can ask for a factor.
         refuse_without_factor: without a factor, a step-up becomes a refusal, not a challenge.
         account_is_hard: an account over its limit refuses strangers, regardless of work or factors.
+        secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
     """
 
     account_failures_max: int = 100
@@ -74,10 +80,19 @@ class Policy:
     factors: bool = False
     refuse_without_factor: bool = False
     account_is_hard: bool = False
+    secret_is_hard: bool = False
 
     def for_small_secrets(self) -> Policy:
         """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
         return replace(self, account_is_hard=True)
+
+    def for_links(self) -> Policy:
+        """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.
+
+        Only where the door has a success rule: a right PIN is then removed from the set of wrong ones.
+        """
+        most = min(LINK_TARGETS_PER_SECRET_MAX, self.accounts_per_secret_max)
+        return replace(self, account_is_hard=True, secret_is_hard=True, accounts_per_secret_max=most)
 
     def without_factors(self) -> Policy:
         """The same if no account owner can be asked: a sign-up, a reset request, an attempt without an account."""

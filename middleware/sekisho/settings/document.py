@@ -104,6 +104,10 @@ Without an encoding, a door reads a form or JSON with `username|email` and `pass
 
 Without a rule, the guard infers success with caution, and attempts with an unclear outcome stay counted.
 
+Write a rule for `LINK` and `RESET` doors as well: with one, a PIN that was wrong at eight accounts within the hour is
+refused (right ones are not counted), and a completed reset, whose request names the account and a token, makes the
+device known.
+
 ## How protected routes are written
 
     METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
-from sekisho.model import Door, LimitSet, SettingsError
+from sekisho.model import DayLimits, Door, LimitSet, SettingsError
 from sekisho.settings import table
 from sekisho.settings.checks import checks
+from sekisho.settings.domains import domains_of
 from sekisho.settings.doors import (
     SAME_ROUTE,
     TWO_CHARSETS,
@@ -253,6 +254,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         store_bytes_max=source.read(table.STORE_BYTES_MAX),
         memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
         code_guesses_max=source.read(table.CODE_GUESSES_MAX),
+        day_limits=_day_limits(source),
+        disposable_domains=_domains(source),
         device_cookie=source.read(table.DEVICE_COOKIE),
         device_days=source.read(table.DEVICE_DAYS),
         no_factor=source.read(table.NO_FACTOR),
@@ -321,6 +324,25 @@ def _limits(source: _Source) -> LimitSet:
         account=source.read(table.LIMIT_ACCOUNT),
         lane=source.read(table.LIMIT_LANE),
         account_failures_max=source.read(table.ACCOUNT_FAILURES_MAX),
+    )
+
+
+def _domains(source: _Source) -> frozenset[str]:
+    path = source.read(table.DISPOSABLE_DOMAINS)
+    try:
+        return frozenset() if path is None else domains_of(path, table.DISPOSABLE_DOMAINS.variable)
+    except SettingsError as mistake:
+        source.mistakes.append(mistake)
+        return frozenset()
+
+
+def _day_limits(source: _Source) -> DayLimits:
+    return DayLimits(
+        signup_network=source.read(table.SIGNUPS_NETWORK_MAX),
+        signup_device=source.read(table.SIGNUPS_DEVICE_MAX),
+        link_account=source.read(table.LINK_ACCOUNT_MAX),
+        link_device=source.read(table.LINK_DEVICE_MAX),
+        link_network=source.read(table.LINK_NETWORK_MAX),
     )
 
 

@@ -44,6 +44,12 @@ class Overrides(TypedDict, total=False):
     limit_lane: Texts | None
     account_failures_max: str | int | None
     code_guesses_max: str | int | None
+    signups_network_max: str | int | None
+    signups_device_max: str | int | None
+    disposable_domains: str | Path | None
+    link_account_max: str | int | None
+    link_device_max: str | int | None
+    link_network_max: str | int | None
     trusted_proxies: Networks | None
     client_ip_header: str | None
     device_headers: Texts | None

@@ -184,6 +184,50 @@ CODE_GUESSES_MAX = Setting(
     parse=parse.integer(1, 1000, "guesses"),
     default="50",
 )
+SIGNUPS_NETWORK_MAX = Setting(
+    name="SIGNUPS_NETWORK_MAX",
+    example="50",
+    meaning="Limit of sign-ups a day from one network (IPv4 /24, IPv6 /56), finished or not.",
+    parse=parse.integer(1, 1_000_000, "sign-ups"),
+    default="200",
+)
+SIGNUPS_DEVICE_MAX = Setting(
+    name="SIGNUPS_DEVICE_MAX",
+    example="10",
+    meaning="Limit of sign-ups a day with the same `DEVICE_HEADERS` from one network.",
+    parse=parse.integer(1, 1_000_000, "sign-ups"),
+    default="50",
+)
+DISPOSABLE_DOMAINS: Setting[str | None] = Setting(
+    name="DISPOSABLE_DOMAINS",
+    example="/etc/sekisho/disposable-domains.txt",
+    meaning="A file of mail domains with which no account may be opened, one a line, `#` before a comment; domains "
+    "below them count as well. Read at the start.",
+    parse=parse.path,
+)
+LINK_ACCOUNT_MAX = Setting(
+    name="LINK_ACCOUNT_MAX",
+    example="3",
+    meaning="Limit of different accounts a day that one logged-in account tries to link (`LINK` doors). It needs "
+    "`session_account`.",
+    parse=parse.integer(1, 1_000_000, "accounts"),
+    default="5",
+)
+LINK_DEVICE_MAX = Setting(
+    name="LINK_DEVICE_MAX",
+    example="5",
+    meaning="Limit of different accounts a day that are tried at `LINK` doors with the same `DEVICE_HEADERS` from one "
+    "network.",
+    parse=parse.integer(1, 1_000_000, "accounts"),
+    default="20",
+)
+LINK_NETWORK_MAX = Setting(
+    name="LINK_NETWORK_MAX",
+    example="20",
+    meaning="Limit of different accounts a day that are tried at `LINK` doors from one network (IPv4 /24, IPv6 /56).",
+    parse=parse.integer(1, 1_000_000, "accounts"),
+    default="50",
+)
 TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
     name="TRUSTED_PROXIES",
     example="10.0.0.0/8,fd00::/8",
@@ -602,6 +646,12 @@ TABLE: tuple[Setting[object], ...] = cast(
         LIMIT_LANE,
         ACCOUNT_FAILURES_MAX,
         CODE_GUESSES_MAX,
+        SIGNUPS_NETWORK_MAX,
+        SIGNUPS_DEVICE_MAX,
+        DISPOSABLE_DOMAINS,
+        LINK_ACCOUNT_MAX,
+        LINK_DEVICE_MAX,
+        LINK_NETWORK_MAX,
         TRUSTED_PROXIES,
         CLIENT_IP_HEADER,
         DEVICE_HEADERS,

@@ -12,7 +12,7 @@ from sekisho.crypto.signers import Signer, signers_of
 from sekisho.model import FactorClass
 
 if TYPE_CHECKING:
-    from sekisho.model import CappedRoute, Door, LimitSet, Mode, ProtectedRoute
+    from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings.parse import NamespaceFrom
 
@@ -93,6 +93,8 @@ class Settings:
     store_bytes_max: int | None
     memory_entries_max: int
     code_guesses_max: int
+    day_limits: DayLimits
+    disposable_domains: frozenset[str] = field(repr=False)
     device_cookie: str
     device_days: int
     no_factor: NoFactor

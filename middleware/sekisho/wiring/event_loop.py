@@ -24,12 +24,12 @@ from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.asker import Askers
 from sekisho.judge.gradient import GradientLimit
-from sekisho.ledger.daily import DailyGuesses
+from sekisho.ledger.daily import DailyGuesses, DailyLimits
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
 from sekisho.ledger.worker_sync import WorkerSync
-from sekisho.model import Mode, StoreUnavailable
+from sekisho.model import DoorKind, Mode, StoreUnavailable
 from sekisho.pipeline import Guard
 from sekisho.read import Networks
 from sekisho.record import RefusalLog
@@ -239,6 +239,8 @@ class LoopWing:
             chance=RandomPool().take,
             guesses=self._daily,
             times=process.times,
+            daily=self._day_counts(),
+            day_limits=settings.day_limits,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -274,6 +276,18 @@ class LoopWing:
             process.vault if local else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
             guesses_max=settings.code_guesses_max,
+            clock_s=clocks.unix_s,
+        )
+
+    def _day_counts(self) -> DailyLimits | None:
+        process, settings = self._process, self._process.settings
+        if not any(door.kind in {DoorKind.SIGNUP, DoorKind.LINK} for door in settings.doors):
+            return None
+        local = settings.on_store_failure is StoreFailure.LOCAL
+        return DailyLimits(
+            process.vault if self._line is None else RedisVault(self._line, settings.namespace),
+            process.vault if local else None,
+            let_in=settings.on_store_failure is StoreFailure.OPEN,
             clock_s=clocks.unix_s,
         )
 

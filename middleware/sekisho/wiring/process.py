@@ -107,6 +107,7 @@ class ProcessWing:
             Answers(doors.all, self.events),
             body_bytes_max=settings.body_bytes_max,
             exposed_header=(settings.exposed_header or "").encode("ascii"),
+            disposable=settings.disposable_domains,
         )
         self.protected = as_doors(settings.protect)
         self.unnamed = UnnamedDoors(partial(counts.add, "", "unnamed_door"))
