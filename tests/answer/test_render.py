@@ -30,6 +30,7 @@ REFUSALS = [
     answer.unreadable_attempt(415),
     answer.breached_password(),
     answer.disposable_address(),
+    answer.reset_requested(),
     answer.cap_reached(),
     answer.unavailable(2),
     answer.misconfigured("SEKISHO_MODE: is none of enforce, monitor, off"),

@@ -458,3 +458,27 @@ def test_graphql_operations_are_doors() -> None:
 def test_graphql_that_cannot_be_read_is_refused(text: str, problem: str) -> None:
     """An operation without a name or a secret, company, and a rule that every answer fits."""
     assert problem in wrong(text)
+
+
+def test_a_reset_may_be_asked_for_at_an_address_on_file() -> None:
+    """`on_file=` names the account's field, or another one of a form or JSON."""
+    own = door("POST /forgot form:email on_file=email", DoorKind.RESET)
+    assert (own.on_file, own.fields) == (True, (Fields(Encoding.FORM, (("email",),)),))
+    other = door("POST /forgot form:user on_file=send_to", DoorKind.RESET)
+    assert other.fields == (Fields(Encoding.FORM, (("user",),), address=(("send_to",),)),)
+    assert not door("POST /forgot form:email", DoorKind.RESET).on_file
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "problem"),
+    [
+        ("POST /login on_file=email", LOGIN, "RESET doors alone"),
+        ("POST /forgot form:email on_file=email on_file=email", DoorKind.RESET, "RESET doors alone"),
+        ("POST /reset form:email,token on_file=email", DoorKind.RESET, "where no reset is asked for"),
+        ("POST /reset form:,,password on_file=email", DoorKind.RESET, "where no reset is asked for"),
+        ("POST /forgot/{email} path:email on_file=other", DoorKind.RESET, "neither its account nor another field"),
+    ],
+)
+def test_an_address_that_cannot_be_checked_is_refused(text: str, kind: DoorKind, problem: str) -> None:
+    """Other doors, tokens, and fields that are not read."""
+    assert problem in wrong(text, kind)

@@ -59,7 +59,7 @@ def natural(setting: Setting[Any]) -> Iterator[Any]:
         yield Sequence[items]
     if setting.separator and not setting.parse_bytes:  # secrets are listed newest first, and sets have no order
         yield AbstractSet[items]
-    if setting.name in {"CORPUS", "PAIRS", "EVENTS_FILE", "CONTROL_SOCKET"}:
+    if setting.name in {"CORPUS", "PAIRS", "EVENTS_FILE", "CONTROL_SOCKET", "DISPOSABLE_DOMAINS"}:
         yield Path
 
 

@@ -84,6 +84,11 @@ def breached_password() -> Refusal:
     return Refusal(422, "breached_password")
 
 
+def reset_requested() -> Refusal:
+    """The answer to every request for a reset at a door that checks the address: known or not, on file or not."""
+    return Refusal(202, "reset_requested")
+
+
 def disposable_address() -> Refusal:
     """The mail address of a new account is one that is thrown away after use."""
     return Refusal(422, "disposable_address")

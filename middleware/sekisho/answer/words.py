@@ -57,6 +57,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "This password appears in lists of stolen passwords that attackers try first. "
             "A different one keeps your account safe.",
         ),
+        "reset_requested": Words(
+            "Please look at your mail",
+            "If this address belongs to an account, a message with the next step is on its way.",
+        ),
         "disposable_address": Words(
             "Please use another mail address",
             "Accounts cannot be opened with an address of this provider, because its mailboxes are temporary. Please "
@@ -110,6 +114,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "別のパスワードをお選びください",
             "このパスワードは、過去に流出したパスワードの一覧に含まれており、悪用されるおそれがあります。"
             "アカウントを守るため、別のものをご利用ください。",
+        ),
+        "reset_requested": Words(
+            "メールをご確認ください",
+            "ご入力のアドレスがアカウントに登録されている場合は、お手続きのご案内をお送りします。",
         ),
         "disposable_address": Words(
             "別のメールアドレスをご利用ください",

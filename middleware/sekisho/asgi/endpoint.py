@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Caps, Routes, Stale, StepUp
+    from sekisho.asgi.ports import Caps, OnFile, Routes, Stale, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.pipeline import Assessment, Guard
@@ -168,6 +168,7 @@ class Endpoint(Keeper):
         step_up: asks for work and proofs; None where the guard only refuses.
         routes: the pages below the mount; None where `step_up` is.
         caps: sums amounts at protected routes; None where no route has a cap.
+        on_file: answers requests for a reset that must be on file; None where no door asks for it.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -191,9 +192,11 @@ class Endpoint(Keeper):
         step_up: StepUp | None = None,
         routes: Routes | None = None,
         caps: Caps | None = None,
+        on_file: OnFile | None = None,
     ) -> None:
         self._app = app
         self._caps = caps
+        self._on_file = on_file
         self._admission = admission
         self._queue = queue
         self._asker = asker
@@ -383,6 +386,7 @@ class Endpoint(Keeper):
             secret if door.secret_is_new else credentials.new_secret,
             self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
             reading.accounts.limit_key(canonical),
+            credentials.address,
         )
 
     def _unpack(self, context: RequestContext, body: bytes) -> Awaitable[None]:
@@ -400,10 +404,8 @@ class Endpoint(Keeper):
         worked = proved = False
         question = linking = b""
         asker = b""
-        if attempt.door.kind is DoorKind.LINK and self._asker is not None:
-            linking = self._guard.account_digest(self._reading.accounts, self._asker.account_of(context.scope))
-        if self._asker is not None and attempt.secret:
-            asker = self._asker.of(context.by_name, attempt)
+        if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
+            asker, linking = self._asking(self._asker, context, attempt)
         assessment: Assessment | None
         try:
             if step_up is not None and not context.by_name.keys().isdisjoint(SHOWN):
@@ -425,14 +427,36 @@ class Endpoint(Keeper):
             return await self._unavailable(context)
         if self._refuses(context, assessment.decision, attempt, assessment.device):
             return await self._ask_or_refuse(context, assessment, worked=worked)
-        if self._reading.disposable and self._refuses_address(attempt):
-            return await self._answer(context, disposable_address())
-        if attempt.new_secret and await self._refuses_choice(attempt):
-            self._guard.give_back(assessment)
-            return await self._answer(context, breached_password())
+        is_special = attempt.new_secret or attempt.door.on_file or self._reading.disposable
+        if is_special and await self._answers_itself(context, assessment):
+            return None
         if assessment.device is _STRANGER and not self._admission.take(context.body_reader, context.digests):
             return await self._wait_for_place(context, assessment, worked=worked)
         return await self._pass_on(context, assessment)
+
+    def _asking(self, asker: AskerCookie, context: RequestContext, attempt: Attempt) -> tuple[bytes, bytes]:
+        """The name of the browser if it asked for the code, and the session's account if it links another."""
+        linking = b""
+        if attempt.door.kind is DoorKind.LINK:
+            linking = self._guard.account_digest(self._reading.accounts, asker.account_of(context.scope))
+        return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
+
+    async def _answers_itself(self, context: RequestContext, assessment: Assessment) -> bool:
+        """Whether the attempt was answered here, because of what it asks for: an account, a password, a reset."""
+        attempt = assessment.attempt
+        if self._reading.disposable and self._refuses_address(attempt):
+            await self._answer(context, disposable_address())
+            return True
+        if attempt.new_secret and await self._refuses_choice(attempt):
+            self._guard.give_back(assessment)
+            await self._answer(context, breached_password())
+            return True
+        if self._on_file is None or not attempt.door.on_file or self.mode is not Mode.ENFORCE:
+            return False
+        if self._asker is not None:
+            context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
+        await self._on_file.answer(context, assessment)
+        return True
 
     async def _wait_for_place(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         """Have a stranger wait while the application has no room. Known devices never wait here.

@@ -109,6 +109,14 @@ class Caps(Protocol):
         ...
 
 
+class OnFile(Protocol):
+    """Answers requests for a reset whose address must be on file."""
+
+    def answer(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
+        """Answer alike for every account, and run the application behind the answer."""
+        ...
+
+
 class Routes(Protocol):
     """Serves the pages below the mount. `guarded`: the endpoint, through which a carried request goes again."""
 

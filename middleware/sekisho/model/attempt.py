@@ -54,19 +54,22 @@ class Credentials(Value):
         account: exactly as the application reads it.
         secret: empty if the door has none.
         new_secret: the replacement for the secret; empty if the request sets none.
+        address: where a reset is asked to be sent; empty if no field says so.
     """
 
-    __slots__ = ("account", "new_secret", "secret")
+    __slots__ = ("account", "address", "new_secret", "secret")
 
     def __init__(
         self,
         account: str,
         secret: str,
         new_secret: str = "",
+        address: str = "",
     ) -> None:
         self.account: Final = account
         self.secret: Final = secret
         self.new_secret: Final = new_secret
+        self.address: Final = address
 
     def __repr__(self) -> str:
         # Tracebacks and debug logs print values: credentials must never appear there.
@@ -84,7 +87,18 @@ class Attempt(Value):
             equal; empty if it is the canonical account.
     """
 
-    __slots__ = ("account", "canonical", "door", "limit_key", "new_secret", "origin", "secret", "token", "told")
+    __slots__ = (
+        "account",
+        "address",
+        "canonical",
+        "door",
+        "limit_key",
+        "new_secret",
+        "origin",
+        "secret",
+        "token",
+        "told",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that was read of it, in the order of reading
         self,
@@ -97,6 +111,7 @@ class Attempt(Value):
         new_secret: str = "",  # the new password, if any
         told: Exposure = UNKNOWN,  # a trusted proxy's finding about these credentials
         limit_key: str = "",
+        address: str = "",  # where a reset is asked to be sent
     ) -> None:
         self.door: Final = door
         self.origin: Final = origin
@@ -107,6 +122,7 @@ class Attempt(Value):
         self.token: Final = token
         self.new_secret: Final = new_secret
         self.told: Final = told
+        self.address: Final = address
 
     def __repr__(self) -> str:
         return f"Attempt(door={self.door.name!r}, ...)"

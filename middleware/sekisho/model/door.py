@@ -62,6 +62,8 @@ class Fields:
     numbers: bool = field(default=False, kw_only=True)
     """Whether JSON may hold whole numbers as well as text there."""
     operation: str = field(default="", kw_only=True)
+    address: tuple[Path, ...] = field(default=(), kw_only=True)
+    """The mail address to which a reset is asked to be sent, where it has a field of its own."""
 
 
 class SuccessBy(Enum):
@@ -117,6 +119,9 @@ class Door:
     cookies: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     tenant: tuple[str, ...] = ()
+    on_file: bool = False
+    """Whether a request for a reset reaches the application only if its address is on file. Only `RESET` doors."""
+
     shares_path: bool = field(default=False, compare=False)
     """Whether other doors have the same path: then only the request's own method may select one of them."""
 

@@ -18,6 +18,7 @@ from sekisho.read.multipart import read_multipart
 from sekisho.read.names import (
     ACCOUNT,
     ACCOUNT_CHARS_MAX,
+    ADDRESS,
     GRANT,
     METHOD,
     NEW_SECRET,
@@ -111,7 +112,9 @@ class _Plan(Value):
         # Finds every account or secret field that a form at this door reads.
         self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
         # Not allowed in a query.
-        self.secret_names: Final = frozenset(path[0] for one in opened for path in (*one.secret, *one.new_secret))
+        self.secret_names: Final = frozenset(
+            path[0] for one in opened for path in (*one.secret, *one.new_secret, *one.address)
+        )
         self.secrets_in_query: Final = mention_of(self.secret_names)
         # A query must not name another account than the body.
         self.accounts_in_query: Final = mention_of(path[0] for one in opened for path in one.account if len(path) == 1)
@@ -182,7 +185,7 @@ def _with_path(where: _InPath, scope: Mapping[str, Any], found: Credentials) -> 
     values = where.template.values(scope)
     in_path = {ACCOUNT: values.get(where.account, ""), SECRET: values.get(where.secret, "")}
     read = credentials(in_path, account=bool(where.account), secret=bool(where.secret))
-    return Credentials(read.account or found.account, read.secret or found.secret, found.new_secret)
+    return Credentials(read.account or found.account, read.secret or found.secret, found.new_secret, found.address)
 
 
 def _of_tenant(tenant: _Tenant, scope: Mapping[str, Any], found: Credentials) -> Credentials:
@@ -200,7 +203,7 @@ def _of_tenant(tenant: _Tenant, scope: Mapping[str, Any], found: Credentials) ->
     account = "/".join([*before, found.account])
     if len(account) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
-    return Credentials(account, found.secret, found.new_secret)
+    return Credentials(account, found.secret, found.new_secret, found.address)
 
 
 def with_tenant(door: Door, scope: Mapping[str, Any], found: Credentials) -> Credentials:
@@ -383,7 +386,7 @@ def _names_fields(fields: Fields) -> bool:
 def _interesting(names: Names | None) -> frozenset[str]:
     if names is None:
         return frozenset()
-    return frozenset(name for name, kind in names.kinds.items() if kind in {ACCOUNT, SECRET, NEW_SECRET})
+    return frozenset(name for name, kind in names.kinds.items() if kind in {ACCOUNT, SECRET, NEW_SECRET, ADDRESS})
 
 
 def secret_names(door: Door) -> frozenset[str]:

@@ -7,7 +7,7 @@ from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import Unreadable
-from sekisho.read.names import ACCOUNT, METHOD, NEW_SECRET, OVERRIDE_FIELD, SECRET
+from sekisho.read.names import ACCOUNT, ADDRESS, METHOD, NEW_SECRET, OVERRIDE_FIELD, SECRET
 from sekisho.read.urlencoded import unicode_or_refuse
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
         ACCOUNT: tuple(path for fields in listed for path in fields.account),
         SECRET: tuple(path for fields in listed for path in fields.secret),
         NEW_SECRET: tuple(path for fields in listed for path in fields.new_secret),
+        ADDRESS: tuple(path for fields in listed for path in fields.address),
         METHOD: ((OVERRIDE_FIELD,),) if override else (),
     }
     by_kind = tuple((kind, paths) for kind, paths in places.items() if paths)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ACCOUNT: Final = "account"
 SECRET: Final = "secret"  # noqa: S105 - the kind of a field
 NEW_SECRET: Final = "new_secret"  # noqa: S105 - the same
+ADDRESS: Final = "address"
 GRANT: Final = "grant_type"
 METHOD: Final = "method"  # a method override
 
@@ -90,6 +91,7 @@ def form_names(all_fields: Iterable[Fields], *, grant: bool = False, override: b
         kinds.update({".".join(path): ACCOUNT for path in fields.account})
         kinds.update({".".join(path): SECRET for path in fields.secret})
         kinds.update({".".join(path): NEW_SECRET for path in fields.new_secret})
+        kinds.update({".".join(path): ADDRESS for path in fields.address})
     account, secret = ACCOUNT in kinds.values(), SECRET in kinds.values()
     if grant:
         kinds["grant_type"] = GRANT
@@ -189,16 +191,16 @@ def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_onl
     """
     typed = found.get(ACCOUNT) if account else ""
     tried = found.get(SECRET) if secret else ""
-    chosen = found.get(NEW_SECRET, "")
+    chosen, address = found.get(NEW_SECRET, ""), found.get(ADDRESS, "")
     if (account and not typed) or (secret and not tried) or typed is None or tried is None:
         _refuse_missing(ACCOUNT if account and not typed else SECRET, found)
     if ascii_only and not (typed.isascii() and tried.isascii() and chosen.isascii()):
         raise Unreadable(415, "charset")
-    if len(typed) > ACCOUNT_CHARS_MAX:
+    if len(typed) > ACCOUNT_CHARS_MAX or len(address) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
     if _is_too_long(tried) or _is_too_long(chosen):
         raise Unreadable(400, "secret_too_long")
-    return Credentials(typed, tried, chosen)
+    return Credentials(typed, tried, chosen, address)
 
 
 def _is_too_long(secret: str) -> bool:

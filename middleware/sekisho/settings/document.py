@@ -31,7 +31,7 @@ _NOTATIONS = """\
 ## How doors are written
 
     METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
-        [account={NAME}/{FIELD}]
+        [account={NAME}/{FIELD}] [on_file=FIELD]
 
 Doors are separated by `;`. A door is a route where a client can try a secret; a route without a door is unguarded.
 
@@ -98,6 +98,10 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   those of `Forwarded` and `X-Forwarded-…` that describe where a request arrived, and request ids. It does not see
   `Authorization`, users that a proxy has added (`X-Forwarded-User`), client certificates, or values that outer
   middleware has stored in the scope (`user`, `auth`, `session`, `state`) or in context variables.
+- `on_file=FIELD`, only at `RESET` doors that ask for a reset, names the field of the address to which it is sent:
+  `POST /forgot form:username on_file=send_to`, or the account's own field. The guard answers every such request itself,
+  alike (202, `reset_requested`), and then runs the application only if `SEKISHO_OWNERS` has this address for this
+  account. It needs `SEKISHO_FACTORS`.
 
 Without an encoding, a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door also reads
 `new_password`, a `RESET` door reads no secret and `password` as the new one, a `CODE` door reads `code`.

@@ -9,6 +9,7 @@ as the framework sees it (a query, an escape, a pattern) is refused here, at sta
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sekisho.model import Charset, Door, DoorKind, Encoding, Fields, Path, SettingsError, SuccessBy, SuccessRule
@@ -70,10 +71,10 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…] [account={NAME}/{FIELD}]`. PATH may have placeholders (`/reset/{key}`). ENCODING is `form`,
-    `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or `graphql:OPERATION(account,secret)`.
-    Alternatives of a field are written `a|b`. RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`,
-    `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
+    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD]`. PATH may have placeholders (`/reset/{key}`).
+    ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or
+    `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
+    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
@@ -126,9 +127,11 @@ class _Reader:
         cookies = [word for word in rest if word.startswith("cookies=")]
         headers = [word for word in rest if word.startswith("headers=")]
         accounts = [word for word in rest if word.startswith("account=")]
+        filed = [word for word in rest if word.startswith("on_file=")]
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
-        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers + accounts])
+        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers + accounts + filed])
+        fields = self._on_file(fields, filed)
         tenant = self._tenant(path, fields, accounts)
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
@@ -136,7 +139,26 @@ class _Reader:
             raise self._wrong("has a rule of success by status: GraphQL answers 200 to a wrong password as well")
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written = " ".join(text.split())
-        return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant=tenant, text=written)
+        return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed), text=written)
+
+    def _on_file(self, fields: tuple[Fields, ...], words: list[str]) -> tuple[Fields, ...]:
+        """The fields, with the place of the address that must be on file."""
+        if not words:
+            return fields
+        if self._kind is not DoorKind.RESET or len(words) > 1:
+            raise self._wrong("has on_file=, which RESET doors alone may have, and once")
+        if any(one.secret for one in fields) or not all(one.account for one in fields):
+            raise self._wrong("has on_file= where no reset is asked for: the door names an account and no token")
+        name = words[0].removeprefix("on_file=")
+        return tuple(self._addressed(one, name) for one in fields)
+
+    def _addressed(self, fields: Fields, name: str) -> Fields:
+        place = self._place(fields.encoding, name)
+        if place in fields.account:
+            return fields  # the account is the address
+        if fields.encoding not in {Encoding.FORM, Encoding.MULTIPART, Encoding.JSON} or place in fields.new_secret:
+            raise self._wrong("names in on_file= what is neither its account nor another field of a form or JSON")
+        return replace(fields, address=(place,), new_secret=())
 
     def _tenant(self, path: str, fields: tuple[Fields, ...], words: list[str]) -> tuple[str, ...]:
         """What stands before the account's own name, which is the last part."""

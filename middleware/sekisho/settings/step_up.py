@@ -74,6 +74,11 @@ def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any
         "is not set, and SEKISHO_FACTORS needs to know whose account it is; set it and SEKISHO_OWNERS_QUERY",
     )
     yield (
+        table.FACTORS,
+        any(door.on_file for door in settings.doors) and not factors,
+        "is not set, and on_file= in SEKISHO_RESET asks the owners that it brings; set it and SEKISHO_OWNERS",
+    )
+    yield (
         table.OWNERS,
         settings.owners_query is not None and settings.owners is None and not factors,
         "is not set, and SEKISHO_OWNERS_QUERY asks nothing else; set it, or unset the query",

@@ -264,6 +264,7 @@ class LoopWing:
             step_up=step_up.issuer if step_up else None,
             routes=step_up.routes if step_up else None,
             caps=step_up.caps if step_up else None,
+            on_file=step_up.on_file if step_up else None,
         )
 
     def _guesses(self) -> DailyGuesses | None:

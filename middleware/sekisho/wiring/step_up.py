@@ -32,6 +32,7 @@ from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.issue import Issuer
 from sekisho.stepup.flow.not_me import NotMe
 from sekisho.stepup.flow.notice_pages import NoticePages
+from sekisho.stepup.flow.on_file import OnFileResets
 from sekisho.stepup.flow.parts import Parts, Proving
 from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
@@ -167,6 +168,7 @@ class StepUpWing:
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
         self._database: SqlOwners | None = None
+        self._owners: Owners | None = None
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow, site) if settings.factors else None
@@ -196,6 +198,7 @@ class StepUpWing:
             admission=site.admission,
         )  # fmt: skip
         self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
+        self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = notice_pages = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
@@ -238,6 +241,13 @@ class StepUpWing:
             clock_s=site.guard.now_s,
         )  # fmt: skip
 
+    def _on_file(self, site: Site) -> OnFileResets | None:
+        if self._owners is None:
+            return None
+        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter)
+        self._closing.append(found)  # closed before the owners that it asks
+        return found
+
     def _challenges(self) -> Challenges:
         settings = self._settings
         return Challenges(
@@ -272,7 +282,7 @@ class StepUpWing:
     def _proving(self, given: Given, escrow: Escrow, site: Site) -> Proving:
         settings = self._settings
         site_factors, enrolment = _factors()
-        owners = given.owners or self._of_database()
+        owners = self._owners = given.owners or self._of_database()
         senders = self._senders(given, site.events)
         passkeys = _passkeys(settings)
         factors = site_factors(
