@@ -45,7 +45,7 @@ from sekisho.owners.port import (
     usable_sealed,
 )
 from sekisho.owners.query import SPELLINGS, ask, lookup, spellings
-from sekisho.owners.schema import check, enrolments, resets, upgrade
+from sekisho.owners.schema import OUTBOX, check, enrolments, has_addition, logins, resets, upgrade
 from sekisho.read.names import ACCOUNT_CHARS_MAX
 from sekisho.settings.databases import DATABASES, POSSIBLE
 
@@ -115,6 +115,12 @@ class SqlOwners:
             self._background = asyncio.create_task(self._warn_of_spellings(account, found), name="sekisho owners")
         return found
 
+    async def look_up(self, account: str) -> Contact | None:
+        """As `contact`, for callers that no log-in waits for; see `transact`."""
+        if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
+            return None
+        return await self.transact(lambda connection: ask(connection, self._query, account))
+
     async def _warn_of_spellings(self, account: str, found: Contact) -> None:
         """Warn once if the query finds one account by several spellings."""
         with suppress(OwnersError):
@@ -154,6 +160,9 @@ class SqlOwners:
     async def forget(self, account_id: str) -> None:
         usable_id(account_id)
         await self._in_tables(lambda connection: _forget(connection, account_id), writes=True)
+        # Apart: the role's rights may be those of an earlier version. Rows that stay expire.
+        with suppress(OwnersUnavailable):
+            await self._call(lambda connection: _forget_log_ins(connection, account_id), writes=True)
 
     async def ask_reset(self, account_id: str, *, now_s: int) -> Reset:
         fresh = Reset(usable_id(account_id), asked_s=now_s, due_s=now_s + RESET_DELAY_S)
@@ -365,6 +374,11 @@ def _forget(connection: Connection, account_id: str) -> None:
     dialect_of(connection).lock(connection, _number(account_id))
     for table in (resets, enrolments):
         connection.execute(table.delete().where(table.c.account_id == account_id))
+
+
+def _forget_log_ins(connection: Connection, account_id: str) -> None:
+    if has_addition(connection, OUTBOX):
+        connection.execute(logins.delete().where(logins.c.account_id == account_id))
 
 
 def _ask_reset(connection: Connection, fresh: Reset) -> Reset:

@@ -26,6 +26,7 @@ from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
+from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
@@ -42,6 +43,7 @@ from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.links import NoticeLinks
+from sekisho.stepup.log_ins import LogIns
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
 from sekisho.wiring import clocks
@@ -203,8 +205,9 @@ class StepUpWing:
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
-            enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving)
             not_me = NotMe(site.guard, site.reading, issuer.end_all, given.on_not_me)
+            activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
+            enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving, activity)
             notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
         self.issuer: Final = issuer
         self.routes: Final = PageRoutes(
@@ -293,9 +296,10 @@ class StepUpWing:
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             requirements=factors.requirements, clock_s=time.time,
         )  # fmt: skip
+        log_ins = self._log_ins()
         unfinished = Unfinished(
-            self._vault, settings.listed, escrow, factors, senders, clock_s=time.time
-        )  # fmt: skip
+            self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=time.time
+        )
         self._telling = asyncio.ensure_future(unfinished.run())
         bindings = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
         return Proving(
@@ -307,7 +311,20 @@ class StepUpWing:
             bindings,
             Protection(settings.protect, bindings, given.session_account, settings.caps, floor=settings.floor),
             unfinished,
+            log_ins,
         )
+
+    def _log_ins(self) -> LogIns | None:
+        """Keeps recent log-ins in the owners' database; None without one."""
+        if self._database is None:
+            return None
+        from sekisho.owners.logins import SqlLogins  # noqa: PLC0415 - a database driver, only for sites with a database
+
+        log_ins = LogIns(
+            SqlLogins(self._database), self._settings.listed, self._database.look_up, clock_s=clocks.wall_s
+        )
+        self._closing.append(log_ins)
+        return log_ins
 
     def _of_database(self) -> Owners:
         owners = self._database = _sql_owners(self._settings)

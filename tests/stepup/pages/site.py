@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from sekisho.challenge.work import Work
 from sekisho.stepup.factors.totp import provisioning_uri, qr_svg, secret_text
+from sekisho.stepup.log_ins import LogIn
 from sekisho.stepup.pages import ListedFactor, Page, Pages
 from sekisho.stepup.webauthn import Credential, ProofFailed, WebAuthn
 from sekisho.store.vault import MemoryVault
@@ -29,6 +30,11 @@ ENROLMENTS = (
     ListedFactor("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000, 0, "Apple Passwords"),
     ListedFactor("1" * 32, "totp", "", 1_710_000_000, 1_710_259_200),
     ListedFactor("2" * 32, "recovery", "", 1_720_000_000),
+)
+LOG_INS = (
+    LogIn("p" + "0" * 31, 1_750_000_000, "proved", "Firefox on Windows", "192.0.2.0/24", b"device 1"),
+    LogIn("k" + "1" * 31, 1_750_000_900, "known", "", "", b""),
+    LogIn("n" + "2" * 31, 1_750_000_600, "not_completed", "<script>", "2001:db8::/56", b""),
 )
 CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as real ones
 
@@ -55,6 +61,8 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "step_up_failed": step_up(failed=True, chosen="totp"),
         "step_up_sent": step_up(sent=True, chosen="email", form="Zm9ybQ"),
         "work": pages.work(language, form="Zm9ybQ", work=PUZZLE.text, nonce=nonce),
+        "activity": pages.activity(language, log_ins=LOG_INS, token="dG9rZW4", notice="ended", nonce=nonce),
+        "activity_empty": pages.activity(language, log_ins=(), token="dG9rZW4", notice="", nonce=nonce),
         **{
             f"notice_{said}": pages.notice(language, said=said, account_page="shop.example/account", nonce=nonce)
             for said in ("", "yes", "no", "over")

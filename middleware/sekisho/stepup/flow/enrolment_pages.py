@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Reading
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors import AccountOwner, TotpOffer
+    from sekisho.stepup.flow.activity_pages import ActivityPages
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.session_binding import SessionBinding
@@ -39,17 +40,21 @@ FRESH_S = 300
 PAGE = "page"
 FAILED, CONFLICT = 401, 409
 DONE = frozenset({"added", "removed", "changed"})
+ENDED = frozenset({"ended", "denied"})
 NAME_CHARS_MAX = 64
 
 
 class EnrolmentPages:
     """Serves the owner's page and its API."""
 
-    def __init__(self, guard: Guard, reading: Reading, parts: Parts, proving: Proving) -> None:
+    def __init__(
+        self, guard: Guard, reading: Reading, parts: Parts, proving: Proving, activity: ActivityPages | None = None
+    ) -> None:
         self._guard = guard
         self._accounts = reading.accounts
         self._parts = parts
         self._proving = proving
+        self._activity = activity
         steps: dict[str, Step] = {
             "/factors/totp": self._begin_totp,
             "/factors/totp/confirm": self._confirm_totp,
@@ -62,13 +67,30 @@ class EnrolmentPages:
         self.routes: dict[tuple[str, str], Handler] = {
             ("POST", path): partial(self._changed, step) for path, step in steps.items()
         }
-        self.routes["GET", "/factors"] = self._shown
+        self.routes["GET", "/factors"] = partial(self._shown, self._listed_factors)
         for path in steps:
             self.routes["GET", path] = self._reloaded
+        if activity is not None:
+            self.routes["GET", "/activity"] = partial(self._shown, self._listed_log_ins)
+            self.routes["POST", "/activity/end"] = partial(self._changed, activity.end)
+            self.routes["POST", "/activity/not-me"] = partial(self._changed, activity.deny)
 
-    async def _shown(self, call: PageCall) -> Answer:
+    async def _shown(self, show: Step, call: PageCall) -> Answer:
         found = await self._person(call)
-        return found if isinstance(found, Answer) else self._overview(call, found, _notice(call))
+        return found if isinstance(found, Answer) else await show(call, found)
+
+    async def _listed_factors(self, call: PageCall, owner: AccountOwner) -> Answer:
+        return self._overview(call, owner, _notice(call, DONE))
+
+    async def _listed_log_ins(self, call: PageCall, owner: AccountOwner) -> Answer:
+        assert self._activity is not None  # noqa: S101 - or there would be no route
+        answer = await self._activity.show(call, owner, self._token(call, owner), _notice(call, ENDED))
+        return self._with_holder(call, answer)
+
+    def _token(self, call: PageCall, owner: AccountOwner) -> str:
+        """A token for forms: it shows that a request came from a page that its owner may see."""
+        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
+        return token
 
     async def _reloaded(self, call: PageCall) -> Answer:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
@@ -135,7 +157,7 @@ class EnrolmentPages:
         return self._with_holder(call, self._parts.responses.step_up(call.headers, text))
 
     def _overview(self, call: PageCall, owner: AccountOwner, notice: str = "", status: int = 200) -> Answer:
-        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, owner.account), call.browser_key.key)
+        token = self._token(call, owner)
         responses, factors = self._parts.responses, self._proving.factors.names
         passkeys = self._proving.enrolling.accepted_passkeys(owner)
         only_strong = self._proving.factors.requirements.is_only_strong(owner)
@@ -151,6 +173,7 @@ class EnrolmentPages:
             token=token,
             factors=factors,
             notice=notice,
+            has_activity=self._activity is not None,
             nonce=token_urlsafe(16),
         )
         return self._with_holder(call, responses.page(page, status))
@@ -232,10 +255,10 @@ class EnrolmentPages:
         return answer.adding(line)
 
 
-def _notice(call: PageCall) -> str:
+def _notice(call: PageCall, known: frozenset[str]) -> str:
     """The notice on the page. The link may have been forged, so only notices that the guard itself writes are shown."""
     said = call.scope.get("query_string", b"").removeprefix(b"notice=").decode("latin-1")
-    return said if said in DONE else ""
+    return said if said in known else ""
 
 
 def _described(factor: ListedFactor) -> dict[str, object]:

@@ -26,6 +26,7 @@ from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.flow.resubmission import as_from, resumable
+from sekisho.stepup.log_ins import KNOWN
 from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
 
@@ -337,6 +338,9 @@ class Issuer:
         proving = self._parts.proving
         if proving is None:
             return []
+        if proving.log_ins is not None:
+            browser = browser_name(context.by_name.get(b"user-agent", b""))
+            proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=context.origin.address)
         asked_for = proving.protection.has_routes or self._sessions_change_secrets
         if not (asked_for or proving.bindings.is_wanted(context.by_name)):
             return []

@@ -44,8 +44,12 @@ class NotMe:
             origin: of the request that says so.
         """
         if device:
-            attempt = Attempt(self._door, origin, account, self._accounts.canonical(account), "")
-            self._guard.end_device(attempt, device)
+            self.end_device(account, device, origin)
         self._end_step_ups(self._guard.account_digest(self._accounts, account))
         if self._hook is not None:
             self._hook(account)
+
+    def end_device(self, account: str, device: bytes, origin: Origin) -> None:
+        """End the trust of a device alone."""
+        attempt = Attempt(self._door, origin, account, self._accounts.canonical(account), "")
+        self._guard.end_device(attempt, device)

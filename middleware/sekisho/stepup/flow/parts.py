@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.protected_routes import Protection
     from sekisho.stepup.flow.responses import Responses
     from sekisho.stepup.flow.unfinished import Unfinished
+    from sekisho.stepup.log_ins import LogIns
     from sekisho.stepup.session_binding import SessionBindings
 
 
@@ -24,6 +25,7 @@ class Proving(NamedTuple):
     """The parts of a site with factors.
 
     Attributes:
+        log_ins: keeps recent log-ins for owners to see; None without a database.
         queue, known_queue: run the log-ins of strangers, and of devices that are merely seen.
     """
 
@@ -35,6 +37,7 @@ class Proving(NamedTuple):
     bindings: SessionBindings
     protection: Protection
     unfinished: Unfinished
+    log_ins: LogIns | None = None
 
 
 class Parts(NamedTuple):

@@ -16,6 +16,7 @@ from sekisho.read import credentials_set
 from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.stepup.flow.browser_key import COOKIE_START
 from sekisho.stepup.flow.resubmission import Resubmission, answering, as_from, replay
+from sekisho.stepup.log_ins import PROVED
 from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
@@ -111,8 +112,12 @@ class Redeemer:
         shown = presented(call.by_name, self._cookie.name + b"=")
         agent = call.by_name.get(b"user-agent", b"")
         token, is_new, device = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
+        address = call.caller.origin.address
+        if self._proving.log_ins is not None:
+            self._proving.log_ins.note(
+                ticket.account, PROVED, browser=browser_name(agent), address=address, device=device
+            )
         if is_new:
-            address = call.caller.origin.address
             self._proving.senders.new_device(owner, browser=browser_name(agent), network=address, device=device)
         if shown.by_header or call.browser_key.by_header:
             return [(DEVICE_HEADER, token.encode())]

@@ -17,6 +17,7 @@ from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.stepup.escrow import REMEMBERED_S, TICKET_S, Purpose, Ticket
+from sekisho.stepup.log_ins import NOT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.escrow import Escrow
     from sekisho.stepup.factors import Factors
     from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.log_ins import LogIns
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho")
@@ -46,6 +48,7 @@ class Unfinished:
         escrow: claims tickets.
         factors: finds the owner.
         senders: sends the notice.
+        log_ins: keeps it for the owner to see; None without a database.
         clock_s: Unix time.
         sleep: waits for so many seconds.
     """
@@ -58,6 +61,7 @@ class Unfinished:
         factors: Factors,
         senders: Senders,
         *,
+        log_ins: LogIns | None = None,
         clock_s: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -67,6 +71,7 @@ class Unfinished:
         self._escrow = escrow
         self._factors = factors
         self._senders = senders
+        self._log_ins = log_ins
         self._clock_s = clock_s
         self._sleep = sleep
         self._is_full = False
@@ -120,6 +125,8 @@ class Unfinished:
             if await self._escrow.claim(ticket):
                 owner = await self._factors.owner(account)
                 self._senders.not_completed(owner, browser=browser, network=network)
+                if self._log_ins is not None:
+                    self._log_ins.note(account, NOT_COMPLETED, browser=browser, address=network)
         except SekishoError as error:
             log.warning("a notice of a step-up that was not completed was not sent: %s", type(error).__name__)
 

@@ -27,6 +27,8 @@ from sekisho.stepup.pages.words import WORDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sekisho.stepup.log_ins import LogIn
+
 __all__ = ["File", "Offer", "Page", "Pages"]
 
 _HERE: Final = Path(__file__).parent
@@ -146,6 +148,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters["day"] = _day
+        self._environment.filters["moment"] = _moment
         self._environment.globals |= {
             "mount": mount,
             "service": service,
@@ -216,7 +219,7 @@ class Pages:
             values["work"] = json_in_attribute(work)
         return self._work(language, provider, sitekey, bool(work), here).filled(nonce, values)
 
-    def manage(
+    def manage(  # noqa: PLR0913 - all that the page shows
         self,
         language: str,
         *,
@@ -227,6 +230,7 @@ class Pages:
         only_strong: bool = False,
         signal: str = "",
         notice: str = "",
+        has_activity: bool = False,
     ) -> Page:
         """An owner's factors. Only for a client that has just proved to be the owner.
 
@@ -239,6 +243,7 @@ class Pages:
             only_strong: whether the owner refuses weaker factors.
             signal: JSON for `PublicKeyCredential.signalAllAcceptedCredentials`; empty without passkeys.
             notice: `added`, `removed`, `changed`, `failed`, `full`, `needed`, or empty.
+            has_activity: whether there is a page of recent log-ins.
         """
         return self._page(
             "manage",
@@ -250,6 +255,7 @@ class Pages:
             token=token,
             factors=factors,
             notice=notice,
+            has_activity=has_activity,
         )
 
     def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
@@ -269,6 +275,18 @@ class Pages:
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)
+
+    def activity(self, language: str, *, log_ins: Sequence[LogIn], token: str, notice: str, nonce: str) -> Page:
+        """An owner's recent log-ins. Only for a client that has just proved to be the owner.
+
+        Args:
+            language: as in `WORDS`.
+            log_ins: newest first.
+            token: the CSRF token, which shows that a request came from this page.
+            notice: `ended`, `denied`, or empty.
+            nonce: as for `step_up`.
+        """
+        return self._page("activity", language, nonce, log_ins=log_ins, token=token, notice=notice)
 
     def notice(self, language: str, *, said: str, account_page: str, nonce: str) -> Page:
         """The question whether it was the owner, or what their answer did.
@@ -390,6 +408,10 @@ def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | N
 
 def _day(unix_s: int) -> str:
     return datetime.fromtimestamp(unix_s, UTC).date().isoformat()
+
+
+def _moment(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _text(name: str) -> str:

@@ -1,0 +1,130 @@
+"""Recent log-ins, for the owner to see: when, with which browser, from which network, and how they ended.
+
+They are written beside the answer, and are lost if the process dies within that second. A flood of log-ins writes no
+more than the database bears: further ones are left out, and never wait.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
+from sekisho.model import SekishoError
+from sekisho.owners.log_in import LogInRow
+from sekisho.record.subjects import counted_network
+from sekisho.tasks import TaskSet
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sekisho.crypto.signers import Signer
+    from sekisho.owners import Contact
+    from sekisho.owners.logins import SqlLogins
+    from sekisho.stepup.factors import AccountOwner
+
+log = logging.getLogger("sekisho")
+
+WRITES_MAX: Final = 16  # at once: step-ups need the same few connections
+PROVED, KNOWN, NOT_COMPLETED = "proved", "known", "not_completed"
+_LETTERS: Final = {PROVED: "p", KNOWN: "k", NOT_COMPLETED: "n"}
+_PURPOSE: Final = b"log-in"
+
+
+class LogIn(NamedTuple):
+    """Attributes:
+    id: of its row.
+    at_s: Unix time.
+    outcome: `proved` (with a second proof), `known` (from a known device), `not_completed`.
+    browser: the browser's family; empty if unknown.
+    network: the client's network.
+    device: the name that the device got by its proof, 8 bytes; else empty.
+    """
+
+    id: str
+    at_s: int
+    outcome: str
+    browser: str
+    network: str
+    device: bytes
+
+    def __repr__(self) -> str:
+        return "LogIn(...)"
+
+
+class LogIns:
+    """Belongs to one event loop.
+
+    Args:
+        rows: the table.
+        secrets: the service's, newest first.
+        find: finds an account's owner.
+        clock_s: Unix time.
+    """
+
+    def __init__(
+        self,
+        rows: SqlLogins,
+        secrets: Sequence[bytes | Signer],
+        find: Callable[[str], Awaitable[Contact | None]],
+        *,
+        clock_s: Callable[[], float],
+    ) -> None:
+        self._rows = rows
+        self._find = find
+        self._sealer = Sealer(secrets, clock_s=clock_s)
+        self._keys = VaultKeys(secrets)
+        self._clock_s = clock_s
+        self._tasks = TaskSet()
+        self._is_full = False
+
+    def note(self, account: str, outcome: str, *, browser: str, address: str, device: bytes = b"") -> None:
+        """Keep a log-in. It neither waits nor raises. Accounts that do not exist have none.
+
+        Args:
+            account: exactly as the application reads it.
+            outcome: see `LogIn`.
+            browser: the browser's family.
+            address: the client's; its network is kept.
+            device: see `LogIn`.
+        """
+        if len(self._tasks) < WRITES_MAX:
+            self._tasks.start(self._find_and_add(account, outcome, browser, counted_network(address), device))
+        elif not self._is_full:
+            self._is_full = True
+            log.warning("more log-ins than the owners' database takes: some are missing on owners' pages")
+
+    async def recent(self, owner: AccountOwner) -> tuple[LogIn, ...]:
+        """The owner's log-ins, newest first. Raises `OwnersError`."""
+        rows = await self._rows.recent(owner.account_id, now_s=int(self._clock_s()))
+        return tuple(found for row in rows if (found := self._opened(owner.account_id, row)) is not None)
+
+    async def aclose(self) -> None:
+        await self._tasks.ended()
+
+    async def _find_and_add(self, account: str, outcome: str, browser: str, network: str, device: bytes) -> None:
+        try:
+            contact = await self._find(account)
+            if contact is not None:
+                await self._add(contact.account_id, outcome, browser, network, device)
+        except SekishoError:
+            return  # logged by the database's adapter
+
+    async def _add(self, account_id: str, outcome: str, browser: str, network: str, device: bytes) -> None:
+        # One row for all log-ins from one place, or an owner who logs in every day would see nothing else.
+        place = self._keys.of(b"log-in", account_id, outcome, browser, network, device).hex()
+        row_id = _LETTERS[outcome] + place[1:]
+        content = json.dumps([outcome, browser, network, device.hex()]).encode()
+        sealed = self._sealer.seal(_PURPOSE, content, bound_to=enrolment_binding(account_id, row_id))
+        await self._rows.add(account_id, LogInRow(row_id, int(self._clock_s()), sealed))
+
+    def _opened(self, account_id: str, row: LogInRow) -> LogIn | None:
+        """The log-in; None for one that another service on this database wrote, or a secret that is off the list."""
+        try:
+            content = self._sealer.open(_PURPOSE, row.sealed, bound_to=enrolment_binding(account_id, row.id))
+        except Unsealable:
+            return None
+        outcome, browser, network, device = json.loads(content)
+        return LogIn(row.id, row.at_s, outcome, browser, network, bytes.fromhex(device))
