@@ -39,6 +39,10 @@ help: ## Show what can be done here
 demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard and with it (under two minutes)
 	@$(BIN)/sekisho demo
 
+.PHONY: stories
+stories: $(VENV)/.with-demo ## Play the attacks that emptied real wallets at a wallet, without the guard and with it (under eight minutes)
+	@$(BIN)/python -m examples.wallet.stories
+
 .PHONY: test
 test: $(VENV)/.with-test ## Run the suite against a real Redis, found or installed
 	$(say) "Running the tests"

@@ -83,9 +83,13 @@ class Books:
 
     def __init__(self, url: str) -> None:
         self._engine = create_async_engine(url, hide_parameters=True, pool_size=8, max_overflow=0)
+        self._reading = self._engine
         if url.startswith("sqlite"):
+            # SQLite lets many read while one writes, and lets no two write.
+            self._reading = create_async_engine(url, hide_parameters=True, pool_size=8, max_overflow=0)
             sa.event.listen(self._engine.sync_engine, "connect", _ready)
             sa.event.listen(self._engine.sync_engine, "begin", _write_first)
+            sa.event.listen(self._reading.sync_engine, "connect", _ready)
 
     async def create(self) -> None:
         """Create the tables that do not exist."""
@@ -94,6 +98,7 @@ class Books:
 
     async def aclose(self) -> None:
         await self._engine.dispose()
+        await self._reading.dispose()
 
     async def fill(self, table: sa.Table, rows: Iterable[Mapping[str, object]]) -> None:
         """Add rows, for a wallet that begins with members."""
@@ -121,7 +126,7 @@ class Books:
         return await self._member(members.c.id == owner)
 
     async def _member(self, condition: sa.ColumnElement[bool]) -> Member | None:
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             row = (await connection.execute(members.select().where(condition))).first()
         return None if row is None else Member(*row)
 
@@ -151,7 +156,7 @@ class Books:
 
     async def _holder(self, kind: str, token: str) -> str | None:
         is_it = (tokens.c.digest == _digest(token)) & (tokens.c.kind == kind) & (tokens.c.until > int(time.time()))
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             found: str | None = await connection.scalar(sa.select(tokens.c.member).where(is_it))
         return found
 
@@ -159,16 +164,17 @@ class Books:
 
     async def link(self, member: str, number: str, pin: str) -> None:
         """Link a bank account by its number and PIN, which is all that the bank asks. Raises `NotPossible`."""
-        async with self._engine.begin() as connection:
+        async with self._reading.connect() as connection:
             known = sa.select(bank_accounts.c.pin).where(bank_accounts.c.number == number)
             if await connection.scalar(known) != pin:
                 raise NotPossible
+        async with self._engine.begin() as connection:
             is_linked = (links.c.member == member) & (links.c.number == number)
             if (await connection.execute(links.select().where(is_linked))).first() is None:
                 await connection.execute(links.insert().values(member=member, number=number))
 
     async def linked(self, member: str) -> list[str]:
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             found = await connection.scalars(sa.select(links.c.number).where(links.c.member == member))
             return list(found)
 
@@ -192,14 +198,14 @@ class Books:
     async def moves(self, member: str) -> list[tuple[str, str, int]]:
         """The last moves of a member: kind, number, amount."""
         asked = sa.select(moves.c.kind, moves.c.number, moves.c.amount).where(moves.c.member == member)
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return [(*row,) for row in await connection.execute(asked.order_by(moves.c.id.desc()).limit(10))]
 
     async def paid_to(self, numbers: Iterable[str]) -> int:
         """How much was paid out to these bank accounts, for who counts the loss."""
         asked = sa.select(sa.func.coalesce(sa.func.sum(moves.c.amount), 0))
         wanted = (moves.c.kind == "payout") & moves.c.number.in_(list(numbers))
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return int(await connection.scalar(asked.where(wanted)) or 0)
 
 

@@ -266,6 +266,29 @@ async def test_the_page_of_a_payout_asks_beforehand_and_goes_on(monkeypatch: pyt
         assert (await browser.post("/payout", number=OWN, amount="1")).status_code == 303
 
 
+@MODES
+async def test_a_member_links_a_bank_account(mode: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The right PIN links a bank account with the guard off and on, and a wrong one does not."""
+    async with serving(mode, monkeypatch, url) as found:
+        browser = await found.logged_in()
+        assert (await browser.post("/link", number=THIEFS, pin="1111")).status_code == 401
+        linked = await browser.post("/link", number=THIEFS, pin="2468")
+        assert (linked.status_code, linked.headers.get("location")) == (303, "/home"), linked.text
+        assert THIEFS in (await browser.get("/home")).text
+
+
+@MODES
+async def test_one_pin_sideways_is_stopped_by_the_guard_alone(
+    mode: str, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Docomo: one PIN at 60 account numbers from one wallet; behind the guard few of the guesses reach the bank."""
+    async with serving(mode, monkeypatch, url) as found:
+        browser = await found.logged_in()
+        answers = [await browser.post("/link", number=f"{number:07}", pin="2468") for number in range(60)]
+        reached = sum("problem" not in answer.headers["content-type"] for answer in answers)
+        assert reached == 60 if mode == "off" else reached <= 20
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 async def test_pages_are_escaped_and_in_two_languages(language: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Each form has a page in both languages, and text from a form is escaped."""

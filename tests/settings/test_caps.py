@@ -70,7 +70,7 @@ def test_the_page_of_a_form_is_a_route_of_half_the_age() -> None:
     found = parse_routes("POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60", "PROTECT")
     assert found == (
         ProtectedRoute("POST", "/top-up", 300),
-        ProtectedRoute("GET", "/top-up", 150),
+        ProtectedRoute("GET", "/top-up", 150, is_page=True),
         ProtectedRoute("*", "/payout/*", 60),
     )
     for text in ("GET /a max_age=9 page=/a", "POST /a max_age=9 page=/a/*", "POST /a max_age=9 page=/a page=/b"):

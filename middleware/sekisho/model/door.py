@@ -167,13 +167,14 @@ class ProtectedRoute:
     """One route that requires a proof of identity no older than `max_age_s` seconds (1 to 86,400).
 
     `method` is upper case or `*`; `path` is exact, or a prefix if it ends in `/*`; `acr` is the weakest class of factor
-    whose proof counts there.
+    whose proof counts there. `is_page`: it only shows the form of another route, and asks before that is filled.
     """
 
     method: str
     path: str
     max_age_s: int
     acr: FactorClass = FactorClass.NONE
+    is_page: bool = False
 
     @property
     def name(self) -> str:

@@ -45,7 +45,7 @@ def _routes(words: list[str], setting: str, number: int) -> list[ProtectedRoute]
     if len(pages) > 1 or not is_path(pages[0]) or pages[0].endswith("*") or route.method in {"GET", "*"}:
         problem = "wants one page= with the exact path of the page that holds the form, at a method that the form sends"
         raise SettingsError(setting, f"route {number} {problem}; as in {_EXAMPLE} page=/top-up")
-    return [route, ProtectedRoute("GET", pages[0], max(1, route.max_age_s // 2), route.acr)]
+    return [route, ProtectedRoute("GET", pages[0], max(1, route.max_age_s // 2), route.acr, is_page=True)]
 
 
 def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:

@@ -17,7 +17,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
-from tests.stepup.flow.driving import Client, Site, challenge
+from tests.stepup.flow.driving import FORM, Client, Site, challenge
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -114,7 +114,8 @@ async def test_a_page_view_is_resumed_after_the_proof(later: Later, path: str, q
     await site.enrol("1")
     client = await logged_in(site)
     assert (await client.send("/pay", method="GET")).status == 200
-    later.seconds = 160  # half of the page's 300 s are over; the form itself could still be sent
+    later.seconds = 160  # half of the page's 300 s are over; the form itself can still be sent
+    assert (await client.send("/pay", b"yen=1", headers=(FORM,))).status == 200
     asked = await client.send(path, method="GET", accept=HTML, query=query)
     assert asked.status == 401
     found = re.search(rb'name="form" value="([^"]+)"', asked.body)

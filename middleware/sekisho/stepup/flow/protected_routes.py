@@ -84,6 +84,8 @@ class Protection:
         if not self._routes:
             return None
         routes = [self._routes[door.name] for door in self._doors.find_all(scope, has_body=has_body)]
+        # A form may override its method, so it may lead to its page as well; the page's shorter age is not the form's.
+        routes = [route for route in routes if not route.is_page] or routes
         if len(routes) < 2:
             return routes[0] if routes else None
         # Named after the route of the strongest class: the proof that is shown for it has to be of that class.
