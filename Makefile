@@ -165,6 +165,10 @@ bench-replay: $(VENV)/.with-bench ## Replay fifty million log-ins through guard 
 bench-overload: $(VENV)/.with-bench ## Measure known devices beside floods larger than the machine (an hour; QUICK=1 for a first look)
 	@$(BIN)/python -m benchmarks.overload $(if $(QUICK),--quick)
 
+.PHONY: loadtest
+loadtest: $(VENV)/.with-test ## Siege the example wallet with Locust: owners, and attackers at all of its doors (two minutes)
+	@$(BIN)/python -m benchmarks.loadtest.wallet
+
 .PHONY: soak
 soak: $(VENV)/.with-bench ## Keep a flood up for ten minutes: memory, file handles and tasks must not grow
 	$(say) "Ten minutes of a flood"

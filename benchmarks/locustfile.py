@@ -18,10 +18,11 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
 from benchmarks.loadtest.lists import ALL, NOTHING, Part
-from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login
+from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login, elsewhere
 from benchmarks.loadtest.people import Cast
+from benchmarks.loadtest.requests import numbered, requests
 from benchmarks.loadtest.stages import Stages
-from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, PROOF, TYPO, Bounds, judge, report, rows_of, table
+from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, PROOF, TYPO, VISIT, Bounds, judge, report, rows_of, table
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def add_options(parser: LocustArgumentParser) -> None:
             "CSV file of owners: account,password and, where there is one, the authenticator app's secret",
         ),
         ("combos", "", "list of leaked pairs, account:password, each tried once; without it, nobody stuffs"),
+        ("visits", "", "requests of owners who are in, as in: GET /home"),
+        ("knocks", "", "requests of attackers at other doors, as in: POST /link number={n}&pin=1234"),
         ("spray", "123456,password,qwerty", "passwords to spray, separated by commas"),
         ("address-header", "X-Forwarded-For", "where the service reads a client's address that its proxy tells"),
         ("stages", "30,60,120,60", "seconds of quiet, ramp, storm and recovery"),
@@ -78,6 +81,8 @@ class Visitor(FastHttpUser):
     # Of this process, since Locust makes users without arguments. Set when a test starts.
     login: ClassVar[Login]
     cast: ClassVar[Cast]
+    visits: ClassVar[tuple[Post, ...]] = ()
+    knocks: ClassVar[tuple[Post, ...]] = ()
 
     pause_s = 1.0
 
@@ -85,8 +90,8 @@ class Visitor(FastHttpUser):
         """Around `pause_s`, and not like clockwork."""
         return float(self.pause_s * random.uniform(0.5, 1.5) / options_of(self.environment).pace)
 
-    def send(self, kind: str, post: Post, browser: Browser) -> tuple[str, bytes]:
-        """Send it; returns what became of it, for Locust to count, and the answer's body."""
+    def send(self, kind: str, post: Post, browser: Browser, *, door: bool = True) -> tuple[str, bytes]:
+        """Send it; returns what became of it, for Locust to count, and the answer's body. `door`: it is the log-in."""
         headers = {
             "Accept": "*/*",
             "Content-Type": post.content_type,
@@ -100,7 +105,7 @@ class Visitor(FastHttpUser):
             lines = answer.headers.items() if answer.headers else ()
             received = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in lines]
             body = answer.content or b""
-            told = self.login.told(answer.status_code, received, body)
+            told = (self.login.told if door else elsewhere)(answer.status_code, received, body)
             answer.request_meta.update(request_type=kind, name=told)
             # A refusal is an answer. Only no answer at all is a failure in Locust's own statistics.
             answer.failure(UNANSWERED) if told == UNANSWERED else answer.success()
@@ -125,6 +130,8 @@ class Owner(Visitor):
             if owner.has_app and (proof := self.login.proof(body, owner.code)):
                 told, _ = self.send(PROOF, proof, owner.browser)
             owner.known = owner.known or told == LET_IN
+            for visit in self.visits if told == LET_IN else ():
+                self.send(VISIT, visit, owner.browser, door=False)
         finally:
             self.cast.owners.append(owner)
 
@@ -164,6 +171,21 @@ class Sprayer(Attacker):
             self.guess(guess)
 
 
+class Knocker(Attacker):
+    """Tries the other doors: links, sign-ups, resets, payouts."""
+
+    weight = 3
+    pause_s = 0.5
+
+    def on_start(self) -> None:
+        self._knocks = numbered(self.knocks, random.randrange(10**6))
+
+    @task
+    def knock(self) -> None:
+        if post := next(self._knocks, None):
+            self.send(f"Knocker {post.path}", post, self.cast.new_browser(), door=False)
+
+
 class LowAndSlow(Attacker):
     """Guesses at one account now and then."""
 
@@ -198,6 +220,7 @@ class Siege(LoadTestShape):
         people: list[type[User]] = [Owner]
         if attackers:
             people += [Stuffer, Sprayer, LowAndSlow] if options.combos else [Sprayer, LowAndSlow]
+            people += [Knocker] if options.knocks else []
         return options.owners + attackers, SPAWNED_PER_SECOND_MAX, people
 
 
@@ -237,6 +260,7 @@ def _ensure_sound(options: Namespace, environment: Environment) -> None:
     try:
         Login(options.login)
         Stages.read(options.stages)
+        requests(options.visits + ";" + options.knocks)
         cast = _cast(options, ALL)
         if not cast.owners or (options.combos and not cast.next_pair()):
             raise SystemExit("--accounts and --combos are to have at least a line")
@@ -255,6 +279,7 @@ def begin(environment: Environment, **_: object) -> None:
             runner.send_message("part", Part(number, len(Worker.all))._asdict(), client_id=worker)
         return
     Visitor.login, Visitor.cast = Login(options.login), _cast(options, Worker.part)
+    Visitor.visits, Visitor.knocks = requests(options.visits), requests(options.knocks)
 
 
 @events.test_stopping.add_listener  # type: ignore[untyped-decorator] # Locust's

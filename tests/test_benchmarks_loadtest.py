@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from benchmarks.loadtest.lists import ALL, NOTHING, Part, accounts, pairs
 from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login
 from benchmarks.loadtest.people import Cast
+from benchmarks.loadtest.requests import numbered, requests
 from benchmarks.loadtest.stages import Stages
 from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, PROOF, TYPO, Bounds, Row, judge, rows_of, table
 from sekisho.model import SettingsError
@@ -516,3 +517,27 @@ def test_the_summary_tells_who_and_what_and_why() -> None:
     assert page[1].split() == ["Owner", "203", "200", "10", "10", "3", "x", "429", "too_many_attempts"]
     assert page[2].split() == ["Stuffer", "1,000", "0", "10", "10", "1,000", "x", "401"]
     assert page[-1].startswith("FAILED: 3 of owners' 203 log-ins with the right password were refused, 1.478%")
+
+
+def test_requests_beside_the_log_in_are_numbered() -> None:
+    """Other doors are written as a method, a path and a form; each request has a number of its own."""
+    found = list(islice(numbered(requests("POST /link number={n}&pin=1234; GET /home"), 7), 3))
+    assert [(post.method, post.path, post.body) for post in found] == [
+        ("POST", "/link", "number=0000007&pin=1234"),
+        ("GET", "/home", ""),
+        ("POST", "/link", "number=0000009&pin=1234"),
+    ]
+    assert list(numbered((), 0)) == []
+    for text in ("link", "TRACE /", "GET home"):
+        with pytest.raises(ValueError, match="as in"):
+            requests(text)
+
+
+def test_the_wallet_is_besieged_in_one_command() -> None:
+    """Owners open their pages, and attackers try every other door."""
+    words = ["--stages", "1,1,6,1", "--owners", "3", "--attackers", "12", "--pace", "2"]
+    command = [sys.executable, "-m", "benchmarks.loadtest.wallet", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert "Traceback" not in done.stderr
+    rows = {line[:20].strip() for line in done.stdout.splitlines()}
+    assert {"Owner, new device", "Owner, second proof", "Owner, page", "Knocker /link", "Knocker /reset"} <= rows

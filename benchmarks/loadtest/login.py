@@ -96,6 +96,13 @@ class Login:
         return f"{status} unclear" if outcome is Outcome.UNKNOWN else str(status)
 
 
+def elsewhere(status: int, headers: Headers, body: bytes) -> str:
+    """As `Login.told`, at a place that is no log-in: a status, with the `code` of a refusal if there is one."""
+    if not status:
+        return UNANSWERED
+    return f"{status} {_code(headers, body)}".rstrip()
+
+
 def _code(headers: Headers, body: bytes) -> str:
     """The `code` of a problem document (RFC 9457). One of another shape could be another in every answer."""
     media = next((value for name, value in headers if name == b"content-type"), b"")

@@ -19,6 +19,7 @@ OWNER: Final = "Owner"
 NEW_DEVICE: Final = "Owner, new device"
 TYPO: Final = "Owner, typo"
 PROOF: Final = "Owner, second proof"
+VISIT: Final = "Owner, page"
 RIGHT: Final = (OWNER, NEW_DEVICE, PROOF)
 
 # From a device that nobody knows, even the right password is asked for more: that is how the guard is meant to work.

@@ -65,14 +65,14 @@ async def _played(story: Story, found: World, screen: Drawing) -> Outcome:
     now = Play(found, outcome, screen.advance)
     settled = found.owners[-story.settled :] if story.settled else []
     browsers = await settle_in(now, settled)
-    letters_before = found.told()
+    letters_before = await found.told()
     begun = time.monotonic()
     # Owners are about while the thieves are: an attack on others must not hinder them.
     lives = [live(now, owner, browser) for owner, browser in zip(settled, browsers, strict=True)]
     await asyncio.gather(story.attack(now), _at_leisure(lives))
     outcome.seconds = time.monotonic() - begun
     outcome.lost = await found.lost()
-    outcome.told = max(0, found.told() - letters_before)
+    outcome.told = max(0, await found.told() - letters_before)
     return outcome
 
 

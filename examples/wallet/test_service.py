@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 # A thief's log-in that is under way when the wallet stops is cancelled; aiosqlite then complains of its connection.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect such connections here, so that no later test hears of them."""
+    yield
+    gc.collect()
+
 
 PASSWORD = "an old pond, a frog"
 EMAIL = "basho@mail.test"

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "a secret for the stories alone and worth nothing elsewhere"
+LETTERS_SECONDS = 1.5  # letters leave at once, and on a busy machine a second later
+ENROLLED_SECONDS = 30 * 86_400  # before the story: a new app opens no protected route for three days
 FACTORY = "wallet.app:build"
 THIEFS = [f"66{number:05}" for number in range(100)]
 """Bank accounts that the thieves opened."""
@@ -68,6 +70,11 @@ class Owner(NamedTuple):
     @property
     def home(self) -> str:
         return f"240.{self.number // 250}.{self.number % 250}.7"
+
+    @property
+    def app_secret(self) -> str:
+        """The secret of the app in base32; empty for an owner without one."""
+        return b32encode(_app_secret(self.number)).decode() if self.app else ""
 
     def code(self, steps: int = 0) -> str:
         """The code of the app, so many times 30 seconds from now: one that was shown is used up."""
@@ -139,7 +146,7 @@ async def filled(cast: Cast, database: Path) -> list[Owner]:
 
 async def _with_apps(url: str, owners: list[Owner]) -> None:
     """What `sekisho owners migrate`, and each owner on the page of factors, would do."""
-    sealer, now_s = Sealer((SECRET.encode(),)), int(time.time())
+    sealer, now_s = Sealer((SECRET.encode(),)), int(time.time()) - ENROLLED_SECONDS
     rows = []
     for owner in owners:
         account, number = f"{owner.number:032x}", f"{owner.number:032x}"
@@ -181,8 +188,12 @@ class World:
         await books.aclose()
         return found
 
-    def told(self) -> int:
-        """How many owners have got a letter that is no code."""
+    async def told(self) -> int:
+        """How many owners have got a letter that is no code, once no more letters come."""
+        count = -1
+        while count != (now := sum(map(len, self.post.letters.values()))):
+            count = now
+            await asyncio.sleep(LETTERS_SECONDS)
         return sum(
             any(not letter.code and letter.text for letter in self.post.letters.get(owner.email, ()))
             for owner in self.owners

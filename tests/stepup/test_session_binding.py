@@ -192,3 +192,27 @@ def test_where_a_rule_or_the_application_names_the_session_others_may_stand_besi
 
     assert TIES.find(TIES.tied(ALICE, DEVICE, NOW), shown, NOW) == ALICE
     assert GUESSED.find(GUESSED.tied(ALICE, DEVICE, NOW), shown, NOW, ALICE.account) == ALICE
+
+
+def test_a_remembered_binding_is_that_of_the_same_headers_alone() -> None:
+    """A binding that was just verified opens nothing for another cookie, another account, or long after its end."""
+    bindings = SessionBindings([OLD])
+    ((name, note),) = bindings.headers(ALICE, COOKIE, NOW, by_header=True)
+    shown = [SHOWN, (name, note)]
+    assert bindings.of(shown, NOW) == bindings.of(shown, NOW + 1) == ALICE
+    assert bindings.of([(b"cookie", b"sid=stolen"), (name, note)], NOW + 1) is None
+    assert bindings.of([*shown, (b"authorization", b"Bearer stolen")], NOW + 1) is None
+    assert bindings.of([(b"cookie", b"sid=a-sessio"), (b"cookie", b"n"), (name, note)], NOW + 1) is None
+    assert bindings.of(shown, NOW + 1, "Bob") is None
+    assert bindings.of(shown, NOW + 1, "Alice") == ALICE
+    assert bindings.of(shown, NOW + SECONDS_MAX) is None
+
+
+def test_remembered_bindings_are_bounded() -> None:
+    """However many sessions come, some thousand are remembered."""
+    bindings = SessionBindings([OLD])
+    for number in range(1_100):
+        token = f"token{number}"
+        ((name, note),) = bindings.headers(ALICE, SessionCredentials((), token), NOW, by_header=True)
+        assert bindings.of([(b"authorization", b"Bearer " + token.encode()), (name, note)], NOW) == ALICE
+    assert len(bindings._found) <= 1_024

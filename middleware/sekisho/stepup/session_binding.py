@@ -40,6 +40,8 @@ CHARS_MAX = 4_096 - 128  # with name and attributes, the longest cookie that bro
 WANTED = b"wanted"
 WANTED_S = 600
 HEADER = b"sekisho-tie"
+FOUND_S = 10
+FOUND_MAX = 1_024  # half a megabyte
 
 AMBIGUOUS = (
     "SEKISHO_LOGIN: a request shows two cookies that may be its session, so protected routes treat it as logged out; "
@@ -47,6 +49,7 @@ AMBIGUOUS = (
 )
 
 _PURPOSE = b"tie"
+_SHOWN_BY = frozenset({b"cookie", b"authorization", HEADER})
 _SKEW_S = 300  # largest accepted difference of two workers' clocks, in seconds
 _DIGEST_BYTES = 16
 
@@ -90,6 +93,7 @@ class SessionBindings:
     ) -> None:
         self._guesses: Final = guesses
         self._told = False
+        self._found: dict[bytes, tuple[int, SessionBinding]] = {}
         self._sealer: Final = Sealer(secrets, clock_s=clock_s)
         self._name: Final = name
         self._wanted = self._name + b"=" + WANTED
@@ -148,9 +152,31 @@ class SessionBindings:
             log.warning(AMBIGUOUS)
 
     def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> SessionBinding | None:
-        """Return the binding of a request with these headers. `said_account`: as in `find`."""
+        """Return the binding of a request with these headers. `said_account`: as in `find`.
+
+        A binding that was found is remembered for some seconds, because opening its seal is most of the cost of a
+        protected route. The same headers have the same binding, so nothing can be revoked meanwhile.
+        """
+        name = self._name_of(headers, said_account)
+        known = self._found.get(name)
+        if known is not None and known[0] <= now_s < known[0] + FOUND_S:
+            return known[1]
         text, _ = self._presented(headers)
-        return self.find(text, headers, now_s, said_account)
+        binding = self.find(text, headers, now_s, said_account)
+        if binding is not None:
+            if len(self._found) >= FOUND_MAX:
+                self._found.clear()
+            self._found[name] = now_s, binding
+        return binding
+
+    def _name_of(self, headers: Headers, said_account: str | None) -> bytes:
+        """A digest of all that a binding depends on: no session's cookie is kept longer than its request."""
+        shown = [part for line in headers if line[0] in _SHOWN_BY for part in line]
+        if said_account is not None:
+            shown.append(utf8(said_account))
+        # Each with its length, or two headers could be read as one.
+        lengths = b",".join([b"%d" % len(part) for part in shown])
+        return blake2b(lengths + b";" + b"".join(shown), key=self._keys[0], digest_size=16, person=b"binding").digest()
 
     def session(self, headers: Headers) -> bytes:
         """Return a name for the session that these headers show; it is constant as long as the note stays the same."""
