@@ -39,6 +39,7 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
     "factor_changed": lambda service, locale: messages.factor_changed(
         service, locale, when=NOW, factor="totp", change="removed"
     ),
+    "recovery_code": lambda service, locale: messages.recovery_code(service, locale, code=CODE, minutes=10),
 }
 every = pytest.mark.parametrize("locale", LANGUAGES)
 kinds = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)

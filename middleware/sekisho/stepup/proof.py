@@ -1,4 +1,4 @@
-"""The error that every factor raises when a proof does not hold."""
+"""The errors of factors: a proof that does not hold, and a factor that cannot be removed."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ class ProofFailed(SekishoError):  # noqa: N818 - a verdict about a proof
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class StillNeeded(SekishoError):  # noqa: N818 - a state, not a mistake
+    """The factor is the last strong one of an owner who refuses weaker ones. Nothing was changed."""

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
     from sekisho.owners import Owners
+    from sekisho.owners.logins import SqlLogins
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
@@ -108,6 +109,7 @@ def ensure_sound(settings: Settings) -> None:
         _factors()
     if settings.owners is not None:
         _sql_owners(settings)
+        _sql_log_ins()
     if settings.smtp is not None:
         from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
         from sekisho.mail.relay import relay  # noqa: PLC0415
@@ -136,6 +138,12 @@ def _sql_owners(settings: Settings) -> SqlOwners:
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database
 
     return SqlOwners(settings.owners or "", settings.owners_query or "")
+
+
+def _sql_log_ins() -> type[SqlLogins]:
+    from sekisho.owners.logins import SqlLogins  # noqa: PLC0415 - a database driver, only for sites with a database
+
+    return SqlLogins
 
 
 def _webhook(settings: Settings) -> Webhook | None:
@@ -318,10 +326,8 @@ class StepUpWing:
         """Keeps recent log-ins in the owners' database; None without one."""
         if self._database is None:
             return None
-        from sekisho.owners.logins import SqlLogins  # noqa: PLC0415 - a database driver, only for sites with a database
-
         log_ins = LogIns(
-            SqlLogins(self._database), self._settings.listed, self._database.look_up, clock_s=clocks.wall_s
+            _sql_log_ins()(self._database), self._settings.listed, self._database.look_up, clock_s=clocks.wall_s
         )
         self._closing.append(log_ins)
         return log_ins

@@ -8,9 +8,8 @@ import pytest
 
 from sekisho.model import FactorClass
 from sekisho.stepup.factors import Proof, ShownFactor
-from sekisho.stepup.factors.enrolling import StillNeeded
 from sekisho.stepup.factors.requirements import BEFORE_SECRET, MANAGE, Demand, Strictness
-from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.proof import ProofFailed, StillNeeded
 from tests.stepup.factors.site import BOUND, Site
 
 if TYPE_CHECKING:

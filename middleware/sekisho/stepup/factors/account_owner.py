@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.model import CLASS_OF, FactorClass
 
 if TYPE_CHECKING:
     from sekisho.owners import Contact, Enrolment
     from sekisho.stepup.attempt_limits import CodeTrial
+
+RECOVERY: Final = "recovery"
+"""The kind of recovery codes, which every site with factors has."""
 
 
 class AccountOwner(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import CLASS_OF, FactorClass, SekishoError
+from sekisho.model import CLASS_OF, FactorClass
 from sekisho.model.text import utf8
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
 from sekisho.stepup.attempt_limits import AttemptLimits
@@ -26,7 +26,7 @@ from sekisho.stepup.factors.strong_only import KIND as STRONG_ONLY
 from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import ENROLMENTS_MAX as APPS_MAX
 from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
-from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.proof import ProofFailed, StillNeeded
 from sekisho.stepup.webauthn.makers import maker
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ STATE_CHARS_MAX = 1_024
 _APP, _PASSKEY = b"totp begun", b"passkey begun"
 _TIME_BYTES, _ID_BYTES = 8, 16
 _SWAPS_MAX = 4  # an owner may request several sheets at once; one request succeeds in each round
-
-
-class StillNeeded(SekishoError):  # noqa: N818 - a state, not a mistake
-    """The factor is the last strong one of an owner who refuses weaker ones. Nothing was changed."""
 
 
 class TotpOffer(NamedTuple):

@@ -11,7 +11,7 @@ from sekisho.model import CLASS_OF, Unreadable
 from sekisho.read.account import canonical
 from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
 from sekisho.stepup.factors.account_lookup import AccountLookup
-from sekisho.stepup.factors.account_owner import Early, Proof, ShownFactor
+from sekisho.stepup.factors.account_owner import RECOVERY, Early, Proof, ShownFactor
 from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
 from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
 from sekisho.stepup.factors.codes import Codes
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 SENT = ("email", "webhook")
 KEPT = ("webauthn", "totp")
 NORMAL = Strictness()
-RECOVERY = "recovery"
 
 
 class _Factor(NamedTuple):

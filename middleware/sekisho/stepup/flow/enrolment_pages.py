@@ -16,10 +16,9 @@ from sekisho.answer import Answer, language_of, prefers_page
 from sekisho.model import CLASS_OF
 from sekisho.owners import EnrolmentsFull
 from sekisho.stepup.escrow import Purpose, Ticket
-from sekisho.stepup.factors.enrolling import StillNeeded
 from sekisho.stepup.factors.requirements import HELD_S, MANAGE, is_settled
 from sekisho.stepup.pages import ListedFactor
-from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.proof import ProofFailed, StillNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

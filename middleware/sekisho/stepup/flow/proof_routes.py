@@ -19,7 +19,7 @@ from sekisho.model.text import utf8
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
-from sekisho.stepup.factors.proving import RECOVERY
+from sekisho.stepup.factors.account_owner import RECOVERY
 from sekisho.stepup.factors.requirements import BEFORE_SECRET, LOG_IN, MANAGE
 from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
