@@ -140,7 +140,10 @@ class LoginGuard:
             return await self._refuse(scope, receive, send)
         if ASIDE in scope:
             return await self._app(scope, receive, send)
-        return await (loops.page(scope) or loops.middleware())(scope, receive, send)
+        # Not asked for attempts, which are no GET: a flood of them pays for each step here.
+        if scope.get("method") == "GET" and (page := loops.page(scope)) is not None:
+            return await page(scope, receive, send)
+        return await loops.middleware()(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = Renderer(frozenset()).render(misconfigured(self._problem), scope["headers"])
