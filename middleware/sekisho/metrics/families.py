@@ -117,8 +117,9 @@ def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
     for key, count in counts.items():
         for counted, times in _counted(*key, count):
             sums[counted] = sums.get(counted, 0) + times
+    ordered = sorted(sums.items())
     for family in ALL_FAMILIES:
-        found = [(labels, count) for (of, labels), count in sorted(sums.items()) if of == family]
+        found = [(labels, count) for (of, labels), count in ordered if of == family]
         if found:
             metric = CounterMetricFamily(f"sekisho_{family.name}", family.help, labels=family.labels)
             for labels, count in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
@@ -19,10 +20,5 @@ class DecisionTimes:
         self._names = [*(str(bound) for bound in BOUNDS_US), "inf"]
 
     def __call__(self, us: int) -> None:
-        at = 0
-        for bound in BOUNDS_US:
-            if us <= bound:
-                break
-            at += 1
-        self._counts.add("", "decision", self._names[at])
+        self._counts.add("", "decision", self._names[bisect_left(BOUNDS_US, us)])
         self._counts.add("", "decision", "us", us)
