@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from sekisho.metrics import ALL_FAMILIES, Gauges, SharedCounts, families
+from sekisho.metrics import ALL_FAMILIES, Additions, Gauges, SharedCounts, families
 from sekisho.metrics.document import markdown
 from sekisho.model import StoreUnavailable
 from tests.asgi.driving import HERE, OPEN, Answer, Shop, ask, guarded, http, log_in
@@ -155,7 +155,7 @@ async def test_an_addition_whose_answer_was_lost_counts_once(redis_server: Redis
 
     counts = {("POST /login", "allow", ""): 5}
     store = _Store(execute)
-    shared = SharedCounts(counts, store, "lost", b"worker-1")  # type: ignore[arg-type] # what it needs of one
+    shared = SharedCounts(Additions(counts, b"worker-1"), store, "lost")  # type: ignore[arg-type] # what it needs of one
     store.loses = True
     with pytest.raises(StoreUnavailable):
         await shared.add()
@@ -163,6 +163,28 @@ async def test_an_addition_whose_answer_was_lost_counts_once(redis_server: Redis
     store.loses = False
     await shared.add()
     assert (await shared.sums())["POST /login", "allow", ""] == 6
+
+
+async def test_event_loops_of_one_process_add_its_counts_once(redis_server: RedisServer) -> None:
+    """Two event loops share the counts of their process: neither adds again what the other has added, early or late."""
+
+    async def execute(*command: bytes) -> Any:
+        return redis_server.cli(*command, text=False)
+
+    counts = {("POST /login", "allow", ""): 5}
+    additions = Additions(counts, b"worker-1")
+    late = _Store(execute)
+    one = SharedCounts(additions, late, "loops")  # type: ignore[arg-type] # what it needs of one
+    other = SharedCounts(additions, _Store(execute), "loops")  # type: ignore[arg-type] # the same
+    late.loses = True
+    with pytest.raises(StoreUnavailable):
+        await one.add()
+    await other.add()
+    counts["POST /login", "allow", ""] = 8
+    late.loses = False
+    await one.add()
+    await other.add()
+    assert (await other.sums())["POST /login", "allow", ""] == 8
 
 
 async def test_more_counts_than_one_call_holds_are_added_in_several(redis_server: RedisServer) -> None:
@@ -175,7 +197,7 @@ async def test_more_counts_than_one_call_holds_are_added_in_several(redis_server
         return redis_server.cli(*command, text=False)
 
     counts = {("POST /login", "odd", str(number)): 1 for number in range(510)}
-    shared = SharedCounts(counts, _Store(execute), "many", b"worker-1")  # type: ignore[arg-type] # the same
+    shared = SharedCounts(Additions(counts, b"worker-1"), _Store(execute), "many")  # type: ignore[arg-type] # the same
     await shared.add()
     assert len(await shared.sums()) == 510
     assert longest == 8 + 2 * 500

@@ -5,8 +5,8 @@ any other text of a client, so the number of time series is bounded by the setti
 """
 
 from sekisho.metrics.families import ALL_FAMILIES, Gauges, families
-from sekisho.metrics.shared import SharedCounts
+from sekisho.metrics.shared import Additions, SharedCounts
 from sekisho.metrics.sink import MetricsSink
 from sekisho.metrics.timing import DecisionTimes
 
-__all__ = ["ALL_FAMILIES", "DecisionTimes", "Gauges", "MetricsSink", "SharedCounts", "families"]
+__all__ = ["ALL_FAMILIES", "Additions", "DecisionTimes", "Gauges", "MetricsSink", "SharedCounts", "families"]

@@ -11,7 +11,9 @@ import asyncio
 import json
 import logging
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -33,26 +35,63 @@ FIELDS_MAX: Final = 500  # in one call: a script must not hold the store for lon
 Key = tuple[str, str, str]
 
 
-class SharedCounts:
-    """The counts of all workers.
+class Addition(NamedTuple):
+    """Counts that are not in the sums yet, and the number under which they are sent until an answer comes."""
+
+    number: int
+    counts: dict[Key, int]
+
+
+class Additions:
+    """What of this process's counts the sums contain. One for all event loops of a process: they share its counts.
 
     Args:
         counts: of this process, by door, event and reason. They only grow.
-        line: the store connection; None where the process counts alone.
-        namespace: as the ledger's.
         worker: random; names this worker.
     """
 
-    def __init__(
-        self, counts: Mapping[Key, int], line: AnyStoreConnection | None, namespace: str, worker: bytes
-    ) -> None:
-        self._counts = counts
+    def __init__(self, counts: Mapping[Key, int], worker: bytes) -> None:
+        self.counts = counts
+        self.worker = worker
+        self._added: dict[Key, int] = {}
+        self._owed = Addition(0, {})
+        self._lock = Lock()
+
+    def owed(self) -> Addition:
+        """The addition that has had no answer yet, or the next one; without counts where there are no new ones."""
+        with self._lock:
+            if not self._owed.counts and (fresh := self._fresh()):
+                self._owed = Addition(self._owed.number + 1, fresh)
+            return self._owed
+
+    def added(self, addition: Addition) -> None:
+        """The store has this addition. Another event loop may have said so before."""
+        with self._lock:
+            if addition.number == self._owed.number:
+                for key, count in self._owed.counts.items():
+                    self._added[key] = self._added.get(key, 0) + count
+                self._owed = Addition(addition.number, {})
+
+    def _fresh(self) -> dict[Key, int]:
+        # Copied at once: other threads may count.
+        fresh = {key: more for key, count in list(self.counts.items()) if (more := count - self._added.get(key, 0))}
+        return dict(islice(fresh.items(), FIELDS_MAX))
+
+
+class SharedCounts:
+    """The counts of all workers, as one event loop adds and reads them.
+
+    Args:
+        additions: of this process.
+        line: the store connection; None where the process counts alone.
+        namespace: as the ledger's.
+    """
+
+    def __init__(self, additions: Additions, line: AnyStoreConnection | None, namespace: str) -> None:
+        self._additions = additions
         self._line = line
         sums = f"{namespace}:{{metrics}}".encode()
-        self._keys = sums + b"sums", sums + worker.hex().encode()
-        self._added: dict[Key, int] = {}
-        self._number = 0
-        self._owed: dict[Key, int] = {}
+        self._keys = sums + b"sums", sums + additions.worker.hex().encode()
         self._said: set[str] = set()
         self._script = resources.files(__package__).joinpath("sum_counts.lua").read_bytes()
 
@@ -71,30 +110,21 @@ class SharedCounts:
         """Add the new counts once. Raises `StoreUnavailable`: the next call adds these counts."""
         if self._line is None:
             return
-        if not self._owed:
-            self._owed = self._fresh()
-            self._number += 1
-        if self._owed:
-            pairs = [each for key, count in self._owed.items() for each in (_field(key), b"%d" % count)]
-            numbers = (b"%d" % self._number, b"%d" % SUMS_KEPT_S, b"%d" % NUMBER_KEPT_S)
+        owed = self._additions.owed()
+        if owed.counts:
+            pairs = [each for key, count in owed.counts.items() for each in (_field(key), b"%d" % count)]
+            numbers = (b"%d" % owed.number, b"%d" % SUMS_KEPT_S, b"%d" % NUMBER_KEPT_S)
             await self._line.execute(b"EVAL", self._script, b"2", *self._keys, *numbers, *pairs)
-            for key, count in self._owed.items():
-                self._added[key] = self._added.get(key, 0) + count
-            self._owed = {}
+            self._additions.added(owed)
 
     async def sums(self) -> dict[Key, int]:
         """The counts of all workers, this one's newest included. Raises `StoreUnavailable`."""
         if self._line is None:
-            return dict(self._counts)
+            return dict(self._additions.counts)
         await self.add()
         found = await self._line.execute(b"HGETALL", self._keys[0])
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         return {key: int(count) for field, count in pairs if (key := _key(field)) is not None}
-
-    def _fresh(self) -> dict[Key, int]:
-        # Copied at once: other threads may count.
-        fresh = {key: more for key, count in list(self._counts.items()) if (more := count - self._added.get(key, 0))}
-        return dict(list(fresh.items())[:FIELDS_MAX])
 
     def _tell(self, problem: str) -> None:
         if problem not in self._said:

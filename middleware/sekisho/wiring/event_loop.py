@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
     from sekisho.settings.values import Network
     from sekisho.store import AnyStoreConnection
+    from sekisho.store.vault import Vault
     from sekisho.wiring.metrics import MetricsWing
     from sekisho.wiring.process import ProcessWing
     from sekisho.wiring.step_up import StepUpWing
@@ -267,13 +268,17 @@ class LoopWing:
             on_file=step_up.on_file if step_up else None,
         )
 
+    def _vault(self) -> Vault:
+        process = self._process
+        return process.vault if self._line is None else RedisVault(self._line, process.settings.namespace)
+
     def _guesses(self) -> DailyGuesses | None:
         process, settings = self._process, self._process.settings
         if not _takes_codes(settings):
             return None
         local = settings.on_store_failure is StoreFailure.LOCAL
         return DailyGuesses(
-            process.vault if self._line is None else RedisVault(self._line, settings.namespace),
+            self._vault(),
             process.vault if local else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
             guesses_max=settings.code_guesses_max,
@@ -286,7 +291,7 @@ class LoopWing:
             return None
         local = settings.on_store_failure is StoreFailure.LOCAL
         return DailyLimits(
-            process.vault if self._line is None else RedisVault(self._line, settings.namespace),
+            self._vault(),
             process.vault if local else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
             clock_s=clocks.unix_s,
@@ -309,9 +314,12 @@ class LoopWing:
         process = self._process
         if not process.has_metrics:
             return None
-        from sekisho.wiring.metrics import MetricsWing  # noqa: PLC0415 - a package that others need not have
+        from sekisho.metrics import Additions  # noqa: PLC0415 - a package that others need not have
+        from sekisho.wiring.metrics import MetricsWing  # noqa: PLC0415 - as above
 
-        return MetricsWing(process.settings, process.events.counts, self._line, self._gauges, self.loop)
+        if process.additions is None:
+            process.additions = Additions(process.events.counts, secrets.token_bytes(8))
+        return MetricsWing(process.settings, process.additions, self._line, self._gauges, self.loop)
 
     def _gauges(self) -> Gauges:
         from sekisho.metrics import Gauges  # noqa: PLC0415 - as above
@@ -349,7 +357,7 @@ class LoopWing:
             return None
         from sekisho.wiring.step_up import Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
 
-        vault = process.vault if self._line is None else RedisVault(self._line, settings.namespace)
+        vault = self._vault()
         site = Site(
             process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,

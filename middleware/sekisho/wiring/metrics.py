@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from sekisho.metrics import Additions
     from sekisho.settings import Settings
     from sekisho.store import AnyStoreConnection
 
@@ -28,7 +28,7 @@ class MetricsWing:
 
     Args:
         settings: of the service.
-        counts: of this process.
+        additions: of this process.
         line: the store connection; None where the process counts alone.
         gauges: reads what this worker knows at the moment.
     """
@@ -36,13 +36,13 @@ class MetricsWing:
     def __init__(
         self,
         settings: Settings,
-        counts: Mapping[tuple[str, str, str], int],
+        additions: Additions,
         line: AnyStoreConnection | None,
         gauges: Callable[[], Gauges],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._gauges = gauges
-        self._shared = SharedCounts(counts, line, settings.namespace, secrets.token_bytes(8))
+        self._shared = SharedCounts(additions, line, settings.namespace)
         self.adding = loop.create_task(self._shared.run(), name="sekisho metrics") if line is not None else None
         self.page = MetricsPage(settings.mount, settings.metrics_token, self._write)
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
+    from sekisho.metrics import Additions
     from sekisho.model import Credentials, Door, LimitSet
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Accounts
@@ -88,6 +89,7 @@ class ProcessWing:
 
             sinks.append(MetricsSink(counts))
             self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts))
+        self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
         self.workers = 1  # that share the store, as the exchange tells
         self.events = Events(
             on_change_password,
