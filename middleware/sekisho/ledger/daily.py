@@ -58,7 +58,7 @@ class DailyGuesses:
         day = int(now_s // DAY_S)
         if await self._count(_key(account, day, asked=asked)) <= self._most[asked]:
             return 0
-        return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+        return _to_the_next_us(day, now_s)
 
     async def forget(self, accounts: Iterable[bytes]) -> None:
         """Forget today's guesses at these accounts, as an operator asked; those that cannot be reached stay."""
@@ -76,6 +76,11 @@ class DailyGuesses:
             if self._own is None and not self._let_in:
                 raise
         return 0 if self._own is None else await self._own.count(key, seconds=DAY_S)
+
+
+def _to_the_next_us(day: int, now_s: float) -> int:
+    """Microseconds from now to the end of a day."""
+    return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
 
 
 def _key(account: bytes, day: int, *, asked: bool) -> bytes:
@@ -110,7 +115,7 @@ class DailyLimits:
         day = int(now_s // DAY_S)
         for source, most in sources:
             if not await self._has_room(kind + day.to_bytes(4) + source, most, target):
-                return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+                return _to_the_next_us(day, now_s)
         return 0
 
     async def _has_room(self, name: bytes, most: int, target: bytes) -> bool:

@@ -89,10 +89,7 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
     Raises:
         Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
     """
-    if not _CODE.fullmatch(code):
-        raise Unsendable("no code")
-    letter = _letter("code", service, locale, minutes=str(minutes))
-    return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
+    return _with_code("code", service, locale, code, minutes)
 
 
 def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
@@ -101,10 +98,7 @@ def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> 
     Raises:
         Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
     """
-    if not _CODE.fullmatch(code):
-        raise Unsendable("no code")
-    letter = _letter("recovery_code", service, locale, minutes=str(minutes))
-    return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
+    return _with_code("recovery_code", service, locale, code, minutes)
 
 
 # `times` below: the number of such events within an hour, if one letter reports all of them.
@@ -158,6 +152,12 @@ def visible(text: str) -> bool:
     The `email` package of older Pythons breaks headers at some of these (CVE-2024-6923), so they are refused here.
     """
     return all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in text)
+
+
+def _with_code(kind: str, service: Service, locale: str, code: str, minutes: int) -> Letter:
+    if not _CODE.fullmatch(code):
+        raise Unsendable("no code")
+    return replace(_letter(kind, service, locale, minutes=str(minutes)), code=code, code_after=2)
 
 
 def _letter(kind: str, service: Service, locale: str, times: int = 1, **facts: str) -> Letter:
