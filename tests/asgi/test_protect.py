@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.asgi.ports import Stale
+from sekisho.asgi.ports import Fresh, Stale
 from sekisho.model import FactorClass, ProtectedRoute
 from sekisho.read import SessionCredentials
-from sekisho.stepup.flow.protected_routes import Fresh, Protection
+from sekisho.stepup.flow.protected_routes import Protection
 from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 from tests.read.making import scope
 

@@ -666,6 +666,29 @@ def test_without_the_applications_word_a_guessed_session_is_said() -> None:
     assert "POST /code names no account" in told[1].what
 
 
+@pytest.mark.parametrize(
+    ("variables", "lines"),
+    [
+        ({}, ["SEK083"]),
+        ({"FACTORS": "totp", "LOGIN": "GET /api basic success=!401"}, ["SEK018", "SEK083"]),
+        ({"FACTORS": "totp"}, ["SEK018"]),
+        ({"FACTORS": "totp", "LOGIN": "POST /login success=cookie:session"}, []),
+    ],
+)
+def test_an_account_that_links_another_unknown_is_said(variables: dict[str, str], lines: list[str]) -> None:
+    """At `LINK` doors the log names what is missing to know the account that links another."""
+    owners = {
+        "OWNERS": "sqlite+aiosqlite:////tmp/owners",
+        "OWNERS_QUERY": "select email, locale from users where username = :account",
+    }
+    loaded = load(LINK="POST /link form:number,pin", **variables, **(owners if "FACTORS" in variables else {}))
+    told = list(checks_without_session_account(loaded))
+    assert [one.hazard.number for one in told] == lines
+    if lines == ["SEK018", "SEK083"]:
+        assert "POST /link links" in told[1].what
+        assert "no owner can show the proof" in told[1].what
+
+
 def test_where_all_is_named_there_is_nothing_to_say() -> None:
     """With a cookie's rule, and codes that name their account, there is no such warning."""
     named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")

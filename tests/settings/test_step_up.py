@@ -255,6 +255,16 @@ def test_what_only_looks_like_a_door_can_be_protected() -> None:
     assert len(load(FACTORS="totp", **DATABASE, PROTECT=text).protect) == 4
 
 
+def test_a_link_may_be_written_as_a_protected_route() -> None:
+    """A LINK door may be written there for its age, class and page: its own route, no wider one, and without a cap."""
+    door = {"FACTORS": "totp", "LINK": "POST /link form:number,pin", **DATABASE}
+    routes = load(**door, PROTECT="POST /link max_age=300 acr=app page=/link").protect
+    assert [(route.name, route.max_age_s) for route in routes] == [("POST /link", 300), ("GET /link", 150)]
+    assert list(wrong(**door, PROTECT="* /link max_age=300")) == ["PROTECT"]
+    cap = {"PROTECT": "POST /link max_age=300", "CAPS": "POST /link form:amount 100/1day"}
+    assert wrong(**door, **cap)["CAPS"].startswith("route 1 is a door")
+
+
 def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
     """A wrong setting's default contradicts nothing: one mistyped variable is one error."""
     assert list(wrong(FACTORS="totp", **DATABASE | {"OWNERS": "?"})) == ["OWNERS"]

@@ -25,6 +25,7 @@ from sekisho.answer import (
 )
 from sekisho.answer.cookies import attributes
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
+from sekisho.asgi.ports import Stale
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Caps, OnFile, Routes, Stale, StepUp
+    from sekisho.asgi.ports import Caps, OnFile, Routes, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.pipeline import Assessment, Guard
@@ -405,7 +406,10 @@ class Endpoint(Keeper):
         question = linking = b""
         asker = b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
-            asker, linking = self._asking(self._asker, context, attempt)
+            asked = self._asking(self._asker, context, attempt)
+            if isinstance(asked, Stale):
+                return await self._ask_for_proof(context.scope, context.body_reader.replay, context.send, asked)
+            asker, linking = asked
         assessment: Assessment | None
         try:
             if step_up is not None and not context.by_name.keys().isdisjoint(SHOWN):
@@ -434,11 +438,18 @@ class Endpoint(Keeper):
             return await self._wait_for_place(context, assessment, worked=worked)
         return await self._pass_on(context, assessment)
 
-    def _asking(self, asker: AskerCookie, context: RequestContext, attempt: Attempt) -> tuple[bytes, bytes]:
-        """The name of the browser if it asked for the code, and the session's account if it links another."""
+    def _asking(self, asker: AskerCookie, context: RequestContext, attempt: Attempt) -> tuple[bytes, bytes] | Stale:
+        """The name of the browser if it asked for the code, and the session's account if it links another.
+
+        `Stale` where that account must show a proof before. The account that is linked proves nothing of the client.
+        """
         linking = b""
         if attempt.door.kind is DoorKind.LINK:
-            linking = self._guard.account_digest(self._reading.accounts, asker.account_of(context.scope))
+            found = self._step_up.linking(context.scope, context.door) if self._step_up is not None else None
+            if isinstance(found, Stale) and self.mode is Mode.ENFORCE:
+                return found
+            account = (found.account if found is not None else "") or asker.account_of(context.scope)
+            linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
 
     async def _answers_itself(self, context: RequestContext, assessment: Assessment) -> bool:

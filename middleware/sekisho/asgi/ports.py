@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
-    from sekisho.model import Attempt, Outcome, ProtectedRoute
+    from sekisho.model import Attempt, Door, Outcome, ProtectedRoute
     from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]
@@ -30,6 +30,16 @@ class ShownProofs(NamedTuple):
     worked: bool = False
     proved: bool = False
     question: bytes = b""
+
+
+class Fresh(NamedTuple):
+    """The session's owner has proved their identity recently enough for this route."""
+
+    route: ProtectedRoute
+    account: str
+
+    def __repr__(self) -> str:
+        return f"Fresh({self.route!r}, ...)"
 
 
 class Stale(NamedTuple):
@@ -78,6 +88,10 @@ class StepUp(Protocol):
 
     def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
         """Why this session may not use a route now; None where it may, and for unprotected routes."""
+        ...
+
+    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
+        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
         ...
 
     def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> Awaitable[None]:

@@ -143,7 +143,10 @@ class Door:
     secret_is_small: bool = field(init=False, compare=False, repr=False)
     """Whether the secret may be a code or a PIN: an attacker finds it by guessing if work can buy guesses."""
     has_owner: bool = field(init=False, compare=False, repr=False)
-    """Whether a factor can be asked for: a reset is proved by mail already, and a sign-up has no factor yet."""
+    """Whether the owner of the account in the request can be asked for a factor.
+
+    A reset is proved by mail already, a sign-up has no factor yet, and an account that is linked is not the client's.
+    """
 
     def __post_init__(self) -> None:
         operation = next((fields.operation for fields in self.fields if fields.operation), "")
@@ -159,7 +162,7 @@ class Door:
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})
         small = self.kind in {DoorKind.CODE, DoorKind.RESET, DoorKind.LINK}
         object.__setattr__(self, "secret_is_small", small)
-        object.__setattr__(self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET})
+        object.__setattr__(self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET, DoorKind.LINK})
 
 
 @dataclass(frozen=True, slots=True)

@@ -407,6 +407,13 @@ UNNAMED_SESSION: Final = Hazard(
     "If the route logs somebody in, guesses there are not counted.",
     "SEKISHO_LOGIN=POST /PATH form:ACCOUNT,PASSWORD",
 )
+UNKNOWN_LINKER: Final = Hazard(
+    "SEK083",
+    Severity.WARNING,
+    "the account that links another is not known",
+    "One wallet tries the numbers of many accounts, and where there are factors no owner can link an account.",
+    "LoginGuard(app, session_account=ACCOUNT_OF_SCOPE)",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -465,5 +472,6 @@ HAZARDS: Final = (
     UNSEEN_SUCCESS,
     UNNAMED_DOOR,
     UNNAMED_SESSION,
+    UNKNOWN_LINKER,
 )
 """Every hazard, by number."""

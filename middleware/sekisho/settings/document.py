@@ -112,13 +112,17 @@ Write a rule for `LINK` and `RESET` doors as well: with one, a PIN that was wron
 refused (right ones are not counted), and a completed reset, whose request names the account and a token, makes the
 device known.
 
+With `SEKISHO_FACTORS`, a `LINK` door asks for a proof as a protected route does: of the account that is logged in, and
+at most ten minutes old. The account in the request is the target; its owner is asked for nothing.
+
 ## How protected routes are written
 
     METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]
 
 Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
-`/payout/*`; `SECONDS` are 1 to 86400; `CLASS` is the weakest class of factor that counts, `phr`, `app` or `sent`. Doors
-and paths below `SEKISHO_MOUNT` cannot be protected routes.
+`/payout/*`; `SECONDS` are 1 to 86400; `CLASS` is the weakest class of factor that counts, `phr`, `app` or `sent`. Paths
+below `SEKISHO_MOUNT` and doors cannot be protected routes, but for `LINK` doors: written here as well, with the same
+method and path, they have this age, class and page in the place of `max_age=600`.
 
 With `page=/top-up`, a `GET` of that page asks for the proof beforehand, once it is older than half of `max_age`: nobody
 loses a filled form. After the proof the browser goes on to the page that it asked for; other requests are repeated by

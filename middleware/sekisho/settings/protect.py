@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sekisho.model import FactorClass, ProtectedRoute, SettingsError
+from sekisho.model import DoorKind, FactorClass, ProtectedRoute, SettingsError
 from sekisho.settings.doors import METHOD, is_path
 from sekisho.settings.factors import class_named
 
@@ -79,15 +79,23 @@ _EXAMPLE = "POST /top-up max_age=300"
 def conflict(routes: Iterable[ProtectedRoute], doors: Iterable[Door], mount: str) -> str:
     """The conflict of these routes with the doors or the mount; "" if there is none.
 
-    A protected door would require a proof that a client can only get by passing the door.
+    A protected door would require a proof that a client can only get by passing the door. At a `LINK` door the proof is
+    of the session's account, as at a protected route.
     """
     listed = tuple(doors)
     for number, route in enumerate(routes, 1):
-        if any(_meet(route.method, door.method) and _overlap(route.path, door.path) for door in listed):
+        if any(
+            _meet(route.method, door.method) and _overlap(route.path, door.path) and not _is_link(door, route)
+            for door in listed
+        ):
             return f"route {number} is a door as well, or holds one; a door asks for proof by itself: leave it out here"
         if _overlap(route.path, mount) or _overlap(route.path, mount + "/*"):
             return f"route {number} holds SEKISHO_MOUNT, or lies below it, where proofs are shown; choose another path"
     return ""
+
+
+def _is_link(door: Door, route: ProtectedRoute) -> bool:
+    return door.kind is DoorKind.LINK and (door.method, door.path) == (route.method, route.path)
 
 
 def _meet(one: str, other: str) -> bool:

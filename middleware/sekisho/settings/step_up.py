@@ -59,8 +59,12 @@ def contradictions(settings: Settings, given: StepUpGiven, understood: Understoo
     problem = conflict(settings.protect, settings.doors, settings.mount)
     if problem and understood(table.PROTECT.name, table.MOUNT.name, *doors):
         yield SettingsError(table.PROTECT.variable, problem)
-    if understood(table.PROTECT.name, table.CAPS.name) and (number := unprotected(settings.caps, settings.protect)):
-        problem = f"route {number} is no route of SEKISHO_PROTECT with the same method and path; add it there"
+    # Amounts are summed at routes that are no doors.
+    routes = [route for route in settings.protect if route.name not in {door.name for door in settings.doors}]
+    if understood(table.PROTECT.name, table.CAPS.name) and (number := unprotected(settings.caps, routes)):
+        problem = (
+            f"route {number} is a door, or no route of SEKISHO_PROTECT with the same method and path; add it there"
+        )
         yield SettingsError(table.CAPS.variable, problem)
 
 
@@ -204,12 +208,24 @@ def guesses_session(settings: Settings) -> bool:
     )
 
 
+def _binds_sessions(settings: Settings) -> bool:
+    """Whether a log-in here begins a session that the guard can tell apart."""
+    return any(door.kind in {DoorKind.LOGIN, DoorKind.CODE} and door.reads_body for door in settings.doors)
+
+
 def checks_without_session_account(settings: Settings) -> Iterator[Diagnosis]:
     """Diagnoses that apply only if `LoginGuard` has no `session_account` to map a session to its account."""
-    if settings.protect and guesses_session(settings):
+    links = ", ".join(door.name for door in settings.doors if door.kind is DoorKind.LINK)
+    if (settings.protect or (links and settings.factors)) and guesses_session(settings):
         yield hazards.GUESSED_SESSION.found(
             "SEKISHO_LOGIN: no rule names the session's cookie, so protected routes guess which one it is; add "
             "success=cookie:NAME, or give LoginGuard session_account="
+        )
+    if links and not (settings.factors and _binds_sessions(settings)):
+        refused = ", and no owner can show the proof that it needs" if settings.factors else ""
+        yield hazards.UNKNOWN_LINKER.found(
+            f"SEKISHO_LINK: {links} links an account to one that is not known, so SEKISHO_LINK_ACCOUNT_MAX limits "
+            f"nobody{refused}; give LoginGuard session_account="
         )
     nameless = [
         door.name

@@ -209,7 +209,7 @@ LINK_ACCOUNT_MAX = Setting(
     name="LINK_ACCOUNT_MAX",
     example="3",
     meaning="Limit of different accounts a day that one logged-in account tries to link (`LINK` doors). It needs "
-    "`session_account`.",
+    "`FACTORS` or `session_account`.",
     parse=parse.integer(1, 1_000_000, "accounts"),
     default="5",
 )

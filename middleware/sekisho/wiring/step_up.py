@@ -18,7 +18,7 @@ from sekisho.challenge.waits import Waits
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import SettingsError
+from sekisho.model import DoorKind, SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
@@ -317,7 +317,14 @@ class StepUpWing:
             FairQueue(site.admission, seconds_max=RUN_S),
             FairQueue(seconds_max=RUN_S),
             bindings,
-            Protection(settings.protect, bindings, given.session_account, settings.caps, floor=settings.floor),
+            Protection(
+                settings.protect,
+                bindings,
+                given.session_account,
+                settings.caps,
+                floor=settings.floor,
+                links=[door for door in settings.doors if door.kind is DoorKind.LINK],
+            ),
             unfinished,
             log_ins,
         )

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 HTML = b"text/html"
 DOORS = {
     "change": ("POST /password form:username,old_password,new_password", "/password"),
-    "link": ("POST /link form:username,password", "/link"),
     "code": ("POST /code form:username,code", "/code"),
     "basic": ("GET /api basic", "/api"),
 }
@@ -48,7 +47,7 @@ def shop_of(site: Site) -> Counting:
 
 @pytest.fixture
 async def site(later: Later) -> Site:
-    settings = {"change": DOORS["change"][0], "link": DOORS["link"][0], "code": DOORS["code"][0]}
+    settings = {"change": DOORS["change"][0], "code": DOORS["code"][0]}
     made = Site(shop=Counting(), settings={**settings, "login": f"POST /login; {DOORS['basic'][0]}"})
     await made.enrol("1")
     await made.enrol("2")
@@ -107,20 +106,20 @@ async def test_a_proof_opens_its_door_once(site: Site, door: str) -> None:
 async def test_of_many_repetitions_at_once_one_passes(site: Site) -> None:
     """Of many parallel repetitions with one proof one passes."""
     client = site.client()
-    proof = await proof_for(site, client, "link")
-    found = await asyncio.gather(*(knock(client, "link", proof=proof) for _ in range(20)))
+    proof = await proof_for(site, client, "code")
+    found = await asyncio.gather(*(knock(client, "code", proof=proof) for _ in range(20)))
     assert [one.status for one in found].count(200) == 1
     assert len(shop_of(site).ran) == 1
 
 
 async def test_a_proof_opens_no_other_door(site: Site) -> None:
-    """A proof for one door opens no other: the owner agreed to the reset link, not to another password."""
+    """A proof for one door opens no other: the owner agreed to the code, not to another password."""
     client = site.client()
-    proof = await proof_for(site, client, "link")
-    for door in ("change", "code", "basic"):
+    proof = await proof_for(site, client, "code")
+    for door in ("change", "basic"):
         assert (await knock(client, door, proof=proof)).code == "step_up_required"
     assert not shop_of(site).ran
-    assert (await knock(client, "link", proof=proof)).status == 200
+    assert (await knock(client, "code", proof=proof)).status == 200
 
 
 @pytest.mark.parametrize("account", ["Hana", "alice", "Alice", "nobody"])
@@ -129,18 +128,18 @@ async def test_a_proof_opens_nothing_for_another_account(site: Site, account: st
     account (R3).
     """
     client = site.client()
-    proof = await proof_for(site, client, "link")
-    assert (await knock(client, "link", account, proof=proof)).code == "step_up_required"
+    proof = await proof_for(site, client, "code")
+    assert (await knock(client, "code", account, proof=proof)).code == "step_up_required"
     assert not shop_of(site).ran
 
 
 async def test_a_proof_is_worth_nothing_in_another_browser(site: Site) -> None:
     """A proof that was copied or planted is worthless in another browser (row 82)."""
     owner, thief = site.client(), site.client()
-    proof = await proof_for(site, owner, "link")
-    await knock(thief, "link")
-    assert (await knock(thief, "link", proof=proof)).code == "step_up_required"
-    assert (await knock(site.client(), "link", proof=proof)).code == "step_up_required"
+    proof = await proof_for(site, owner, "code")
+    await knock(thief, "code")
+    assert (await knock(thief, "code", proof=proof)).code == "step_up_required"
+    assert (await knock(site.client(), "code", proof=proof)).code == "step_up_required"
     assert not shop_of(site).ran
 
 
@@ -148,19 +147,19 @@ async def test_a_proof_is_worth_nothing_in_another_browser(site: Site) -> None:
 async def test_a_proof_is_good_for_two_minutes(site: Site, later: Later, seconds: int, status: int) -> None:
     """A proof is valid for two minutes, counted from the proof and not from the question."""
     client = site.client()
-    asked = await knock(client, "link")
+    asked = await knock(client, "code")
     later.seconds = 300
     proof = json.loads((await client.show(challenge(asked), site.code())).body)["proof"]
     later.seconds += seconds
-    assert (await knock(client, "link", proof=proof)).status == status
+    assert (await knock(client, "code", proof=proof)).status == status
 
 
 async def test_a_ticket_is_no_proof(site: Site) -> None:
     """A ticket is no proof: they are sealed for different purposes."""
     client = site.client()
-    ticket = challenge(await knock(client, "link"))
-    assert (await knock(client, "link", proof=ticket)).code == "step_up_required"
-    proof = await proof_for(site, client, "link")
+    ticket = challenge(await knock(client, "code"))
+    assert (await knock(client, "code", proof=ticket)).code == "step_up_required"
+    proof = await proof_for(site, client, "code")
     assert (await client.show(proof, site.code(1))).code == "start_again"
 
 
@@ -173,7 +172,7 @@ async def test_a_login_proof_opens_no_door(site: Site) -> None:
     assert b"proof" not in shown.body
 
 
-@pytest.mark.parametrize("door", ["change", "link", "code"])
+@pytest.mark.parametrize("door", ["change", "code"])
 async def test_a_page_carries_the_request_to_its_door(site: Site, door: str) -> None:
     """After the proof a page replays the submitted form byte for byte, once."""
     client = site.client()
@@ -198,9 +197,9 @@ async def test_a_page_carries_the_request_to_its_door(site: Site, door: str) -> 
 async def test_a_page_carries_no_request_to_another_door(site: Site) -> None:
     """A form sealed with one challenge is void with a ticket of another door."""
     client = site.client()
-    link = await knock(client, "link", accept=HTML)
+    code = await knock(client, "code", accept=HTML)
     change = await knock(client, "change", accept=HTML)
-    fields = {"challenge": challenge(link), "form": hidden(change, "form"), "factor": "totp", "code": site.code()}
+    fields = {"challenge": challenge(code), "form": hidden(change, "form"), "factor": "totp", "code": site.code()}
     refused = await client.send(STEP, urlencode(fields).encode(), accept=HTML)
     assert refused.status == 410
     assert not shop_of(site).ran
@@ -211,8 +210,8 @@ async def test_a_page_carries_no_request_for_another_account(site: Site) -> None
     form's.
     """
     client = site.client()
-    mine = await knock(client, "link", "hana", accept=HTML)
-    hers = await knock(client, "link", "Alice", accept=HTML)
+    mine = await knock(client, "code", "hana", accept=HTML)
+    hers = await knock(client, "code", "Alice", accept=HTML)
     fields = {"challenge": challenge(mine), "form": hidden(hers, "form"), "factor": "totp", "code": site.code()}
     refused = await client.send(STEP, urlencode(fields).encode(), accept=HTML)
     assert refused.status == 401
@@ -241,9 +240,9 @@ async def test_no_code_is_sent_for_a_door_that_anybody_can_knock_at() -> None:
     sent = asyncio.Event()
     site = Site(shop=Counting())
     await site.enrol()
-    site.guard = site.guarded(on_code=lambda _: sent.set(), factors="totp,webhook", link=DOORS["link"][0])
+    site.guard = site.guarded(on_code=lambda _: sent.set(), factors="totp,webhook", code=DOORS["code"][0])
     client = site.client()
-    ticket = challenge(await knock(client, "link"))
+    ticket = challenge(await knock(client, "code"))
     body = json.dumps({"challenge": ticket, "factor": "webhook"}).encode()
     answered = await client.send(f"{STEP}/send", body, headers=[JSON])
     assert (answered.status, json.loads(answered.body)) == (202, {"sent": True})
@@ -261,7 +260,7 @@ async def test_guesses_at_a_door_use_up_none_of_the_tries_at_the_log_in(site: Si
     """
     for n in range(4):
         attacker = site.client(f"198.51.{n}.7")
-        ticket = challenge(await knock(attacker, "link"))
+        ticket = challenge(await knock(attacker, "code"))
         for _ in range(5):
             assert (await attacker.show(ticket, "000000")).code == "proof_failed"
     owner = site.client()
@@ -274,8 +273,8 @@ async def test_guesses_at_doors_are_counted_over_all_of_an_account(site: Site) -
     """
     for n in range(3):
         attacker = site.client(f"198.51.{n}.7")
-        ticket = challenge(await knock(attacker, "link"))
+        ticket = challenge(await knock(attacker, "code"))
         for _ in range(4):
             await attacker.show(ticket, "000000")
     client = site.client("198.51.9.7")
-    assert (await client.show(challenge(await knock(client, "link")), site.code())).code == "proof_failed"
+    assert (await client.show(challenge(await knock(client, "code")), site.code())).code == "proof_failed"

@@ -149,19 +149,17 @@ class Relay(RuleBasedStateMachine):
     def log_in(self) -> None:
         self.tickets.append(challenge(self.judged(self.run(self.phisher.log_in()))))
 
-    @rule(path=st.sampled_from(["/pay", "/sekisho/factors"]))
+    @rule(path=st.sampled_from(["/pay", "/link", "/sekisho/factors"]))
     def knock(self, path: str) -> None:
-        """Ask for a route that needs a session of hers and a fresh proof."""
-        method = "POST" if path == "/pay" else "GET"
-        self.judged(self.run(self.phisher.send(path, b"yen=1" if path == "/pay" else b"", method=method)))
+        """Ask for a route, or a link, that needs a session of hers and a fresh proof."""
+        body = {"/pay": b"yen=1", "/link": b"username=hana&pin=1234"}.get(path, b"")
+        self.judged(self.run(self.phisher.send(path, body, method="POST" if body else "GET")))
 
-    @rule(door=st.sampled_from(["/password", "/link"]))
-    def change_at_a_door(self, door: str) -> None:
-        """Change the password or link an account: there the proof comes first."""
-        fields = {"/link": {"username": "hana", "pin": "1234"}}.get(
-            door, {"username": "hana", "old_password": "right", "new_password": "thief's"}
-        )
-        found = self.judged(self.run(self.phisher.send(door, urlencode(fields).encode(), headers=[FORM])))
+    @rule()
+    def change_at_a_door(self) -> None:
+        """Change the password: there the proof comes first."""
+        fields = {"username": "hana", "old_password": "right", "new_password": "thief's"}
+        found = self.judged(self.run(self.phisher.send("/password", urlencode(fields).encode(), headers=[FORM])))
         self.tickets.append(challenge(found))
 
     @rule(data=st.data(), factor=st.sampled_from(["totp", "webhook", "recovery"]))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
-    from sekisho.asgi.ports import Stale
+    from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Scope, Send
     from sekisho.model import Attempt, Basis, Door
@@ -292,6 +292,11 @@ class Issuer:
         if proving is None:
             return None
         return proving.protection.stale(scope, int(self._guard.now_s()), has_body=has_body)
+
+    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
+        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
+        proving = self._parts.proving
+        return None if proving is None else proving.protection.linking(door, scope, int(self._guard.now_s()))
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Ask for a proof of the session's account, or for a log-in where the account is not known."""

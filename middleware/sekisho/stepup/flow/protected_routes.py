@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.asgi.ports import Stale
-from sekisho.model import CappedRoute, Door, DoorKind, FactorClass
+from sekisho.asgi.ports import Fresh, Stale
+from sekisho.model import CappedRoute, Door, DoorKind, FactorClass, ProtectedRoute
 from sekisho.read import Doors
 from sekisho.stepup.factors.requirements import Demand
 
@@ -14,20 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sekisho.asgi.types import Scope
-    from sekisho.model import ProtectedRoute
     from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 
+LINK_AGE_S = 600  # of a proof at a LINK door that is none of the protected routes
+
 _SKEW_S = 60  # the greatest difference between workers' clocks
-
-
-class Fresh(NamedTuple):
-    """The session's owner has proved their identity recently enough for this route."""
-
-    route: ProtectedRoute
-    account: str
-
-    def __repr__(self) -> str:
-        return f"Fresh({self.route!r}, ...)"
 
 
 class Capped(NamedTuple):
@@ -53,6 +44,7 @@ class Protection:
             it, a cookie that changes with every answer does not separate a session from its binding.
         caps: the caps of some of these routes, by the same method and path.
         floor: the weakest class of factor that the site accepts.
+        links: doors where a session's owner links another account. Each needs a proof of that owner, as a route does.
     """
 
     def __init__(
@@ -63,18 +55,21 @@ class Protection:
         caps: tuple[CappedRoute, ...] = (),
         *,
         floor: FactorClass = FactorClass.SENT,
+        links: Iterable[Door] = (),
     ) -> None:
         self._doors = as_doors(routes, caps)
         self._caps = {route.name: route for route in caps}
         # `SENT` is what every proof has; notes of earlier versions do not tell the class.
         least = FactorClass.NONE if floor is FactorClass.SENT else floor
         self._routes = {route.name: replace(route, acr=max(route.acr, least)) for route in routes}
+        as_routes = [ProtectedRoute(door.method, door.path, LINK_AGE_S, least) for door in links]
+        self._links = {route.name: route for route in as_routes}
         self._ties = bindings
         self._session_account = session_account
 
     @property
     def has_routes(self) -> bool:
-        return bool(self._routes)
+        return bool(self._routes or self._links)
 
     def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
         """The strictest of the protected routes to which a request or a WebSocket may lead.
@@ -103,8 +98,14 @@ class Protection:
     def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
         """Whether the request may go to its route; None where that is not protected."""
         route = self.route(scope, has_body=has_body)
-        if route is None:
-            return None
+        return None if route is None else self._judged(route, scope, now_s)
+
+    def linking(self, door: Door, scope: Scope, now_s: int) -> Fresh | Stale:
+        """Whether the owner of the session may link another account at this door."""
+        name = f"{door.method} {door.path}"  # as the routes are named: of GraphQL doors without the operation
+        return self._judged(self._routes.get(name) or self._links[name], scope, now_s)
+
+    def _judged(self, route: ProtectedRoute, scope: Scope, now_s: int) -> Fresh | Stale:
         binding = self.binding(scope, now_s)
         if binding is None:
             return Stale(route, None)
@@ -114,7 +115,7 @@ class Protection:
 
     def demand(self, name: str) -> Demand:
         """What a proof for the route of this name has to be. A route that is gone from the settings opens nothing."""
-        route = self._routes.get(name)
+        route = self._routes.get(name) or self._links.get(name)
         return Demand(route.acr if route else FactorClass.PHR, settled=True)
 
     def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
