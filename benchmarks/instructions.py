@@ -216,6 +216,7 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
     from sekisho.ledger.arithmetic import UNHINDERED  # noqa: PLC0415
     from sekisho.ledger.memory import MemoryLedger  # noqa: PLC0415
     from sekisho.ledger.redis import VERDICT, Keys, pack_charge, unpack_verdict  # noqa: PLC0415
+    from sekisho.wiring import MACHINE, LoginGuard  # noqa: PLC0415
 
     constant = UNHINDERED._replace(ip_wait_us=IP_WAIT_US) if load == "shed" else UNHINDERED
     keys, reply = Keys("bench").of, bytes(VERDICT.size)
@@ -233,7 +234,7 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
     stack.enter_context(mock.patch.object(MemoryLedger, "charge", charge))
     stack.enter_context(mock.patch.object(MemoryLedger, "settle", settle))
     # Under callgrind everything takes fifty times as long: the application would look slow, and the loop late.
-    stack.enter_context(mock.patch("sekisho.wiring.clocks.monotonic_s", float))
+    stack.enter_context(mock.patch.object(LoginGuard, "_clocks", MACHINE._replace(monotonic_s=float)))
     return stack
 
 

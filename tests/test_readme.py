@@ -170,8 +170,7 @@ async def test_the_same_wrong_password_again_is_no_new_guess(environment: pytest
     """Repeating one wrong password is no new guess; the address has its twenty in ten minutes."""
     environment.setenv("SEKISHO_CHALLENGES", challenges)
     clock = Clock()
-    environment.setattr("sekisho.wiring.clocks.unix_us", clock)
-    environment.setattr("sekisho.wiring.clocks.monotonic_us", clock)
+    environment.setattr("sekisho.wiring.LoginGuard._clocks", clock.clocks())
     login = log_in_to(blocks("python")[0])
 
     statuses = []

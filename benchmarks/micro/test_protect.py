@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from benchmarks.micro.sample import AGENT
@@ -34,7 +35,7 @@ def _request(path: str, cookie: bytes = b"session=abc") -> dict[str, Any]:
 
 def test_a_fresh_proof_at_a_protected_route(benchmark: BenchmarkFixture) -> None:
     """The route, the session's binding, and the age of its proof. The bound is 5 µs."""
-    bindings = SessionBindings([bytes(32)])
+    bindings = SessionBindings([bytes(32)], clock_s=time.time)
     credentials = SessionCredentials((("session", "abc"),), "")
     ((_, line),) = bindings.headers(SessionBinding("hana", "1", NOW_S), credentials, NOW_S, by_header=False)
     request = _request("/payout", b"session=abc; " + line.partition(b";")[0])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.known import SECRET
@@ -52,8 +53,8 @@ def furnish(path: Path) -> str:
 
 
 async def _enrol(url: str) -> None:
-    owners = SqlOwners(url, QUERY, deadline_us=20_000_000)
-    sealer = Sealer((SECRET.encode(),))
+    owners = SqlOwners(url, QUERY, deadline_us=20_000_000, clock_s=time.monotonic)
+    sealer = Sealer((SECRET.encode(),), clock_s=time.time)
     try:
         await owners.migrate()
         for number in range(KNOWN):

@@ -146,7 +146,7 @@ async def filled(cast: Cast, database: Path) -> list[Owner]:
 
 async def _with_apps(url: str, owners: list[Owner]) -> None:
     """What `sekisho owners migrate`, and each owner on the page of factors, would do."""
-    sealer, now_s = Sealer((SECRET.encode(),)), int(time.time()) - ENROLLED_SECONDS
+    sealer, now_s = Sealer((SECRET.encode(),), clock_s=time.time), int(time.time()) - ENROLLED_SECONDS
     rows = []
     for owner in owners:
         account, number = f"{owner.number:032x}", f"{owner.number:032x}"

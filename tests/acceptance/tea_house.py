@@ -63,7 +63,9 @@ class TeaHouse:
     async def enrol_app(self) -> pyotp.TOTP:
         """An authenticator app that the member enrolled some time ago."""
         secret, number = totp.new_secret(), token_hex(16)
-        sealed = Sealer([SECRET.encode()]).seal(totp.PURPOSE, secret, bound_to=enrolment_binding(NAME, number))
+        sealed = Sealer([SECRET.encode()], clock_s=time.time).seal(
+            totp.PURPOSE, secret, bound_to=enrolment_binding(NAME, number)
+        )
         await self.owners.enrol(NAME, Enrolment(number, "totp", "Old phone", 1_750_000_000, sealed))
         return pyotp.TOTP(totp.secret_text(secret).replace(" ", ""))
 
@@ -144,7 +146,10 @@ async def tea_house(
             service = build()
             shop = service.state.members
             shop.add([(NAME, await service.state.passwords.hash(PASSWORD))])
-            async with aclosing(SqlOwners(database, QUERY)) as owners, _listening(service, listener):
+            async with (
+                aclosing(SqlOwners(database, QUERY, clock_s=time.monotonic)) as owners,
+                _listening(service, listener),
+            ):
                 yield TeaHouse(url, mails, owners)
 
 

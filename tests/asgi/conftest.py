@@ -11,6 +11,5 @@ from tests.asgi.driving import Clock
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every guard made in this test: its counters and its shed read it."""
     clock = Clock()
-    monkeypatch.setattr("sekisho.wiring.clocks.unix_us", clock)
-    monkeypatch.setattr("sekisho.wiring.clocks.monotonic_us", clock)
+    monkeypatch.setattr("sekisho.wiring.LoginGuard._clocks", clock.clocks())
     return clock

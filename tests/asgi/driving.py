@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from sekisho import testing
+from sekisho.wiring import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
-    from sekisho.wiring import LoginGuard
+    from sekisho.wiring import Clocks, LoginGuard
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -45,6 +46,10 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.us += int(seconds * 1e6)
+
+    def clocks(self) -> Clocks:
+        """This clock for all that counts; waits last as long as on the machine."""
+        return MACHINE._replace(wall_s=lambda: self.us / 1e6, wall_us=self, monotonic_us=self)
 
 
 class Answer(NamedTuple):

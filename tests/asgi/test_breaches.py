@@ -14,6 +14,7 @@ import pytest
 
 from sekisho.breach.pairs import PairDigests
 from sekisho.model import Exposure, Outcome, Pair
+from sekisho.wiring import MACHINE
 from tests.asgi.driving import (
     FORM,
     HERE,
@@ -451,7 +452,7 @@ async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
 ) -> None:
     """While a file is missing its answer is *unknown*, nothing is refused for it, and no restart is needed."""
     now = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("sekisho.wiring.LoginGuard._clocks", MACHINE._replace(monotonic_s=lambda: now))
     shop = Listening()
     app = guarded(shop, corpus=corpus, **OPEN)
     (tmp_path / "passwords").rename(tmp_path / "elsewhere")

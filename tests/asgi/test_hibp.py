@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.model import Exposure
+from sekisho.wiring import MACHINE
 from tests.asgi.driving import OPEN, guarded, log_in
 from tests.asgi.test_breaches import DOORS, Listening, post
 from tests.breach import hibp_server as manner
@@ -100,7 +101,7 @@ async def test_an_old_corpus_is_not_believed_when_it_does_not_know(tmp_path: Pat
 async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service replaces a corpus file that has vanished."""
     now = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("sekisho.wiring.LoginGuard._clocks", MACHINE._replace(monotonic_s=lambda: now))
     monkeypatch.setattr("sekisho.wiring.leaks.in_thread", lambda look: look())  # it has looked before it answers
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=time())) as (app, _):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sekisho.asgi.ports import Fresh, Stale
@@ -12,7 +14,7 @@ from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 from tests.read.making import scope
 
 NOW = 1_700_000_000
-TIES = SessionBindings([b"s" * 32])
+TIES = SessionBindings([b"s" * 32], clock_s=time.time)
 TOP_UP = ProtectedRoute("POST", "/top-up", 300)
 PAYOUT = ProtectedRoute("*", "/payout/*", 60)
 STATEMENT = ProtectedRoute("GET", "/statement", 900)

@@ -179,8 +179,7 @@ async def test_known_and_unknown_accounts_get_the_same_bytes(unknown: str) -> No
     """Row 86: known and unknown accounts get the same status, headers and body, below and beyond the limit."""
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
-        patch.setattr("sekisho.wiring.clocks.unix_us", clock)
-        patch.setattr("sekisho.wiring.clocks.monotonic_us", clock)
+        patch.setattr("sekisho.wiring.LoginGuard._clocks", clock.clocks())
         known = await story("hana", clock)
         clock.us = Clock().us
 

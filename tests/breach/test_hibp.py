@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 import threading
+import time
 import tracemalloc
 import urllib.request
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -140,7 +141,7 @@ async def test_a_mirror_may_live_under_a_path() -> None:
 async def test_an_address_that_makes_no_sense_is_refused_and_not_repeated(url: str) -> None:
     """A wrong address is refused without repeating it: a password in it would be logged at each start."""
     with pytest.raises(ValueError, match=r"^the range API's URL must be http\(s\)://host\[:port\]\[/path\]$"):
-        Hibp(url=url)
+        Hibp(url=url, clock_s=time.monotonic)
 
 
 # Sent bytes.
@@ -666,7 +667,7 @@ async def test_after_closing_a_free_thread_stays_free() -> None:
 
 
 HANGING = """
-import asyncio, socket, threading
+import asyncio, socket, threading, time
 from sekisho.breach.hibp import Hibp, HibpLimits
 from sekisho.breach.hibp_protocol import _Bounds
 
@@ -674,7 +675,7 @@ def hang(*_, **__):
     threading.Event().wait()
 
 async def main():
-    hibp = Hibp(url="http://mirror.example", limits=HibpLimits(call_s=0.2))
+    hibp = Hibp(url="http://mirror.example", limits=HibpLimits(call_s=0.2), clock_s=time.monotonic)
     socket.getaddrinfo = hang
     print(await hibp.seen(bytes(20), wait_s=0.1), await hibp.seen(b"x" * 20, wait_s=5))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def vault() -> MemoryVault:
 
 def challenges(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Challenges:
     work = Work([key], vault() if kept is None else kept, clock_s=lambda: NOW_S)
-    return Challenges(work, captcha, Sealer([key]), captcha_public=PUBLIC if captcha else None)
+    return Challenges(work, captcha, Sealer([key], clock_s=time.time), captcha_public=PUBLIC if captcha else None)
 
 
 def work_for(one: Challenges, bound_to: bytes = ATTEMPT) -> str:
@@ -101,17 +102,17 @@ def test_more_is_asked_where_more_come() -> None:
 
 async def test_where_nothing_is_asked_nothing_is_paid() -> None:
     """A site without work asks for none and accepts none."""
-    none = Challenges(None, None, Sealer([KEY]), captcha_public=None)
+    none = Challenges(None, None, Sealer([KEY], clock_s=time.time), captcha_public=None)
 
     assert none.ask(ATTEMPT, 2, 1.0) == (None, {})
     assert not await paid(none, work_for(challenges()), "token")
 
 
-@pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault()), None)])
+@pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault(), clock_s=time.time), None)])
 def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | None) -> None:
     """A captcha needs work beside it, or its outage would lock everyone out."""
     with pytest.raises(ValueError, match="a captcha needs work as a fallback, and the values that its page shows"):
-        Challenges(work, Says(None), Sealer([KEY]), captcha_public=public)
+        Challenges(work, Says(None), Sealer([KEY], clock_s=time.time), captcha_public=public)
 
 
 async def test_work_pays_once_and_for_its_attempt_alone() -> None:
@@ -195,7 +196,9 @@ async def test_a_store_that_is_away_grants_nothing() -> None:
 async def test_a_real_siteverify_is_heard() -> None:
     """A real siteverify socket is asked about an earned token, and about itself if no token came."""
     async with siteverify_api(speaks="turnstile") as api:
-        captcha = Siteverify(TURNSTILE, SECRET, vault(), url=api.url, hostnames=["shop.example"])
+        captcha = Siteverify(
+            TURNSTILE, SECRET, vault(), url=api.url, hostnames=["shop.example"], clock_s=time.monotonic
+        )
         one = challenges(captcha)
         token = api.earned()
 
@@ -275,7 +278,7 @@ def test_what_was_never_sealed_is_no_form(text: str) -> None:
 def test_a_form_of_another_service_or_purpose_or_door_is_none() -> None:
     """A form of another key, purpose or door is refused, a ticket too."""
     assert refused(challenges(key=FOREIGN), sealed(ONE))
-    ticket = Sealer([KEY]).seal(b"ticket", bytes(256), bound_to=b"")
+    ticket = Sealer([KEY], clock_s=time.time).seal(b"ticket", bytes(256), bound_to=b"")
     assert refused(ONE, urlsafe_b64encode(ticket).decode())
     assert refused(ONE, sealed(ONE), door="POST /admin")
 

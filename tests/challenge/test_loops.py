@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,13 @@ MESSAGE = CodeMessage("1", "alice", "12345678", "ja", 10)
 def captcha_at(url: str, *, call_s: float = 20) -> Siteverify:
     vault = MemoryVault(entries_max=10, bytes_max=1 << 20, clock_s=lambda: 1_000.0)
     return Siteverify(
-        TURNSTILE, SECRET, vault, url=url, hostnames=["shop.example"], limits=CaptchaLimits(call_s=call_s)
+        TURNSTILE,
+        SECRET,
+        vault,
+        url=url,
+        hostnames=["shop.example"],
+        limits=CaptchaLimits(call_s=call_s),
+        clock_s=time.monotonic,
     )
 
 
@@ -106,7 +113,7 @@ def test_a_code_is_posted_to_a_webhook(new_loop: NewLoop) -> None:
 
     async def posted() -> None:
         async with listening(gateway) as address:
-            webhook = Webhook(f"{address}/codes", KEY, limits=WebhookLimits(linger_s=0))
+            webhook = Webhook(f"{address}/codes", KEY, limits=WebhookLimits(linger_s=0), clock_s=time.time)
             webhook.send(MESSAGE)
             await webhook.aclose()
 

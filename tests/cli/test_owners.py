@@ -77,7 +77,7 @@ async def told(capsys: pytest.CaptureFixture[str], *line: str) -> dict[str, Any]
 
 
 async def enrol(world: SqlWorld, *kinds: str, secret: str = OLD, account: str = "alice") -> None:
-    owners, sealer = world.owners(), Sealer([secret.encode()])
+    owners, sealer = world.owners(), Sealer([secret.encode()], clock_s=time.time)
     before = len(await owners.enrolments(account))
     for number, kind in enumerate(kinds, before):
         name = f"{account.encode().hex():0<30.30}{number:02x}"
@@ -87,7 +87,7 @@ async def enrol(world: SqlWorld, *kinds: str, secret: str = OLD, account: str = 
 
 async def readable(world: SqlWorld, secret: str, account: str = "alice") -> list[str]:
     """The enrolments that open with this secret alone."""
-    sealer = Sealer([secret.encode()])
+    sealer = Sealer([secret.encode()], clock_s=time.time)
     return [
         sealer.open(PURPOSES[one.kind], one.sealed, bound_to=enrolment_binding(account, one.id)).decode()
         for one in await world.owners().enrolments(account)
@@ -313,8 +313,8 @@ async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> N
             await owners.replace(enrolment_id, old_sealed, b"one code fewer")
             return await super().replace(enrolment_id, old_sealed, new_sealed)
 
-    racing = Racing(world.url, QUERY)
-    counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()]), ProgressLines())
+    racing = Racing(world.url, QUERY, clock_s=time.monotonic)
+    counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()], clock_s=time.time), ProgressLines())
     await racing.aclose()
 
     assert (counts.changed, counts.done, counts.left) == (1, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from collections import Counter
 from hashlib import blake2b
@@ -16,7 +17,7 @@ from sekisho.crypto.seal import DATA_BYTES_MAX, OVERHEAD_BYTES, Sealer, Unsealab
 from sekisho.model import SekishoError
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
-SEALER = Sealer([OLD])
+SEALER = Sealer([OLD], clock_s=time.time)
 FOR, TO = b"escrow", bind(b"challenge", b"browser")
 
 
@@ -90,7 +91,7 @@ def test_whatever_a_stranger_sends_is_refused(shown: bytes) -> None:
 
 def test_a_foreign_key_is_refused_in_the_same_words() -> None:
     """Another service's seal is refused with the same words, even with our key's id."""
-    foreign = sealed(by=Sealer([FOREIGN]))
+    foreign = sealed(by=Sealer([FOREIGN], clock_s=time.time))
 
     assert refused(foreign) == THE_WORDS
     assert refused(sealed()[:9] + foreign[9:]) == THE_WORDS
@@ -133,7 +134,7 @@ def test_parts_that_join_alike_bind_differently(parts: tuple[bytes, ...], others
 
 def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
     """After a rotation the old secret still opens its seals, which are reported as due for rewrapping."""
-    both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
+    both, new_alone = Sealer([NEW, OLD], clock_s=time.time), Sealer([NEW], clock_s=time.time)
     old, new = sealed(b"old"), sealed(b"new", by=both)
 
     assert [both.open(FOR, each, bound_to=TO) for each in (old, new)] == [b"old", b"new"]
@@ -145,7 +146,7 @@ def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
 
 def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
     """What `needs_rewrap` names is opened and sealed anew; then the old secret may go."""
-    both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
+    both, new_alone = Sealer([NEW, OLD], clock_s=time.time), Sealer([NEW], clock_s=time.time)
     old = sealed(b"a factor's secret")
 
     anew = sealed(both.open(FOR, old, bound_to=TO), by=both)
@@ -154,7 +155,9 @@ def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
     assert new_alone.open(FOR, anew, bound_to=TO) == b"a factor's secret"
 
 
-@pytest.mark.parametrize("shown", [b"", b"\x01", b"\x02" + sealed()[1:], sealed(by=Sealer([FOREIGN]))])
+@pytest.mark.parametrize(
+    "shown", [b"", b"\x01", b"\x02" + sealed()[1:], sealed(by=Sealer([FOREIGN], clock_s=time.time))]
+)
 def test_what_is_not_under_the_newest_secret_wants_wrapping(shown: bytes) -> None:
     """Damaged data counts as not under the newest secret: better tried in vain than left behind."""
     assert SEALER.needs_rewrap(shown)
@@ -169,7 +172,7 @@ def test_the_same_is_never_sealed_the_same() -> None:
 
 def test_a_derived_key_seals_256_messages_of_one_purpose() -> None:
     """A salt, and the key derived from it, serves 256 messages: GCM allows no key 2^32 of them under random nonces."""
-    sealer = Sealer([OLD])
+    sealer = Sealer([OLD], clock_s=time.time)
     salts = Counter(sealer.seal(FOR, b"value", bound_to=TO)[9:21] for _ in range(1_000))
     others = Counter(sealer.seal(b"another", b"value", bound_to=TO)[9:21] for _ in range(257))
 
@@ -180,7 +183,7 @@ def test_a_derived_key_seals_256_messages_of_one_purpose() -> None:
 
 def test_after_a_fork_no_nonce_is_used_twice() -> None:
     """Two processes go on with one key after a fork: with a common nonce, GCM would reveal both messages."""
-    sealer = Sealer([OLD])
+    sealer = Sealer([OLD], clock_s=time.time)
     sealer.seal(FOR, b"value", bound_to=TO)
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
@@ -224,12 +227,12 @@ def test_lengths_are_bounded() -> None:
 def test_without_a_secret_nothing_is_sealed() -> None:
     """An empty list of secrets is an error, not a key."""
     with pytest.raises(ValueError, match=r"^a sealer needs at least one secret$"):
-        Sealer([])
+        Sealer([], clock_s=time.time)
 
 
 def test_it_shows_no_key() -> None:
     """No `repr` shows a key, and errors are our own."""
-    sealer = Sealer([b"canary-secret" * 4])
+    sealer = Sealer([b"canary-secret" * 4], clock_s=time.time)
 
     assert "canary" not in repr(sealer) + str(sealer) + repr(Unsealable())
     assert not hasattr(sealer, "__dict__")

@@ -41,7 +41,9 @@ def settings(url: str, **variables: str) -> Settings:
 
 async def examined(url: str, admin_url: str | None = None, *, ahead_s: float = 0, **variables: str) -> Report:
     """The report of the store, by a clock that is ahead by so many seconds."""
-    examiner = Examiner(settings(url, **variables), admin_url, Silent(), lambda: time.time() + ahead_s, "word")
+    examiner = Examiner(
+        settings(url, **variables), admin_url, Silent(), lambda: time.time() + ahead_s, time.monotonic, "word"
+    )
     return await examiner.examine()
 
 
@@ -287,7 +289,7 @@ async def test_workers_are_heard_of(sound: RedisServer) -> None:
 
 async def test_two_examinations_do_not_disturb_each_other(sound: RedisServer) -> None:
     """Keys of trials have random names."""
-    first = Examiner(settings(sound.url), None, Silent(), time.time, "one").examine()
-    second = Examiner(settings(sound.url), None, Silent(), time.time, "two").examine()
+    first = Examiner(settings(sound.url), None, Silent(), time.time, time.monotonic, "one").examine()
+    second = Examiner(settings(sound.url), None, Silent(), time.time, time.monotonic, "two").examine()
 
     assert [numbers(each) for each in await asyncio.gather(first, second)] == [set(), set()]

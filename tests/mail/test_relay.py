@@ -12,7 +12,7 @@ from sekisho.mail import Mailer
 from sekisho.mail.relay import Relay, Security, relay, tls_context
 from sekisho.model import SettingsError
 
-from .sending import SENDER
+from .sending import SENDER, FakeTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def test_certificates_cannot_be_ignored(tmp_path: Path) -> None:
 async def test_a_sender_that_is_no_address_is_refused_at_start(sender: str) -> None:
     """A sender that is no address is refused at the start, not by the relay later."""
     with pytest.raises(SettingsError, match=r"^SEKISHO_SMTP: needs an address") as error:
-        Mailer("smtp://127.0.0.1", sender=sender)
+        Mailer("smtp://127.0.0.1", sender=sender, means=FakeTime().means)
     assert "canary" not in str(error.value)
 
 
@@ -111,4 +111,4 @@ async def test_a_sender_that_is_no_address_is_refused_at_start(sender: str) -> N
 async def test_a_name_of_more_than_one_line_is_refused_at_start(name: str) -> None:
     """A sender name of several lines is refused at the start: it is in every header."""
     with pytest.raises(SettingsError, match="sender's name"):
-        Mailer("smtp://127.0.0.1", sender=SENDER, sender_name=name)
+        Mailer("smtp://127.0.0.1", sender=SENDER, sender_name=name, means=FakeTime().means)

@@ -10,8 +10,10 @@ import random
 import secrets
 import sys
 import time
+from datetime import UTC, datetime
+from functools import partial
 
-from sekisho.mail import Mailer, Service
+from sekisho.mail import Mailer, Means, Service
 from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds
 from sekisho.outbox.by_mail import MailDelivery
 from sekisho.outbox.sending import OutboxMeans
@@ -30,8 +32,10 @@ def say(*words: str) -> None:
 
 
 async def work(url: str, port: int, name: str, count: int) -> None:
-    owners = SqlOwners(url, QUERY, deadline_us=PATIENT_US)
-    mailer = Mailer(f"smtp://127.0.0.1:{port}", sender="guard@shop.example")
+    owners = SqlOwners(url, QUERY, deadline_us=PATIENT_US, clock_s=time.monotonic)
+    mailer = Mailer(
+        f"smtp://127.0.0.1:{port}", sender="guard@shop.example", means=Means(time.monotonic, partial(datetime.now, UTC))
+    )
     outbox = NoticeOutbox(
         SqlOutbox(owners, SERVICE),
         [SECRET],

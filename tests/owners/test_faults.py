@@ -7,6 +7,7 @@ import contextlib
 import gc
 import sqlite3
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ async def _black_hole() -> AsyncIterator[int]:
 @SCHEMES
 async def test_nobody_there(scheme: str) -> None:
     """A refused connection is reported at once."""
-    owners = SqlOwners(f"{scheme}://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY)
+    owners = SqlOwners(f"{scheme}://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY, clock_s=time.monotonic)
     assert await _refused(owners) < SOON_S
     await owners.aclose()
 
@@ -78,7 +79,11 @@ async def test_a_black_hole(scheme: str, caplog: pytest.LogCaptureFixture) -> No
     """A server that takes the connection and is silent costs the deadline, and is logged."""
     async with _black_hole() as port:
         owners = SqlOwners(
-            f"{scheme}://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
+            f"{scheme}://sekisho:pw@127.0.0.1:{port}/shop",
+            QUERY,
+            connections_max=2,
+            deadline_us=DEADLINE_US,
+            clock_s=time.monotonic,
         )
         waited = await asyncio.gather(*(_refused(owners) for _ in range(20)))
         assert all(DEADLINE_US / 1e6 * 0.9 < seconds < SOON_S for seconds in waited)
@@ -158,7 +163,7 @@ async def test_no_more_connections_than_allowed(served: Served) -> None:
 async def test_no_more_callers_than_bounded(scheme: str) -> None:
     """With too many waiting callers the next is refused at once, so memory is bounded."""
     async with _black_hole() as port:
-        owners = SqlOwners(f"{scheme}://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000)
+        owners = SqlOwners(f"{scheme}://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000, clock_s=time.monotonic)
         waiting = [asyncio.create_task(owners.contact("alice")) for _ in range(CALLS_MAX)]
         await asyncio.sleep(0)
         assert await _refused(owners) < 1.0
@@ -254,7 +259,7 @@ async def _until_idle(world: Served, text: str) -> None:
 async def test_sqlite_in_no_folder(tmp_path: Path) -> None:
     """A path without a folder is a database that does not answer."""
     before = set(threading.enumerate())
-    owners = SqlOwners(f"sqlite+aiosqlite:///{tmp_path}/missing/owners.db", QUERY)
+    owners = SqlOwners(f"sqlite+aiosqlite:///{tmp_path}/missing/owners.db", QUERY, clock_s=time.monotonic)
     assert await _refused(owners) < SOON_S
     await owners.aclose()
     # aiosqlite's thread reports its own end to this loop, which must still exist.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -251,7 +252,9 @@ async def test_a_server_without_tls_is_not_spoken_to_in_plain_text() -> None:
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    owners = SqlOwners(f"mysql://marked-user:marked-word@127.0.0.1:{port}/shop?ssl=require", QUERY)
+    owners = SqlOwners(
+        f"mysql://marked-user:marked-word@127.0.0.1:{port}/shop?ssl=require", QUERY, clock_s=time.monotonic
+    )
     with pytest.raises(OwnersUnavailable):
         await owners.contact("alice")
     await owners.aclose()
@@ -287,7 +290,7 @@ async def _cipher(owners: SqlOwners) -> object:
 def test_options_that_make_no_sense_stop_the_start(options: str, problem: str) -> None:
     """Wrong options stop the start by their names, without their values."""
     with pytest.raises(SettingsError) as refused:
-        SqlOwners(PLACE + options, QUERY)
+        SqlOwners(PLACE + options, QUERY, clock_s=time.monotonic)
     assert (refused.value.name, refused.value.problem) == ("SEKISHO_OWNERS", problem)
     assert refused.value.__context__ is None
 
@@ -296,10 +299,10 @@ def test_a_file_without_certificates_is_none(tmp_path: Path) -> None:
     """A file without certificates is refused: no server could be verified."""
     shutil.copy(__file__, tmp_path / "ca.pem")
     with pytest.raises(SettingsError, match="holds no certificates"):
-        SqlOwners(f"{PLACE}?ssl_ca={tmp_path / 'ca.pem'}", QUERY)
+        SqlOwners(f"{PLACE}?ssl_ca={tmp_path / 'ca.pem'}", QUERY, clock_s=time.monotonic)
 
 
 def test_a_url_names_its_database() -> None:
     """A URL without a database is refused: there would be no place for tables."""
     with pytest.raises(SettingsError, match="names no database"):
-        SqlOwners("mysql://sekisho@db.internal", QUERY)
+        SqlOwners("mysql://sekisho@db.internal", QUERY, clock_s=time.monotonic)

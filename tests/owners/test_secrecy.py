@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, 
     """
     url = request.getfixturevalue(server).url("shop-db").replace("//sekisho:hunter2", "//steward:hunter2-wrong")
     with capturing() as captured:
-        owners = SqlOwners(url, QUERY)
+        owners = SqlOwners(url, QUERY, clock_s=time.monotonic)
         with pytest.raises(OwnersUnavailable) as refused:
             await owners.contact("alice")
         await owners.aclose()
@@ -136,7 +137,7 @@ async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, 
 def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
     """An unusable URL is refused without repeating it: other drivers would need their own locks, and memory forgets."""
     with pytest.raises(SettingsError) as refused:
-        SqlOwners(url, QUERY)
+        SqlOwners(url, QUERY, clock_s=time.monotonic)
     assert refused.value.name == "SEKISHO_OWNERS"
     assert _found(_whole(refused.value)) == []
 
@@ -145,7 +146,7 @@ def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
 def test_any_url_is_taken_or_refused(url: str) -> None:
     """Any URL is accepted or refused with a settings error."""
     try:
-        assert "steward" not in repr(SqlOwners(url, QUERY))
+        assert "steward" not in repr(SqlOwners(url, QUERY, clock_s=time.monotonic))
     except SettingsError as error:
         assert error.__context__ is None  # noqa: PT017 - either way is right
 
@@ -153,7 +154,7 @@ def test_any_url_is_taken_or_refused(url: str) -> None:
 @pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
 def test_a_repr_shows_no_url(scheme: str) -> None:
     """A `repr` shows no URL: debug pages print objects."""
-    shown = repr(SqlOwners(f"{scheme}://steward:hunter2@shop-db/alice", QUERY))
+    shown = repr(SqlOwners(f"{scheme}://steward:hunter2@shop-db/alice", QUERY, clock_s=time.monotonic))
     assert _found(shown) == []
 
 

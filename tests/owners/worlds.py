@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import sqlite3
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -66,7 +67,9 @@ class SqlWorld:
         connections_max: int = 4,
         deadline_us: int = PATIENT_US,
     ) -> SqlOwners:
-        owners = SqlOwners(url or self.url, query, connections_max=connections_max, deadline_us=deadline_us)
+        owners = SqlOwners(
+            url or self.url, query, connections_max=connections_max, deadline_us=deadline_us, clock_s=time.monotonic
+        )
         self._opened.append(owners)
         return owners
 

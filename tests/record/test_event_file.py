@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def test_a_thread_writes_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "BATCH_S", 0.0)
     monkeypatch.setattr(module, "IDLE_S", 0.01)
     path = tmp_path / "events.jsonl"
-    file = EventFile(str(path), Counts().add)
+    file = EventFile(str(path), Counts().add, clock_us=lambda: time.time_ns() // 1000)
     for number in (1, 2):
         file.take(decided(AT_US + number))
         thread = file._thread
@@ -121,7 +122,7 @@ def test_the_rest_is_written_at_the_exit(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     program = (
         "from sekisho.record import Counts, Event, EventFile\n"
-        f"file = EventFile({str(path)!r}, Counts().add)\n"
+        f"file = EventFile({str(path)!r}, Counts().add, clock_us=lambda: 5)\n"
         "[file.take(Event('settled', 5)) for _ in range(30)]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -240,7 +241,7 @@ def test_all_kinds_are_emitted() -> None:
 
 def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
     """The counts of all calls, as they were before there were events."""
-    events = Events()
+    events = Events(clock_us=lambda: time.time_ns() // 1000)
     told(events)
 
     assert events.counts == {
@@ -315,7 +316,7 @@ def test_the_log_line_is_as_before(caplog: pytest.LogCaptureFixture) -> None:
     """The line of a decision is JSON with mode, door, action and reasons, by the logger `sekisho.events`."""
     caplog.set_level("INFO")
     decision = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
-    Events().decided(LOGIN, decision, Mode.ENFORCE)
+    Events(clock_us=lambda: time.time_ns() // 1000).decided(LOGIN, decision, Mode.ENFORCE)
 
     assert [(one.name, one.getMessage()) for one in caplog.records] == [
         ("sekisho.events", '{"mode": "enforce", "door": "POST /login", "action": "deny", "reasons": ["deny_list"]}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -64,7 +65,7 @@ async def test_he_shows_his_phone_with_the_cookies_of_the_question() -> None:
 
 async def test_his_browser_works_and_the_work_is_good() -> None:
     """The owner's solved work is accepted by the guard's own code, and then a proof is asked for."""
-    work = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=9_999, clock_s=lambda: 0.0))
+    work = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=9_999, clock_s=lambda: 0.0), clock_s=time.time)
     asked = http(
         401, "Set-Cookie: step=k\r\n", code="challenge_required", work=json.loads(work.challenge(BOUND, 256).text)
     )

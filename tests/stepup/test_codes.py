@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -225,7 +226,7 @@ async def test_what_cannot_be_a_code_is_no_try(typed: str) -> None:
 async def test_what_somebody_else_put_into_the_store_is_no_code(caplog: pytest.LogCaptureFixture) -> None:
     """A forged store entry (another secret's, another challenge's, junk) is never sent, accepted or logged."""
     foreign = memory()
-    await codes(foreign, Sealer([b"f" * 32])).issue(trial(), now_s=NOW)
+    await codes(foreign, Sealer([b"f" * 32], clock_s=time.time)).issue(trial(), now_s=NOW)
     own = memory()
     code = await sent(own, trial(b"other"))
     planted = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -190,7 +191,7 @@ async def test_a_set_that_cannot_be_opened_proves_nothing(case: str, caplog: pyt
     """
     sheet, _ = fresh()
     moved = recovery().fresh(account="owner-2", enrolment=ENROLMENT)
-    foreign = recovery(sealer=Sealer([b"f" * 32])).fresh(account="owner-1", enrolment=ENROLMENT)
+    foreign = recovery(sealer=Sealer([b"f" * 32], clock_s=time.time)).fresh(account="owner-1", enrolment=ENROLMENT)
     altered = sheet.sealed[:-1] + bytes([sheet.sealed[-1] ^ 1])
     sealed, code = {
         "none": (None, sheet.codes[0]),
@@ -221,7 +222,7 @@ async def test_a_sheet_outlives_the_secret_it_was_sealed_under() -> None:
     first = await left_after(drawer, sheet.codes[0])
     bound_to = enrolment_binding("owner-1", ENROLMENT)
     data = SEALER.open(b"recovery codes", drawer.sealed or b"", bound_to=bound_to)
-    new = Sealer([b"n" * 32])
+    new = Sealer([b"n" * 32], clock_s=time.time)
     drawer.sealed = new.seal(b"recovery codes", data, bound_to=bound_to)
     second = await recovery(sealer=new).accept(trial(), ENROLMENT, drawer, sheet.codes[1])
     assert (first, second) == (9, 8)

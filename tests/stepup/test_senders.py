@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, cast
 
@@ -55,8 +56,8 @@ async def test_every_letter_reaches_its_owner() -> None:
 async def test_nothing_raises(caplog: pytest.LogCaptureFixture) -> None:
     """A change without words is logged by its kind, and without a mailer nothing happens."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
-        Senders(post, SHOP).factor_changed(HANAKO, "telepathy", "added")
-    Senders(None, None).factor_changed(HANAKO, "telepathy", "added")
+        Senders(post, SHOP, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
+    Senders(None, None, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
     assert caplog.messages == ["a message of kind factor_changed was not written: KeyError"]
 
 
@@ -64,7 +65,7 @@ async def test_a_mailer_wants_a_service() -> None:
     """A mailer needs the service's name for its texts."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
         with pytest.raises(ValueError, match="a service"):
-            Senders(post, None)
+            Senders(post, None, clock_s=time.time)
 
 
 class Kept:
@@ -104,7 +105,7 @@ async def test_without_its_table_a_notice_goes_to_the_mailer() -> None:
     outbox = Kept(OwnersUnfit("no table"))
     outbox.may.set()
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
-        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox))
+        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=time.time)
         senders.factor_changed(HANAKO, "totp", "added")
         await senders.kept(HANAKO.account_id)
         await results.first(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
@@ -14,7 +15,7 @@ from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, SessionBindin
 
 NOW = 1_700_000_000
 OLD, NEW = b"o" * 32, b"n" * 32
-TIES = SessionBindings([OLD])
+TIES = SessionBindings([OLD], clock_s=time.time)
 ALICE = SessionBinding("Alice", "42", NOW)
 COOKIE = SessionCredentials((("sid", "a-session"),))
 BEARER = SessionCredentials((), "a-token")
@@ -92,13 +93,13 @@ def test_what_was_not_sealed_here_is_nothing(text: str) -> None:
 def test_it_is_for_one_cookie_and_one_service() -> None:
     """A binding sealed under another cookie name or another secret is void."""
     text = TIES.tied(ALICE, COOKIE, NOW)
-    assert SessionBindings([OLD], b"__Host-other").find(text, [SHOWN], NOW) is None
-    assert SessionBindings([NEW]).find(text, [SHOWN], NOW) is None
+    assert SessionBindings([OLD], b"__Host-other", clock_s=time.time).find(text, [SHOWN], NOW) is None
+    assert SessionBindings([NEW], clock_s=time.time).find(text, [SHOWN], NOW) is None
 
 
 def test_it_survives_a_rotation_of_secrets() -> None:
     """A binding survives a rotation of secrets."""
-    assert SessionBindings([NEW, OLD]).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
+    assert SessionBindings([NEW, OLD], clock_s=time.time).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
 
 
 def test_what_browsers_would_not_keep_is_not_handed_out() -> None:
@@ -143,7 +144,7 @@ def test_it_tells_the_class_of_the_last_proof(by: FactorClass) -> None:
 
 def test_notes_of_earlier_versions_are_read_and_theirs_read_ours() -> None:
     """A note has the six members of earlier versions, with a number for the time: neither version ends a session."""
-    sealer = Sealer([OLD])
+    sealer = Sealer([OLD], clock_s=time.time)
     sealed = urlsafe_b64decode(TIES.tied(SessionBinding("Alice", "42", NOW, FactorClass.PHR), COOKIE, NOW) + "==")
     ours = json.loads(sealer.open(b"tie", sealed, bound_to=b"__Host-sekisho-tie"))
     assert (len(ours), ours[2]) == (6, NOW + 0.4)
@@ -159,14 +160,14 @@ def test_it_prints_no_account() -> None:
     assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
 
 
-GUESSED = SessionBindings([OLD], guesses=True)
+GUESSED = SessionBindings([OLD], guesses=True, clock_s=time.time)
 DEVICE = SessionCredentials((("device_id", "mine"),))
 
 
 @pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
 def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
-    bindings = SessionBindings([OLD], guesses=True)
+    bindings = SessionBindings([OLD], guesses=True, clock_s=time.time)
     text = bindings.tied(ALICE, DEVICE, NOW)
     shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
 
@@ -196,7 +197,7 @@ def test_where_a_rule_or_the_application_names_the_session_others_may_stand_besi
 
 def test_a_remembered_binding_is_that_of_the_same_headers_alone() -> None:
     """A binding that was just verified opens nothing for another cookie, another account, or long after its end."""
-    bindings = SessionBindings([OLD])
+    bindings = SessionBindings([OLD], clock_s=time.time)
     ((name, note),) = bindings.headers(ALICE, COOKIE, NOW, by_header=True)
     shown = [SHOWN, (name, note)]
     assert bindings.of(shown, NOW) == bindings.of(shown, NOW + 1) == ALICE
@@ -210,7 +211,7 @@ def test_a_remembered_binding_is_that_of_the_same_headers_alone() -> None:
 
 def test_remembered_bindings_are_bounded() -> None:
     """However many sessions come, some thousand are remembered."""
-    bindings = SessionBindings([OLD])
+    bindings = SessionBindings([OLD], clock_s=time.time)
     for number in range(1_100):
         token = f"token{number}"
         ((name, note),) = bindings.headers(ALICE, SessionCredentials((), token), NOW, by_header=True)

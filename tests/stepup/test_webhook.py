@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,10 +102,10 @@ async def test_what_waits_is_bounded_and_so_is_closing(caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Webhook("http://gateway.example/", KEY),
-        lambda: Webhook("ftp://gateway.example/", KEY),
-        lambda: Webhook("https://user:pass@gateway.example/", KEY),
-        lambda: Webhook("https://gateway.example/", b"short"),
+        lambda: Webhook("http://gateway.example/", KEY, clock_s=time.time),
+        lambda: Webhook("ftp://gateway.example/", KEY, clock_s=time.time),
+        lambda: Webhook("https://user:pass@gateway.example/", KEY, clock_s=time.time),
+        lambda: Webhook("https://gateway.example/", b"short", clock_s=time.time),
     ],
 )
 def test_a_webhook_wants_tls_and_a_key(make: Callable[[], Webhook]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Told:
     """A line as `LoginGuard` opens it, with its messages to the operator."""
 
     def __init__(self, url: str, probes: tuple[bytes, ...] = (PROBE,)) -> None:
-        self.events = Events()
+        self.events = Events(clock_us=lambda: time.time_ns() // 1000)
         self.health = Health(asyncio.get_running_loop().call_later, self.events.store_answers)
         options = LineOptions(Script(ECHO, (), 8), PATIENT_US, self.health.turned, self.health, probes)
         self.line: AnyStoreConnection = open_to(url, options)

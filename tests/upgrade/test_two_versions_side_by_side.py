@@ -111,11 +111,13 @@ async def site(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def _enrolled(database: str) -> dict[str, bytes]:
-    owners = SqlOwners(database, QUERY)
+    owners = SqlOwners(database, QUERY, clock_s=time.monotonic)
     apps = {name: new_secret() for name in MEMBERS}
     for name, secret in apps.items():
         number = secrets.token_hex(16)
-        sealed = Sealer([SECRET.encode()]).seal(PURPOSE, secret, bound_to=enrolment_binding(name, number))
+        sealed = Sealer([SECRET.encode()], clock_s=time.time).seal(
+            PURPOSE, secret, bound_to=enrolment_binding(name, number)
+        )
         await owners.enrol(name, Enrolment(number, "totp", "phone", 1_750_000_000, sealed))
     await owners.aclose()
     return apps

@@ -17,7 +17,6 @@ import logging
 from collections import OrderedDict, deque
 from contextlib import suppress
 from threading import Thread
-from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.breach.hibp_protocol import URL, HibpFault, HibpProtocol
@@ -94,7 +93,7 @@ class Hibp:
         *,
         url: str = URL,
         limits: HibpLimits = HibpLimits(),  # noqa: B008 - frozen
-        clock_s: Callable[[], float] = monotonic,
+        clock_s: Callable[[], float],
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._wire = HibpProtocol(url, answer_bytes_max=limits.answer_bytes_max, rows_min=limits.rows_min)

@@ -20,7 +20,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlencode
 
@@ -173,7 +172,7 @@ class Siteverify:
         send_address: bool = False,
         url: str = "",
         limits: CaptchaLimits = CaptchaLimits(),  # noqa: B008 - frozen
-        clock_s: Callable[[], float] = monotonic,
+        clock_s: Callable[[], float],
     ) -> None:
         self._hostnames = frozenset(name.lower() for name in hostnames)
         if not secret or not self._hostnames:

@@ -23,7 +23,6 @@ from hashlib import blake2b
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from secrets import token_bytes
-from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from altcha import Challenge, ChallengeParameters, Payload, Solution, verify_solution
@@ -126,7 +125,7 @@ class Work:
         clock_s: Unix time in seconds.
     """
 
-    def __init__(self, secrets: Sequence[bytes | Signer], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
+    def __init__(self, secrets: Sequence[bytes | Signer], vault: Vault, *, clock_s: Callable[[], float]) -> None:
         self._keys = [_Key(signer) for signer in as_signers(secrets)]
         self._signed = [(key, key.signer) for key in self._keys]
         self._vault = vault

@@ -128,6 +128,7 @@ async def _examine(settings: Settings, args: argparse.Namespace) -> Report:
             pages=args.page,
             progress=progress,
             wall_s=time.time,
+            monotonic_s=time.monotonic,
         )
 
 

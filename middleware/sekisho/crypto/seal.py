@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from secrets import token_bytes
-from time import time
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -89,7 +88,7 @@ class Sealer:
 
     __slots__ = ("_batches", "_clock_s", "_heads", "_keys")
 
-    def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
+    def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float]) -> None:
         if not secrets:
             raise ValueError("a sealer needs at least one secret")
         # Hashed with a separate person string, because the same secrets sign tokens and key the counters.

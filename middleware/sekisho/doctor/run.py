@@ -34,6 +34,7 @@ async def examine(
     pages: Sequence[str] = (),
     progress: Progress,
     wall_s: Callable[[], float],
+    monotonic_s: Callable[[], float],
 ) -> Report:
     """Examine a deployment.
 
@@ -45,6 +46,7 @@ async def examine(
         pages: paths of pages that may have a log-in form, beside those of the doors.
         progress: told about long stages.
         wall_s: Unix time in seconds.
+        monotonic_s: seconds, for round trips.
     """
     report = Report((("settings", f"doors: {len(settings.doors)}"),))
     told = Report(unseen=(NO_URL,))
@@ -54,5 +56,5 @@ async def examine(
         # Else the service itself has told of its settings, those in Python included.
         report += Report(diagnoses=settings.diagnoses, unseen=(IN_PYTHON,))
     report += told
-    report += await Examiner(settings, admin_url, progress, wall_s, secrets.token_hex(4)).examine()
+    report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
     return report + corpus_report(settings, wall_s())

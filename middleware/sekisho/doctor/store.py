@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -40,6 +39,7 @@ class Examiner(NamedTuple):
         admin_url: of an administrator at the same store; None: rights are tried, and `CONFIG` may be refused.
         progress: told about round trips.
         wall_s: Unix time in seconds.
+        monotonic_s: seconds, for round trips.
         chance: a random word for names of keys.
     """
 
@@ -47,6 +47,7 @@ class Examiner(NamedTuple):
     admin_url: str | None
     progress: Progress
     wall_s: Callable[[], float]
+    monotonic_s: Callable[[], float]
     chance: str
 
     async def examine(self) -> Report:
@@ -111,12 +112,12 @@ class Examiner(NamedTuple):
         self.progress.begin(name, ROUND_TRIPS, "round trips")
         trips: list[Trip] = []
         for _ in range(ROUND_TRIPS):
-            began_s, wall_s = time.monotonic(), self.wall_s()
+            began_s, wall_s = self.monotonic_s(), self.wall_s()
             try:
                 seconds, microseconds = await user.ask("TIME")
             except ResponseError:  # reported among the rights
                 return Report()
-            took_s = time.monotonic() - began_s
+            took_s = self.monotonic_s() - began_s
             trips.append(Trip(took_s, int(seconds) + int(microseconds) / 1e6 - wall_s - took_s / 2))
             self.progress.advance(1)
         found = tuple(checks_of_trips(trips, self.settings.store_deadline_us))

@@ -11,11 +11,8 @@ import asyncio
 import heapq
 import logging
 import secrets
-from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from random import SystemRandom
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.mail.address import Unsendable, address
@@ -26,6 +23,7 @@ from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from datetime import datetime
 
     from sekisho.mail.address import Address
     from sekisho.mail.messages import Letter
@@ -79,8 +77,8 @@ class Means(NamedTuple):
         chance: a random number from 0 up to 1.
     """
 
-    clock_s: Callable[[], float] = monotonic
-    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    clock_s: Callable[[], float]
+    now: Callable[[], datetime]
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
     chance: Callable[[], float] = SystemRandom().random
 
@@ -130,7 +128,7 @@ class Mailer:
         ca_file: str | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
         on_result: Callable[[str, SendResult], None] = lambda _kind, _result: None,
-        means: Means = Means(),  # noqa: B008 - frozen
+        means: Means,
     ) -> None:
         self._relay = relay(url, password)
         self._sender, self._sender_name = _sender(sender, sender_name)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -90,7 +89,7 @@ class SqlOwners:
         *,
         connections_max: int = CONNECTIONS_MAX,
         deadline_us: int = DEADLINE_US,
-        clock_s: Callable[[], float] = time.monotonic,
+        clock_s: Callable[[], float],
     ) -> None:
         self._query = lookup(query)
         self._deadline = deadline_us / 1e6

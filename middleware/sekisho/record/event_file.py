@@ -33,10 +33,6 @@ UNWRITABLE = (
 WRITABLE = "SEKISHO_EVENTS_FILE: events are written again"
 
 
-def _unix_us() -> int:
-    return time.time_ns() // 1000
-
-
 class EventFile:
     """Takes all events. Belongs to one process; any thread may call it.
 
@@ -54,7 +50,7 @@ class EventFile:
         path: str,
         count: Callable[[str, str, str, int], object],
         *,
-        clock_us: Callable[[], int] = _unix_us,
+        clock_us: Callable[[], int],
         in_background: bool = True,
     ) -> None:
         self._appender = Appender(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.model import Action, Device, Outcome
@@ -43,10 +42,6 @@ class Sink(Protocol):
         ...
 
 
-def _unix_us() -> int:
-    return time.time_ns() // 1000
-
-
 class Events:
     """The front of all that records. Its methods are called where things happen; none of them raises.
 
@@ -65,7 +60,7 @@ class Events:
         counts: Counts | None = None,
         sinks: Sequence[Sink] = (),
         subjects: Subjects | None = None,
-        clock_us: Callable[[], int] = _unix_us,
+        clock_us: Callable[[], int],
     ) -> None:
         self._counts: Final = Counts() if counts is None else counts
         self.counts: Final = self._counts.numbers

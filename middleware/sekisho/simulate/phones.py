@@ -43,7 +43,7 @@ class Phones:
         engine = sa.create_engine(f"sqlite:///{database}")
         with engine.begin() as connection:
             upgrade(connection)
-            connection.execute(enrolments.insert(), list(self._rows(Sealer((secret,)))))
+            connection.execute(enrolments.insert(), list(self._rows(Sealer((secret,), clock_s=time.time))))
         engine.dispose()
 
     def _rows(self, sealer: Sealer) -> Iterator[dict[str, object]]:

@@ -14,7 +14,6 @@ import logging
 from base64 import urlsafe_b64decode
 from hashlib import blake2b
 from hmac import compare_digest
-from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.answer.cookies import attributes
@@ -89,7 +88,7 @@ class SessionBindings:
         name: bytes = b"__Host-sekisho-tie",
         *,
         guesses: bool = False,
-        clock_s: Callable[[], float] = time,
+        clock_s: Callable[[], float],
     ) -> None:
         self._guesses: Final = guesses
         self._told = False

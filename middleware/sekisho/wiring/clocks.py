@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-monotonic_s = time.monotonic  # called twice for each stranger's attempt, so without a wrapper of our own
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def unix_us() -> int:
-    return time.time_ns() // 1000
+class Clocks(NamedTuple):
+    """Two clocks, each in seconds and in microseconds. Parts keep the functions themselves: the hot path calls them.
+
+    The time of an event loop is the loop's own: simulations run on `sekisho.simulate.virtual_loop`.
+
+    Attributes:
+        wall_s, wall_us: Unix time.
+        monotonic_s, monotonic_us: time that no administrator sets back.
+    """
+
+    wall_s: Callable[[], float]
+    wall_us: Callable[[], int]
+    monotonic_s: Callable[[], float]
+    monotonic_us: Callable[[], int]
+
+    def utc(self) -> datetime:
+        """The wall clock as a date, for letters."""
+        return datetime.fromtimestamp(self.wall_s(), UTC)
 
 
-def wall_s() -> float:
+def _wall_s() -> float:
     return time.time()
 
 
-def unix_s() -> float:
-    return unix_us() / 1_000_000
+def _wall_us() -> int:
+    return time.time_ns() // 1000
 
 
-def monotonic_us() -> int:
+def _monotonic_us() -> int:
     return time.monotonic_ns() // 1000
+
+
+MACHINE = Clocks(_wall_s, _wall_us, time.monotonic, _monotonic_us)
+"""This machine's clocks. `monotonic_s` has no wrapper: it is read twice for each stranger's attempt."""

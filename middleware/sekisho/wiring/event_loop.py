@@ -7,7 +7,6 @@ import contextlib
 import logging
 import random
 import secrets
-import time
 from functools import partial
 from importlib.metadata import version
 from threading import get_ident
@@ -37,7 +36,6 @@ from sekisho.settings import StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
-from sekisho.wiring import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -98,13 +96,13 @@ class LoopWing:
             shared=lambda: process.lifespan_state,
             csrf=process.csrf,
             may_send=self._may_send,
-            clock_s=time.time,
+            clock_s=process.clocks.wall_s,
             chance=secrets.token_bytes,
         )
         ledger = process.own if process.settings.store == MEMORY else self._shared_ledger()
         self._admission = Admission(
             GradientLimit(process.settings.strangers_max or 0),
-            clock_s=clocks.monotonic_s,
+            clock_s=process.clocks.monotonic_s,
             soon=loop.call_soon,
             later=loop.call_later,
         )
@@ -187,7 +185,11 @@ class LoopWing:
         # Imported only here: it loads a web client and the system's certificates.
         from sekisho.breach.hibp import Hibp  # noqa: PLC0415
 
-        return Hibp(url=settings.hibp_url, on_change=partial(process.events.leaks_answer, "hibp"))
+        return Hibp(
+            url=settings.hibp_url,
+            clock_s=process.clocks.monotonic_s,
+            on_change=partial(process.events.leaks_answer, "hibp"),
+        )
 
     def _shared_ledger(self) -> Ledger:
         process, settings = self._process, self._process.settings
@@ -282,7 +284,7 @@ class LoopWing:
             process.vault if local else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
             guesses_max=settings.code_guesses_max,
-            clock_s=clocks.unix_s,
+            clock_s=process.clocks.wall_s,
         )
 
     def _day_counts(self) -> DailyLimits | None:
@@ -294,7 +296,7 @@ class LoopWing:
             self._vault(),
             process.vault if local else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
-            clock_s=clocks.unix_s,
+            clock_s=process.clocks.wall_s,
         )
 
     def _asker(self) -> AskerCookie | None:
@@ -306,7 +308,7 @@ class LoopWing:
             askers,
             settings.doors,
             session_account=process.given.session_account,
-            clock_s=clocks.unix_s,
+            clock_s=process.clocks.wall_s,
             chance=secrets.token_bytes,
         )
 
@@ -364,7 +366,7 @@ class LoopWing:
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
             self._refusals, self._admission, self._patience,
         )  # fmt: skip
-        return StepUpWing(settings, process.given, site, vault)
+        return StepUpWing(settings, process.given, site, vault, process.clocks)
 
 
 def _signing_first(settings: Settings) -> list[bytes]:

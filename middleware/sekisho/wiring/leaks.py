@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sekisho.breach.hibp import Hibp
     from sekisho.record import Events
     from sekisho.settings import Settings
+    from sekisho.wiring.clocks import Clocks
 
 log = logging.getLogger("sekisho")
 
@@ -28,8 +28,9 @@ OPENED_S = 10  # a disk that is awake has opened a file by then
 class LeakFiles:
     """Shared by all event loops."""
 
-    def __init__(self, settings: Settings, events: Events) -> None:
+    def __init__(self, settings: Settings, events: Events, clocks: Clocks) -> None:
         self._settings = settings
+        self._clocks = clocks
         self._events = events
         digests = PairDigests(settings.pairs_key)
         self._corpus = self._live("SEKISHO_CORPUS", settings.corpus, "passwords")
@@ -37,7 +38,7 @@ class LeakFiles:
         # exchanged too early must not keep the service from restarting.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
-        self._lookout = FileWatcher([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
+        self._lookout = FileWatcher([file for file in (self._corpus, pairs) if file], clocks.monotonic_s, in_thread)
         self._warn_of_age()
 
     def breaches(self, online: Hibp | None) -> BreachLookup:
@@ -48,7 +49,7 @@ class LeakFiles:
             online,
             lookout=self._lookout,
             corpus_seconds_max=self._seconds_max,
-            clock_s=time.time,
+            clock_s=self._clocks.wall_s,
         )
 
     def _live(self, variable: str, path: str | None, kind: str, key_id: str = "") -> ReloadableCorpus | None:
@@ -66,7 +67,7 @@ class LeakFiles:
     def corpus_age_s(self) -> float | None:
         """Seconds since the file of leaked passwords was built; None without a file."""
         built = self._corpus.built if self._corpus else None
-        return None if built is None else time.time() - built
+        return None if built is None else self._clocks.wall_s() - built
 
     def _warn_of_age(self) -> None:
         age_s = self.corpus_age_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
@@ -14,6 +14,7 @@ from sekisho.read import Accounts, MailPolicy
 from sekisho.settings import load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
+from sekisho.wiring.clocks import MACHINE
 from sekisho.wiring.given import Given
 from sekisho.wiring.loops import EventLoops
 from sekisho.wiring.process import ASIDE, ProcessWing
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
     from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
+    from sekisho.wiring.clocks import Clocks
     from sekisho.wiring.given import SessionAccount
 
 log = logging.getLogger("sekisho")
@@ -69,6 +71,8 @@ class LoginGuard:
     An invalid setting does not raise here, because some servers would then serve the application unguarded: the start
     is answered by `lifespan.startup.failed` with the reason, and every request by 503.
     """
+
+    _clocks: ClassVar[Clocks] = MACHINE
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -125,7 +129,7 @@ class LoginGuard:
             )
             accounts = Accounts(mail_policy or MailPolicy(), resolver, parts=settings.account_parts)
             given = Given(given_owners, on_code, session_account, on_not_me)
-            self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given))
+            self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given, self._clocks))
         except SettingsError as error:
             self._problem = str(error)
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
@@ -218,6 +222,11 @@ class LoginGuard:
         if self._loops is None:
             raise SettingsError("SEKISHO", self._problem)
         return await self._loops.probe(Credentials(*known) if known else None, doors, through)
+
+
+def on_clocks(clocks: Clocks) -> type[LoginGuard]:
+    """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`."""
+    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks})
 
 
 def owners_of(

@@ -14,7 +14,6 @@ from sekisho.control import ControlMac, ControlState, MemoryControl
 from sekisho.model import Mode
 from sekisho.record import Subject
 from sekisho.record.subjects import counted_network
-from sekisho.wiring import clocks
 from sekisho.wiring.event_loop import LoopWing
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class EventLoops:
         self.process = process
         settings = process.settings
         self.control = ControlState(
-            ControlMac(settings.listed, settings.namespace), self._controlled, clocks.wall_s, self._acted
+            ControlMac(settings.listed, settings.namespace), self._controlled, process.clocks.wall_s, self._acted
         )
         self._local_control = MemoryControl(self.control.hear)
         self._running: dict[asyncio.AbstractEventLoop, LoopWing] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
 from sekisho.store.vault import MemoryVault
-from sekisho.wiring import clocks
+from sekisho.wiring.clocks import MACHINE, Clocks
 from sekisho.wiring.leaks import LeakFiles
 
 if TYPE_CHECKING:
@@ -71,14 +70,16 @@ class ProcessWing:
         accounts: Accounts,
         on_change_password: AccountHook | None,
         given: Given,
+        clocks: Clocks = MACHINE,
     ) -> None:
         self.app = app
+        self.clocks = clocks
         self.given = given
         self.settings = settings
         self.mode = settings.mode
         counts = Counts()
         self.event_file = (
-            EventFile(settings.events_file, counts.add, clock_us=clocks.unix_us) if settings.events_file else None
+            EventFile(settings.events_file, counts.add, clock_us=clocks.wall_us) if settings.events_file else None
         )
         self.has_metrics = bool(settings.metrics_token)
         self.times: Stopwatch | None = None
@@ -96,7 +97,7 @@ class ProcessWing:
             counts=counts,
             sinks=sinks,
             subjects=Subjects(settings.secrets, accounts.canonical),
-            clock_us=clocks.unix_us,
+            clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins)
         self.digests = Digests(settings.secrets)
@@ -124,13 +125,13 @@ class ProcessWing:
             factors=bool(settings.factors),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
-        self.leaks = LeakFiles(settings, self.events)
+        self.leaks = LeakFiles(settings, self.events, clocks)
         self.shed = Shed(clocks.monotonic_us)
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
-        self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.unix_us)
-        self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
+        self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.wall_us)
+        self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=clocks.monotonic_s)
         self.own = MemoryLedger(self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
-                                clock_us=clocks.unix_us)  # fmt: skip
+                                clock_us=clocks.wall_us)  # fmt: skip
         self._warned = False
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given.session_account)
@@ -195,7 +196,7 @@ class ProcessWing:
 
     def shown_counters(self, keys: Sequence[bytes]) -> bytes:
         """This process's answer to an operator who looks at its counters; see `sekisho.ledger.counters`."""
-        return shown(self.own, keys, clocks.unix_us())
+        return shown(self.own, keys, self.clocks.wall_us())
 
     def own_limits(self, workers: int) -> LimitSet:
         """This worker's share of the limits, where several workers count on their own without the store."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from contextlib import AsyncExitStack
 from functools import partial
 from hashlib import blake2b
@@ -46,7 +45,7 @@ from sekisho.stepup.links import NoticeLinks
 from sekisho.stepup.log_ins import LogIns
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
-from sekisho.wiring import clocks
+from sekisho.wiring.clocks import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
+    from sekisho.wiring.clocks import Clocks
     from sekisho.wiring.given import Given
 
 
@@ -108,7 +108,7 @@ def ensure_sound(settings: Settings) -> None:
     if settings.factors:
         _factors()
     if settings.owners is not None:
-        _sql_owners(settings)
+        _sql_owners(settings, MACHINE)
         _sql_log_ins()
     if settings.smtp is not None:
         from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
@@ -134,10 +134,10 @@ def _factors() -> tuple[type[Factors], type[Enrolling]]:
     return Factors, Enrolling
 
 
-def _sql_owners(settings: Settings) -> SqlOwners:
+def _sql_owners(settings: Settings, clocks: Clocks) -> SqlOwners:
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database
 
-    return SqlOwners(settings.owners or "", settings.owners_query or "")
+    return SqlOwners(settings.owners or "", settings.owners_query or "", clock_s=clocks.monotonic_s)
 
 
 def _sql_log_ins() -> type[SqlLogins]:
@@ -146,8 +146,9 @@ def _sql_log_ins() -> type[SqlLogins]:
     return SqlLogins
 
 
-def _webhook(settings: Settings) -> Webhook | None:
-    return Webhook(settings.code_webhook, settings.code_webhook_key) if settings.code_webhook else None
+def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
+    url = settings.code_webhook
+    return Webhook(url, settings.code_webhook_key, clock_s=clocks.wall_s) if url else None
 
 
 def _passkeys(settings: Settings) -> WebAuthn | None:
@@ -170,9 +171,10 @@ def passkey_sites(settings: Settings) -> tuple[str, ...]:
 class StepUpWing:
     """The step-up of one event loop: `issuer` and `routes` are the ports of its endpoint. Closed with the loop."""
 
-    def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
+    def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault, clocks: Clocks) -> None:
         self._settings = settings
         self._vault = vault
+        self._clocks = clocks
         self._clock_s = site.clock_s
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
@@ -286,6 +288,7 @@ class StepUpWing:
             hostnames=settings.captcha_hosts,
             sitekey=(settings.captcha_sitekey or "") if provider.takes_sitekey else "",
             url=settings.captcha_url or provider.url,
+            clock_s=self._clocks.monotonic_s,
         )
         self._closing.append(captcha)
         return captcha
@@ -298,15 +301,15 @@ class StepUpWing:
         passkeys = _passkeys(settings)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
-            strictness=Strictness(settings.floor, settings.totp_drift), clock_s=time.time,
+            strictness=Strictness(settings.floor, settings.totp_drift), clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
-            requirements=factors.requirements, clock_s=time.time,
+            requirements=factors.requirements, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         log_ins = self._log_ins()
         unfinished = Unfinished(
-            self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=time.time
+            self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=self._clocks.wall_s
         )
         self._telling = asyncio.ensure_future(unfinished.run())
         bindings = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
@@ -334,13 +337,13 @@ class StepUpWing:
         if self._database is None:
             return None
         log_ins = LogIns(
-            _sql_log_ins()(self._database), self._settings.listed, self._database.look_up, clock_s=clocks.wall_s
+            _sql_log_ins()(self._database), self._settings.listed, self._database.look_up, clock_s=self._clocks.wall_s
         )
         self._closing.append(log_ins)
         return log_ins
 
     def _of_database(self) -> Owners:
-        owners = self._database = _sql_owners(self._settings)
+        owners = self._database = _sql_owners(self._settings, self._clocks)
         self._closing.append(owners)
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
@@ -349,23 +352,32 @@ class StepUpWing:
         settings = self._settings
         mailer = service = None
         if settings.smtp:
-            from sekisho.mail import Mailer, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
+            from sekisho.mail import Mailer, Means, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
 
             mailer = Mailer(
                 settings.smtp,
                 password=settings.smtp_password,
                 sender=settings.mail_from or "",
                 sender_name=settings.service_name,
+                means=Means(self._clocks.monotonic_s, self._clocks.utc),
             )
             service = Service(settings.service_name, settings.account_page or "")
             self._closing.append(mailer)
-        webhook = _webhook(settings)
+        webhook = _webhook(settings, self._clocks)
         if webhook is not None:
             self._closing.append(webhook)
         outbox = self._outbox(mailer, service, events) if mailer and service else None
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
         senders = RecordedSenders(
-            events, mailer, service, webhook, given.on_code, budget=budget, outbox=outbox, links=self._links
+            events,
+            mailer,
+            service,
+            webhook,
+            given.on_code,
+            budget=budget,
+            outbox=outbox,
+            links=self._links,
+            clock_s=self._clocks.wall_s,
         )
         self._closing.append(senders)
         return senders
@@ -385,7 +397,7 @@ class StepUpWing:
             settings.listed,
             MailDelivery(mailer, service),
             events.notice_lost,
-            OutboxMeans(clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
+            OutboxMeans(self._clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
         )
         outbox.start()
         self._closing.append(outbox)

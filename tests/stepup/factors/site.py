@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pyotp
@@ -48,7 +49,7 @@ class Notes(Senders):
         self.recovering: list[str] = []
         self.resets: list[int] = []
         self.changes: list[tuple[str, str]] = []
-        super().__init__(mailer, service, None, self._keep)
+        super().__init__(mailer, service, None, self._keep, clock_s=time.time)
 
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pyotp
 import pytest
@@ -317,7 +318,7 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
     """A site names existing factors, and a domain if it names passkeys."""
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
-        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender)
+        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender, clock_s=time.time)
 
 
 @pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
@@ -325,7 +326,9 @@ def test_there_is_always_a_second_way(name: str) -> None:
     """A site always has a second factor, as any single one can be lost."""
     site = Site()
     web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
-    made = Factors((name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender)
+    made = Factors(
+        (name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender, clock_s=time.time
+    )
     assert made.names == (name, "recovery")
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import sqlite3
+import time
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,13 @@ async def site_at(path: Path, **settings: Any) -> AsyncIterator[SqlSite]:
         connection.execute("create table users (username text primary key, email text, locale text)")
         connection.execute("insert into users values ('hana', null, 'ja'), ('Alice', null, 'en')")
     site = SqlSite(url=f"sqlite+aiosqlite:///{path}", settings=settings)
-    owners = SqlOwners(site.url, QUERY, deadline_us=PATIENT_US)
+    owners = SqlOwners(site.url, QUERY, deadline_us=PATIENT_US, clock_s=time.monotonic)
     await owners.migrate()
     for account in ("hana", "Alice"):
         number = secrets.token_hex(16)
-        sealed = Sealer((SECRET,)).seal(PURPOSE, site.secret, bound_to=enrolment_binding(account, number))
+        sealed = Sealer((SECRET,), clock_s=time.time).seal(
+            PURPOSE, site.secret, bound_to=enrolment_binding(account, number)
+        )
         await owners.enrol(account, Enrolment(number, "totp", "phone", 1, sealed))
     await owners.aclose()
     try:

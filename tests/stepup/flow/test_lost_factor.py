@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -29,7 +30,9 @@ NUMBER = "c" * 32
 
 async def sheet(site: Site, account_id: str = "1") -> tuple[str, ...]:
     """Recovery codes that an owner printed long ago."""
-    made = RecoveryCodes(Sealer((SECRET,)), AttemptLimits(memory(), KEYS)).fresh(account=account_id, enrolment=NUMBER)
+    made = RecoveryCodes(Sealer((SECRET,), clock_s=time.time), AttemptLimits(memory(), KEYS)).fresh(
+        account=account_id, enrolment=NUMBER
+    )
     await site.people.enrol(account_id, Enrolment(NUMBER, "recovery", "", 1, made.sealed))
     return made.codes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -34,7 +35,7 @@ def site(names: Iterable[str] = ("hana",)) -> Site:
 async def enrol(made: Site, account_id: str = "1", credential_id: bytes = REAL) -> None:
     credential = Credential(credential_id, b"k" * 77, 0, b"h" * 32)
     number = credential_id.hex()[:32]
-    sealed = PasskeySealer(Sealer((SECRET,))).seal(credential, account=account_id, enrolment=number)
+    sealed = PasskeySealer(Sealer((SECRET,), clock_s=time.time)).seal(credential, account=account_id, enrolment=number)
     await made.people.enrol(account_id, Enrolment(number, "webauthn", "key", 1, sealed))
 
 

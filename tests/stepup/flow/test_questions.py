@@ -25,8 +25,7 @@ HOUSE = "203.0.113.40"
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of counters and shed."""
     found = Clock()
-    monkeypatch.setattr("sekisho.wiring.clocks.unix_us", found)
-    monkeypatch.setattr("sekisho.wiring.clocks.monotonic_us", found)
+    monkeypatch.setattr("sekisho.wiring.LoginGuard._clocks", found.clocks())
     return found
 
 

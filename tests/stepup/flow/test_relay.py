@@ -67,7 +67,7 @@ class Hana:
 
     async def enrol(self) -> None:
         """Everything was enrolled long ago."""
-        sealer = Sealer((SECRET,))
+        sealer = Sealer((SECRET,), clock_s=time.time)
         made = RecoveryCodes(sealer, AttemptLimits(memory(), KEYS)).fresh(account="1", enrolment=SHEET)
         self.sheet = made.codes
         held = Credential(self.key.credential_id, cbor2.dumps(cose(self.key.key)), 0, self.key.user_handle)

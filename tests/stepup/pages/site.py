@@ -50,7 +50,9 @@ class Offered(NamedTuple):
 OFFER = Offered(
     secret_text(b"s" * 20), qr_svg(provisioning_uri(b"s" * 20, issuer="Shop", account="alice")), "c3RhdGU" * 9
 )
-PUZZLE = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=1 << 20, clock_s=time.time)).challenge(ATTEMPT, 256)
+PUZZLE = Work(
+    [b"s" * 32], MemoryVault(entries_max=9, bytes_max=1 << 20, clock_s=time.time), clock_s=time.time
+).challenge(ATTEMPT, 256)
 
 
 def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Page]:
@@ -84,7 +86,9 @@ class Site:
 
     def __init__(self) -> None:
         self.pages = Pages("/sekisho", "Shop")
-        self.work = Work([b"s" * 32], MemoryVault(entries_max=99, bytes_max=1 << 20, clock_s=time.time))
+        self.work = Work(
+            [b"s" * 32], MemoryVault(entries_max=99, bytes_max=1 << 20, clock_s=time.time), clock_s=time.time
+        )
         self.passkeys: WebAuthn | None = None
         self.state = b""
         self.enrolled: list[Credential] = []

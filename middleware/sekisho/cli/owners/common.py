@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def settings(*names: str, secret: bool = False) -> Settings:
 @asynccontextmanager
 async def opened(found: Settings) -> AsyncIterator[SqlOwners]:
     """Open the database, and close it at the end. Raises `SettingsError` for a URL or a query that cannot work."""
-    owners = SqlOwners(found.owners or "", found.owners_query or "", deadline_us=_DEADLINE_US)
+    owners = SqlOwners(found.owners or "", found.owners_query or "", deadline_us=_DEADLINE_US, clock_s=time.monotonic)
     try:
         yield owners
     finally:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.owners.common import MAIL, opened, settings
@@ -74,7 +75,7 @@ async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
         return "no server"
     if contact.email is None:
         return "no address"
-    from sekisho.mail import Bounds, Mailer, SendResult, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
+    from sekisho.mail import Bounds, Mailer, Means, SendResult, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
 
     said: list[SendResult] = []
     mailer = Mailer(
@@ -84,6 +85,7 @@ async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
         sender_name=found.service_name,
         bounds=Bounds(close_s=_MAIL_S),
         on_result=lambda _, result: said.append(result),
+        means=Means(time.monotonic, partial(datetime.now, UTC)),
     )
     service = Service(found.service_name, found.account_page or "")
     letter = messages.factor_reset_asked(service, contact.locale or "", when_effective=_moment(reset))

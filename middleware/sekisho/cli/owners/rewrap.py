@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _rewrap(found: Settings, drawn: Drawing) -> RewrapCounts:
     async with opened(found) as owners:
-        return await rewrap(owners, Sealer(found.listed), drawn)
+        return await rewrap(owners, Sealer(found.listed, clock_s=time.time), drawn)
 
 
 async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts:

@@ -7,7 +7,6 @@ is stored only after it was shown to work; otherwise its owner would notice a fa
 from __future__ import annotations
 
 import secrets
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -93,12 +92,12 @@ class Enrolling:
         sender: Senders,
         issuer: str,
         requirements: Requirements,
-        clock_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float],
     ) -> None:
         self._owners = owners
         self._vault = vault
         self._keys = VaultKeys(secrets)
-        self._sealer = Sealer(secrets)
+        self._sealer = Sealer(secrets, clock_s=clock_s)
         self._web = passkeys
         self._sender = sender
         self._issuer = issuer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer
@@ -85,7 +84,7 @@ class Factors:
         passkeys: WebAuthn | None,
         sender: Senders,
         strictness: Strictness = NORMAL,
-        clock_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float],
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
             raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first needs a domain")
@@ -93,7 +92,7 @@ class Factors:
         self._owners = owners
         self._sender = sender
         self._clock_s = clock_s
-        keys, sealer = VaultKeys(secrets), Sealer(secrets)
+        keys, sealer = VaultKeys(secrets), Sealer(secrets, clock_s=clock_s)
         limits = self._limits = AttemptLimits(vault, keys)
         self._lookup = AccountLookup(owners, keys, sender)
         self._codes = Codes(vault, keys, sealer, limits)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,7 @@ class Senders:
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
-        clock_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float],
     ) -> None:
         if mailer is not None and service is None:
             raise ValueError("a mailer needs a service to write for")

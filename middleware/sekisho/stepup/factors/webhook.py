@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from hmac import new as hmac
 from random import SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -161,7 +160,7 @@ class Webhook:
         key: bytes,
         *,
         limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
-        clock_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float],
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
         if len(key) < KEY_BYTES_MIN:

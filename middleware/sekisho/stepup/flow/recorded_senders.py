@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sekisho.stepup.factors.senders import Senders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
     from sekisho.record import Events
@@ -23,7 +25,7 @@ class RecordedSenders(Senders):
     Accounts that do not exist are left out: their codes and factors are pretences.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         events: Events,
         mailer: Mailer | None,
@@ -34,8 +36,9 @@ class RecordedSenders(Senders):
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
+        clock_s: Callable[[], float],
     ) -> None:
-        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links)
+        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links, clock_s=clock_s)
         self._events = events
 
     def send_code(self, factor: str, owner: AccountOwner, code: Code, *, recovers: bool = False) -> None:

@@ -67,7 +67,7 @@ class Unfinished:
     ) -> None:
         self._vault = vault
         self._keys = VaultKeys(secrets)
-        self._sealer = Sealer(secrets)
+        self._sealer = Sealer(secrets, clock_s=clock_s)
         self._escrow = escrow
         self._factors = factors
         self._senders = senders
