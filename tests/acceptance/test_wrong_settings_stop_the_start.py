@@ -21,7 +21,7 @@ WRONG = [
     pytest.param({"limit_acount": "5/minute"}, "did you mean SEKISHO_LIMIT_ACCOUNT?", id="a name misspelt"),
     pytest.param({"secret": VALUE[:20]}, "SEKISHO_SECRET", id="a secret too short"),
     pytest.param({"store": f"redis://:{VALUE}@host:port/0"}, "SEKISHO_STORE", id="a store that is no URL"),
-    pytest.param({"logout": "POST /logout"}, "SEKISHO_LOGOUT", id="what this version does not do"),
+    pytest.param({"logout": f"POST /logout form:{VALUE}"}, "SEKISHO_LOGOUT", id="a log-out with fields"),
 ]
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from sekisho import settings
-from sekisho.model import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = [setting for setting in settings.TABLE if not setting.reserved]
 
 
 def test_the_page_is_what_the_table_says() -> None:
@@ -27,7 +25,7 @@ def test_the_command_prints_it() -> None:
     assert settings.markdown() == done.stdout.decode("utf-8")
 
 
-@pytest.mark.parametrize("setting", REAL, ids=lambda setting: setting.name)
+@pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
 def test_every_default_and_example_can_be_used(setting: settings.Setting[object]) -> None:
     """Defaults and examples on the page can be used, as users copy them; a secret's example is a command."""
     setting.fallback()
@@ -39,15 +37,9 @@ def test_every_default_and_example_can_be_used(setting: settings.Setting[object]
 
 @pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
 def test_every_setting_is_on_the_page(setting: settings.Setting[object]) -> None:
-    """Every setting is on the page with a sentence; a reserved one says so."""
-    page = settings.markdown()
-    head, _, later = page.partition("## Not in this version")
-
-    assert f"`{setting.variable}`" in (later if setting.reserved else head)
+    """Every setting is on the page with a sentence."""
+    assert f"`{setting.variable}`" in settings.markdown()
     assert setting.meaning.endswith(".")
-    if setting.reserved:
-        with pytest.raises(SettingsError, match="does not act on it"):
-            setting.parse(setting.example, setting.variable)
 
 
 def test_the_table_has_each_name_once() -> None:

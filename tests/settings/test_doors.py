@@ -482,3 +482,24 @@ def test_a_reset_may_be_asked_for_at_an_address_on_file() -> None:
 def test_an_address_that_cannot_be_checked_is_refused(text: str, kind: DoorKind, problem: str) -> None:
     """Other doors, tokens, and fields that are not read."""
     assert problem in wrong(text, kind)
+
+
+def test_a_log_out_is_a_route_without_fields() -> None:
+    """A log-out is written METHOD PATH; GET as well, and `forget=device`. Anything else is refused."""
+    doors = parse_doors(DoorKind.LOGOUT, "POST /logout; get /out forget=device; POST /{shop}/logout", "SEKISHO_LOGOUT")
+    assert [(door.name, door.fields, door.forgets_device) for door in doors] == [
+        ("POST /logout", (), False),
+        ("GET /out", (), True),
+        ("POST /{shop}/logout", (), False),
+    ]
+    for text in (
+        "POST",
+        "POST /o form:a,b",
+        "POST /o success=303",
+        "* /o",
+        "POST /o/*",
+        "POST /o forget=all",
+        "POST o",
+    ):
+        with pytest.raises(SettingsError):
+            parse_doors(DoorKind.LOGOUT, text, "SEKISHO_LOGOUT")

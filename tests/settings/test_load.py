@@ -379,12 +379,6 @@ def test_an_empty_login_says_how_to_switch_off() -> None:
     assert wrong("LOGIN", "") == "is empty; to switch the guard off, set SEKISHO_MODE=off"
 
 
-def test_what_nothing_acts_on_cannot_be_set() -> None:
-    """A setting without an effect cannot be set: operators would rely on it."""
-    assert wrong("LOGOUT", "POST /logout") == "this version does not act on it; unset it"
-    assert mistakes({}, logout="POST /logout")[0][0].startswith("SEKISHO_LOGOUT")
-
-
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [

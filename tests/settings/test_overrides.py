@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 ROOT = Path(__file__).parents[2]
 TYPES: dict[str, Any] = get_type_hints(Overrides)
-USED = [setting for setting in TABLE if not setting.reserved]
-TYPED = [setting for setting in USED if setting.name != "OWNERS"]
+TYPED = [setting for setting in TABLE if setting.name != "OWNERS"]
 
 
 def test_every_setting_is_typed_and_nothing_else_is() -> None:
     """`owners` is a parameter of its own, because it may be a Python object."""
     names = {setting.name.lower() for setting in TYPED}
-    files = {f"{setting.name.lower()}_file" for setting in USED if setting.secret}
+    files = {f"{setting.name.lower()}_file" for setting in TABLE if setting.secret}
     assert set(TYPES) == names | files
     assert "owners" not in TYPES
     assert "owners_file" in TYPES
@@ -153,7 +152,6 @@ guarded(app, mode="monitor", device_days=90, on_code=send, owners=MemoryOwners({
 guarded(app, **settings)
 LoginGuard(app, limit_ipp="20/10minute")  # wrong: call-overload
 LoginGuard(app, workers=2.5)  # wrong: call-overload
-LoginGuard(app, logout="POST /logout")  # wrong: call-overload
 LoginGuard(app, limit_ip=20)  # wrong: call-overload
 guarded(app, modes="monitor")  # wrong: call-arg
 app.add_middleware(LoginGuard, limit_ipp="20/10minute")  # wrong: arg-type, call-arg

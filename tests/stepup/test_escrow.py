@@ -205,15 +205,15 @@ async def test_what_was_begun_before_the_end_is_over_and_what_comes_after_it_is_
     made = escrow(memory(clock), time)
     await made.end_all(b"counted")
     for issued_ms, over in ((time.now_ms, True), (time.now_ms + SKEW_MS, True), (time.now_ms + SKEW_MS + 1, False)):
-        assert await made.is_over(ticket(issued_ms=issued_ms)) is over
-    assert not await made.is_over(ticket(account_digest=b"another's"))
+        assert await made.is_over(ticket(issued_ms=issued_ms), "") is over
+    assert not await made.is_over(ticket(account_digest=b"another's"), "")
 
 
 async def test_of_many_claims_at_once_one_is_granted(redis_url: str) -> None:
     """Of many claims at once one is granted, in memory and in Redis; a second would refund another attempt's charge."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
-            assert not await escrow(vault).is_over(ticket())
+            assert not await escrow(vault).is_over(ticket(), "")
             claimed = await asyncio.gather(*(escrow(vault).claim(ticket()) for _ in range(8)))
             assert sum(claimed) == 1
-            assert await escrow(vault).is_over(ticket())
+            assert await escrow(vault).is_over(ticket(), "")

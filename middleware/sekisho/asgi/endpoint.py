@@ -25,6 +25,7 @@ from sekisho.answer import (
 )
 from sekisho.answer.cookies import attributes
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
+from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.ports import Stale
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
@@ -236,9 +237,7 @@ class Endpoint(Keeper):
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
-        # Most requests to a GraphQL door are no attempts, which only their bodies show.
-        is_mixed = bool(door.operation)
-        if self._admission.shed_share and self.mode is Mode.ENFORCE and not is_mixed and self._is_beyond(by_name):
+        if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
         context = self._context(door, scope, request, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
@@ -246,7 +245,7 @@ class Endpoint(Keeper):
             self._note(door, "denied", "cross_site")
             return await self._answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
-        anybody, token = is_mixed or self.mode is Mode.MONITOR, context.presented.token
+        anybody, token = door.is_mixed or self.mode is Mode.MONITOR, context.presented.token
         stop = self._guard.at_the_gate(context.origin, context.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
             return await self._refuse(context, stop)
@@ -256,6 +255,8 @@ class Endpoint(Keeper):
             attempt = await self._read(context)
             if attempt is None:
                 on = self._app(scope, context.body_reader.replay, send)
+            elif not attempt.door.fields:
+                on = self._log_out(context, attempt.door)
             else:
                 on = self._try(context if attempt.door is door else context.at(attempt.door), attempt)
         except Unreadable as error:
@@ -622,6 +623,16 @@ class Endpoint(Keeper):
             return await self._app(context.as_sent, context.body_reader.replay, context.send)
         return await self._answer(context, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
 
+    def _log_out(self, context: RequestContext, door: Door) -> Awaitable[None]:
+        """Pass a log-out on, whose success ends what this browser has begun and proved."""
+        forgotten: Headers = []
+        # Only what the request shows: a form on another site shows no cookies, and must not make an owner a stranger.
+        if door.forgets_device and context.presented.token:
+            gone = self._cookie.start + attributes(0, elsewhere=self._is_elsewhere(context))
+            forgotten = [(DEVICE_HEADER, b"") if context.presented.by_header else (b"set-cookie", gone)]
+        log_out = LogOut(context.scope, context.send, self._step_up, forgotten)
+        return self._app(context.as_sent, context.body_reader.replay, log_out.send)
+
     async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.mode is Mode.MONITOR:
             return await self._app(scope, receive, send)
@@ -685,10 +696,12 @@ class Endpoint(Keeper):
         token = self._guard.new_token(assessment, basis, family)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
-        elsewhere = context.by_name.get(b"sec-fetch-site") == b"cross-site" and bool(
-            self._renderer.cors(context.scope["headers"])
-        )
-        return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
+        return b"set-cookie", self._cookie.line(token, elsewhere=self._is_elsewhere(context))
+
+    def _is_elsewhere(self, context: RequestContext) -> bool:
+        """Whether a page of another site, whose origin the operator has named, sent the request."""
+        from_another = context.by_name.get(b"sec-fetch-site") == b"cross-site"
+        return from_another and bool(self._renderer.cors(context.scope["headers"]))
 
     def ended(
         self,

@@ -106,6 +106,10 @@ class StepUp(Protocol):
         """End the step-ups under way for the account whose secret was changed, and tell its owner."""
         ...
 
+    async def logged_out(self, scope: Scope) -> Headers:
+        """End this browser's step-ups; returns the headers that take away what names its session's account."""
+        ...
+
     def after_telling(self, scope: Scope, send: Send) -> Send:
         """The same `send`, whose last message leaves after the owner's notice of this change is kept."""
         ...

@@ -55,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = [_row(setting) for setting in TABLE if not setting.reserved]
+    rows = [_row(setting) for setting in TABLE]
     if args.is_set:
         rows = [row for row in rows if row.source != "default"]
     mistakes = _mistakes()

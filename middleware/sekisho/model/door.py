@@ -122,6 +122,9 @@ class Door:
     on_file: bool = False
     """Whether a request for a reset reaches the application only if its address is on file. Only `RESET` doors."""
 
+    forgets_device: bool = False
+    """Whether a log-out makes its browser a stranger's, for shared machines. Only `LOGOUT` doors."""
+
     shares_path: bool = field(default=False, compare=False)
     """Whether other doors have the same path: then only the request's own method may select one of them."""
 
@@ -142,6 +145,8 @@ class Door:
     """Whether the secret is an existing password: codes, PINs and tokens are in no list of leaks."""
     secret_is_small: bool = field(init=False, compare=False, repr=False)
     """Whether the secret may be a code or a PIN: an attacker finds it by guessing if work can buy guesses."""
+    is_mixed: bool = field(init=False, compare=False, repr=False)
+    """Whether most requests here are no attempts, which only their bodies show: none is refused unread."""
     has_owner: bool = field(init=False, compare=False, repr=False)
     """Whether the owner of the account in the request can be asked for a factor.
 
@@ -157,6 +162,7 @@ class Door:
         object.__setattr__(self, "by_header", by_header)
         # A log-out that shares its path: a method field in its body could turn the request into another door's.
         object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
+        object.__setattr__(self, "is_mixed", bool(operation) or self.kind is DoorKind.LOGOUT)
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})

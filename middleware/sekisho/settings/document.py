@@ -115,6 +115,12 @@ device known.
 With `SEKISHO_FACTORS`, a `LINK` door asks for a proof as a protected route does: of the account that is logged in, and
 at most ten minutes old. The account in the request is the target; its owner is asked for nothing.
 
+A `LOGOUT` door is written `METHOD PATH`, without fields; a request there is counted nowhere, and never refused for a
+limit. After an answer below 400, the browser loses its note of the account and of the last proof, and step-ups that it
+has begun end. It stays a known device: that opens nothing by itself, and without it an owner is asked for a proof at
+every log-in, and stays out while strangers use up the account's limit. `POST /logout forget=device` makes it a
+stranger's, for machines that many people use.
+
 ## How protected routes are written
 
     METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]
@@ -153,28 +159,22 @@ All caps of a route hold at once.
 Limits use the notation of the [`limits`](https://limits.readthedocs.io) package: `20/10minute;100/day` means twenty in
 ten minutes and a hundred a day. Each setting has at most four limits, each of at most a million in at most 31 days. A
 limit may be used up at once; it refills evenly over its period.
-
-## Not in this version
-
-These names are reserved for later versions. Setting one of them is an error.
-
 """
 
 
 def _table() -> str:
     """The table of the settings that this version supports."""
-    rows = [_row(setting) for setting in TABLE if not setting.reserved]
+    rows = [_row(setting) for setting in TABLE]
     return "\n".join(["| name | example | default | meaning |", "|---|---|---|---|", *rows, ""])
 
 
 def markdown() -> str:
     """The whole of `docs/settings.md`."""
-    reserved = [f"- `{PREFIX}{setting.name}`: {setting.meaning}" for setting in TABLE if setting.reserved]
-    return _HEAD + _files() + _table() + _NOTATIONS + "\n".join([*reserved, ""])
+    return _HEAD + _files() + _table() + _NOTATIONS
 
 
 def _files() -> str:
-    names = [f"`{setting.variable}`" for setting in TABLE if setting.secret and not setting.reserved]
+    names = [f"`{setting.variable}`" for setting in TABLE if setting.secret]
     return _FILES + fill(f"{', '.join(names[:-1])} and {names[-1]}.", 120) + "\n\n"
 
 

@@ -75,13 +75,16 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or
     `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
     `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
+    A log-out is `METHOD PATH [forget=device]`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
     texts = [part.strip() for part in text.split(";")]
     if len(texts) > DOORS_MAX:
         raise SettingsError(setting, f"lists more than {DOORS_MAX} doors")
-    doors = tuple(_Reader(kind, setting, number).door(words) for number, words in enumerate(texts, 1))
+    readers = [_Reader(kind, setting, number) for number in range(1, len(texts) + 1)]
+    out = kind is DoorKind.LOGOUT
+    doors = tuple(one.log_out(text) if out else one.door(text) for one, text in zip(readers, texts, strict=True))
     if two_doors_for_one_request(doors):
         raise SettingsError(setting, SAME_ROUTE)
     return doors
@@ -140,6 +143,15 @@ class _Reader:
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written = " ".join(text.split())
         return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed), text=written)
+
+    def log_out(self, text: str) -> Door:
+        method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
+        if rest not in ([], ["forget=device"]):
+            raise self._wrong("has more than METHOD PATH forget=device: a log-out checks no secret, and has no fields")
+        if "*" in method + path:
+            raise self._wrong("has a *; a log-out has one method and one path")
+        self._check_route(method.upper(), path, ())
+        return Door(self._kind, method.upper(), path, (), forgets_device=bool(rest), text=" ".join(text.split()))
 
     def _on_file(self, fields: tuple[Fields, ...], words: list[str]) -> tuple[Fields, ...]:
         """The fields, with the place of the address that must be on file."""

@@ -104,9 +104,6 @@ class _Source:
         self._failed: set[str] = set()
         variables = {name for setting in TABLE for name in _variables(setting)}
         self._report_unknown(variables)
-        for setting in TABLE:
-            if setting.reserved:
-                self.read(setting)
 
     def read(self, setting: Setting[T]) -> T:
         """The setting's value. If it is invalid, records a mistake and returns a value of the right type."""

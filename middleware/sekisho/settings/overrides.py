@@ -22,8 +22,7 @@ Networks = str | Network | Sequence[str | Network] | AbstractSet[str | Network]
 class Overrides(TypedDict, total=False):
     """Every setting by its lower-case name without the prefix. `None` means not given.
 
-    `owners` is missing: `LoginGuard` takes a Python object in its place. So are the reserved settings, which no value
-    is valid for.
+    `owners` is missing: `LoginGuard` takes a Python object in its place.
     """
 
     secret: str | bytes | Sequence[str | bytes] | None
@@ -37,6 +36,7 @@ class Overrides(TypedDict, total=False):
     change: Texts | None
     code: Texts | None
     link: Texts | None
+    logout: Texts | None
     limit_ip: Texts | None
     limit_network: Texts | None
     limit_device: Texts | None

@@ -55,7 +55,7 @@ def contradictions(settings: Settings, given: StepUpGiven, understood: Understoo
         if wanted and understood(setting.name):
             yield SettingsError(setting.variable, problem)
     yield from _wrong_pairs(settings, understood)
-    doors = (kind.name for kind in DoorKind if kind is not DoorKind.LOGOUT)
+    doors = (kind.name for kind in DoorKind)
     problem = conflict(settings.protect, settings.doors, settings.mount)
     if problem and understood(table.PROTECT.name, table.MOUNT.name, *doors):
         yield SettingsError(table.PROTECT.variable, problem)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute, SettingsError
+from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
 from sekisho.settings import factors, parse, places
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
@@ -39,7 +39,6 @@ class Setting(Generic[T]):
         parse_bytes: for values given as bytes in a keyword argument.
         separator: joins a list given in a keyword argument.
         secret: may also be given as `…_FILE`.
-        reserved: a known name without effect in this version.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Setting(Generic[T]):
     parse_bytes: Callable[[Sequence[bytes], str], T] | None = None
     separator: str = ""
     secret: bool = False
-    reserved: bool = False
 
     @property
     def variable(self) -> str:
@@ -62,14 +60,6 @@ class Setting(Generic[T]):
         if self.default is None:
             return cast("T", self.absent)  # T includes None exactly where a setting may be absent
         return self.parse(self.default, self.variable)
-
-
-def _reserved(name: str, example: str, meaning: str, *, secret: bool = False) -> Setting[None]:
-    def refuse(_: str, setting: str) -> None:
-        # An operator would rely on a security setting that is accepted without effect.
-        raise SettingsError(setting, "this version does not act on it; unset it")
-
-    return Setting(name=name, example=example, meaning=meaning, parse=refuse, secret=secret, reserved=True)
 
 
 def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = None) -> Setting[tuple[Door, ...]]:
@@ -128,6 +118,7 @@ CHANGE = _doors(
 )
 CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors for sending and checking one-time codes.")
 LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors for linking another account.")
+LOGOUT = _doors(DoorKind.LOGOUT, "POST /logout", "Doors for logging out: `METHOD PATH`, and `forget=device`.")
 LIMIT_IP = Setting(
     name="LIMIT_IP",
     example="20/10minute;100/day",
@@ -630,7 +621,7 @@ PASSKEY_ORIGINS: Setting[tuple[str, ...]] = Setting(
     separator=",",
 )
 
-DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK)
+DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK, LOGOUT)
 
 TABLE: tuple[Setting[object], ...] = cast(
     "tuple[Setting[object], ...]",
@@ -706,6 +697,5 @@ TABLE: tuple[Setting[object], ...] = cast(
         PAGES_URL,
         CODE_WEBHOOK,
         CODE_WEBHOOK_KEY,
-        _reserved("LOGOUT", "POST /logout", "Doors for logging out."),
     ),
 )

@@ -125,6 +125,7 @@ class Escrow:
         vault: keeps the answers.
         clock_ms: Unix time in milliseconds.
         names: the secrets for the keys of the vault, if they differ from `secrets`.
+        has_log_outs: whether a browser's log-out may have ended a ticket.
     """
 
     def __init__(
@@ -134,11 +135,13 @@ class Escrow:
         *,
         clock_ms: Callable[[], int],
         names: Sequence[bytes | Signer] = (),
+        has_log_outs: bool = True,
     ) -> None:
         self._sealer = Sealer(secrets, clock_s=lambda: clock_ms() / 1000)
         self._keys = VaultKeys(names or secrets)
         self._vault = vault
         self._clock_ms = clock_ms
+        self._has_log_outs = has_log_outs
 
     # Tickets. The store keeps nothing for them.
 
@@ -256,17 +259,30 @@ class Escrow:
         """End all pending step-ups of an account, after a change of password or on an operator's request."""
         await self._vault.put(self._keys.of(b"ended", account_digest), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
-    async def is_over(self, ticket: Ticket) -> bool:
+    async def end_browser(self, browser_key: str, session: bytes) -> None:
+        """End all step-ups that were issued to a browser, after the log-out of a session; a few times for each session.
+
+        A client with one session must not fill the store with keys that it makes up.
+        """
+        if await self._vault.count(self._keys.of(b"log-outs", session), seconds=KEPT_S) > PROOFS_MAX:
+            return
+        await self._vault.put(self._keys.of(b"logged out", browser_key), b"%d" % self._clock_ms(), seconds=KEPT_S)
+
+    async def is_over(self, ticket: Ticket, browser_key: str) -> bool:
         """Whether the ticket was redeemed or ended."""
-        return await self.is_redeemed(ticket) or await self.was_ended(ticket)
+        return await self.is_redeemed(ticket) or await self.was_ended(ticket, browser_key)
 
     async def is_redeemed(self, ticket: Ticket) -> bool:
         return await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None
 
-    async def was_ended(self, ticket: Ticket) -> bool:
-        """Whether the ticket was issued before its account's step-ups were ended (CVE-2026-9798)."""
+    async def was_ended(self, ticket: Ticket, browser_key: str) -> bool:
+        """Whether the ticket was issued before its account's step-ups, or its browser's, ended (CVE-2026-9798)."""
         at_ms = await self._vault.get(self._keys.of(b"ended", ticket.account_digest))
-        return at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS
+        if at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS:
+            return True
+        # Without the skew: the same person may log in again at once.
+        out_ms = await self._vault.get(self._keys.of(b"logged out", browser_key)) if self._has_log_outs else None
+        return out_ms is not None and ticket.issued_ms <= int(out_ms)
 
     def _name(self, ticket: Ticket) -> bytes:
         return self._keys.of(b"escrow", ticket.challenge)

@@ -214,6 +214,13 @@ class SessionBindings:
             return HEADER, WANTED
         return b"set-cookie", self._wanted + attributes(WANTED_S)
 
+    def ended(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+        """Headers to add after a log-out: the client forgets the note that it shows; none if it shows none."""
+        text, by_header = self._presented(headers)
+        if not text:
+            return []
+        return [(HEADER, b"") if by_header else (b"set-cookie", self._name + b"=" + attributes(0))]
+
     def _line(self, text: str, *, by_header: bool) -> tuple[bytes, bytes]:
         if by_header:
             return HEADER, text.encode()

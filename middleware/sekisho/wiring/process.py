@@ -216,7 +216,7 @@ class ProcessWing:
 
     def _attempts(self) -> dict[str, int]:
         """The number of this process's events at each door since the start."""
-        attempts = {door.name: 0 for door in self.settings.doors}
+        attempts = {door.name: 0 for door in self.settings.doors if door.fields}  # log-outs are no attempts
         for (place, _, _), count in self.events.counts.items():
             if place in attempts:
                 attempts[place] += count

@@ -182,7 +182,10 @@ class StepUpWing:
         self._database: SqlOwners | None = None
         self._owners: Owners | None = None
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
-        escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
+        escrow = Escrow(
+            settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets,
+            has_log_outs=any(door.kind is DoorKind.LOGOUT for door in settings.doors),
+        )  # fmt: skip
         proving = self._proving(given, escrow, site) if settings.factors else None
         challenges = self._challenges()
         waits = None if settings.captcha else Waits(challenges, vault, VaultKeys(settings.secrets))

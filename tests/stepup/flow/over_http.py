@@ -21,17 +21,19 @@ PROXY = "127.0.0.0/8"
 
 @dataclass
 class Visitor:
-    """A browser with its cookies; `Secure` ones included, as if TLS ended at a proxy."""
+    """A browser with its cookies; `Secure` ones included, as if TLS ended at a proxy. With `headers` an app."""
 
     http: httpx.Client
     address: str = "198.51.100.77"
     jar: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def ask(self, method: str, path: str, fields: dict[str, str] | None = None, accept: str = "*/*") -> httpx.Response:
         headers = {
             "X-Forwarded-For": self.address,
             "Accept": accept,
             "Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items()),
+            **self.headers,
         }
         answer = self.http.request(method, path, data=fields, headers=headers)
         for line in answer.headers.get_list("set-cookie"):
@@ -42,6 +44,7 @@ class Visitor:
             else:
                 self.jar.pop(name, None)
         self.http.cookies.clear()
+        self.headers |= {name: answer.headers[name] for name in self.headers if answer.headers.get(name)}
         return answer
 
     def post(self, path: str, accept: str = "*/*", **fields: str) -> httpx.Response:

@@ -44,16 +44,26 @@ class BrowserKey(NamedTuple):
             return HEADER, self.key.encode()
         return b"set-cookie", COOKIE_START + self.key.encode() + (_ELSEWHERE if elsewhere else _HERE)
 
+    def deleted(self, *, elsewhere: bool = False) -> tuple[bytes, bytes]:
+        """The header that has the client drop the key."""
+        if self.by_header:
+            return HEADER, b""
+        return b"set-cookie", COOKIE_START + attributes(0, elsewhere=elsewhere)
+
     def __repr__(self) -> str:
         return f"BrowserKey(by_header={self.by_header}, ...)"
 
 
+def shown_key(by_name: Mapping[bytes, bytes]) -> BrowserKey | None:
+    """Return the browser key that the request's headers show; None if they show none."""
+    shown = by_name.get(HEADER)
+    known = shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)
+    return BrowserKey(known.decode(), shown is not None) if known and _KEY.fullmatch(known) else None
+
+
 def browser_key_of(by_name: Mapping[bytes, bytes]) -> BrowserKey:
     """Return the browser key that the request's headers show; a new one if they show none."""
-    shown = by_name.get(HEADER)
-    by_header = shown is not None
-    known = shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)
-    if known and _KEY.fullmatch(known):
-        return BrowserKey(known.decode(), by_header)
+    if (shown := shown_key(by_name)) is not None:
+        return shown
     # The same as `secrets.token_urlsafe`, in less time.
-    return BrowserKey(base64url(token_bytes(_KEY_BYTES)), by_header)
+    return BrowserKey(base64url(token_bytes(_KEY_BYTES)), HEADER in by_name)

@@ -23,7 +23,7 @@ from sekisho.model.text import utf8
 from sekisho.read import credentials_set
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
-from sekisho.stepup.flow.browser_key import browser_key_of
+from sekisho.stepup.flow.browser_key import browser_key_of, shown_key
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.flow.resubmission import as_from, resumable
 from sekisho.stepup.log_ins import KNOWN
@@ -411,6 +411,25 @@ class Issuer:
             return shown | {self._account_digest(account)}
         # An unknown outcome may be a change; the owner can start again.
         return shown & {named} if named else shown
+
+    async def logged_out(self, scope: Scope) -> Headers:
+        """End this browser's step-ups; returns the headers that take away what names its session's account."""
+        proving, headers = self._parts.proving, scope["headers"]
+        if proving is None:
+            return []
+        ended = proving.bindings.ended(headers)
+        if (shown := shown_key(headers_by_name(headers))) is not None:
+            ended.append(shown.deleted(elsewhere=self._parts.responses.is_elsewhere(headers)))
+            # Only for sessions of ours: log-outs are not counted, so strangers must not write to the store by them.
+            if proving.protection.binding(scope, int(self._guard.now_s())) is not None:
+                await self._end_browser(shown, proving.bindings.session(headers))
+        return ended
+
+    async def _end_browser(self, browser_key: BrowserKey, session: bytes) -> None:
+        try:
+            await self._parts.escrow.end_browser(browser_key.key, session)
+        except StoreUnavailable:
+            log.warning("step-ups of a browser that logged out could not be ended: the store does not answer")
 
     def _account_digest(self, account: str) -> bytes:
         return self._guard.account_digest(self._accounts, account)

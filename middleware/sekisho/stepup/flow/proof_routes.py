@@ -105,7 +105,7 @@ class ProofRoutes:
 
     async def _redeem(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer | None:
         """The answer to a right or a wrong proof. Raises `Redeemed` or `RunLost`."""
-        if await self._escrow.is_over(ticket):
+        if await self._escrow.is_over(ticket, call.browser_key.key):
             raise Redeemed
         with self._place(call):
             redemption = Redemption(call, ticket, await self._factors.owner(ticket.account))
@@ -152,8 +152,9 @@ class ProofRoutes:
             return None
         for pause_s in RELEASE_S:
             if (answer := await self._escrow.released(ticket, call.browser_key.key, _as_shown(call))) is not None:
-                # A password change in between has ended the session that this answer contains.
-                return None if await self._escrow.was_ended(ticket) else Answer(*answer)
+                # A change of password or a log-out in between has ended the session that this answer contains.
+                is_void = await self._escrow.was_ended(ticket, call.browser_key.key)
+                return None if is_void else Answer(*answer)
             await asyncio.sleep(pause_s)
         return None
 
@@ -284,7 +285,7 @@ class ProofRoutes:
     async def _ticket(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left and is not over."""
         ticket = await self._callable(call)
-        return None if ticket is None or await self._escrow.is_over(ticket) else ticket
+        return None if ticket is None or await self._escrow.is_over(ticket, call.browser_key.key) else ticket
 
     async def _kept(self, ticket: Ticket, browser_key: BrowserKey) -> Kept | None:
         """The application's answer to the secret; None while it is still running."""

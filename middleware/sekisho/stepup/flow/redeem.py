@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import Answer
-from sekisho.answer.cookies import attributes
 from sekisho.asgi.proof_headers import PROOF
 from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
@@ -14,7 +13,6 @@ from sekisho.devices.token import browser_family, browser_name
 from sekisho.model import StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
-from sekisho.stepup.flow.browser_key import COOKIE_START
 from sekisho.stepup.flow.resubmission import Resubmission, answering, as_from, replay
 from sekisho.stepup.log_ins import PROVED
 from sekisho.stepup.session_binding import SessionBinding
@@ -99,7 +97,7 @@ class Redeemer:
         headers.append((b"cache-control", b"no-store"))
         if not call.browser_key.by_header:
             elsewhere = self._parts.responses.is_elsewhere(call.headers)
-            headers.append((b"set-cookie", COOKIE_START + attributes(0, elsewhere=elsewhere)))
+            headers.append(call.browser_key.deleted(elsewhere=elsewhere))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:
