@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,41 @@ def shown(account: str = "Alice", proved_s: int = NOW, by: FactorClass = FactorC
 def test_routes_are_found_as_doors_are(method: str, path: str, route: ProtectedRoute | None) -> None:
     """A protected route is found by any path that a forgiving router accepts."""
     assert PROTECTION.route(scope(path, method)) == route
+
+
+PAGED = (
+    ProtectedRoute("POST", "/top-up", 300),
+    ProtectedRoute("GET", "/top-up", 150, is_page=True),
+    ProtectedRoute("POST", "/Pay/", 60),
+    ProtectedRoute("PUT", "/pay", 30),
+    ProtectedRoute("POST", "/vault/door", 300),
+    ProtectedRoute("*", "/vault/*", 60),
+    ProtectedRoute("DELETE", "/key", 60),
+)
+
+
+@pytest.mark.parametrize("path", ["/top-up", "/top-up/", "/Top-up", "/Pay/", "/pay", "/vault/door", "/key", "/"])
+@pytest.mark.parametrize("method", ["GET", "POST", "post", "PUT", "DELETE", "BREW"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"raw_path": b"/other"},
+        {"raw_path": None},
+        {"root_path": "/top-up"},
+        {"query_string": b"_method=PUT"},
+        {"headers": [(b"x-http-method-override", b"DELETE")]},
+        {"headers": [(b"content-type", b"application/json"), (b"content-length", b"2")]},
+    ],
+)
+def test_what_needs_no_search_is_found_as_if_it_did(path: str, method: str, more: dict[str, Any]) -> None:
+    """The short way to a route's exact path and method leads where the search leads."""
+    protection, searching = Protection(PAGED, TIES), Protection(PAGED, TIES)
+    assert {*protection._at_path} == {"/top-up", "/key"}
+    searching._at_path.clear()
+    request = {**scope(path, method), "raw_path": path.encode(), **more}
+    assert protection.route(request) == searching.route(request)
+    assert protection.capped(request) == searching.capped(request)
 
 
 def test_mounts_overrides_and_sockets_are_no_way_around() -> None:

@@ -100,6 +100,7 @@ class SessionBindings:
             blake2b(signer.secret, digest_size=64, person=b"sekisho.tie").digest() for signer in as_signers(secrets)
         ]
         self._signers: Final = as_signers(secrets)
+        self._naming: Final = blake2b(key=self._keys[0], digest_size=16, person=b"binding").copy
 
     def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
         """Return the sealed note; empty if there is no credential to bind it to, or if it would be too long."""
@@ -170,12 +171,14 @@ class SessionBindings:
 
     def _name_of(self, headers: Headers, said_account: str | None) -> bytes:
         """A digest of all that a binding depends on: no session's cookie is kept longer than its request."""
-        shown = [part for line in headers if line[0] in _SHOWN_BY for part in line]
+        digest = self._naming()
+        for name, value in headers:
+            if name in _SHOWN_BY:
+                # With the lengths, or two headers could be read as one.
+                digest.update(b"%s %d;%s" % (name, len(value), value))
         if said_account is not None:
-            shown.append(utf8(said_account))
-        # Each with its length, or two headers could be read as one.
-        lengths = b",".join([b"%d" % len(part) for part in shown])
-        return blake2b(lengths + b";" + b"".join(shown), key=self._keys[0], digest_size=16, person=b"binding").digest()
+            digest.update(b"said %s" % utf8(said_account))
+        return digest.digest()
 
     def session(self, headers: Headers) -> bytes:
         """Return a name for the session that these headers show; it is constant as long as the note stays the same."""

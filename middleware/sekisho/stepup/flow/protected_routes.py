@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.asgi.ports import Fresh, Stale
 from sekisho.model import CappedRoute, Door, DoorKind, FactorClass, ProtectedRoute
 from sekisho.read import Doors
+from sekisho.read.request import HARMLESS
 from sekisho.stepup.factors.requirements import Demand
 
 if TYPE_CHECKING:
@@ -26,6 +27,18 @@ class Capped(NamedTuple):
 
     route: CappedRoute
     door: Door
+
+
+class _AtPath(NamedTuple):
+    """A route to which every request of its method and exactly its path leads, and to no other.
+
+    Attributes:
+        raw: the path as bytes; a router may read another raw path as another route.
+    """
+
+    route: ProtectedRoute
+    raw: bytes
+    capped: list[Capped]
 
 
 def as_doors(routes: Iterable[ProtectedRoute], caps: Iterable[CappedRoute] = ()) -> Doors:
@@ -64,12 +77,29 @@ class Protection:
         self._routes = {route.name: replace(route, acr=max(route.acr, least)) for route in routes}
         as_routes = [ProtectedRoute(door.method, door.path, LINK_AGE_S, least) for door in links]
         self._links = {route.name: route for route in as_routes}
+        self._at_path = {route.path: found for route in self._routes.values() if (found := self._alone(route))}
         self._ties = bindings
         self._session_account = session_account
 
     @property
     def has_routes(self) -> bool:
         return bool(self._routes or self._links)
+
+    def _alone(self, route: ProtectedRoute) -> _AtPath | None:
+        """The route, if requests of its method and path need no search: no form could lead them to another route."""
+        raw = route.path.encode()
+        form = {"type": "http", "method": "POST", "path": route.path, "raw_path": raw, "headers": []}
+        doors = list(self._doors.find_all(form, has_body=True))
+        forms = [door.name for door in doors if not self._routes[door.name].is_page]
+        if forms != [route.name] or route.method in {*HARMLESS, "*"}:
+            return None
+        return _AtPath(route, raw, self._with_caps(doors))
+
+    def _plain(self, scope: Scope) -> _AtPath | None:
+        found = self._at_path.get(scope.get("path", ""))
+        if found is None or scope.get("method") != found.route.method or scope.get("root_path"):
+            return None
+        return found if scope.get("raw_path") == found.raw else None
 
     def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
         """The strictest of the protected routes to which a request or a WebSocket may lead.
@@ -78,6 +108,8 @@ class Protection:
         """
         if not self._routes:
             return None
+        if (plain := self._plain(scope)) is not None:
+            return plain.route
         routes = [self._routes[door.name] for door in self._doors.find_all(scope, has_body=has_body)]
         # A form may override its method, so it may lead to its page as well; the page's shorter age is not the form's.
         routes = [route for route in routes if not route.is_page] or routes
@@ -92,7 +124,11 @@ class Protection:
 
         `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
         """
-        doors = self._doors.find_all(scope, has_body=has_body)
+        if (plain := self._plain(scope)) is not None:
+            return plain.capped
+        return self._with_caps(self._doors.find_all(scope, has_body=has_body))
+
+    def _with_caps(self, doors: Iterable[Door]) -> list[Capped]:
         return [Capped(self._caps[door.name], door) for door in doors if door.name in self._caps]
 
     def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
