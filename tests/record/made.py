@@ -11,7 +11,7 @@ from sekisho.record.lines import FORMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sekisho.record import Event, HandleKey
+    from sekisho.record import Event, HandleKey, Sink
 
 SECRET = b"a secret of thirty-two bytes, at least"
 AT_US = 1_764_401_409_123_456  # 2025-11-29T07:30:09.123456Z
@@ -44,6 +44,6 @@ class Kept:
 
 
 def recording(
-    *sinks: Kept, handles: HandleKey | None = None, counts: Counts | None = None, at: Callable[[], int] = lambda: AT_US
+    *sinks: Sink, handles: HandleKey | None = None, counts: Counts | None = None, at: Callable[[], int] = lambda: AT_US
 ) -> Events:
     return Events(counts=counts, sinks=sinks, subjects=subjects(handles), clock_us=at)

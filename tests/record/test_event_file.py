@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.record import Counts, Event, EventFile, Subject, replay
-from sekisho.record import event_file as module
+from sekisho.record import Counts, Event, Subject, event_file, event_writer, replay
 from sekisho.record.appender import Appender
 from sekisho.record.flood import Flood
 from sekisho.record.lines import decode
@@ -55,7 +54,7 @@ class Made:
         self.path = path
         self.clock = Clock()
         self.counts = Counts()
-        self.file = EventFile(str(path), self.counts.add, clock_us=self.clock, in_background=False)
+        self.file = event_file(str(path), self.counts.add, clock_us=self.clock, in_background=False)
 
     def take(self, number: int = 1, **more: Any) -> None:
         for _ in range(number):
@@ -104,10 +103,10 @@ def test_a_rotated_file_is_opened_anew(made: Made) -> None:
 
 def test_a_thread_writes_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a call to flush, a thread writes; without events it ends, and the next event starts another."""
-    monkeypatch.setattr(module, "BATCH_S", 0.0)
-    monkeypatch.setattr(module, "IDLE_S", 0.01)
+    monkeypatch.setattr(event_writer, "BATCH_S", 0.0)
+    monkeypatch.setattr(event_writer, "IDLE_S", 0.01)
     path = tmp_path / "events.jsonl"
-    file = EventFile(str(path), Counts().add, clock_us=lambda: time.time_ns() // 1000)
+    file = event_file(str(path), Counts().add, clock_us=lambda: time.time_ns() // 1000)
     for number in (1, 2):
         file.take(decided(AT_US + number))
         thread = file._thread
@@ -121,8 +120,8 @@ def test_the_rest_is_written_at_the_exit(tmp_path: Path) -> None:
     """A process that ends normally has written all that waited."""
     path = tmp_path / "events.jsonl"
     program = (
-        "from sekisho.record import Counts, Event, EventFile\n"
-        f"file = EventFile({str(path)!r}, Counts().add, clock_us=lambda: 5)\n"
+        "from sekisho.record import Counts, Event, event_file\n"
+        f"file = event_file({str(path)!r}, Counts().add, clock_us=lambda: 5)\n"
         "[file.take(Event('settled', 5)) for _ in range(30)]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
@@ -225,13 +224,26 @@ def test_a_clock_that_was_set_back_loses_nothing() -> None:
 # Failures.
 
 
-def test_a_full_queue_drops_and_counts(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the disk hangs memory stays bounded: further events are dropped and counted."""
-    monkeypatch.setattr(module, "QUEUE_MAX", 15)
+def test_a_full_queue_sums(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the disk hangs memory stays bounded: further events of a sort are one line, and none is lost."""
+    monkeypatch.setattr(event_writer, "QUEUE_MAX", 15)
     made.take(18)
     made.file.flush()
 
-    assert len(read(made.path)) == 15
+    lines = read(made.path)
+    assert len(lines) == 16
+    assert lines[-1] == decided(made.clock.us, subject=Subject(), times=3)
+    assert made.lost("full") == 0
+
+
+def test_a_full_queue_of_many_sorts_drops_and_counts(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a thousand sorts without room the rest is dropped and counted."""
+    monkeypatch.setattr(event_writer, "QUEUE_MAX", 0)
+    for number in range(1_003):
+        made.take(result=str(number))
+    made.file.flush()
+
+    assert len(read(made.path)) == 1_000
     assert made.lost("full") == 3
 
 
@@ -314,7 +326,7 @@ async def test_a_guard_writes_its_events(tmp_path: Path) -> None:
     ]
     assert len({event.subject.account for event in lines}) == 1
     assert {event.subject.network for event in lines} == {"203.0.113.0/24"}
-    assert guarded(Shop())._loops.process.event_file is None  # type: ignore[union-attr]
+    assert guarded(Shop())._loops.process.writers == []  # type: ignore[union-attr]
 
 
 async def test_a_log_in_goes_on_without_its_file(tmp_path: Path) -> None:

@@ -172,6 +172,13 @@ UNWRITABLE_EVENTS: Final = Hazard(
     "Events are dropped and counted, so an attack in that time cannot be examined later.",
     "SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl",
 )
+UNWRITABLE_AUDIT: Final = Hazard(
+    "SEK024",
+    Severity.WARNING,
+    "the audit cannot be written",
+    "Its lines are dropped and counted. `sekisho audit verify` shows the gap, and it cannot tell it from an attack.",
+    "SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl",
+)
 
 HOLED_STORE: Final = Hazard(
     "SEK030",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sekisho.record.answers import Answers
 from sekisho.record.counts import Counts
-from sekisho.record.event_file import EventFile
+from sekisho.record.event_file import event_file
+from sekisho.record.event_writer import EventWriter, Output
 from sekisho.record.events import Event, Exact, Handle, HandleKey, Kind, Subject
 from sekisho.record.hook import AccountHook, Hook
 from sekisho.record.lines import LineError
@@ -18,7 +19,7 @@ __all__ = [
     "Answers",
     "Counts",
     "Event",
-    "EventFile",
+    "EventWriter",
     "Events",
     "Exact",
     "Handle",
@@ -26,10 +27,12 @@ __all__ = [
     "Hook",
     "Kind",
     "LineError",
+    "Output",
     "RefusalLog",
     "ReplayError",
     "Sink",
     "Subject",
     "Subjects",
+    "event_file",
     "replay",
 ]

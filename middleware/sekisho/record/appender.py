@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -18,19 +19,43 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NON
 
 
 class Appender:
-    """Opens its file at the first write, and again where the path leads to another file by then (logrotate)."""
+    """Opens its file at the first write, and again where the path leads to another file by then (logrotate).
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: of the file. It is created if it is missing; its folder is not.
+        bytes_max: the size from which the file is renamed to `path.1`, and a new one is begun; 0: never.
+        files_max: how many renamed files are kept; the oldest is removed.
+    """
+
+    def __init__(self, path: str, *, bytes_max: int = 0, files_max: int = 0) -> None:
         self._path = path
+        self._bytes_max = bytes_max
+        self._files_max = files_max
         self._file = -1
         self._is_torn = False
 
     def append(self, lines: Iterable[bytes]) -> Iterator[int]:
+        """Open the file, and append lines as `write` does. Raises `OSError`."""
+        self.open()
+        return self.write(lines)
+
+    def write(self, lines: Iterable[bytes]) -> Iterator[int]:
         """Append lines, each with its end; yields the number of lines in each write. Raises `OSError`."""
-        self._open()
-        for number, block in _blocks(lines):
+        for number, block in blocks(lines):
             self._write(block)
             yield number
+
+    def open(self) -> bool:
+        """Open the file that lines go to. Returns whether it is another one than before. Raises `OSError`."""
+        if self._file >= 0 and self._is_full():
+            self._rotate()
+        if self._file >= 0 and not self._is_current():
+            self.close()
+        if self._file >= 0:
+            return False
+        self._file = os.open(self._path, _FLAGS, 0o640)
+        self._is_torn = False
+        return True
 
     def close(self) -> None:
         if self._file >= 0:
@@ -38,12 +63,21 @@ class Appender:
                 os.close(self._file)
             self._file = -1
 
-    def _open(self) -> None:
-        if self._file >= 0 and not self._is_current():
-            self.close()
-        if self._file < 0:
-            self._file = os.open(self._path, _FLAGS, 0o640)
-            self._is_torn = False
+    def _is_full(self) -> bool:
+        return self._bytes_max > 0 and os.fstat(self._file).st_size >= self._bytes_max
+
+    def _rotate(self) -> None:
+        # Of several workers that find the file full, one gets the lock and renames; the others find another file there.
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            if not self._is_current():
+                return
+            for number in range(self._files_max - 1, 0, -1):
+                with suppress(FileNotFoundError):
+                    Path(f"{self._path}.{number}").replace(f"{self._path}.{number + 1}")
+            Path(self._path).replace(f"{self._path}.1")
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _is_current(self) -> bool:
         try:
@@ -63,7 +97,7 @@ class Appender:
         self._is_torn = False
 
 
-def _blocks(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def blocks(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Lines joined to blocks of at most `WRITE_BYTES_MAX` bytes, and how many are in each."""
     block: list[bytes] = []
     size = 0

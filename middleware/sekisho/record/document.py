@@ -21,9 +21,9 @@ workers, and only a holder of the secret can test candidates.
 
 **Writing.** Events wait in the worker's memory, at most 10,000, and a thread writes them several times a second. Each
 write appends whole lines (`O_APPEND`), so all workers may share one file. A log-in never waits for it. If the file
-cannot be written, the log says so once, the events are dropped and counted (`events`, `unwritable`; `events`, `full`
-where memory was full), and writing goes on as soon as it is possible. A file that was renamed (logrotate) is opened
-anew within the next write; `copytruncate` is not needed.
+cannot be written, the log says so once, the events are dropped and counted (`events`, `unwritable`), and writing goes
+on as soon as it is possible. Where memory is full, events are summed by all fields but time and client. A file that was
+renamed (logrotate) is opened anew within the next write; `copytruncate` is not needed.
 
 **Floods.** In one second a worker writes at most 20 lines that agree in all fields but time and client. Further ones
 are summed: one line with `times`, without client and account, at the end of the second.

@@ -137,20 +137,25 @@ FORMS: Final[dict[str, Form]] = {
 
 def encode(event: Event) -> str:
     """One line without its end. Empty fields are left out; a handle is never written."""
-    line: dict[str, object] = {"v": VERSION, "time": _time_text(event.at_us), "kind": event.kind}
+    return json.dumps(as_fields(event), separators=(",", ":"))
+
+
+def as_fields(event: Event, subject: tuple[str, ...] = SUBJECT) -> dict[str, object]:
+    """The fields of an event's line, in their order. `subject`: those of the client and the account that it has."""
+    fields: dict[str, object] = {"v": VERSION, "time": time_text(event.at_us), "kind": event.kind}
     if event.door:
-        line["door"] = event.door
+        fields["door"] = event.door
     for name in DETAILS:
         if text := getattr(event, name):
-            line[name] = text
+            fields[name] = text
     if event.reasons:
-        line["reasons"] = event.reasons
+        fields["reasons"] = event.reasons
     if event.times != 1:
-        line["times"] = event.times
-    for name in SUBJECT:
+        fields["times"] = event.times
+    for name in subject:
         if text := getattr(event.subject, name):
-            line[name] = text
-    return json.dumps(line, separators=(",", ":"))
+            fields[name] = text
+    return fields
 
 
 def decode(line: str | bytes) -> Event | None:
@@ -217,7 +222,7 @@ def _times(found: Mapping[str, Any]) -> int:
     return times
 
 
-def _time_text(at_us: int) -> str:
+def time_text(at_us: int) -> str:
     return (_START + at_us * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

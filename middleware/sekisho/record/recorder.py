@@ -1,7 +1,8 @@
 """Records what happens: one call for each event, any number of sinks.
 
 Counts are always kept, and decisions are always logged: both take plain arguments. An `Event` is built only if a sink
-wants events of its kind, so that an attempt costs no more than its counts where there is none.
+wants events of its kind, so that an attempt costs no more than its counts where there is none. Sinks behind which a
+thread writes get drafts of attempts' events, and make the events there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.model import Action, Device, Outcome
 from sekisho.record.counts import Counts
+from sekisho.record.draft import Draft
+from sekisho.record.event_writer import EventWriter
 from sekisho.record.events import NOBODY, Event, Kind, Subject
 from sekisho.record.hook import Hook
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
+    from sekisho.record.draft import Note
     from sekisho.record.hook import AccountHook
     from sekisho.record.subjects import Subjects
 
@@ -65,15 +69,28 @@ class Events:
         self._counts: Final = Counts() if counts is None else counts
         self.counts: Final = self._counts.numbers
         self._on_change_password = Hook(on_change_password) if on_change_password else None
-        self._sinks: Final = tuple(sinks)
         self._wanted: Final = frozenset([kind for sink in sinks for kind in sink.kinds])
+        self._writers: Final = tuple([sink for sink in sinks if isinstance(sink, EventWriter)])
+        self._at_once: Final = tuple([sink for sink in sinks if not isinstance(sink, EventWriter)])
+        self._wanted_at_once: Final = frozenset([kind for sink in self._at_once for kind in sink.kinds])
         self._subjects: Final = subjects
         self._clock_us: Final = clock_us
         self._failed = False
 
     def emit(self, event: Event) -> None:
         """Give an event to every sink that wants its kind. A sink that fails is logged once, and never disturbs."""
-        for sink in self._sinks:
+        for writer in self._writers:
+            writer.take(event)
+        self._give(event)
+
+    def _note(self, note: Note) -> None:
+        for writer in self._writers:
+            writer.take(note)
+        if note[0] in self._wanted_at_once:
+            self._give(Draft(*note).event(self._subjects))
+
+    def _give(self, event: Event) -> None:
+        for sink in self._at_once:
             if event.kind in sink.kinds:
                 try:
                     sink.take(event)
@@ -107,18 +124,14 @@ class Events:
         else:
             self._found(door, decision, mode)
         if Kind.DECIDED in self._wanted:
-            reasons = tuple([finding.reason for finding in decision.findings])
-            self.emit(
-                Event(
-                    Kind.DECIDED,
-                    self._clock_us(),
-                    door.name,
-                    action=_NAMES[decision.asked],
-                    reasons=reasons,
-                    mode=_word(mode),
-                    subject=self._subject(origin, attempt, device),
-                )
-            )
+            door_name, at_us = door.name, self._clock_us()
+            if attempt is None:
+                self._note((Kind.DECIDED, at_us, door_name, decision, mode, None, origin, "", "", device))
+            else:
+                self._note((
+                    Kind.DECIDED, at_us, door_name, decision, mode, None, attempt.origin, attempt.account,
+                    attempt.canonical, device,
+                ))  # fmt: skip
 
     def _found(self, door: Door, decision: Decision, mode: Mode) -> None:
         action = _NAMES[decision.asked]
@@ -133,17 +146,15 @@ class Events:
         """An attempt could not be read, and was refused."""
         self._counts.add(door.name, "unreadable", reason)
         if Kind.UNREADABLE in self._wanted:
-            self.emit(
-                Event(
-                    Kind.UNREADABLE, self._clock_us(), door.name, reasons=(reason,), subject=self._subject(origin, None)
-                )
-            )
+            at_us = self._clock_us()
+            self._note((Kind.UNREADABLE, at_us, door.name, reason, None, None, origin, "", "", Device.STRANGER))
 
     def crowded(self, door: Door, origin: Origin | None = None) -> None:
         """A stranger's attempt was refused, because the application was at its limit."""
         self._counts.add(door.name, "unavailable", "crowded")
         if Kind.CROWDED in self._wanted:
-            self.emit(Event(Kind.CROWDED, self._clock_us(), door.name, subject=self._subject(origin, None)))
+            at_us = self._clock_us()
+            self._note((Kind.CROWDED, at_us, door.name, "", None, None, origin, "", "", Device.STRANGER))
 
     def settled(
         self,
@@ -158,15 +169,14 @@ class Events:
         if outcome is Outcome.SUCCEEDED:
             self._counts.add(door.name, "success_by", _word(basis))
         if Kind.SETTLED in self._wanted:
-            event = Event(
-                Kind.SETTLED,
-                self._clock_us(),
-                door.name,
-                result=_word(outcome),
-                basis=_word(basis),
-                subject=self._subject(None, attempt, device),
-            )
-            self.emit(event)
+            at_us = self._clock_us()
+            if attempt is None:
+                self._note((Kind.SETTLED, at_us, door.name, "", outcome, basis, None, "", "", device))
+            else:
+                self._note((
+                    Kind.SETTLED, at_us, door.name, "", outcome, basis, attempt.origin, attempt.account,
+                    attempt.canonical, device,
+                ))  # fmt: skip
 
     def rule_tested(self, door: Door, result: str) -> None:
         """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
@@ -266,16 +276,14 @@ class Events:
         self._counts.add(door.name, "new_password", known)
         if Kind.NEW_PASSWORD in self._wanted:
             self.emit(
-                Event(
-                    Kind.NEW_PASSWORD, self._clock_us(), door.name, result=known, subject=self._subject(None, attempt)
-                )
+                Event(Kind.NEW_PASSWORD, self._clock_us(), door.name, result=known, subject=self._of_attempt(attempt))
             )
 
     def change_password(self, door: Door, account: str, attempt: Attempt | None = None) -> None:
         """An owner logged in with a leaked password. The account is passed only to the service's function."""
         self._counts.add(door.name, "change_password", "")
         if Kind.CHANGE_PASSWORD in self._wanted:
-            self.emit(Event(Kind.CHANGE_PASSWORD, self._clock_us(), door.name, subject=self._subject(None, attempt)))
+            self.emit(Event(Kind.CHANGE_PASSWORD, self._clock_us(), door.name, subject=self._of_attempt(attempt)))
         if self._on_change_password is not None:
             self._on_change_password(account)
 
@@ -334,12 +342,10 @@ class Events:
         if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
             log.warning("%s (seen %d times)", text, count)
 
-    def _subject(self, origin: Origin | None, attempt: Attempt | None, device: Device = Device.STRANGER) -> Subject:
-        if self._subjects is None:
+    def _of_attempt(self, attempt: Attempt | None) -> Subject:
+        if self._subjects is None or attempt is None:
             return NOBODY
-        if attempt is not None:
-            return self._subjects.of_attempt(attempt, device)
-        return self._subjects.of_origin(origin) if origin is not None else NOBODY
+        return self._subjects.of_attempt(attempt, Device.STRANGER)
 
     def _of_account(self, account: str, origin: Origin | None = None) -> Subject:
         return NOBODY if self._subjects is None else self._subjects.of_account(account, origin)

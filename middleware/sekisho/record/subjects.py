@@ -51,6 +51,10 @@ class Subjects:
         """The subject of an attempt that was read."""
         return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device])
 
+    def of_named(self, origin: Origin | None, account: str, canonical: str, device: Device) -> Subject:
+        """The subject of an attempt by its parts; see `sekisho.record.draft`."""
+        return self._made(origin, account, canonical, _CLASSES[device])
+
     def of_origin(self, origin: Origin) -> Subject:
         """The subject of a request whose account is not known, or was not read."""
         return self._made(origin, "", "", "")

@@ -57,9 +57,14 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
         yield next(each for each in table.DOOR_SETTINGS if each.name == kind), "graphql", ("graphql",)
     if settings.metrics_token:
         yield table.METRICS_TOKEN, "metrics", ("prometheus_client",)
+    if settings.audit_recipient:
+        yield table.AUDIT_RECIPIENT, "audit", ("cryptography.hazmat.primitives.hpke",)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 
 
 def _is_there(module: str) -> bool:
-    return find_spec(module) is not None
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from sekisho.model import DayLimits, Door, LimitSet, SettingsError
 from sekisho.settings import table
+from sekisho.settings.audit import AuditIdentity, AuditKind
 from sekisho.settings.checks import checks
 from sekisho.settings.domains import domains_of
 from sekisho.settings.doors import (
@@ -266,6 +267,14 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         exposed_header=source.read(table.EXPOSED_HEADER),
         breached_min=source.read(table.BREACHED_MIN),
         events_file=source.read(table.EVENTS_FILE),
+        audit=source.read(table.AUDIT),
+        audit_format=source.read(table.AUDIT_FORMAT),
+        audit_identity=source.read(table.AUDIT_IDENTITY),
+        audit_address=source.read(table.AUDIT_ADDRESS),
+        audit_recipient=source.read(table.AUDIT_RECIPIENT),
+        audit_checkpoints=source.read(table.AUDIT_CHECKPOINTS),
+        audit_bytes_max=source.read(table.AUDIT_BYTES_MAX),
+        audit_files_max=source.read(table.AUDIT_FILES_MAX),
         metrics_token=source.read(table.METRICS_TOKEN),
         control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
@@ -360,12 +369,23 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
     if settings.pairs_key and settings.pairs_key in settings.secrets:
         problem = "is SEKISHO_SECRET as well; pairs want a key of their own, which other services may share"
         yield SettingsError(table.PAIRS_KEY.variable, problem)
+    if source.understood(table.AUDIT.name, table.AUDIT_RECIPIENT.name, table.AUDIT_CHECKPOINTS.name, table.STORE.name):
+        yield from _contradictions_of_audit(settings)
     trusts = settings.trusted_proxies or settings.trust_unix or not source.understood(table.TRUSTED_PROXIES.name)
     if settings.exposed_header and not trusts:
         problem = "is believed from trusted proxies alone, and SEKISHO_TRUSTED_PROXIES names none"
         yield SettingsError(table.EXPOSED_HEADER.variable, problem)
     if source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
         yield from _contradictions_of_doors(settings)
+
+
+def _contradictions_of_audit(settings: Settings) -> Iterator[SettingsError]:
+    for setting, found in ((table.AUDIT, settings.audit), (table.AUDIT_CHECKPOINTS, settings.audit_checkpoints)):
+        if found is not None and found.kind is AuditKind.REDIS and settings.store == MEMORY:
+            yield SettingsError(setting.variable, "wants a Redis, and SEKISHO_STORE names none")
+    if settings.audit_identity is AuditIdentity.SEALED and not settings.audit_recipient:
+        problem = "is not set, and SEKISHO_AUDIT_IDENTITY=sealed seals names for it; `sekisho audit key FILE` makes one"
+        yield SettingsError(table.AUDIT_RECIPIENT.variable, problem)
 
 
 def _contradictions_of_doors(settings: Settings) -> Iterator[SettingsError]:

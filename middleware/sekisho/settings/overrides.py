@@ -11,6 +11,7 @@ from pathlib import Path  # noqa: TC003 - programs read these types as well
 from typing import TypedDict
 
 from sekisho.model import Mode  # noqa: TC001 - the same
+from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity  # noqa: TC001 - the same
 from sekisho.settings.values import Network, NoFactor, StoreFailure
 
 Texts = str | Sequence[str] | AbstractSet[str]
@@ -80,6 +81,14 @@ class Overrides(TypedDict, total=False):
     exposed_header: str | None
     breached_min: str | int | None
     events_file: str | Path | None
+    audit: str | None
+    audit_format: str | AuditFormat | None
+    audit_identity: str | AuditIdentity | None
+    audit_address: str | AuditAddress | None
+    audit_recipient: str | None
+    audit_checkpoints: str | None
+    audit_bytes_max: str | int | None
+    audit_files_max: str | int | None
     metrics_token: str | bytes | None
     metrics_token_file: str | Path | None
     control_socket: str | Path | None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
-from sekisho.settings import factors, parse, places
+from sekisho.settings import audit, factors, parse, places
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
@@ -447,6 +447,67 @@ EVENTS_FILE: Setting[str | None] = Setting(
     parse=parse.path,
 )
 
+AUDIT: Setting[audit.AuditPlace | None] = Setting(
+    name="AUDIT",
+    example="file:/var/log/sekisho/audit.jsonl",
+    meaning="Where every event goes as a line of the audit, which cannot be changed unnoticed: `stdout`, `file:` and a "
+    "path, or `redis` (a stream in `STORE`); see docs/audit.md.",
+    parse=audit.place,
+)
+AUDIT_FORMAT = Setting(
+    name="AUDIT_FORMAT",
+    example="sekisho",
+    meaning="The dialect of the audit's lines: " + audit.FORMATS_TEXT + ".",
+    parse=parse.choice(audit.AuditFormat),
+    default="sekisho",
+)
+AUDIT_IDENTITY = Setting(
+    name="AUDIT_IDENTITY",
+    example="sealed",
+    meaning="How the audit names accounts: `digest` (keyed pseudonyms), `sealed` (and names that only the holder of "
+    "`AUDIT_RECIPIENT`'s private key reads) or `plain` (and names). Names of accounts that are not known to exist are "
+    "never written: people type passwords there.",
+    parse=parse.choice(audit.AuditIdentity),
+    default="digest",
+)
+AUDIT_ADDRESS = Setting(
+    name="AUDIT_ADDRESS",
+    example="prefix",
+    meaning="How the audit names addresses: `digest` (keyed pseudonyms), `prefix` (and the network) or `full` (and the "
+    "address).",
+    parse=parse.choice(audit.AuditAddress),
+    default="digest",
+)
+AUDIT_RECIPIENT: Setting[bytes] = Setting(
+    name="AUDIT_RECIPIENT",
+    example="VZI8CLbS_VbsXFxB3fDc1aYDsJJAxbdbnXE2gIFABCE",
+    meaning="The public key for which the audit seals names and its own keys, as `sekisho audit key` prints it. The "
+    "private key stays elsewhere.",
+    parse=audit.recipient,
+    absent=b"",
+)
+AUDIT_CHECKPOINTS: Setting[audit.AuditPlace | None] = Setting(
+    name="AUDIT_CHECKPOINTS",
+    example="store",
+    meaning="Where signed checkpoints of the audit go, by which lines missing at an end are found: `store`, or `file:` "
+    "and a path on another disk than the audit's.",
+    parse=audit.checkpoints,
+)
+AUDIT_BYTES_MAX = Setting(
+    name="AUDIT_BYTES_MAX",
+    example="100000000",
+    meaning="Size of the audit's file, in bytes, from which it is renamed and another is begun.",
+    parse=parse.integer(65_536, 10**11, "bytes"),
+    default="100000000",
+)
+AUDIT_FILES_MAX = Setting(
+    name="AUDIT_FILES_MAX",
+    example="30",
+    meaning="Renamed files of the audit that are kept.",
+    parse=parse.integer(1, 1_000, "files"),
+    default="10",
+)
+
 METRICS_TOKEN: Setting[bytes] = Setting(
     name="METRICS_TOKEN",
     example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
@@ -672,6 +733,14 @@ TABLE: tuple[Setting[object], ...] = cast(
         EXPOSED_HEADER,
         BREACHED_MIN,
         EVENTS_FILE,
+        AUDIT,
+        AUDIT_FORMAT,
+        AUDIT_IDENTITY,
+        AUDIT_ADDRESS,
+        AUDIT_RECIPIENT,
+        AUDIT_CHECKPOINTS,
+        AUDIT_BYTES_MAX,
+        AUDIT_FILES_MAX,
         METRICS_TOKEN,
         CONTROL_SOCKET,
         MOUNT,

@@ -14,6 +14,7 @@ from sekisho.model import FactorClass
 if TYPE_CHECKING:
     from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
     from sekisho.model.diagnosis import Diagnosis
+    from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity, AuditPlace
     from sekisho.settings.parse import NamespaceFrom
 
 Network = IPv4Network | IPv6Network
@@ -64,7 +65,7 @@ class Settings:
         passkey_origins: as browsers spell them; not empty if `webauthn` is among the factors.
         captcha_hosts: lower case.
         captcha_url: replaces the provider's own URL; `None` if not set.
-        code_webhook_key, metrics_token: empty if none is set.
+        code_webhook_key, metrics_token, audit_recipient: empty if none is set.
         diagnoses: of allowed but risky settings; each begins with the variable's name.
     """
 
@@ -108,6 +109,14 @@ class Settings:
     exposed_header: str | None
     breached_min: int
     events_file: str | None
+    audit: AuditPlace | None
+    audit_format: AuditFormat
+    audit_identity: AuditIdentity
+    audit_address: AuditAddress
+    audit_recipient: bytes
+    audit_checkpoints: AuditPlace | None
+    audit_bytes_max: int
+    audit_files_max: int
     metrics_token: bytes = field(repr=False)
     control_socket: str | None
     protect: tuple[ProtectedRoute, ...]

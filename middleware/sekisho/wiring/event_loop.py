@@ -202,6 +202,8 @@ class LoopWing:
             namespace=settings.namespace,
             bytes_max=settings.store_bytes_max,
         )
+        if process.audit is not None:
+            process.audit.bridge.join(self.loop, self._line)
         exchange = WorkerSync(
             self._line,
             settings.namespace,

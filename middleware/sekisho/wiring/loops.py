@@ -79,11 +79,16 @@ class EventLoops:
         self._latest = None
         if not runs_asyncio():
             return
-        running = self._running.pop(asyncio.get_running_loop(), None)
+        running = self._running.pop(loop := asyncio.get_running_loop(), None)
+        audit = self.process.audit
+        if audit is not None and not self._running:
+            await asyncio.to_thread(audit.end)  # a stream's last lines need the store's connection
         if running is not None:
             await running.stop()
-        if self.process.event_file is not None:
-            await asyncio.to_thread(self.process.event_file.flush)
+        if audit is not None:
+            audit.bridge.leave(loop)
+        for writer in self.process.writers:
+            await asyncio.to_thread(writer.flush)
 
     def hear(self, news: News) -> None:
         """Apply news from the exchange."""

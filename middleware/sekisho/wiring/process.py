@@ -26,7 +26,7 @@ from sekisho.pipeline import Stopwatch
 from sekisho.read import Addresses, Callers, Digests, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
-from sekisho.record import Answers, Counts, EventFile, Events, Subjects
+from sekisho.record import Answers, Counts, Events, Subjects, event_file
 from sekisho.settings import NoFactor
 from sekisho.settings.step_up import checks_without_session_account
 from sekisho.settings.store import MEMORY
@@ -34,11 +34,12 @@ from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
 from sekisho.store.vault import MemoryVault
+from sekisho.wiring.audit import audit_of
 from sekisho.wiring.clocks import MACHINE, Clocks
 from sekisho.wiring.leaks import LeakFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from sekisho.model import Credentials, Door, LimitSet
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Accounts
-    from sekisho.record import AccountHook, Sink
+    from sekisho.record import AccountHook, EventWriter, Sink
     from sekisho.settings import Settings
     from sekisho.wiring.given import Given
 
@@ -78,12 +79,12 @@ class ProcessWing:
         self.settings = settings
         self.mode = settings.mode
         counts = Counts()
-        self.event_file = (
-            EventFile(settings.events_file, counts.add, clock_us=clocks.wall_us) if settings.events_file else None
-        )
+        self.audit = audit_of(settings, clocks.wall_us)
+        subjects = Subjects(settings.secrets, accounts.canonical, self.audit.handles if self.audit else None)
+        self.writers = self._writers(settings, counts, subjects, clocks.wall_us)
         self.has_metrics = bool(settings.metrics_token)
         self.times: Stopwatch | None = None
-        sinks: list[Sink] = [self.event_file] if self.event_file is not None else []
+        sinks: list[Sink] = [*self.writers]
         if self.has_metrics:
             # Imported only here: it needs a package that others need not have.
             from sekisho.metrics import DecisionTimes, MetricsSink  # noqa: PLC0415
@@ -96,7 +97,7 @@ class ProcessWing:
             on_change_password,
             counts=counts,
             sinks=sinks,
-            subjects=Subjects(settings.secrets, accounts.canonical),
+            subjects=subjects,
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins)
@@ -144,6 +145,14 @@ class ProcessWing:
             account_burst=min(limit.burst for limit in settings.limits.account),
             ip_burst=min(limit.burst for limit in settings.limits.ip),
         )
+
+    def _writers(
+        self, settings: Settings, counts: Counts, subjects: Subjects, clock_us: Callable[[], int]
+    ) -> list[EventWriter]:
+        writers = [self.audit.writer(counts.add, subjects)] if self.audit is not None else []
+        if settings.events_file:
+            writers.append(event_file(settings.events_file, counts.add, subjects=subjects, clock_us=clock_us))
+        return writers
 
     def _is_ours(self, scope: Scope) -> bool:
         """Whether a request's path could be that of a door, a protected route or one of the guard's own pages."""

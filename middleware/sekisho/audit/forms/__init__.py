@@ -1,0 +1,31 @@
+"""The dialects of the audit's lines: one event in the words of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sekisho.audit.forms.sekisho import SekishoForm
+from sekisho.settings.audit import AuditFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sekisho.audit.disclosure import Told
+    from sekisho.record import Event
+
+
+class Form(Protocol):
+    """A dialect. Both methods return a line in two parts, between which its link belongs; see `Chain.add`."""
+
+    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
+        """An event's line. `total`: how many such events the chain has told of; 0: it is not said."""
+        ...
+
+    def mark(self, kind: str, at_us: int, fields: Mapping[str, str | int]) -> tuple[str, str]:
+        """A line of the chain itself: `audit_opened` or `audit_closed`."""
+        ...
+
+
+FORMS: Final[dict[AuditFormat, Callable[[], Form]]] = {
+    AuditFormat.SEKISHO: SekishoForm,
+}

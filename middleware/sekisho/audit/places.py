@@ -1,0 +1,43 @@
+"""Where lines go: a file that rotates, standard output, or a stream in Redis."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from sekisho.record.appender import blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STDOUT: Final = 1
+
+
+class Place(Protocol):
+    """Takes lines. `sekisho.record.appender.Appender` is one."""
+
+    def open(self) -> bool:
+        """Open the place. Returns whether lines go to another file than before. Raises `OSError`."""
+        ...
+
+    def write(self, lines: Iterable[bytes]) -> Iterator[int]:
+        """Write lines to what `open` has opened; yields the number of lines in each write. Raises `OSError`."""
+        ...
+
+
+@final
+class StandardOutput:
+    """Standard output, which a log shipper reads. A full pipe holds up the writing thread and nothing else."""
+
+    def __init__(self, file: int = STDOUT) -> None:
+        self._file: Final = file
+
+    def open(self) -> bool:
+        return False
+
+    def write(self, lines: Iterable[bytes]) -> Iterator[int]:
+        for number, block in blocks(lines):
+            rest = memoryview(block)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            yield number

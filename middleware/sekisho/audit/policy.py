@@ -1,0 +1,37 @@
+"""Which events have lines of their own, and which are summed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sekisho.model import Action
+from sekisho.record import Kind
+from sekisho.record.draft import Draft
+from sekisho.record.flood import SINGLY_MAX
+
+if TYPE_CHECKING:
+    from sekisho.record import Event
+
+ALL: Final = 1 << 60
+# Strangers can make as many of these as they like. All others cost an attacker a password's check, or more.
+CHEAP: Final = frozenset({Kind.DECIDED, Kind.UNREADABLE, Kind.CROWDED, Kind.UNJUDGED, Kind.MISCONFIGURED})
+
+
+def singly(item: Event | Draft, /, *, was_flood: bool) -> int:
+    """See `sekisho.record.flood.Singly`.
+
+    Only summed, a line a second:
+    - an attempt that passes: its outcome has a line of its own, with account and address;
+    - an attempt that is refused unread, as its address, network or device was refused before, on a line of its own;
+    - what is still a flood after a second.
+    """
+    if item.kind not in CHEAP:
+        return ALL
+    return 0 if was_flood or _is_told_elsewhere(item) else SINGLY_MAX
+
+
+def _is_told_elsewhere(item: Event | Draft) -> bool:
+    if not isinstance(item, Draft) or item.kind != Kind.DECIDED or isinstance(item.judged, str):
+        return False
+    passes = item.judged.asked is Action.ALLOW and not item.judged.findings
+    return passes or not item.canonical

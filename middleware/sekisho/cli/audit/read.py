@@ -1,0 +1,38 @@
+"""Print the lines of the audit's stream in Redis (SEKISHO_AUDIT=redis), the oldest first.
+
+  sekisho audit read
+
+`sekisho audit verify --part -` verifies them, if they come on its standard input. The stream keeps about 100,000 lines.
+To keep more, follow it with `XREAD` and write the lines to a place of their own.
+
+Exit code: 0 if they were read, 1 if the store does not answer, 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from sekisho.audit.stream import lines_key
+from sekisho.cli import operator
+from sekisho.cli.audit.common import stored
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    del parser  # there is none beside --json
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = operator.settings()
+    lines = stored(settings, lines_key(settings.namespace))
+    if args.json:
+        print(json.dumps([json.loads(line) for line in lines]))
+    else:
+        sys.stdout.writelines(f"{line.decode('utf-8', 'replace')}\n" for line in lines)
+    return 0

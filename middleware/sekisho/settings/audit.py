@@ -1,0 +1,86 @@
+"""The notation of the audit's settings."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from enum import Enum
+from typing import Final, NamedTuple
+
+from sekisho.model import SettingsError
+from sekisho.settings import parse
+
+PUBLIC_BYTES: Final = 32
+
+
+class AuditKind(Enum):
+    """Where the audit goes."""
+
+    STDOUT = "stdout"
+    FILE = "file"
+    REDIS = "redis"
+
+
+class AuditPlace(NamedTuple):
+    """Attributes:
+    kind: of the place.
+    path: of a file; empty otherwise.
+    """
+
+    kind: AuditKind
+    path: str = ""
+
+
+class AuditIdentity(Enum):
+    """How the audit names accounts."""
+
+    DIGEST = "digest"  # keyed pseudonyms
+    SEALED = "sealed"  # and the name, sealed for the holder of a key that the service does not have
+    PLAIN = "plain"  # and the name
+
+
+class AuditAddress(Enum):
+    """How the audit names addresses."""
+
+    DIGEST = "digest"  # keyed pseudonyms
+    PREFIX = "prefix"  # and the network
+    FULL = "full"  # and the address
+
+
+class AuditFormat(Enum):
+    """The dialect of the audit's lines."""
+
+    SEKISHO = "sekisho"
+
+
+FORMATS_TEXT: Final = "`sekisho`"
+
+
+def place(text: str, setting: str) -> AuditPlace:
+    """Read `stdout`, `redis` or `file:` and an absolute path."""
+    word, colon, path = text.partition(":")
+    if word.lower() == "file" and colon:
+        return AuditPlace(AuditKind.FILE, parse.path(path, setting))
+    if not colon and word.lower() in {"stdout", "redis"}:
+        return AuditPlace(AuditKind(word.lower()))
+    raise SettingsError(setting, "is none of stdout, redis, and file: with an absolute path")
+
+
+def checkpoints(text: str, setting: str) -> AuditPlace:
+    """Read `store` or `file:` and an absolute path."""
+    if text.lower() == "store":
+        return AuditPlace(AuditKind.REDIS)
+    word, colon, path = text.partition(":")
+    if word.lower() == "file" and colon:
+        return AuditPlace(AuditKind.FILE, parse.path(path, setting))
+    raise SettingsError(setting, "is neither store nor file: with an absolute path")
+
+
+def recipient(text: str, setting: str) -> bytes:
+    """Read a public key for X25519: 32 bytes, in base64url."""
+    try:
+        public = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        public = b""
+    if len(public) != PUBLIC_BYTES or not any(public):
+        raise SettingsError(setting, "is no public key as `sekisho audit key FILE` prints it")
+    return public
