@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 from playwright.async_api import async_playwright
@@ -74,10 +74,10 @@ async def visiting(browser: Browser, **options: Any) -> AsyncIterator[RequestCon
 
 
 @contextmanager
-def serving(app: Any, *, proxy_headers: bool = True) -> Iterator[int]:
+def serving(app: Any, *, proxy_headers: bool = True, lifespan: Literal["auto", "off"] = "off") -> Iterator[int]:
     """An ASGI application on loopback, in its own thread and loop; gives the port."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, ws="none", lifespan="off", log_level="warning", proxy_headers=proxy_headers
+        app, host="127.0.0.1", port=0, ws="none", lifespan=lifespan, log_level="warning", proxy_headers=proxy_headers
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

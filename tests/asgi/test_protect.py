@@ -189,7 +189,7 @@ def test_of_all_routes_that_match_the_strongest_class_counts() -> None:
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (300, True), (301, False), (-60, True), (-61, False)])
 def test_a_proof_is_fresh_until_its_age_is_reached(age_s: int, fresh: bool) -> None:
     """A proof is fresh until its age; one from the future is not."""
-    expected = Fresh(TOP_UP, "Alice") if fresh else Stale(TOP_UP, "Alice")
+    expected = Fresh(TOP_UP, "Alice", NOW - age_s) if fresh else Stale(TOP_UP, "Alice")
     assert PROTECTION.verdict(scope("/top-up", headers=shown(proved_s=NOW - age_s)), NOW) == expected
 
 

@@ -26,7 +26,7 @@ from sekisho.answer import (
 from sekisho.answer.cookies import attributes
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
 from sekisho.asgi.log_out import LogOut
-from sekisho.asgi.ports import Stale
+from sekisho.asgi.ports import Fresh, Stale
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
@@ -304,9 +304,10 @@ class Endpoint(Keeper):
             receive = body_reader.replay
             if has_body and (door := self._reading.doors.find(request, has_body=True)):
                 return await self._at_door(door, scope, request, by_name, receive, send)
-        stale = self._step_up.stale(request, has_body=has_body) if self._step_up is not None else None
-        if stale is not None and self.mode is Mode.ENFORCE:
-            return await self._ask_for_proof(request, receive, send, stale)
+        if self._step_up is not None and self.mode is Mode.ENFORCE:
+            verdict = self._step_up.verdict(request, has_body=has_body)
+            if verdict is not None and (stale := await self._stale(self._step_up, verdict)) is not None:
+                return await self._ask_for_proof(request, receive, send, stale)
         if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
             return await self._counted(self._caps, scope, request, receive, send)
         if self._unnamed is not None and self._unnamed.wants(by_name):
@@ -323,7 +324,13 @@ class Endpoint(Keeper):
         """Whether a body would make this an attempt, or a request for a protected route."""
         if self._reading.doors.find(request, has_body=True):
             return True
-        return self._step_up is not None and self._step_up.stale(request, has_body=True) is not None
+        return self._step_up is not None and isinstance(self._step_up.verdict(request, has_body=True), Stale)
+
+    async def _stale(self, step_up: StepUp, verdict: Fresh | Stale) -> Stale | None:
+        """Why a session may not use a protected route now; None where it may."""
+        if isinstance(verdict, Fresh):
+            return None if await step_up.counts(verdict) else Stale(verdict.route, verdict.account)
+        return verdict
 
     async def _ask_for_proof(self, request: Scope, receive: Receive, send: Send, stale: Stale) -> None:
         if request["type"] == "websocket" or self._step_up is None:
@@ -407,7 +414,7 @@ class Endpoint(Keeper):
         question = linking = b""
         asker = b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
-            asked = self._asking(self._asker, context, attempt)
+            asked = await self._asking(self._asker, context, attempt)
             if isinstance(asked, Stale):
                 return await self._ask_for_proof(context.scope, context.body_reader.replay, context.send, asked)
             asker, linking = asked
@@ -439,7 +446,9 @@ class Endpoint(Keeper):
             return await self._wait_for_place(context, assessment, worked=worked)
         return await self._pass_on(context, assessment)
 
-    def _asking(self, asker: AskerCookie, context: RequestContext, attempt: Attempt) -> tuple[bytes, bytes] | Stale:
+    async def _asking(
+        self, asker: AskerCookie, context: RequestContext, attempt: Attempt
+    ) -> tuple[bytes, bytes] | Stale:
         """The name of the browser if it asked for the code, and the session's account if it links another.
 
         `Stale` where that account must show a proof before. The account that is linked proves nothing of the client.
@@ -447,8 +456,10 @@ class Endpoint(Keeper):
         linking = b""
         if attempt.door.kind is DoorKind.LINK:
             found = self._step_up.linking(context.scope, context.door) if self._step_up is not None else None
-            if isinstance(found, Stale) and self.mode is Mode.ENFORCE:
-                return found
+            if self._step_up is not None and found is not None and self.mode is Mode.ENFORCE:
+                stale = await self._stale(self._step_up, found)
+                if stale is not None:
+                    return stale
             account = (found.account if found is not None else "") or asker.account_of(context.scope)
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
@@ -721,7 +732,8 @@ class Endpoint(Keeper):
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
         if self._step_up is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
-            self._step_up.secret_changed(context.scope, assessment.attempt, outcome, account)
+            device = assessment.token.device if assessment.token is not None else b""
+            self._step_up.secret_changed(context.scope, assessment.attempt, outcome, account, device)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)

@@ -33,10 +33,11 @@ class ShownProofs(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """The session's owner has proved their identity recently enough for this route."""
+    """The session's owner has proved their identity recently enough for this route: at `proved_s`, Unix time."""
 
     route: ProtectedRoute
     account: str
+    proved_s: int = 0
 
     def __repr__(self) -> str:
         return f"Fresh({self.route!r}, ...)"
@@ -86,8 +87,12 @@ class StepUp(Protocol):
         """Answer by asking for a second proof."""
         ...
 
-    def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
-        """Why this session may not use a route now; None where it may, and for unprotected routes."""
+    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
+        """Whether this session may use a route now; None for unprotected routes."""
+        ...
+
+    def counts(self, fresh: Fresh) -> Awaitable[bool]:
+        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it."""
         ...
 
     def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
@@ -102,8 +107,13 @@ class StepUp(Protocol):
         """The headers that bind the session of a log-in without a proof to its account."""
         ...
 
-    def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
-        """End the step-ups under way for the account whose secret was changed, and tell its owner."""
+    def secret_changed(
+        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
+    ) -> None:
+        """End the step-ups, proofs and devices of the account whose secret was changed, and tell its owner.
+
+        `device`: the name of the known device that changed it, which stays known; empty for another.
+        """
         ...
 
     async def logged_out(self, scope: Scope) -> Headers:

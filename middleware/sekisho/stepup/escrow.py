@@ -126,6 +126,7 @@ class Escrow:
         clock_ms: Unix time in milliseconds.
         names: the secrets for the keys of the vault, if they differ from `secrets`.
         has_log_outs: whether a browser's log-out may have ended a ticket.
+        proofs_s: how long a proof may count, in seconds.
     """
 
     def __init__(
@@ -136,12 +137,14 @@ class Escrow:
         clock_ms: Callable[[], int],
         names: Sequence[bytes | Signer] = (),
         has_log_outs: bool = True,
+        proofs_s: int = 0,
     ) -> None:
         self._sealer = Sealer(secrets, clock_s=lambda: clock_ms() / 1000)
         self._keys = VaultKeys(names or secrets)
         self._vault = vault
         self._clock_ms = clock_ms
         self._has_log_outs = has_log_outs
+        self._proofs_s = proofs_s
 
     # Tickets. The store keeps nothing for them.
 
@@ -184,6 +187,8 @@ class Escrow:
         """Whether a proof was shown for this place and account. True once for each proof. Raises `StoreUnavailable`."""
         ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
         if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
+            return False
+        if await self.was_ended(ticket, browser_key):
             return False
         return await self._vault.once(self._keys.of(b"proof used", ticket.challenge), seconds=PROOF_S + TICKET_S)
 
@@ -256,8 +261,14 @@ class Escrow:
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
 
     async def end_all(self, account_digest: bytes) -> None:
-        """End all pending step-ups of an account, after a change of password or on an operator's request."""
-        await self._vault.put(self._keys.of(b"ended", account_digest), b"%d" % self._clock_ms(), seconds=KEPT_S)
+        """End all pending step-ups and proofs of an account: after a change of password, or at an operator's word."""
+        now = b"%d" % self._clock_ms()
+        await self._vault.put(self._keys.of(b"ended", account_digest), now, seconds=max(KEPT_S, self._proofs_s))
+
+    async def ended_since(self, account_digest: bytes, proved_s: int) -> bool:
+        """Whether a proof of this account, shown at `proved_s` (Unix time), was ended since."""
+        at_ms = await self._vault.get(self._keys.of(b"ended", account_digest))
+        return at_ms is not None and proved_s * 1000 <= int(at_ms) + SKEW_MS
 
     async def end_browser(self, browser_key: str, session: bytes) -> None:
         """End all step-ups that were issued to a browser, after the log-out of a session; a few times for each session.

@@ -185,6 +185,7 @@ class StepUpWing:
         escrow = Escrow(
             settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets,
             has_log_outs=any(door.kind is DoorKind.LOGOUT for door in settings.doors),
+            proofs_s=max((route.max_age_s for route in settings.protect), default=0),
         )  # fmt: skip
         proving = self._proving(given, escrow, site) if settings.factors else None
         challenges = self._challenges()

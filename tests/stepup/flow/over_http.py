@@ -60,5 +60,8 @@ class Visitor:
 @contextmanager
 def visited(app: App) -> Iterator[Callable[..., Visitor]]:
     """Serve an application; gives a maker of browsers: `visitor("203.0.113.9")`."""
-    with serving(app, proxy_headers=False) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+    with (
+        serving(app, proxy_headers=False, lifespan="auto") as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
         yield lambda address="198.51.100.77": Visitor(http, address)

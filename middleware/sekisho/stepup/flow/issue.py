@@ -18,7 +18,7 @@ from sekisho.challenge.challenges import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
-from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
 from sekisho.read import credentials_set
 from sekisho.read.request import headers_by_name
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Scope, Send
-    from sekisho.model import Attempt, Basis, Door
+    from sekisho.model import Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
@@ -58,6 +58,9 @@ PLACE_S = 10.0
 """How long an account owner's log-in waits for a place before it is refused."""
 
 PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
+
+COUNTED_S = 10.0  # until a change of password on another worker ends the proofs that this one has seen
+COUNTED_MAX = 1_024
 
 STOP_S = 2.0
 """How long a shutdown waits for runs under way."""
@@ -115,6 +118,7 @@ class Issuer:
         self._csrf = csrf
         self._test = test
         self._tasks = TaskSet()
+        self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
         self._telling: dict[int, asyncio.Task[None]] = {}  # by request: the id of its scope, which outlives the entry
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
@@ -286,12 +290,31 @@ class Issuer:
 
     # Routes that need a fresh proof.
 
-    def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
-        """Why this session may not use a route now; None where it may, and for unprotected routes."""
+    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
+        """Whether this session may use a route now; None for unprotected routes."""
         proving = self._parts.proving
         if proving is None:
             return None
-        return proving.protection.stale(scope, int(self._guard.now_s()), has_body=has_body)
+        return proving.protection.verdict(scope, int(self._guard.now_s()), has_body=has_body)
+
+    async def counts(self, fresh: Fresh) -> bool:
+        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it.
+
+        The store is asked every ten seconds for each proof. While it does not answer, proofs count: that lasts for
+        their `max_age` at most.
+        """
+        proof, now_s = (fresh.account, fresh.proved_s), self._guard.now_s()
+        if self._counted.get(proof, 0.0) > now_s:
+            return True
+        try:
+            if await self._parts.escrow.ended_since(self._account_digest(fresh.account), fresh.proved_s):
+                return False
+        except StoreUnavailable:
+            return True
+        if len(self._counted) >= COUNTED_MAX:
+            self._counted.clear()
+        self._counted[proof] = now_s + COUNTED_S
+        return True
 
     def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
         """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
@@ -355,29 +378,51 @@ class Issuer:
             SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
         )
 
-    def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
-        """End the step-ups under way for an account whose password was, or may have been, changed (CVE-2026-9798).
+    def secret_changed(
+        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
+    ) -> None:
+        """End step-ups and proofs of an account whose password was, or may have been, changed (CVE-2026-9798).
+
+        After a change that is certain, other devices are no longer known, as far as the owners' database lists them.
 
         Args:
             scope: of the request that changed it.
             attempt: the change.
             outcome: `SUCCEEDED`, or `UNKNOWN`.
             account: the account that the application reported, else the attempt's.
+            device: the name of the known device that changed it, which stays known.
         """
         for one in self._whose(scope, attempt, outcome, account) - {b""}:
             self.end_all(one)
         if outcome is Outcome.SUCCEEDED and self._parts.proving is not None and _sets_secret(attempt):
-            self._tell(self._parts.proving, scope, attempt, account)
+            self._tell(self._parts.proving, scope, attempt, account, device)
 
-    def _tell(self, proving: Proving, scope: Scope, attempt: Attempt, account: str) -> None:
+    def _tell(self, proving: Proving, scope: Scope, attempt: Attempt, account: str, device: bytes) -> None:
         name = account or next(iter(proving.protection.accounts(scope, int(self._guard.now_s()))), "")
         if not name:
             return
         agent = headers_by_name(scope["headers"]).get(b"user-agent", b"")
-        task = self._tasks.start(_tell_changed(proving, name, browser_name(agent), attempt.origin.address))
+        task = self._tasks.start(self._told(proving, name, browser_name(agent), attempt, device))
         key = id(scope)
         self._telling[key] = task
         task.add_done_callback(lambda _: self._telling.pop(key, None))
+
+    async def _told(self, proving: Proving, account: str, browser: str, attempt: Attempt, device: bytes) -> None:
+        """Tell the owner of a changed password, and end the trust of the account's other devices.
+
+        A device that a thief made known with the old password would still be known with the next that they steal.
+        """
+        try:
+            owner = await proving.factors.owner(account)
+            proving.senders.password_changed(owner, browser=browser, network=attempt.origin.address)
+            known = await proving.log_ins.recent(owner) if proving.log_ins is not None else ()
+            nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
+        except SekishoError as error:
+            log.warning("after a change of password not all was told and ended: %s", type(error).__name__)
+            return
+        for other in {log_in.device for log_in in known} - {b"", device}:
+            self._guard.end_device(nothing, other)
+        await proving.senders.kept(owner.account_id)
 
     def after_telling(self, scope: Scope, send: Send) -> Send:
         """The same `send`, whose last message leaves after the owner's notice of this change is kept.
@@ -435,7 +480,8 @@ class Issuer:
         return self._guard.account_digest(self._accounts, account)
 
     def end_all(self, account_digest: bytes) -> None:
-        """End the step-ups under way for this account."""
+        """End the step-ups under way for this account, and its proofs."""
+        self._counted.clear()  # those of all accounts: it is rare, and the store is asked again
         self._tasks.start(self._end_all(account_digest))
 
     async def _end_all(self, account_digest: bytes) -> None:
@@ -489,16 +535,6 @@ class Issuer:
 def _sent_from(path: str, answer: Sealed) -> Sealed:
     """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
     return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
-
-
-async def _tell_changed(proving: Proving, account: str, browser: str, network: str) -> None:
-    try:
-        owner = await proving.factors.owner(account)
-    except SekishoError as error:
-        log.warning("the owner of a changed password is not told: %s", type(error).__name__)
-        return
-    proving.senders.password_changed(owner, browser=browser, network=network)
-    await proving.senders.kept(owner.account_id)
 
 
 def _sets_secret(attempt: Attempt) -> bool:

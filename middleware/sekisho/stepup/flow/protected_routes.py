@@ -147,7 +147,9 @@ class Protection:
             return Stale(route, None)
         is_fresh = binding.proved_s > 0 and -_SKEW_S <= now_s - binding.proved_s <= route.max_age_s
         is_strong = binding.proved_by >= route.acr
-        return Fresh(route, binding.account) if is_fresh and is_strong else Stale(route, binding.account)
+        if is_fresh and is_strong:
+            return Fresh(route, binding.account, binding.proved_s)
+        return Stale(route, binding.account)
 
     def demand(self, name: str) -> Demand:
         """What a proof for the route of this name has to be. A route that is gone from the settings opens nothing."""

@@ -1,0 +1,109 @@
+"""A change of password ends what others hold of the account: proofs, step-ups, receipts and known devices."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.asgi.driving import OPEN
+from tests.stepup.flow.driving import Shop, Site
+from tests.stepup.flow.over_http import PROXY, Visitor, visited
+from tests.stepup.flow.test_activity import SqlSite, site_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sekisho.asgi.types import Receive, Scope, Send
+    from tests.stepup.flow.conftest import Later
+
+SETTINGS = {
+    **OPEN,
+    "trusted_proxies": PROXY,
+    "login": "POST /login success=cookie:session",
+    "protect": "POST /pay max_age=3600",
+    "change": "POST /password form:username,old_password,new_password success=303",
+    "code": "POST /code form:username,code",
+}
+
+
+class Living(Shop):
+    """The shop, with a lifespan."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await super().__call__(scope, receive, send)
+        for done in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{done}.complete"})
+        return None
+
+
+def log_in(browser: Visitor, site: Site, steps: int, password: str = "right") -> None:
+    asked = browser.post("/login", username="hana", password=password)
+    assert browser.prove(asked, site.code(steps)).status_code == 303
+
+
+def change(browser: Visitor) -> None:
+    changed = browser.post("/password", username="hana", old_password="right", new_password="never seen in a leak 17")
+    assert changed.status_code == 303, changed.text
+
+
+async def until_listed(browser: Visitor, count: int) -> None:
+    """Log-ins are written beside the answer: wait until the owner's page lists so many."""
+    for _ in range(500):
+        if len(browser.ask("GET", "/sekisho/activity").json()["log_ins"]) >= count:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError
+
+
+async def test_a_change_ends_every_other_proof_challenge_and_device(tmp_path: Path, later: Later) -> None:
+    """The other browser's proof, its step-up under way, its receipt and its trust end; the browser stays known that
+    changed the password.
+    """
+    async with site_at(tmp_path / "owners", **SETTINGS) as site:
+        site.guard = site.guarded(Living())  # whose end closes the connections of the server's event loop
+        with visited(site.guard) as visitor:
+            phone, laptop = visitor(), visitor("203.0.113.9")
+            log_in(phone, site, -1)
+            log_in(laptop, site, 0)
+            assert phone.post("/pay").text == laptop.post("/pay").text == "paid"
+            await until_listed(laptop, 2)
+            receipt, asked = begun(visitor("198.51.100.5"), site)
+            change(laptop)
+            ended = phone.post("/pay")
+            assert (ended.status_code, "challenge" in ended.json()) == (401, True)
+            thief = asked[0]
+            assert thief.post("/sekisho/step-up", **asked[1]).status_code == 410
+            assert thief.post("/code", username="hana", code="1").status_code == 401
+            thief.headers = {"Sekisho-Proof": receipt}
+            assert thief.post("/code", username="hana", code="1").status_code == 401
+            later.seconds = 62
+            new = {"username": "hana", "password": "never seen in a leak 17"}
+            assert laptop.post("/login", **new).status_code == 303
+            assert phone.post("/login", **new).status_code == 401
+
+
+def begun(thief: Visitor, site: SqlSite) -> tuple[str, tuple[Visitor, dict[str, str]]]:
+    """A receipt of a proof that was not used yet, and a step-up with the code that would have completed it."""
+    asked = thief.post("/code", username="hana", code="1")
+    receipt = thief.prove(asked, site.code(1)).json()["proof"]
+    pending = thief.post("/login", username="hana", password="right").json()["challenge"]
+    return receipt, (thief, {"challenge": pending, "factor": "totp", "code": site.code(1)})
+
+
+async def test_a_change_on_another_worker_ends_proofs_within_ten_seconds(redis_url: str, later: Later) -> None:
+    """Each worker asks the store anew after ten seconds; before that it may believe what it has seen."""
+    site = Site(settings={**SETTINGS, "store": redis_url})
+    await site.enrol("1")
+    with visited(site.guard) as here, visited(site.guarded()) as there:
+        phone, laptop = here(), there("203.0.113.9")
+        log_in(phone, site, -1)
+        log_in(laptop, site, 0)
+        assert phone.post("/pay").text == "paid"
+        change(laptop)
+        later.seconds = 11
+        assert phone.post("/pay").status_code == 401
+        later.seconds = 60
+        assert phone.prove(phone.post("/pay"), site.code()).status_code == 200
+        assert phone.post("/pay").text == "paid"
