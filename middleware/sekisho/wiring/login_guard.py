@@ -73,6 +73,7 @@ class LoginGuard:
     """
 
     _clocks: ClassVar[Clocks] = MACHINE
+    _prescribed: ClassVar[Overrides] = {}  # settings that take precedence over all others: test suites set them
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -120,19 +121,50 @@ class LoginGuard:
     ) -> None:
         self._app = app
         _guards.add(self)
+        given_owners, self._overrides = owners_of(owners, overrides)
+        self._given = Given(given_owners, on_code, session_account, on_not_me)
+        self._mail_policy = mail_policy or MailPolicy()
+        self._resolver = resolver
+        self._on_change_password = on_change_password
+        self._retired: list[EventLoops] = []
+        self._start()
+
+    def _start(self) -> None:
         self._loops: EventLoops | None = None
         self._problem = ""
-        given_owners, given_settings = owners_of(owners, overrides)
+        given, self._obeys = self._given, self._prescribed
+        chosen = {**self._overrides, **self._obeys}
         try:
             settings = _installed(
-                load(os.environ, given_settings, has_owners=given_owners is not None, has_sender=on_code is not None)
+                load(os.environ, chosen, has_owners=given.owners is not None, has_sender=given.on_code is not None)
             )
-            accounts = Accounts(mail_policy or MailPolicy(), resolver, parts=settings.account_parts)
-            given = Given(given_owners, on_code, session_account, on_not_me)
-            self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given, self._clocks))
+            accounts = Accounts(self._mail_policy, self._resolver, parts=settings.account_parts)
+            process = ProcessWing(self._app, settings, accounts, self._on_change_password, given, self._clocks)
+            self._loops = EventLoops(process)
         except SettingsError as error:
             self._problem = str(error)
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
+
+    def _follow(self) -> None:
+        """Start again if the settings that all guards are prescribed have changed; see `prescribe`."""
+        if self._obeys is self._prescribed:
+            return
+        before = self._loops
+        self._start()
+        if before is None:
+            return
+        for writer in before.process.writers:
+            writer.flush()
+        # Their connections and tasks end with the server, which may serve several tests.
+        self._retired = [one for one in (*self._retired, before) if one.is_running]
+        if self._loops is not None:
+            self._loops.process.lifespan_state = before.process.lifespan_state
+            self._loops.process.around = before.process.around
+
+    @property
+    def problem(self) -> str:
+        """Why the guard did not start; empty if it did."""
+        return self._problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loops = self._loops
@@ -177,7 +209,7 @@ class LoginGuard:
             nonlocal said
             said = True
             if message["type"] in LAST_WORDS:
-                await loops.stop()
+                await self._stop()
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 loops.look_for_doors()
@@ -189,6 +221,11 @@ class LoginGuard:
             if not said:
                 loops.look_for_doors()
             raise
+
+    async def _stop(self) -> None:
+        for loops in (*self._retired, self._loops):
+            if loops is not None:
+                await loops.stop()
 
     @property
     def doors(self) -> tuple[Door, ...]:
@@ -225,8 +262,24 @@ class LoginGuard:
 
 
 def on_clocks(clocks: Clocks) -> type[LoginGuard]:
-    """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`."""
-    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks})
+    """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
+
+    Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`.
+    """
+    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks, "_prescribed": {}})
+
+
+def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]:
+    """Prescribe settings and clocks for all guards, now and later, and return those of now. For test suites.
+
+    Guards that obeyed another prescription start again; with `memory://` they count from zero. A new dictionary is
+    another prescription, even with the same contents.
+    """
+    LoginGuard._prescribed, LoginGuard._clocks = settings, clocks  # noqa: SLF001 - of this module
+    every = list(_guards)
+    for guard in every:
+        guard._follow()  # noqa: SLF001 - of this module
+    return every
 
 
 def owners_of(

@@ -53,6 +53,11 @@ class EventLoops:
             running = self._latest = self._here()
         return running.app
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an event loop that is not closed has started it."""
+        return any(not loop.is_closed() for loop in self._running)
+
     def page(self, scope: Scope) -> App | None:
         """The page for operators that a request asks for; None for all other requests."""
         process = self.process

@@ -1,0 +1,1 @@
+"""What services test themselves with."""
