@@ -1,9 +1,9 @@
 """Chains: each line of a worker is authenticated under a key of its own, so that none can be changed, removed or moved.
 
-A line ends with `"chain":{"id":…,"n":…,"mac":…}`: the worker's chain, the line's number in it, and an HMAC-SHA-256 (its
-first 16 bytes) of all the line but itself. The key of the next line is a hash of this line's, and the worker forgets
-this one. An opening line begins a chain, and each file of it; its own HMAC is under the audit key, which is derived
-from `SEKISHO_SECRET`, and it begins a new row of keys:
+A line ends with `"chain":{"id":…,"n":…,"mac":…}`: the worker's chain, the line's number in it, and a keyed BLAKE2b
+(RFC 7693, 16 bytes) of all the line but itself. The key of the next line is a hash of this line's, and the worker
+forgets this one. An opening line begins a chain, and each file of it; its own code is under the audit key, which is
+derived from `SEKISHO_SECRET`, and it begins a new row of keys:
 
 - With a recipient (`SEKISHO_AUDIT_RECIPIENT`) these are random, and the first is in the opening line, sealed for the
   recipient. An attacker who takes the worker over, secret and all, can then not rewrite the lines that came before.
@@ -20,9 +20,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+OPENED: Final = "audit_opened"
+CLOSED: Final = "audit_closed"
+"""Kinds of the lines that are of the chain itself, and of no event."""
+
 ID_BYTES: Final = 8
 KEY_BYTES: Final = 32
-MAC_CHARS: Final = 32
+MAC_BYTES: Final = 16
 REOPEN_LINES: Final = 10_000
 """Lines after which a chain is opened again: of a stream that was cut anywhere, so many are not verified."""
 
@@ -51,7 +55,7 @@ def next_key(key: bytes) -> bytes:
 
 def mac(key: bytes, start: bytes, end: bytes) -> str:
     """The code of a line, of which its code is left out between `start` and `end`."""
-    return digest(key, start + end, "sha256").hex()[:MAC_CHARS]
+    return blake2b(start + end, key=key, digest_size=MAC_BYTES, person=b"audit line").hexdigest()
 
 
 class Link(NamedTuple):

@@ -72,6 +72,21 @@ The seal is HPKE (RFC 9180: X25519, HKDF-SHA-256, AES-256-GCM), bound to the acc
 `audit`. An attacker who copies the file, and the service's secret with it, reads no name; with the secret he can
 still test names that he guesses against the pseudonyms.
 
+## Dialects
+
+`SEKISHO_AUDIT_FORMAT` says in whose words the lines are. In each, the account's pseudonym is where a dialect has the
+user's id.
+
+| format | lines are | our own fields, and `chain` |
+|---|---|---|
+| `sekisho` | events (docs/events.md), version 1 | in the line |
+| `ocsf` | OCSF 1.3.0: attempts and proofs are Authentication (3002), all else is Base Event (0) | in `unmapped` |
+| `ecs` | Elastic Common Schema 8.11: `event.*`, `user.hash`, `source.ip`, `service.*` | in `sekisho` |
+| `owasp` | OWASP's logging vocabulary: `authn_login_success`, `authn_login_fail` and others | in `sekisho` |
+
+A line of a sum has the number in OCSF's `count`, elsewhere in our own `times`. `sekisho audit verify` reads all of
+them, `sekisho audit open` and `sekisho tail` only our own.
+
 ## Floods
 
 Strangers can make as many refusals as they like, so these are summed up: one line with `times`, the number of such
@@ -95,9 +110,9 @@ are not synced one by one.
 
 ## Proof
 
-Each worker writes a chain. A line's `chain` holds its `id`, the line's number `n` in it, and `mac`: the first 16
-bytes of an HMAC-SHA-256 of all the line without these hex digits. Each line has a key of its own, a hash of the key
-before, which the worker then forgets. A chain begins with a line `audit_opened`, as does its part of each file and
+Each worker writes a chain. A line's `chain` holds its `id`, the line's number `n` in it, and `mac`: a keyed
+BLAKE2b (RFC 7693, 16 bytes) of all the line without these hex digits. Each line has a key of its own, a hash of the
+key before, which the worker then forgets. A chain begins with a line `audit_opened`, as does its part of each file and
 each further 10,000 lines; an orderly end is `audit_closed`. Opening lines are authenticated under a key derived from
 `SEKISHO_SECRET`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
+from sekisho.audit.chain import CLOSED, OPENED
 from sekisho.audit.checkpoints import EVERY_US, checkpoint_line
 from sekisho.record.flood import SORTS_MAX
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from sekisho.record import Event
 
 log = logging.getLogger("sekisho.events")
-
-OPENED: Final = "audit_opened"
-CLOSED: Final = "audit_closed"
 
 UNWRITABLE = (
     "SEKISHO_AUDIT: lines of the audit are lost, because they cannot be written (%s): name a file that the service may "
@@ -118,10 +116,10 @@ class AuditTrail:
         return self._form.mark(OPENED, self._clock_us(), fields)
 
     def _line(self, event: Event) -> tuple[str, str]:
-        return self._form.line(event, self._disclosure.of(event), self._total(event))
-
-    def _total(self, event: Event) -> int:
         sort: Hashable = event.sort
+        return self._form.line(event, self._disclosure.of(event), self._total(event, sort), sort)
+
+    def _total(self, event: Event, sort: Hashable) -> int:
         if sort not in self._totals and len(self._totals) >= SORTS_MAX:
             sort = event.kind
         total = self._totals[sort] = self._totals.get(sort, 0) + event.times

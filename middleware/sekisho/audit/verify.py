@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from sekisho.audit.chain import REOPEN_LINES, derived_key, link_of, next_key, opening_key, place
-from sekisho.audit.trail import CLOSED, OPENED
+from sekisho.audit.chain import CLOSED, OPENED, REOPEN_LINES, derived_key, link_of, next_key, opening_key, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -19,7 +19,7 @@ Note: TypeAlias = tuple[
 ]
 """The fields of a `Draft`, in its order. A plain tuple, which costs a request a tenth of a named one."""
 
-_NAMES: Final = {action: action.name.lower() for action in Action}
+_NAMES: Final = {action._value_: action.name.lower() for action in Action}
 
 
 class Draft(NamedTuple):
@@ -54,10 +54,11 @@ class Draft(NamedTuple):
     @property
     def sort(self) -> tuple[object, ...]:
         """All fields but time and subject, hashed cheaply: drafts that agree in these may be summed."""
-        judged = self.judged
+        # Members of enumerations are hashed by a function of Python's.
+        judged, of = self.judged, self.of._value_ if self.of is not None else ""
         if not isinstance(judged, str):
-            return (self.kind, self.door, judged.asked, reasons_of(judged), self.of, self.basis)
-        return (self.kind, self.door, judged, self.of, self.basis)
+            return (self.kind, self.door, judged.asked._value_, reasons_of(judged), of)
+        return (self.kind, self.door, judged, of, self.basis._value_ if self.basis is not None else "")
 
     @property
     def client(self) -> bytes:
@@ -73,7 +74,7 @@ class Draft(NamedTuple):
             self.kind,
             self.at_us,
             self.door,
-            action=_NAMES[judged.asked] if not isinstance(judged, str) else "",
+            action=_NAMES[judged.asked._value_] if not isinstance(judged, str) else "",
             reasons=_reasons(judged),
             mode=word if is_decision else "",
             result="" if is_decision else word,

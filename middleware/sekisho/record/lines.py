@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.model import SekishoError
@@ -223,7 +224,14 @@ def _times(found: Mapping[str, Any]) -> int:
 
 
 def time_text(at_us: int) -> str:
-    return (_START + at_us * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as ISO 8601, UTC, with microseconds."""
+    second, microseconds = divmod(at_us, 1_000_000)
+    return f"{_second_text(second)}.{microseconds:06}Z"
+
+
+@lru_cache(maxsize=8)
+def _second_text(second: int) -> str:
+    return (_START + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _at_us(text: str) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt, Origin
     from sekisho.record.events import Handle, HandleKey
 
-_CLASSES: Final = {Device.STRANGER: "stranger", Device.SEEN: "seen", Device.PROVED: "proved"}
+_CLASSES: Final = {each._value_: each.name.lower() for each in Device}  # members would be hashed in Python
 _DIGEST_BYTES: Final = 16
 
 
@@ -49,11 +49,11 @@ class Subjects:
 
     def of_attempt(self, attempt: Attempt, device: Device) -> Subject:
         """The subject of an attempt that was read."""
-        return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device])
+        return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device._value_])
 
     def of_named(self, origin: Origin | None, account: str, canonical: str, device: Device) -> Subject:
         """The subject of an attempt by its parts; see `sekisho.record.draft`."""
-        return self._made(origin, account, canonical, _CLASSES[device])
+        return self._made(origin, account, canonical, _CLASSES[device._value_])
 
     def of_origin(self, origin: Origin) -> Subject:
         """The subject of a request whose account is not known, or was not read."""

@@ -50,9 +50,9 @@ class AuditFormat(Enum):
     """The dialect of the audit's lines."""
 
     SEKISHO = "sekisho"
-
-
-FORMATS_TEXT: Final = "`sekisho`"
+    OCSF = "ocsf"
+    ECS = "ecs"
+    OWASP = "owasp"
 
 
 def place(text: str, setting: str) -> AuditPlace:

@@ -457,7 +457,8 @@ AUDIT: Setting[audit.AuditPlace | None] = Setting(
 AUDIT_FORMAT = Setting(
     name="AUDIT_FORMAT",
     example="sekisho",
-    meaning="The dialect of the audit's lines: " + audit.FORMATS_TEXT + ".",
+    meaning="The dialect of the audit's lines: `sekisho` (that of events), `ocsf` (OCSF 1.3.0), `ecs` (Elastic Common "
+    "Schema) or `owasp` (OWASP's logging vocabulary).",
     parse=parse.choice(audit.AuditFormat),
     default="sekisho",
 )

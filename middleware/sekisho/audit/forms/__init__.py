@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sekisho.audit.forms.ecs import EcsForm
+from sekisho.audit.forms.ocsf import OcsfForm
+from sekisho.audit.forms.owasp import OwaspForm
 from sekisho.audit.forms.sekisho import SekishoForm
 from sekisho.settings.audit import AuditFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from sekisho.audit.disclosure import Told
     from sekisho.record import Event
@@ -17,8 +20,15 @@ if TYPE_CHECKING:
 class Form(Protocol):
     """A dialect. Both methods return a line in two parts, between which its link belongs; see `Chain.add`."""
 
-    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
-        """An event's line. `total`: how many such events the chain has told of; 0: it is not said."""
+    def line(self, event: Event, told: Told, total: int, sort: Hashable) -> tuple[str, str]:
+        """An event's line.
+
+        Args:
+            event: the event.
+            told: what is told of its subject.
+            total: how many such events the chain has told of; 0: it is not said.
+            sort: the event's, which is costly to make.
+        """
         ...
 
     def mark(self, kind: str, at_us: int, fields: Mapping[str, str | int]) -> tuple[str, str]:
@@ -28,4 +38,7 @@ class Form(Protocol):
 
 FORMS: Final[dict[AuditFormat, Callable[[], Form]]] = {
     AuditFormat.SEKISHO: SekishoForm,
+    AuditFormat.OCSF: OcsfForm,
+    AuditFormat.ECS: EcsForm,
+    AuditFormat.OWASP: OwaspForm,
 }
