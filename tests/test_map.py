@@ -89,7 +89,7 @@ def test_what_is_planned_does_not_exist() -> None:
     """A room that exists is no longer marked as planned."""
     planned = [cells[0].split("`")[1] for cells in rows(section("Rooms")) if cells[0].endswith(PLANNED)]
 
-    assert planned == ["detect/", "console/"]
+    assert planned == ["console/"]
     assert [room for room in planned if (PACKAGE / room).exists()] == []
 
 

@@ -32,6 +32,7 @@ from sekisho.model import (
     LimitSet,
     Outcome,
     Policy,
+    Posture,
     Signals,
     Unreadable,
     Verdict,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.lookup import BreachLookup
+    from sekisho.detect import PostureWatch
     from sekisho.devices.token import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses, DailyLimits
@@ -125,6 +127,8 @@ class Guard:
         times: takes how long each decision took; None for no record.
         daily: counts sign-ups and links in a day; None where no door needs it.
         day_limits: how many.
+        watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
+        asks_from: the lowest posture in which they are.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -148,6 +152,8 @@ class Guard:
         times: Stopwatch | None = None,
         daily: DailyLimits | None = None,
         day_limits: DayLimits | None = None,
+        watch: PostureWatch | None = None,
+        asks_from: Posture = Posture.CALM,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -157,6 +163,10 @@ class Guard:
         self._policies = {True: policy, False: policy.without_factors()}
         self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
+        self._asking = policy.by_posture(asks_strangers=True)
+        self._sparing = policy.by_posture(asks_strangers=False)
+        self._watch = watch
+        self._asks_from = asks_from
         self._shed = shed
         self._room = room
         self._trust = trust
@@ -231,7 +241,7 @@ class Guard:
             bucket=bucket,
         )
         exposure = self._exposure(attempt)
-        policy = self._policy(attempt)
+        policy = self._policy(attempt, digests, family)
         tagged = 0
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
@@ -463,7 +473,10 @@ class Guard:
             fresh=self._trust.rule(attempt.door, basis).mark + self._chance(8)[MARK_BYTES:],
         )
 
-    def _policy(self, attempt: Attempt) -> Policy:
+    def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
+        if self._watch is not None and attempt.account and is_log_in(attempt):
+            asks = self._watch.of(attempt.door.name, digests, family) >= self._asks_from
+            return self._asking if asks else self._sparing
         policies = self._for_codes if _tries_code(attempt) else self._policies
         if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
             policies = self._for_links
@@ -563,6 +576,11 @@ def _counters(charge: Charge) -> tuple[bytes, ...]:
 
 def _tries_password(attempt: Attempt) -> bool:
     return attempt.door.secret_is_password and bool(attempt.secret)
+
+
+def is_log_in(attempt: Attempt) -> bool:
+    """Whether the attempt tries a password where a session is the only effect of a right one."""
+    return attempt.door.kind is DoorKind.LOGIN and attempt.door.reads_body and _tries_password(attempt)
 
 
 def _tries_code(attempt: Attempt) -> bool:

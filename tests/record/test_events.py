@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Outcome
+from sekisho.judge.posture import PostureChange
+from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Outcome, Posture
 from sekisho.record import Counts, Event, Events, Exact, HandleKey, Kind, Subject, Subjects
 from sekisho.record.lines import encode
 from sekisho.record.subjects import network_text
@@ -227,6 +228,7 @@ def told(events: Events) -> None:
     events.counts_anew()
     subject = Subject("203.0.113.0/24", "ac", "ad", "de")
     events.commanded("mode", "jane (uid 1000)", "a trial", "monitor", subject)
+    events.posture_changed(PostureChange("POST /login", "site", Posture.ATTACK))
     events.mode_changed(Mode.MONITOR)
 
 
@@ -257,6 +259,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("POST /login", "change_password", ""): 1,
         ("POST /login", "success_rule", "wrong"): 1,
         ("POST /login", "unjudged", "large"): 1,
+        ("POST /login", "posture", "site,attack"): 1,
         ("POST /payout", "cap_reached", "refuse"): 1,
         ("", "odd", "a sentence for the operator"): 1,
         ("", "store", "lost"): 1,

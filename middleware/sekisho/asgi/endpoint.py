@@ -54,7 +54,17 @@ from sekisho.model import (
 )
 from sekisho.model.mail_domain import is_of_domains
 from sekisho.model.value import Value
-from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials, read_operation
+from sekisho.pipeline import is_log_in
+from sekisho.read import (
+    BEFORE_THE_SECRET,
+    declared_too_large,
+    decoded,
+    exposed,
+    is_basic,
+    is_rewritten,
+    read_credentials,
+    read_operation,
+)
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
 
 if TYPE_CHECKING:
@@ -66,6 +76,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Caps, OnFile, Routes, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
+    from sekisho.detect import PostureWatch
     from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Answers, Events, RefusalLog
@@ -171,6 +182,7 @@ class Endpoint(Keeper):
         routes: the pages below the mount; None where `step_up` is.
         caps: sums amounts at protected routes; None where no route has a cap.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
+        watch: is told strangers' outcomes; None where the posture changes nothing.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -195,10 +207,13 @@ class Endpoint(Keeper):
         routes: Routes | None = None,
         caps: Caps | None = None,
         on_file: OnFile | None = None,
+        watch: PostureWatch | None = None,
     ) -> None:
         self._app = app
         self._caps = caps
         self._on_file = on_file
+        self._watch = watch
+        self._spares: Final = watch is not None and step_up is not None and step_up.proves
         self._admission = admission
         self._queue = queue
         self._asker = asker
@@ -408,7 +423,8 @@ class Endpoint(Keeper):
         return exposed(context.by_name.get(self._reading.exposed_header, b"")) if context.origin.vouched else UNKNOWN
 
     async def _try(self, context: RequestContext, attempt: Attempt) -> None:
-        family = browser_family(context.by_name.get(b"user-agent", b"")) if attempt.token else 0
+        needs_family = attempt.token or self._watch is not None
+        family = browser_family(context.by_name.get(b"user-agent", b"")) if needs_family else 0
         step_up = self._step_up
         worked = proved = False
         question = linking = b""
@@ -442,9 +458,26 @@ class Endpoint(Keeper):
         is_special = attempt.new_secret or attempt.door.on_file or self._reading.disposable
         if is_special and await self._answers_itself(context, assessment):
             return None
-        if assessment.device is _STRANGER and not self._admission.take(context.body_reader, context.digests):
-            return await self._wait_for_place(context, assessment, worked=worked)
-        return await self._pass_on(context, assessment)
+        on: Awaitable[None]
+        if self._spares and self._is_spared(assessment):
+            on = self._spare(context, assessment, worked=worked)
+        elif assessment.device is _STRANGER and not self._admission.take(context.body_reader, context.digests):
+            on = self._wait_for_place(context, assessment, worked=worked)
+        else:
+            on = self._pass_on(context, assessment)
+        return await on
+
+    def _is_spared(self, assessment: Assessment) -> bool:
+        """Whether the account may still have enrolled a factor that this device has not shown."""
+        attempt, known = assessment.attempt, assessment.device is Device.PROVED
+        return self.mode is Mode.ENFORCE and not known and bool(attempt.account) and is_log_in(attempt)
+
+    async def _spare(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
+        step_up = self._step_up
+        assert step_up is not None  # noqa: S101 - it spares nobody
+        if step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
+            return await step_up.work(context, assessment)
+        return await step_up.spare(context, assessment, self)
 
     async def _asking(
         self, asker: AskerCookie, context: RequestContext, attempt: Attempt
@@ -714,6 +747,15 @@ class Endpoint(Keeper):
         from_another = context.by_name.get(b"sec-fetch-site") == b"cross-site"
         return from_another and bool(self._renderer.cors(context.scope["headers"]))
 
+    def _tell_watch(
+        self, watch: PostureWatch, context: RequestContext, assessment: Assessment, outcome: Outcome, status: int
+    ) -> None:
+        attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
+        if attempt.account and is_log_in(attempt) and (succeeded or _shows_secret_checked(status)):
+            family = browser_family(context.by_name.get(b"user-agent", b""))
+            account = assessment.charge.account
+            watch.settled(attempt.door.name, context.digests, family, account, succeeded=succeeded)
+
     def ended(
         self,
         context: RequestContext,
@@ -723,6 +765,7 @@ class Endpoint(Keeper):
         *,
         renewed: bool,
         account: str,
+        status: int,
     ) -> None:
         """Settle the attempt, and tell the service when a leaked password is still in use."""
         door = assessment.attempt.door
@@ -731,12 +774,19 @@ class Endpoint(Keeper):
             self._admission.free(context.body_reader)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
+        if self._watch is not None and assessment.device is _STRANGER:
+            self._tell_watch(self._watch, context, assessment, outcome, status)
         if self._step_up is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
             device = assessment.token.device if assessment.token is not None else b""
             self._step_up.secret_changed(context.scope, assessment.attempt, outcome, account, device)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)
+
+
+def _shows_secret_checked(status: int) -> bool:
+    """Whether an answer that shows no success means a wrong secret: an application that fails is no attack."""
+    return 0 < status < 500 and status not in BEFORE_THE_SECRET
 
 
 # Compared, not looked up: the hash of an enumeration's member runs as Python code.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.model import Attempt, Door, Outcome, ProtectedRoute
     from sekisho.pipeline import Assessment
@@ -85,6 +86,15 @@ class StepUp(Protocol):
 
     def step_up(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
         """Answer by asking for a second proof."""
+        ...
+
+    @property
+    def proves(self) -> bool:
+        """Whether the site has factors."""
+        ...
+
+    def spare(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> Awaitable[None]:
+        """Answer as the application does; ask for a second proof if the secret is right and a factor is enrolled."""
         ...
 
     def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:

@@ -135,9 +135,10 @@ class Keeper(ABC):
         *,
         renewed: bool,
         account: str,
+        status: int,
     ) -> None:
-        """Receives the outcome and its basis, whether a device token was sent, and the account: exactly once, before
-        the last message leaves.
+        """Receives the outcome and its basis, whether a device token was sent, the account, and the answer's status (0
+        for none): exactly once, before the last message leaves.
         """
 
 
@@ -259,7 +260,13 @@ class ResponseObserver:
             account = report.account or self._assessment.attempt.account
             outcome = report.outcome or self._outcome
             self._keeper.ended(
-                self._visit, self._assessment, outcome, report.basis, renewed=self._renewed, account=account
+                self._visit,
+                self._assessment,
+                outcome,
+                report.basis,
+                renewed=self._renewed,
+                account=account,
+                status=self._status,
             )
 
 

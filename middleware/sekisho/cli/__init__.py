@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "check": Command("try the doors of an application with invented log-ins: are its rules of success good?"),
     "doctor": Command("examine a deployment (secret, store, proxies, files): each mistake, and the line to write"),
     "mode": Command("show the mode, or switch all workers: enforce, monitor, off"),
+    "posture": Command("show whether strangers' log-ins look like an attack, or force a posture for a time"),
     "deny": Command("networks that are refused: list, add, remove"),
     "allow": Command("networks without address limits, for a time: list, add, remove"),
     "look": Command("an account, an address or a device: its counters, and why it is refused"),

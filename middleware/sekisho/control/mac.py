@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from hmac import compare_digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sekisho.crypto.signers import as_signers
+from sekisho.crypto.record_mac import RecordMac
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.crypto.signers import Signer
 
-_MAC_BYTES: Final = 32
-_HEAD: Final = 2 * _MAC_BYTES + 1
 
-
-class ControlMac:
-    """Signs with the newest secret that signs, and verifies with all.
-
-    Args:
-        secrets: the service's, newest first.
-        namespace: the service's. Two services that share secret and store do not take each other's records.
-    """
+class ControlMac(RecordMac):
+    """See `RecordMac`."""
 
     def __init__(self, secrets: Sequence[bytes | Signer], namespace: str) -> None:
-        signers = as_signers(secrets)
-        self._keys = [_key(signer.secret) for signer in signers]
-        self._signing = next((_key(signer.secret) for signer in signers if signer.signs), self._keys[0])
-        # No namespace contains a zero byte, so no two pairs of namespace and payload feed the same bytes.
-        self._scope = namespace.encode() + b"\0"
-
-    def sign(self, payload: bytes) -> bytes:
-        """The payload behind its MAC, on one line if the payload is."""
-        return self._mac(self._signing, payload).hex().encode() + b" " + payload
-
-    def verified(self, signed: bytes) -> bytes | None:
-        """The payload; None if it is not by this service."""
-        shown, payload = signed[:_HEAD], signed[_HEAD:]
-        # All keys are tried, so that the time does not tell which one matched.
-        matches = [compare_digest(self._mac(key, payload).hex().encode() + b" ", shown) for key in self._keys]
-        return payload if any(matches) else None
-
-    def _mac(self, key: bytes, payload: bytes) -> bytes:
-        return blake2b(self._scope + payload, key=key, digest_size=_MAC_BYTES, person=b"control record").digest()
-
-
-def _key(secret: bytes) -> bytes:
-    return blake2b(secret, digest_size=64, person=b"sekisho.control").digest()
+        super().__init__(secrets, namespace, key_of=b"sekisho.control", person=b"control record")

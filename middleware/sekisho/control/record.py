@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.control.acts import ACTS_MAX, Act, act_of
-from sekisho.model import Mode, SekishoError, SettingsError
+from sekisho.model import Mode, Posture, SekishoError, SettingsError
 from sekisho.settings.networks import allowed, networks
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class ControlRecord:
     """Attributes:
     number: rises with each change; a record with a lower number is a replay.
     mode: None: as the settings say.
-    posture: a word for later releases; empty for none. This release does not act on it.
+    posture: that an operator forces, as `posture_text` writes it; empty: as it is estimated. Any other text is of a
+        later release, and forces nothing.
     allow, deny: networks in addition to those of the settings.
     acts: what operators did lately, in its order. The oldest go where there is no room.
     others: keys of later releases, kept as they are.
@@ -73,6 +75,18 @@ class ControlRecord:
     def denied(self, now_s: float) -> list[tuple[Entry, Network]]:
         """The entries of the deny list whose time has not ended, each with its network."""
         return _in_force(self.deny, self.denying, now_s)
+
+    def forced(self, now_s: float) -> Posture | None:
+        """The posture that is forced at this Unix time; None where it is estimated."""
+        found = _POSTURE.fullmatch(self.posture)
+        # Every forced posture ends: a forgotten command must not leave the service without its eyes.
+        return Posture[found[1].upper()] if found and now_s < int(found[2]) else None
+
+    @property
+    def forced_until_s(self) -> int:
+        """The Unix time at which the forced posture ends; 0 where none is forced."""
+        found = _POSTURE.fullmatch(self.posture)
+        return int(found[2]) if found else 0
 
     def encode(self) -> bytes:
         """The record as JSON. Raises `ControlError` for a record that readers would refuse."""
@@ -99,6 +113,12 @@ class ControlRecord:
 
 
 EMPTY: Final = ControlRecord()
+_POSTURE: Final = re.compile(r"(calm|elevated|attack) ([0-9]{1,12})")
+
+
+def posture_text(posture: Posture, until_s: int) -> str:
+    """A posture that is forced until this Unix time, as the record has it."""
+    return f"{posture.word} {until_s}"
 
 
 def _in_force(entries: tuple[Entry, ...], networks: tuple[Network, ...], now_s: float) -> list[tuple[Entry, Network]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sekisho.control.acts import Act
     from sekisho.control.mac import ControlMac
     from sekisho.control.record import ControlRecord
-    from sekisho.model import Mode
+    from sekisho.model import Mode, Posture
     from sekisho.settings.values import Network
 
 log = logging.getLogger("sekisho")
@@ -39,14 +39,16 @@ class Applied(NamedTuple):
     Attributes:
         mode: None: as the settings say.
         allow, deny: the networks whose time has not ended.
+        posture: None: as it is estimated.
     """
 
     mode: Mode | None = None
     allow: tuple[Network, ...] = ()
     deny: tuple[Network, ...] = ()
+    posture: Posture | None = None
 
     def __repr__(self) -> str:
-        return f"Applied(mode={self.mode})"
+        return f"Applied(mode={self.mode}, posture={self.posture})"
 
 
 class ControlState:
@@ -121,6 +123,7 @@ class ControlState:
             record.mode,
             tuple(network for _, network in record.allowed(now_s)),
             tuple(network for _, network in record.denied(now_s)),
+            record.forced(now_s),
         )
         if applied != self.applied:
             self.applied = applied

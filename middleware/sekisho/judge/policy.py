@@ -61,15 +61,20 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         return
     if verdict.failures > policy.account_failures_max:
         add(Finding(Action.STEP_UP, "account_failures"))
-    # The right password may come from a leaked list; only a factor proves the account owner. A seen device succeeded
-    # with a password only, perhaps before the site had a factor to ask for.
-    if policy.factors:
+    if policy.factors and _must_prove(seen, policy):
         add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
         return
     _find_over_limits(verdict, policy, add)
     _find_strange(seen, add)
     _find_spread(verdict.spread, policy, add)
+
+
+def _must_prove(seen: Signals, policy: Policy) -> bool:
+    """Whether the device alone is a reason to ask for a factor."""
+    # The right password may come from a leaked list; only a factor proves the account owner. A seen device succeeded
+    # with a password only, perhaps before the site had a factor to ask for.
+    return policy.asks_seen if seen.device is Device.SEEN else policy.asks_strangers
 
 
 def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:

@@ -63,6 +63,9 @@ PARTS: Final = Family(
 )
 EMPTIED: Final = Family("store_emptied", "The store lost all its data.", ())
 MODES: Final = Family("mode_changes", "Changes of the mode by an operator, counted by each worker.", ("mode",))
+POSTURES: Final = Family(
+    "posture_changes", "Changes of the posture, counted by each worker.", ("door", "segment", "posture")
+)
 COMMANDS: Final = Family("commands", "Commands of operators, counted by each worker.", ("command",))
 MISCONFIGURED: Final = Family("misconfigured", "Signs of a mistake in the set-up. The log names them.", ())
 EVENTS_LOST: Final = Family("events_lost", "Events that were not recorded.", ("reason",))
@@ -70,7 +73,7 @@ OTHER: Final = Family("other_events", "Events that have no family of their own."
 
 ALL_FAMILIES: Final = (
     ATTEMPTS, FINDINGS, UNREADABLE, CROWDED, OUTCOMES, SUCCESSES, UNJUDGED, RULES, ASKED, PROOFS, ABANDONED, CODES,
-    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, COMMANDS, MISCONFIGURED,
+    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, POSTURES, COMMANDS, MISCONFIGURED,
     EVENTS_LOST, OTHER,
 )  # fmt: skip
 
@@ -81,6 +84,7 @@ GAUGES: Final = {
     "corpus_age_seconds": "Age of the file of leaked passwords.",
     "strangers": "Attempts by unknown devices that are in the application.",
     "strangers_max": "Attempts by unknown devices that may be there.",
+    "posture": "Posture by `door`: 0 calm, 1 elevated, 2 attack; without a door: that an operator forces.",
 }
 HISTOGRAM: Final = ("sekisho_decision_seconds", "Time from an attempt that was read to its decision.")
 
@@ -97,6 +101,7 @@ class Gauges(NamedTuple):
         corpus_age_s: the age of the file of leaked passwords, in seconds.
         strangers: attempts by unknown devices in this worker's application.
         strangers_max: how many may be there.
+        postures: by door; of the door ``""``, where an operator forces one.
     """
 
     version: str
@@ -106,6 +111,7 @@ class Gauges(NamedTuple):
     corpus_age_s: float | None = None
     strangers: int | None = None
     strangers_max: int | None = None
+    postures: Mapping[str, int] | None = None
 
 
 def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
@@ -141,6 +147,8 @@ def _counted(place: str, what: str, why: str, count: int) -> list[tuple[_Counted
         return [((PROOFS, (place, what.removeprefix(_PROVED), why, "right")), count)]
     if what == "decision":
         return []
+    if what == "posture":
+        return [((POSTURES, (place, *why.split(",", 1))), count)]
     return [(_single(place, what, why), count)]
 
 
@@ -213,3 +221,8 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     for name, number in numbers.items():
         if number is not None:
             yield GaugeMetricFamily(f"sekisho_{name}", GAUGES[name], value=float(number))
+    if gauges.postures is not None:
+        found = GaugeMetricFamily("sekisho_posture", GAUGES["posture"], labels=("door",))
+        for door, posture in sorted(gauges.postures.items()):
+            found.add_metric((door,), posture)
+        yield found

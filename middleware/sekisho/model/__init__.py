@@ -12,6 +12,7 @@ from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, 
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.factor_class import CLASS_OF, FactorClass
 from sekisho.model.limit import DayLimits, Limit, Limits, LimitSet
+from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
@@ -50,15 +51,18 @@ __all__ = [
     "PasswordsBusy",
     "Path",
     "Policy",
+    "Posture",
     "ProtectedRoute",
     "SekishoError",
     "SettingsError",
     "Signals",
     "Spread",
     "StoreUnavailable",
+    "StrangerOutcome",
     "SuccessBy",
     "SuccessRule",
     "Tagged",
+    "Told",
     "Unreadable",
     "Verdict",
     "prevalence",

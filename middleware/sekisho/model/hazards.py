@@ -180,6 +180,14 @@ UNWRITABLE_AUDIT: Final = Hazard(
     "SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl",
 )
 
+ALARM_ALONE: Final = Hazard(
+    "SEK025",
+    Severity.WARNING,
+    "an alarm changes nothing",
+    "Strangers are asked for nothing in an attack: each right password opens its account.",
+    "SEKISHO_FACTORS=webauthn,totp,email",
+)
+
 HOLED_STORE: Final = Hazard(
     "SEK030",
     Severity.DANGER,
@@ -256,6 +264,14 @@ FORGED_CONTROL: Final = Hazard(
     Severity.DANGER,
     "a control record is not by this service, or is an old one",
     "The record is ignored, but its writer can reach the store, and may delete counts there.",
+    "redis-cli ACL LIST",
+)
+
+FORGED_POSTURE: Final = Hazard(
+    "SEK041",
+    Severity.DANGER,
+    "the posture in the store is not by this service",
+    "It is estimated anew, so an attack is recognised later; and its writer may delete counts as well.",
     "redis-cli ACL LIST",
 )
 
@@ -446,6 +462,8 @@ HAZARDS: Final = (
     SEVERAL_WORKERS_ALONE,
     WRONG_WORKER_COUNT,
     UNWRITABLE_EVENTS,
+    UNWRITABLE_AUDIT,
+    ALARM_ALONE,
     HOLED_STORE,
     OUTDATED_STORE,
     EVICTING_STORE,
@@ -457,6 +475,7 @@ HAZARDS: Final = (
     SLOW_STORE,
     UNWRITABLE_STORE,
     FORGED_CONTROL,
+    FORGED_POSTURE,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,

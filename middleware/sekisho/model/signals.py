@@ -67,6 +67,7 @@ class Policy:
         refuse_without_factor: without a factor, a step-up becomes a refusal, not a challenge.
         account_is_hard: an account over its limit refuses strangers, regardless of work or factors.
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
+        asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
     """
 
     account_failures_max: int = 100
@@ -81,10 +82,16 @@ class Policy:
     refuse_without_factor: bool = False
     account_is_hard: bool = False
     secret_is_hard: bool = False
+    asks_strangers: bool = True
+    asks_seen: bool = True
 
     def for_small_secrets(self) -> Policy:
         """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
         return replace(self, account_is_hard=True)
+
+    def by_posture(self, *, asks_strangers: bool) -> Policy:
+        """The same at a log-in where the posture decides whether strangers are asked. Seen devices are not."""
+        return replace(self, asks_strangers=asks_strangers, asks_seen=False)
 
     def for_links(self) -> Policy:
         """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.

@@ -33,7 +33,7 @@ TARGET_CHARS_MAX: Final = 512  # of a `Location` and the request's path, in the 
 
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
-_BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
+BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
 
 
 def from_start(
@@ -143,7 +143,7 @@ def _by_rule(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[st
 def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
     if status in rule.refusals:
         return Outcome.FAILED
-    return Outcome.SUCCEEDED if 200 <= status < 500 and status not in _BEFORE_THE_SECRET else Outcome.UNKNOWN
+    return Outcome.SUCCEEDED if 200 <= status < 500 and status not in BEFORE_THE_SECRET else Outcome.UNKNOWN
 
 
 def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any]) -> Outcome:

@@ -39,6 +39,7 @@ class Kind:
     STORE_EMPTIED: Final = "store_emptied"
     MODE_CHANGED: Final = "mode_changed"
     COMMANDED: Final = "commanded"
+    POSTURE_CHANGED: Final = "posture_changed"
 
 
 class Exact(Value):

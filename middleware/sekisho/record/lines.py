@@ -61,7 +61,8 @@ FIELDS: Final[dict[str, Field]] = {
     "factor": Field("string", "`webauthn`, `totp`, `email`, `webhook` or `recovery`."),
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
     "command": Field(
-        "string", "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow` or `unblock`; see docs/commands.md."
+        "string",
+        "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock` or `posture`; see docs/commands.md.",
     ),
     "by": Field("string", "The operator: login name and uid on the machine where the command ran."),
     "text": Field(
@@ -132,6 +133,11 @@ FORMS: Final[dict[str, Form]] = {
     Kind.COMMANDED: Form(
         "An operator used a command. Each worker writes it when it obeys.",
         ("command", "by", "text", "mode", "network", "account", "address", "device"),
+    ),
+    Kind.POSTURE_CHANGED: Form(
+        "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `browser`, "
+        "`forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",
+        ("door", "reasons", "result"),
     ),
 }
 

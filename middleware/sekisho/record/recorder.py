@@ -21,6 +21,7 @@ from sekisho.record.hook import Hook
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sekisho.judge.posture import PostureChange
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
     from sekisho.record.draft import Note
     from sekisho.record.hook import AccountHook
@@ -325,6 +326,17 @@ class Events:
         self._counts.add("", "mode", _word(mode))
         if Kind.MODE_CHANGED in self._wanted:
             self.emit(Event(Kind.MODE_CHANGED, self._clock_us(), mode=_word(mode)))
+
+    def posture_changed(self, change: PostureChange) -> None:
+        """The posture of a door, or of a network or browser family there, has changed, or an operator forces one."""
+        word = change.posture.word
+        self._counts.add(change.door, "posture", f"{change.segment},{word}")
+        if Kind.POSTURE_CHANGED in self._wanted:
+            reasons = (change.segment,)
+            self.emit(Event(Kind.POSTURE_CHANGED, self._clock_us(), change.door, reasons=reasons, result=word))
+        # A network is one of many: only what concerns all strangers is said aloud.
+        level = logging.INFO if change.segment in {"network", "browser"} else logging.WARNING
+        log.log(level, "posture of %s (%s) is now %s", change.door or "all doors", change.segment, word)
 
     def commanded(self, command: str, by: str, why: str, mode: str = "", subject: Subject = NOBODY) -> None:
         """This worker has obeyed an operator's command."""

@@ -10,7 +10,7 @@ from sekisho.settings.document import markdown
 from sekisho.settings.doors import door_text, parse_doors
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
-from sekisho.settings.values import NoFactor, Settings, StoreFailure
+from sekisho.settings.values import NoFactor, Settings, StepUpFrom, StoreFailure
 
 __all__ = [
     "TABLE",
@@ -18,6 +18,7 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsErrors",
+    "StepUpFrom",
     "StoreFailure",
     "door_text",
     "load",

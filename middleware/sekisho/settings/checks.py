@@ -13,7 +13,7 @@ from sekisho.model import DoorKind, Mode, hazards
 from sekisho.settings.doors import door_text
 from sekisho.settings.step_up import checks_of_step_up
 from sekisho.settings.store import MEMORY, is_unverified
-from sekisho.settings.values import NoFactor, StoreFailure
+from sekisho.settings.values import NoFactor, StepUpFrom, StoreFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,10 @@ def checks(settings: Settings, *, is_made_up: bool = False, processes: str = "")
     elif settings.knows_breaches:
         yield hazards.LEAKED_REFUSED.found(
             "SEKISHO_NO_FACTOR: strangers whose password has leaked get 403, and of honest people that is many"
+        )
+    if settings.step_up is not StepUpFrom.ALWAYS and not settings.factors:
+        yield hazards.ALARM_ALONE.found(
+            "SEKISHO_STEP_UP: there is no second factor to ask for, so a recognised attack is told, and not stopped"
         )
     if not settings.device_cookie.startswith("__Host-"):
         yield hazards.PLANTED_COOKIE.found(

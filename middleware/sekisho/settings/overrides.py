@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from sekisho.model import Mode  # noqa: TC001 - the same
 from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity  # noqa: TC001 - the same
-from sekisho.settings.values import Network, NoFactor, StoreFailure
+from sekisho.settings.values import Network, NoFactor, StepUpFrom, StoreFailure
 
 Texts = str | Sequence[str] | AbstractSet[str]
 """A list as one text, as in the environment, or as its items."""
@@ -70,6 +70,7 @@ class Overrides(TypedDict, total=False):
     body_seconds_max: str | float | None
     strangers_max: str | int | None
     no_factor: str | NoFactor | None
+    step_up: str | StepUpFrom | None
     corpus: str | Path | None
     corpus_days_max: str | int | None
     pairs: str | Path | None

@@ -14,7 +14,7 @@ from sekisho.settings.networks import allowed, networks, proxies
 from sekisho.settings.protect import parse_routes
 from sekisho.settings.rates import network_rates, rates
 from sekisho.settings.store import MEMORY, store
-from sekisho.settings.values import NoFactor, StoreFailure
+from sekisho.settings.values import NoFactor, StepUpFrom, StoreFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -316,6 +316,14 @@ NO_FACTOR = Setting(
     meaning="Replaces the request for a second factor at a site without factors: `challenge` or `refuse`.",
     parse=parse.choice(NoFactor),
     default="challenge",
+)
+STEP_UP = Setting(
+    name="STEP_UP",
+    example="attack",
+    meaning="When a stranger at a log-in is asked for a factor: `always`, or from the posture `elevated` or `attack` "
+    "on. An account that has enrolled a factor is always asked.",
+    parse=parse.choice(StepUpFrom),
+    default="always",
 )
 DEVICE_COOKIE = Setting(
     name="DEVICE_COOKIE",
@@ -724,6 +732,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         BODY_SECONDS_MAX,
         STRANGERS_MAX,
         NO_FACTOR,
+        STEP_UP,
         CORPUS,
         CORPUS_DAYS_MAX,
         PAIRS,

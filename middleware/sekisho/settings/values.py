@@ -35,6 +35,14 @@ class NoFactor(Enum):
     REFUSE = "refuse"
 
 
+class StepUpFrom(Enum):
+    """When strangers are asked for a factor. `ELEVATED` and `ATTACK`: from this posture on."""
+
+    ALWAYS = "always"
+    ELEVATED = "elevated"
+    ATTACK = "attack"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting, by the lower-case name of its variable unless stated otherwise.
@@ -99,6 +107,7 @@ class Settings:
     device_cookie: str
     device_days: int
     no_factor: NoFactor
+    step_up: StepUpFrom
     corpus: str | None
     corpus_days_max: int
     pairs: str | None

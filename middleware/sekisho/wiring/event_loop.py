@@ -21,6 +21,8 @@ from sekisho.check import Canary
 from sekisho.control import StoredControl, follow
 from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
+from sekisho.detect import PostureExchange, StoredPostures
+from sekisho.detect.exchange import PostureMac
 from sekisho.devices.asker import Askers
 from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses, DailyLimits
@@ -28,11 +30,11 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
 from sekisho.ledger.worker_sync import WorkerSync
-from sekisho.model import DoorKind, Mode, StoreUnavailable
+from sekisho.model import DoorKind, Mode, Posture, StoreUnavailable
 from sekisho.pipeline import Guard
 from sekisho.read import Networks
 from sekisho.record import RefusalLog
-from sekisho.settings import StoreFailure
+from sekisho.settings import StepUpFrom, StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
@@ -113,6 +115,10 @@ class LoopWing:
         self._guard = self._pipeline(ledger)
         self.set_lists(control.applied)
         self._follow_control()
+        self._postures = self._posture_exchange()
+        self._sharing: asyncio.Task[None] | None = None
+        if self._postures is not None:
+            self._sharing = loop.create_task(self._postures.run(), name="sekisho posture")
         self.metrics = self._with_metrics()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
@@ -141,6 +147,18 @@ class LoopWing:
         if following is not None:
             self._following = self.loop.create_task(following, name="sekisho control")
 
+    def _posture_exchange(self) -> PostureExchange | None:
+        process, settings = self._process, self._process.settings
+        if process.watch is None or process.postures is None:
+            return None
+        stored = (
+            StoredPostures(self._line, settings.namespace, [door.name for door in settings.doors])
+            if self._line is not None
+            else None
+        )
+        mac = PostureMac(settings.listed, settings.namespace)
+        return PostureExchange(process.watch, stored or process.postures, mac)
+
     def unblock(self, digests: tuple[bytes, ...]) -> None:
         """End the step-ups under way for unblocked accounts, and forget guesses at their codes. Any thread may call."""
         if not self.loop.is_closed():
@@ -168,7 +186,7 @@ class LoopWing:
         if self._step_up is not None:
             await self._step_up.aclose()
         adding = self.metrics.adding if self.metrics is not None else None
-        for task in (self._exchange, self._following, self._forgetting, adding):
+        for task in (self._exchange, self._following, self._sharing, self._forgetting, adding):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -246,6 +264,8 @@ class LoopWing:
             times=process.times,
             daily=self._day_counts(),
             day_limits=settings.day_limits,
+            watch=process.watch,
+            asks_from=Posture.ATTACK if settings.step_up is StepUpFrom.ATTACK else Posture.ELEVATED,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -270,6 +290,7 @@ class LoopWing:
             routes=step_up.routes if step_up else None,
             caps=step_up.caps if step_up else None,
             on_file=step_up.on_file if step_up else None,
+            watch=process.watch,
         )
 
     def _vault(self) -> Vault:
@@ -337,6 +358,7 @@ class LoopWing:
             process.leaks.corpus_age_s,
             len(self._admission.held),
             self._admission.places,
+            process.watch.sites() if process.watch is not None else None,
         )
 
     def _may_send(self) -> bool:
@@ -366,7 +388,7 @@ class LoopWing:
             process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
-            self._refusals, self._admission, self._patience,
+            self._refusals, self._admission, self._patience, process.watch,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
 

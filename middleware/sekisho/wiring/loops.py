@@ -112,6 +112,8 @@ class EventLoops:
     def _controlled(self, applied: Applied) -> None:
         """Apply the parts of the control record that are in force."""
         self._switch()
+        if self.process.watch is not None:
+            self.process.watch.force(applied.posture)
         for running in self._running.values():
             running.set_lists(applied)
 
@@ -152,5 +154,5 @@ class EventLoops:
 
 def subject_of(act: Act) -> Subject:
     """The subject of an operator's act, for its event. A network is cut to one that events name."""
-    network = counted_network(act.of) if act.word not in {"mode", "unblock"} else ""
+    network = counted_network(act.of) if act.word not in {"mode", "unblock", "posture"} else ""
     return Subject(network, act.account, act.address, act.device)

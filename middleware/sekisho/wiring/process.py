@@ -15,6 +15,7 @@ from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, missing_routes
+from sekisho.detect import MemoryPostures, PostureWatch
 from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
 from sekisho.ledger.caps import MemoryCaps
@@ -27,7 +28,7 @@ from sekisho.read import Addresses, Callers, Digests, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, Subjects, event_file
-from sekisho.settings import NoFactor
+from sekisho.settings import NoFactor, StepUpFrom
 from sekisho.settings.step_up import checks_without_session_account
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
@@ -126,6 +127,10 @@ class ProcessWing:
             factors=bool(settings.factors),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
+        # Where strangers are always asked, no posture is estimated: it would change nothing.
+        by_posture = settings.step_up is not StepUpFrom.ALWAYS
+        self.watch = PostureWatch(self.events.posture_changed, clocks.monotonic_s) if by_posture else None
+        self.postures = MemoryPostures(clocks.wall_s) if by_posture else None  # where there is no store
         self.leaks = LeakFiles(settings, self.events, clocks)
         self.shed = Shed(clocks.monotonic_us)
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.

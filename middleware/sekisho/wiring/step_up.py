@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
     from sekisho.challenge.captcha import Captcha
+    from sekisho.detect import PostureWatch
     from sekisho.ledger.caps import CapLedger
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
@@ -101,6 +102,7 @@ class Site(NamedTuple):
     refusals: RefusalLog
     admission: Admission
     patience: Patience
+    watch: PostureWatch | None
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -211,13 +213,13 @@ class StepUpWing:
         issuer = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
-            admission=site.admission,
+            admission=site.admission, watch=site.watch,
         )  # fmt: skip
         self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
         self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = notice_pages = None
         if proving is not None:
-            redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
+            redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
             not_me = NotMe(site.guard, site.reading, issuer.end_all, given.on_not_me)
             activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None

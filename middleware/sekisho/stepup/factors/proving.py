@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import CLASS_OF, Unreadable
+from sekisho.model import CLASS_OF, FactorClass, Unreadable
 from sekisho.read.account import canonical
 from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
 from sekisho.stepup.factors.account_lookup import AccountLookup
@@ -117,6 +117,11 @@ class Factors:
     async def owner(self, account: str) -> AccountOwner:
         """Return the owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
         return await self._lookup.find(account, now_s=int(self._clock_s()))
+
+    async def is_enrolled(self, account: str) -> bool:
+        """Whether an account's owner has enrolled a factor that holds, or refuses weak ones. Raises `OwnersError`."""
+        owner = await self.owner(account)
+        return self.requirements.own(owner, int(self._clock_s())) > FactorClass.SENT
 
     def trial(
         self, challenge: bytes, owner: AccountOwner, *, behind_right_secret: bool, scope: bytes = b""

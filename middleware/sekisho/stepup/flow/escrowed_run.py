@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
 BUSY = 503
+HELD_BYTES_MAX = 1 << 20
+"""The longest answer that a client waits for. A page that names a wrong password is mostly shorter."""
 PAUSES_S = (0.5, 1.0, 2.0)  # before a busy application is asked again; they count towards its thirty seconds
 
 
@@ -35,11 +37,13 @@ class RunResult(NamedTuple):
     kept: the application's answer, where it accepted the secret.
     outcome: as for an attempt that is answered directly.
     basis: of the outcome.
+    whole: the application's answer, right or wrong, where `holds` was set and it could be held.
     """
 
     kept: Kept
     outcome: Outcome
     basis: Basis
+    whole: Sealed | None = None
 
 
 class EscrowedRun:
@@ -55,6 +59,7 @@ class EscrowedRun:
         done: receives the result, exactly once.
         answers: receives the application's answers.
         admission: where a stranger's run holds a place until the application begins to answer.
+        holds: whether the client waits for the whole answer, which may then be longer.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -69,6 +74,7 @@ class EscrowedRun:
         done: Callable[[RunResult], Awaitable[None]],
         answers: Answers,
         admission: Admission,
+        holds: bool = False,
     ) -> None:
         self._app = app
         self._door = context.door
@@ -81,6 +87,7 @@ class EscrowedRun:
         self._done = done
         self._answers = answers
         self._admission = admission
+        self._holds = holds
         self._ended = False
         self._is_last = True
         self._begin()
@@ -90,6 +97,7 @@ class EscrowedRun:
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._unread = ""  # why the body was not kept
+        self._is_complete = False
 
     async def __call__(self) -> None:
         DEVICE_CLASS.set(self._report.device)  # in the run's own context, which ends with it
@@ -139,7 +147,7 @@ class EscrowedRun:
             await self._judge()
 
     def _take(self, chunk: bytes) -> None:
-        if len(self._body) + len(chunk) > ANSWER_BYTES_MAX:
+        if len(self._body) + len(chunk) > (HELD_BYTES_MAX if self._holds else ANSWER_BYTES_MAX):
             self._unread = "large"
             self._body.clear()
         elif not self._unread:
@@ -149,11 +157,12 @@ class EscrowedRun:
         """Judge the complete answer. What the application does after it does not matter, up to the deadline."""
         if self._status == BUSY and not self._is_last:
             return None
+        self._is_complete = True
         body, headers = bytes(self._body), self._headers
         outcome = self._with_fresh_session(self._outcome(headers, body), headers, body)
         if outcome is not Outcome.SUCCEEDED:
             return await self._end(Kept(None), outcome)
-        if self._unread or headers_bytes(headers) > HEADERS_BYTES_MAX:
+        if self._unread or len(body) > ANSWER_BYTES_MAX or headers_bytes(headers) > HEADERS_BYTES_MAX:
             self._answers.unjudged(self._door, "kept")
             return await self._end(Kept(None), outcome)
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
@@ -174,8 +183,8 @@ class EscrowedRun:
         self._answers.started(door, status, headers, scope, sent, learned)
         if learned is not None:
             return learned
-        if self._unread:
-            self._answers.unjudged(door, self._unread)
+        if self._unread or len(body) > ANSWER_BYTES_MAX:
+            self._answers.unjudged(door, self._unread or "large")
             return Outcome.UNKNOWN
         plain = unpacked(headers, body)
         self._answers.read(door, status, headers, plain)
@@ -185,7 +194,14 @@ class EscrowedRun:
         if not self._ended:
             self._ended = True
             refused = self._status == 403
-            self._answers.escrowed(
-                self._door, outcome, withheld(self._visit.scope, self._door, self._csrf) if refused else None
-            )
-            await self._done(RunResult(kept, outcome, self._report.basis))
+            # Most runs that a client waits for are wrong in an attack, which says nothing about the rule of success.
+            if refused or not self._holds:
+                self._answers.escrowed(
+                    self._door, outcome, withheld(self._visit.scope, self._door, self._csrf) if refused else None
+                )
+            await self._done(RunResult(kept, outcome, self._report.basis, self._whole()))
+
+    def _whole(self) -> Sealed | None:
+        if not self._holds or self._unread or not self._is_complete:
+            return None
+        return Sealed(self._status, tuple(self._headers), bytes(self._body))

@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
+from sekisho.answer import Answer, prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
 from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.challenge.challenges import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.crypto.seal import bind
-from sekisho.devices.token import browser_name
+from sekisho.devices.token import browser_family, browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
@@ -31,13 +31,15 @@ from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Message, Scope, Send
+    from sekisho.detect import PostureWatch
     from sekisho.model import Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
@@ -67,6 +69,9 @@ STOP_S = 2.0
 
 FULL_US = 5_000_000
 
+HELD_S = 45.0
+"""How long the answer to a spared log-in is waited for: longer than a run may wait for its turn and take."""
+
 
 class IssuedStepUp(NamedTuple):
     """Attributes:
@@ -83,6 +88,18 @@ class IssuedStepUp(NamedTuple):
 
     def __repr__(self) -> str:
         return "IssuedStepUp(...)"
+
+
+class HeldAnswer(NamedTuple):
+    """How a spared log-in ended.
+
+    Attributes:
+        answer: the application's; None where it could not be held.
+        asks: whether a proof is asked for instead.
+    """
+
+    answer: Sealed | None
+    asks: bool = False
 
 
 class Issuer:
@@ -102,8 +119,10 @@ class Issuer:
         csrf: CsrfCookies,
         test: Callable[[Suspicion], None],
         admission: Admission,
+        watch: PostureWatch | None = None,
     ) -> None:
         self._app = app
+        self._watch = watch
         self._admission = admission
         self._guard = guard
         self._accounts = reading.accounts
@@ -199,15 +218,25 @@ class Issuer:
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
-        attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(context)
-        escrowed = is_escrowed(attempt.door)
+        issued, text = await self._issued(context, assessment)
+        if issued.ticket.purpose is Purpose.LOGIN:
+            run = self._run_of(issued, partial(self._begun, issued.ticket), partial(self._done, issued, proving))
+            if not await self._placed(issued, proving, run):
+                return await self._unavailable(context)
+            self._tell_watch(context, assessment)
+        else:
+            self._guard.put_off(assessment)
+        return await self._ask(issued, text)
+
+    async def _issued(self, context: RequestContext, assessment: Assessment) -> tuple[IssuedStepUp, str]:
+        attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
         ticket, text = self._parts.escrow.issue(
             Ticket(
                 b"",
-                Purpose.LOGIN if escrowed else Purpose.DOOR,
+                Purpose.LOGIN if is_escrowed(attempt.door) else Purpose.DOOR,
                 attempt.door.name,
                 attempt.account,
                 self._account_digest(attempt.account),
@@ -218,25 +247,108 @@ class Issuer:
         if assessment.question:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 await self._parts.escrow.keep_question(ticket, browser_key.key, assessment.question)
-        issued = IssuedStepUp(context, assessment, ticket, browser_key)
-        if escrowed and not await self._run(issued, proving):
-            return await self._unavailable(context)
+        return IssuedStepUp(context, assessment, ticket, browser_key), text
+
+    async def _ask(self, issued: IssuedStepUp, text: str) -> None:
+        context, _, ticket, browser_key = issued
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
-        form = ""
-        if not escrowed:
-            self._guard.put_off(assessment)
-            form = self._sealed_form(context, browser_key)
+        form = "" if ticket.purpose is Purpose.LOGIN else self._sealed_form(context, browser_key)
         answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)
         return await send_answer(context.send, answer.adding(self._key_line(context, browser_key)))
 
-    async def _run(self, issued: IssuedStepUp, proving: Proving) -> bool:
-        """Queue the application's run. Waits for a place, not for the run."""
-        context, assessment, ticket, _ = issued
-        run = EscrowedRun(
-            self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
-            begun=partial(self._begun, ticket), done=partial(self._done, issued, proving),
-            answers=self._answers, admission=self._admission,
+    def _tell_watch(self, context: RequestContext, assessment: Assessment) -> None:
+        # Before the run has ended: what it will show must not enter.
+        if self._watch is not None and assessment.device is Device.STRANGER:
+            family = browser_family(context.by_name.get(b"user-agent", b""))
+            self._watch.sealed(context.door.name, context.digests, family, assessment.charge.account)
+
+    # Log-ins that the posture spares.
+
+    @property
+    def proves(self) -> bool:
+        """Whether the site has factors."""
+        return self._parts.proving is not None
+
+    async def spare(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
+        """Run a log-in that calls for no proof, and answer as the application does.
+
+        If the secret is right and its account has enrolled a factor, ask for it instead: what its owner has enrolled
+        holds in every posture. Only then do the answer and its time depend on the account. The run gets no identity but
+        the secret: otherwise a session of the client's would be logged in although its answer is withheld.
+        """
+        proving = self._parts.proving
+        if proving is None:
+            raise AssertionError  # without factors nothing is spared
+        answered: asyncio.Future[HeldAnswer] = asyncio.get_running_loop().create_future()
+        issued, text = await self._issued(context, assessment)
+        run = self._run_of(issued, _nothing, partial(self._spared, issued, proving, keeper, answered), holds=True)
+        if not await self._placed(issued, proving, run):
+            return await self._unavailable(context)
+        held = await _within(answered, HELD_S)
+        if held.asks:
+            return await self._ask(issued, text)
+        if held.answer is None:
+            return await self._unavailable(context)
+        return await send_answer(context.send, Answer(*held.answer))
+
+    async def _spared(
+        self,
+        issued: IssuedStepUp,
+        proving: Proving,
+        keeper: Keeper,
+        answered: asyncio.Future[HeldAnswer],
+        result: RunResult,
+    ) -> None:
+        """Settle the run in its own task: a client that leaves must not leave its attempt unsettled."""
+        if result.outcome is Outcome.SUCCEEDED and await self._is_enrolled(proving, issued.ticket):
+            self._tell_watch(issued.context, issued.assessment)
+            await self._done(issued, proving, result)
+            held = HeldAnswer(None, asks=True)
+        else:
+            held = HeldAnswer(self._settled(issued, keeper, result))
+        if not answered.done():
+            answered.set_result(held)
+
+    async def _is_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
+        try:
+            return await proving.factors.is_enrolled(ticket.account)
+        except SekishoError:
+            return True  # where it cannot be told, a proof is asked for
+
+    def _settled(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult) -> Sealed | None:
+        context, assessment = issued.context, issued.assessment
+        answer, renewed = result.whole, False
+        if answer is not None and result.outcome is Outcome.SUCCEEDED:
+            status, headers, body = answer
+            extra, renewed = keeper.success_headers(context, assessment, status, list(headers), body, result.basis)
+            answer = answer._replace(headers=(*headers, *extra))
+        keeper.ended(
+            context,
+            assessment,
+            result.outcome,
+            result.basis,
+            renewed=renewed,
+            account=assessment.attempt.account,
+            status=answer.status if answer is not None else 0,
+        )
+        return answer
+
+    def _run_of(
+        self,
+        issued: IssuedStepUp,
+        begun: Callable[[], Awaitable[None]],
+        done: Callable[[RunResult], Awaitable[None]],
+        *,
+        holds: bool = False,
+    ) -> EscrowedRun:
+        return EscrowedRun(
+            self._app, issued.context, issued.assessment, shared=self._lifespan_state(), csrf=self._csrf,
+            begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
         )  # fmt: skip
+
+    async def _placed(self, issued: IssuedStepUp, proving: Proving, run: EscrowedRun) -> bool:
+        """Queue the application's run. Waits for a place, not for the run."""
+        context, assessment = issued.context, issued.assessment
         queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
         self._guard.begin(assessment)
         placed = False
@@ -253,7 +365,7 @@ class Issuer:
 
     async def _done(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
         context, assessment, ticket, browser_key = issued
-        kept, outcome, basis = result
+        kept, outcome, basis, _ = result
         if kept.answer is not None and "{" in context.door.path:
             # The page that releases it knows the door's path with its placeholders only.
             kept = Kept(_sent_from(context.scope["path"], kept.answer))
@@ -540,6 +652,16 @@ def _sent_from(path: str, answer: Sealed) -> Sealed:
 def _sets_secret(attempt: Attempt) -> bool:
     """Whether the request set a secret. Any client can ask for a reset, which changes nothing yet."""
     return attempt.door.kind is DoorKind.CHANGE or bool(attempt.secret or attempt.new_secret)
+
+
+async def _nothing() -> None: ...
+
+
+async def _within(answered: asyncio.Future[HeldAnswer], seconds: float) -> HeldAnswer:
+    try:
+        return await asyncio.wait_for(answered, seconds)
+    except TimeoutError:
+        return HeldAnswer(None)
 
 
 def is_escrowed(door: Door) -> bool:

@@ -10,7 +10,8 @@ from sekisho.asgi.proof_headers import PROOF
 from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
 from sekisho.devices.token import browser_family, browser_name
-from sekisho.model import StoreUnavailable
+from sekisho.ledger.receipt import unpack_receipt
+from sekisho.model import Charged, StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.stepup.flow.resubmission import Resubmission, answering, as_from, replay
@@ -19,6 +20,7 @@ from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Cookie, Reading
+    from sekisho.detect import PostureWatch
     from sekisho.model import Door
     from sekisho.pipeline import Guard
     from sekisho.record import Events
@@ -56,7 +58,9 @@ class Redeemer:
         proving: Proving,
         events: Events,
         cookie: Cookie,
+        watch: PostureWatch | None = None,
     ) -> None:
+        self._watch = watch
         self._guard = guard
         self._reading = reading
         self._parts = parts
@@ -75,6 +79,7 @@ class Redeemer:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
+            self._tell_watch(call, ticket)
             answer = await self._release(redemption, proof)
             # Here, because only a right proof comes this far: nothing waits for a notice before.
             await self._proving.senders.kept(redemption.owner.account_id)
@@ -82,6 +87,12 @@ class Redeemer:
         if ticket.purpose is Purpose.DOOR:
             return await self._let_through(call, ticket)
         return self._refresh(call, ticket, proof)
+
+    def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
+        # A known device's run was not told either.
+        if self._watch is not None and unpack_receipt(ticket.receipt)[1].charged & Charged.LANE == 0:
+            family = browser_family(call.by_name.get(b"user-agent", b""))
+            self._watch.proved(ticket.place, call.caller.digests, family, ticket.account_digest)
 
     async def _release(self, redemption: Redemption, proof: Proof) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""

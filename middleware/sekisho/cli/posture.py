@@ -1,0 +1,144 @@
+"""Show the posture, or force one on all workers for a time.
+
+  sekisho posture                                                   of each door, and an operator's
+  sekisho posture set attack --for 2h --because "list for sale"     ask all strangers, until then
+  sekisho posture set calm --for 30m --because "false alarm"        ask none; for 24 hours at most
+  sekisho posture reset                                             as it is estimated, again
+
+The posture says whether strangers' failed log-ins look like an attack; SEKISHO_STEP_UP says from which one on strangers
+must show a factor. A forced posture is in force at all doors, and ends by itself. Every worker follows within a second,
+and records an event with your name and reason. With memory:// the command reaches the process at
+SEKISHO_CONTROL_SOCKET, and cannot show what that process estimates: its metrics do.
+
+Exit code: 0 if it is shown or forced, 1 if the service cannot be reached, 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sekisho.cli.operator import add_because, by_as_json, desk, moment, reason, said_by, seconds
+from sekisho.cli.usage import Misused
+from sekisho.control import Act
+from sekisho.control.acts import newest
+from sekisho.control.record import posture_text
+from sekisho.detect import StoredPostures
+from sekisho.detect.exchange import PostureMac
+from sekisho.judge.posture import PostureState
+from sekisho.model import Posture
+from sekisho.settings import StepUpFrom
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.cli.operator import Desk
+    from sekisho.control import ControlRecord
+    from sekisho.judge.posture import DoorPosture
+
+__all__ = ["arguments", "run"]
+
+DAYS_MAX = {Posture.CALM: 1, Posture.ELEVATED: 7, Posture.ATTACK: 7}
+"""A forced calm is a switched-off alarm: it ends within a day."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("act", nargs="?", choices=["set", "reset"], help="force a posture, or end that")
+    parser.add_argument("posture", nargs="?", choices=[one.word for one in Posture], help="the posture to force")
+    parser.add_argument("--for", dest="span", metavar="SPAN", help="how long: 90s, 10m, 2h, 7d (default: 1h)")
+    add_because(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if (args.act == "set") != (args.posture is not None):
+        raise Misused("a posture is forced with: set POSTURE")
+    if args.act is None and (args.because or args.span):
+        raise Misused("--because and --for need: set POSTURE")
+    if args.act == "reset" and args.span:
+        raise Misused("reset and --for contradict each other")
+    print(asyncio.run(_run(args, reason(args.because))))
+    return 0
+
+
+async def _run(args: argparse.Namespace, why: str) -> str:
+    forced = Posture[args.posture.upper()] if args.posture else None
+    span_s = seconds(args.span or "1h", "--for", DAYS_MAX[forced] * 86_400) if forced is not None else 0
+    async with desk() as service:
+        if args.act is None:
+            record = await service.record()
+        else:
+            text = posture_text(forced, int(time.time()) + span_s) if forced is not None else ""
+            act = Act(0, 0, "posture", of=args.posture or "", why=why)
+            record = await service.do(act, lambda record: replace(record, posture=text))
+        state = await _estimate(service)
+        if args.json:
+            return json.dumps(_as_json(service, record, state))
+        return "\n".join(_as_text(service, record, state, changed=args.act is not None))
+
+
+async def _estimate(service: Desk) -> PostureState:
+    """What the workers estimate; an empty state where they do not, or where it cannot be read."""
+    found = service.settings
+    if service.line is None:
+        return PostureState()
+    postures = StoredPostures(service.line, found.namespace, [door.name for door in found.doors])
+    return PostureMac(found.listed, found.namespace).opened(await postures.kept()) or PostureState()
+
+
+def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, changed: bool) -> list[str]:
+    step_up = service.settings.step_up
+    asks = "always" if step_up is StepUpFrom.ALWAYS else f"from {step_up.value} on"
+    lines = [f"strangers are asked for a factor {asks} (SEKISHO_STEP_UP)"]
+    if not service.settings.factors:
+        lines = ["there is no factor to ask for (SEKISHO_FACTORS): the posture changes nothing, and is only told"]
+    forced = record.forced(time.time())
+    if forced is not None:
+        lines.append(f"forced: {forced.word} until {moment(record.forced_until_s)}{said_by(_act(record, forced))}")
+    if step_up is StepUpFrom.ALWAYS:
+        lines.append("no posture is estimated, and a forced one has no effect")
+    elif not state.doors:
+        lines.append("no stranger's log-in has been told yet, or the estimate cannot be read from here")
+    lines += [_line(name, door, state.at_s) for name, door in state.doors.items()]
+    if changed:
+        lines.append("every worker follows within a second")
+    return lines
+
+
+def _line(name: str, door: DoorPosture, at_s: int) -> str:
+    site = door.site
+    since = f" since {moment(site.since_s)}" if site.posture else ""
+    raised = [sum(bool(one.posture) for one in those.values()) for those in (door.networks, door.browsers)]
+    return (
+        f"{name}: {site.posture.word}{since}; about {site.hostile(door.clean, at_s):.0f} hostile attempts in the last "
+        f"hour; raised networks {raised[0]}, browser families {raised[1]}; failures in calm {door.clean:.0%}"
+    )
+
+
+def _as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[str, Any]:
+    forced = record.forced(time.time())
+    doors = {
+        name: {
+            "posture": door.site.posture.word,
+            "since": door.site.since_s,
+            "score": round(door.site.score, 1),
+            "hostile": round(door.site.hostile(door.clean, state.at_s)),
+            "raised_networks": sum(bool(one.posture) for one in door.networks.values()),
+            "raised_browsers": sum(bool(one.posture) for one in door.browsers.values()),
+            "clean": door.clean,
+        }
+        for name, door in state.doors.items()
+    }
+    return {
+        "step_up": service.settings.step_up.value,
+        "forced": forced.word if forced is not None else "",
+        "until": record.forced_until_s if forced is not None else 0,
+        "doors": doors,
+        **by_as_json(_act(record, forced) if forced is not None else None),
+    }
+
+
+def _act(record: ControlRecord, forced: Posture) -> Act | None:
+    return newest(record.acts, of=forced.word, words=frozenset({"posture"}))

@@ -1,0 +1,120 @@
+"""Where workers share strangers' outcomes and the state of the posture: in the store, or in a single process."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from sekisho.detect.written import DAY_BITS, day_bit, pack_outcome, unpack_outcome
+from sekisho.judge.posture import DAY_S
+from sekisho.model.posture import StrangerOutcome, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.store import AnyStoreConnection
+
+OUTCOMES_MAX: Final = 4_096  # that wait for the next second; the oldest go
+
+# Another worker may have advanced the state meanwhile; then this one's is not written.
+_PUT: Final = b"""
+if (redis.call('HGET', KEYS[1], 'number') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'number', ARGV[2], 'text', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], 30 * 86400000)
+return 1
+"""
+
+
+class Heard(NamedTuple):
+    """The answer to an exchange.
+
+    Attributes:
+        now_s: Unix time, by the clock that all workers share.
+        number: of the state that is kept; 0 for none.
+        text: that state, signed; empty where the caller knows it already.
+        outcomes: of all workers, for the caller to advance the state; None where another worker does it.
+    """
+
+    now_s: int
+    number: int
+    text: bytes
+    outcomes: tuple[StrangerOutcome, ...] | None
+
+
+class Postures(Protocol):
+    """Keeps the state. Every method raises `StoreUnavailable`."""
+
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
+        """Add outcomes, and hear of the state if its number is not `known`."""
+        ...
+
+    async def put(self, number: int, text: bytes) -> None:
+        """Keep this state as the one after `number`, unless that is not the newest any more."""
+        ...
+
+
+class StoredPostures:
+    """In Redis. All keys have one hash tag, so that one script may use them on a Cluster.
+
+    Args:
+        doors: the names of all doors, in the order of the settings.
+    """
+
+    def __init__(self, line: AnyStoreConnection, namespace: str, doors: Sequence[str]) -> None:
+        self._line = line
+        self._doors = tuple(doors)
+        self._at = f"{namespace}:{{posture}}".encode()
+        self._script = resources.files(__package__).joinpath("postures.lua").read_bytes()
+        self._day = 0
+
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
+        pairs = [part for one in outcomes for part in (pack_outcome(one, self._doors), b"%d" % day_bit(one.account))]
+        # The day of the last exchange: the script may use only keys that it is given.
+        keys = self._at + b"state", self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
+        now, number, text, taken = await self._line.execute(b"EVAL", self._script, b"4", *keys, b"%d" % known, *pairs)
+        now_s = int(now)
+        self._day = now_s // DAY_S
+        return Heard(now_s, int(number), text, None if taken is None else self._unpacked(taken))
+
+    async def kept(self) -> bytes:
+        """The state that is kept, signed; empty where there is none. Raises `StoreUnavailable`."""
+        found: bytes | None = await self._line.execute(b"HGET", self._at + b"state", b"text")
+        return found or b""
+
+    def _unpacked(self, taken: Sequence[bytes]) -> tuple[StrangerOutcome, ...]:
+        found = [unpack_outcome(packed, self._doors) for packed in taken]
+        return tuple(one for one in found if one is not None)
+
+    async def put(self, number: int, text: bytes) -> None:
+        await self._line.execute(b"EVAL", _PUT, b"1", self._at + b"state", b"%d" % number, b"%d" % (number + 1), text)
+
+
+class MemoryPostures:
+    """In this process."""
+
+    def __init__(self, clock_s: Callable[[], float]) -> None:
+        self._clock_s = clock_s
+        self._day = 0
+        self._succeeded = bytearray()
+        self._number = 0
+        self._text = b""
+
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
+        now_s = int(self._clock_s())
+        if now_s // DAY_S != self._day or not self._succeeded:
+            self._day, self._succeeded = now_s // DAY_S, bytearray(DAY_BITS // 8)
+        taken = tuple(found for one in outcomes if (found := self._once_a_day(one)) is not None)
+        return Heard(now_s, self._number, self._text if known != self._number else b"", taken[-OUTCOMES_MAX:])
+
+    def _once_a_day(self, outcome: StrangerOutcome) -> StrangerOutcome | None:
+        if outcome.told not in {Told.SUCCEEDED, Told.PROVED}:
+            return outcome
+        byte, bit = divmod(day_bit(outcome.account), 8)
+        if not self._succeeded[byte] >> bit & 1:
+            self._succeeded[byte] |= 1 << bit
+            return outcome
+        return outcome._replace(told=Told.WITHDRAWN) if outcome.told is Told.PROVED else None
+
+    async def put(self, number: int, text: bytes) -> None:
+        if number == self._number:
+            self._number, self._text = number + 1, text

@@ -1,0 +1,114 @@
+"""What one process notes of strangers' outcomes, and the posture by which it judges their next attempts."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.judge.posture import PostureChange, PostureState, changes
+from sekisho.model.posture import Posture, StrangerOutcome, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sekisho.judge.posture import DoorPosture
+    from sekisho.read import OriginDigests
+
+TAG_BYTES: Final = 4
+OUTCOMES_MAX: Final = 1_024  # of this process in a second; the oldest go
+SEALED_MAX: Final = 4_096
+PROOF_S: Final = 120.0
+"""How long the failure that a sealed attempt counts as is held back. Most owners show their proof in this time."""
+
+
+class RaisedDoor(NamedTuple):
+    """The segments of one door that are above calm."""
+
+    site: Posture
+    networks: Mapping[bytes, Posture]
+    browsers: Mapping[int, Posture]
+
+
+class PostureWatch:
+    """Belongs to one process; any of its threads may call it.
+
+    Args:
+        tell: called with each change that this process hears of.
+        clock_s: a monotonic clock in seconds.
+    """
+
+    def __init__(self, tell: Callable[[PostureChange], None], clock_s: Callable[[], float]) -> None:
+        self._tell = tell
+        self._clock_s = clock_s
+        self._fresh: deque[StrangerOutcome] = deque(maxlen=OUTCOMES_MAX)
+        self._sealed: deque[tuple[float, StrangerOutcome]] = deque(maxlen=SEALED_MAX)
+        self._raised: dict[str, RaisedDoor] = {}
+        self.state = PostureState()
+        self.forced: Posture | None = None
+
+    def of(self, door: str, digests: OriginDigests, browser: int) -> Posture:
+        """The posture for a stranger's attempt: the highest of its network, its browser family and the whole site."""
+        if self.forced is not None:
+            return self.forced
+        raised = self._raised.get(door)
+        if raised is None:
+            return Posture.CALM
+        network = raised.networks.get(digests.networks[0][:TAG_BYTES], Posture.CALM)
+        return max(raised.site, network, raised.browsers.get(browser, Posture.CALM))
+
+    def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
+        """Note the outcome of a stranger's attempt that the client was told at once."""
+        told = Told.SUCCEEDED if succeeded else Told.FAILED
+        self._fresh.append(_outcome(door, told, digests, browser, account))
+
+    def sealed(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
+        """Note a stranger's attempt whose outcome is sealed until a proof is shown: a failure, right or wrong.
+
+        If it entered as what it was, an attacker could place one guess at the threshold, and see from the posture
+        whether it was right.
+        """
+        self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, Told.FAILED, digests, browser, account)))
+
+    def proved(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
+        """Note the proof for an attempt that was noted as sealed."""
+        self._fresh.append(_outcome(door, Told.PROVED, digests, browser, account))
+
+    def take(self) -> list[StrangerOutcome]:
+        """The outcomes since the last call, and those held back long enough."""
+        now_s = self._clock_s()
+        found = [self._fresh.popleft() for _ in range(len(self._fresh))]
+        while self._sealed and self._sealed[0][0] <= now_s:
+            found.append(self._sealed.popleft()[1])
+        return found
+
+    def hear(self, state: PostureState) -> None:
+        """Judge by this state from now on."""
+        turned = changes(self.state, state)
+        self.state = state
+        if turned:
+            self._raised = {name: _raised(door) for name, door in state.doors.items() if door.is_raised}
+        for change in turned:
+            self._tell(change)
+
+    def force(self, posture: Posture | None) -> None:
+        """Judge by this posture, whatever was estimated; None: by the estimate again."""
+        if posture is not self.forced:
+            self.forced = posture
+            self._tell(PostureChange("", "forced" if posture is not None else "estimated", posture or Posture.CALM))
+
+    def sites(self) -> dict[str, Posture]:
+        """The posture of each door as a whole; a forced one under the name ``""``."""
+        found = {name: door.site.posture for name, door in self.state.doors.items()}
+        return found if self.forced is None else {**dict.fromkeys(found, self.forced), "": self.forced}
+
+
+def _outcome(door: str, told: Told, digests: OriginDigests, browser: int, account: bytes) -> StrangerOutcome:
+    return StrangerOutcome(door, told, digests.networks[0][:TAG_BYTES], browser, account[:TAG_BYTES])
+
+
+def _raised(door: DoorPosture) -> RaisedDoor:
+    return RaisedDoor(
+        door.site.posture,
+        {tag: one.posture for tag, one in door.networks.items() if one.posture},
+        {tag: one.posture for tag, one in door.browsers.items() if one.posture},
+    )

@@ -1,0 +1,342 @@
+"""Estimates the posture from strangers' outcomes. Pure: frozen state in, frozen state out.
+
+Credential stuffing succeeds for 0.2 to 2% of attempts, honest log-ins for 60 to 85%. Known devices are left out: their
+successes would dilute the ratio fivefold. Each outcome moves a CUSUM (Page, "Continuous Inspection Schemes", 1954):
+
+    score = max(0, score + failed - (clean + SLACK))
+
+`failed` is 1 or 0, and `clean` is the ratio of failures in calm. Below that reference the score stays near 0; above it,
+it rises with every attempt, however slowly they arrive and from however many addresses. There is one score for each
+door as a whole (the site's), for each network and for each browser family there.
+
+**Poisoning is bounded.** One network and one group of accounts raise the site's score by at most `SHARE_MAX`, so none
+of them alone raises the site's posture. An account counts as one success a day (the caller sees to that). The clean
+ratio is learned in calm only, by at most `STEP_MAX` a day, within `CLEAN_MIN` and `CLEAN_MAX`.
+
+`hostile` is the estimate of Herley and Schechter ("Distinguishing Attacks from Legitimate Authentication Traffic at
+Scale", NDSS 2019): the failures beyond those that the successes explain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+
+from sekisho.model.posture import Posture, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sekisho.model.posture import StrangerOutcome
+
+_Tag = TypeVar("_Tag")
+
+SLACK: Final = 0.28
+"""The ratio of failures above the clean one that is still no attack."""
+SCORE_ELEVATED: Final = 15.0
+SCORE_ATTACK: Final = 25.0
+SCORE_CALM: Final = 4.0
+"""A raised posture ends below this score. Between it and `SCORE_ELEVATED` nothing changes (hysteresis)."""
+SCORE_MAX: Final = 50.0  # so that some hundred honest outcomes end any attack
+OUTCOMES_MIN: Final = 40  # since the score was last 0
+
+SHARE_MAX: Final = SCORE_ATTACK / 5
+SHARES: Final = 64  # groups of networks, and of accounts, by digest
+
+CLEAN_START: Final = 0.30
+CLEAN_MIN: Final = 0.15
+CLEAN_MAX: Final = 0.45
+STEP_MAX: Final = 0.03
+LEARN: Final = 0.25  # the weight of one day
+DAY_OUTCOMES_MIN: Final = 50  # a day with fewer teaches nothing
+DAY_S: Final = 86_400
+
+HOLD_S: Final = 600
+HOLDS_MAX: Final = 5
+"""A raised posture lasts ten minutes at least, and twice as long after each fall of the last day, up to 5.3 hours."""
+HALF_LIFE_S: Final = 86_400  # of a score: a site without strangers does not stay raised
+VOLUME_HALF_LIFE_S: Final = 3_600
+NETWORKS_MAX: Final = 256  # at each door; the lowest scores give way
+BROWSERS_MAX: Final = 16
+SCORE_FORGOTTEN: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One score.
+
+    Attributes:
+        score: of the CUSUM.
+        outcomes: since the score was last 0.
+        posture: that it calls for.
+        since_s: the Unix time at which the posture last changed.
+        falls: how often it fell lately.
+        failed, succeeded: outcomes, of which half are forgotten after an hour.
+        at_s: the Unix time of `score`, `failed` and `succeeded`, from which they decay.
+    """
+
+    score: float = 0.0
+    outcomes: int = 0
+    posture: Posture = Posture.CALM
+    since_s: int = 0
+    falls: int = 0
+    failed: float = 0.0
+    succeeded: float = 0.0
+    at_s: int = 0
+
+    def hostile(self, clean: float, now_s: int) -> float:
+        """The attempts of about the last hour that an attacker made (Herley and Schechter 2019)."""
+        remembered = _left(now_s - self.at_s, VOLUME_HALF_LIFE_S)
+        return max(0.0, self.failed - self.succeeded * clean / (1 - clean)) * remembered
+
+
+CALM_SEGMENT: Final = Segment()
+NO_SHARES: Final = (0.0,) * SHARES
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPosture:
+    """The scores of one door.
+
+    Attributes:
+        site: of all strangers.
+        networks: by the network of a `StrangerOutcome`.
+        browsers: by its browser family.
+        clean: the ratio of failures in calm.
+        network_shares, account_shares: what each group has added to the site's score since that was last 0.
+        day: the day that is counted for learning; days since 1970.
+        day_failed, day_outcomes: of this day, in calm.
+    """
+
+    site: Segment = CALM_SEGMENT
+    networks: Mapping[bytes, Segment] = field(default_factory=dict)
+    browsers: Mapping[int, Segment] = field(default_factory=dict)
+    clean: float = CLEAN_START
+    network_shares: tuple[float, ...] = NO_SHARES
+    account_shares: tuple[float, ...] = NO_SHARES
+    day: int = 0
+    day_failed: int = 0
+    day_outcomes: int = 0
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether the site, or any network or browser family, is above calm."""
+        return any(one.posture for one in (self.site, *self.networks.values(), *self.browsers.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class PostureState:
+    """The scores of all doors, at a Unix time in seconds."""
+
+    doors: Mapping[str, DoorPosture] = field(default_factory=dict)
+    at_s: int = 0
+
+    @property
+    def is_raised(self) -> bool:
+        return any(door.is_raised for door in self.doors.values())
+
+
+class PostureChange(NamedTuple):
+    """A segment's posture is another one than before.
+
+    Attributes:
+        door: its name.
+        segment: `site`, `network` or `browser`; `forced` by an operator for all doors, or `estimated` again.
+        posture: the new one.
+    """
+
+    door: str
+    segment: str
+    posture: Posture
+
+
+def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int) -> PostureState:
+    """The state after these outcomes, at this Unix time. Time alone lets scores decay and raised postures end."""
+    now_s = max(now_s, state.at_s)
+    working = {name: _Working(door, now_s) for name, door in state.doors.items()}
+    for outcome in outcomes:
+        door = working.get(outcome.door)
+        if door is None:
+            door = working[outcome.door] = _Working(DoorPosture(), now_s)
+        door.take(outcome)
+    return PostureState({name: door.done() for name, door in working.items()}, now_s)
+
+
+def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
+    """What an operator is told of. A segment that is not kept any more is calm."""
+    found: list[PostureChange] = []
+    for name in sorted({*before.doors, *after.doors}):
+        old, new = before.doors.get(name, DoorPosture()), after.doors.get(name, DoorPosture())
+        found += _changes(name, "site", {"": old.site}, {"": new.site})
+        found += _changes(name, "network", old.networks, new.networks)
+        found += _changes(name, "browser", old.browsers, new.browsers)
+    return found
+
+
+def _changes(door: str, kind: str, old: Mapping[_Tag, Segment], new: Mapping[_Tag, Segment]) -> list[PostureChange]:
+    turned = []
+    for tag in {*old, *new}:
+        posture = new.get(tag, CALM_SEGMENT).posture
+        if posture is not old.get(tag, CALM_SEGMENT).posture:
+            turned.append(PostureChange(door, kind, posture))
+    return turned
+
+
+class _Working:
+    """The mutable copy of a door's scores while outcomes are added. Scores that nothing touches are not copied."""
+
+    def __init__(self, door: DoorPosture, now_s: int) -> None:
+        self._now_s = now_s
+        kept = _left(now_s - door.site.at_s, HALF_LIFE_S)
+        self._site = _Score(door.site, now_s)
+        self._networks = _Scores(door.networks, now_s)
+        self._browsers = _Scores(door.browsers, now_s)
+        self._network_shares = [share * kept for share in door.network_shares]
+        self._account_shares = [share * kept for share in door.account_shares]
+        self._clean = door.clean
+        self._day, self._day_failed, self._day_outcomes = door.day, door.day_failed, door.day_outcomes
+        self._turn_day()
+
+    def take(self, outcome: StrangerOutcome) -> None:
+        told = outcome.told
+        step = _step(told, self._clean + SLACK)
+        network, browser = self._networks.of(outcome.network), self._browsers.of(outcome.browser)
+        network.add(step, told)
+        browser.add(step, told)
+        if not (self._site.posture or network.posture or browser.posture):
+            self._learn(told)
+        self._site.add(self._shared(step, outcome), told)
+        if not self._site.score:
+            self._network_shares, self._account_shares = [0.0] * SHARES, [0.0] * SHARES
+
+    def _shared(self, step: float, outcome: StrangerOutcome) -> float:
+        """The step of the site's score, within the shares of the outcome's network and account."""
+        at_network, at_account = _group(outcome.network), _group(outcome.account)
+        networks, accounts = self._network_shares, self._account_shares
+        if step > 0:
+            # A single network, or an account under attack, must not have all strangers asked for a proof.
+            step = min(step, SHARE_MAX - networks[at_network], SHARE_MAX - accounts[at_account])
+        networks[at_network] = max(0.0, networks[at_network] + step)
+        accounts[at_account] = max(0.0, accounts[at_account] + step)
+        return step
+
+    def _learn(self, told: Told) -> None:
+        # Proofs are not counted: whether a proof was asked for depends on the posture.
+        if told is Told.FAILED or told is Told.SUCCEEDED:
+            self._day_outcomes += 1
+            self._day_failed += told is Told.FAILED
+
+    def _turn_day(self) -> None:
+        today = self._now_s // DAY_S
+        if today == self._day:
+            return
+        if self._day_outcomes >= DAY_OUTCOMES_MIN:
+            step = LEARN * (self._day_failed / self._day_outcomes - self._clean)
+            learned = self._clean + min(STEP_MAX, max(-STEP_MAX, step))
+            self._clean = min(CLEAN_MAX, max(CLEAN_MIN, learned))
+        self._day, self._day_failed, self._day_outcomes = today, 0, 0
+
+    def done(self) -> DoorPosture:
+        return DoorPosture(
+            self._site.turned(),
+            self._networks.turned(NETWORKS_MAX),
+            self._browsers.turned(BROWSERS_MAX),
+            self._clean,
+            tuple(self._network_shares),
+            tuple(self._account_shares),
+            self._day,
+            self._day_failed,
+            self._day_outcomes,
+        )
+
+
+class _Scores(Generic[_Tag]):
+    """The scores of the networks, or of the browser families, of one door."""
+
+    def __init__(self, before: Mapping[_Tag, Segment], now_s: int) -> None:
+        self._before = before
+        self._now_s = now_s
+        # Time alone may end a raised posture.
+        self._touched = {tag: _Score(one, now_s) for tag, one in before.items() if one.posture}
+
+    def of(self, tag: _Tag) -> _Score:
+        score = self._touched.get(tag)
+        if score is None:
+            score = self._touched[tag] = _Score(self._before.get(tag, CALM_SEGMENT), self._now_s)
+        return score
+
+    def turned(self, most: int) -> dict[_Tag, Segment]:
+        """All scores by now, without those near 0, and of the others the highest."""
+        found = {**self._before, **{tag: score.turned() for tag, score in self._touched.items()}}
+        kept = [(tag, one) for tag, one in found.items() if one.posture or one.score >= SCORE_FORGOTTEN]
+        if len(kept) > most:
+            kept = sorted(kept, key=_weight, reverse=True)[:most]
+        return dict(kept)
+
+
+class _Score:
+    """The mutable copy of a segment, decayed."""
+
+    def __init__(self, segment: Segment, now_s: int) -> None:
+        self._segment = segment
+        self._now_s = now_s
+        self.posture = segment.posture
+        self.score = segment.score * _left(now_s - segment.at_s, HALF_LIFE_S)
+        self._outcomes = segment.outcomes
+        remembered = _left(now_s - segment.at_s, VOLUME_HALF_LIFE_S)
+        self._failed, self._succeeded = segment.failed * remembered, segment.succeeded * remembered
+
+    def add(self, step: float, told: Told) -> None:
+        self.score = min(SCORE_MAX, max(0.0, self.score + step))
+        self._outcomes = self._outcomes + 1 if self.score else 0
+        if told is Told.FAILED:
+            self._failed += 1
+            return
+        if told is not Told.SUCCEEDED:
+            self._failed = max(0.0, self._failed - 1)
+        if told is not Told.WITHDRAWN:
+            self._succeeded += 1
+
+    def turned(self) -> Segment:
+        """The segment by now, with the posture that its score calls for."""
+        before, now_s = self._segment, self._now_s
+        posture, since_s, falls = before.posture, before.since_s, before.falls
+        if falls and not posture and now_s - since_s >= DAY_S:
+            falls = 0
+        aimed = _aimed(self.score, self._outcomes)
+        if aimed > posture:
+            posture, since_s = aimed, now_s
+        elif posture and self.score < _FALLS_BELOW[posture] and now_s - since_s >= HOLD_S << falls:
+            posture, since_s, falls = Posture(posture - 1), now_s, min(HOLDS_MAX, falls + 1)
+        return Segment(self.score, self._outcomes, posture, since_s, falls, self._failed, self._succeeded, now_s)
+
+
+_FALLS_BELOW: Final = (0.0, SCORE_CALM, SCORE_ELEVATED)  # by posture
+
+
+def _aimed(score: float, outcomes: int) -> Posture:
+    if outcomes < OUTCOMES_MIN or score < SCORE_ELEVATED:
+        return Posture.CALM
+    return Posture.ATTACK if score >= SCORE_ATTACK else Posture.ELEVATED
+
+
+def _left(elapsed_s: int, half_life_s: int) -> float:
+    return float(0.5 ** (elapsed_s / half_life_s)) if elapsed_s > 0 else 1.0
+
+
+def _weight(item: tuple[object, Segment]) -> tuple[int, float]:
+    # Raised segments are kept: an attacker with many networks must not push out the one that was recognised.
+    return item[1].posture, item[1].score
+
+
+def _step(told: Told, reference: float) -> float:
+    if told is Told.FAILED:
+        return 1.0 - reference
+    if told is Told.SUCCEEDED:
+        return -reference
+    # A proof takes back the failure that its attempt was counted as; once a day it is a success besides.
+    return -1.0 if told is Told.PROVED else reference - 1.0
+
+
+def _group(tag: bytes) -> int:
+    return tag[0] % SHARES if tag else 0

@@ -1,0 +1,55 @@
+"""The posture: how far strangers' failed log-ins look like an attack, and the outcomes that it is estimated from."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Final, final
+
+from sekisho.model.value import Value
+
+
+class Posture(IntEnum):
+    """Ordered: a higher posture asks at least as much of strangers."""
+
+    CALM = 0
+    ELEVATED = 1
+    ATTACK = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Told(Enum):
+    """What an outcome tells the estimator.
+
+    A sealed attempt counts as `FAILED`, right or wrong. Otherwise the posture would show whether a guess was
+    right that nobody has proved.
+    """
+
+    FAILED = "f"
+    SUCCEEDED = "s"
+    PROVED = "p"  # a proof for an attempt that was counted as FAILED
+    WITHDRAWN = "w"  # the same, of an account that has counted as a success today
+
+
+@final
+class StrangerOutcome(Value):
+    """The outcome of one stranger's attempt.
+
+    Attributes:
+        door: the door's name.
+        told: what it tells.
+        network: the first 4 bytes of the keyed digest of the narrowest network.
+        browser: the browser family; see `devices.token.browser_family`.
+        account: the first 4 bytes of the account's keyed digest.
+    """
+
+    __slots__ = ("account", "browser", "door", "network", "told")
+
+    def __init__(self, door: str, told: Told, network: bytes, browser: int, account: bytes) -> None:
+        self.door: Final = door
+        self.told: Final = told
+        self.network: Final = network
+        self.browser: Final = browser
+        self.account: Final = account

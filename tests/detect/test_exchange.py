@@ -1,0 +1,230 @@
+"""Workers share outcomes and agree on the posture, in a Redis and in a single process."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
+from sekisho.detect.exchange import PostureMac
+from sekisho.judge.posture import PostureChange
+from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.read import OriginDigests
+from sekisho.store.opening import open_to
+from sekisho.store.options import LineOptions
+from sekisho.store.script import Script
+from sekisho.testing import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from tests.servers import RedisServer
+
+DOOR = "POST /login"
+MAC = PostureMac([SECRET], "sekisho")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def digests(at: int) -> OriginDigests:
+    network = at.to_bytes(4, "little") * 4
+    return OriginDigests(b"i" * 16, b"d" * 16, (network, b"w" * 16), b"tag_")
+
+
+def account(at: int) -> bytes:
+    return at.to_bytes(4, "little") * 4
+
+
+class Worker:
+    """A worker without its attempts."""
+
+    def __init__(self, postures: StoredPostures | MemoryPostures, clock: Clock | None = None) -> None:
+        self.told: list[PostureChange] = []
+        self.clock = clock or Clock()
+        self.watch = PostureWatch(self.told.append, self.clock)
+        self.exchange = PostureExchange(self.watch, postures, MAC)
+
+    def fail(self, count: int, start: int = 0) -> None:
+        for at in range(start, start + count):
+            self.watch.settled(DOOR, digests(at), 4, account(at), succeeded=False)
+
+    def posture(self, at: int = 10**6) -> Posture:
+        return self.watch.of(DOOR, digests(at), 3)
+
+
+@asynccontextmanager
+async def stored(url: str, namespace: str = "sekisho") -> AsyncIterator[StoredPostures]:
+    line = open_to(url, LineOptions(Script("return ''", (), 1), 5_000_000))
+    try:
+        yield StoredPostures(line, namespace, [DOOR])
+    finally:
+        await line.aclose()
+
+
+async def turns(server: RedisServer, *workers: Worker, times: int = 3) -> None:
+    """So many seconds, without waiting for them."""
+    for _ in range(times):
+        server.cli("DEL", "sekisho:{posture}turn")
+        for worker in workers:
+            await worker.exchange.once()
+
+
+async def test_two_workers_see_together_what_neither_sees_alone(redis_url: str, redis_server: RedisServer) -> None:
+    async with stored(redis_url) as postures:
+        first, second = Worker(postures), Worker(postures)
+        first.fail(30)
+        second.fail(35, start=30)
+        await turns(redis_server, first, second)
+        assert (first.posture(), second.posture()) == (Posture.ATTACK, Posture.ATTACK)
+        assert PostureChange(DOOR, "site", Posture.ATTACK) in first.told
+        assert first.told == second.told
+
+
+async def test_a_new_worker_hears_the_posture_at_once(redis_url: str, redis_server: RedisServer) -> None:
+    async with stored(redis_url) as postures:
+        first, second = Worker(postures), Worker(postures)
+        first.fail(80)
+        await turns(redis_server, first)
+        await second.exchange.once()
+        assert second.posture() is Posture.ATTACK
+
+
+async def test_one_worker_at_a_time_takes_the_outcomes_of_all(redis_url: str) -> None:
+    async with stored(redis_url) as postures:
+        taken = [await postures.exchange([StrangerOutcome(DOOR, Told.FAILED, b"netw", 4, b"acco")], 0) for _ in "abc"]
+        assert [found.outcomes is None for found in taken] == [False, True, True]
+
+
+async def test_an_account_succeeds_once_a_day(redis_url: str, redis_server: RedisServer) -> None:
+    """In Redis and in a process alike: a second success is dropped, a second proof takes back its failure only."""
+    told = [Told.SUCCEEDED, Told.SUCCEEDED, Told.PROVED, Told.FAILED]
+    outcomes = [StrangerOutcome(DOOR, one, b"netw", 4, b"acco") for one in told]
+    async with stored(redis_url) as postures:
+        found = [
+            (await postures.exchange(outcomes, 0)).outcomes,
+            (await MemoryPostures(Clock()).exchange(outcomes, 0)).outcomes,
+        ]
+    for each in found:
+        assert each is not None
+        assert [one.told for one in each] == [Told.SUCCEEDED, Told.WITHDRAWN, Told.FAILED]
+
+
+async def test_the_next_day_it_counts_again() -> None:
+    clock = Clock()
+    postures = MemoryPostures(clock)
+    success = [StrangerOutcome(DOOR, Told.SUCCEEDED, b"netw", 4, b"acco")]
+    counted = []
+    for _ in range(4):
+        found = (await postures.exchange(success, 0)).outcomes
+        counted.append(len(found or ()))
+        clock.now_s += 50_000
+    assert counted == [1, 1, 1, 0]
+
+
+async def test_a_flood_leaves_4096_outcomes(redis_url: str, redis_server: RedisServer) -> None:
+    async with stored(redis_url) as postures:
+        await postures.exchange([], 0)  # takes the turn
+        flood = [StrangerOutcome(DOOR, Told.FAILED, b"netw", 4, b"acco")] * 1_000
+        for _ in range(6):
+            await postures.exchange(flood, 0)
+        assert redis_server.cli("LLEN", "sekisho:{posture}outcomes") == 4_096
+
+
+async def test_a_state_that_another_secret_signed_is_ignored(
+    redis_url: str, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An attacker with write access to the store cannot call an attack calm: the signed state stays in force."""
+    async with stored(redis_url) as postures:
+        worker = Worker(postures)
+        forged = PostureMac([b"guess" * 9], "sekisho").sign(b'{"v":1,"at":1,"doors":{}}').decode()
+        redis_server.cli("HSET", "sekisho:{posture}state", "number", "7", "text", forged)
+        worker.fail(80)
+        await turns(redis_server, worker)
+        assert worker.posture() is Posture.ATTACK
+        assert "[SEK041]" in caplog.text
+
+
+async def test_every_key_expires(redis_url: str, redis_server: RedisServer) -> None:
+    async with stored(redis_url) as postures:
+        worker = Worker(postures)
+        worker.watch.settled(DOOR, digests(1), 4, account(1), succeeded=True)
+        await turns(redis_server, worker)
+        worker.fail(1)
+        await worker.exchange.once()
+        keys = redis_server.cli("KEYS", "sekisho:{posture}*")
+        assert len(keys) >= 4
+        assert all(int(redis_server.cli("PTTL", key)) > 0 for key in keys)
+
+
+# One process.
+
+
+async def test_a_process_without_a_store_has_a_posture_too() -> None:
+    worker = Worker(MemoryPostures(Clock()))
+    worker.fail(80)
+    for _ in range(2):
+        await worker.exchange.once()
+    assert worker.posture() is Posture.ATTACK
+
+
+async def test_a_raised_posture_ends_without_any_outcome() -> None:
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    worker.fail(80)
+    for _ in range(100):
+        await worker.exchange.once()
+        clock.now_s += 3_600
+    assert worker.posture() is Posture.CALM
+    assert PostureChange(DOOR, "site", Posture.CALM) in worker.told
+
+
+async def test_a_network_is_raised_for_itself() -> None:
+    worker = Worker(MemoryPostures(Clock()))
+    for at in range(100):
+        worker.watch.settled(DOOR, digests(7), at % 5, account(at), succeeded=False)
+    for _ in range(2):
+        await worker.exchange.once()
+    assert worker.posture(7) is Posture.ATTACK
+    assert worker.posture(8) is Posture.CALM
+
+
+async def test_a_sealed_attempt_counts_after_two_minutes() -> None:
+    """Until then its proof may still come; the failure does not depend on what the run said."""
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    for at in range(80):
+        worker.watch.sealed(DOOR, digests(at), 4, account(at))
+    clock.now_s += 119
+    assert worker.watch.take() == []
+    clock.now_s += 1
+    assert [one.told for one in worker.watch.take()] == [Told.FAILED] * 80
+
+
+async def test_what_a_process_remembers_is_bounded() -> None:
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    worker.fail(5_000)
+    for at in range(6_000):
+        worker.watch.sealed(DOOR, digests(at), 4, account(at))
+    clock.now_s += 120
+    assert len(worker.watch.take()) == 1_024 + 4_096
+
+
+def test_a_forced_posture_stands_above_the_estimate() -> None:
+    worker = Worker(MemoryPostures(Clock()))
+    worker.watch.force(Posture.ELEVATED)
+    worker.watch.force(Posture.ELEVATED)
+    forced = worker.posture()
+    worker.watch.force(None)
+    assert (forced, worker.posture()) == (Posture.ELEVATED, Posture.CALM)
+    assert worker.told == [
+        PostureChange("", "forced", Posture.ELEVATED), PostureChange("", "estimated", Posture.CALM)
+    ]  # fmt: skip
