@@ -1,4 +1,4 @@
-"""Posts one body over TLS, and reads one small answer in full and in time, or fails.
+"""Sends one request over TLS, and reads one small answer in full and in time, or fails.
 
 anyio's streams carry it on any event loop (uvloop's connections take no `happy_eyeballs_delay`), and `http.client`
 parses the answer in memory. A full HTTP client would be the largest dependency of a guard that rarely needs one.
@@ -15,7 +15,8 @@ import ssl
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from io import BytesIO
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from anyio import BrokenResourceError, EndOfStream, aclose_forcefully, connect_tcp
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
+_VERBS = {"GET": "read", "POST": "post to"}
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 address does not answer must not use up the whole limit
 
 
@@ -42,65 +45,38 @@ class PostFault(SekishoError):  # noqa: N818 - a result; the caller turns it int
 
     Attributes:
         reason: a text for operators; contains nothing of the request, and of the answer no more than its status.
+        status: the answer's, if it is the reason; otherwise 0.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, status: int = 0) -> None:
         self.reason = reason
+        self.status = status
         super().__init__(reason)
 
 
-class HttpsPost:
-    """Posts to one URL.
+class _Exchange:
+    """Requests to one URL, each on a connection of its own. `query`: whether the URL may have one."""
 
-    Args:
-        url: https; http is allowed only for loopback addresses, because the body contains a secret.
-        content_type: the body's media type.
-        answer_bytes_max: limit of the answer in bytes, headers included; a longer one is a fault.
-
-    Raises:
-        ValueError: another URL. The text contains no part of it.
-    """
-
-    def __init__(self, url: str, *, content_type: str, answer_bytes_max: int) -> None:
-        if not _fit(url):
-            raise ValueError("a URL to post to must be https://host[:port][/path]")
+    def __init__(self, method: str, url: str, *, answer_bytes_max: int, query: bool) -> None:
+        if not _fit(url) or ("?" in url and not query):
+            raise ValueError(f"a URL to {_VERBS[method]} must be https://host[:port][/path]")
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._answer_bytes_max = answer_bytes_max
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._head = (
-            f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: sekisho\r\n"
+            f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: sekisho\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n"
-            f"Content-Type: {content_type}\r\n"
         )
 
-    async def ask(self, body: bytes, *, limit_s: float) -> bytes:
-        """Post, and return the body of the answer.
-
-        Raises:
-            PostFault: no complete answer with status 200 arrived within `limit_s` seconds.
-        """
-        return await self._posted(body, {}, _whole, limit_s)
-
-    async def tell(self, body: bytes, headers: Mapping[str, str], *, limit_s: float) -> None:
-        """Post, and read only the head of the answer.
-
-        Args:
-            body: the body to post.
-            headers: further headers. Names and values must be our own: a client's could inject a header.
-            limit_s: limit for the whole exchange, in seconds.
-
-        Raises:
-            PostFault: no answer with a status from 200 to 299 arrived within `limit_s`.
-        """
-        await self._posted(body, headers, _taken, limit_s)
-
-    async def _posted(
-        self, body: bytes, headers: Mapping[str, str], read: Callable[[bytes], bytes | None], limit_s: float
+    async def run(
+        self, headers: Mapping[str, str], body: bytes, read: Callable[[bytes], bytes | None], limit_s: float
     ) -> bytes:
+        """Send a request, and return what `read` finds in the answer. Raises `PostFault`."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        data = f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        data = f"{self._head}{lines}\r\n".encode() + body
         try:
             async with asyncio.timeout(limit_s):
                 return await self._exchanged(data, read)
@@ -138,6 +114,74 @@ class HttpsPost:
                 return found
 
 
+class HttpsGet:
+    """Reads one URL.
+
+    Args:
+        url: https, perhaps with a query; http is allowed only for loopback addresses.
+        answer_bytes_max: limit of the answer in bytes, headers included; a longer one is a fault.
+
+    Raises:
+        ValueError: another URL. The text contains no part of it.
+    """
+
+    def __init__(self, url: str, *, answer_bytes_max: int) -> None:
+        self._exchange = _Exchange("GET", url, answer_bytes_max=answer_bytes_max, query=True)
+
+    async def fetch(self, *, limit_s: float) -> bytes:
+        """Return the body of the answer.
+
+        Raises:
+            PostFault: no complete answer with status 200 arrived within `limit_s` seconds.
+        """
+        return await self._exchange.run({}, b"", _whole, limit_s)
+
+
+class HttpsPost:
+    """Posts to one URL.
+
+    Args:
+        url: https; http is allowed only for loopback addresses, because the body contains a secret.
+        content_type: the body's media type.
+        answer_bytes_max: limit of the answer in bytes, headers included; a longer one is a fault.
+        query: whether the URL may have a query.
+
+    Raises:
+        ValueError: another URL. The text contains no part of it.
+    """
+
+    def __init__(self, url: str, *, content_type: str, answer_bytes_max: int, query: bool = False) -> None:
+        self._exchange = _Exchange("POST", url, answer_bytes_max=answer_bytes_max, query=query)
+        self._content_type = content_type
+
+    async def ask(self, body: bytes, *, limit_s: float, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
+        """Post, and return the body of the answer. `headers`: see `tell`.
+
+        Raises:
+            PostFault: no complete answer with status 200 arrived within `limit_s` seconds.
+        """
+        return await self._posted(body, headers, _whole, limit_s)
+
+    async def tell(self, body: bytes, headers: Mapping[str, str], *, limit_s: float) -> None:
+        """Post, and read only the head of the answer.
+
+        Args:
+            body: the body to post.
+            headers: further headers. Names and values must be our own: a client's could inject a header.
+            limit_s: limit for the whole exchange, in seconds.
+
+        Raises:
+            PostFault: no answer with a status from 200 to 299 arrived within `limit_s`.
+        """
+        await self._posted(body, headers, _taken, limit_s)
+
+    async def _posted(
+        self, body: bytes, headers: Mapping[str, str], read: Callable[[bytes], bytes | None], limit_s: float
+    ) -> bytes:
+        own = {"Content-Type": self._content_type, **headers, "Content-Length": str(len(body))}
+        return await self._exchange.run(own, body, read, limit_s)
+
+
 def _fit(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -145,7 +189,7 @@ def _fit(url: str) -> bool:
             (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
             and parts.hostname
             and parts.port != 0
-            and not (parts.username or parts.password or parts.query or parts.fragment)
+            and not (parts.username or parts.password or parts.fragment)
             and re.fullmatch("[!-~]+", url)
         )
     except ValueError:  # an invalid port; the text of the error would quote it
@@ -174,7 +218,7 @@ def _whole(received: bytes) -> bytes | None:
     if (response := _response(received)) is None:
         return None
     if response.status != 200:
-        raise PostFault(f"status {response.status}")
+        raise PostFault(f"status {response.status}", response.status)
     if response.length is None and not response.chunked:
         # The end of the connection would be the end of the answer: a broken connection would look like a short answer.
         raise PostFault("the end of the answer is not marked")
@@ -193,7 +237,7 @@ def _taken(received: bytes) -> bytes | None:
     if (response := _response(received)) is None:
         return None
     if not 200 <= response.status <= 299:
-        raise PostFault(f"status {response.status}")
+        raise PostFault(f"status {response.status}", response.status)
     return b""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sekisho import settings
 from sekisho.model import FactorClass, ProtectedRoute, SettingsError
+from sekisho.model.oidc import OidcRegistration
 from sekisho.settings import Settings, extras
 from sekisho.settings.extras import missing_extras
 
@@ -111,7 +112,7 @@ def test_none_says_none_aloud() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("FACTORS", "webauthn,sms", "names one that is none of webauthn, totp, email, webhook"),
+        ("FACTORS", "webauthn,sms", "names one that is none of webauthn, totp, oidc, email, webhook"),
         ("FACTORS", "recovery", "names one that is none of"),
         ("FACTORS", "totp,totp", "lists the same item twice"),
         ("FACTORS", "totp,none", "names one that is none of"),
@@ -152,6 +153,18 @@ def test_none_says_none_aloud() -> None:
         ("CAPTCHA_HOSTS", "*.shop.example", "wants names of hosts"),
         ("CAPTCHA_URL", "http://captcha.internal/", "http on 127.0.0.1 alone"),
         ("CAPTCHA_SITEKEY", "<script>", "is no site key"),
+        ("OIDC", "https://bank.example", "has no client_id="),
+        ("OIDC", "http://bank.example client_id=shop", "begins with no issuer"),
+        ("OIDC", "https://shop@bank.example client_id=shop", "begins with no issuer"),
+        ("OIDC", "https://bank.example/?a=b client_id=shop", "begins with no issuer"),
+        ("OIDC", "https://bank.example:x client_id=shop", "begins with no issuer"),
+        ("OIDC", "https://bank.example client_id=shop secret=x", "has a word that is none of client_id=, acr="),
+        ("OIDC", "https://bank.example client_id=shop client_id=b", "has a word twice"),
+        ("OIDC", "https://bank.example client_id=shop class=sent", "neither app nor phr"),
+        ("OIDC", "https://bank.example client_id=shop class=phr", "has class=phr and no acr="),
+        ("OIDC", "https://bank.example client_id=shop max_age=29", "seconds from 30 to 3600"),
+        ("OIDC", "https://bank.example client_id=shop" + " acr=a" * 5, "more than 4 acr="),
+        ("OIDC", "https://bank.example client_id=shop name=" + "x" * 61, "at most 60 characters"),
         ("PROTECT", "POST /top-up", "route 1 is not written METHOD PATH max_age=SECONDS"),
         ("PROTECT", "POST /a max_age=1; /b max_age=1", "route 2 is not written"),
         (
@@ -205,6 +218,39 @@ def test_what_is_sent_needs_a_way() -> None:
     assert list(wrong(CODE_WEBHOOK="https://codes.internal")) == ["CODE_WEBHOOK_KEY"]
     assert "could make tokens" in wrong(**WEBHOOK | {"CODE_WEBHOOK_KEY": SECRET})["CODE_WEBHOOK_KEY"]
     assert list(wrong(SMTP_PASSWORD="hunter2")) == ["SMTP_PASSWORD"]
+
+
+OIDC = {
+    "OIDC": "https://bank.example client_id=shop",
+    "OIDC_SECRET": "sesame",
+    "PAGES_URL": "https://a.example/sekisho",
+}
+
+
+def test_a_provider_is_read_word_by_word() -> None:
+    """Issuer, identifier, contexts, class, age and a name with blanks; the host stands in for a name."""
+    text = "https://bank.example/a client_id=shop acr=urn:a acr=urn:b class=phr max_age=60 name=関所 Bank"
+    acr = ("urn:a", "urn:b")
+    loaded = load(**OIDC | {"OIDC": text}, FACTORS="oidc", FACTOR_FLOOR="phr", **DATABASE)
+    assert loaded.oidc == OidcRegistration("https://bank.example/a", "shop", acr, FactorClass.PHR, 60, "関所 Bank")
+    assert loaded.oidc_secret == "sesame"
+    assert "sesame" not in repr(loaded)
+    plain = load(**OIDC, FACTORS="oidc", **DATABASE)
+    assert plain.oidc == OidcRegistration("https://bank.example", "shop", (), FactorClass.APP, 300, "bank.example")
+    assert list(wrong(**OIDC, FACTORS="oidc", FACTOR_FLOOR="phr", **DATABASE)) == ["FACTOR_FLOOR"]
+
+
+def test_a_provider_needs_its_secret_and_our_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The factor needs a provider, its client secret, the public address of our pages, and its package."""
+    assert list(wrong(FACTORS="oidc", **DATABASE)) == ["OIDC", "PAGES_URL"]
+    assert list(wrong(**OIDC | {"OIDC_SECRET": "?", "OIDC": "?"}, FACTORS="oidc", **DATABASE)) == ["OIDC"]
+    assert list(wrong(OIDC=OIDC["OIDC"])) == ["OIDC_SECRET"]
+    assert next(setting for setting in settings.TABLE if setting.name == "OIDC_SECRET").secret
+    loaded = load(**OIDC, FACTORS="oidc", CHALLENGES="none", **DATABASE)
+    pretend_missing(monkeypatch, "joserfc")
+    assert list(map(str, missing_extras(loaded))) == [
+        "SEKISHO_FACTORS: needs joserfc: pip install '.[oidc]' in a checkout of sekisho"
+    ]
 
 
 def test_passkeys_need_a_domain_and_few_other_sites() -> None:

@@ -22,7 +22,7 @@ from sekisho.mail.words import CHANGES, FACTORS, QUESTION, REPEATED, UNKNOWN, WO
 if TYPE_CHECKING:
     from datetime import datetime
 
-Factor = Literal["webauthn", "totp", "recovery", "email", "webhook"]
+Factor = Literal["webauthn", "totp", "oidc", "recovery", "email", "webhook"]
 Change = Literal["added", "removed", "used", "reset", "stopped"]
 
 NAME_MAX = 60  # characters; more would fill a subject

@@ -194,6 +194,7 @@ FACTORS: Final = {
     "en": {
         "webauthn": "Passkey",
         "totp": "Authenticator app",
+        "oidc": "Connected account at another provider",
         "recovery": "Recovery codes",
         "email": "Code by e-mail",
         "webhook": "Code by message",
@@ -201,6 +202,7 @@ FACTORS: Final = {
     "ja": {
         "webauthn": "パスキー",
         "totp": "認証アプリ",
+        "oidc": "連携した他社アカウント",
         "recovery": "リカバリーコード",
         "email": "メールの確認コード",
         "webhook": "メッセージの確認コード",

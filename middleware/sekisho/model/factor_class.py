@@ -16,7 +16,7 @@ class FactorClass(IntEnum):
     NONE = 0  # no proof, or one whose class is not known
     SENT = 1  # a code by mail or message: readable in the mailbox, and relayed by a phishing page
     RECOVERY = 2  # 80 bits on paper; a phishing page can ask for them
-    APP = 3  # a code of an authenticator app: valid for some seconds, and relayed by a phishing page
+    APP = 3  # a code of an authenticator app, or a log-in elsewhere: relayed by a phishing page at once
     PHR = 4  # a passkey with user verification signs the page's origin: nothing to relay
 
     @property
@@ -28,12 +28,13 @@ CLASS_OF: Final[Mapping[str, FactorClass]] = MappingProxyType(
     {
         "webauthn": FactorClass.PHR,
         "totp": FactorClass.APP,
+        "oidc": FactorClass.APP,
         "recovery": FactorClass.RECOVERY,
         "email": FactorClass.SENT,
         "webhook": FactorClass.SENT,
     }
 )
-"""The class of each factor."""
+"""The class of each factor. An operator may give `oidc` a stronger one: see `OidcRegistration`."""
 
 NAMED: Final = (FactorClass.PHR, FactorClass.APP, FactorClass.SENT)
 """The classes that a setting may require, strongest first."""

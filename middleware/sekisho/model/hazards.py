@@ -179,13 +179,19 @@ UNWRITABLE_AUDIT: Final = Hazard(
     "Its lines are dropped and counted. `sekisho audit verify` shows the gap, and it cannot tell it from an attack.",
     "SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl",
 )
-
 ALARM_ALONE: Final = Hazard(
     "SEK025",
     Severity.WARNING,
     "an alarm changes nothing",
     "Strangers are asked for nothing in an attack: each right password opens its account.",
     "SEKISHO_FACTORS=webauthn,totp,email",
+)
+UNREACHABLE_PROVIDER: Final = Hazard(
+    "SEK026",
+    Severity.WARNING,
+    "the identity provider cannot be used",
+    "Owners whose strongest way is the factor oidc cannot prove themselves until it answers as its metadata says.",
+    "SEKISHO_OIDC=https://ISSUER client_id=ID name=NAME",
 )
 
 HOLED_STORE: Final = Hazard(
@@ -464,6 +470,7 @@ HAZARDS: Final = (
     UNWRITABLE_EVENTS,
     UNWRITABLE_AUDIT,
     ALARM_ALONE,
+    UNREACHABLE_PROVIDER,
     HOLED_STORE,
     OUTDATED_STORE,
     EVICTING_STORE,

@@ -58,7 +58,7 @@ FIELDS: Final[dict[str, Field]] = {
     "result": Field("string", "The result; each kind lists its words."),
     "basis": Field("string", "What showed the outcome: `report`, `rule` or `guess`."),
     "purpose": Field("string", "What the proof is for: `login`, `door`, `protect` or `manage`."),
-    "factor": Field("string", "`webauthn`, `totp`, `email`, `webhook` or `recovery`."),
+    "factor": Field("string", "`webauthn`, `totp`, `oidc`, `email`, `webhook` or `recovery`."),
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
     "command": Field(
         "string",

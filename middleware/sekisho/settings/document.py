@@ -144,12 +144,23 @@ of minor units in plain digits (yen, cents), as text or as a JSON number. Any ot
 answered 400. `SUM` is in the same units; `PERIOD` is written as in limits, up to 31 days: `100000/1day 300000/30day`.
 All caps of a route hold at once.
 
+## How an OpenID Connect provider is written
+
+    ISSUER client_id=ID [acr=CONTEXT]… [class=app|phr] [max_age=SECONDS] [name=NAME]
+
+`ISSUER` is an https URL, exactly as the provider writes it in `ISSUER/.well-known/openid-configuration`. `acr` is an
+authentication context to ask for, and may be repeated: a log-in at the provider counts only if it had one of them.
+`class` is how a proof by this provider counts: `app`, or `phr` where `acr` stands for a log-in with a passkey there.
+`max_age` is the oldest log-in at the provider that counts, 30 to 3600 seconds (300). `NAME` is what owners call the
+provider, and goes to the end of the setting. Register `SEKISHO_PAGES_URL` + `/oidc/callback` there as redirect URI.
+
 ## What a step-up needs
 
 - Any of `SEKISHO_FACTORS` needs `SEKISHO_OWNERS` and `SEKISHO_OWNERS_QUERY`, or a Python object instead of them.
   `sekisho owners migrate` creates the tables.
 - `webauthn` needs `SEKISHO_PASSKEY_DOMAIN`; `email` needs `SEKISHO_SMTP`, which needs `SEKISHO_MAIL_FROM` and
   `SEKISHO_ACCOUNT_PAGE`; `webhook` needs `SEKISHO_CODE_WEBHOOK` and its key, or a Python callable.
+- `oidc` needs `SEKISHO_OIDC`, `SEKISHO_OIDC_SECRET` and `SEKISHO_PAGES_URL`, and the extra `oidc`.
 - `turnstile` and `hcaptcha` need `SEKISHO_CAPTCHA_SITEKEY`, `SEKISHO_CAPTCHA_SECRET` and `SEKISHO_CAPTCHA_HOSTS`.
 - An error at the start names missing packages. `pip install '.[step-up,owners,mail]'` in a checkout installs all of
   them.

@@ -46,6 +46,8 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
     if settings.factors:
         of_each = (module for factor in settings.factors for module in _OF_FACTOR.get(factor, ()))
         yield table.FACTORS, "step-up", (*_SEALING, *of_each)
+    if "oidc" in settings.factors:
+        yield table.FACTORS, "oidc", ("joserfc",)
     if settings.challenges:
         # While the client does the work, a sealed field of the page holds its form.
         yield table.CHALLENGES, "step-up", _WORK if POW in settings.challenges else _SEALING

@@ -11,7 +11,7 @@ from sekisho.settings import parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FACTORS: Final = ("webauthn", "totp", "email", "webhook")
+FACTORS: Final = ("webauthn", "totp", "oidc", "email", "webhook")
 POW: Final = "pow"
 CAPTCHAS: Final = ("turnstile", "hcaptcha")
 NONE: Final = "none"

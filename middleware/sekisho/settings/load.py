@@ -289,6 +289,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         factors=source.read(table.FACTORS),
         factor_floor=source.read(table.FACTOR_FLOOR),
         totp_drift=source.read(table.TOTP_DRIFT),
+        oidc=source.read(table.OIDC),
+        oidc_secret=source.read(table.OIDC_SECRET),
         owners=source.read(table.OWNERS),
         owners_query=source.read(table.OWNERS_QUERY),
         smtp=source.read(table.SMTP),

@@ -105,6 +105,9 @@ class Overrides(TypedDict, total=False):
     factors: Texts | None
     factor_floor: str | None
     totp_drift: str | int | None
+    oidc: str | None
+    oidc_secret: str | None
+    oidc_secret_file: str | Path | None
     owners_file: str | Path | None
     owners_query: str | None
     passkey_domain: str | None

@@ -97,8 +97,28 @@ def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any
         "webauthn" in factors and settings.rp_id is None,
         "is not set, and SEKISHO_FACTORS has webauthn; set it to the site's domain",
     )
+    yield from _wants_of_oidc(settings)
     yield from _wants_of_senders(settings, given)
     yield from _wants_of_captcha(settings)
+
+
+def _wants_of_oidc(settings: Settings) -> Iterator[tuple[Setting[Any], bool, str]]:
+    asked = "oidc" in settings.factors
+    yield (
+        table.OIDC,
+        asked and settings.oidc is None,
+        "is not set, and SEKISHO_FACTORS has oidc; set it, or leave oidc out there",
+    )
+    yield (
+        table.OIDC_SECRET,
+        settings.oidc is not None and not settings.oidc_secret,
+        "is not set, and the provider of SEKISHO_OIDC tells by it that this service asks",
+    )
+    yield (
+        table.PAGES_URL,
+        asked and settings.pages_url is None,
+        "is not set, and the provider of SEKISHO_OIDC sends owners back to a page below it",
+    )
 
 
 def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any], bool, str]]:
@@ -167,7 +187,7 @@ def _unreachable(settings: Settings, understood: Understood) -> Iterator[Setting
     """Classes of factors that no factor of the site reaches: nobody could prove anything there."""
     if not settings.factors or not understood(table.FACTORS.name):
         return
-    best = max(CLASS_OF[name] for name in settings.factors)
+    best = max(settings.oidc_class if name == "oidc" else CLASS_OF[name] for name in settings.factors)
     if settings.floor > best:
         problem = f"is {settings.factor_floor}, and SEKISHO_FACTORS has no factor of that class; add one there"
         yield SettingsError(table.FACTOR_FLOOR.variable, problem)

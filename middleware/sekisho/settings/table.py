@@ -11,6 +11,7 @@ from sekisho.settings import audit, factors, parse, places
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
+from sekisho.settings.oidc import parse_oidc
 from sekisho.settings.protect import parse_routes
 from sekisho.settings.rates import network_rates, rates
 from sekisho.settings.store import MEMORY, store
@@ -19,6 +20,7 @@ from sekisho.settings.values import NoFactor, StepUpFrom, StoreFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.values import Network
 
 T = TypeVar("T")
@@ -584,11 +586,24 @@ CAPTCHA_URL: Setting[str | None] = Setting(
 FACTORS: Setting[tuple[str, ...]] = Setting(
     name="FACTORS",
     example="webauthn,totp,email",
-    meaning="Proofs of identity, in order of preference: `webauthn` (passkeys), `totp` (codes of an app), `email` and "
-    "`webhook` (codes that are sent); or `none`. Recovery codes are added to any of them.",
+    meaning="Proofs of identity, in order of preference: `webauthn` (passkeys), `totp` (codes of an app), `oidc` (a "
+    "log-in at a provider), `email` and `webhook` (codes that are sent); or `none`. Recovery codes are added to any.",
     parse=factors.factors,
     absent=(),
     separator=",",
+)
+OIDC: Setting[OidcRegistration | None] = Setting(
+    name="OIDC",
+    example="https://bank.example client_id=shop acr=urn:bank:strong name=My Bank",
+    meaning="The OpenID Connect provider of the factor `oidc`, in the notation below.",
+    parse=parse_oidc,
+)
+OIDC_SECRET: Setting[str | None] = Setting(
+    name="OIDC_SECRET",
+    example="what the provider shows beside the client's identifier",
+    meaning="The client secret at the provider of `OIDC`.",
+    parse=places.password,
+    secret=True,
 )
 FACTOR_FLOOR = Setting(
     name="FACTOR_FLOOR",
@@ -764,6 +779,8 @@ TABLE: tuple[Setting[object], ...] = cast(
         FACTORS,
         FACTOR_FLOOR,
         TOTP_DRIFT,
+        OIDC,
+        OIDC_SECRET,
         OWNERS,
         OWNERS_QUERY,
         PASSKEY_DOMAIN,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import FactorClass
+from sekisho.model import CLASS_OF, FactorClass
 
 if TYPE_CHECKING:
     from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
     from sekisho.model.diagnosis import Diagnosis
+    from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity, AuditPlace
     from sekisho.settings.parse import NamespaceFrom
 
@@ -65,7 +66,7 @@ class Settings:
         exposed_header: lower case.
         store_deadline_us: from `STORE_DEADLINE_MS`.
         store_bytes_max: `None`: a share of the store's own memory limit.
-        factors: of `webauthn`, `totp`, `email`, `webhook`, in order of preference; () if there are none.
+        factors: of `webauthn`, `totp`, `oidc`, `email`, `webhook`, in order of preference; () if there are none.
         challenges: of `pow`, `turnstile`, `hcaptcha`; asked for before a secret is checked.
         challenges_set: whether `challenges` is set explicitly, or the default.
         owners: a database's URL; `None` if a Python object is given, or there are no factors.
@@ -139,6 +140,8 @@ class Settings:
     factors: tuple[str, ...]
     factor_floor: str
     totp_drift: int
+    oidc: OidcRegistration | None
+    oidc_secret: str | None = field(repr=False)
     owners: str | None = field(repr=False)
     owners_query: str | None = field(repr=False)
     smtp: str | None = field(repr=False)
@@ -188,6 +191,11 @@ class Settings:
     def floor(self) -> FactorClass:
         """The weakest class of factor that the site accepts."""
         return FactorClass[self.factor_floor.upper()]
+
+    @property
+    def oidc_class(self) -> FactorClass:
+        """How a proof by the factor `oidc` counts."""
+        return self.oidc.factor_class if self.oidc else CLASS_OF["oidc"]
 
     @property
     def knows_breaches(self) -> bool:

@@ -29,6 +29,7 @@ from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
+from sekisho.stepup.flow.identity_pages import IdentityPages
 from sekisho.stepup.flow.issue import Issuer
 from sekisho.stepup.flow.not_me import NotMe
 from sekisho.stepup.flow.notice_pages import NoticePages
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
     from sekisho.wiring.clocks import Clocks
@@ -109,6 +111,8 @@ def ensure_sound(settings: Settings) -> None:
     """Raise `SettingsError` for settings that parse but cannot work: at the start rather than at the first proof."""
     if settings.factors:
         _factors()
+    if "oidc" in settings.factors:
+        _oidc_provider()
     if settings.owners is not None:
         _sql_owners(settings, MACHINE)
         _sql_log_ins()
@@ -163,6 +167,25 @@ def _passkeys(settings: Settings) -> WebAuthn | None:
     return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
 
 
+def _oidc_provider() -> type[OidcProvider]:
+    from sekisho.stepup.oidc.provider import OidcProvider  # noqa: PLC0415 - JOSE, only for sites with a provider
+
+    return OidcProvider
+
+
+def _identity_provider(settings: Settings, events: Events, clocks: Clocks) -> OidcProvider | None:
+    """The provider of the factor `oidc`; None without that factor."""
+    if "oidc" not in settings.factors or settings.oidc is None:
+        return None
+    return _oidc_provider()(
+        settings.oidc,
+        settings.oidc_secret or "",
+        f"{settings.pages_url}/oidc/callback",
+        report=events.anomaly,
+        clock_s=clocks.wall_s,
+    )
+
+
 def passkey_sites(settings: Settings) -> tuple[str, ...]:
     """The origins that `/.well-known/webauthn` lists; () where no other site may use the passkeys."""
     if "webauthn" not in settings.factors or not settings.related_origins:
@@ -197,7 +220,7 @@ class StepUpWing:
             escrow,
             Responses(
                 site.renderer,
-                Pages(settings.mount, settings.service_name),
+                Pages(settings.mount, settings.service_name, settings.oidc.name if settings.oidc else ""),
                 settings.mount,
                 proving.factors.names if proving else (),
             ),
@@ -217,20 +240,21 @@ class StepUpWing:
         )  # fmt: skip
         self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
         self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
-        proof_routes = enrolment_pages = notice_pages = None
+        proof_routes = enrolment_pages = identity_pages = notice_pages = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
             not_me = NotMe(site.guard, site.reading, issuer.end_all, given.on_not_me)
             activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
             enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving, activity)
+            identity_pages = IdentityPages(parts, proving) if "oidc" in settings.factors else None
             notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
         self.issuer: Final = issuer
         self.routes: Final = PageRoutes(
             site.guard,
             site.reading,
             parts,
-            (proof_routes, enrolment_pages, notice_pages),
+            (proof_routes, enrolment_pages, identity_pages, notice_pages),
             patience=site.patience,
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
@@ -304,14 +328,15 @@ class StepUpWing:
         site_factors, enrolment = _factors()
         owners = self._owners = given.owners or self._of_database()
         senders = self._senders(given, site.events)
-        passkeys = _passkeys(settings)
+        passkeys, provider = _passkeys(settings), _identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
-            strictness=Strictness(settings.floor, settings.totp_drift), clock_s=self._clocks.wall_s,
+            provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
+            clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
-            requirements=factors.requirements, clock_s=self._clocks.wall_s,
+            requirements=factors.requirements, provider=provider, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         log_ins = self._log_ins()
         unfinished = Unfinished(

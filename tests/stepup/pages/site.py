@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 NONCE = "bm9uY2Vub25jZW5vbmNlbg=="
-FACTORS = ("webauthn", "totp", "email", "webhook", "recovery")
+FACTORS = ("webauthn", "totp", "oidc", "email", "webhook", "recovery")
 TICKET = "dGlja2V0" * 20
 ATTEMPT = b"attempt"
 ENROLMENTS = (
@@ -73,6 +73,12 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "manage_empty": pages.manage(
             language, enrolments=(), token="dG9rZW4", factors=FACTORS, nonce=nonce, notice="removed"
         ),
+        "returned": pages.returned(
+            language,
+            path="/step-up",
+            fields={"challenge": TICKET, "factor": "oidc", "code": "123456", "credential": '{"state": "s"}'},
+            nonce=nonce,
+        ),
         "totp": pages.totp(language, offer=OFFER, token="dG9rZW4", nonce=nonce),
         "totp_failed": pages.totp(language, offer=OFFER, token="dG9rZW4", nonce=nonce, failed=True),
         "recovery": pages.recovery(language, codes=CODES, nonce=nonce),
@@ -85,7 +91,7 @@ class Site:
     """Does for one account what the guard would do."""
 
     def __init__(self) -> None:
-        self.pages = Pages("/sekisho", "Shop")
+        self.pages = Pages("/sekisho", "Shop", "Bank")
         self.work = Work(
             [b"s" * 32], MemoryVault(entries_max=99, bytes_max=1 << 20, clock_s=time.time), clock_s=time.time
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's path
 
-NAMES = tuple(name for name in every_page(Site().pages, "en") if name != "work")
+NAMES = tuple(name for name in every_page(Site().pages, "en") if name not in {"work", "returned"})
 SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder for screenshots, for changes of the pages' look
 
 
@@ -79,6 +79,22 @@ async def test_the_page_does_the_work_and_goes_on(browser: Browser, site: Site, 
         assert await visit.page.inner_text("body") == "worked"
         assert visit.complaints == []
     assert [(path, fields["form"]) for path, fields in site.posted] == [("/sekisho/continue", "Zm9ybQ")]
+
+
+async def test_a_code_leaves_the_address_and_goes_on(browser: Browser, site: Site, origin: str) -> None:
+    """Back from the provider, the page sends the code on without a click; no history keeps it, no referrer has it."""
+    async with visiting(browser) as visit:
+        sent: list[Any] = []
+        visit.page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+        await visit.page.goto(f"{origin}/plain")
+        await visit.page.goto(f"{origin}/show/en/returned?code=123456")
+        await visit.page.wait_for_url("**/home")
+        path, fields = site.posted[-1]
+        assert (path, fields["factor"], fields["code"]) == ("/sekisho/step-up", "oidc", "123456")
+        assert "123456" not in sent[0].headers.get("referer", "")
+        assert await sent[0].header_value("origin") == origin
+        await visit.page.go_back()
+        assert "123456" not in visit.page.url
 
 
 async def test_a_passkey_is_made_and_opens_the_door(browser: Browser, site: Site, origin: str) -> None:

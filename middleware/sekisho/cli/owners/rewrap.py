@@ -18,7 +18,7 @@ from sekisho.cli.owners.common import opened, settings
 from sekisho.cli.progress import drawing
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import enrolment_binding
-from sekisho.stepup.factors import recovery, strong_only, totp
+from sekisho.stepup.factors import identities, recovery, strong_only, totp
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +33,7 @@ PURPOSES = {
     "totp": totp.PURPOSE,
     "recovery": recovery.PURPOSE,
     "webauthn": b"webauthn",
+    "oidc": identities.PURPOSE,
     strong_only.KIND: strong_only.PURPOSE,
 }
 """The seal's purpose for each kind of enrolment."""

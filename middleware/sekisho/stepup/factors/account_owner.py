@@ -59,7 +59,7 @@ class ShownFactor(NamedTuple):
     Attributes:
         factor: the factor that the client names.
         code: as typed.
-        credential: the JSON of a passkey's assertion.
+        credential: the JSON of a passkey's assertion, or of what a browser brings back from a provider.
     """
 
     factor: str
@@ -90,12 +90,14 @@ class Proof:
         factor: the factor that was shown.
         recovery_left: the number of recovery codes left, if one was used; otherwise None.
         settled: whether the factor is no longer held back; see `requirements`.
+        by_class: the factor's class at this site, if it is not that of `CLASS_OF`.
     """
 
     factor: str
     recovery_left: int | None = None
     settled: bool = field(default=True, compare=False)
+    by_class: FactorClass | None = field(default=None, compare=False)
 
     @property
     def factor_class(self) -> FactorClass:
-        return CLASS_OF[self.factor]
+        return CLASS_OF[self.factor] if self.by_class is None else self.by_class

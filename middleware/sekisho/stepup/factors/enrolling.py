@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import CLASS_OF, FactorClass
+from sekisho.model import FactorClass
 from sekisho.model.text import utf8
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.factors.account_lookup import AccountLookup
+from sekisho.stepup.factors.identities import IDENTITIES_MAX, Identities
+from sekisho.stepup.factors.identities import KIND as IDENTITY
 from sekisho.stepup.factors.passkeys import FRESH_BYTES, KIND, PasskeySealer
 from sekisho.stepup.factors.recovery import RecoveryCodes
 from sekisho.stepup.factors.requirements import settled
@@ -29,7 +31,7 @@ from sekisho.stepup.proof import ProofFailed, StillNeeded
 from sekisho.stepup.webauthn.makers import maker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
@@ -37,12 +39,13 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.recovery import Sheet
     from sekisho.stepup.factors.requirements import Requirements
     from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
 STATE_S = 600
 STATE_CHARS_MAX = 1_024
-_APP, _PASSKEY = b"totp begun", b"passkey begun"
+_APP, _PASSKEY, _IDENTITY = b"totp begun", b"passkey begun", b"identity begun"
 _TIME_BYTES, _ID_BYTES = 8, 16
 _SWAPS_MAX = 4  # an owner may request several sheets at once; one request succeeds in each round
 
@@ -76,13 +79,14 @@ class Enrolling:
         vault: remembers used codes and states.
         secrets: the service's, newest first.
         passkeys: makes and verifies passkey registrations; None if the site offers no passkeys.
+        provider: of the factor `oidc`; None if the site has none.
         sender: sends notices.
         issuer: the service's name, as authenticator apps show it.
         requirements: of the site and of each account.
         clock_s: Unix time in seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that factors are enrolled with
         self,
         owners: Owners,
         vault: Vault,
@@ -92,6 +96,7 @@ class Enrolling:
         sender: Senders,
         issuer: str,
         requirements: Requirements,
+        provider: OidcProvider | None = None,
         clock_s: Callable[[], float],
     ) -> None:
         self._owners = owners
@@ -109,6 +114,9 @@ class Enrolling:
         self._strong_only = StrongOnly(self._sealer, self._keys)
         self._codes = RecoveryCodes(self._sealer, limits)
         self._cabinet = PasskeySealer(self._sealer)
+        self._identities = (
+            Identities(provider, vault, keys=self._keys, sealer=self._sealer, limits=limits) if provider else None
+        )
 
     async def begin_totp(self, owner: AccountOwner) -> TotpOffer:
         """Make a secret, stored nowhere yet. Raises `EnrolmentsFull`: codes of further apps are never compared."""
@@ -171,6 +179,34 @@ class Enrolling:
         enrolment = secrets.token_hex(_ID_BYTES)
         sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
         return await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
+
+    async def begin_identity(self, owner: AccountOwner, browser_key: str, fields: Mapping[str, str]) -> str:
+        """The URL of a log-in at the provider, to connect the identity there. See `Identities.begin` for `fields`.
+
+        Raises:
+            ProofFailed: the account is unknown, or the site has no provider.
+            EnrolmentsFull: identities beyond that are never compared.
+            ProviderUnavailable, TooManyLogins, StoreUnavailable: none was begun.
+        """
+        identities = self._ensured_identities(owner)
+        bound_to = _identity_binding(owner, browser_key)
+        return await identities.begin(bound_to, bound_to, fields)
+
+    async def confirm_identity(self, owner: AccountOwner, browser_key: str, code: str, credential: bytes) -> Enrolment:
+        """Connect an identity that has just logged in at the provider, in this browser and for this account.
+
+        Raises:
+            ProofFailed: the log-in proves nothing, or the account is unknown.
+            EnrolmentsFull, StoreUnavailable, OwnersError, ProviderUnavailable: nothing was stored.
+        """
+        identities = self._ensured_identities(owner)
+        bound_to = _identity_binding(owner, browser_key)
+        identity = await identities.confirm(bound_to, bound_to, code, credential)
+        if identity is None:
+            raise ProofFailed("identity")
+        enrolment = secrets.token_hex(_ID_BYTES)
+        sealed = identities.seal(identity, account=owner.account_id, enrolment=enrolment)
+        return await self._kept(owner, Enrolment(enrolment, IDENTITY, "", self._now_s(), sealed))
 
     def makers(self, owner: AccountOwner) -> dict[str, str]:
         """The makers of the owner's passkeys by enrolment, as far as they are known. For display alone."""
@@ -237,7 +273,7 @@ class Enrolling:
     def _ensure_not_last(self, owner: AccountOwner, enrolment_id: str) -> None:
         least = self._strong_only.of(owner)
         others = [one for one in settled(owner, self._now_s()).factors if one.id != enrolment_id]
-        if least and not any(CLASS_OF[one.kind] >= least for one in others):
+        if least and not any(self._requirements.class_of(one.kind) >= least for one in others):
             raise StillNeeded("the last strong factor of an owner who refuses weaker ones")
 
     async def _kept(self, owner: AccountOwner, enrolment: Enrolment) -> Enrolment:
@@ -265,6 +301,14 @@ class Enrolling:
         if self._web is None:
             raise ProofFailed("no_passkeys")
         return self._web
+
+    def _ensured_identities(self, owner: AccountOwner) -> Identities:
+        _ensure_known(owner)
+        if self._identities is None:
+            raise ProofFailed("no_provider")
+        if len(owner.of_kind(IDENTITY)) >= IDENTITIES_MAX:
+            raise EnrolmentsFull(f"an account has at most {IDENTITIES_MAX} connected identities")
+        return self._identities
 
     def _now_s(self) -> int:
         return int(self._clock_s())
@@ -297,6 +341,10 @@ class Enrolling:
 
 def _binding(owner: AccountOwner) -> bytes:
     return bind(*(utf8(part) for part in (owner.account, owner.account_id)))
+
+
+def _identity_binding(owner: AccountOwner, browser_key: str) -> bytes:
+    return bind(_IDENTITY, _binding(owner), browser_key.encode())
 
 
 def _ensure_known(owner: AccountOwner) -> None:

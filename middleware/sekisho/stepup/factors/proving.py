@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import CLASS_OF, FactorClass, Unreadable
+from sekisho.model import FactorClass, Unreadable
 from sekisho.read.account import canonical
 from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
 from sekisho.stepup.factors.account_lookup import AccountLookup
@@ -14,12 +14,14 @@ from sekisho.stepup.factors.account_owner import RECOVERY, Early, Proof, ShownFa
 from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
 from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
 from sekisho.stepup.factors.codes import Codes
+from sekisho.stepup.factors.identities import Identities
 from sekisho.stepup.factors.lost_factor import LostFactor
 from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
 from sekisho.stepup.factors.requirements import LOG_IN, MANAGE, Requirements, Strictness, is_settled, settled
 from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import DIGITS, Totp
+from sekisho.stepup.oidc.login import OidcReturn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners, Reset
     from sekisho.stepup.factors.account_owner import AccountOwner
+    from sekisho.stepup.factors.identities import BegunLogin
     from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     Matcher = Callable[[CodeTrial, AccountOwner, ShownFactor, bytes, int], Awaitable[bool]]
 
 SENT = ("email", "webhook")
-KEPT = ("webauthn", "totp")
+KEPT = ("webauthn", "totp", "oidc")
 NORMAL = Strictness()
 
 
@@ -60,21 +64,22 @@ class Factors:
     """Proves account owners; see the package. A client may send any text; it is a proof or none, never an error.
 
     Args:
-        names: the site's factors in order of preference, from `webauthn`, `totp`, `email` and `webhook`. Recovery codes
-            are added to any of them, because a telephone or a mailbox can be lost.
+        names: the site's factors in order of preference, from `webauthn`, `totp`, `oidc`, `email` and `webhook`.
+            Recovery codes are added to any of them, because a telephone or a mailbox can be lost.
         owners: keeps contacts and enrolments.
         vault: keeps pending codes, challenges and counts.
         secrets: the service's, newest first.
         passkeys: makes and verifies passkey requests; None if the site offers no passkeys.
         sender: sends codes and notices.
+        provider: of the factor `oidc`; None if the site has none.
         strictness: which proofs the site accepts.
         clock_s: Unix time in seconds.
 
     Raises:
-        ValueError: an unknown factor, or the factor `webauthn` without `passkeys`.
+        ValueError: an unknown factor, `webauthn` without `passkeys`, or `oidc` without `provider`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a site's factors are made of
         self,
         names: tuple[str, ...],
         owners: Owners,
@@ -83,11 +88,14 @@ class Factors:
         *,
         passkeys: WebAuthn | None,
         sender: Senders,
+        provider: OidcProvider | None = None,
         strictness: Strictness = NORMAL,
         clock_s: Callable[[], float],
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
             raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first needs a domain")
+        if "oidc" in names and provider is None:
+            raise ValueError("the factor oidc needs a provider")
         self.names = (*dict.fromkeys(names), *([RECOVERY] if names else []))
         self._owners = owners
         self._sender = sender
@@ -104,10 +112,14 @@ class Factors:
         self._passkeys = (
             Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits) if passkeys is not None else None
         )
+        self._identities = (
+            Identities(provider, vault, keys=keys, sealer=sealer, limits=limits) if provider is not None else None
+        )
         sent = _Factor(_may_be_sent, self._is_sent_code, self._by_sent_code, Guess.CODE)
         every: Mapping[str, _Factor] = {
             "webauthn": _Factor(_may_be_passkey, self._is_passkey, self._by_passkey),
             "totp": _Factor(_may_be_app, self._is_of_app, self._by_app, Guess.APP),
+            "oidc": _Factor(_may_be_return, self._is_identity, self._by_identity),
             "email": sent,
             "webhook": sent,
             RECOVERY: _Factor(_may_be_recovery, self._is_recovery_code, self._by_recovery_code),
@@ -162,6 +174,19 @@ class Factors:
         return await self._passkeys.options(
             trial, account_owners, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
         )
+
+    async def begin_login(self, challenge: bytes, bound_to: bytes, fields: Mapping[str, str]) -> str:
+        """The URL of a log-in at the provider. It depends on no account. See `Identities.begin`.
+
+        Raises:
+            ProviderUnavailable, TooManyLogins, StoreUnavailable: none was begun.
+        """
+        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
+        return await self._identities.begin(challenge, bound_to, fields)
+
+    async def begun_login(self, state: str) -> BegunLogin | None:
+        """The log-in at the provider with this state; None if there is none. Raises `StoreUnavailable`."""
+        return await self._identities.begun(state) if self._identities is not None else None
 
     async def send(self, trial: CodeTrial, owner: AccountOwner, factor: str, demand: Demand = LOG_IN) -> None:
         """Send a code if the secret was right, the owner can be reached, and a code would be accepted.
@@ -227,7 +252,9 @@ class Factors:
         trial = self.trial(challenge, owner, behind_right_secret=behind_right_secret)
         # Only log-ins have a run. Guesses at a factor that the account does not accept could have proved nothing.
         needed = self.requirements.needed(owner, LOG_IN, int(self._clock_s()))
-        counted = [one.guess for name, one in self._every.items() if one.guess and CLASS_OF[name] >= needed]
+        counted = [
+            one.guess for name, one in self._every.items() if one.guess and self.requirements.class_of(name) >= needed
+        ]
         if await self._limits.settle(trial, counted) and trial.behind_right_secret and owner.of_kind("totp"):
             self._sender.factor_changed(owner, "totp", "stopped")
 
@@ -342,6 +369,22 @@ class Factors:
         used = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return None if used is None else Proof(shown.factor, settled=_is_settled(owner, used, now_s))
 
+    async def _is_identity(
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, _now_s: int
+    ) -> bool:
+        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
+        return await self._identities.match(trial, owner, shown, bound_to)
+
+    async def _by_identity(
+        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
+    ) -> Proof | None:
+        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
+        used = await self._identities.accept(trial, owner, shown, bound_to)
+        if used is None:
+            return None
+        is_old = is_settled(used.created_s, now_s)
+        return Proof(shown.factor, settled=is_old, by_class=self.requirements.class_of(shown.factor))
+
     async def _is_sent_code(
         self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> bool:
@@ -420,6 +463,10 @@ def _may_be_recovery(shown: ShownFactor) -> bool:
 
 def _may_be_passkey(shown: ShownFactor) -> bool:
     return is_assertion(shown.credential)
+
+
+def _may_be_return(shown: ShownFactor) -> bool:
+    return OidcReturn.of(shown.code, shown.credential) is not None
 
 
 def _reachable(owner: AccountOwner, factor: str) -> bool:

@@ -45,10 +45,12 @@ class Strictness(NamedTuple):
     Attributes:
         floor: the weakest class that the site accepts.
         totp_drift: see `totp.verify`.
+        oidc: the class of the factor `oidc`.
     """
 
     floor: FactorClass = FactorClass.SENT
     totp_drift: int = 1
+    oidc: FactorClass = CLASS_OF["oidc"]
 
 
 LOG_IN: Final = Demand()
@@ -70,10 +72,15 @@ class Requirements:
         self._floor: Final = strictness.floor
         self.totp_drift: Final = strictness.totp_drift
         self._strong_only: Final = strong_only
+        self._oidc: Final = strictness.oidc
         # A site that sends no codes has no second way to replace a lost app: without this, its owner would stay out.
         sends = FactorClass.SENT in {CLASS_OF[name] for name in names}
         self._instead_of_app: Final = None if sends else FactorClass.RECOVERY
-        self._best: Final = max((CLASS_OF[name] for name in names), default=FactorClass.NONE)
+        self._best: Final = max((self.class_of(name) for name in names), default=FactorClass.NONE)
+
+    def class_of(self, factor: str) -> FactorClass:
+        """The class of a factor at this site; `NONE` for any other text."""
+        return self._oidc if factor == "oidc" else CLASS_OF.get(factor, FactorClass.NONE)
 
     def needed(self, owner: AccountOwner, demand: Demand, now_s: int) -> FactorClass:
         """The weakest class that proves this account for this purpose. `now_s`: Unix time in seconds."""
@@ -90,7 +97,7 @@ class Requirements:
 
     def accepts(self, owner: AccountOwner, factor: str, demand: Demand, now_s: int) -> bool:
         """Whether a proof by this factor counts for this purpose."""
-        return self.suffices(owner, CLASS_OF.get(factor, FactorClass.NONE), demand, now_s)
+        return self.suffices(owner, self.class_of(factor), demand, now_s)
 
     def suffices(self, owner: AccountOwner, shown: FactorClass, demand: Demand, now_s: int) -> bool:
         """Whether a proof of this class counts for this purpose."""
@@ -106,7 +113,7 @@ class Requirements:
     def _settled(self, owner: AccountOwner, now_s: int) -> list[FactorClass]:
         usable = (one for one in settled(owner, now_s).factors if one.kind in self._names)
         # Recovery codes are kept for the day that the others are lost; they raise nothing.
-        return [found for one in usable if (found := CLASS_OF[one.kind]) is not FactorClass.RECOVERY]
+        return [found for one in usable if (found := self.class_of(one.kind)) is not FactorClass.RECOVERY]
 
 
 def is_settled(created_s: int, now_s: int) -> bool:

@@ -13,10 +13,10 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer, language_of, prefers_page
-from sekisho.model import CLASS_OF
 from sekisho.owners import EnrolmentsFull
 from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.factors.requirements import HELD_S, MANAGE, is_settled
+from sekisho.stepup.flow.identity_pages import TOKEN
 from sekisho.stepup.pages import ListedFactor
 from sekisho.stepup.proof import ProofFailed, StillNeeded
 
@@ -59,6 +59,8 @@ class EnrolmentPages:
             "/factors/totp/confirm": self._confirm_totp,
             "/factors/webauthn/options": self._passkey_options,
             "/factors/webauthn": self._confirm_passkey,
+            "/factors/oidc": self._begin_identity,
+            "/factors/oidc/confirm": self._confirm_identity,
             "/factors/recovery": self._recovery,
             "/factors/remove": self._remove,
             "/factors/only-strong": self._only_strong,
@@ -161,7 +163,7 @@ class EnrolmentPages:
         passkeys = self._proving.enrolling.accepted_passkeys(owner)
         only_strong = self._proving.factors.requirements.is_only_strong(owner)
         if not prefers_page(call.headers):
-            listed = [_described(one) for one in self._listed(owner)]
+            listed = [self._described(one) for one in self._listed(owner)]
             members = {"factors": listed, "only_strong": only_strong, "passkeys": passkeys, "token": token}
             return self._with_holder(call, responses.json(call.headers, 200, members))
         page = responses.pages.manage(
@@ -213,6 +215,16 @@ class EnrolmentPages:
         await self._proving.enrolling.confirm_passkey(owner, fields.get("state", ""), credential, _label(fields))
         return self._done(call, "added")
 
+    async def _begin_identity(self, call: PageCall, owner: AccountOwner) -> Answer:
+        fields = {TOKEN: call.fields.get("token", "")}
+        address = await self._proving.enrolling.begin_identity(owner, call.browser_key.key, fields)
+        return self._parts.responses.see_other(address)
+
+    async def _confirm_identity(self, call: PageCall, owner: AccountOwner) -> Answer:
+        code, credential = call.fields.get("code", ""), call.fields.get("credential", "").encode()
+        await self._proving.enrolling.confirm_identity(owner, call.browser_key.key, code, credential)
+        return self._done(call, "added")
+
     async def _recovery(self, call: PageCall, owner: AccountOwner) -> Answer:
         sheet = await self._proving.enrolling.recovery(owner)
         responses = self._parts.responses
@@ -249,6 +261,17 @@ class EnrolmentPages:
             for one in owner.factors
         ]
 
+    def _described(self, factor: ListedFactor) -> dict[str, object]:
+        return {
+            "id": factor.id,
+            "kind": factor.kind,
+            "class": self._proving.factors.requirements.class_of(factor.kind).text,
+            "label": factor.label,
+            "maker": factor.maker,
+            "created": factor.created_s,
+            "settles": factor.created_s + HELD_S,
+        }
+
     def _with_holder(self, call: PageCall, answer: Answer) -> Answer:
         line = call.browser_key.line(elsewhere=self._parts.responses.is_elsewhere(call.headers))
         return answer.adding(line)
@@ -258,18 +281,6 @@ def _notice(call: PageCall, known: frozenset[str]) -> str:
     """The notice on the page. The link may have been forged, so only notices that the guard itself writes are shown."""
     said = call.scope.get("query_string", b"").removeprefix(b"notice=").decode("latin-1")
     return said if said in known else ""
-
-
-def _described(factor: ListedFactor) -> dict[str, object]:
-    return {
-        "id": factor.id,
-        "kind": factor.kind,
-        "class": CLASS_OF[factor.kind].text,
-        "label": factor.label,
-        "maker": factor.maker,
-        "created": factor.created_s,
-        "settles": factor.created_s + HELD_S,
-    }
 
 
 def _label(fields: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ issued, and in even steps after that. Only a proof that would be right waits for
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
 from sekisho.stepup.factors.account_owner import RECOVERY
+from sekisho.stepup.factors.identities import KIND
 from sekisho.stepup.factors.requirements import BEFORE_SECRET, LOG_IN, MANAGE
 from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
@@ -87,6 +89,8 @@ class ProofRoutes:
             ("POST", "/step-up/options"): self._options,
             ("POST", "/step-up/send"): self._send_code,
         }
+        if KIND in self._factors.names:
+            self.routes["POST", "/step-up/oidc"] = self._log_in_elsewhere
         if self._factors.recovers:
             self.routes["POST", "/step-up/recover"] = self._begin_recovery
             self.routes["POST", "/step-up/recover/confirm"] = self._confirm_recovery
@@ -225,6 +229,17 @@ class ProofRoutes:
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
             return answer
 
+    async def _log_in_elsewhere(self, call: PageCall) -> Answer | None:
+        """Redirect to the identity provider: the same way for every account and every secret."""
+        begun_s = asyncio.get_running_loop().time()
+        ticket = await self._ticket(call)
+        if ticket is None:
+            return self._start_again(call)
+        with self._place(call):
+            address = await self._factors.begin_login(ticket.challenge, bound(ticket, call.browser_key), _carried(call))
+            await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
+            return self._parts.responses.see_other(address)
+
     async def _send_code(self, call: PageCall) -> Answer | None:
         async def send(trial: CodeTrial, owner: AccountOwner, ticket: Ticket) -> None:
             await self._factors.send(trial, owner, call.fields.get("factor", ""), self._demand(ticket))
@@ -343,6 +358,7 @@ class ProofRoutes:
 
 
 MARK = Kept(None)
+_SEALED = re.compile(rf"[A-Za-z0-9_=-]{{1,{FORM_CHARS_MAX}}}")
 _DEMANDS = {Purpose.LOGIN: LOG_IN, Purpose.DOOR: BEFORE_SECRET, Purpose.MANAGE: MANAGE}
 
 
@@ -376,6 +392,12 @@ def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:
 def _shown(call: PageCall) -> ShownFactor:
     fields = call.fields
     return ShownFactor(fields.get("factor", ""), fields.get("code", ""), fields.get("credential", "").encode())
+
+
+def _carried(call: PageCall) -> dict[str, str]:
+    """The fields of a form that come back with the code. Other texts than ours would outgrow the vault's entry."""
+    texts: dict[str, str] = {name: call.fields.get(name, "") for name in ("challenge", "form")}
+    return {name: text for name, text in texts.items() if text and _SEALED.fullmatch(text)}
 
 
 def _as_shown(call: PageCall) -> bytes:

@@ -30,13 +30,21 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
     from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+    from sekisho.stepup.flow.identity_pages import IdentityPages
     from sekisho.stepup.flow.notice_pages import NoticePages
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
     from sekisho.stepup.flow.proof_routes import ProofRoutes
 
 BUSY_US = 3_000_000
-
+ANSWERS_TO_FORMS = (
+    "/continue",
+    "/step-up",
+    "/step-up/oidc",
+    "/step-up/send",
+    "/step-up/recover",
+    "/step-up/recover/confirm",
+)
 
 WELL_KNOWN = "/.well-known/webauthn"
 """Where browsers look for other sites that may use a domain's passkeys (WebAuthn Level 3, section 5.11.1)."""
@@ -60,7 +68,7 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        served: tuple[ProofRoutes | EnrolmentPages | NoticePages | None, ...],
+        served: tuple[ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | None, ...],
         *,
         patience: Patience,
         jitter: Callable[[], float],
@@ -75,7 +83,7 @@ class PageRoutes:
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
         self._routes["GET", "/sekisho.js"] = self._module
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
-        for path in ("/continue", "/step-up", "/step-up/send", "/step-up/recover", "/step-up/recover/confirm"):
+        for path in ANSWERS_TO_FORMS:
             self._routes["GET", path] = self._start_again
         for pages in served:
             if pages is not None:

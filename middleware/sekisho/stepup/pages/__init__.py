@@ -132,12 +132,13 @@ class Pages:
     Args:
         mount: the path prefix of the guard's own routes, e.g. `/sekisho`.
         service: the service's name, as its users know it.
+        provider: the name of the identity provider; empty if there is none.
 
     Attributes:
         style, script: the files that the pages load.
     """
 
-    def __init__(self, mount: str, service: str) -> None:
+    def __init__(self, mount: str, service: str, provider: str = "") -> None:
         self.style = File.of("page.css", b"text/css; charset=utf-8")
         self.script = File.of("page.js", b"text/javascript; charset=utf-8")
         self._environment = Environment(
@@ -152,6 +153,7 @@ class Pages:
         self._environment.globals |= {
             "mount": mount,
             "service": service,
+            "provider": provider,
             "style": f"{mount}{self.style.path}",
             "script": f"{mount}{self.script.path}",
         }
@@ -249,6 +251,8 @@ class Pages:
             "manage",
             language,
             nonce,
+            # One of its forms is answered by a redirect to the identity provider.
+            form_action=_ANSWERED_BY_APPLICATION if "oidc" in factors else _ANSWERED_BY_US,
             enrolments=enrolments,
             only_strong=only_strong,
             signal=signal,
@@ -299,8 +303,20 @@ class Pages:
         """
         page = self._page("notice", language, nonce, scripted=not said, said=said, account_page=account_page)
         # Its address may have held a token. Browsers that say `Origin: null` for its form say `Sec-Fetch-Site` too.
-        headers = tuple((name, b"no-referrer" if name == b"referrer-policy" else value) for name, value in page.headers)
-        return page._replace(headers=headers)
+        return _referring(page, b"no-referrer")
+
+    def returned(self, language: str, *, path: str, fields: Mapping[str, str], nonce: str) -> Page:
+        """The page after a log-in at the identity provider. Its script sends the form at once.
+
+        Args:
+            language: as in `WORDS`.
+            path: below the mount, for the form.
+            fields: of the form.
+            nonce: as for `step_up`.
+        """
+        page = self._page("returned", language, nonce, form_action=_ANSWERED_BY_APPLICATION, path=path, fields=fields)
+        # Its address has the code, which no referrer may carry. Under `no-referrer` the form would say `Origin: null`.
+        return _referring(page, b"strict-origin")
 
     def module(self) -> bytes:
         """Return `sekisho.js`, to serve as `text/javascript`."""
@@ -358,10 +374,11 @@ class Pages:
         nonce: str,
         *,
         scripted: bool = True,
+        form_action: str = _ANSWERED_BY_US,
         **values: Any,
     ) -> Page:
         body, policy, headers = self._parts(
-            name, language, nonce, form_action=_ANSWERED_BY_US, scripted=scripted, widget=None, **values
+            name, language, nonce, form_action=form_action, scripted=scripted, widget=None, **values
         )
         return Page(body.encode("utf-8", "replace"), (*headers, (b"content-security-policy", policy.encode())))
 
@@ -393,6 +410,12 @@ class Pages:
             (b"x-content-type-options", b"nosniff"),
         )
         return body, policy, headers
+
+
+def _referring(page: Page, policy: bytes) -> Page:
+    """The page with another policy for referrers."""
+    headers = tuple((name, policy if name == b"referrer-policy" else value) for name, value in page.headers)
+    return page._replace(headers=headers)
 
 
 def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None) -> str:

@@ -71,6 +71,13 @@ if (question && location.hash.length > 1) {
   history.replaceState(null, "", location.pathname);
 }
 
+// Back from the identity provider: the code leaves the address bar as well, and goes on at once.
+const returned = document.querySelector("form[data-returned]");
+if (returned) {
+  history.replaceState(null, "", location.pathname);
+  returned.submit();
+}
+
 const form = document.querySelector("form[data-captcha]");
 if (form) {
   const button = form.querySelector("button");
