@@ -100,6 +100,12 @@ real: $(VENV)/.with-test ## Try log-ins that others wrote behind the guard, and 
 	$(say) "Writing docs/frameworks.md"
 	@$(BIN)/python -m tests.real.document
 
+.PHONY: laboratory
+LABORATORY ?= --scale 0.05 --policy default --policy factors --policy django-axes --policy auth0 --policy stopguessing
+laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (some minutes; LABORATORY="--scale 1 --seed 1 --seed 2")
+	$(say) "Playing the scenarios"
+	@$(BIN)/sekisho simulate $(LABORATORY) --document docs/laboratory.md
+
 .PHONY: rows
 rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test
 	@$(BIN)/python -m tests.rows

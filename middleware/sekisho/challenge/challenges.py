@@ -22,7 +22,7 @@ from sekisho.crypto.seal import OVERHEAD_BYTES, Unsealable, bind
 from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.challenge.captcha import Captcha
     from sekisho.challenge.work import Puzzle, Work
@@ -93,19 +93,27 @@ class Challenges:
         captcha: asks its provider; preferred to work.
         sealer: seals the forms that pages carry.
         captcha_public: `provider` and `sitekey`, for the page that shows the captcha.
+        size: maps posture and occupancy to the expected hashes of a puzzle; see `sekisho.challenge.work.difficulty`.
 
     Raises:
         ValueError: a captcha without work as a fallback, or without `captcha_public`.
     """
 
     def __init__(
-        self, work: Work | None, captcha: Captcha | None, sealer: Sealer, *, captcha_public: Mapping[str, str] | None
+        self,
+        work: Work | None,
+        captcha: Captcha | None,
+        sealer: Sealer,
+        *,
+        captcha_public: Mapping[str, str] | None,
+        size: Callable[[int, float], int] = difficulty,
     ) -> None:
         if captcha is not None and (work is None or not captcha_public):
             raise ValueError("a captcha needs work as a fallback, and the values that its page shows")
         self._work = work
         self._captcha = captcha
         self._sealer = sealer
+        self._size = size
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
     def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Challenge:
@@ -121,7 +129,7 @@ class Challenges:
         if self._work is None:
             return NOTHING
         carried = self._sealed(question, bound_to) if question else ""
-        return Challenge(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
+        return Challenge(self._work.challenge(bound_to, self._size(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
         """Check a client's solution: a solved captcha, or work if there is no captcha or no verdict on it.

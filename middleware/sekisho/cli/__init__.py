@@ -38,6 +38,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("attack a log-in service over HTTP, without the guard and with it", extra="demo"),
+    "simulate": Command("owners and attackers before the whole guard, on simulated time", extra="demo"),
     "check": Command("try the doors of an application with invented log-ins: are its rules of success good?"),
     "doctor": Command("examine a deployment (secret, store, proxies, files): each mistake, and the line to write"),
     "mode": Command("show the mode, or switch all workers: enforce, monitor, off"),

@@ -15,15 +15,21 @@ SessionAccount = Callable[["Scope"], "str | None"]
 """Maps a request's scope to its session's account, as the application reads it; None where there is none."""
 
 
+PuzzleSize = Callable[[int, float], int]
+"""Maps the posture's level and the occupancy to the expected hashes of a puzzle."""
+
+
 class Given(NamedTuple):
     """Attributes:
     owners: instead of `OWNERS`.
     on_code: sends codes by the service's own channel, for the factor `webhook`.
     session_account: the account of a request's session, as the application knows it.
     on_not_me: ends the sessions of an account whose owner says that somebody else used it.
+    puzzle_size: replaces `sekisho.challenge.work.difficulty`, for simulations.
     """
 
     owners: Owners | None = None
     on_code: CodeHook | None = None
     session_account: SessionAccount | None = None
     on_not_me: AccountHook | None = None
+    puzzle_size: PuzzleSize | None = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring.clocks import Clocks
-    from sekisho.wiring.given import SessionAccount
+    from sekisho.wiring.given import PuzzleSize, SessionAccount
 
 log = logging.getLogger("sekisho")
 
@@ -74,6 +74,7 @@ class LoginGuard:
 
     _clocks: ClassVar[Clocks] = MACHINE
     _prescribed: ClassVar[Overrides] = {}  # settings that take precedence over all others: test suites set them
+    _puzzle_size: ClassVar[PuzzleSize | None] = None
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -122,7 +123,8 @@ class LoginGuard:
         self._app = app
         _guards.add(self)
         given_owners, self._overrides = owners_of(owners, overrides)
-        self._given = Given(given_owners, on_code, session_account, on_not_me)
+        size = type(self)._puzzle_size  # noqa: SLF001 - of the class: a function in an instance would be bound
+        self._given = Given(given_owners, on_code, session_account, on_not_me, size)
         self._mail_policy = mail_policy or MailPolicy()
         self._resolver = resolver
         self._on_change_password = on_change_password
@@ -261,12 +263,13 @@ class LoginGuard:
         return await self._loops.probe(Credentials(*known) if known else None, doors, through)
 
 
-def on_clocks(clocks: Clocks) -> type[LoginGuard]:
+def on_clocks(clocks: Clocks, *, puzzle_size: PuzzleSize | None = None) -> type[LoginGuard]:
     """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
 
-    Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`.
+    Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`. `puzzle_size`
+    replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long.
     """
-    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks, "_prescribed": {}})
+    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks, "_prescribed": {}, "_puzzle_size": puzzle_size})
 
 
 def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
 from sekisho.challenge.challenges import Challenges
 from sekisho.challenge.waits import Waits
-from sekisho.challenge.work import Work
+from sekisho.challenge.work import Work, difficulty
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind, SettingsError
@@ -200,6 +200,7 @@ class StepUpWing:
         self._settings = settings
         self._vault = vault
         self._clocks = clocks
+        self._puzzle_size = given.puzzle_size or difficulty
         self._clock_s = site.clock_s
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
@@ -298,6 +299,7 @@ class StepUpWing:
             self._captcha(),
             Sealer(settings.signers, clock_s=self._clock_s),
             captcha_public=self._captcha_public(),
+            size=self._puzzle_size,
         )
 
     def _captcha_public(self) -> dict[str, str] | None:

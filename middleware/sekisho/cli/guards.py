@@ -1,0 +1,69 @@
+"""The guards of simulations: the whole `LoginGuard` on simulated time, or a model of another limiter."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.challenge.work import difficulty
+from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
+from sekisho.simulate.laboratory.run import EPOCH_S, Built
+from sekisho.wiring import Clocks, LoginGuard, on_clocks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sekisho.simulate.laboratory import Build, Ports
+    from sekisho.simulate.laboratory.policy import Policy
+
+CHEAP_HASHES: Final = 256
+"""What a simulated puzzle takes to solve. What it would have taken is counted."""
+
+SETTINGS: Final[Mapping[str, Any]] = {
+    "store": "memory://",
+    "canary": "off",  # it sends log-ins of its own, which the counts would include
+    "login": "POST /login form:username,password success=303:/account",
+    "memory_entries_max": "10000000",
+}
+
+
+def build_of(name: str, policies: Mapping[str, Policy]) -> tuple[Build, bool]:
+    """What builds the guard of a policy or a peer, and whether it asks for factors."""
+    if name in policies:
+        return partial(guard, policies[name]), policies[name].has_factors
+    return partial(peer, name), False
+
+
+def peer(name: str, ports: Ports) -> Built:
+    return Built(PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s))
+
+
+def guard(policy: Policy, ports: Ports) -> Built:
+    """`LoginGuard` as services have it, but for its clocks and the size of its puzzles."""
+
+    def asked(level: int, occupancy: float) -> int:
+        ports.asked(difficulty(level, occupancy))
+        return CHEAP_HASHES
+
+    factors: dict[str, Any] = {"owners": ports.owners, "on_code": ports.on_code} if policy.has_factors else {}
+    made = on_clocks(clocks_of(ports), puzzle_size=asked)
+    settings: dict[str, Any] = {**SETTINGS, "secret": ports.secret, **policy.settings}
+    built = made(ports.app, **factors, **settings)
+    return Built(built, partial(_alarms, built))
+
+
+def _alarms(built: LoginGuard) -> int:
+    """How often the posture rose in any segment, as the guard counts its events."""
+    counts = built.counts.items()
+    return sum(number for (_, event, reason), number in counts if event == "posture" and not reason.endswith("calm"))
+
+
+def clocks_of(ports: Ports) -> Clocks:
+    """The clocks of a simulation, all from the time of its event loop."""
+    passed_s = ports.clock_s
+    return Clocks(
+        wall_s=lambda: EPOCH_S + passed_s(),
+        wall_us=lambda: int((EPOCH_S + passed_s()) * 1e6),
+        monotonic_s=passed_s,
+        monotonic_us=lambda: int(passed_s() * 1e6),
+    )

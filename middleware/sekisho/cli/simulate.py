@@ -1,0 +1,133 @@
+"""Play scenarios in a laboratory: owners and attackers before the whole guard, in this process, on simulated time.
+
+A scenario is a name of those that come with sekisho, or a TOML file; `--list` shows them. A policy is the settings of
+the guard under test, or a small model of another limiter. The same scenario, policy, seed and scale give the same
+table.
+
+Nothing is sent anywhere, and no setting of the environment is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sekisho.cli.guards import build_of
+from sekisho.cli.progress import drawing
+from sekisho.cli.usage import Misused, within
+from sekisho.simulate.laboratory import packaged, read_scenario, simulate
+from sekisho.simulate.laboratory.document import document
+from sekisho.simulate.laboratory.peers import PEERS
+from sekisho.simulate.laboratory.picture import picture
+from sekisho.simulate.laboratory.policy import policies
+from sekisho.simulate.laboratory.report import Played, table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from sekisho.cli.progress import Drawing
+    from sekisho.simulate.laboratory import Scenario
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help="a name, or a TOML file; none: all names")
+    parser.add_argument("--list", action="store_true", help="show scenarios and policies, and play none")
+    parser.add_argument(
+        "--policy", action="append", metavar="NAME", help="a policy or another limiter; repeatable [default]"
+    )
+    parser.add_argument("--policies", metavar="FILE", help="a TOML file of policies, in place of sekisho's")
+    parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
+    parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="owners and attempts, times X [1]")
+    parser.add_argument("--document", metavar="FILE", help="also write the tables as Markdown, with all parameters")
+    parser.add_argument("--svg", metavar="FOLDER", help="also draw a picture for each scenario into a folder")
+
+
+def _scale(text: str) -> float:
+    if not 0.001 <= (value := float(text)) <= 1000:
+        raise ValueError
+    return value
+
+
+_scale.__name__ = "number from 0.001 to 1,000"
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.list:
+        return _list(args)
+    for name in [name for name in os.environ if name.upper().startswith("SEKISHO_")]:
+        del os.environ[name]  # or a run would depend on where it runs
+    logging.getLogger("sekisho").setLevel(logging.ERROR)  # refusals are counted here, and too many to read
+    found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
+    begun_s = time.monotonic()
+    with drawing() as progress:
+        played = [each for scenario in found for each in _played(scenario, args, progress)]
+    if args.json:
+        print(json.dumps([each.as_json() for each in played], indent=2))
+    else:
+        print(table(played))
+    if args.document:
+        wall_s = time.monotonic() - begun_s
+        Path(args.document).write_text(
+            document(played, policies(_text(args.policies)), scale=args.scale, wall_s=wall_s)
+        )
+    if args.svg:
+        _draw(played, Path(args.svg))
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    shown: dict[str, dict[str, str]] = {
+        "scenarios": {name: read_scenario(name, text).title for name, text in packaged().items()},
+        "policies": {name: each.about for name, each in policies(_text(args.policies)).items()},
+        "peers": dict.fromkeys(PEERS, "a model of another limiter"),
+    }
+    if args.json:
+        print(json.dumps(shown, indent=2))
+        return 0
+    for kind, every in shown.items():
+        print(f"{kind}:")
+        for name, about in every.items():
+            print(f"  {name:<24} {about}")
+    return 0
+
+
+def _text(path: str | None) -> str | None:
+    return None if path is None else Path(path).read_text()
+
+
+def _scenario(name: str) -> Scenario:
+    known = packaged()
+    if name in known:
+        return read_scenario(name, known[name])
+    if not name.endswith(".toml"):
+        raise Misused("no such scenario; --list shows them")
+    return read_scenario(Path(name).stem, Path(name).read_text())
+
+
+def _played(scenario: Scenario, args: argparse.Namespace, progress: Drawing) -> Iterator[Played]:
+    known = policies(_text(args.policies))
+    for name in args.policy or ["default"]:
+        if name not in known and name not in PEERS:
+            raise Misused("no such policy; --list shows them")
+        build, has_factors = build_of(name, known)
+        for seed in args.seed or [1]:
+            progress.begin(f"{scenario.name}, {name}, seed {seed}", None, "log-ins and attempts")
+            results = simulate(scenario, build, seed=seed, has_factors=has_factors, look=partial(_look, progress))
+            progress.end()
+            yield Played(scenario, name, seed, results)
+
+
+def _look(progress: Drawing, done: int) -> None:
+    progress.look(done)
+
+
+def _draw(played: list[Played], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in dict.fromkeys(each.scenario.name for each in played):
+        (folder / f"{name}.svg").write_text(picture([each for each in played if each.scenario.name == name]))

@@ -1,0 +1,133 @@
+"""Bots: they try pairs from a list, or frequent passwords in turn, and answer what they can."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.simulate.browsers import BROWSERS
+from sekisho.simulate.draw import Draw, Walk
+from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
+from sekisho.simulate.laboratory.places import BotPlaces
+from sekisho.simulate.population import zipf_password
+from sekisho.simulate.words import leaked_passwords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sekisho.asgi.types import App
+    from sekisho.simulate.laboratory.browser import Answer
+    from sekisho.simulate.laboratory.factors import Factors
+    from sekisho.simulate.laboratory.places import OwnerPlaces
+    from sekisho.simulate.laboratory.results import Results
+    from sekisho.simulate.laboratory.scenario import Attack
+    from sekisho.simulate.population import Population
+
+STEPS_MAX = 3
+
+
+class BotTry(NamedTuple):
+    """One attempt of a bot.
+
+    Attributes:
+        at_s: seconds after the beginning of the history.
+        owner: of the account; -1 if there is none.
+        browser: the number of the browser that it imitates.
+    """
+
+    at_s: float
+    owner: int
+    account: str
+    password: str
+    address: str
+    browser: int
+
+
+class Campaign:
+    """The attempts of one attack, in order of time."""
+
+    def __init__(
+        self, attack: Attack, population: Population, places: OwnerPlaces, seed: int, *, from_s: float
+    ) -> None:
+        self.attack = attack
+        self._population = population
+        self._address: Callable[[int], str] = BotPlaces(attack, seed).address
+        if attack.behind_nat:
+            self._address = lambda _attempt: places.nat(0)
+        self._random = Random(f"attack {seed} {attack}")  # noqa: S311 - simulated
+        self._target = Walk(Draw(seed, "target"), population.owners)
+        self._from_s = from_s + attack.from_h * 3600
+        self._right = self._placed()
+
+    def _placed(self) -> dict[int, int]:
+        """The owners of the right pairs, by the number of the attempt."""
+        attack = self.attack
+        if attack.passwords:
+            return {}
+        number = min(attack.right or round(attack.attempts * attack.right_share), attack.attempts)
+        owners = self._random.sample(range(self._population.reusing), min(number, self._population.reusing))
+        return dict(zip(self._random.sample(range(attack.attempts), len(owners)), owners, strict=True))
+
+    def __iter__(self) -> Iterator[BotTry]:
+        attack, pause_s = self.attack, self.attack.hours * 3600 / max(1, self.attack.attempts)
+        for number in range(attack.attempts):
+            owner, account, password = self._pair(number)
+            yield BotTry(
+                at_s=self._from_s + (number + self._random.random()) * pause_s,
+                owner=owner,
+                account=account,
+                password=password,
+                address=self._address(number),
+                browser=number % attack.browsers % len(BROWSERS),
+            )
+
+    def _pair(self, number: int) -> tuple[int, str, str]:
+        population, word = self._population, self._random.getrandbits(64)
+        if self.attack.passwords:
+            owner = self._target(number)
+            return owner, population.account(owner), leaked_passwords()[number % self.attack.passwords]
+        if number in self._right:
+            owner = self._right[number]
+            return owner, population.account(owner), population.password(owner)
+        if self._random.random() < self.attack.known_share:
+            owner = self._target(number)
+            return owner, population.account(owner), f"{zipf_password(word)}{owner % 10}"
+        return -1, population.account(population.owners + number), zipf_password(word)
+
+
+class Bots:
+    """Sends the attempts. Bots see answers alone; that a pair was right is counted here, and steers nothing."""
+
+    def __init__(self, app: App, population: Population, factors: Factors, results: Results) -> None:
+        self._app = app
+        self._population = population
+        self._factors = factors
+        self._results = results
+
+    async def attempt(self, attempt: BotTry, attack: Attack) -> None:
+        results, is_right = self._results, self._is_right(attempt)
+        results.attempts += 1
+        if is_right:
+            results.right[self._factors.account_class(attempt.owner)] += 1
+        answer = await self._sent(attempt, attack)
+        results.reached += answer.checked
+        if answer.entered and is_right:
+            results.take(self._factors.account_class(attempt.owner), attempt.owner)
+
+    def _is_right(self, attempt: BotTry) -> bool:
+        return attempt.owner >= 0 and self._population.password(attempt.owner) == attempt.password
+
+    async def _sent(self, attempt: BotTry, attack: Attack) -> Answer:
+        browser = Browser(self._app, BROWSERS[attempt.browser])
+        answer = await browser.log_in(attempt.address, attempt.account, attempt.password)
+        for _ in range(STEPS_MAX):
+            if answer.code == WORK and attack.solves:
+                self._results.solved += 1
+                answer = await browser.work(answer, attempt.address, attempt.account, attempt.password)
+            elif answer.code == ASKED and attack.relays and attempt.owner >= 0:
+                # The phisher's page shows the question; its victim answers as if the service had asked.
+                proved = await self._factors.prove(attempt.owner, browser, answer, attempt.address)
+                return answer if proved is None else proved
+            else:
+                break
+        return answer

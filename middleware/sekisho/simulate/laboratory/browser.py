@@ -1,0 +1,156 @@
+"""A browser, or a bot's client: it speaks ASGI to the guard, keeps cookies, and reads answers as anybody can."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from sekisho.simulate.solve import solved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.asgi.types import App, Message
+
+    Headers = Sequence[tuple[bytes, bytes]]
+
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
+ASKED, WORK = "step_up_required", "challenge_required"
+_PROBLEM = b"application/problem+json"
+
+
+class Answer(NamedTuple):
+    """Attributes:
+    code: of a refusal by a guard; empty if the application itself answered.
+    wait_s: of `Retry-After`; 0 if there is none.
+    """
+
+    status: int
+    code: str
+    body: bytes
+    wait_s: float
+
+    @property
+    def entered(self) -> bool:
+        return self.status == 303 and not self.code
+
+    @property
+    def wrong(self) -> bool:
+        """The application itself refused: the password was checked, and is not that of the account."""
+        return self.status == 401 and not self.code
+
+    @property
+    def checked(self) -> bool:
+        """The application checked the password, behind a question for a proof or at once."""
+        return not self.code or self.code == ASKED
+
+
+class Browser:
+    """Cookies and a name. `keeps`: whether cookies outlive the log-in.
+
+    Attributes:
+        known: its owner has logged in with it before, and it has kept its cookies.
+    """
+
+    __slots__ = ("_app", "_cookies", "_keeps", "_user_agent", "known")
+
+    def __init__(self, app: App, user_agent: str, *, keeps: bool = True) -> None:
+        self._app = app
+        self._user_agent = user_agent.encode()
+        self._keeps = keeps
+        self._cookies: dict[bytes, bytes] = {}
+        self.known = False
+
+    def forget(self) -> None:
+        """The end of a visit: a browser without a memory loses its cookies."""
+        if not self._keeps:
+            self._cookies.clear()
+
+    async def log_in(self, address: str, account: str, password: str, *, work: str = "") -> Answer:
+        headers = [(b"sekisho-work", work.encode())] if work else []
+        return await self._post("/login", address, {"username": account, "password": password}, headers)
+
+    async def work(self, asked: Answer, address: str, account: str, password: str) -> Answer:
+        """Solve the puzzle of an answer, and send the log-in again with it."""
+        return await self.log_in(address, account, password, work=solved(json.loads(asked.body)["work"]))
+
+    async def ask_for_code(self, asked: Answer, address: str) -> Answer:
+        """Have a code sent to the account's owner."""
+        found = json.loads(asked.body)
+        return await self._post(f"{found['step_up']}/send", address, _of(found, "webhook"))
+
+    async def prove(self, asked: Answer, address: str, factor: str, code: str) -> Answer:
+        found = json.loads(asked.body)
+        return await self._post(found["step_up"], address, {**_of(found, factor), "code": code})
+
+    async def _post(self, path: str, address: str, fields: dict[str, str], headers: Headers = ()) -> Answer:
+        body = urlencode(fields).encode()
+        every = [(b"host", b"shop.test"), (b"user-agent", self._user_agent), (b"accept", b"*/*"), FORM, *headers]
+        if self._cookies:
+            every.append((b"cookie", b"; ".join(b"=".join(pair) for pair in self._cookies.items())))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "https",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": every,
+            "client": (address, 50_000),
+            "server": ("shop.test", 443),
+        }
+        exchange = _Exchange(body)
+        await self._app(scope, exchange.receive, exchange.send)
+        return self._read(exchange)
+
+    def _read(self, exchange: _Exchange) -> Answer:
+        code, wait_s = "", 0.0
+        for name, value in exchange.headers:
+            match name.lower():
+                case b"set-cookie":
+                    self._keep(value)
+                case b"content-type" if value.startswith(_PROBLEM):
+                    code = str(json.loads(exchange.body).get("code", "problem"))
+                case b"retry-after":
+                    wait_s = float(value)
+        answer = Answer(exchange.status, code, exchange.body, wait_s)
+        self.known |= answer.entered and self._keeps
+        return answer
+
+    def _keep(self, line: bytes) -> None:
+        pair, _, attributes = line.partition(b";")
+        name, _, value = pair.partition(b"=")
+        if value and b"Max-Age=0" not in attributes:
+            self._cookies[name.strip()] = value.strip()
+        else:
+            self._cookies.pop(name.strip(), None)
+
+
+def _of(found: dict[str, Any], factor: str) -> dict[str, str]:
+    return {"challenge": str(found["challenge"]), "factor": factor}
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_sent", "body", "headers", "status")
+
+    def __init__(self, body: bytes) -> None:
+        self._sent: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+
+    async def receive(self) -> Message:
+        return self._sent.pop() if self._sent else {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = list(message["headers"])
+        else:
+            self.body += message.get("body", b"")

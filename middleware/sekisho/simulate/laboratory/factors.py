@@ -1,0 +1,110 @@
+"""What owners prove themselves with: an authenticator app, or a mailbox that codes are sent to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b32encode
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import pyotp
+
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.owners import Contact, Enrolment, MemoryOwners
+from sekisho.stepup.factors.totp import PURPOSE, SECRET_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.simulate.laboratory.browser import Answer, Browser
+    from sekisho.simulate.laboratory.scenario import Owners
+    from sekisho.simulate.population import Population
+    from sekisho.stepup.factors.webhook import CodeMessage
+
+NONE, SENT, APP = "none", "sent", "app"
+CODE_S_MAX: Final = 30.0
+
+
+class Factors:
+    """The owners' factors, as the guard stores them and as the owners hold them.
+
+    Args:
+        in_use: whether the service asks for factors; otherwise every account counts as one without.
+        clock_s: Unix time in seconds.
+
+    Attributes:
+        stored: what the guard reads: mail addresses and enrolments.
+    """
+
+    def __init__(
+        self, population: Population, owners: Owners, seed: int, *, in_use: bool, clock_s: Callable[[], float]
+    ) -> None:
+        self._population = population
+        self._owners = owners
+        self._seed = seed
+        self._in_use = in_use
+        self._clock_s = clock_s
+        self._mailboxes: dict[str, asyncio.Queue[str]] = {}
+        self.stored = MemoryOwners({})
+        if in_use:
+            every = (owner for owner in range(population.owners) if self.account_class(owner) != NONE)
+            self.stored = MemoryOwners({population.account(owner): _contact(owner) for owner in every})
+
+    def account_class(self, owner: int) -> str:
+        """`NONE`, `SENT` or `APP`."""
+        if not self._in_use:
+            return NONE
+        place = self._words(owner)[0] / 256
+        if place < self._owners.app_share:
+            return APP
+        return SENT if place < self._owners.app_share + self._owners.mail_share else NONE
+
+    async def enrol(self, secret: bytes) -> None:
+        """Enrol the apps, sealed with the service's secret."""
+        sealer = Sealer((secret,), clock_s=self._clock_s)
+        for owner in range(self._population.owners):
+            if self.account_class(owner) == APP:
+                number = self._words(owner)[32:48].hex()
+                sealed = sealer.seal(PURPOSE, self._secret(owner), bound_to=enrolment_binding(str(owner), number))
+                await self.stored.enrol(str(owner), Enrolment(number, "totp", "phone", 1, sealed))
+
+    async def on_code(self, message: CodeMessage) -> None:
+        """The service's own channel: a code reaches the owner's mailbox."""
+        self._mailbox(message.account).put_nowait(message.code)
+
+    async def prove(self, owner: int, browser: Browser, asked: Answer, where: str) -> Answer | None:
+        """The owner answers a question; None where it has nothing to answer with."""
+        factor = {APP: "totp", SENT: "webhook"}.get(self.account_class(owner), "")
+        if factor not in json.loads(asked.body).get("factors", ()):
+            return None
+        code = self._app_code(owner) if factor == "totp" else await self._sent_code(owner, browser, asked, where)
+        return await browser.prove(asked, where, factor, code) if code else None
+
+    def _app_code(self, owner: int) -> str:
+        return pyotp.TOTP(b32encode(self._secret(owner)).decode()).at(int(self._clock_s()))
+
+    async def _sent_code(self, owner: int, browser: Browser, asked: Answer, where: str) -> str:
+        mailbox = self._mailbox(self._population.account(owner))
+        while not mailbox.empty():
+            mailbox.get_nowait()
+        await browser.ask_for_code(asked, where)
+        try:
+            async with asyncio.timeout(CODE_S_MAX):
+                return await mailbox.get()
+        except TimeoutError:
+            return ""
+
+    def _mailbox(self, account: str) -> asyncio.Queue[str]:
+        return self._mailboxes.setdefault(account, asyncio.Queue())
+
+    def _secret(self, owner: int) -> bytes:
+        return self._words(owner)[:SECRET_BYTES]
+
+    def _words(self, owner: int) -> bytes:
+        return blake2b(owner.to_bytes(8, "big"), digest_size=64, salt=self._seed.to_bytes(16, "big")).digest()
+
+
+def _contact(owner: int) -> Contact:
+    return Contact(str(owner), f"owner{owner}@mail.test", "en")

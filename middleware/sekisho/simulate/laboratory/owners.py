@@ -1,0 +1,217 @@
+"""Owners: they log in from day to day, mistype, forget, travel, change phones, and answer what they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.simulate.browsers import BROWSERS
+from sekisho.simulate.laboratory.browser import ASKED, WORK, Answer, Browser
+from sekisho.simulate.laboratory.places import AWAY, PROXY, OwnerPlaces
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from sekisho.asgi.types import App
+    from sekisho.simulate.laboratory.factors import Factors
+    from sekisho.simulate.laboratory.results import Results
+    from sekisho.simulate.laboratory.scenario import Scenario
+    from sekisho.simulate.population import Population
+
+DAY_S: Final = 86_400.0
+PATIENCE_S: Final = 60.0  # assumed: an owner who is told to wait longer gives up
+STEPS_MAX: Final = 6
+RETYPE_S: Final = 4.0
+READ_CODE_S: Final = 20.0  # assumed: to open the mail, and to type the code
+
+BY_HOUR: Final = (3, 2, 1, 1, 1, 2, 4, 6, 8, 9, 8, 8, 9, 8, 7, 7, 7, 7, 8, 9, 10, 10, 8, 5)
+"""Log-ins by the hour of the day: assumed, with the evening peak of a consumer service."""
+
+
+class Visit(NamedTuple):
+    """One log-in of an owner, decided before the run.
+
+    Attributes:
+        at_s: seconds after the beginning of the history.
+    """
+
+    at_s: float
+    owner: int
+    typo: bool
+    forgets: bool
+    device: int
+    new_device: bool
+    away: bool
+    at_hand: bool
+
+
+def visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> list[Visit]:
+    """All log-ins, in order of time: those of the history, and those of the scenario."""
+    return sorted(_visits(scenario, places, random))
+
+
+def _visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> Iterator[Visit]:
+    owners, history_s = scenario.owners, scenario.owners.history_days * DAY_S
+    end_s = history_s + scenario.hours * 3600
+    for owner in range(owners.count):
+        at_s = 0.0
+        while (at_s := at_s + random.expovariate(owners.logins_per_day / DAY_S)) < end_s:
+            yield _visit(scenario, places, owner, _at_hour(at_s, random), random)
+    for _ in range(_extra(scenario)):
+        at_s = history_s + 3600 * (owners.surge_from_h + random.random() * owners.surge_hours)
+        yield _visit(scenario, places, random.randrange(owners.count), at_s, random)
+
+
+def _extra(scenario: Scenario) -> int:
+    """The additional log-ins of a surge."""
+    owners = scenario.owners
+    return round(owners.count * owners.logins_per_day * owners.surge_hours / 24 * (owners.surge - 1))
+
+
+def _at_hour(at_s: float, random: Random) -> float:
+    """The same day, at an hour drawn by the daily rhythm."""
+    hour = random.choices(range(24), BY_HOUR)[0]
+    return at_s // DAY_S * DAY_S + (hour + random.random()) * 3600
+
+
+def _visit(scenario: Scenario, places: OwnerPlaces, owner: int, at_s: float, random: Random) -> Visit:
+    habits = scenario.owners
+    away = random.random() < habits.travel_share
+    if habits.proxy_hour >= 0 and not away and places.kind(owner) == PROXY:
+        at_s = at_s // DAY_S * DAY_S + (habits.proxy_hour + random.gauss(0, 1 / 12)) * 3600
+    return Visit(
+        at_s=max(0.0, at_s),
+        owner=owner,
+        typo=random.random() < habits.typo_share,
+        forgets=random.random() < habits.forget_share,
+        device=int(habits.devices * random.random() ** 3),
+        new_device=random.random() < habits.new_device_share,
+        away=away,
+        at_hand=random.random() < habits.at_hand_share,
+    )
+
+
+class OwnersAtHome:
+    """Carries visits out. It has what owners have: passwords, browsers, mailboxes, phones.
+
+    Args:
+        app: the guarded service.
+        from_s: when the scenario begins; visits before are history and not counted.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        population: Population,
+        places: OwnerPlaces,
+        factors: Factors,
+        results: Results,
+        *,
+        cookies_share: float,
+        from_s: float,
+    ) -> None:
+        self._app = app
+        self._population = population
+        self._places = places
+        self._factors = factors
+        self._results = results
+        self._cookies_share = cookies_share
+        self._from_s = from_s
+        self._browsers: dict[tuple[int, int], Browser] = {}
+
+    async def visit(self, visit: Visit) -> None:
+        if visit.new_device:
+            self._browsers.pop((visit.owner, visit.device), None)
+        browser = self._browser(visit)
+        where = self._places.away(int(visit.at_s)) if visit.away else self._places.address(visit.owner)
+        counts = self._counts(visit, browser)
+        await _LogIn(self, visit, browser, where, counts).run()
+        browser.forget()
+
+    def _browser(self, visit: Visit) -> Browser:
+        key = visit.owner, visit.device
+        if key not in self._browsers:
+            agent = BROWSERS[(visit.owner + visit.device) % len(BROWSERS)]
+            keeps = self._population.share(visit.owner) < self._cookies_share
+            self._browsers[key] = Browser(self._app, agent, keeps=keeps)
+        return self._browsers[key]
+
+    def _counts(self, visit: Visit, browser: Browser) -> OwnerCounts:
+        if visit.at_s < self._from_s or visit.forgets:
+            return OwnerCounts()  # thrown away
+        if browser.known:
+            return self._results.kind(KNOWN)
+        return self._results.kind(AWAY if visit.away else self._places.kind(visit.owner))
+
+    def account(self, owner: int) -> str:
+        return self._population.account(owner)
+
+    def typed(self, visit: Visit) -> list[str]:
+        """The passwords that an owner types, one after the other."""
+        right = self._population.password(visit.owner)
+        if visit.forgets:
+            return [f"{right}{n}" for n in range(3)]
+        return [self._population.mistyped(visit.owner), right] if visit.typo else [right]
+
+    async def prove(self, visit: Visit, browser: Browser, asked: Answer, where: str) -> Answer | None:
+        """Answer a question for a proof; None where the owner has none at hand."""
+        return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
+
+    def lost(self, visit: Visit, counts: OwnerCounts, code: str) -> None:
+        counts.lost += 1
+        if visit.at_s >= self._from_s and not visit.forgets:
+            self._results.refused_by[code] += 1
+
+
+class _LogIn:
+    """One log-in, from the first password to the session."""
+
+    __slots__ = ("_browser", "_counts", "_owners", "_visit", "_where")
+
+    def __init__(self, owners: OwnersAtHome, visit: Visit, browser: Browser, where: str, counts: OwnerCounts) -> None:
+        self._owners = owners
+        self._visit = visit
+        self._browser = browser
+        self._where = where
+        self._counts = counts
+
+    async def run(self) -> None:
+        self._counts.log_ins += 1
+        answer: Answer | None = None
+        for password in self._owners.typed(self._visit):
+            answer = await self._typed(password)
+            # No code comes after a wrong password: the owner gives up waiting for it, and types the password anew.
+            if answer is not None and not answer.wrong:
+                break
+            await asyncio.sleep(RETYPE_S)
+        if answer is not None and answer.entered:
+            self._counts.entered += 1
+        elif answer is None or not answer.wrong:
+            self._owners.lost(self._visit, self._counts, answer.code if answer else "no proof at hand")
+
+    async def _typed(self, password: str) -> Answer | None:
+        """Type a password, and answer what comes of it. None where the owner gives up."""
+        account, worked, waited = self._owners.account(self._visit.owner), False, False
+        answer = await self._browser.log_in(self._where, account, password)
+        for _ in range(STEPS_MAX):
+            if answer.code == WORK:
+                self._counts.worked += not worked
+                worked = True
+                answer = await self._browser.work(answer, self._where, account, password)
+            elif answer.code == ASKED:
+                return await self._asked(answer)
+            elif answer.wait_s and answer.wait_s <= PATIENCE_S:
+                self._counts.waited += not waited
+                waited = True
+                await asyncio.sleep(answer.wait_s)
+                answer = await self._browser.log_in(self._where, account, password)
+            else:
+                break
+        return answer
+
+    async def _asked(self, answer: Answer) -> Answer | None:
+        self._counts.asked += 1
+        await asyncio.sleep(READ_CODE_S)
+        return await self._owners.prove(self._visit, self._browser, answer, self._where)

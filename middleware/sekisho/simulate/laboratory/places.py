@@ -1,0 +1,89 @@
+"""Addresses: where owners are, and where bots come from. None of them is routed (RFC 1112, RFC 3849)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+from sekisho.simulate.draw import Draw, Walk
+
+if TYPE_CHECKING:
+    from sekisho.simulate.laboratory.scenario import Attack, Owners
+
+_HOMES = int(IPv4Address("240.0.0.0"))
+_LAIRS = int(IPv4Address("248.0.0.0"))
+_V6 = int(IPv6Address("2001:db8::"))
+_NETWORKS = 1 << 18  # of 256 addresses each, for either side
+_BLOCK = 32  # servers that a bot's owner rents in one /24
+
+HOME, NAT, PROXY, AWAY = "at home", "carrier NAT", "company proxy", "travelling"
+
+
+class OwnerPlaces:
+    """Where each owner logs in from: at home, or behind an address that many share."""
+
+    def __init__(self, owners: Owners, seed: int) -> None:
+        self._owners = owners
+        self._network = Walk(Draw(seed, "home"), _NETWORKS)
+        self._shared = Walk(Draw(seed, "shared"), owners.count)
+
+    def kind(self, owner: int) -> str:
+        """`NAT`, `PROXY` or `HOME`: the shares hold exactly, and no owner's number shows the kind."""
+        place = (self._shared(owner) + 0.5) / self._owners.count
+        if place < self._owners.nat_share:
+            return NAT
+        return PROXY if place < self._owners.nat_share + self._owners.proxy_share else HOME
+
+    def address(self, owner: int) -> str:
+        match self.kind(owner):
+            case "carrier NAT":
+                return self.nat(self._shared(owner) // self._owners.nat_size)
+            case "company proxy":
+                return _v4(_HOMES, self._network(100_000 + self._shared(owner) // self._owners.proxy_size), 1)
+            case _:
+                return _v4(_HOMES, self._network(owner), 7)
+
+    def nat(self, number: int) -> str:
+        """The address of a carrier's NAT."""
+        return _v4(_HOMES, self._network(150_000 + number), 1)
+
+    def away(self, trip: int) -> str:
+        """Where an owner never was before."""
+        return _v4(_HOMES, self._network(200_000 + trip % 60_000), 9)
+
+
+class BotPlaces:
+    """The addresses of a campaign, by the number of the attempt."""
+
+    def __init__(self, attack: Attack, seed: int) -> None:
+        self._attack = attack
+        self._network = Walk(Draw(seed, "lair"), _NETWORKS)
+
+    def address(self, attempt: int) -> str:
+        return self._of(self._number(attempt))
+
+    def _number(self, attempt: int) -> int:
+        """A crew's addresses take turns until their share of the attempts is done; then the next crew follows."""
+        attack = self._attack
+        if not attack.addresses:
+            return attempt
+        if not attack.crew:
+            return attempt % attack.addresses
+        crews = -(-attack.addresses // attack.crew)
+        shift = min(crews - 1, attempt * crews // attack.attempts)
+        return (shift * attack.crew + attempt % attack.crew) % attack.addresses
+
+    def _of(self, number: int) -> str:
+        match self._attack.source:
+            case "datacentre":
+                return _v4(_LAIRS, self._network(number // _BLOCK), number % _BLOCK + 1)
+            case "v6_64":
+                return str(IPv6Address(_V6 + (number // 256 << 72) + (number % 256 << 64) + 1))
+            case "v6_48":
+                return str(IPv6Address(_V6 + (number % (1 << 16) << 80) + 1))
+            case _:
+                return _v4(_LAIRS, self._network(number), number % 250 + 1)
+
+
+def _v4(base: int, network: int, host: int) -> str:
+    return str(IPv4Address(base + (network << 8) + host))

@@ -1,0 +1,123 @@
+"""The table of the laboratory, as text, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sekisho.simulate.laboratory.results import Results
+    from sekisho.simulate.laboratory.scenario import Scenario
+
+COLUMNS = (
+    "policy",
+    "right pairs",
+    "taken over",
+    "reached check",
+    "known lost",
+    "strangers lost",
+    "NAT lost",
+    "proxy lost",
+    "asked",
+    "worked",
+    "alarm",
+)
+
+
+class Played(NamedTuple):
+    """One run: a scenario under a policy, with a seed."""
+
+    scenario: Scenario
+    policy: str
+    seed: int
+    results: Results
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario.name,
+            "policy": self.policy,
+            "seed": self.seed,
+            "owners": self.scenario.owners.count,
+            **self.results.as_json(),
+        }
+
+    def row(self) -> tuple[str, ...]:
+        """The cells of `COLUMNS`."""
+        results, kinds = self.results, self.results.by_kind
+        return (
+            self.policy,
+            f"{results.right.total():,}",
+            _taken(results),
+            _share(results.reached, results.attempts),
+            _lost(kinds.get(KNOWN)),
+            _lost(results.strangers),
+            _lost(kinds.get("carrier NAT")),
+            _lost(kinds.get("company proxy")),
+            _share(results.owners.asked, results.owners.log_ins),
+            _share(results.owners.worked, results.owners.log_ins),
+            _span(results.alarms[0]) if results.alarms else "–",
+        )
+
+
+def _taken(results: Results) -> str:
+    if not results.taken:
+        return "0"
+    if set(results.taken) == {"none"}:
+        return f"{results.taken_over:,}"
+    by_class = ", ".join(f"{name} {len(owners):,}" for name, owners in sorted(results.taken.items()))
+    return f"{results.taken_over:,} ({by_class})"
+
+
+def _lost(counts: OwnerCounts | None) -> str:
+    return "–" if counts is None or not counts.log_ins else _share(counts.lost, counts.log_ins)
+
+
+def _share(some: int, every: int) -> str:
+    if not every:
+        return "–"
+    share = 100 * some / every
+    return "0" if not some else f"{share:.2g}%" if share < 10 else f"{share:.0f}%"
+
+
+def _span(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def table(played: Sequence[Played]) -> str:
+    """Every scenario's table, for a terminal."""
+    return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in _by_scenario(played))
+
+
+def markdown(played: Sequence[Played]) -> str:
+    """Every scenario's table, for a document."""
+    return "\n\n".join(f"### {title}\n\n{_pipes(rows)}" for title, rows in _by_scenario(played))
+
+
+def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
+    found: dict[str, tuple[str, list[tuple[str, ...]]]] = {}
+    for each in played:
+        title = f"{each.scenario.name}: {each.scenario.title}"
+        found.setdefault(each.scenario.name, (title, [("seed", *COLUMNS)]))[1].append((str(each.seed), *each.row()))
+    return list(found.values())
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _pipes(rows: list[tuple[str, ...]]) -> str:
+    head, *rest = rows
+    lines = [head, ("---",) * len(head), *rest]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

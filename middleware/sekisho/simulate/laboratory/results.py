@@ -1,0 +1,107 @@
+"""What came of a run, counted from the answers that owners and bots got."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+KNOWN = "known device"
+
+
+@dataclass(slots=True)
+class OwnerCounts:
+    """Log-ins of one kind of owner, with the right password in the end.
+
+    Attributes:
+        log_ins: begun.
+        entered: that ended with a session.
+        worked: in which the browser solved a puzzle.
+        asked: in which the owner was asked for a proof.
+        lost: that the guard refused to the end, or asked for a proof that the owner did not have.
+        waited: that were told to come back, and did.
+    """
+
+    log_ins: int = 0
+    entered: int = 0
+    worked: int = 0
+    asked: int = 0
+    lost: int = 0
+    waited: int = 0
+
+
+@dataclass(slots=True)
+class Results:
+    """The counts of one scenario under one policy.
+
+    Attributes:
+        attempts: of bots, that were sent.
+        reached: of them, those whose password the application checked.
+        right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`).
+        taken: accounts that bots got into, by the same classes.
+        solved: puzzles that bots solved.
+        hashes: what these puzzles would have cost, in PBKDF2 iterations.
+        by_kind: owners' log-ins, by `KNOWN` or where the owner was.
+        refused_by: owners' log-ins that were lost, by the guard's code.
+        checks: passwords that the application checked, in all.
+        alarms: seconds of the scenario at which the guard's posture rose, for guards that have one.
+    """
+
+    attempts: int = 0
+    reached: int = 0
+    right: Counter[str] = field(default_factory=Counter)
+    taken: dict[str, set[int]] = field(default_factory=dict)
+    solved: int = 0
+    hashes: int = 0
+    by_kind: dict[str, OwnerCounts] = field(default_factory=dict)
+    refused_by: Counter[str] = field(default_factory=Counter)
+    checks: int = 0
+    alarms: list[float] = field(default_factory=list)
+
+    def kind(self, name: str) -> OwnerCounts:
+        return self.by_kind.setdefault(name, OwnerCounts())
+
+    def take(self, account_class: str, owner: int) -> None:
+        self.taken.setdefault(account_class, set()).add(owner)
+
+    @property
+    def taken_over(self) -> int:
+        return sum(map(len, self.taken.values()))
+
+    @property
+    def strangers(self) -> OwnerCounts:
+        """Log-ins of all owners on devices that were not known."""
+        return added(counts for name, counts in self.by_kind.items() if name != KNOWN)
+
+    @property
+    def owners(self) -> OwnerCounts:
+        return added(self.by_kind.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "bots": {
+                "attempts": self.attempts,
+                "reached_the_check": self.reached,
+                "right": dict(sorted(self.right.items())),
+                "taken_over": {name: len(owners) for name, owners in sorted(self.taken.items())},
+                "solved": self.solved,
+                "hashes": self.hashes,
+            },
+            "owners": {name: _counts(counts) for name, counts in sorted(self.by_kind.items())},
+            "lost_by": dict(sorted(self.refused_by.items())),
+            "checks": self.checks,
+            "alarms_s": [round(at, 1) for at in self.alarms],
+        }
+
+
+def _counts(counts: OwnerCounts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in OwnerCounts.__slots__}
+
+
+def added(every: Any) -> OwnerCounts:
+    """The sums."""
+    total = OwnerCounts()
+    for counts in every:
+        for name in OwnerCounts.__slots__:
+            setattr(total, name, getattr(total, name) + getattr(counts, name))
+    return total

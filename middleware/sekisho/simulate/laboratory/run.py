@@ -1,0 +1,208 @@
+"""One scenario before one guard: owners and bots do what they do, in order of time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from heapq import merge
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from sekisho.simulate.laboratory.bots import Bots, BotTry, Campaign
+from sekisho.simulate.laboratory.factors import Factors
+from sekisho.simulate.laboratory.owners import DAY_S, OwnersAtHome, Visit, visits
+from sekisho.simulate.laboratory.places import OwnerPlaces
+from sekisho.simulate.laboratory.results import Results
+from sekisho.simulate.laboratory.site import Shop
+from sekisho.simulate.population import Population
+from sekisho.simulate.virtual_loop import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from typing import Any
+
+    from sekisho.asgi.types import App, Message
+    from sekisho.owners import MemoryOwners
+    from sekisho.simulate.laboratory.scenario import Attack, Scenario
+    from sekisho.stepup.factors.webhook import CodeHook
+
+EPOCH_S = 1_751_328_000.0
+"""When simulated time begins: 1 July 2025, 00:00 UTC. A day of the simulation is a day of the calendar."""
+
+SECRET = b"only for simulations: this signs nothing that matters"
+
+
+class Ports(NamedTuple):
+    """What a guard is built with.
+
+    Attributes:
+        app: the application behind it.
+        clock_s: seconds since the beginning of the history, as the event loop counts them.
+        owners: contacts and enrolments.
+        on_code: sends a code to an owner.
+        secret: of the service.
+        asked: is told what a puzzle would have cost, in PBKDF2 iterations.
+        exists: whether an account exists, for limiters that ask.
+    """
+
+    app: App
+    clock_s: Callable[[], float]
+    owners: MemoryOwners
+    on_code: CodeHook
+    secret: bytes
+    asked: Callable[[int], None]
+    exists: Callable[[str], bool]
+
+
+class Built(NamedTuple):
+    """A guard in front of the application.
+
+    Attributes:
+        alarms: how often its posture has risen so far.
+    """
+
+    app: App
+    alarms: Callable[[], int] = lambda: 0
+
+
+Build: TypeAlias = "Callable[[Ports], Built]"
+"""Builds a guard. It is called on the event loop of the run."""
+
+
+def simulate(
+    scenario: Scenario,
+    build: Build,
+    *,
+    seed: int,
+    has_factors: bool = False,
+    look: Callable[[int], None] = lambda _done: None,
+) -> Results:
+    """Run a scenario. The same scenario, seed and guard give the same results.
+
+    Args:
+        scenario: what happens.
+        build: the guard.
+        seed: of all that is drawn.
+        has_factors: whether the guard asks for factors: owners have enrolled theirs then.
+        look: is told how many log-ins and attempts have begun.
+    """
+    random.seed(seed)  # the guard's jitter
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_run(scenario, build, seed, has_factors, look))
+
+
+async def _run(scenario: Scenario, build: Build, seed: int, has_factors: bool, look: Callable[[int], None]) -> Results:
+    clock_s = asyncio.get_running_loop().time
+    run = _Run(scenario, seed, has_factors=has_factors, clock_s=clock_s)
+    await run.factors.enrol(SECRET)
+    built = build(run.ports())
+    async with _running(built.app):
+        await run.play(built, look)
+    run.results.checks = run.shop.checks
+    return run.results
+
+
+class _Run:
+    def __init__(self, scenario: Scenario, seed: int, *, has_factors: bool, clock_s: Callable[[], float]) -> None:
+        owners = scenario.owners
+        self._scenario = scenario
+        self._seed = seed
+        self._clock_s = clock_s
+        self._from_s = owners.history_days * DAY_S
+        self._population = Population(owners.count, seed, reusing_share=owners.reusing_share)
+        self._places = OwnerPlaces(owners, seed)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+        self.results = Results()
+        self.factors = Factors(self._population, owners, seed, in_use=has_factors, clock_s=lambda: EPOCH_S + clock_s())
+        every = range(owners.count)
+        self.shop = Shop({self._population.account(owner): self._population.password(owner) for owner in every})
+
+    def ports(self) -> Ports:
+        factors = self.factors
+        return Ports(
+            self.shop, self._clock_s, factors.stored, factors.on_code, SECRET, self._asked,
+            self.shop.exists,
+        )  # fmt: skip
+
+    def _asked(self, hashes: int) -> None:
+        self.results.hashes += hashes
+
+    async def play(self, built: Built, look: Callable[[int], None]) -> None:
+        """Begin every log-in and attempt at its time, and wait for the last."""
+        for done, (at_s, work) in enumerate(self._agenda(built.app)):
+            await self._until(at_s)
+            self._start(work)
+            if built.alarms() > len(self.results.alarms):
+                self.results.alarms.append(self._clock_s() - self._from_s)
+            if not done % 1000:
+                look(done)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        if self._failed is not None:
+            raise self._failed
+
+    async def _until(self, at_s: float) -> None:
+        if (early_s := at_s - self._clock_s()) > 0:
+            await asyncio.sleep(early_s)
+        if self._failed is not None:
+            raise self._failed
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failed = task.exception()
+
+    def _agenda(self, app: App) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
+        owners = OwnersAtHome(
+            app,
+            self._population,
+            self._places,
+            self.factors,
+            self.results,
+            cookies_share=self._scenario.owners.cookies_share,
+            from_s=self._from_s,
+        )
+        bots = Bots(app, self._population, self.factors, self.results)
+        by_attack = [self._campaign(attack) for attack in self._scenario.attacks]
+        log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
+        streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [
+            ((visit, None) for visit in log_ins),
+            *by_attack,
+        ]
+        for each, attack in merge(*streams, key=_at_s):
+            if isinstance(each, Visit):
+                yield each.at_s, owners.visit(each)
+            elif attack is not None:
+                yield each.at_s, bots.attempt(each, attack)
+
+    def _campaign(self, attack: Attack) -> Iterator[tuple[Visit | BotTry, Attack | None]]:
+        campaign = Campaign(attack, self._population, self._places, self._seed, from_s=self._from_s)
+        return ((attempt, attack) for attempt in campaign)
+
+
+def _at_s(item: tuple[Visit | BotTry, Attack | None]) -> float:
+    return item[0].at_s
+
+
+@asynccontextmanager
+async def _running(app: App) -> AsyncIterator[None]:
+    """The lifespan of the application, as a server drives it."""
+    asked: asyncio.Queue[Message] = asyncio.Queue()
+    told: asyncio.Queue[Message] = asyncio.Queue()
+    lifespan = asyncio.ensure_future(app({"type": "lifespan"}, asked.get, told.put))
+    asked.put_nowait({"type": "lifespan.startup"})
+    begun = await told.get()
+    if begun["type"] != "lifespan.startup.complete":
+        raise RuntimeError(begun.get("message", "the guard did not start"))
+    try:
+        yield
+    finally:
+        asked.put_nowait({"type": "lifespan.shutdown"})
+        await lifespan

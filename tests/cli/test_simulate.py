@@ -1,0 +1,71 @@
+"""`sekisho simulate`: the table, JSON, pictures and the document; mistakes are named."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from sekisho.cli import MISUSED, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = ["simulate", "six-right-passwords", "--scale", "0.02"]
+
+
+def test_a_scenario_is_played(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has a row for each policy and seed. Settings of the environment change nothing."""
+    monkeypatch.setenv("SEKISHO_LIMIT_IP", "nonsense")
+    assert main([*SMALL, "--policy", "default", "--policy", "django-axes", "--seed", "1", "--seed", "2"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "six-right-passwords: SBI, 2020: six right passwords, tried patiently"
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["1", "default"],
+        ["2", "default"],
+        ["1", "django-axes"],
+        ["2", "django-axes"],
+    ]
+
+
+def test_json_has_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON value, with the counts of bots and owners."""
+    assert main([*SMALL, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["scenario"], found["policy"], found["seed"]) == ("six-right-passwords", "default", 1)
+    assert found["bots"]["attempts"] == 1
+
+
+def test_documents_and_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Markdown page with every parameter and its source, and an SVG for each scenario."""
+    page, folder = tmp_path / "laboratory.md", tmp_path / "pictures"
+    assert main([*SMALL, "--document", str(page), "--svg", str(folder)]) == 0
+
+    assert "- `attack 1.right`: 6; SBI Securities, September 2020: six accounts" in page.read_text()
+    assert ET.fromstring((folder / "six-right-passwords.svg").read_text()).tag.endswith("svg")
+    assert capsys.readouterr().out
+
+
+def test_the_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scenarios, policies and other limiters, each by name."""
+    assert main(["simulate", "--list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "7pay" in found["scenarios"]
+    assert "default" in found["policies"]
+    assert "keycloak" in found["peers"]
+
+
+@pytest.mark.parametrize("wrong", [["nowhere"], ["7pay", "--policy", "nowhere"]])
+def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown scenario or policy ends the command, and is not repeated."""
+    assert main(["simulate", *wrong]) == MISUSED
+    assert "nowhere" not in capsys.readouterr().err
+
+
+def test_a_scale_has_bounds() -> None:
+    """A scale of 0 would play nothing."""
+    with pytest.raises(SystemExit, match=str(MISUSED)):
+        main(["simulate", "7pay", "--scale", "0"])

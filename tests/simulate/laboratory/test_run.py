@@ -1,0 +1,121 @@
+"""The laboratory shows what a guard does, and what it fails to do; owners and bots are no accomplices."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.cli.guards import guard
+from sekisho.judge.policy import ALLOWED
+from sekisho.simulate import laboratory
+from sekisho.simulate.laboratory import Built, Ports
+from sekisho.simulate.laboratory.policy import Policy
+from sekisho.simulate.laboratory.results import KNOWN
+from tests.modules import imports
+from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
+
+if TYPE_CHECKING:
+    from sekisho.model import Decision
+
+
+def test_the_same_seed_gives_the_same_table() -> None:
+    """Scenario, seed and policy decide every count; another seed gives others."""
+    of = scenario(SHIFTS)
+    assert table(played(of, "factors")) == table(played(of, "factors"))
+    assert table(played(of, seed=2)) != table(played(of, seed=1))
+
+
+def test_without_a_guard_every_right_pair_opens_an_account() -> None:
+    """What the guard is compared with: all right pairs taken over, no owner lost."""
+    results = played(scenario(SHIFTS), build=lambda ports: Built(ports.app))
+
+    assert results.right.total() == results.taken_over == 10
+    assert results.reached == results.attempts == 1500
+    assert results.owners.lost == 0
+
+
+def test_the_guard_stops_repeated_addresses() -> None:
+    """A few addresses in shifts: nearly nothing reaches the check, and no owner on a known device is lost."""
+    results = played(scenario(SHIFTS))
+
+    assert results.taken_over <= 1
+    assert results.reached < 0.2 * results.attempts
+    assert results.by_kind[KNOWN].lost == 0
+
+
+def test_a_broken_judge_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a judge that allows everything, the table shows the loss: no part of the laboratory makes up for it."""
+
+    def lenient(*_: object) -> Decision:
+        return ALLOWED
+
+    monkeypatch.setattr("sekisho.pipeline.decide", lenient)
+    assert played(scenario(SHIFTS)).taken_over == 10
+
+
+def test_factors_stop_bots_and_let_owners_in() -> None:
+    """Where a code is asked for, no right pair opens an account with a factor; owners with one log in."""
+    with_mail = replace(FEW, mail_share=1.0, at_hand_share=1.0)
+    results = played(scenario(FRESH, owners=with_mail), "factors")
+
+    assert not results.taken
+    assert results.right["sent"] > 0
+    assert results.strangers.asked > 0
+    assert results.owners.lost == 0
+
+
+def test_a_relay_phisher_gets_codes_passed_on() -> None:
+    """Codes that an owner reads out to the attacker's page open the account: the table says so."""
+    relayed = played(scenario(replace(FRESH, relays=True)), "factors")
+    assert relayed.taken.get("sent")
+
+
+def test_bots_that_solve_puzzles_are_counted() -> None:
+    """Bots that solve get further than those that do not, and what the puzzles cost is counted."""
+    asked = played(scenario(SHIFTS))
+    solving = played(scenario(replace(SHIFTS, solves=True)))
+
+    assert asked.solved == 0
+    assert solving.solved > 0
+    assert solving.hashes >= 250_000 * solving.solved
+    assert solving.reached >= asked.reached
+
+
+def test_history_is_not_counted() -> None:
+    """Log-ins before the scenario make devices known, and are in no count."""
+    results = played(scenario(owners=replace(FEW, history_days=5), hours=24))
+
+    assert results.by_kind[KNOWN].log_ins > 0
+    assert results.owners.log_ins == pytest.approx(FEW.count, rel=0.5)
+
+
+def test_a_guard_that_does_not_start_is_an_error() -> None:
+    """A policy with a wrong setting ends the run with its reason, and is no table of refusals."""
+    wrong = Policy("wrong", "", {"limit_ip": "often"})
+    with pytest.raises(RuntimeError, match="SEKISHO_LIMIT_IP"):
+        played(scenario(), build=lambda ports: guard(wrong, ports))
+
+
+@pytest.mark.parametrize("module", ["browser", "bots", "owners", "factors", "places", "peers", "site"])
+def test_owners_and_bots_read_no_state_of_the_guard(module: str) -> None:
+    """They import nothing that counts, judges or keeps; what they know comes from answers."""
+    source = Path(laboratory.__file__).with_name(f"{module}.py").read_text()
+    at_run_time = {each.module for each in imports(ast.parse(source)) if each.at_run_time}
+    forbidden = ("pipeline", "judge", "ledger", "wiring", "devices", "asgi", "store", "record", "detect", "control")
+
+    assert [name for name in at_run_time if name.startswith(tuple(f"sekisho.{room}" for room in forbidden))] == []
+
+
+def test_an_alarm_has_its_time() -> None:
+    """The moment at which the guard's posture rose, in seconds of the scenario."""
+
+    def build(ports: Ports) -> Built:
+        return Built(ports.app, lambda: int(ports.clock_s() > 4 * 86_400))
+
+    results = played(scenario(SHIFTS, hours=48), build=build)
+    (at_s,) = results.alarms
+    assert 86_400 <= at_s < 86_400 + 3600 * 6
