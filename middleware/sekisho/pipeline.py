@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide
 from sekisho.judge.trust import MARK_BYTES
 from sekisho.ledger.arithmetic import ENDED, UNHINDERED
+from sekisho.ledger.daily import LINKS, SIGNUPS
 from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.model import (
@@ -505,13 +506,15 @@ class Guard:
             return decision
         limits, network, device = self._day_limits, digests.networks[0], digests.device
         if attempt.door.kind is DoorKind.SIGNUP and not exempt:
-            wait_us = await self._daily.take(b"s", ((device, limits.signup_device), (network, limits.signup_network)))
+            wait_us = await self._daily.take(
+                SIGNUPS, ((device, limits.signup_device), (network, limits.signup_network))
+            )
             return _throttled("signups", wait_us) if wait_us else decision
         if attempt.door.kind is DoorKind.LINK and account:
             sources = [(linking, limits.link_account)] if linking else []
             # The narrowest first: what one device is refused does not count against its network.
             sources += [] if exempt else [(device, limits.link_device), (network, limits.link_network)]
-            wait_us = await self._daily.take(b"l", sources, account)
+            wait_us = await self._daily.take(LINKS, sources, account)
             return _throttled("link_targets", wait_us) if wait_us else decision
         return decision
 

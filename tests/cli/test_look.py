@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sys
@@ -107,6 +108,35 @@ async def test_a_device_is_unblocked_with_its_address(redis_url: str, monkeypatc
     assert len(json.loads(other.out)["why"]) == 1
     assert json.loads(cleared.out)["now"] == []
     assert admitted == 303
+
+
+@pytest.mark.parametrize("kind", ["address", "device"])
+async def test_limits_of_the_day_begin_anew_on_every_worker(
+    kind: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sign-ups of a network or a device that is over its limit of the day pass again, on another worker as well."""
+    limit = {"address": "signups_network_max", "device": "signups_device_max"}[kind]
+    serve_with(monkeypatch, store=redis_url, signup="POST /signup form:username,password success=303:/home")
+    guards = [guarded(Shop(), store=None, workers=2, **{limit: 2}) for _ in range(2)]
+
+    async def sign_up(guard: LoginGuard, number: int) -> int:
+        return (await log_in(guard, f"{number}", "never leaked 1!", client=HERE, path="/signup")).status
+
+    before = [await sign_up(guards[number % 2], number) for number in range(4)]
+    cleared = await command("unblock", kind, HERE, "--because", "called us")
+    await until(lambda: all(guard.counts["", "command", "unblock"] for guard in guards))
+    # The workers forget beside the event.
+    first = [429]
+    while first[-1] == 429 and len(first) < 500:
+        await asyncio.sleep(0.01)
+        first.append(await sign_up(guards[0], 10))
+    second = await sign_up(guards[1], 11)
+    await stop(*guards)
+
+    assert 429 not in before[:2]
+    assert before[2:] == [429, 429]
+    assert cleared.code == 0
+    assert 429 not in {first[-1], second}
 
 
 async def test_requests_for_a_reset_are_a_counter_of_their_own(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

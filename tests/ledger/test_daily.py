@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sekisho.ledger.daily import DailyGuesses, DailyLimits
+from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.model import StoreUnavailable
 from sekisho.store.vault import MemoryVault
 
@@ -27,8 +27,11 @@ def vault(kind: type[MemoryVault] = MemoryVault) -> MemoryVault:
 
 
 def guesses(shared: MemoryVault, own: MemoryVault | None = None, **more: Any) -> DailyGuesses:
-    given: dict[str, Any] = {"let_in": False, "guesses_max": 10, "clock_s": lambda: MIDNIGHT + 3600, **more}
-    return DailyGuesses(shared, own, **given)
+    return DailyGuesses(counts(shared, own, **more), guesses_max=10)
+
+
+def counts(shared: MemoryVault, own: MemoryVault | None = None, *, let_in: bool = False) -> DayCounts:
+    return DayCounts(shared, own, let_in=let_in, clock_s=lambda: MIDNIGHT + 3600)
 
 
 async def test_as_many_as_were_set_and_no_more() -> None:
@@ -72,7 +75,22 @@ async def test_without_the_store_the_settings_decide() -> None:
 
 
 def limits(shared: MemoryVault, own: MemoryVault | None = None, *, let_in: bool = False) -> DailyLimits:
-    return DailyLimits(shared, own, let_in=let_in, clock_s=lambda: MIDNIGHT + 3600)
+    return DailyLimits(counts(shared, own, let_in=let_in))
+
+
+async def test_an_operator_has_sources_begin_anew() -> None:
+    """What a source did today is forgotten, in the store and in this process; others keep theirs."""
+    shared, own = vault(), vault()
+    for counted in (limits(shared), limits(vault(Gone), own)):
+        for source in (HANA, AKI):
+            assert [bool(await counted.take(b"s", [(source, 1)])) for _ in range(2)] == [False, True]
+            assert [bool(await counted.take(b"l", [(source, 1)], bytes([n]) * 16)) for n in (1, 2)] == [False, True]
+    await limits(shared, own).forget([HANA])
+    for counted in (limits(shared), limits(vault(Gone), own)):
+        assert not await counted.take(b"s", [(HANA, 1)])
+        assert not await counted.take(b"l", [(HANA, 1)], b"\3" * 16)
+        assert await counted.take(b"s", [(AKI, 1)])
+        assert await counted.take(b"l", [(AKI, 1)], b"\3" * 16)
 
 
 async def test_distinct_targets_are_counted_once() -> None:

@@ -7,7 +7,8 @@
 Look first (`sekisho look`), and identify the owner who asks: an attacker's guesses are counted from zero again.
 It acts once. Counters in the store are cleared at once; every worker forgets its own refusals within a second, ends
 the step-ups under way for the account, and records an event with your name and reason. Networks, and for a device its
-address, are cleared as well where they refuse. The account's devices stay known.
+address, are cleared as well where they refuse. The account's devices stay known. Limits of the day begin anew as well:
+guesses at codes and links of an account, sign-ups and links of a network and a device.
 
 Not cleared: the deny list (`sekisho deny … --remove`), wrong codes of factors, and what `sekisho look` does not show.
 
@@ -58,12 +59,12 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
         found = target.target(args, service.settings)
         before = await look(service, found)
         clear = _clear_account if found.kind == "account" else _clear_address
-        digests = await clear(service, found, before)
+        digests, days = await clear(service, found, before)
         # Cleared first: a worker that forgets a refusal earlier would hear of it again.
         subject = found.subject
         act = Act(
             0, 0, "unblock", found.kind, why=why, digests=digests,
-            account=subject.account, address=subject.address, device=subject.device,
+            account=subject.account, address=subject.address, device=subject.device, days=days,
         )  # fmt: skip
         await service.do(act, lambda record: record)
         if service.earlier is not None:
@@ -71,20 +72,24 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
         return Cleared(before, await look(service, found))
 
 
-async def _clear_account(service: Desk, found: Target, _: Standing) -> tuple[bytes, ...]:
+Digests = tuple[bytes, ...]
+
+
+async def _clear_account(service: Desk, found: Target, _: Standing) -> tuple[Digests, Digests]:
     counters = target.account_counters(found, service.settings)
     for counter in counters:
         await service.counters.clear_account(counter.charge)
-    return tuple(counter.digest for counter in counters)
+    return tuple(counter.digest for counter in counters), ()
 
 
-async def _clear_address(service: Desk, found: Target, before: Standing) -> tuple[bytes, ...]:
+async def _clear_address(service: Desk, found: Target, before: Standing) -> tuple[Digests, Digests]:
     charge = target.network_charge(found, service.settings)
     digests = [*charge.networks, charge.ip, charge.device]
     named = f"from this {found.kind}"
     places = sorted(row.place for row in before.rows if row.worst is not None or row.of == named)
     await service.counters.clear_network(charge, places)
-    return tuple(digests[place] for place in places)
+    # What `look` does not show: sign-ups and links of the day, of the narrowest network and of the device.
+    return tuple(digests[place] for place in places), (charge.networks[0], charge.device)
 
 
 def _as_text(cleared: Cleared) -> list[str]:

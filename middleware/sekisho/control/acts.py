@@ -33,6 +33,7 @@ class Act(NamedTuple):
         why: the reason that was given; may be empty.
         digests: the counters that were unblocked, 16 bytes each.
         account, address, device: keyed digests as events name them; empty where it concerns none.
+        days: networks and devices whose limits of the day begin anew, 16 bytes each.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Act(NamedTuple):
     account: str = ""
     address: str = ""
     device: str = ""
+    days: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         # Error reporters print values; `of` may be an address.
@@ -52,7 +54,9 @@ class Act(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The act as JSON; empty fields are left out."""
-        found: dict[str, Any] = {**self._asdict(), "digests": [digest.hex() for digest in self.digests]}
+        found: dict[str, Any] = self._asdict()
+        for name in _LISTS:
+            found[name] = [digest.hex() for digest in found[name]]
         return {name: value for name, value in found.items() if value}
 
 
@@ -62,24 +66,29 @@ def act_of(found: object) -> Act | None:
         return None
     number, at_s = found.get("number"), found.get("at_s")
     texts = {name: found.get(name, "") for name in ("word", "of", "by", "why", "account", "address", "device")}
-    digests = found.get("digests", [])
+    lists = {name: found.get(name, []) for name in _LISTS}
     if not _is_number(number) or not _is_number(at_s):
         return None
     if not all(isinstance(text, str) and len(text) <= TEXT_BYTES_MAX for text in texts.values()):
         return None
-    if not isinstance(digests, list) or len(digests) > DIGESTS_MAX or not all(map(_is_digest, digests)):
+    if not all(map(_are_digests, lists.values())):
         return None
     # A word is counted under its name, and the digests go into events: both are bounded.
     if not _NAME.fullmatch(texts["word"]) or not all(_HEX.fullmatch(texts[each]) for each in _IDS):
         return None
-    return Act(number, at_s, digests=tuple(map(bytes.fromhex, digests)), **texts)
+    return Act(number, at_s, **{name: tuple(map(bytes.fromhex, digests)) for name, digests in lists.items()}, **texts)
 
 
 _IDS: Final = ("account", "address", "device")
+_LISTS: Final = ("digests", "days")
 
 
 def _is_number(found: object) -> TypeGuard[int]:
     return isinstance(found, int) and not isinstance(found, bool) and found > 0
+
+
+def _are_digests(found: object) -> bool:
+    return isinstance(found, list) and len(found) <= DIGESTS_MAX and all(map(_is_digest, found))
 
 
 def _is_digest(text: object) -> bool:

@@ -10,39 +10,80 @@ device or network tries to link are limited as well.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from sekisho.store.vault import Vault
+
+T = TypeVar("T")
 
 DAY_S = 86_400
 OTHERS_SHARE = 5
 """Browsers that did not ask for a code have a fifth of the cap."""
 
+SIGNUPS: Final = b"s"
+LINKS: Final = b"l"
 
-class DailyGuesses:
-    """Counts guesses before they reach the application. Days are UTC days.
+
+class DayCounts:
+    """Counts of the day, in the store, and in this process while the store does not answer. Days are UTC days.
 
     Args:
         vault: keeps the counts.
         own: keeps them while `vault` does not answer; None to raise `StoreUnavailable` then, or to let in.
-        let_in: whether guesses that cannot be counted are let in.
-        guesses_max: guesses of browsers that asked for a code, at one account in a day.
+        let_in: whether attempts that cannot be counted are let in.
         clock_s: Unix time in seconds.
     """
 
-    def __init__(
-        self, vault: Vault, own: Vault | None, *, let_in: bool, guesses_max: int, clock_s: Callable[[], float]
-    ) -> None:
+    def __init__(self, vault: Vault, own: Vault | None, *, let_in: bool, clock_s: Callable[[], float]) -> None:
         self._vault: Final = vault
         self._own: Final = own
         self._let_in: Final = let_in
-        self._most: Final = {True: guesses_max, False: max(1, guesses_max // OTHERS_SHARE)}
         self._clock_s: Final = clock_s
+
+    def today(self) -> tuple[bytes, int]:
+        """The day, 4 bytes of a key; and the microseconds until its end."""
+        now_s = self._clock_s()
+        day = int(now_s // DAY_S)
+        return day.to_bytes(4), max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+
+    async def ask(self, question: Callable[[Vault], Awaitable[T]], otherwise: T) -> T:
+        """The store's answer; while it has none, this process's, or `otherwise` where all are let in.
+
+        Raises:
+            StoreUnavailable: the settings forbid judging without the store.
+        """
+        try:
+            return await question(self._vault)
+        except StoreUnavailable:
+            if self._own is None and not self._let_in:
+                raise
+        return otherwise if self._own is None else await question(self._own)
+
+    async def forget(self, keys: Iterable[bytes]) -> None:
+        """Forget counts, as an operator asked; those that cannot be reached stay."""
+        for key in keys:
+            for vault in (self._vault, self._own):
+                if vault is not None:
+                    with contextlib.suppress(StoreUnavailable):
+                        await vault.forget(key)
+
+
+class DailyGuesses:
+    """Counts guesses before they reach the application.
+
+    Args:
+        counts: keeps them.
+        guesses_max: guesses of browsers that asked for a code, at one account in a day.
+    """
+
+    def __init__(self, counts: DayCounts, *, guesses_max: int) -> None:
+        self._counts: Final = counts
+        self._most: Final = {True: guesses_max, False: max(1, guesses_max // OTHERS_SHARE)}
 
     async def take(self, account: bytes, *, asked: bool) -> int:
         """Count a guess; return 0 if there is room for it, otherwise the wait in microseconds.
@@ -54,51 +95,30 @@ class DailyGuesses:
         Raises:
             StoreUnavailable: the settings forbid judging without the store.
         """
-        now_s = self._clock_s()
-        day = int(now_s // DAY_S)
-        if await self._count(_key(account, day, asked=asked)) <= self._most[asked]:
-            return 0
-        return _to_the_next_us(day, now_s)
+        day, left_us = self._counts.today()
+        key = _key(account, day, asked=asked)
+        count = await self._counts.ask(lambda vault: vault.count(key, seconds=DAY_S), 0)
+        return 0 if count <= self._most[asked] else left_us
 
     async def forget(self, accounts: Iterable[bytes]) -> None:
-        """Forget today's guesses at these accounts, as an operator asked; those that cannot be reached stay."""
-        day = int(self._clock_s() // DAY_S)
-        for key in [_key(account, day, asked=asked) for account in accounts for asked in (True, False)]:
-            for vault in (self._vault, self._own):
-                if vault is not None:
-                    with contextlib.suppress(StoreUnavailable):
-                        await vault.forget(key)
-
-    async def _count(self, key: bytes) -> int:
-        try:
-            return await self._vault.count(key, seconds=DAY_S)
-        except StoreUnavailable:
-            if self._own is None and not self._let_in:
-                raise
-        return 0 if self._own is None else await self._own.count(key, seconds=DAY_S)
+        """Forget today's guesses at these accounts."""
+        day, _ = self._counts.today()
+        await self._counts.forget(_key(account, day, asked=asked) for account in accounts for asked in (True, False))
 
 
-def _to_the_next_us(day: int, now_s: float) -> int:
-    """Microseconds from now to the end of a day."""
-    return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
-
-
-def _key(account: bytes, day: int, *, asked: bool) -> bytes:
-    return b"guesses" + (b"a" if asked else b"o") + day.to_bytes(4) + account
+def _key(account: bytes, day: bytes, *, asked: bool) -> bytes:
+    return b"guesses" + (b"a" if asked else b"o") + day + account
 
 
 class DailyLimits:
     """Counts what sources do in a day, before it reaches the application.
 
     Args:
-        vault, own, let_in, clock_s: as `DailyGuesses` has them.
+        counts: keeps it.
     """
 
-    def __init__(self, vault: Vault, own: Vault | None, *, let_in: bool, clock_s: Callable[[], float]) -> None:
-        self._vault: Final = vault
-        self._own: Final = own
-        self._let_in: Final = let_in
-        self._clock_s: Final = clock_s
+    def __init__(self, counts: DayCounts) -> None:
+        self._counts: Final = counts
 
     async def take(self, kind: bytes, sources: Sequence[tuple[bytes, int]], target: bytes = b"") -> int:
         """Count for each source until one has no room; return 0 if all have, otherwise the wait in microseconds.
@@ -111,20 +131,19 @@ class DailyLimits:
         Raises:
             StoreUnavailable: the settings forbid judging without the store.
         """
-        now_s = self._clock_s()
-        day = int(now_s // DAY_S)
+        day, left_us = self._counts.today()
         for source, most in sources:
-            if not await self._has_room(kind + day.to_bytes(4) + source, most, target):
-                return _to_the_next_us(day, now_s)
+            if not await self._has_room(kind + day + source, most, target):
+                return left_us
         return 0
 
-    async def _has_room(self, name: bytes, most: int, target: bytes) -> bool:
-        try:
-            return await _take(self._vault, name, most, target)
-        except StoreUnavailable:
-            if self._own is None and not self._let_in:
-                raise
-        return self._own is None or await _take(self._own, name, most, target)
+    def _has_room(self, name: bytes, most: int, target: bytes) -> Awaitable[bool]:
+        return self._counts.ask(lambda vault: _take(vault, name, most, target), True)
+
+    async def forget(self, sources: Iterable[bytes]) -> None:
+        """Forget what these sources did today. Targets that they have tried stay free for them."""
+        day, _ = self._counts.today()
+        await self._counts.forget(kind + day + source for source in sources for kind in (SIGNUPS, LINKS))
 
 
 async def _take(vault: Vault, name: bytes, most: int, target: bytes) -> bool:

@@ -25,7 +25,7 @@ from sekisho.detect import PostureExchange, StoredPostures
 from sekisho.detect.exchange import PostureMac
 from sekisho.devices.asker import Askers
 from sekisho.judge.gradient import GradientLimit
-from sekisho.ledger.daily import DailyGuesses, DailyLimits
+from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
@@ -38,6 +38,7 @@ from sekisho.settings import StepUpFrom, StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -109,8 +110,8 @@ class LoopWing:
             later=loop.call_later,
         )
         self._queue = PlaceQueue(self._admission)
-        self._daily = self._guesses()
-        self._forgetting: asyncio.Task[None] | None = None
+        self._guesses, self._limits = self._daily_guesses(), self._daily_limits()
+        self._forgetting = TaskSet()
         self._patience = Patience(process.settings.body_seconds_max)
         self._guard = self._pipeline(ledger)
         self.set_lists(control.applied)
@@ -159,16 +160,23 @@ class LoopWing:
         mac = PostureMac(settings.listed, settings.namespace)
         return PostureExchange(process.watch, stored or process.postures, mac)
 
-    def unblock(self, digests: tuple[bytes, ...]) -> None:
-        """End the step-ups under way for unblocked accounts, and forget guesses at their codes. Any thread may call."""
-        if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._unblock, digests)
+    def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
+        """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
 
-    def _unblock(self, digests: tuple[bytes, ...]) -> None:
+        Args:
+            accounts: digests of accounts.
+            sources: digests of accounts, networks and devices that have limits of the day.
+        """
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._unblock, accounts, sources)
+
+    def _unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
         if self._step_up is not None:
-            self._step_up.end_all(digests)
-        if self._daily is not None:
-            self._forgetting = self.loop.create_task(self._daily.forget(digests), name="sekisho unblock")
+            self._step_up.end_all(accounts)
+        if self._guesses is not None:
+            self._forgetting.start(self._guesses.forget(accounts), name="sekisho unblock")
+        if self._limits is not None:
+            self._forgetting.start(self._limits.forget(sources), name="sekisho unblock")
 
     async def tell(self) -> None:
         """Share the state of success rules with other workers now, if the store answers."""
@@ -186,7 +194,8 @@ class LoopWing:
         if self._step_up is not None:
             await self._step_up.aclose()
         adding = self.metrics.adding if self.metrics is not None else None
-        for task in (self._exchange, self._following, self._sharing, self._forgetting, adding):
+        await self._forgetting.cancel()
+        for task in (self._exchange, self._following, self._sharing, adding):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -260,9 +269,9 @@ class LoopWing:
             leaked_account=process.reading.accounts.listed,
             clock_s=process.clock_s,
             chance=RandomPool().take,
-            guesses=self._daily,
+            guesses=self._guesses,
             times=process.times,
-            daily=self._day_counts(),
+            daily=self._limits,
             day_limits=settings.day_limits,
             watch=process.watch,
             asks_from=Posture.ATTACK if settings.step_up is StepUpFrom.ATTACK else Posture.ELEVATED,
@@ -297,30 +306,25 @@ class LoopWing:
         process = self._process
         return process.vault if self._line is None else RedisVault(self._line, process.settings.namespace)
 
-    def _guesses(self) -> DailyGuesses | None:
+    def _day_counts(self) -> DayCounts:
         process, settings = self._process, self._process.settings
-        if not _takes_codes(settings):
-            return None
-        local = settings.on_store_failure is StoreFailure.LOCAL
-        return DailyGuesses(
+        return DayCounts(
             self._vault(),
-            process.vault if local else None,
+            process.vault if settings.on_store_failure is StoreFailure.LOCAL else None,
             let_in=settings.on_store_failure is StoreFailure.OPEN,
-            guesses_max=settings.code_guesses_max,
             clock_s=process.clocks.wall_s,
         )
 
-    def _day_counts(self) -> DailyLimits | None:
-        process, settings = self._process, self._process.settings
-        if not any(door.kind in {DoorKind.SIGNUP, DoorKind.LINK} for door in settings.doors):
+    def _daily_guesses(self) -> DailyGuesses | None:
+        settings = self._process.settings
+        if not _takes_codes(settings):
             return None
-        local = settings.on_store_failure is StoreFailure.LOCAL
-        return DailyLimits(
-            self._vault(),
-            process.vault if local else None,
-            let_in=settings.on_store_failure is StoreFailure.OPEN,
-            clock_s=process.clocks.wall_s,
-        )
+        return DailyGuesses(self._day_counts(), guesses_max=settings.code_guesses_max)
+
+    def _daily_limits(self) -> DailyLimits | None:
+        if not any(door.kind in {DoorKind.SIGNUP, DoorKind.LINK} for door in self._process.settings.doors):
+            return None
+        return DailyLimits(self._day_counts())
 
     def _asker(self) -> AskerCookie | None:
         process, settings = self._process, self._process.settings

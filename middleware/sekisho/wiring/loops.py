@@ -125,9 +125,10 @@ class EventLoops:
             # Counters in the store are cleared by the command.
             process.shed.forget(act.digests)
             process.own.forget(act.digests)
-            if act.of == "account":
+            accounts = act.digests if act.of == "account" else ()
+            if accounts or act.days:
                 for running in self._running.values():
-                    running.unblock(act.digests)
+                    running.unblock(accounts, (*accounts, *act.days))
 
     def _switch(self) -> None:
         process = self.process
