@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.known import SECRET, proved
 from benchmarks.login_post import AGENT, address
-from benchmarks.step_up import sealed
+from benchmarks.step_up import doors, sealed
 from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies
@@ -124,6 +124,24 @@ def test_the_page_says_what_is_told_behind_the_seal() -> None:
 
     assert "Outside of it: 1 of 4." in text
     assert "| 0 | no | full | 0." in text
+
+
+def test_the_page_says_which_doors_tell() -> None:
+    """Members and nobody are tried as often; a door whose times differ is counted as one that tells."""
+    tries = list(doors.attempts(100))
+    assert sum(known for known, _ in tries) == len(tries) / 2 == 100
+    random = Random(11)
+    alike = {known: series(random, shift=900.0) for known in (True, False)}
+    apart = {True: series(random, shift=901.0), False: series(random, shift=900.0)}
+    found = [
+        doors.compared(knock, times, factors=True) for knock, times in zip(doors.KNOCKS, (alike, apart), strict=False)
+    ]
+    text = "\n".join(page(None, None, {**RESULT, "doors": found}))
+
+    assert [one["holds"] for one in found] == [True, False]
+    assert "Outside of it: 1 of 2." in text
+    assert "| a reset with a token | yes | 0." in text
+    assert "TELLS" in doors.said(found[1])
 
 
 RESULT: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.step_up {timings,cost,figures} [--quick]`: see the module of each."""
+"""`python -m benchmarks.step_up {timings,doors,cost,figures} [--quick]`: see the module of each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from benchmarks.arguments import part_parsers
 
 PARTS = {
     "timings": "whether the time of an answer tells what a password was worth",
+    "doors": "whether the time of an answer at another door tells whether there is an account",
     "cost": "what the question for a proof, and its being possible, add to an attempt",
     "figures": "the results so far, as a page of docs/",
 }
-FUNCTIONS = {"timings": "measure_timings", "cost": "measure_step_up_cost", "figures": "write_step_up_figures"}
+FUNCTIONS = {
+    "timings": "measure_timings",
+    "doors": "measure_doors",
+    "cost": "measure_step_up_cost",
+    "figures": "write_step_up_figures",
+}
 
 
 def main() -> None:

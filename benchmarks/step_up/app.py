@@ -63,6 +63,31 @@ def waiting(seconds: float) -> Login:
     return login
 
 
+def alike(login: Login) -> Login:
+    """The same log-in; at every other door the same answer for every account, as it must be."""
+
+    async def answered(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["path"] == "/login":
+            return await login(scope, receive, send)
+        await endpoint.read(receive)
+        return await endpoint.answer(send, FAILED._replace(status=200))
+
+    return answered
+
+
+def _doors() -> dict[str, Any]:
+    if not os.environ.get("BENCH_DOORS"):
+        return {}
+    filed = " on_file=username" if os.environ.get("BENCH_FACTORS") else ""
+    return {
+        "signup": "POST /signup form:username,password success=303",
+        "reset": f"POST /forgot form:username{filed}; POST /reset form:username,token,password success=303",
+        "code": "POST /send form:username; POST /code form:username,code success=303",
+        "link": "POST /link form:username,pin success=303",
+        "code_guesses_max": "1000",
+    }
+
+
 def _limits() -> dict[str, Any]:
     """None that trips, where more than a few attempts come from one place."""
     names = ("ip", "network", "device", "account")
@@ -77,13 +102,14 @@ def _asking() -> dict[str, Any]:
 _wait = os.environ.get("BENCH_WAIT_MS")
 
 app = LoginGuard(
-    Service(hashing() if _wait is None else waiting(int(_wait) / 1000)),
+    Service(alike(hashing() if _wait is None else waiting(int(_wait) / 1000))),
     secret=SECRET,
     store=os.environ["BENCH_STORE"],
     login="POST /login form:username,password success=302:/home",
     trusted_proxies="127.0.0.0/8",  # so that each attempt has an address of its own
     challenges="none",  # work would stand before the step-up
     store_deadline_ms="2000",  # somebody else on this machine must not look like a broken store
+    **_doors(),
     **_limits(),
     **_asking(),
 )

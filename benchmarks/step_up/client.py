@@ -65,6 +65,10 @@ class Client:
         fields = {"challenge": challenge, "factor": "totp", "code": code}
         return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {browser_key}"])
 
+    def knock(self, path: str, fields: dict[str, str], *, address: str) -> Timed:
+        """A request at another door."""
+        return self._post(path, fields, address, [])
+
     def _post(self, path: str, fields: dict[str, str], address: str, more: Sequence[str]) -> Timed:
         request = form_post(path, urlencode(fields), address, *more)
         # Nothing is owed, so what there is to read is the end: the server hangs up on who was silent for five seconds.

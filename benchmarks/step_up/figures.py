@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 
 def write_step_up_figures(options: argparse.Namespace) -> None:
-    timings, cost = (read_result(f"step-up-{part}", quick=options.quick) for part in ("timings", "cost"))
-    write_page("step-up-figures.md", page(timings, cost), quick=options.quick)
+    parts = [read_result(f"step-up-{part}", quick=options.quick) for part in ("timings", "cost", "doors")]
+    write_page("step-up-figures.md", page(*parts), quick=options.quick)
 
 
-def page(timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None) -> Iterator[str]:
+def page(
+    timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None, doors: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """The lines of the page, without unmeasured parts."""
     yield "# The step-up in figures"
     yield ""
@@ -32,8 +34,34 @@ def page(timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None) -> I
     )
     if timings:
         yield from _timings(timings)
+    if doors:
+        yield from _doors(doors)
     if cost:
         yield from _cost(cost)
+
+
+def _doors(found: Mapping[str, Any]) -> Iterator[str]:
+    plan = found["plan"]
+    yield from ("", "## What the time of an answer tells at other doors", "")
+    yield (
+        f"{plan['count']:,} requests of members and as many of nobody at each door, in random order, each from an "
+        f"address of its own. AUC is the chance that a member has the slower answer of a pair; {LOW} to {HIGH} tells "
+        f"nothing. Outside of it: {sum(not one['holds'] for one in found['doors'])} of {len(found['doors'])}."
+    )
+    yield ""
+    yield from markdown_table(
+        ("door", "factors", "AUC", "median, µs: members / nobody"),
+        [
+            (
+                one["door"],
+                "yes" if one["factors"] else "no",
+                f"{one['auc']:.3f}",
+                " / ".join(f"{us:,.0f}" for us in one["median_us"].values()),
+            )
+            for one in found["doors"]
+        ],
+    )
+    yield from ("", measured_text(found))
 
 
 def _timings(found: Mapping[str, Any]) -> Iterator[str]:

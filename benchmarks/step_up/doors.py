@@ -1,0 +1,117 @@
+"""Whether the time of an answer at the other doors tells an account from none.
+
+A request for a reset, a sign-up, a code, a link: of members and of nobody in random order, each from an address of its
+own. Once on a service with factors, where the guard answers most of them itself; once on one without, where they reach
+an application that answers all of them alike and at once, so that the guard's share of the time is nearly all of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import measure
+from benchmarks.login_post import address
+from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.result import write_result
+from benchmarks.step_up.client import Client
+from benchmarks.step_up.sealed import HIGH, LOW
+from benchmarks.step_up.separate import auc
+from benchmarks.step_up.site import KNOWN, furnish, members, nobodies
+from tests.servers import RedisServer, free_port
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+SEED = 7
+COUNT, QUICK = 5_000, 1_000
+WARM = 200
+
+
+class Knock(NamedTuple):
+    """A request at a door: its path, and the fields besides the account."""
+
+    name: str
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+KNOCKS = (
+    Knock("a request for a reset", "/forgot"),
+    Knock("a reset with a token", "/reset", (("token", "abcdef"), ("password", "never seen in a leak 17"))),
+    Knock("a sign-up", "/signup", (("password", "never seen in a leak 17"),)),
+    Knock("a request for a code", "/send"),
+    Knock("a guess at a code", "/code", (("code", "123456"),)),
+    Knock("a link", "/link", (("pin", "1234"),)),
+)
+
+
+def measure_doors(options: argparse.Namespace) -> None:
+    count = QUICK if options.quick else COUNT
+    measure.require_tools()
+    about = measure.machine()
+    os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis, which inherits it
+    found = []
+    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
+        environment = {"BENCH_STORE": redis.url, "BENCH_DOORS": "1", "BENCH_NO_LIMITS": "1"}
+        asking = {"BENCH_FACTORS": "totp", "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite")}
+        for factors in ({}, asking):
+            redis.cli("FLUSHALL")
+            found += list(measured({**environment, **factors}, count, factors=bool(factors)))
+    plan = {"count": count, "accounts": KNOWN}
+    write_result("step-up-doors", {"plan": plan, "machine": about, "doors": found}, quick=options.quick)
+    print(*map(said, found), sep="\n")
+
+
+def measured(environment: Mapping[str, str], count: int, *, factors: bool) -> Iterator[dict[str, Any]]:
+    port = free_port()
+    with Server("benchmarks.step_up.app:app", port, environment) as server:
+        server.wait_until_up()
+        with Client(port) as client:
+            numbers = itertools.count()
+            for knock in KNOCKS:
+                for number in range(WARM):
+                    _timed(client, knock, f"warmed{number:05d}@mail.example", next(numbers))
+                times: dict[bool, list[float]] = {True: [], False: []}
+                for known, account in attempts(count):
+                    times[known].append(_timed(client, knock, account, next(numbers)))
+                yield compared(knock, times, factors=factors)
+
+
+def attempts(count: int, seed: int = SEED) -> Iterator[tuple[bool, str]]:
+    """So many of members and of nobody, in random order; every account is tried as often as any other."""
+    order = Random(seed)
+    names = {
+        known: itertools.cycle(order.sample(listed, len(listed)))
+        for known, listed in ((True, list(members(KNOWN))), (False, list(nobodies(KNOWN))))
+    }
+    kinds = [True, False] * count
+    order.shuffle(kinds)
+    return ((known, next(names[known])) for known in kinds)
+
+
+def _timed(client: Client, knock: Knock, account: str, number: int) -> float:
+    answer = client.knock(knock.path, {"username": account, **dict(knock.fields)}, address=address(number))
+    if answer.status in {400, 404, 429, 503}:
+        raise RuntimeError(f"{knock.name}: was answered {answer.status}: {answer.body[:200]!r}")
+    return answer.us
+
+
+def compared(knock: Knock, times: Mapping[bool, Sequence[float]], *, factors: bool) -> dict[str, Any]:
+    """The medians, and whether the times tell members from nobody."""
+    found = auc(times[True], times[False])
+    medians = {name: statistics.median(times[known]) for name, known in (("members", True), ("nobody", False))}
+    return {"door": knock.name, "factors": factors, "auc": found, "median_us": medians, "holds": LOW <= found <= HIGH}
+
+
+def said(one: Mapping[str, Any]) -> str:
+    """For the screen."""
+    times = " and ".join(f"{us:,.0f}" for us in one["median_us"].values())
+    verdict = "tells nothing" if one["holds"] else "TELLS"
+    return f"{one['door']}, {'with' if one['factors'] else 'no'} factors: {times} µs, AUC {one['auc']:.3f}: {verdict}"
