@@ -187,6 +187,11 @@ class Guard:
         self._allow = allow
         self._deny = deny
 
+    @property
+    def has_denied(self) -> bool:
+        """Whether any network is refused."""
+        return self._deny is not None
+
     def at_the_gate(
         self, origin: Origin, digests: OriginDigests, *, token: str = "", anybody: bool = False
     ) -> Decision | None:

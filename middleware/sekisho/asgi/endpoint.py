@@ -303,7 +303,7 @@ class Endpoint(Keeper):
         shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
         return shows and self._step_up.earns_look(context)
 
-    async def _elsewhere(
+    async def _elsewhere(  # noqa: PLR0911 - the order of things, in one place
         self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
@@ -321,6 +321,8 @@ class Endpoint(Keeper):
                 return await self._at_door(door, scope, request, by_name, receive, send)
         if self._step_up is not None and self.mode is Mode.ENFORCE:
             verdict = self._step_up.verdict(request, has_body=has_body)
+            if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
+                return await self._deny(request, receive, send)
             if verdict is not None and (stale := await self._stale(self._step_up, verdict)) is not None:
                 return await self._ask_for_proof(request, receive, send, stale)
         if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
@@ -340,6 +342,16 @@ class Endpoint(Keeper):
         if self._reading.doors.find(request, has_body=True):
             return True
         return self._step_up is not None and isinstance(self._step_up.verdict(request, has_body=True), Stale)
+
+    def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
+        """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
+        caller = self._reading.callers.read(scope, by_name)
+        return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
+
+    def _deny(self, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if request["type"] == "websocket":
+            return self._refuse_websocket(request, receive, send)
+        return send_answer(send, self._renderer.render(denied(), request["headers"]))
 
     async def _stale(self, step_up: StepUp, verdict: Fresh | Stale) -> Stale | None:
         """Why a session may not use a protected route now; None where it may."""

@@ -94,6 +94,18 @@ async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None
     assert (await pay(client)).status == 200
 
 
+async def test_a_denied_client_uses_no_protected_route(site: Site) -> None:
+    """An operator's denial ends what a session and its fresh proof open; other routes and other clients go on."""
+    client = await logged_in(site)
+    site.guard = site.guarded(deny="198.51.100.77")
+    client.guard = site.guard
+    refused = await pay(client)
+    assert (refused.status, refused.code) == (403, "denied")
+    assert (await client.send("/account", method="GET", headers=())).status == 200
+    client.address = "203.0.113.5"
+    assert (await pay(client)).body == b"paid"
+
+
 PAGES = {"protect": "POST /pay max_age=300 page=/pay; * /vault/* max_age=60"}
 
 
