@@ -50,7 +50,7 @@ KNOCKS = (
     Knock("a sign-up", "/signup", (("password", "never seen in a leak 17"),)),
     Knock("a request for a code", "/send"),
     Knock("a guess at a code", "/code", (("code", "123456"),)),
-    Knock("a link", "/link", (("pin", "1234"),)),
+    Knock("a link", "/link", (("pin", "{:04}"),)),  # one PIN at many accounts would be refused
 )
 
 
@@ -100,7 +100,7 @@ def attempts(count: int, seed: int = SEED) -> Iterator[tuple[bool, str]]:
 
 
 def _timed(client: Client, knock: Knock, account: str, number: int) -> float:
-    sent = {"username": account, **dict(knock.fields)}
+    sent = {"username": account, **{name: text.format(number % 10_000) for name, text in knock.fields}}
     # Asked once more after a refusal for want of room, which comes before the account is looked at.
     while (answer := client.knock(knock.path, sent, address=address(number))).status == BUSY:
         time.sleep(ROOM_S)

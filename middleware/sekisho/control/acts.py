@@ -76,7 +76,8 @@ def act_of(found: object) -> Act | None:
     # A word is counted under its name, and the digests go into events: both are bounded.
     if not _NAME.fullmatch(texts["word"]) or not all(_HEX.fullmatch(texts[each]) for each in _IDS):
         return None
-    return Act(number, at_s, **{name: tuple(map(bytes.fromhex, digests)) for name, digests in lists.items()}, **texts)
+    digests, days = (tuple(map(bytes.fromhex, lists[name])) for name in _LISTS)
+    return Act(number, at_s, digests=digests, days=days, **texts)
 
 
 _IDS: Final = ("account", "address", "device")
