@@ -10,7 +10,6 @@ from sekisho.audit.disclosure import KNOWN_BY
 from sekisho.audit.policy import CHEAP
 from sekisho.audit.stream import CHECKPOINTS_MAX, LINES_MAX
 from sekisho.record.flood import SINGLY_MAX
-from sekisho.record.lines import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,7 +147,7 @@ line; the log of that time has [SEK024](warnings.md).
 | `key` | Of `audit_opened`: the key of the next line, sealed for the recipient. |
 | `lost` | Of `audit_opened`: events that could not be written before it. |
 
-All other fields, and all kinds, are those of [events](events.md): {kinds}.
+All other fields, and all kinds, are those of [events](events.md).
 """
 
 _PROBLEMS: Final = {
@@ -174,7 +173,6 @@ def markdown() -> str:
         singly=SINGLY_MAX,
         every=EVERY_US // 1_000_000,
         problems="\n".join(f"| {text} | {meaning} |" for text, meaning in _PROBLEMS.items()),
-        kinds=_listed(FORMS),
     )
 
 

@@ -20,7 +20,15 @@ VERSION: Final = "8.11.0"
 _IAM: Final = frozenset({Kind.FACTOR_ENROLLED, Kind.FACTOR_CHANGED, Kind.NEW_PASSWORD, Kind.CHANGE_PASSWORD})
 _CONFIGURATION: Final = frozenset({Kind.COMMANDED, Kind.MODE_CHANGED})
 _OF_SERVICE: Final = frozenset(
-    {Kind.DEGRADED, Kind.RECOVERED, Kind.STORE_EMPTIED, Kind.MISCONFIGURED, Kind.UNJUDGED, Kind.SUCCESS_RULE}
+    {
+        Kind.POSTURE_CHANGED,
+        Kind.DEGRADED,
+        Kind.RECOVERED,
+        Kind.STORE_EMPTIED,
+        Kind.MISCONFIGURED,
+        Kind.UNJUDGED,
+        Kind.SUCCESS_RULE,
+    }
 )
 _TRIED: Final = frozenset({Kind.DECIDED, Kind.SETTLED, Kind.UNREADABLE, Kind.CROWDED})
 _OUTCOMES: Final = {"succeeded": "success", "failed": "failure", "unknown": "unknown"}
