@@ -6,6 +6,7 @@ import re
 import string
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
         service, locale, when=NOW, factor="totp", change="removed"
     ),
     "recovery_code": lambda service, locale: messages.recovery_code(service, locale, code=CODE, minutes=10),
+} | {
+    kind: partial(messages.NOTICES[kind], when=NOW, browser="Firefox on Android", network="203.0.113.0/24")
+    for kind in (
+        *("address_changed", "payout_changed", "link_added", "password_breached", "cap_reached"),
+        *("failed_attempts", "link_attempted"),
+    )
 }
 every = pytest.mark.parametrize("locale", LANGUAGES)
 kinds = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Caps, OnFile, Routes, StepUp
+    from sekisho.asgi.ports import Caps, Changes, OnFile, Routes, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.detect import PostureWatch
@@ -183,6 +183,7 @@ class Endpoint(Keeper):
         caps: sums amounts at protected routes; None where no route has a cap.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
         watch: is told strangers' outcomes; None where the posture changes nothing.
+        changes: watches protected routes for changes; None where owners are told of none.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -208,11 +209,13 @@ class Endpoint(Keeper):
         caps: Caps | None = None,
         on_file: OnFile | None = None,
         watch: PostureWatch | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._app = app
         self._caps = caps
         self._on_file = on_file
         self._watch = watch
+        self._changes = changes
         self._spares: Final = watch is not None and step_up is not None and step_up.proves
         self._admission = admission
         self._queue = queue
@@ -325,6 +328,8 @@ class Endpoint(Keeper):
                 return await self._deny(request, receive, send)
             if verdict is not None and (stale := await self._stale(self._step_up, verdict)) is not None:
                 return await self._ask_for_proof(request, receive, send, stale)
+        if self._changes is not None:
+            send = await self._changes.watching(request, send, has_body=has_body)
         if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
             return await self._counted(self._caps, scope, request, receive, send)
         if self._unnamed is not None and self._unnamed.wants(by_name):
@@ -559,8 +564,8 @@ class Endpoint(Keeper):
 
         if self._asker is not None and self._asker.asks(attempt):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
-        if self._step_up is not None and _changes_secret(attempt.door.kind):
-            context = context.sending(self._step_up.after_telling(context.scope, context.send))
+        if self._step_up is not None and _changes_account(attempt.door.kind):
+            context = context.sending(await self._step_up.changing(context.scope, context.send, attempt))
         observer = ResponseObserver(context, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
@@ -788,12 +793,15 @@ class Endpoint(Keeper):
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
         if self._watch is not None and assessment.device is _STRANGER:
             self._tell_watch(self._watch, context, assessment, outcome, status)
-        if self._step_up is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
+        changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
+        if self._step_up is not None and changed and _changes_account(door.kind):
             device = assessment.token.device if assessment.token is not None else b""
-            self._step_up.secret_changed(context.scope, assessment.attempt, outcome, account, device)
+            self._step_up.account_changed(context.scope, assessment.attempt, outcome, account, device)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)
+            if self._step_up is not None:
+                self._step_up.breached(context.scope, assessment.attempt, account)
 
 
 def _shows_secret_checked(status: int) -> bool:
@@ -809,8 +817,8 @@ def _logs_in(kind: DoorKind) -> bool:
     return kind is DoorKind.LOGIN or kind is DoorKind.CODE
 
 
-def _changes_secret(kind: DoorKind) -> bool:
-    return kind is DoorKind.CHANGE or kind is DoorKind.RESET
+def _changes_account(kind: DoorKind) -> bool:
+    return kind is DoorKind.CHANGE or kind is DoorKind.RESET or kind is DoorKind.LINK
 
 
 def _shows_basic(context: RequestContext) -> bool:

@@ -117,10 +117,10 @@ class StepUp(Protocol):
         """The headers that bind the session of a log-in without a proof to its account."""
         ...
 
-    def secret_changed(
+    def account_changed(
         self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
     ) -> None:
-        """End the step-ups, proofs and devices of the account whose secret was changed, and tell its owner.
+        """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed.
 
         `device`: the name of the known device that changed it, which stays known; empty for another.
         """
@@ -130,8 +130,12 @@ class StepUp(Protocol):
         """End this browser's step-ups; returns the headers that take away what names its session's account."""
         ...
 
-    def after_telling(self, scope: Scope, send: Send) -> Send:
-        """The same `send`, whose last message leaves after the owner's notice of this change is kept."""
+    async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
+        """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
+        ...
+
+    def breached(self, scope: Scope, attempt: Attempt, account: str) -> None:
+        """Tell the owner that the password of this log-in has leaked."""
         ...
 
 
@@ -144,6 +148,14 @@ class Caps(Protocol):
 
     def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Count the request's amount and pass it on, or refuse it."""
+        ...
+
+
+class Changes(Protocol):
+    """Watches the answers of protected routes whose changes owners are told of."""
+
+    async def watching(self, scope: Scope, send: Send, *, has_body: bool) -> Send:
+        """The `send` for a request: another one where it may lead to such a route. Raises `Unreadable`."""
         ...
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,6 +21,7 @@ from sekisho.mail.address import Unsendable
 from sekisho.mail.words import CHANGES, FACTORS, QUESTION, REPEATED, UNKNOWN, WORDS, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 Factor = Literal["webauthn", "totp", "oidc", "recovery", "email", "webhook"]
@@ -105,28 +107,32 @@ def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> 
 # `link`: of the page that asks whether it was the owner; "" for none.
 
 
-def new_device(
-    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
+def _happened(
+    kind: str,
+    service: Service,
+    locale: str,
+    *,
+    when: datetime,
+    browser: str,
+    network: str,
+    times: int = 1,
+    link: str = "",
 ) -> Letter:
-    """A device was used for the first time. `browser` is a family ("Firefox on Android"), never a whole header."""
+    """Something happened at the account. `browser` is a family ("Firefox on Android"), never a whole header."""
     facts = _circumstances(locale, when, browser, network)
-    return _asking(_letter("new_device", service, locale, times, **facts), link)
+    return _asking(_letter(kind, service, locale, times, **facts), link)
 
 
-def step_up_not_completed(
-    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
-) -> Letter:
-    """A client had the right password but did not complete a factor."""
-    facts = _circumstances(locale, when, browser, network)
-    return _asking(_letter("step_up_not_completed", service, locale, times, **facts), link)
-
-
-def password_changed(
-    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1, link: str = ""
-) -> Letter:
-    """The password was changed or reset."""
-    facts = _circumstances(locale, when, browser, network)
-    return _asking(_letter("password_changed", service, locale, times, **facts), link)
+new_device = partial(_happened, "new_device")  # a device was used for the first time
+step_up_not_completed = partial(_happened, "step_up_not_completed")  # a right password without a second proof
+password_changed = partial(_happened, "password_changed")  # changed or reset
+address_changed = partial(_happened, "address_changed")
+payout_changed = partial(_happened, "payout_changed")  # the place that money is paid out to
+link_added = partial(_happened, "link_added")
+password_breached = partial(_happened, "password_breached")  # the owner logged in with a leaked one
+cap_reached = partial(_happened, "cap_reached")  # a payment would have exceeded a cap
+failed_attempts = partial(_happened, "failed_attempts")  # many wrong secrets were tried
+link_attempted = partial(_happened, "link_attempted")  # and did not succeed
 
 
 def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime, times: int = 1) -> Letter:
@@ -143,7 +149,21 @@ def factor_changed(
     return _asking(_letter("factor_changed", service, locale, times, **words), link)
 
 
-NOTICES: Final = (new_device, step_up_not_completed, password_changed, factor_reset_asked, factor_changed)
+NOTICES: Final[Mapping[str, Callable[..., Letter]]] = {
+    "new_device": new_device,
+    "step_up_not_completed": step_up_not_completed,
+    "password_changed": password_changed,
+    "address_changed": address_changed,
+    "payout_changed": payout_changed,
+    "link_added": link_added,
+    "password_breached": password_breached,
+    "cap_reached": cap_reached,
+    "failed_attempts": failed_attempts,
+    "link_attempted": link_attempted,
+    "factor_reset_asked": factor_reset_asked,
+    "factor_changed": factor_changed,
+}
+"""How each kind of notice is written."""
 
 
 def visible(text: str) -> bool:

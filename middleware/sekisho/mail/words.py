@@ -79,6 +79,86 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "have a new password sent to you and tell us."
             ),
         ),
+        "address_changed": (
+            "Your address at {service} has changed",
+            "The mail address of your account was changed. We write to the earlier and to the new one.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "choose another password and tell us at once."
+            ),
+        ),
+        "payout_changed": (
+            "The account that {service} pays out to has changed",
+            "The bank account, or another place, that money of your account is paid out to was changed.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "choose another password and tell us at once, before money is paid out."
+            ),
+        ),
+        "link_added": (
+            "Your account at {service} was linked",
+            "Your account was linked with another account.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "remove the link, choose another password and tell us."
+            ),
+        ),
+        "password_breached": (
+            "Your password at {service} is in a list of leaked passwords",
+            (
+                "You have logged in with a password that is in a public list of leaked passwords. It leaked elsewhere, "
+                "perhaps from another service, and others may try it here."
+            ),
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            "Please open {page} yourself, by typing it, and choose another password, which you use nowhere else.",
+        ),
+        "cap_reached": (
+            "A payment at {service} was above the limit",
+            "A payment from your account would have exceeded the limit for a period. It was held back.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "look at your last payments, choose another password and tell us at once."
+            ),
+        ),
+        "failed_attempts": (
+            "Wrong passwords were tried at your account at {service}",
+            (
+                "Somebody has tried many wrong passwords or codes at your account. None of these attempts got in. We "
+                "ask for more at log-ins from new devices until it is over; your own devices are not asked."
+            ),
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "There is nothing to do. If you use your password elsewhere too, please open {page} yourself, by "
+                "typing it, and choose another one. We write about this once a week at most."
+            ),
+        ),
+        "link_attempted": (
+            "Somebody tried to link your account at {service}",
+            "Somebody tried to link your account with another account, and did not succeed.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, tell no code and no PIN to anybody. To see "
+                "what is linked, please open {page} yourself, by typing it. We write about this once a week at most."
+            ),
+        ),
         "factor_reset_asked": (
             "The second step of your log-in at {service} is about to be reset",
             (
@@ -166,6 +246,88 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             (
                 "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
                 "ご自身で {page} を入力して開き、パスワードを再設定のうえ、お知らせください。"
+            ),
+        ),
+        "address_changed": (
+            "{service} メールアドレス変更のお知らせ",
+            "お客様のアカウントのメールアドレスが変更されました。変更前と変更後の両方のアドレスにお送りしています。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、パスワードを変更のうえ、すぐにお知らせください。"
+            ),
+        ),
+        "payout_changed": (
+            "{service} 出金先変更のお知らせ",
+            "お客様のアカウントからの出金先（銀行口座など）が変更されました。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、出金される前に、"
+                "ご自身で {page} を入力して開き、パスワードを変更のうえ、すぐにお知らせください。"
+            ),
+        ),
+        "link_added": (
+            "{service} アカウント連携のお知らせ",
+            "お客様のアカウントが、別のアカウントと連携されました。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、連携を解除し、パスワードを変更のうえ、お知らせください。"
+            ),
+        ),
+        "password_breached": (
+            "{service} お使いのパスワードについての重要なお知らせ",
+            (
+                "ログインに使われたパスワードが、公開されている漏えいパスワードの一覧に載っています。"
+                "他のサービスなどから漏れたもので、第三者がこのサービスで試すおそれがあります。"
+            ),
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            "ご自身で {page} を入力して開き、他では使っていないパスワードに変更してください。",
+        ),
+        "cap_reached": (
+            "{service} 限度額を超えるお取引のお知らせ",
+            "お客様のアカウントで、一定期間の限度額を超えるお取引の操作がありました。お取引は行われていません。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、最近のお取引をご確認のうえ、パスワードを変更し、"
+                "すぐにお知らせください。"
+            ),
+        ),
+        "failed_attempts": (
+            "{service} 誤ったパスワードが続けて入力されました",
+            (
+                "お客様のアカウントに、誤ったパスワードや確認コードが何度も入力されました。いずれもログインできていません。"
+                "収まるまで、新しい端末からのログインでは追加の確認をお願いします。普段お使いの端末では、その必要はありません。"
+            ),
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "何もしていただく必要はありません。同じパスワードを他でもお使いの場合は、"
+                "ご自身で {page} を入力して開き、変更してください。このお知らせは、多くても週に1回です。"
+            ),
+        ),
+        "link_attempted": (
+            "{service} アカウント連携の操作がありました",
+            "お客様のアカウントを別のアカウントと連携する操作がありましたが、連携はされていません。",
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、確認コードや暗証番号を"
+                "誰にも伝えないでください。連携の状況は、ご自身で {page} を入力して開き、ご確認ください。"
+                "このお知らせは、多くても週に1回です。"
             ),
         ),
         "factor_reset_asked": (

@@ -125,6 +125,10 @@ class Door:
     forgets_device: bool = False
     """Whether a log-out makes its browser a stranger's, for shared machines. Only `LOGOUT` doors."""
 
+    notice: str = ""
+    """The change of which the owner is told instead of a changed password: `address` or `payout`. Only `CHANGE` and
+    `LINK` doors."""
+
     shares_path: bool = field(default=False, compare=False)
     """Whether other doors have the same path: then only the request's own method may select one of them."""
 
@@ -177,6 +181,8 @@ class ProtectedRoute:
 
     `method` is upper case or `*`; `path` is exact, or a prefix if it ends in `/*`; `acr` is the weakest class of factor
     whose proof counts there. `is_page`: it only shows the form of another route, and asks before that is filled.
+    `notice`: the change of which the owner is told after a success there: `address`, `payout`, or empty; `success` are
+    the rules for that, by status.
     """
 
     method: str
@@ -184,6 +190,8 @@ class ProtectedRoute:
     max_age_s: int
     acr: FactorClass = FactorClass.NONE
     is_page: bool = False
+    notice: str = ""
+    success: tuple[SuccessRule, ...] = ()
 
     @property
     def name(self) -> str:

@@ -10,8 +10,6 @@ from sekisho.mail.relay import RelayFault
 from sekisho.outbox.notice import Undelivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox.notice import Notice
 
@@ -46,9 +44,8 @@ class MailDelivery:
 
 def written(service: Service, notice: Notice, times: int) -> Letter:
     """The letter of a notice. Raises `LookupError`, `TypeError` or `ValueError` for another version's notice."""
-    write: Callable[..., Letter] = {one.__name__: one for one in messages.NOTICES}[notice.kind]
     facts: dict[str, Any] = {
         name: datetime.fromtimestamp(int(fact), UTC) if name in _MOMENTS else fact
         for name, fact in notice.facts.items()
     }
-    return write(service, notice.locale, times=times, **facts)
+    return messages.NOTICES[notice.kind](service, notice.locale, times=times, **facts)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     Facts: TypeAlias = Mapping[str, str | int]
 
-NEVER_SUMMED: Final = frozenset({"factor_changed", "factor_reset_asked", "password_changed"})
+NEVER_SUMMED: Final = frozenset(
+    {"address_changed", "factor_changed", "factor_reset_asked", "password_changed", "payout_changed"}
+)
 """Kinds of which each event has a notice of its own: an attacker's change must not hide among the owner's."""
 
 

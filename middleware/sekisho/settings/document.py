@@ -31,7 +31,7 @@ _NOTATIONS = """\
 ## How doors are written
 
     METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
-        [account={NAME}/{FIELD}] [on_file=FIELD]
+        [account={NAME}/{FIELD}] [on_file=FIELD] [notice=address|payout]
 
 Doors are separated by `;`. A door is a route where a client can try a secret; a route without a door is unguarded.
 
@@ -102,6 +102,8 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   `POST /forgot form:username on_file=send_to`, or the account's own field. The guard answers every such request itself,
   alike (202, `reset_requested`), and then runs the application only if `SEKISHO_OWNERS` has this address for this
   account. It needs `SEKISHO_FACTORS`.
+- `notice=address` or `notice=payout`, only at `CHANGE` and `LINK` doors, names what is changed there: the mail address,
+  or the place that money is paid out to. After a success the owner is told of that, instead of a changed password.
 
 Without an encoding, a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door also reads
 `new_password`, a `RESET` door reads no secret and `password` as the new one, a `CODE` door reads `code`.
@@ -123,7 +125,7 @@ stranger's, for machines that many people use.
 
 ## How protected routes are written
 
-    METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]
+    METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH] [notice=address|payout [success=RULE]]
 
 Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
 `/payout/*`; `SECONDS` are 1 to 86400; `CLASS` is the weakest class of factor that counts, `phr`, `app` or `sent`. Paths
@@ -133,6 +135,10 @@ method and path, they have this age, class and page in the place of `max_age=600
 With `page=/top-up`, a `GET` of that page asks for the proof beforehand, once it is older than half of `max_age`: nobody
 loses a filled form. After the proof the browser goes on to the page that it asked for; other requests are repeated by
 the client.
+
+With `notice=address` or `notice=payout`, the owner is told of a changed mail address or payout account after a success
+there. A success is any answer below 400, or what `RULE` says: the rules of doors by status, as in `success=303:/home`
+for an application that answers mistakes with the form again and a status of 200.
 
 ## How caps are written
 

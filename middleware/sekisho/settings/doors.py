@@ -64,6 +64,7 @@ _USUAL_NEW_SECRETS: dict[DoorKind, tuple[Path, ...]] = {
     DoorKind.RESET: _PASSWORD,
     DoorKind.CHANGE: (("new_password",),),
 }
+CHANGES = frozenset({"address", "payout"})
 _SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a password is chosen
 
 
@@ -71,8 +72,8 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD]`. PATH may have placeholders (`/reset/{key}`).
-    ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or
+    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD] [notice=address|payout]`. PATH may have placeholders
+    (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or
     `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
     `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
     A log-out is `METHOD PATH [forget=device]`.
@@ -116,13 +117,25 @@ def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
     return None
 
 
+def status_rules(text: str, setting: str, number: int) -> tuple[SuccessRule, ...]:
+    """Read the rules of success of a protected route, each by status. Errors name the route's number."""
+    return _Reader(DoorKind.CHANGE, setting, number, "route").status_rules(text)
+
+
+def change_of(word: str) -> str:
+    """The change that `notice=` names; empty for any other text."""
+    name = word.removeprefix("notice=")
+    return name if name in CHANGES else ""
+
+
 class _Reader:
     """Read one door; errors name its setting and number."""
 
-    def __init__(self, kind: DoorKind, setting: str, number: int) -> None:
+    def __init__(self, kind: DoorKind, setting: str, number: int, noun: str = "door") -> None:
         self._kind = kind
         self._setting = setting
         self._number = number
+        self._noun = noun
 
     def door(self, text: str) -> Door:
         method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
@@ -133,7 +146,9 @@ class _Reader:
         filed = [word for word in rest if word.startswith("on_file=")]
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
-        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers + accounts + filed])
+        told = [word for word in rest if word.startswith("notice=")]
+        others = rules + cookies + headers + accounts + filed + told
+        fields = self._all_fields([word for word in rest if word not in others])
         fields = self._on_file(fields, filed)
         tenant = self._tenant(path, fields, accounts)
         self._check_route(method.upper(), path, fields)
@@ -141,8 +156,17 @@ class _Reader:
         if any(fields[0].operation and rule.by in {SuccessBy.STATUS, SuccessBy.OTHER_STATUS} for rule in success):
             raise self._wrong("has a rule of success by status: GraphQL answers 200 to a wrong password as well")
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
-        written = " ".join(text.split())
-        return Door(self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed), text=written)
+        written, notice = " ".join(text.split()), self._notice(told)
+        words = self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed)
+        return Door(*words, notice=notice, text=written)
+
+    def _notice(self, words: list[str]) -> str:
+        """The change that the owner is told of."""
+        if not words:
+            return ""
+        if self._kind not in {DoorKind.CHANGE, DoorKind.LINK} or len(words) > 1 or not change_of(words[0]):
+            raise self._wrong("has a notice= that is not, once, address or payout, at a CHANGE or LINK door")
+        return change_of(words[0])
 
     def log_out(self, text: str) -> Door:
         method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
@@ -212,7 +236,7 @@ class _Reader:
         return frozenset(names)
 
     def _wrong(self, problem: str) -> SettingsError:
-        return SettingsError(self._setting, f"door {self._number} {problem}")
+        return SettingsError(self._setting, f"{self._noun} {self._number} {problem}")
 
     def _check_route(self, method: str, path: str, fields: tuple[Fields, ...]) -> None:
         basic_only = all(one.encoding is Encoding.BASIC for one in fields)
@@ -342,6 +366,12 @@ class _Reader:
         if len(found) > RULES_MAX:
             raise self._wrong(f"has more than {RULES_MAX} rules of success")
         return found
+
+    def status_rules(self, text: str) -> tuple[SuccessRule, ...]:
+        rules = self._rules(text)
+        if any(rule.by not in {SuccessBy.STATUS, SuccessBy.OTHER_STATUS} for rule in rules):
+            raise self._wrong("wants a success= by status, as in success=303:/home")
+        return rules
 
     def _rule(self, text: str) -> SuccessRule:
         head, colon, rest = text.partition(":")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FACTORS: Final = ("webauthn", "totp", "oidc", "email", "webhook")
 POW: Final = "pow"
+STRANGER_NOTICES: Final = ("failures", "link")
 CAPTCHAS: Final = ("turnstile", "hcaptcha")
 NONE: Final = "none"
 
@@ -28,6 +29,11 @@ def challenges(text: str, setting: str) -> tuple[str, ...]:
     if len(set(CAPTCHAS).intersection(found)) > 1:
         raise SettingsError(setting, "names two captchas; keep one of " + ", ".join(CAPTCHAS))
     return found
+
+
+def stranger_notices(text: str, setting: str) -> tuple[str, ...]:
+    """Read the notices to owners that strangers may cause; `none` is ()."""
+    return _names(STRANGER_NOTICES)(text, setting)
 
 
 def floor(text: str, setting: str) -> str:

@@ -299,6 +299,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         service_name=source.read(table.SERVICE_NAME),
         account_page=source.read(table.ACCOUNT_PAGE),
         pages_url=source.read(table.PAGES_URL),
+        stranger_notices=source.read(table.STRANGER_NOTICES),
+        stranger_notices_max=source.read(table.STRANGER_NOTICES_MAX),
         code_webhook=source.read(table.CODE_WEBHOOK),
         code_webhook_key=source.read(table.CODE_WEBHOOK_KEY),
         rp_id=source.read(table.PASSKEY_DOMAIN),

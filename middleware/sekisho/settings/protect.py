@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sekisho.model import DoorKind, FactorClass, ProtectedRoute, SettingsError
-from sekisho.settings.doors import METHOD, is_path
+from sekisho.model import DoorKind, FactorClass, ProtectedRoute, SettingsError, SuccessBy, SuccessRule
+from sekisho.settings.doors import METHOD, change_of, is_path, status_rules
 from sekisho.settings.factors import class_named
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 ROUTES_MAX = 64
 MAX_AGE_S_MAX = 86_400
 
+_NO_ERROR = SuccessRule(SuccessBy.STATUS, statuses=range(200, 400))
 _MAX_AGE = re.compile(r"max_age=([0-9]{1,6})")
 
 
 def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
-    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH]`.
+    """Read routes separated by `;`: `METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH] [notice=KIND [success=RULE]]`.
 
     The page of a form is a route of its own, with half the age: a client that was let in there has the other half to
     fill the form, so that nobody loses a filled one.
@@ -39,7 +41,9 @@ def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
 
 def _routes(words: list[str], setting: str, number: int) -> list[ProtectedRoute]:
     pages = [word.removeprefix("page=") for word in words if word.startswith("page=")]
-    route = _route([word for word in words if not word.startswith("page=")], setting, number)
+    told = [word for word in words if word.startswith(("notice=", "success="))]
+    route = _route([word for word in words if not word.startswith("page=") and word not in told], setting, number)
+    route = _telling(route, told, setting, number)
     if not pages:
         return [route]
     if len(pages) > 1 or not is_path(pages[0]) or pages[0].endswith("*") or route.method in {"GET", "*"}:
@@ -60,6 +64,21 @@ def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:
     if age is None or not 1 <= int(age[1]) <= MAX_AGE_S_MAX:
         raise SettingsError(setting, f"route {number} wants max_age= and seconds from 1 to {MAX_AGE_S_MAX}")
     return ProtectedRoute(method, path, int(age[1]), _acr(words[3:], setting, number))
+
+
+def _telling(route: ProtectedRoute, words: list[str], setting: str, number: int) -> ProtectedRoute:
+    """The route, with the change that its owner is told of after a success."""
+    if not words:
+        return route
+    notices = [word for word in words if word.startswith("notice=")]
+    rules = [word.removeprefix("success=") for word in words if word.startswith("success=")]
+    if len(notices) != 1 or len(rules) > 1 or not change_of(notices[0]) or route.method in {"GET", "HEAD"}:
+        problem = (
+            "wants one notice= with address or payout, at a method that changes something, and one success= at most"
+        )
+        raise SettingsError(setting, f"route {number} {problem}; as in {_EXAMPLE} notice=payout success=303:/home")
+    success = status_rules(rules[0], setting, number) if rules else (_NO_ERROR,)
+    return replace(route, notice=change_of(notices[0]), success=success)
 
 
 def _acr(words: list[str], setting: str, number: int) -> FactorClass:

@@ -533,7 +533,8 @@ PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
     example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60 acr=phr",
     meaning="Routes that require a proof of identity of the logged-in account, no older than `max_age` seconds, and by "
-    "a factor of class `acr` or a stronger one (see `FACTOR_FLOOR`).",
+    "a factor of class `acr` or a stronger one (see `FACTOR_FLOOR`). With `notice=`, owners are told of what was "
+    "changed there.",
     parse=parse_routes,
     absent=(),
     separator=";",
@@ -675,6 +676,22 @@ PAGES_URL: Setting[str | None] = Setting(
     meaning="The public URL of the pages below `MOUNT`. With it, notices link to a page where owners answer.",
     parse=places.pages_url,
 )
+STRANGER_NOTICES: Setting[tuple[str, ...]] = Setting(
+    name="STRANGER_NOTICES",
+    example="failures,link",
+    meaning="Notices to owners that a stranger can cause, once a week for an account: `failures` (many wrong secrets) "
+    "and `link` (a link with the account was tried in vain); or `none`.",
+    parse=factors.stranger_notices,
+    absent=(),
+    separator=",",
+)
+STRANGER_NOTICES_MAX = Setting(
+    name="STRANGER_NOTICES_MAX",
+    example="1000",
+    meaning="How many notices of `STRANGER_NOTICES` the whole site sends in a day.",
+    parse=parse.integer(1, 1_000_000, "notices"),
+    default="100",
+)
 CODE_WEBHOOK: Setting[str | None] = Setting(
     name="CODE_WEBHOOK",
     example="https://codes.internal/send",
@@ -791,6 +808,8 @@ TABLE: tuple[Setting[object], ...] = cast(
         SERVICE_NAME,
         ACCOUNT_PAGE,
         PAGES_URL,
+        STRANGER_NOTICES,
+        STRANGER_NOTICES_MAX,
         CODE_WEBHOOK,
         CODE_WEBHOOK_KEY,
     ),

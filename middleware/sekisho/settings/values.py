@@ -150,6 +150,8 @@ class Settings:
     service_name: str = field(repr=False)
     account_page: str | None = field(repr=False)
     pages_url: str | None = field(repr=False)
+    stranger_notices: tuple[str, ...]
+    stranger_notices_max: int
     code_webhook: str | None = field(repr=False)
     code_webhook_key: bytes = field(repr=False)
     rp_id: str | None

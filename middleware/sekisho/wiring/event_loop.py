@@ -300,6 +300,7 @@ class LoopWing:
             caps=step_up.caps if step_up else None,
             on_file=step_up.on_file if step_up else None,
             watch=process.watch,
+            changes=step_up.changes if step_up else None,
         )
 
     def _vault(self) -> Vault:

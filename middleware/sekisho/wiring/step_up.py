@@ -19,6 +19,7 @@ from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind, SettingsError
 from sekisho.owners import OwnersError
+from sekisho.read.request import headers_by_name
 from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.escrow import Escrow
@@ -41,6 +42,7 @@ from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.routes import PageRoutes
+from sekisho.stepup.flow.telling import Means, OwnerTelling
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.links import NoticeLinks
 from sekisho.stepup.log_ins import LogIns
@@ -234,12 +236,18 @@ class StepUpWing:
             site.events,
         )
         shared = settings.store != MEMORY
+        telling = self._telling_owners(site, proving) if proving is not None else None
+        self.changes: Final = telling if telling is not None and telling.watches else None
         issuer = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
-            admission=site.admission, watch=site.watch,
+            admission=site.admission, telling=telling, watch=site.watch,
         )  # fmt: skip
-        self.caps: Final = self._caps(site, proving, issuer) if proving is not None and settings.caps else None
+        self.caps: Final = (
+            self._caps(site, proving, issuer, telling)
+            if proving is not None and telling is not None and settings.caps
+            else None
+        )
         self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = identity_pages = notice_pages = None
         if proving is not None:
@@ -275,14 +283,30 @@ class StepUpWing:
                     task.cancel()
             await self.issuer.aclose()
 
-    def _caps(self, site: Site, proving: Proving, issuer: Issuer) -> CappedRoutes:
+    def _telling_owners(self, site: Site, proving: Proving) -> OwnerTelling:
+        settings, callers = self._settings, site.reading.callers
+        return OwnerTelling(
+            proving.factors,
+            proving.senders,
+            proving.protection,
+            Means(
+                self._vault,
+                VaultKeys(settings.secrets),
+                frozenset(settings.stranger_notices),
+                settings.stranger_notices_max,
+                site.guard.now_s,
+                lambda scope: callers.read(scope, headers_by_name(scope["headers"])).origin.address,
+            ),
+        )
+
+    def _caps(self, site: Site, proving: Proving, issuer: Issuer, telling: OwnerTelling) -> CappedRoutes:
         settings = self._settings
         return CappedRoutes(
             site.app, proving.protection, site.caps, self._vault, VaultKeys(settings.secrets),
             account_digest=partial(site.guard.account_digest, site.reading.accounts),
             ask_for_proof=issuer.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
             patience=site.patience, body_bytes_max=settings.body_bytes_max, jitter=site.jitter,
-            clock_s=site.guard.now_s,
+            clock_s=site.guard.now_s, tell=telling.cap_reached,
         )  # fmt: skip
 
     def _on_file(self, site: Site) -> OnFileResets | None:

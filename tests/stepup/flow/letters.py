@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.mail import Service, messages
 from tests.mail.servers import RealServer, real_server
-from tests.stepup.flow.driving import Site, stop
+from tests.stepup.flow.driving import Shop, Site, stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ async def writing(**settings: Any) -> AsyncIterator[Post]:
             "account_page": SERVICE.page,
             "service_name": SERVICE.name,
         }
-        site = Site(settings={"factors": "totp,email", **mail, **settings})
+        site = Site(settings.pop("shop", None) or Shop(), settings={"factors": "totp,email", **mail, **settings})
         await site.enrol("1")
         await site.enrol("2")
         try:

@@ -19,6 +19,13 @@ AT_ONCE: Final = {
     "factor_changed": 10,
     "factor_reset_asked": 1,
     "password_changed": 10,
+    "address_changed": 10,
+    "payout_changed": 10,
+    "link_added": 3,
+    "password_breached": 1,
+    "cap_reached": 1,
+    "failed_attempts": 1,
+    "link_attempted": 1,
 }
 """Events of a kind with a letter each: one if a thief can cause the event, a few if it needs a proof."""
 

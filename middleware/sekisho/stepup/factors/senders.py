@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox import Notice, NoticeOutbox
+    from sekisho.owners import Contact
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
@@ -96,10 +97,22 @@ class Senders:
         link = self._link("step_up_not_completed", owner)
         self._notify(owner, "step_up_not_completed", when=self._now(), browser=browser, network=network, **link)
 
-    def password_changed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
-        """Notify: the password was changed or reset."""
-        link = self._link("password_changed", owner)
-        self._notify(owner, "password_changed", when=self._now(), browser=browser, network=network, **link)
+    def happened(
+        self, owner: AccountOwner, kind: str, *, browser: str, network: str, before: Contact | None = None
+    ) -> None:
+        """Notify: something else happened at the account, or was tried.
+
+        Args:
+            owner: the account's.
+            kind: of `sekisho.mail.messages`.
+            browser: the browser's family.
+            network: the client's address, of which letters name the network.
+            before: the owner's contact before their address was changed: it is told too.
+        """
+        facts = {"when": self._now(), "browser": browser, "network": network, **self._link(kind, owner)}
+        self._notify(owner, kind, **facts)
+        if before is not None and (owner.contact is None or before.email != owner.contact.email):
+            self._notify(owner._replace(contact=before), kind, **facts)
 
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""

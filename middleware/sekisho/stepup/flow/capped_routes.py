@@ -53,6 +53,7 @@ class CappedRoutes:
         account_digest: of an account: all its spellings share one cap.
         ask_for_proof: answers by asking for a proof.
         clock_s: Unix time.
+        tell: tells the account's owner that a cap was reached.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -72,6 +73,7 @@ class CappedRoutes:
         body_bytes_max: int,
         jitter: Callable[[], float],
         clock_s: Callable[[], float],
+        tell: Callable[[Scope, str], None],
     ) -> None:
         self._app = app
         self._protection = protection
@@ -87,6 +89,7 @@ class CappedRoutes:
         self._body_bytes_max = body_bytes_max
         self._jitter = jitter
         self._clock_s = clock_s
+        self._tell = tell
 
     def capped(self, scope: Scope, *, has_body: bool = False) -> bool:
         """Whether a request may lead to a capped route. Raises `Unreadable`."""
@@ -146,6 +149,7 @@ class CappedRoutes:
         if asks and await self._is_proved(key, amount, binding.proved_s):
             return Taken(key, 0, verdict.at_us, route.caps)
         self._events.cap_reached(route.name, route.over.value, binding.account)
+        self._tell(request, binding.account)
         self._refusals.answered(route.name, "cap_reached", route.over.value, enforced=True)
         protected = self._protection.route(request, has_body=True)
         return Stale(protected, binding.account) if asks and protected is not None else None

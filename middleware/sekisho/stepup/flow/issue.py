@@ -26,6 +26,7 @@ from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of, shown_key
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.flow.resubmission import as_from, resumable
+from sekisho.stepup.flow.telling import FAILURES, LINK
 from sekisho.stepup.log_ins import KNOWN
 from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
@@ -38,16 +39,18 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
-    from sekisho.asgi.types import App, Message, Scope, Send
+    from sekisho.asgi.types import App, Scope, Send
     from sekisho.detect import PostureWatch
     from sekisho.model import Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
+    from sekisho.stepup.factors import AccountOwner
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.escrowed_run import RunResult
     from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.telling import OwnerTelling
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -119,6 +122,7 @@ class Issuer:
         csrf: CsrfCookies,
         test: Callable[[Suspicion], None],
         admission: Admission,
+        telling: OwnerTelling | None,
         watch: PostureWatch | None = None,
     ) -> None:
         self._app = app
@@ -138,7 +142,7 @@ class Issuer:
         self._test = test
         self._tasks = TaskSet()
         self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
-        self._telling: dict[int, asyncio.Task[None]] = {}  # by request: the id of its scope, which outlives the entry
+        self._telling = telling
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
@@ -197,6 +201,7 @@ class Issuer:
     async def work(self, context: RequestContext, assessment: Assessment) -> None:
         """Ask for work, before the secret is checked."""
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
+        self._saw_attempt(context, assessment)
         self._guard.put_off(assessment)
         occupancy = parts.proving.queue.occupancy if parts.proving else 0.0
         asked = parts.challenges.ask(
@@ -218,6 +223,7 @@ class Issuer:
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
+        self._saw_attempt(context, assessment)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(context)
@@ -490,65 +496,60 @@ class Issuer:
             SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
         )
 
-    def secret_changed(
+    def account_changed(
         self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
     ) -> None:
-        """End step-ups and proofs of an account whose password was, or may have been, changed (CVE-2026-9798).
+        """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
 
         After a change that is certain, other devices are no longer known, as far as the owners' database lists them.
 
         Args:
             scope: of the request that changed it.
             attempt: the change.
-            outcome: `SUCCEEDED`, or `UNKNOWN`.
+            outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
             account: the account that the application reported, else the attempt's.
             device: the name of the known device that changed it, which stays known.
         """
-        for one in self._whose(scope, attempt, outcome, account) - {b""}:
-            self.end_all(one)
-        if outcome is Outcome.SUCCEEDED and self._parts.proving is not None and _sets_secret(attempt):
-            self._tell(self._parts.proving, scope, attempt, account, device)
+        is_link = attempt.door.kind is DoorKind.LINK
+        if not is_link:
+            for one in self._whose(scope, attempt, outcome, account) - {b""}:
+                self.end_all(one)
+        if outcome is Outcome.SUCCEEDED and self._telling is not None:
+            self._telling.changed(scope, attempt, account, partial(self._end_devices, attempt, device))
+        elif is_link and self._telling is not None:
+            self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
 
-    def _tell(self, proving: Proving, scope: Scope, attempt: Attempt, account: str, device: bytes) -> None:
-        name = account or next(iter(proving.protection.accounts(scope, int(self._guard.now_s()))), "")
-        if not name:
-            return
-        agent = headers_by_name(scope["headers"]).get(b"user-agent", b"")
-        task = self._tasks.start(self._told(proving, name, browser_name(agent), attempt, device))
-        key = id(scope)
-        self._telling[key] = task
-        task.add_done_callback(lambda _: self._telling.pop(key, None))
-
-    async def _told(self, proving: Proving, account: str, browser: str, attempt: Attempt, device: bytes) -> None:
-        """Tell the owner of a changed password, and end the trust of the account's other devices.
+    async def _end_devices(self, attempt: Attempt, device: bytes, owner: AccountOwner) -> None:
+        """End the trust of the account's other devices.
 
         A device that a thief made known with the old password would still be known with the next that they steal.
         """
-        try:
-            owner = await proving.factors.owner(account)
-            proving.senders.password_changed(owner, browser=browser, network=attempt.origin.address)
-            known = await proving.log_ins.recent(owner) if proving.log_ins is not None else ()
-            nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
-        except SekishoError as error:
-            log.warning("after a change of password not all was told and ended: %s", type(error).__name__)
+        proving = self._parts.proving
+        if proving is None or proving.log_ins is None:
             return
+        known = await proving.log_ins.recent(owner)
+        account = owner.account
+        nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
         for other in {log_in.device for log_in in known} - {b"", device}:
             self._guard.end_device(nothing, other)
-        await proving.senders.kept(owner.account_id)
 
-    def after_telling(self, scope: Scope, send: Send) -> Send:
-        """The same `send`, whose last message leaves after the owner's notice of this change is kept.
+    async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
+        """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
+        if self._telling is None:
+            return send
+        return await self._telling.changing(scope, send, attempt.door, attempt.account)
 
-        Only answers to successful changes wait: these differ from others anyhow.
-        """
-        key = id(scope)
+    def breached(self, scope: Scope, attempt: Attempt, account: str) -> None:
+        """Tell the owner that the password of this log-in has leaked."""
+        if self._telling is not None:
+            self._telling.breached(scope, account, attempt.origin.address)
 
-        async def send_after(message: Message) -> None:
-            if key in self._telling and not message.get("more_body", False):
-                await asyncio.wait((self._telling[key],))
-            await send(message)
-
-        return send_after
+    def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
+        """Tell the owner of many wrong secrets, where the site wants that told."""
+        if self._telling is None:
+            return
+        if any(finding.reason == "account_failures" for finding in assessment.decision.findings):
+            self._telling.tried(FAILURES, context.scope, assessment.attempt.account, context.origin.address)
 
     def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
         """The accounts whose step-ups end. A stranger who knows a name must end none: that could lock its owner out."""
@@ -604,6 +605,8 @@ class Issuer:
 
     async def aclose(self) -> None:
         await self._tasks.ended()
+        if self._telling is not None:
+            await self._telling.aclose()
         if self._parts.proving is not None:
             proving = self._parts.proving
             await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
@@ -647,11 +650,6 @@ class Issuer:
 def _sent_from(path: str, answer: Sealed) -> Sealed:
     """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
     return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
-
-
-def _sets_secret(attempt: Attempt) -> bool:
-    """Whether the request set a secret. Any client can ask for a reset, which changes nothing yet."""
-    return attempt.door.kind is DoorKind.CHANGE or bool(attempt.secret or attempt.new_secret)
 
 
 async def _nothing() -> None: ...

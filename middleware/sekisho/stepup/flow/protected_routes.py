@@ -44,7 +44,17 @@ class _AtPath(NamedTuple):
 def as_doors(routes: Iterable[ProtectedRoute], caps: Iterable[CappedRoute] = ()) -> Doors:
     """Find routes like doors: a path that a lenient router takes for the route is the route."""
     fields = {route.name: route.fields for route in caps}
-    return Doors(Door(DoorKind.CHANGE, route.method, route.path, fields.get(route.name, ())) for route in routes)
+    return Doors(
+        Door(
+            DoorKind.CHANGE,
+            route.method,
+            route.path,
+            fields.get(route.name, ()),
+            success=route.success,
+            notice=route.notice,
+        )
+        for route in routes
+    )
 
 
 class Protection:
@@ -80,6 +90,18 @@ class Protection:
         self._at_path = {route.path: found for route in self._routes.values() if (found := self._alone(route))}
         self._ties = bindings
         self._session_account = session_account
+
+    @property
+    def has_notices(self) -> bool:
+        """Whether the owner is told of changes at any of the routes."""
+        return any(route.notice for route in self._routes.values())
+
+    def noticed(self, scope: Scope, *, has_body: bool) -> Door | None:
+        """The route, as a door, whose success its owner is told of; None where a request can lead to none.
+
+        `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
+        """
+        return next((door for door in self._doors.find_all(scope, has_body=has_body) if door.notice), None)
 
     @property
     def has_routes(self) -> bool:
