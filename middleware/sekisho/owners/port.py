@@ -76,15 +76,22 @@ class Contact:
         locale: as the service stores it, e.g. `ja` or `en-GB`; None if it stores none.
         spelled: whether `account_id` is only the account as typed, because the query returns no id: then two of them
             may be one account.
+        others: further mail addresses. They get notices, and no codes.
     """
 
     account_id: str = field(repr=False)
     email: str | None = field(repr=False)
     locale: str | None = field(repr=False)
     spelled: bool = field(default=False, repr=False, compare=False)
+    others: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         usable_id(self.account_id)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All mail addresses on file, each once."""
+        return tuple(dict.fromkeys([*([self.email] if self.email else []), *self.others]))
 
     @property
     def owner(self) -> str:

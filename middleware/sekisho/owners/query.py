@@ -1,9 +1,11 @@
 """The service's own query for a contact: checked before it runs, read by the names of its columns.
 
-By name, so that swapped columns do not mail a code to `ja`. Names are `email` and, optionally, `locale` and
-`account_id`. If a service treats `Alice` and `alice` as one account, only an account id makes both find the same
-factors. Without it, codes sent and tried are counted by mailbox; otherwise each spelling would have its own five codes
-an hour. If a database compares spellings as equal by default, a query without `account_id` is refused.
+By name, so that swapped columns do not mail a code to `ja`. Names are `email` and, optionally, `locale`, `account_id`
+and `email_2` to `email_4`, further addresses for notices.
+
+If a service treats `Alice` and `alice` as one account, only an account id makes both find the same factors. Without it,
+codes sent and tried are counted by mailbox; otherwise each spelling would have its own five codes an hour. If a
+database compares spellings as equal by default, a query without `account_id` is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 QUERY = "SEKISHO_OWNERS_QUERY"
 QUERY_CHARS_MAX = 4_096
 _EXAMPLE = "select id as account_id, email from users where username = :account"
-_OPTIONAL = {"locale", "account_id"}
+_FURTHER = ("email_2", "email_3", "email_4")
+_OPTIONAL = {"locale", "account_id", *_FURTHER}
 _NAMES = ["email", "account_id"]
 SPELLINGS = (
     "SEKISHO_OWNERS_QUERY finds one account by several spellings and has no column `account_id`: what is enrolled "
@@ -109,26 +112,33 @@ def _problem(text: str) -> str:
 def _check_names(names: Sequence[str], *, exact: bool) -> None:
     if not (len(set(names)) == len(names) and {"email"} <= set(names) <= {"email", *_OPTIONAL}):
         raise OwnersUnfit(
-            f"{QUERY} wants the column `email` and, if need be, `locale` and `account_id`, each once; "
-            "name them with `as`"
+            f"{QUERY} wants the column `email` and, if need be, `locale`, `account_id` and `email_2` to `email_4`, "
+            "each once; name them with `as`"
         )
     if not exact and "account_id" not in names:
         raise OwnersUnfit(UNNAMED)
 
 
 def _contact(row: dict[str, object], account: str) -> Contact:
-    email, locale = _text(row["email"]), _text(row.get("locale"))
+    locale = _text(row.get("locale"))
     return Contact(
         account_id=_id(row.get("account_id", account)),
-        email=email if email is not None and _is_mailbox(email) else None,
+        email=_mailbox(row["email"]),
         locale=locale if locale is not None and _LOCALE.fullmatch(locale) else None,
         spelled="account_id" not in row,
+        others=tuple(other for name in _FURTHER if (other := _mailbox(row.get(name))) is not None),
     )
+
+
+def _mailbox(value: object) -> str | None:
+    """The address, if it is a usable one."""
+    email = _text(value)
+    return email if email is not None and _is_mailbox(email) else None
 
 
 def _text(value: object) -> str | None:
     if not (value is None or isinstance(value, str)):
-        raise OwnersUnfit(f"{QUERY} wants text in the columns `email` and `locale`")
+        raise OwnersUnfit(f"{QUERY} wants text in the columns of addresses and in `locale`")
     return value
 
 

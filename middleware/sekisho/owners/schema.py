@@ -101,6 +101,16 @@ logins = sa.Table(
     mysql_engine=_ENGINE,
 )
 
+ADDRESSES = "addresses"
+addresses_metadata = sa.MetaData()
+addresses = sa.Table(
+    "sekisho_addresses",
+    addresses_metadata,
+    sa.Column("account_id", _text(ID_CHARS_MAX), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    mysql_engine=_ENGINE,
+)
+
 
 def _created(connection: Connection, tables: sa.MetaData) -> None:
     tables.create_all(connection)
@@ -119,8 +129,12 @@ def _add_outbox(connection: Connection) -> None:
     _created(connection, outbox_metadata)
 
 
+def _add_addresses(connection: Connection) -> None:
+    _created(connection, addresses_metadata)
+
+
 STEPS: tuple[Step, ...] = (_first,)
-ADDITIONS: dict[str, Step] = {OUTBOX: _add_outbox}
+ADDITIONS: dict[str, Step] = {OUTBOX: _add_outbox, ADDRESSES: _add_addresses}
 
 
 def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:

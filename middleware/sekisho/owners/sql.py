@@ -7,8 +7,8 @@ own, and the caller does not wait for a late one to end. Messages of drivers are
 addresses and URLs in their errors and logs.
 
 The database role needs these rights: select on the columns of the query; select, insert, update and delete on
-`sekisho_enrolments`, `sekisho_resets`, `sekisho_outbox` and `sekisho_logins`; select on `sekisho_meta`. Only `migrate`
-creates tables.
+`sekisho_enrolments`, `sekisho_resets`, `sekisho_outbox`, `sekisho_logins` and `sekisho_addresses`; select on
+`sekisho_meta`. Only `migrate` creates tables.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ from sekisho.owners.port import (
     usable_sealed,
 )
 from sekisho.owners.query import SPELLINGS, ask, lookup, spellings
-from sekisho.owners.schema import OUTBOX, check, enrolments, has_addition, logins, resets, upgrade
+from sekisho.owners.schema import (
+    ADDRESSES,
+    OUTBOX,
+    addresses,
+    check,
+    enrolments,
+    has_addition,
+    logins,
+    resets,
+    upgrade,
+)
 from sekisho.read.names import ACCOUNT_CHARS_MAX
 from sekisho.settings.databases import DATABASES, POSSIBLE
 
@@ -161,7 +171,7 @@ class SqlOwners:
         await self._in_tables(lambda connection: _forget(connection, account_id), writes=True)
         # Apart: the role's rights may be those of an earlier version. Rows that stay expire.
         with suppress(OwnersUnavailable):
-            await self._call(lambda connection: _forget_log_ins(connection, account_id), writes=True)
+            await self._call(lambda connection: _forget_additions(connection, account_id), writes=True)
 
     async def ask_reset(self, account_id: str, *, now_s: int) -> Reset:
         fresh = Reset(usable_id(account_id), asked_s=now_s, due_s=now_s + RESET_DELAY_S)
@@ -375,9 +385,10 @@ def _forget(connection: Connection, account_id: str) -> None:
         connection.execute(table.delete().where(table.c.account_id == account_id))
 
 
-def _forget_log_ins(connection: Connection, account_id: str) -> None:
-    if has_addition(connection, OUTBOX):
-        connection.execute(logins.delete().where(logins.c.account_id == account_id))
+def _forget_additions(connection: Connection, account_id: str) -> None:
+    for addition, table in ((ADDRESSES, addresses), (OUTBOX, logins)):
+        if has_addition(connection, addition):
+            connection.execute(table.delete().where(table.c.account_id == account_id))
 
 
 def _ask_reset(connection: Connection, fresh: Reset) -> Reset:

@@ -634,7 +634,7 @@ OWNERS_QUERY: Setting[str | None] = Setting(
     name="OWNERS_QUERY",
     example="select id as account_id, email from users where username = :account",
     meaning="The query for an account's row. Its columns: `email`; `account_id`, without which two spellings of an "
-    "account count as two (MySQL and MariaDB require it); and optionally `locale`.",
+    "account count as two (MySQL and MariaDB require it); optionally `locale`, and `email_2` to `email_4` for notices.",
     parse=places.query,
 )
 SMTP: Setting[str | None] = Setting(

@@ -62,6 +62,7 @@ class LogIns:
         secrets: the service's, newest first.
         find: finds an account's owner.
         clock_s: Unix time.
+        seen: told of each owner who is found, and when.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class LogIns:
         find: Callable[[str], Awaitable[Contact | None]],
         *,
         clock_s: Callable[[], float],
+        seen: Callable[[Contact, int], Awaitable[None]] | None = None,
     ) -> None:
         self._rows = rows
+        self._seen = seen
         self._find = find
         self._sealer = Sealer(secrets, clock_s=clock_s)
         self._keys = VaultKeys(secrets)
@@ -109,6 +112,8 @@ class LogIns:
             contact = await self._find(account)
             if contact is not None:
                 await self._add(contact.account_id, outcome, browser, network, device)
+                if self._seen is not None:
+                    await self._seen(contact, int(self._clock_s()))
         except SekishoError:
             return  # logged by the database's adapter
 

@@ -23,6 +23,7 @@ from sekisho.read.request import headers_by_name
 from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.escrow import Escrow
+from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
@@ -209,6 +210,7 @@ class StepUpWing:
         self._telling: asyncio.Future[None] | None = None
         self._database: SqlOwners | None = None
         self._owners: Owners | None = None
+        self._book: AddressBook | None = None
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
         escrow = Escrow(
             settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets,
@@ -312,7 +314,7 @@ class StepUpWing:
     def _on_file(self, site: Site) -> OnFileResets | None:
         if self._owners is None:
             return None
-        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter)
+        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter, book=self._book)
         self._closing.append(found)  # closed before the owners that it asks
         return found
 
@@ -353,12 +355,13 @@ class StepUpWing:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = self._owners = given.owners or self._of_database()
+        self._book = self._address_book()
         senders = self._senders(given, site.events)
         passkeys, provider = _passkeys(settings), _identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
-            clock_s=self._clocks.wall_s,
+            book=self._book, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
@@ -394,10 +397,24 @@ class StepUpWing:
         if self._database is None:
             return None
         log_ins = LogIns(
-            _sql_log_ins()(self._database), self._settings.listed, self._database.look_up, clock_s=self._clocks.wall_s
+            _sql_log_ins()(self._database),
+            self._settings.listed,
+            self._database.look_up,
+            clock_s=self._clocks.wall_s,
+            seen=self._book.seen if self._book is not None else None,
         )
         self._closing.append(log_ins)
         return log_ins
+
+    def _address_book(self) -> AddressBook | None:
+        """Remembers owners' addresses in their database; None where the service's own object holds the owners."""
+        if self._database is None:
+            return None
+        from sekisho.owners.addresses import SqlAddresses  # noqa: PLC0415 - a database driver, only for such sites
+
+        book = AddressBook(SqlAddresses(self._database), self._settings.listed, clock_s=self._clocks.wall_s)
+        self._closing.append(book)
+        return book
 
     def _of_database(self) -> Owners:
         owners = self._database = _sql_owners(self._settings, self._clocks)

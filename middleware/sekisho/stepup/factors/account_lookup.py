@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.stepup.factors.account_owner import AccountOwner
+from sekisho.stepup.factors.account_owner import UNKNOWN_HISTORY, AccountOwner
 
 if TYPE_CHECKING:
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.owners import Contact, Enrolment, Owners
+    from sekisho.stepup.factors.address_book import AddressBook
     from sekisho.stepup.factors.senders import Senders
 
 
 class AccountLookup:
     """Finds account owners. Also carries out resets that were requested a day ago, so no background task is needed."""
 
-    def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders) -> None:
+    def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders, book: AddressBook | None = None) -> None:
         self._owners = owners
+        self._book = book
         self._keys = keys
         self._sender = sender
 
@@ -26,12 +28,13 @@ class AccountLookup:
         account_id = self.place(account, contact)
         enrolments = await self._owners.enrolments(account_id)
         reset = await self._owners.pending_reset(account_id)
+        history = await self._book.of(account_id, contact, now_s) if self._book is not None else UNKNOWN_HISTORY
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
-            self._tell(AccountOwner(account, contact, enrolments))
+            self._tell(AccountOwner(account, contact, enrolments, history=history))
             await self._sender.kept(account_id)
             enrolments, reset = await self._owners.enrolments(account_id), None
         # An unknown name has no enrolments, even if the look-up found some under its substitute.
-        return AccountOwner(account, contact, enrolments if contact else (), reset_asked=reset is not None)
+        return AccountOwner(account, contact, enrolments if contact else (), reset is not None, history)
 
     def place(self, account: str, contact: Contact | None) -> str:
         """Return the id of the account's enrolments. An unknown name gets an id that no account can have."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.model import CLASS_OF, FactorClass
+from sekisho.stepup.factors.addresses import AddressHistory
 
 if TYPE_CHECKING:
     from sekisho.owners import Contact, Enrolment
     from sekisho.stepup.attempt_limits import CodeTrial
+
+UNKNOWN_HISTORY: Final = AddressHistory()
 
 RECOVERY: Final = "recovery"
 """The kind of recovery codes, which every site with factors has."""
@@ -23,12 +26,20 @@ class AccountOwner(NamedTuple):
         contact: None if the account does not exist.
         enrolments: oldest first.
         reset_asked: whether a reset of the factors is pending.
+        history: of the mail addresses.
     """
 
     account: str
     contact: Contact | None
     enrolments: tuple[Enrolment, ...]
     reset_asked: bool = False
+    history: AddressHistory = UNKNOWN_HISTORY
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All mail addresses that notices go to, each once."""
+        on_file = self.contact.addresses if self.contact else ()
+        return tuple(dict.fromkeys((*on_file, *self.history.earlier)))
 
     @property
     def account_id(self) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners, Reset
     from sekisho.stepup.factors.account_owner import AccountOwner
+    from sekisho.stepup.factors.address_book import AddressBook
     from sekisho.stepup.factors.identities import BegunLogin
     from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
@@ -73,6 +74,7 @@ class Factors:
         sender: sends codes and notices.
         provider: of the factor `oidc`; None if the site has none.
         strictness: which proofs the site accepts.
+        book: remembers owners' mail addresses; None: every address counts at once.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -90,6 +92,7 @@ class Factors:
         sender: Senders,
         provider: OidcProvider | None = None,
         strictness: Strictness = NORMAL,
+        book: AddressBook | None = None,
         clock_s: Callable[[], float],
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
@@ -102,7 +105,7 @@ class Factors:
         self._clock_s = clock_s
         keys, sealer = VaultKeys(secrets), Sealer(secrets, clock_s=clock_s)
         limits = self._limits = AttemptLimits(vault, keys)
-        self._lookup = AccountLookup(owners, keys, sender)
+        self._lookup = AccountLookup(owners, keys, sender, book)
         self._codes = Codes(vault, keys, sealer, limits)
         self._totp = Totp(vault, keys, sealer, limits, drift=strictness.totp_drift)
         self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
@@ -472,4 +475,5 @@ def _may_be_return(shown: ShownFactor) -> bool:
 def _reachable(owner: AccountOwner, factor: str) -> bool:
     if owner.contact is None:
         return False
-    return owner.contact.email is not None if factor == "email" else True
+    # A thief who has changed the address would have the code sent to their own mailbox.
+    return factor != "email" or (owner.contact.email is not None and not owner.history.is_held)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.model import StoreUnavailable
 from sekisho.owners import OwnersError
+from sekisho.stepup.factors.addresses import AddressHistory
 from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
 from sekisho.stepup.links import Question
 from sekisho.tasks import TaskSet
@@ -83,7 +84,8 @@ class Senders:
         """
         minutes = max(code.seconds_left // 60, 1)
         if factor == "email":
-            self._write(owner, "recovery_code" if recovers else "code", code=code.digits, minutes=minutes)
+            to = (owner.contact.email,) if owner.contact and owner.contact.email else ()
+            self._write(owner, "recovery_code" if recovers else "code", to, code=code.digits, minutes=minutes)
         elif factor == "webhook":
             self._hand_over(owner, code.digits, minutes)
 
@@ -110,9 +112,9 @@ class Senders:
             before: the owner's contact before their address was changed: it is told too.
         """
         facts = {"when": self._now(), "browser": browser, "network": network, **self._link(kind, owner)}
+        if before is not None:
+            owner = owner._replace(history=AddressHistory(earlier=(*owner.history.earlier, *before.addresses)))
         self._notify(owner, kind, **facts)
-        if before is not None and (owner.contact is None or before.email != owner.contact.email):
-            self._notify(owner._replace(contact=before), kind, **facts)
 
     def factor_changed(self, owner: AccountOwner, factor: str, change: str) -> None:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
@@ -146,12 +148,12 @@ class Senders:
         return datetime.fromtimestamp(self._clock_s(), UTC)
 
     def _notify(self, owner: AccountOwner, kind: str, **facts: Any) -> None:
-        """Send a letter, unless the owner's budget is used up."""
-        if self._mailer is None or owner.contact is None or owner.contact.email is None:
+        """Send a letter to every address, unless the owner's budget is used up."""
+        if self._mailer is None or owner.contact is None or not owner.addresses:
             return None
         if self._notices is not None:
             return self._begin_keeping(self._notices, owner, kind, facts)
-        return self._send_now(owner, kind, facts)
+        return self._send_now(owner, kind, facts, owner.addresses)
 
     def _begin_keeping(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
         """Have a notice kept. It begins at once and ends within the database's deadline."""
@@ -168,19 +170,25 @@ class Senders:
         task.add_done_callback(ended)
 
     async def _kept_or_sent(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+        kept = {name: int(fact.timestamp()) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        left = list(owner.addresses)
         try:
-            await outbox.add(_notice(owner, kind, facts), owner.counted_by)
+            while left:
+                await outbox.add(_notice(owner, left[0], kind, kept), owner.counted_by)
+                del left[0]
         except OwnersError:
-            self._send_now(owner, kind, facts)
+            self._send_now(owner, kind, facts, tuple(left))
 
-    def _send_now(self, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+    def _send_now(self, owner: AccountOwner, kind: str, facts: dict[str, Any], to: tuple[str, ...]) -> None:
         """Hand a notice to the mailer, which loses it if this process dies."""
         if self._budget is None:
-            return self._write(owner, kind, **facts)
-        self._counting.start(self._count(self._budget, owner, kind, facts))
+            return self._write(owner, kind, to, **facts)
+        self._counting.start(self._count(self._budget, owner, kind, facts, to))
         return None
 
-    async def _count(self, budget: LetterBudget, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
+    async def _count(
+        self, budget: LetterBudget, owner: AccountOwner, kind: str, facts: dict[str, Any], to: tuple[str, ...]
+    ) -> None:
         try:
             times = await budget.times(kind, owner.counted_by)
         except StoreUnavailable:
@@ -188,16 +196,15 @@ class Senders:
         if times > 1:
             facts = {**facts, "times": times}
         if times:
-            self._write(owner, kind, **facts)
+            self._write(owner, kind, to, **facts)
 
-    def _write(self, owner: AccountOwner, kind: str, **facts: Any) -> None:
+    def _write(self, owner: AccountOwner, kind: str, to: tuple[str, ...], **facts: Any) -> None:
         if self._mailer is None:
             return
-        to = owner.contact.email if owner.contact else None
         try:
             letter = self._letter(kind, (owner.contact and owner.contact.locale) or "en", facts)
-            if to is not None:
-                self._mailer.send(to, letter)
+            for address in to:
+                self._mailer.send(address, letter)
         except Exception as error:  # noqa: BLE001 - its text may contain the letter's: only the type is logged
             log.warning("a message of kind %s was not written: %s", kind, type(error).__name__)
 
@@ -218,9 +225,7 @@ class Senders:
             self._outbox.send(message)
 
 
-def _notice(owner: AccountOwner, kind: str, facts: dict[str, Any]) -> Notice:
+def _notice(owner: AccountOwner, to: str, kind: str, facts: dict[str, Any]) -> Notice:
     from sekisho.outbox import Notice  # noqa: PLC0415 - needs a database's packages, which an outbox implies
 
-    assert owner.contact is not None  # noqa: S101 - the caller checked it
-    kept = {name: int(fact.timestamp()) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
-    return Notice(kind, owner.contact.email or "", owner.contact.locale or "", kept)
+    return Notice(kind, to, (owner.contact and owner.contact.locale) or "", facts)

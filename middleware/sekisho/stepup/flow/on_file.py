@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt
     from sekisho.owners import Owners
     from sekisho.pipeline import Assessment, Guard
+    from sekisho.stepup.factors.address_book import AddressBook
 
 log = logging.getLogger("sekisho")
 
@@ -35,13 +36,21 @@ class OnFileResets:
     """Belongs to one event loop."""
 
     def __init__(
-        self, app: App, guard: Guard, owners: Owners, renderer: Renderer, *, jitter: Callable[[], float]
+        self,
+        app: App,
+        guard: Guard,
+        owners: Owners,
+        renderer: Renderer,
+        *,
+        jitter: Callable[[], float],
+        book: AddressBook | None = None,
     ) -> None:
         self._app = app
         self._guard = guard
         self._owners = owners
         self._renderer = renderer
         self._jitter = jitter
+        self._book = book
         self._tasks = TaskSet()
 
     async def answer(self, context: RequestContext, assessment: Assessment) -> None:
@@ -70,7 +79,11 @@ class OnFileResets:
         if contact is None or contact.email is None:
             return False
         address = attempt.address or attempt.account
-        return contact.email.strip().casefold() == address.strip().casefold()
+        if contact.email.strip().casefold() != address.strip().casefold():
+            return False
+        # An address that was changed a moment ago recovers nothing: a thief may have changed it.
+        book, now_s = self._book, int(self._guard.now_s())
+        return book is None or not (await book.of(contact.account_id, contact, now_s)).is_held
 
     async def aclose(self) -> None:
         """Let the runs under way end: each has its deadline."""

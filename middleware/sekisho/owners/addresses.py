@@ -1,0 +1,50 @@
+"""The table of the mail addresses that owners had: one sealed row for each account."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from sekisho.owners.port import usable_id
+from sekisho.owners.schema import ADDRESSES, addresses, has_addition
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from sekisho.owners.sql import SqlOwners
+
+
+class SqlAddresses:
+    """Every method raises `OwnersUnavailable`. Without the table nothing is kept, and there is nothing to read."""
+
+    def __init__(self, owners: SqlOwners) -> None:
+        self._owners = owners
+
+    async def read(self, account_id: str) -> bytes | None:
+        """The account's row; None if it has none."""
+        return await self._owners.transact(partial(_read, account_id=usable_id(account_id)))
+
+    async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None:
+        """Write the row, unless another worker has changed it since it was read."""
+        write = partial(_replace, account_id=usable_id(account_id), old=old, new=new)
+        await self._owners.transact(write, writes=True)
+
+
+def _read(connection: Connection, account_id: str) -> bytes | None:
+    if not has_addition(connection, ADDRESSES):
+        return None
+    found = connection.execute(sa.select(addresses.c.sealed).where(addresses.c.account_id == account_id)).scalar()
+    return None if found is None else bytes(found)
+
+
+def _replace(connection: Connection, account_id: str, old: bytes | None, new: bytes) -> None:
+    if not has_addition(connection, ADDRESSES):
+        return
+    own = addresses.c.account_id == account_id
+    if old is not None:
+        connection.execute(addresses.update().where(own, addresses.c.sealed == old).values(sealed=new))
+    elif connection.execute(sa.select(addresses.c.account_id).where(own)).first() is None:
+        # Of two workers one fails at the primary key, and has nothing to add.
+        connection.execute(addresses.insert().values(account_id=account_id, sealed=new))

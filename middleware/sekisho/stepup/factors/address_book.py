@@ -1,0 +1,90 @@
+"""Remembers the mail addresses of owners, sealed, so that a change is noticed at the next look-up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.owners import OwnersError
+from sekisho.stepup.factors.addresses import AddressHistory, FiledAddress, earlier_of, filed, is_held
+from sekisho.tasks import TaskSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.crypto.signers import Signer
+    from sekisho.owners import Contact
+
+_PURPOSE: Final = b"addresses"
+WRITES_MAX: Final = 16  # at once: step-ups need the same few connections
+
+
+class AddressRows(Protocol):
+    """The table; see `sekisho.owners.addresses.SqlAddresses`."""
+
+    async def read(self, account_id: str) -> bytes | None: ...
+    async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None: ...
+
+
+class AddressBook:
+    """Belongs to one event loop.
+
+    Args:
+        rows: the table.
+        secrets: the service's, newest first.
+        clock_s: Unix time.
+    """
+
+    def __init__(self, rows: AddressRows, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float]) -> None:
+        self._rows = rows
+        self._sealer = Sealer(secrets, clock_s=clock_s)
+        self._tasks = TaskSet()
+
+    async def of(self, account_id: str, contact: Contact | None, now_s: int) -> AddressHistory:
+        """The history of an account's addresses. One read for every account, whether it exists or not.
+
+        Changes are written beside: the caller's answer must not wait longer for accounts that exist. Without the table,
+        or where the database does not answer, there is no history.
+        """
+        try:
+            sealed = await self._rows.read(account_id)
+        except OwnersError:
+            return AddressHistory()
+        if contact is None:
+            return AddressHistory()
+        known = self._opened(account_id, sealed)
+        now = filed(known, contact.addresses, now_s)
+        if (now != known or self._sealer.needs_rewrap(sealed or b"")) and len(self._tasks) < WRITES_MAX:
+            self._tasks.start(self._write(account_id, sealed, now))
+        return AddressHistory(is_held(now, contact.email, now_s), earlier_of(now))
+
+    async def seen(self, contact: Contact, now_s: int) -> None:
+        """Note the addresses of an owner who has logged in: a later change is known as one."""
+        await self.of(contact.account_id, contact, now_s)
+
+    async def aclose(self) -> None:
+        await self._tasks.ended()
+
+    async def _write(self, account_id: str, old: bytes | None, now: Sequence[FiledAddress]) -> None:
+        content = json.dumps([list(one) for one in now]).encode()
+        sealed = self._sealer.seal(_PURPOSE, content, bound_to=_binding(account_id))
+        try:
+            await self._rows.replace(account_id, old, sealed)
+        except OwnersError:
+            return  # the next look-up writes it
+
+    def _opened(self, account_id: str, sealed: bytes | None) -> tuple[FiledAddress, ...] | None:
+        """The addresses; None without a row, or for one that was sealed by a secret that is off the list."""
+        if sealed is None:
+            return None
+        try:
+            content = self._sealer.open(_PURPOSE, sealed, bound_to=_binding(account_id))
+        except Unsealable:
+            return None
+        return tuple(FiledAddress(*one) for one in json.loads(content))
+
+
+def _binding(account_id: str) -> bytes:
+    return enrolment_binding(account_id, "addresses")
