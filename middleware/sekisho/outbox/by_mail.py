@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.mail import Unsendable, messages
 from sekisho.mail.relay import RelayFault
-from sekisho.outbox.notice import Undelivered
+from sekisho.outbox.notice import MOMENTS, Undelivered
 
 if TYPE_CHECKING:
     from sekisho.mail import Letter, Mailer, Service
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _REFUSED: Final = frozenset(f"status {code}" for code in (521, 550, 551, 552, 553, 554, 556))
 """Refusals of this address or message (RFC 5321, 7504). All others are the relay's trouble, which the operator ends."""
-
-_MOMENTS: Final = frozenset({"when", "when_effective"})
 
 
 class MailDelivery:
@@ -45,7 +43,6 @@ class MailDelivery:
 def written(service: Service, notice: Notice, times: int) -> Letter:
     """The letter of a notice. Raises `LookupError`, `TypeError` or `ValueError` for another version's notice."""
     facts: dict[str, Any] = {
-        name: datetime.fromtimestamp(int(fact), UTC) if name in _MOMENTS else fact
-        for name, fact in notice.facts.items()
+        name: datetime.fromtimestamp(int(fact), UTC) if name in MOMENTS else fact for name, fact in notice.facts.items()
     }
     return messages.NOTICES[notice.kind](service, notice.locale, times=times, **facts)

@@ -18,6 +18,10 @@ NEVER_SUMMED: Final = frozenset(
 """Kinds of which each event has a notice of its own: an attacker's change must not hide among the owner's."""
 
 
+MOMENTS: Final = frozenset({"when", "when_effective"})
+"""Facts that are times, in Unix seconds."""
+
+
 class Undelivered(SekishoError):  # noqa: N818 - a result; the outbox tries again or gives up
     """A notice was not taken.
 
@@ -35,7 +39,7 @@ class Undelivered(SekishoError):  # noqa: N818 - a result; the outbox tries agai
 class Notice(NamedTuple):
     """Attributes:
     kind: a function of `sekisho.mail.messages`.
-    to: the mail address.
+    to: the mail address; empty for the service's webhook, and then `account_id` is among the facts.
     locale: as the service stores it, or empty.
     facts: the function's other arguments; times are Unix seconds.
     """

@@ -301,6 +301,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         pages_url=source.read(table.PAGES_URL),
         stranger_notices=source.read(table.STRANGER_NOTICES),
         stranger_notices_max=source.read(table.STRANGER_NOTICES_MAX),
+        notices_webhook=source.read(table.NOTICES_WEBHOOK),
+        notices_webhook_secret=source.read(table.NOTICES_WEBHOOK_SECRET),
         code_webhook=source.read(table.CODE_WEBHOOK),
         code_webhook_key=source.read(table.CODE_WEBHOOK_KEY),
         rp_id=source.read(table.PASSKEY_DOMAIN),

@@ -7,6 +7,7 @@ again. Nothing here connects or imports a driver.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -116,6 +117,22 @@ def endpoint(text: str, setting: str) -> str:
             setting, "wants a URL such as https://codes.internal/send (http on 127.0.0.1 alone), no user"
         )
     return text
+
+
+def webhook_secrets(text: str, setting: str) -> tuple[bytes, ...]:
+    """Read one or two secrets as Standard Webhooks writes them: `whsec_` and the base64 of 24 to 64 bytes."""
+    found = tuple(_webhook_secret(one.strip()) for one in text.split(","))
+    if len(found) > 2 or not all(24 <= len(secret) <= 64 for secret in found):
+        raise SettingsError(setting, "wants whsec_ and the base64 of 24 to 64 random bytes, or two of these")
+    return found
+
+
+def _webhook_secret(text: str) -> bytes:
+    """The secret's bytes; empty for any other text."""
+    try:
+        return b64decode(text.removeprefix("whsec_"), validate=True) if text.startswith("whsec_") else b""
+    except ValueError:
+        return b""
 
 
 def domain(text: str, setting: str) -> str:

@@ -147,6 +147,17 @@ def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[
         settings.code_webhook is not None and not settings.code_webhook_key,
         "is not set, and what SEKISHO_CODE_WEBHOOK is told must be signed",
     )
+    hooked = settings.notices_webhook is not None
+    yield (
+        table.NOTICES_WEBHOOK_SECRET,
+        hooked and not settings.notices_webhook_secret,
+        "is not set, and what SEKISHO_NOTICES_WEBHOOK is told must be signed",
+    )
+    yield (
+        table.OWNERS,
+        hooked and settings.owners is None,
+        "is not set, and notices for SEKISHO_NOTICES_WEBHOOK wait in that database",
+    )
 
 
 def _wants_of_captcha(settings: Settings) -> Iterator[tuple[Setting[Any], bool, str]]:

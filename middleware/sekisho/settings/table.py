@@ -692,6 +692,23 @@ STRANGER_NOTICES_MAX = Setting(
     parse=parse.integer(1, 1_000_000, "notices"),
     default="100",
 )
+NOTICES_WEBHOOK: Setting[str | None] = Setting(
+    name="NOTICES_WEBHOOK",
+    example="https://notices.internal/sekisho",
+    meaning="URL to which notices are posted, beside mail or instead of it, signed by the Standard Webhooks scheme. "
+    "They wait in the database of `OWNERS`.",
+    parse=places.endpoint,
+)
+NOTICES_WEBHOOK_SECRET: Setting[tuple[bytes, ...]] = Setting(
+    name="NOTICES_WEBHOOK_SECRET",
+    example="what `python3 -c 'import base64, secrets; "
+    'print("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())\'` prints',
+    meaning="The secret that signs posts to `NOTICES_WEBHOOK`; two, with a comma between, while it is replaced.",
+    parse=places.webhook_secrets,
+    absent=(),
+    separator=",",
+    secret=True,
+)
 CODE_WEBHOOK: Setting[str | None] = Setting(
     name="CODE_WEBHOOK",
     example="https://codes.internal/send",
@@ -810,6 +827,8 @@ TABLE: tuple[Setting[object], ...] = cast(
         PAGES_URL,
         STRANGER_NOTICES,
         STRANGER_NOTICES_MAX,
+        NOTICES_WEBHOOK,
+        NOTICES_WEBHOOK_SECRET,
         CODE_WEBHOOK,
         CODE_WEBHOOK_KEY,
     ),

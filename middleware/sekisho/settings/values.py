@@ -152,6 +152,8 @@ class Settings:
     pages_url: str | None = field(repr=False)
     stranger_notices: tuple[str, ...]
     stranger_notices_max: int
+    notices_webhook: str | None = field(repr=False)
+    notices_webhook_secret: tuple[bytes, ...] = field(repr=False)
     code_webhook: str | None = field(repr=False)
     code_webhook_key: bytes = field(repr=False)
     rp_id: str | None

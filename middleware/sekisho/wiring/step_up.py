@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from sekisho.ledger.caps import CapLedger
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
+    from sekisho.outbox.by_mail import MailDelivery
+    from sekisho.outbox.by_webhook import WebhookDelivery
     from sekisho.owners import Owners
     from sekisho.owners.logins import SqlLogins
     from sekisho.owners.sql import SqlOwners
@@ -128,7 +130,11 @@ def ensure_sound(settings: Settings) -> None:
             Service(settings.service_name, settings.account_page or "")
         except Unsendable as error:
             raise SettingsError("SEKISHO_ACCOUNT_PAGE", f"cannot stand in a mail: {error}") from None
-    for variable, make in (("SEKISHO_CODE_WEBHOOK", _webhook), ("SEKISHO_PASSKEY_DOMAIN", _passkeys)):
+    for variable, make in (
+        ("SEKISHO_CODE_WEBHOOK", _webhook),
+        ("SEKISHO_NOTICES_WEBHOOK", _notice_webhook),
+        ("SEKISHO_PASSKEY_DOMAIN", _passkeys),
+    ):
         try:
             make(settings)
         except ValueError as error:
@@ -158,6 +164,14 @@ def _sql_log_ins() -> type[SqlLogins]:
 def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
     url = settings.code_webhook
     return Webhook(url, settings.code_webhook_key, clock_s=clocks.wall_s) if url else None
+
+
+def _notice_webhook(settings: Settings, clocks: Clocks = MACHINE) -> WebhookDelivery | None:
+    if settings.notices_webhook is None:
+        return None
+    from sekisho.outbox.by_webhook import WebhookDelivery  # noqa: PLC0415 - only for sites with a webhook
+
+    return WebhookDelivery(settings.notices_webhook, settings.notices_webhook_secret, clock_s=clocks.wall_s)
 
 
 def _passkeys(settings: Settings) -> WebAuthn | None:
@@ -440,7 +454,7 @@ class StepUpWing:
         webhook = _webhook(settings, self._clocks)
         if webhook is not None:
             self._closing.append(webhook)
-        outbox = self._outbox(mailer, service, events) if mailer and service else None
+        outbox = self._outbox(mailer, service, events)
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
         senders = RecordedSenders(
             events,
@@ -451,17 +465,19 @@ class StepUpWing:
             budget=budget,
             outbox=outbox,
             links=self._links,
+            has_notice_hook=settings.notices_webhook is not None,
             clock_s=self._clocks.wall_s,
         )
         self._closing.append(senders)
         return senders
 
-    def _outbox(self, mailer: Mailer, service: Service, events: Events) -> NoticeOutbox | None:
-        """Keeps notices in the owners' database; None where the service's own object holds the owners."""
-        if self._database is None:
+    def _outbox(self, mailer: Mailer | None, service: Service | None, events: Events) -> NoticeOutbox | None:
+        """Keeps notices in the owners' database; None where the service's own object holds them, or nothing sends."""
+        by_webhook = _notice_webhook(self._settings, self._clocks)
+        if self._database is None or (mailer is None and by_webhook is None):
             return None
         from sekisho.outbox import NoticeOutbox  # noqa: PLC0415 - a database driver, only for sites with a database
-        from sekisho.outbox.by_mail import MailDelivery  # noqa: PLC0415
+        from sekisho.outbox.by_webhook import Deliveries  # noqa: PLC0415
         from sekisho.outbox.sending import OutboxMeans, service_id  # noqa: PLC0415
         from sekisho.owners.outbox import SqlOutbox  # noqa: PLC0415
 
@@ -469,13 +485,21 @@ class StepUpWing:
         outbox = NoticeOutbox(
             SqlOutbox(self._database, service_id(settings.listed, settings.namespace)),
             settings.listed,
-            MailDelivery(mailer, service),
+            Deliveries(_by_mail(mailer, service), by_webhook),
             events.notice_lost,
             OutboxMeans(self._clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
         )
         outbox.start()
         self._closing.append(outbox)
         return outbox
+
+
+def _by_mail(mailer: Mailer | None, service: Service | None) -> MailDelivery | None:
+    if mailer is None or service is None:
+        return None
+    from sekisho.outbox.by_mail import MailDelivery  # noqa: PLC0415 - a mail client, only for sites that send mail
+
+    return MailDelivery(mailer, service)
 
 
 async def _look(owners: SqlOwners) -> None:

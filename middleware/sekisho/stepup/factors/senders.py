@@ -19,7 +19,7 @@ from sekisho.stepup.links import Question
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox import Notice, NoticeOutbox
@@ -46,13 +46,14 @@ class Senders:
         budget: limits the letters to an owner; None: no limit.
         outbox: keeps notices until they are sent; None: they are lost if this process dies.
         links: makes the links of letters; None: letters have none.
+        has_notice_hook: whether the outbox posts notices to the service's webhook as well.
         clock_s: Unix time in seconds.
 
     Raises:
         ValueError: a mailer without a service.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         mailer: Mailer | None,
         service: Service | None,
@@ -62,6 +63,7 @@ class Senders:
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
+        has_notice_hook: bool = False,
         clock_s: Callable[[], float],
     ) -> None:
         if mailer is not None and service is None:
@@ -73,6 +75,7 @@ class Senders:
         self._budget = budget
         self._notices = outbox
         self._links = links
+        self._has_notice_hook = has_notice_hook
         self._clock_s = clock_s
         self._counting = TaskSet()
         self._keeping: dict[str, set[asyncio.Task[None]]] = {}  # by account
@@ -149,7 +152,7 @@ class Senders:
 
     def _notify(self, owner: AccountOwner, kind: str, **facts: Any) -> None:
         """Send a letter to every address, unless the owner's budget is used up."""
-        if self._mailer is None or owner.contact is None or not owner.addresses:
+        if owner.contact is None:
             return None
         if self._notices is not None:
             return self._begin_keeping(self._notices, owner, kind, facts)
@@ -170,17 +173,20 @@ class Senders:
         task.add_done_callback(ended)
 
     async def _kept_or_sent(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
-        kept = {name: int(fact.timestamp()) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
-        left = list(owner.addresses)
+        left = notices_of(owner, kind, facts, mails=self._mailer is not None, hooks=self._has_notice_hook)
         try:
             while left:
-                await outbox.add(_notice(owner, left[0], kind, kept), owner.counted_by)
+                await outbox.add(left[0], owner.counted_by)
                 del left[0]
         except OwnersError:
-            self._send_now(owner, kind, facts, tuple(left))
+            if any(not one.to for one in left):
+                log.warning("a notice of kind %s was not posted: the owners' database does not keep it", kind)
+            self._send_now(owner, kind, facts, tuple(one.to for one in left if one.to))
 
     def _send_now(self, owner: AccountOwner, kind: str, facts: dict[str, Any], to: tuple[str, ...]) -> None:
         """Hand a notice to the mailer, which loses it if this process dies."""
+        if self._mailer is None or not to:
+            return None
         if self._budget is None:
             return self._write(owner, kind, to, **facts)
         self._counting.start(self._count(self._budget, owner, kind, facts, to))
@@ -225,7 +231,13 @@ class Senders:
             self._outbox.send(message)
 
 
-def _notice(owner: AccountOwner, to: str, kind: str, facts: dict[str, Any]) -> Notice:
+def notices_of(owner: AccountOwner, kind: str, facts: Mapping[str, Any], *, mails: bool, hooks: bool) -> list[Notice]:
+    """The notices of an event for an outbox: one for each address if `mails`, and one for the webhook if `hooks`."""
     from sekisho.outbox import Notice  # noqa: PLC0415 - needs a database's packages, which an outbox implies
 
-    return Notice(kind, to, (owner.contact and owner.contact.locale) or "", facts)
+    kept = {name: int(fact.timestamp()) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+    locale = (owner.contact and owner.contact.locale) or ""
+    found = [Notice(kind, address, locale, kept) for address in owner.addresses] if mails else []
+    # A worker of an earlier version does not know this fact, and leaves the row to others.
+    hooked = [Notice(kind, "", locale, {**kept, "account_id": owner.account_id})] if hooks else []
+    return found + hooked

@@ -36,9 +36,13 @@ class RecordedSenders(Senders):
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
+        has_notice_hook: bool = False,
         clock_s: Callable[[], float],
     ) -> None:
-        super().__init__(mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links, clock_s=clock_s)
+        super().__init__(
+            mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links,
+            has_notice_hook=has_notice_hook, clock_s=clock_s,
+        )  # fmt: skip
         self._events = events
 
     def send_code(self, factor: str, owner: AccountOwner, code: Code, *, recovers: bool = False) -> None:
