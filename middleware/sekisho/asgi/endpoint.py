@@ -306,7 +306,7 @@ class Endpoint(Keeper):
         shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
         return shows and self._step_up.earns_look(context)
 
-    async def _elsewhere(  # noqa: PLR0911 - the order of things, in one place
+    async def _elsewhere(  # noqa: C901, PLR0911 - the order of things, in one place
         self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""

@@ -133,8 +133,8 @@ class NoticeOutbox:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def add(self, notice: Notice, counted_by: str) -> None:
-        """Keep a notice: when this returns, it is sent even if this process dies.
+    async def add(self, notice: Notice, counted_by: str) -> str:
+        """Keep a notice: when this returns, it is sent even if this process dies. Returns the id of its row.
 
         Args:
             notice: what is told.
@@ -149,6 +149,7 @@ class NoticeOutbox:
         sealed = self._sealer.seal(_PURPOSE, notice.packed(), bound_to=row_id.encode())
         await self._rows.add(Queued(row_id, is_summed, now_s, now_s + self._bounds.keep_s, sealed))
         self._news.set()
+        return row_id
 
     async def _run(self) -> None:
         while not self._closing:

@@ -17,7 +17,7 @@ from sekisho.owners.port import OwnersUnfit
 from sekisho.owners.schema import OUTBOX, has_addition, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sqlalchemy.engine import Connection
 
@@ -115,6 +115,11 @@ class SqlOutbox:
     async def drop(self, row: Claimed, holder: str) -> None:
         """Remove a row that cannot be sent."""
         await self._in_table(lambda connection: connection.execute(outbox.delete().where(_held(row.id, holder))))
+
+    async def waiting(self, ids: Collection[str]) -> int:
+        """How many of these rows have not been sent yet, nor given up."""
+        some = sa.select(sa.func.count()).where(outbox.c.id.in_(ids), outbox.c.times > 0)
+        return await self._in_table(lambda connection: connection.execute(some).scalar_one())
 
     async def sweep(self, *, now_s: int, most: int) -> int:
         """Remove expired rows, of any service: one may have changed its name. Returns how many were never sent."""

@@ -701,9 +701,9 @@ NOTICES_WEBHOOK: Setting[str | None] = Setting(
 )
 NOTICES_WEBHOOK_SECRET: Setting[tuple[bytes, ...]] = Setting(
     name="NOTICES_WEBHOOK_SECRET",
-    example="what `python3 -c 'import base64, secrets; "
-    'print("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())\'` prints',
-    meaning="The secret that signs posts to `NOTICES_WEBHOOK`; two, with a comma between, while it is replaced.",
+    example="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    meaning="The secret that signs posts to `NOTICES_WEBHOOK`: `whsec_` and what `openssl rand -base64 32` prints. "
+    "Two, with a comma between, while it is replaced.",
     parse=places.webhook_secrets,
     absent=(),
     separator=",",

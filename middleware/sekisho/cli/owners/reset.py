@@ -1,7 +1,8 @@
 """Reset lost factors: remove all enrolments of the account after a day, unless its owner cancels the reset.
 
-The owner is notified by mail if SEKISHO_SMTP is set, and cancels the reset by completing a factor at any log-in. So an
-attacker who deceived the support is exposed within the day. With --cancel, you cancel the reset.
+The owner is notified at every address on file, by mail if SEKISHO_SMTP is set and by SEKISHO_NOTICES_WEBHOOK, and
+cancels the reset by completing a factor at any log-in. So an attacker who deceived the support is exposed within the
+day. With SEKISHO_SECRET the notice goes through the service's outbox. With --cancel, you cancel the reset.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.owners.common import MAIL, opened, settings
+from sekisho.cli.owners.telling import tell_of_reset
 from sekisho.model import SekishoError
+from sekisho.stepup.factors.account_owner import AccountOwner
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoSuchAccount", "arguments", "run"]
 
-_MAIL_S = 20  # for the relay; the operator is waiting
+_OUTBOX = ("SECRET", "NAMESPACE", "NOTICES_WEBHOOK", "NOTICES_WEBHOOK_SECRET")
 
 
 class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -33,7 +35,7 @@ class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of t
 
 
 class ResetAsked(NamedTuple):
-    """The reset, and its notice: `sent`, or why not: `no server`, `no address`, or the mailer's result."""
+    """The reset, and its notice: `sent`, `queued`, or why not: `no server`, `no address`, or the mailer's result."""
 
     reset: Reset
     notice: str
@@ -45,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = settings(*MAIL)
+    found = settings(*MAIL, *_OUTBOX)
     if args.cancel:
         return _say_cancelled(asyncio.run(_cancel(found, args.name)), as_json=args.json)
     return _say_asked(asyncio.run(_ask(found, args.name)), as_json=args.json)
@@ -60,38 +62,13 @@ async def _ask(found: Settings, name: str) -> ResetAsked:
     async with opened(found) as owners:
         contact = await _contact(owners, name)
         reset = await owners.ask_reset(contact.account_id, now_s=int(time.time()))
-    return ResetAsked(reset, await _tell(found, contact, reset))
+        return ResetAsked(reset, await tell_of_reset(found, owners, AccountOwner(name, contact, ()), reset))
 
 
 async def _contact(owners: SqlOwners, name: str) -> Contact:
     if (contact := await owners.contact(name)) is None:
         raise NoSuchAccount("SEKISHO_OWNERS_QUERY finds no account of that name (it is not repeated here)")
     return contact
-
-
-async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
-    """Send the notice to the owner. Returns the result."""
-    if found.smtp is None:
-        return "no server"
-    if contact.email is None:
-        return "no address"
-    from sekisho.mail import Bounds, Mailer, Means, SendResult, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
-
-    said: list[SendResult] = []
-    mailer = Mailer(
-        found.smtp,
-        password=found.smtp_password,
-        sender=found.mail_from or "",
-        sender_name=found.service_name,
-        bounds=Bounds(close_s=_MAIL_S),
-        on_result=lambda _, result: said.append(result),
-        means=Means(time.monotonic, partial(datetime.now, UTC)),
-    )
-    service = Service(found.service_name, found.account_page or "")
-    letter = messages.factor_reset_asked(service, contact.locale or "", when_effective=_moment(reset))
-    mailer.send(contact.email, letter)
-    await mailer.aclose()
-    return said[0].value
 
 
 def _moment(reset: Reset) -> datetime:
@@ -118,7 +95,8 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
 
 
 _TOLD = {
-    "sent": "The owner has been told by mail, and calls it off by showing a factor.",
+    "sent": "The owner has been told, and calls it off by showing a factor.",
+    "queued": "The notice waits in the outbox: the service sends it as soon as the mail server takes it.",
     "no server": "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
     "no address": "Nobody was told: the account has no address. Tell the owner by another way.",
 }

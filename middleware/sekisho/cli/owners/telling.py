@@ -1,0 +1,142 @@
+"""Tells an owner of a reset that an operator has asked for, through the service's outbox where that is possible."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from sekisho.outbox import NoticeOutbox
+from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery
+from sekisho.outbox.sending import OutboxMeans, service_id
+from sekisho.owners import OwnersUnfit
+from sekisho.owners.addresses import SqlAddresses
+from sekisho.owners.outbox import SqlOutbox
+from sekisho.stepup.factors.address_book import AddressBook
+from sekisho.stepup.factors.senders import notices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.mail import Mailer, SendResult, Service
+    from sekisho.outbox.by_mail import MailDelivery
+    from sekisho.owners import Reset
+    from sekisho.owners.sql import SqlOwners
+    from sekisho.settings import Settings
+    from sekisho.stepup.factors.account_owner import AccountOwner
+
+__all__ = ["tell_of_reset"]
+
+_MAIL_S: Final = 20  # for the relay; the operator is waiting
+_LOOK_S: Final = 0.1
+_SECRETS: Final = ("SEKISHO_SECRET", "SEKISHO_SECRET_FILE")
+
+
+async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
+    """Tell the owner at every address on file.
+
+    Returns `sent`, `queued`, or why not: `no server`, `no address`, `no secret`, or the result of the mailer or outbox.
+    """
+    if found.smtp is None and found.notices_webhook is None:
+        return "no server"
+    owner = await _with_history(found, owners, owner)
+    if found.notices_webhook is None and not owner.addresses:
+        return "no address"
+    if any(os.environ.get(variable) for variable in _SECRETS):
+        with suppress(OwnersUnfit):  # without the table, the mail server is asked at once
+            return await _by_outbox(found, owners, owner, reset)
+    return await _mailed(found, owner, reset)
+
+
+async def _with_history(found: Settings, owners: SqlOwners, owner: AccountOwner) -> AccountOwner:
+    """The owner with their earlier addresses, which a thief who changed the address would have left out."""
+    book = AddressBook(SqlAddresses(owners), found.listed, clock_s=time.time)
+    history = await book.of(owner.account_id, owner.contact, int(time.time()))
+    await book.aclose()
+    return owner._replace(history=history)
+
+
+async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
+    """Keep the notices beside those of the service, and send them, unless a worker of the service does so first."""
+    facts, mails, hooks = {"when_effective": reset.due_s}, found.smtp is not None, found.notices_webhook is not None
+    notices = notices_of(owner, "factor_reset_asked", facts, mails=mails, hooks=hooks)
+    mailer, lost = _mailer(found, lambda _: None) if mails else None, list[str]()
+    rows = SqlOutbox(owners, service_id(found.listed, found.namespace))
+    means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)
+    deliver = Deliveries(_by_mail(found, mailer), _webhook(found))
+    outbox = NoticeOutbox(rows, found.listed, deliver, lambda _, why: lost.append(why), means)
+    try:
+        ids = [await outbox.add(notice, owner.counted_by) for notice in notices]
+        outbox.start()
+        left = await _until_sent(rows, ids)
+    finally:
+        await outbox.aclose()
+        if mailer is not None:
+            await mailer.aclose()
+    if lost:
+        return lost[0]
+    return "queued" if left else "sent"
+
+
+async def _until_sent(rows: SqlOutbox, ids: list[str]) -> int:
+    """Wait until the rows have been sent, for as long as an operator waits. Returns how many have not."""
+    ends_s = time.monotonic() + _MAIL_S
+    while (left := await rows.waiting(ids)) and time.monotonic() < ends_s:  # noqa: ASYNC110 - rows of a database
+        await asyncio.sleep(_LOOK_S)
+    return left
+
+
+async def _mailed(found: Settings, owner: AccountOwner, reset: Reset) -> str:
+    """Hand the letters to the mail server at once: without SEKISHO_SECRET nothing can be sealed for the outbox."""
+    if found.smtp is None:
+        return "no secret"
+    from sekisho.mail import SendResult, messages  # noqa: PLC0415 - its extra comes with SMTP
+
+    said: list[SendResult] = []
+    mailer = _mailer(found, said.append)
+    locale, due = (owner.contact and owner.contact.locale) or "", datetime.fromtimestamp(reset.due_s, UTC)
+    letter = messages.factor_reset_asked(_service(found), locale, when_effective=due)
+    for address in owner.addresses:
+        mailer.send(address, letter)
+    await mailer.aclose()
+    return next((one.value for one in said if one is not SendResult.SENT), SendResult.SENT.value)
+
+
+def _mailer(found: Settings, said: Callable[[SendResult], None]) -> Mailer:
+    from sekisho.mail import Bounds, Mailer, Means  # noqa: PLC0415 - as above
+
+    return Mailer(
+        found.smtp or "",
+        password=found.smtp_password,
+        sender=found.mail_from or "",
+        sender_name=found.service_name,
+        bounds=Bounds(close_s=_MAIL_S),
+        on_result=lambda _, result: said(result),
+        means=Means(time.monotonic, partial(datetime.now, UTC)),
+    )
+
+
+def _by_mail(found: Settings, mailer: Mailer | None) -> MailDelivery | None:
+    if mailer is None:
+        return None
+    from sekisho.outbox.by_mail import MailDelivery  # noqa: PLC0415 - as above
+
+    return MailDelivery(mailer, _service(found))
+
+
+def _webhook(found: Settings) -> WebhookDelivery | None:
+    if found.notices_webhook is None:
+        return None
+    return WebhookDelivery(found.notices_webhook, found.notices_webhook_secret, clock_s=time.time)
+
+
+def _service(found: Settings) -> Service:
+    from sekisho.mail import Service  # noqa: PLC0415 - as above
+
+    return Service(found.service_name, found.account_page or "")
