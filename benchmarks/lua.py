@@ -117,6 +117,7 @@ def stuffing(chance: random.Random, count: int) -> Iterator[Charge]:
             ip_tag=ip_tag,
             pair_tag=pair_tag,
             member_tag=member_tag,
+            place=chance.randbytes(8),
         )
 
 

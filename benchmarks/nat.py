@@ -83,18 +83,19 @@ class House:
             clock_s=lambda: self.now_us / US,
             chance=Random(7).randbytes,
             trust=parts.trust,
+            keeps_history=found.history,
         )
 
     def clock_us(self) -> int:
         return self.now_us
 
-    async def tries(self, owner: int, token: str, question: bytes) -> Assessment:
-        """One attempt of an owner; with the receipt of the question, if work was done for it."""
+    async def tries(self, owner: int, token: str, question: bytes, *, worked: bool = False) -> Assessment:
+        """One attempt of an owner; with the receipt of the question, if one was charged and work was done for it."""
         name = f"owner{owner}"
         origin = self._origins[owner % BROWSERS]
         attempt = Attempt(self.door, origin, name, name, f"right {owner}", token)
         digests = self._digests.origin_digests(origin)
-        return await self.guard.assess(attempt, digests, worked=bool(question), question=question)
+        return await self.guard.assess(attempt, digests, worked=worked or bool(question), question=question)
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -200,10 +200,18 @@ class Watched:
         return verdict
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
         self._counts["told"] += 1
-        self._ledger.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
+        self._ledger.settle(charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns)
         if verdict.charged & Charged.FAILURES:
             self._sampled(charge.account, -1)
         if proved:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide
+from sekisho.judge.familiarity import is_familiar
 from sekisho.judge.trust import MARK_BYTES
 from sekisho.ledger.arithmetic import ENDED, UNHINDERED
 from sekisho.ledger.daily import LINKS, SIGNUPS
@@ -31,6 +32,7 @@ from sekisho.model import (
     Ledger,
     Limits,
     LimitSet,
+    Marked,
     Outcome,
     Policy,
     Posture,
@@ -58,6 +60,7 @@ REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on an attempt that was refused without the ledger: nothing was charged, so nothing can be refunded."""
 
 _FULL: Final = Belief.FULL
+_LOGIN: Final = DoorKind.LOGIN
 _PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
@@ -130,6 +133,7 @@ class Guard:
         day_limits: how many.
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         asks_from: the lowest posture in which they are.
+        keeps_history: remember successes for each account, and credit for addresses.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -155,6 +159,7 @@ class Guard:
         day_limits: DayLimits | None = None,
         watch: PostureWatch | None = None,
         asks_from: Posture = Posture.CALM,
+        keeps_history: bool = False,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -181,6 +186,7 @@ class Guard:
         self._times = times
         self._daily = daily
         self._day_limits = day_limits
+        self._keeps_history = keeps_history
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
@@ -238,6 +244,12 @@ class Guard:
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
         bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
+        policy = self._policy(attempt, digests, family)
+        place, may_spend = b"", False
+        if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
+            place = self._digests.place(attempt.account, attempt.origin, family)
+            # Where nobody can be asked for work, credit is spent without.
+            may_spend = worked or not policy.work
         charge = self._digests.charge(
             attempt,
             token.device if token else b"",
@@ -245,6 +257,8 @@ class Guard:
             lane_generation=token.generation if token else 0,
             exempt=exempt,
             bucket=bucket,
+            place=place,
+            worked=may_spend,
         )
         exposure = self._exposure(attempt)
         policy = self._policy(attempt, digests, family)
@@ -254,7 +268,9 @@ class Guard:
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
                 self._ledger.settle(charge, verdict)
                 # A stranger's attempt is counted under the limit key, a known device's under the account itself.
-                charge = self._digests.charge(attempt, origin=digests, exempt=exempt, bucket=bucket)
+                charge = self._digests.charge(
+                    attempt, origin=digests, exempt=exempt, bucket=bucket, place=place, worked=may_spend
+                )
                 found = await self._ledger.charge(charge)
                 verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
             if question and verdict.throttle_wait_us:
@@ -262,7 +278,8 @@ class Guard:
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)
-            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
+            familiar = verdict.history != 0 and is_familiar(verdict.history)
+            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
             if decision.passes or not (pause_s and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict, pause_s):
@@ -271,10 +288,18 @@ class Guard:
             tagged |= verdict.tagged
             self._ledger.settle(charge, verdict._replace(tagged=0))
         verdict = verdict._replace(tagged=verdict.tagged | tagged) if tagged else verdict
-        # Only for attempts that would pass: a flood over the limits must not become a flood at the breach service.
-        if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
+        if verdict.marks:
+            verdict = self._at_shared_address(charge, verdict, decision)
+        # Only for attempts that would pass: a flood over the limits must not become a flood at the breach service. A
+        # spared account is not looked up either: the wait would show that it is spared.
+        if (
+            decision.passes
+            and not verdict.is_spared
+            and _tries_password(attempt)
+            and self._breaches.would_ask(exposure)
+        ):
             exposure = await self._breaches.ask(attempt.secret, exposure)
-            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
+            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
         if decision.passes and not attempt.door.secret_is_password:
             asked = bool(asker) if device is Device.STRANGER else None
             decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)
@@ -310,7 +335,8 @@ class Guard:
         guess. The address's charge stands: a flood that is turned away must reach the limits, and then the shed.
         """
         verdict = assessment.verdict
-        self._ledger.settle(assessment.charge, verdict._replace(charged=verdict.charged & ~Charged.NETWORK, tagged=0))
+        charged = verdict.charged & ~(Charged.NETWORK | Charged.CREDIT)
+        self._ledger.settle(assessment.charge, verdict._replace(charged=charged, tagged=0))
 
     def has_genuine_token(self, token: str) -> bool:
         """Whether this is a genuine device token of this service, regardless of the account."""
@@ -376,7 +402,9 @@ class Guard:
         if outcome is not Outcome.SUCCEEDED or not self._refunds(assessment, basis):
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
-        self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
+        learns, earns = self._remembers(assessment, basis) if charge.place else (False, False)
+        right = _tries_password(assessment.attempt)
+        self._ledger.settle(charge, verdict, renewed=renewed, right=right, learns=learns, earns=earns)
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
         counters = _counters(charge)
@@ -385,6 +413,27 @@ class Guard:
         if assessment.question:
             self.return_question(assessment.question)
         return self._room.end(counters)
+
+    def _at_shared_address(self, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
+        """The verdict on an attempt at an address that may have credit."""
+        if verdict.is_of_many:
+            self._shed.spare(charge.ip)
+        if verdict.is_spared and not decision.passes:
+            # Refused like all others there, so no guess was made at the account.
+            self._ledger.settle(charge, verdict._replace(tagged=0))
+            return verdict._replace(charged=0, marks=verdict.marks & ~Marked.SPARED)
+        return verdict
+
+    def _remembers(self, assessment: Assessment, basis: Basis) -> tuple[bool, bool]:
+        """Whether a success enters the account's history, and whether it may earn credit for its address.
+
+        Only successes that are believed in full. Where there are factors, only a proved device earns credit: otherwise
+        an attacker who has many passwords could buy guesses with them.
+        """
+        rule = self._trust.rule(assessment.attempt.door, basis)
+        if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
+            return False, False
+        return True, assessment.device is Device.PROVED or not self._policies[True].factors
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
@@ -413,16 +462,25 @@ class Guard:
             return True
         return trust.refunds(rule, attempt, assessment.charge, self._clock_s())
 
-    def refund(self, receipt: bytes, account: bytes) -> None:
+    def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
         """Refund an attempt whose account owner has shown a second factor, and clear older failures.
 
         `account`: the digest of the account whose factor was shown. Failures shared with a similar account name are not
         cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.
+        `place`: where the proof was shown, for the account's history; empty where no password was right. The attempt
+        itself, sealed until now, entered neither history nor credit.
         """
         charge, verdict = unpack_receipt(receipt)
-        self._ledger.settle(charge, verdict, proved=charge.account == account)
+        learns = bool(charge.place and place)
+        if learns:
+            charge = charge._replace(place=place)
+        self._ledger.settle(charge, verdict, proved=charge.account == account, learns=learns, earns=learns)
         for key in _counters(charge):
             self._room.settled(key)
+
+    def place(self, account: str, origin: Origin, family: int) -> bytes:
+        """The network of an origin as this exact account sees it; empty where no history is kept."""
+        return self._digests.place(account, origin, family) if self._keeps_history else b""
 
     def account_digest(self, accounts: Accounts, account: str) -> bytes:
         """The digest of an account; empty for text that cannot be an account name."""

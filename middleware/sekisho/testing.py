@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sekisho.settings import load
 from sekisho.simulate.solve import solved
-from sekisho.wiring import MACHINE, Clocks, LoginGuard, on_clocks, owners_of
+from sekisho.wiring import Clocks, LoginGuard, on_clocks, owners_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def guarded(  # noqa: PLR0913 - what `LoginGuard` takes, and a clock
     settings: Overrides = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
     given_owners, known = owners_of(owners, settings)
     load(os.environ, known, has_owners=given_owners is not None, has_sender=on_code is not None)
-    made: type[LoginGuard] = on_clocks(clock.clocks if clock else MACHINE)
+    made: type[LoginGuard] = on_clocks(clock.clocks if clock else LoginGuard._clocks)  # noqa: SLF001 - of this package
     return made(
         app,
         resolver=resolver,

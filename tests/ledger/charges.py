@@ -43,6 +43,9 @@ def charge(
     generation: int = 0,
     exempt: bool = False,
     v6: bool = False,
+    place: int | None = None,
+    browser: int = 0,
+    worked: bool = False,
 ) -> Charge:
     """One attempt. `ip` and `device` are numbered within their network."""
     networks: tuple[bytes, ...] = (digest("/24", network),)
@@ -62,4 +65,6 @@ def charge(
         pair_tag=digest("p", account * 30 + (secret or 0), 4),
         member_tag=digest("m", account * 30 + (secret or 0), 4),
         exempt=exempt,
+        place=b"" if place is None else digest("P", account * 100 + place, 7) + bytes([browser]),
+        worked=worked,
     )

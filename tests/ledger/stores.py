@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import redis
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Lane, Record, Tags
+from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Record, Tags
+from sekisho.ledger.history import Lane
 from sekisho.ledger.key_groups import ANSWER_BYTES, Families, GroupAnswer, unpack_answer
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
@@ -136,6 +137,9 @@ def in_bucket(place: bytes) -> tuple[bytes, bytes]:
 def places(each: Charge) -> dict[bytes, bytes]:
     """Redis's places for the reference's keys. An account's own key is listed whether used or not."""
     found = dict(zip(KEYS.network(each), ledger.network_keys(each), strict=True))
+    if each.place:
+        address = KEYS.network(each)[-2]
+        found[address[:-9] + b"c" + address[-8:]] = ledger.credit_key(each)
     if each.account:
         found[KEYS.account(each)[1]] = ledger.account_key(each)
     if each.secret:
@@ -257,9 +261,21 @@ class PartedLedger:
         return verdict
 
     def settle(
-        self, now_us: int, charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool, right: bool = False
+        self,
+        now_us: int,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool,
+        proved: bool,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
-        self.tell_each(now_us, self._families.settlements(charge, verdict, renewed=renewed, proved=proved, right=right))
+        parts = self._families.settlements(
+            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
+        )
+        self.tell_each(now_us, parts)
 
     def fail(self, now_us: int, charge: Charge, verdict: Verdict) -> None:
         self.tell_each(now_us, self._families.failures(charge, verdict))

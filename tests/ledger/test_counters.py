@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.ledger.arithmetic import FAILED, FRESH, Lane, Record, Tags
+from sekisho.ledger.arithmetic import FRESH, Record, Tags
 from sekisho.ledger.counters import (
     SocketCounters,
     StoredCounters,
@@ -16,6 +16,7 @@ from sekisho.ledger.counters import (
     shown,
     uses,
 )
+from sekisho.ledger.history import FAILED, Lane
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.model import Charge, Limit, StoreUnavailable

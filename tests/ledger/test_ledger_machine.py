@@ -34,6 +34,9 @@ attempts = st.builds(
     generation=st.integers(0, 2),
     exempt=st.just(False) | st.booleans(),
     v6=st.booleans(),
+    place=st.none() | st.integers(0, 5),
+    browser=st.integers(0, 5),
+    worked=st.booleans(),
 )
 steps = st.sampled_from(
     [
@@ -94,16 +97,15 @@ class Ledgers(RuleBasedStateMachine):
         renewed=st.booleans(),
         proved=st.booleans(),
         right=st.booleans(),
+        learns=st.booleans(),
+        earns=st.booleans(),
     )
-    def succeed(self, done: list[tuple[Charge, Verdict]], renewed: bool, proved: bool, right: bool) -> None:
+    def succeed(self, done: list[tuple[Charge, Verdict]], **deeds: bool) -> None:
         for each, verdict in done:
-            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, renewed=renewed, proved=proved, right=right)
-            self.memory.settle(each, verdict, renewed=renewed, proved=proved, right=right)
-            self.parted.settle(self.now_us, each, verdict, renewed=renewed, proved=proved, right=right)
-        settlements = [
-            (each, pack_settlement(each, verdict, renewed=renewed, proved=proved, right=right))
-            for each, verdict in done
-        ]
+            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, **deeds)
+            self.memory.settle(each, verdict, **deeds)
+            self.parted.settle(self.now_us, each, verdict, **deeds)
+        settlements = [(each, pack_settlement(each, verdict, **deeds)) for each, verdict in done]
         self.lua.run(self.now_us, settlements)
 
     @rule(done=st.lists(consumes(charged), min_size=1, max_size=10))

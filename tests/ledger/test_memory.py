@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.ledger.arithmetic import Lane, Record, Tags, account_key
+from sekisho.ledger.arithmetic import Record, Tags, account_key
+from sekisho.ledger.history import Lane
 from sekisho.ledger.memory import SWEEP, MemoryLedger, packed, unpacked
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import let_in

@@ -29,14 +29,15 @@ charges = st.builds(
     device=exactly(16),
     account=st.just(b"") | exactly(16),
     lane=st.just(b"") | exactly(8),
-    lane_generation=up_to(32),
+    lane_generation=up_to(32),  # of a lane
     secret=st.just(b"") | exactly(4),
     account_tag=exactly(4),
     ip_tag=exactly(4),
     pair_tag=exactly(4),
     member_tag=exactly(4),
     exempt=st.booleans(),
-)
+    place=st.just(b"") | st.just(bytes(8)),
+).map(lambda charge: charge if charge.lane else charge._replace(lane_generation=0))
 verdicts = st.builds(
     Verdict,
     at_us=up_to(64),
@@ -68,7 +69,8 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
 
     pair = charged.pair_tag if verdict.tagged & 64 else bytes(4)
     member = charged.member_tag if verdict.tagged & 128 else bytes(4)
-    assert found == charged._replace(pair_tag=pair, member_tag=member)
+    place = b"" if charged.lane else charged.place
+    assert found == charged._replace(pair_tag=pair, member_tag=member, place=place)
     assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
     assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
     assert said.own_families == verdict.own_families

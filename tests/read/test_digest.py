@@ -12,6 +12,7 @@ from tests.read.making import door
 
 OLD, NEW = b"o" * 32, b"n" * 32
 DIGESTS = Digests([OLD])
+NOT_COUNTED = {"_keys", "lane", "lane_generation", "exempt", "place", "worked"}
 
 
 def origin(address: str = "1.2.3.4", agent: bytes = b"x") -> Origin:
@@ -116,7 +117,7 @@ def test_rotation_resets_no_count() -> None:
     """A new secret in front changes nothing; without the old one everything changes."""
     assert Digests([NEW, OLD]).charge(attempt()) == DIGESTS.charge(attempt())
     before, after = DIGESTS.charge(attempt()), Digests([NEW]).charge(attempt())
-    counted = [name for name in Charge.__slots__ if name not in {"_keys", "lane", "lane_generation", "exempt"}]
+    counted = [name for name in Charge.__slots__ if name not in NOT_COUNTED]
     assert all(getattr(before, name) != getattr(after, name) for name in counted)
 
 
@@ -143,3 +144,15 @@ def test_nothing_that_was_typed_stands_in_a_charge() -> None:
 def test_surrogates_do_not_crash() -> None:
     """Row 27: lone surrogates, as the application may report, cause no error."""
     assert len(DIGESTS.charge(attempt("\ud800", "\udfff")).account) == 16
+
+
+def test_a_place_is_of_one_exact_account_and_one_network() -> None:
+    """Row L10: a similarly named account does not share it, and neighbours in a network do."""
+    here, family = DIGESTS.place("alice", origin(), 3), 3
+
+    assert len(here) == 8
+    assert DIGESTS.place("alice", origin("1.2.3.99", b"y"), family) == here
+    assert DIGESTS.place("alice", origin("1.2.4.4"), family) != here
+    assert DIGESTS.place("Alice", origin(), family) != here
+    assert (DIGESTS.place("alice", origin(), 4)[:7], DIGESTS.place("alice", origin(), 4)[7]) == (here[:7], 4)
+    assert here[:7] not in b"".join(DIGESTS.origin_digests(origin()).ids)

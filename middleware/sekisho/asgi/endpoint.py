@@ -30,6 +30,7 @@ from sekisho.asgi.ports import Fresh, Stale
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
+from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
@@ -184,6 +185,7 @@ class Endpoint(Keeper):
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
         watch: is told strangers' outcomes; None where the posture changes nothing.
         changes: watches protected routes for changes; None where owners are told of none.
+        shared: answers at addresses that many owners share; None where no history is kept.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -210,6 +212,7 @@ class Endpoint(Keeper):
         on_file: OnFile | None = None,
         watch: PostureWatch | None = None,
         changes: Changes | None = None,
+        shared: SharedAddresses | None = None,
     ) -> None:
         self._app = app
         self._caps = caps
@@ -217,6 +220,7 @@ class Endpoint(Keeper):
         self._watch = watch
         self._changes = changes
         self._spares: Final = watch is not None and step_up is not None and step_up.proves
+        self._shared = shared
         self._admission = admission
         self._queue = queue
         self._asker = asker
@@ -440,7 +444,7 @@ class Endpoint(Keeper):
         return exposed(context.by_name.get(self._reading.exposed_header, b"")) if context.origin.vouched else UNKNOWN
 
     async def _try(self, context: RequestContext, attempt: Attempt) -> None:
-        needs_family = attempt.token or self._watch is not None
+        needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None
         family = browser_family(context.by_name.get(b"user-agent", b"")) if needs_family else 0
         step_up = self._step_up
         worked = proved = False
@@ -475,14 +479,18 @@ class Endpoint(Keeper):
         is_special = attempt.new_secret or attempt.door.on_file or self._reading.disposable
         if is_special and await self._answers_itself(context, assessment):
             return None
-        on: Awaitable[None]
+        return await self._onward(context, assessment, worked=worked)
+
+    def _onward(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> Awaitable[None]:
+        """Pass an attempt on, directly or through what its device and its address call for."""
+        shared, is_stranger = self._shared, assessment.device is _STRANGER
+        if is_stranger and shared is not None and assessment.verdict.is_of_many:
+            return self._let_in_at(shared, context, assessment, worked=worked)
         if self._spares and self._is_spared(assessment):
-            on = self._spare(context, assessment, worked=worked)
-        elif assessment.device is _STRANGER and not self._admission.take(context.body_reader, context.digests):
-            on = self._wait_for_place(context, assessment, worked=worked)
-        else:
-            on = self._pass_on(context, assessment)
-        return await on
+            return self._spare(context, assessment, worked=worked)
+        if is_stranger and not self._admission.take(context.body_reader, context.digests):
+            return self._wait_for_place(context, assessment, worked=worked)
+        return self._pass_on(context, assessment)
 
     def _is_spared(self, assessment: Assessment) -> bool:
         """Whether the account may still have enrolled a factor that this device has not shown."""
@@ -495,6 +503,61 @@ class Endpoint(Keeper):
         if step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await step_up.work(context, assessment)
         return await step_up.spare(context, assessment, self)
+
+    async def _let_in_at(
+        self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, *, worked: bool
+    ) -> None:
+        """Pass a stranger on from an address that many owners share, and learn how long the application takes."""
+        # Behind a password alone there may be an account with a factor: it is asked as everywhere, or refused here.
+        may_prove = self._spares and self._is_spared(assessment)
+        if assessment.verdict.is_spared and may_prove:
+            self._guard.give_back(assessment)
+            return await self._refuse_late(shared, context, _throttled(assessment.verdict.throttle_wait_us))
+        if assessment.verdict.is_spared and self.mode is Mode.ENFORCE:
+            return await self._pass_on_spared(shared, context, assessment)
+        if may_prove:
+            return await self._spare(context, assessment, worked=worked)
+        if not self._admission.take(context.body_reader, context.digests):
+            return await self._wait_for_place(context, assessment, worked=worked)
+        began_s = shared.now_s()
+        await self._pass_on(context, assessment)
+        return shared.took(began_s)
+
+    async def _refuse_late(self, shared: SharedAddresses, context: RequestContext, decision: Decision) -> None:
+        """Refuse as late as the application would: an account that is spared here must not be told by the time."""
+        if shared.enter():
+            try:
+                await shared.wait()
+            finally:
+                shared.leave()
+        return await self._refuse(context, decision)
+
+    async def _pass_on_spared(self, shared: SharedAddresses, context: RequestContext, assessment: Assessment) -> None:
+        """Try an account that is known at an address over its limits. Only a success is answered as such."""
+        gate, failure = AnswerGate(context.send, self), None
+        if shared.enter():
+            try:
+                await self._try_at(shared, context.sending(gate.send), assessment, gate)
+            except Exception as error:  # noqa: BLE001 - raised again, once the client has its answer
+                failure = error
+            finally:
+                shared.leave()
+        else:
+            self._guard.give_back(assessment)
+        if not gate.is_open:
+            await self._refuse(context, _throttled(assessment.verdict.throttle_wait_us))
+        if failure is not None:
+            raise failure
+
+    async def _try_at(
+        self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, gate: AnswerGate
+    ) -> None:
+        if not self._admission.take(context.body_reader, context.digests):
+            self._guard.give_back(assessment)
+            return await shared.wait()
+        began_s = shared.now_s()
+        await self._pass_on(context, assessment, gate)
+        return shared.took(began_s)
 
     async def _asking(
         self, asker: AskerCookie, context: RequestContext, attempt: Attempt
@@ -557,7 +620,7 @@ class Endpoint(Keeper):
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
 
-    async def _pass_on(self, context: RequestContext, assessment: Assessment) -> None:
+    async def _pass_on(self, context: RequestContext, assessment: Assessment, keeper: Keeper | None = None) -> None:
         attempt, scope = assessment.attempt, context.as_sent
         report = Report(attempt, assessment.decision, assessment.exposure, assessment.device)
         scope.setdefault("state", {})["sekisho"] = report
@@ -566,7 +629,7 @@ class Endpoint(Keeper):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
         if self._step_up is not None and _changes_account(attempt.door.kind):
             context = context.sending(await self._step_up.changing(context.scope, context.send, attempt))
-        observer = ResponseObserver(context, assessment, report, self)
+        observer = ResponseObserver(context, assessment, report, keeper or self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
         # Nothing to set for a stranger: that is the variable's default.
@@ -625,7 +688,9 @@ class Endpoint(Keeper):
         self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
 
     async def _ask_or_refuse(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
-        decision, step_up = assessment.decision, self._step_up
+        decision, step_up, shared = assessment.decision, self._step_up, self._shared
+        if shared is not None and decision.asked is Action.THROTTLE and assessment.verdict.is_of_many:
+            return await self._refuse_late(shared, context, decision)
         if step_up is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(context, decision)
         # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
@@ -807,6 +872,10 @@ class Endpoint(Keeper):
 def _shows_secret_checked(status: int) -> bool:
     """Whether an answer that shows no success means a wrong secret: an application that fails is no attack."""
     return 0 < status < 500 and status not in BEFORE_THE_SECRET
+
+
+def _throttled(wait_us: int) -> Decision:
+    return Decision(Action.THROTTLE, Action.THROTTLE, (), wait_us)
 
 
 # Compared, not looked up: the hash of an enumeration's member runs as Python code.

@@ -25,8 +25,8 @@ from sekisho.cli import target
 from sekisho.cli.operator import desk, moment, said_by
 from sekisho.cli.progress import span
 from sekisho.control.acts import newest
-from sekisho.ledger.arithmetic import FAILED
 from sekisho.ledger.counters import LimitUse, uses
+from sekisho.ledger.history import FAILED
 from sekisho.model import Mode, Policy
 from sekisho.read import Networks
 from sekisho.read.address import contains, denies

@@ -23,10 +23,22 @@ ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 
 
 def decide(seen: Signals, policy: Policy) -> Decision:
-    """Decide by the sternest finding; report all findings."""
+    """Decide by the sternest finding; report all findings.
+
+    An account that is spared the limits of its address passes or is refused like any other there: a question would tell
+    a guesser that somebody succeeds at this account from this address.
+    """
+    if seen.verdict.is_spared and seen.device is Device.STRANGER:
+        spared = _decided(seen, policy, spared=True)
+        if spared.passes:
+            return spared
+    return _decided(seen, policy, spared=False)
+
+
+def _decided(seen: Signals, policy: Policy, *, spared: bool) -> Decision:
     # A list passed down instead of generators, for speed: this runs for every attempt, and most find nothing.
     found: list[Finding] = []
-    _find(seen, policy, found.append)
+    _find(seen, policy, found.append, spared=spared)
     findings = tuple(found)
     if not findings:
         return ALLOWED
@@ -47,7 +59,7 @@ def decide(seen: Signals, policy: Policy) -> Decision:
     )
 
 
-def _find(seen: Signals, policy: Policy, add: Add) -> None:
+def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
     verdict = seen.verdict
     if seen.denied:
         add(Finding(Action.DENY, "deny_list"))
@@ -65,7 +77,15 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
         return
-    _find_over_limits(verdict, policy, add)
+    if spared:
+        add(Finding(Action.ALLOW, "familiar_address"))
+    else:
+        _find_over_limits_of_address(seen, add)
+        _find_spread_of_address(verdict.spread, policy, add)
+    # Where an address's limits refuse, attempts at accounts that are known there are charged and others are not: the
+    # wait for the account would tell them apart.
+    if not (verdict.is_of_many and verdict.throttle_wait_us):
+        _find_over_limit_of_account(verdict, policy, add)
     _find_strange(seen, add)
     _find_spread(verdict.spread, policy, add)
 
@@ -77,13 +97,19 @@ def _must_prove(seen: Signals, policy: Policy) -> bool:
     return policy.asks_seen if seen.device is Device.SEEN else policy.asks_strangers
 
 
-def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:
+def _find_over_limits_of_address(seen: Signals, add: Add) -> None:
+    verdict = seen.verdict
+    # Many accounts have succeeded there: work lets in, as long as there is credit. Bots that do none cannot spend it.
+    action = Action.CHALLENGE if verdict.has_credit and not seen.worked else Action.THROTTLE
     if verdict.ip_wait_us:
-        add(Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us))
+        add(Finding(action, "ip_rate", verdict.ip_wait_us))
     if verdict.network_wait_us:
-        add(Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us))
+        add(Finding(action, "network_rate", verdict.network_wait_us))
     if verdict.device_wait_us:
-        add(Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us))
+        add(Finding(action, "device_rate", verdict.device_wait_us))
+
+
+def _find_over_limit_of_account(verdict: Verdict, policy: Policy, add: Add) -> None:
     # An attacker with a user name can exhaust that account's limit, so this asks for more and never locks. A code is
     # the exception: guesses at a tenth of a second of work find it, and the browser that asked for it has a bucket.
     if verdict.account_wait_us:
@@ -115,13 +141,16 @@ def _find_strange(seen: Signals, add: Add) -> None:
         add(Finding(Action.STEP_UP, "counters_lost"))
 
 
-def _find_spread(spread: Spread, policy: Policy, add: Add) -> None:
+def _find_spread_of_address(spread: Spread, policy: Policy, add: Add) -> None:
     if spread.accounts_per_ip >= policy.accounts_per_ip_max:
         add(Finding(Action.CHALLENGE, "ip_accounts"))
     if spread.accounts_per_network >= policy.accounts_per_network_max:
         add(Finding(Action.CHALLENGE, "network_accounts"))
     if spread.accounts_per_device >= policy.accounts_per_device_max:
         add(Finding(Action.CHALLENGE, "device_accounts"))
+
+
+def _find_spread(spread: Spread, policy: Policy, add: Add) -> None:
     if spread.ips_per_account >= policy.ips_per_account_max:
         add(Finding(Action.STEP_UP, "account_ips"))
     # Password spraying: one password at many accounts. Each account sees a single failure.

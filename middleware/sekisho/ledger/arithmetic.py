@@ -16,7 +16,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Spread, Tagged, Verdict
+from sekisho.ledger.history import (
+    FAILED,
+    NAME_BYTES,
+    PLACE,
+    RENEWAL_KEPT_US,
+    Lane,
+    credit_left,
+    credited,
+    given_back,
+    is_history,
+    is_shared,
+    learned,
+    recalled,
+    spent,
+)
+from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -32,15 +47,11 @@ FAILURES_KEPT_DAYS_MAX = 90
 FAILURES_KEPT_US = FAILURES_KEPT_DAYS_MAX * DAY_US
 FAILURES_CAP = 65_535  # two bytes in the packed record
 
-RENEWAL_KEPT_US = 86_400 * 1_000_000
 RENEWAL_GRACE_US = 60_000_000
 """Two tabs may log in with one token, so the second newest generation stays valid for another minute."""
 
 LANES_MAX = 16
 """Devices of one account with a bucket. If all buckets are in use, a further device is treated as a stranger."""
-
-FAILED = 1 << 31
-"""Marks a lane that is no device bucket: the rest of its generation counts a device's failures; see `_failed_lane`."""
 
 ENDED = FAILED - 1
 """The generation of a device whose owner ended its trust: no token reaches it."""
@@ -77,15 +88,6 @@ class Tags(NamedTuple):
         return _find(self.young, tag) >= 0 or _find(self.old, tag) >= 0
 
 
-class Lane(NamedTuple):
-    """A device bucket: a known device's own counter, and the newest generation of its token (since `renewed_us`)."""
-
-    device: bytes
-    generation: int = 0
-    renewed_us: int = 0
-    tats: tuple[int, ...] = ()
-
-
 class Record(NamedTuple):
     """The counters of one identity. A missing record equals a fresh one.
 
@@ -120,6 +122,10 @@ def shared_key(charge: Charge) -> bytes:
     return b"b" + charge.account[:2] + bytes([charge.account[2] & 0xC0])
 
 
+def credit_key(charge: Charge) -> bytes:
+    return b"c" + charge.ip
+
+
 def secret_key(charge: Charge) -> bytes:
     return b"s" + charge.secret
 
@@ -134,6 +140,9 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     others at its account can hinder it. All other attempts are charged at network, address and device (all or none),
     then at the account.
 
+    Where these refuse, an attempt for which work was done spends the address's credit instead. Without credit, at an
+    address that many owners share, an account that succeeded from there lately is spared: its own limit alone counts.
+
     `over_budget`: the book is larger than it should be. Names and secrets are free to invent, and an attacker who has
     filled a store must neither cause refusals of honest strangers nor guess uncounted. So an unknown account shares a
     record: it is limited together with all other accounts of that record, and gets a challenge sooner. One attempt in
@@ -143,11 +152,21 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     account = current(book.get(account_key(charge), FRESH), now_us)
     lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
     if lane is not None:
+        earns = bool(charge.place) and recalled(account.lanes, charge.place, now_us)[1]
         book[account_key(charge)] = _with_lane(account, lane, now_us)
-        return UNHINDERED._replace(at_us=now_us, failures=min(FAILURES_CAP, _lane_failures(account, charge.lane) + 1))
+        return UNHINDERED._replace(
+            at_us=now_us,
+            failures=min(FAILURES_CAP, _lane_failures(account, charge.lane) + 1),
+            marks=Marked.EARNS if earns else 0,
+        )
 
-    waits, young, spread, charged, last = _enter_network(book, charge, limits, now_us)
-    throttled, account_wait_us, tagged = any(waits), 0, 0
+    waits, young, spread, charged, last, marks = _enter_network(book, charge, limits, now_us)
+    throttled, account_wait_us, tagged, history = any(waits), 0, 0, 0
+    if charge.place:
+        history, earns = recalled(account.lanes, charge.place, now_us)
+        marks |= Marked.EARNS if earns else 0
+        if throttled and _is_spared(account, charge, marks, limits.account, now_us):
+            throttled, marks = False, marks | Marked.SPARED
     shares = over_budget and _shares(account, charge, now_us)
     if shares:
         account = current(book.get(shared_key(charge), FRESH), now_us)
@@ -181,10 +200,12 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
         tagged=tagged,
         last=last,
         network_at=_longest(waits[2:]),
+        marks=marks,
+        history=history,
     )
 
 
-def undo(
+def undo(  # noqa: PLR0913 - the deeds of a success, each on its own
     book: Book,
     charge: Charge,
     verdict: Verdict,
@@ -194,12 +215,18 @@ def undo(
     renewed: bool = False,
     proved: bool = False,
     right: bool = False,
+    learns: bool = False,
+    earns: bool = False,
 ) -> None:
     """Refund the part of a proven success's charge that still weighs. The effects of other attempts stay.
 
     Two exceptions: if a factor `proved` the owner, the account's failures are reset, since they count from the last
     proof. If a password was `right`, the failures of its device bucket are reset.
+
+    `learns`: the success enters the account's history. `earns`: it may give its address credit.
     """
+    earns = earns and verdict.marks & Marked.EARNS != 0
+    _undo_credit(book, charge, verdict, now_us, earns=earns)
     if verdict.charged & Charged.NETWORK:
         for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
             record = current(book.get(key, FRESH), now_us)
@@ -212,6 +239,9 @@ def undo(
             verdict = verdict._replace(charged=verdict.charged & ~Charged.ACCOUNT)
         record = current(book.get(account_key(charge), FRESH), now_us)
         record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=right or proved)
+        if learns and charge.place:
+            lanes = learned(record.lanes, charge.place, now_us, width=len(limits.lane), earned=earns)
+            record = record._replace(lanes=lanes)
         book[account_key(charge)] = record._replace(failures=0) if proved else record
     if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.LANE:
         # A right secret must not stay in the set: with a dummy account, a reader of Redis could confirm it.
@@ -261,8 +291,9 @@ def unblocked(record: Record) -> Record:
     """The record without counts, as an operator asked.
 
     Its lanes keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
+    Its history stays, since it counts no guesses.
     """
-    lanes = tuple([lane._replace(tats=()) for lane in record.lanes if lane.generation < FAILED])
+    lanes = tuple([lane._replace(tats=()) for lane in record.lanes if lane.generation < FAILED or is_history(lane)])
     return Record(lanes=lanes)
 
 
@@ -396,12 +427,12 @@ def _is_gone(record: Record, now_us: int) -> bool:
 
 def _enter_network(
     book: Book, charge: Charge, limits: LimitSet, now_us: int
-) -> tuple[tuple[int, ...], bool, Spread, int, bool]:
-    """Charge network, address and device.
+) -> tuple[tuple[int, ...], bool, Spread, int, bool, int]:
+    """Charge network, address and device; or if they refuse, the address's credit.
 
     Returns:
         The waits for address, device and networks; whether all refusals are young; the spread; the charged flags;
-        whether the address has no room for another attempt.
+        whether the address has no room for another attempt; the address's marks.
     """
     keys, every = network_keys(charge), _network_limits(charge, limits)
     records = [current(book.get(key, FRESH), now_us) for key in keys]
@@ -412,19 +443,23 @@ def _enter_network(
     young = all(now_us - record.at_us < YOUNG_US for record, wait in zip(records, each, strict=True) if wait)
     refused = any(each)
     charged = 0 if refused or charge.exempt else Charged.NETWORK
+    marks = _marks_of_address(book, charge, now_us) if refused else 0
+    if charge.worked and marks & Marked.CREDIT:
+        _spend_credit(book, charge, now_us)
+        refused, young, charged, each = False, True, Charged.CREDIT, [0] * len(each)
     for i, (key, key_limits) in enumerate(zip(keys, every, strict=True)):
         record = records[i]
         if refused and _is_gone(record, now_us):
             continue
-        if charged:
+        if charged & Charged.NETWORK:
             record = record._replace(tats=taken(record.tats, key_limits, now_us), at_us=now_us)
         if charge.account:
             record = record._replace(seen=seen(record.seen, charge.account_tag, ACCOUNTS_CAP))
         records[i] = book[key] = record
     *networks, ip, device = records
     spread = Spread(ip.seen.size, max((record.seen.size for record in networks), default=0), device.seen.size)
-    last = charged != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
-    return (each[-2], each[-1], *each[:-2]), young, spread, charged, last
+    last = charged & Charged.NETWORK != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
+    return (each[-2], each[-1], *each[:-2]), young, spread, charged, last, marks
 
 
 def _longest(waits: tuple[int, ...]) -> int:
@@ -435,6 +470,47 @@ def _longest(waits: tuple[int, ...]) -> int:
 
 def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
     return (*limits.networks[: len(charge.networks)], limits.ip, limits.device)
+
+
+# Addresses that owners share.
+
+
+def _marks_of_address(book: Book, charge: Charge, now_us: int) -> int:
+    if not charge.place:
+        return 0
+    tats = book.get(credit_key(charge), FRESH).tats
+    shared = Marked.SHARED if is_shared(tats, now_us) else 0
+    return shared | (Marked.CREDIT if credit_left(tats, now_us) else 0)
+
+
+def _spend_credit(book: Book, charge: Charge, now_us: int) -> None:
+    record = current(book.get(credit_key(charge), FRESH), now_us)
+    book[credit_key(charge)] = record._replace(tats=spent(record.tats))
+
+
+def _undo_credit(book: Book, charge: Charge, verdict: Verdict, now_us: int, *, earns: bool) -> None:
+    """Give a success its credit back, and the address the credit for it: once an hour at most for one account."""
+    if not charge.place or not (earns or verdict.charged & Charged.CREDIT):
+        return
+    record = current(book.get(credit_key(charge), FRESH), now_us)
+    if verdict.charged & Charged.CREDIT:
+        record = record._replace(tats=given_back(record.tats, now_us))
+    # Parallel log-ins of one account are charged before the first of them is settled.
+    if earns and not record.seen.holds(charge.account_tag):
+        tags = seen(record.seen, charge.account_tag, ACCOUNTS_CAP)
+        record = record._replace(tats=credited(record.tats, now_us), seen=tags)
+    book[credit_key(charge)] = record
+
+
+def _is_spared(account: Record, charge: Charge, marks: int, limits: Limits, now_us: int) -> bool:
+    """Whether an account is not bound by the limits of an address that many owners share and a bot has filled.
+
+    The account's own limit still bounds all guesses. While there is credit, all accounts alike are asked for work.
+    """
+    if marks & (Marked.SHARED | Marked.CREDIT) != Marked.SHARED:
+        return False
+    name = bytes([PLACE]) + charge.place[:NAME_BYTES]
+    return any(lane.device == name for lane in account.lanes) and wait_us(account.tats, limits, now_us) <= 0
 
 
 def _enter_account(

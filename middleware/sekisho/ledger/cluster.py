@@ -63,10 +63,21 @@ class ClusterLedger:
         return verdict if not lost else self._judged(charge, verdict, answers, lost)
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
         own = verdict.own_families
-        for part in self._families.settlements(charge, verdict, renewed=renewed, proved=proved, right=right):
+        parts = self._families.settlements(
+            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
+        )
+        for part in parts:
             if not part.family & own:
                 self._line.tell(part.keys, part.operation)
             elif self._own is not None and part.family != SECRET:
@@ -160,7 +171,7 @@ def _alone(charge: Charge, verdict: Verdict, family: int) -> tuple[Charge, Verdi
     """Return one family's part of an attempt, for the worker's own ledger, which handles only whole attempts."""
     if family == NETWORK:
         return (
-            charge._replace(account=b"", secret=b"", lane=b""),
+            charge._replace(account=b"", secret=b"", lane=b"", place=b""),
             verdict._replace(charged=verdict.charged & Charged.NETWORK),
         )
     return (

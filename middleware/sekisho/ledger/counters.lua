@@ -11,22 +11,32 @@ local call, pcall = redis.call, redis.pcall
 local word, field = ARGV[1], ARGV[2]
 
 local HEAD, HEAD_BYTES, LANE_BYTES, TAT_BYTES = '<BBI7I4BBI2BBBB', 21, 19, 7
-local LANE_HEAD, FAILED = '<c8I4I7', 2147483648
+local LANE_HEAD, FAILED, ENDED = '<c8I4I7', 2147483648, 2147483647
+local RENEWAL_KEPT_MS, HISTORY_KEPT_MS, ENDED_KEPT_MS = 86400000, 5184000000, 34560000000
 
--- The lanes of an account without their counts, packed, and how many: a token that was replaced must stay spent, or an
--- attacker's old copy would be good again.
+-- How long a lane is kept without its counts; 0 where nothing is. A token that was replaced must stay spent, or an
+-- attacker's old copy would be good again, and the account's history counts no guesses.
+local function kept_ms(head, generation, renewed)
+  if generation == ENDED then return ENDED_KEPT_MS end
+  if generation < FAILED then return renewed > 0 and RENEWAL_KEPT_MS or 0 end
+  local kind = string.byte(head)
+  return (kind == 253 or kind == 254) and HISTORY_KEPT_MS or 0
+end
+
+-- What is kept of an account's lanes, packed, how many, of how many TATs, and for how long.
 local function lanes_of(value)
-  if #value < HEAD_BYTES or string.byte(value) ~= 2 then return '', 0, 0 end
+  if #value < HEAD_BYTES or string.byte(value) ~= 2 then return '', 0, 0, 0 end
   local _, n, _, _, young, old, _, tried, tried_old, lanes, tats = struct.unpack(HEAD, value)
   local at, width = HEAD_BYTES + n * TAT_BYTES + (young + old + tried + tried_old) * 4, LANE_BYTES + tats * TAT_BYTES
-  if #value ~= at + lanes * width then return '', 0, 0 end
-  local kept, zeros = {}, string.rep('\0', tats * TAT_BYTES)
+  if #value ~= at + lanes * width then return '', 0, 0, 0 end
+  local kept, longest_ms, zeros = {}, 0, string.rep('\0', tats * TAT_BYTES)
   for i = 1, lanes do
     local head = string.sub(value, at + (i - 1) * width + 1, at + (i - 1) * width + LANE_BYTES)
     local _, generation, renewed = struct.unpack(LANE_HEAD, head)
-    if generation < FAILED and renewed > 0 then kept[#kept + 1] = head .. zeros end
+    local ms = kept_ms(head, generation, renewed)
+    if ms > 0 then kept[#kept + 1], longest_ms = head .. zeros, math.max(longest_ms, ms) end
   end
-  return table.concat(kept), #kept, tats
+  return table.concat(kept), #kept, tats, longest_ms
 end
 
 local function read_account()
@@ -37,15 +47,15 @@ local function read_account()
   return type(shared) == 'string' and shared or ''
 end
 
--- What is kept goes under the account's own key, with a day to live, as renewals are remembered.
+-- What is kept goes under the account's own key.
 local function clear_account(value)
-  local lanes, count, tats = lanes_of(value)
+  local lanes, count, tats, longest_ms = lanes_of(value)
   pcall('HDEL', KEYS[1], field)
   if count == 0 then return call('DEL', KEYS[2]) end
   local time = call('TIME')
   local generation = math.floor((time[1] * 1000000 + time[2]) / 1800000000)
   local head = struct.pack(HEAD, 2, 0, 0, generation, 0, 0, 0, 0, 0, count, tats)
-  return call('SET', KEYS[2], head .. lanes, 'PX', 86400000)
+  return call('SET', KEYS[2], head .. lanes, 'PX', longest_ms)
 end
 
 local time = call('TIME')

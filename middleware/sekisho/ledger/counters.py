@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from sekisho.ledger.arithmetic import (
     FRESH,
     TAG_BYTES,
-    Lane,
     Record,
     Tags,
     account_key,
@@ -24,6 +23,7 @@ from sekisho.ledger.arithmetic import (
     network_keys,
     span_us,
 )
+from sekisho.ledger.history import Lane
 from sekisho.ledger.redis import ClusterKeys, Keys
 from sekisho.model import Charge, StoreUnavailable
 from sekisho.store import is_cluster

@@ -15,21 +15,24 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from sekisho.ledger.history import is_known_here
 from sekisho.ledger.redis import (
     ACCOUNT,
+    EARNS,
     FAIL,
     NETWORK,
     SECRET,
     SETTLE,
     VERDICT,
     Keys,
+    deeds_of,
     failed_families,
     families_of,
     flags_of,
     pack_operation,
     unpack_verdict,
 )
-from sekisho.model import Charge, Charged, Spread, Tagged, Verdict
+from sekisho.model import Charge, Charged, Marked, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +96,8 @@ class Families:
         network, account, secret = (_verdict(answers, family) for family in (NETWORK, ACCOUNT, SECRET))
         if _in_lane(answers):
             return account, []
-        throttled = network.throttle_wait_us > 0
+        spared = _is_spared(charge, network, account)
+        throttled = network.throttle_wait_us > 0 and not spared
         compensations = self._compensations(charge, answers) if throttled else []
         told = {part.family for part in compensations}
         account_gone = throttled and _was_gone(answers)
@@ -108,7 +112,8 @@ class Families:
             lane_wait_us=account.lane_wait_us,
             lane_spent=account.lane_spent,
             failures=_failures_before(answers) if throttled else account.failures,
-            young=_refuses(network, account) and all(part.young for part in (network, account) if _refuses(part)),
+            young=(throttled or account.account_wait_us > 0)
+            and all(part.young for part in (network, account) if _refuses(part)),
             counters_lost=any(answer.verdict.counters_lost for answer in answers.values()),
             spread=Spread(
                 network.spread.accounts_per_ip,
@@ -121,22 +126,35 @@ class Families:
             tagged=(0 if throttled else account.tagged) | (0 if SECRET in told else secret.tagged),
             last=not throttled and (network.last or account.last),
             network_at=network.network_at,
+            marks=network.marks | account.marks | (Marked.SPARED if spared else 0),
+            history=account.history,
         )
         return verdict, compensations
 
     def settlements(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> list[Part]:
         """Return the refund of a verdict's charges, family by family: see `sekisho.model.Ledger.settle`."""
         flags, charged = flags_of(charge, renewed=renewed, proved=proved, right=right), verdict.charged
+        deeds = deeds_of(verdict, learns=learns, earns=earns)
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
         families = families_of(charge)
-        if not charged & Charged.NETWORK:
+        if not charged & (Charged.NETWORK | Charged.CREDIT) and not deeds & EARNS:
             families &= ~NETWORK
         if charged & Charged.LANE or not verdict.tagged & Tagged.MEMBER:
             families &= ~SECRET  # it has no record of the attempt
         return [
-            self._part(charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each], verdict.tagged))
+            self._part(
+                charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each], verdict.tagged, deeds)
+            )
             for each in at_us
             if families & each
         ]
@@ -194,6 +212,14 @@ def _in_lane(answers: Answers) -> bool:
 
 def _refuses(*parts: Verdict) -> bool:
     return any(part.throttle_wait_us or part.account_wait_us for part in parts)
+
+
+def _is_spared(charge: Charge, network: Verdict, account: Verdict) -> bool:
+    """As in the reference: at an address that many owners share, without credit, for an account known there."""
+    if not charge.place or not network.throttle_wait_us or account.account_wait_us:
+        return False
+    shared_only = network.marks & (Marked.SHARED | Marked.CREDIT) == Marked.SHARED
+    return shared_only and is_known_here(account.history)
 
 
 def _failures_before(answers: Answers) -> int:

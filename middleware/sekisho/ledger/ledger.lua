@@ -12,7 +12,8 @@
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
 --          `BEFORE`. Settlements and compensations return nothing.
 -- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one PTTL
---          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS.
+--          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS,
+--          except for an address's credit, beside the address in its slot: hardly any attempt has to look at it.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 --
@@ -22,8 +23,8 @@
 
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
-local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
-local VERDICT = '<I8I2I8I8I8I8I8I4BBBBB'
+local OPERATION = '<BBBBBI8I4c4c4c4c4c8c8B'
+local VERDICT = '<I8I2I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
 local LANE_HEAD, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
@@ -33,6 +34,9 @@ local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation co
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT = 1, 2, 4, 8, 16, 32, 64
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
+local CREDIT_SPENT = 16 -- of what was charged; in a verdict's bits, where 16 has another meaning, `CREDIT_CHARGED`
+local SHARED_MARK, CREDIT_MARK, EARNS_MARK, SPARED_MARK, CREDIT_CHARGED = 2048, 4096, 8192, 16384, 32768
+local WORKED, LEARNS, EARNS = 2, 4, 8 -- an operation's deeds; 0 where it has no place
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
 -- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so they
@@ -58,6 +62,12 @@ local FAILED = 2147483648
 local ENDED, ENDED_KEPT = 2147483647, 34560000000000
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
+
+-- An account's history stands among its lanes, in entries of these kinds; the address's credit is a record with two TATs:
+-- what is left, and what was earned. `history.py` says more.
+local SUMMARY, PLACE, PLACE_BYTE, PLACES_MAX, COUNT_MAX = 253, 254, '\254', 4, 127
+local HOUR, HISTORY_KEPT = 3600000000, 5184000000000
+local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
@@ -555,6 +565,138 @@ local function enter_lane(slot, account, device, generation)
   return true, 0, false
 end
 
+-- An account's history.
+
+local function kind_of(lane)
+  return lane.generation >= FAILED and byte(lane.device) or 0
+end
+
+local function has_hour(hours, hour)
+  return floor(hours / 2 ^ (hour % 24)) % 2 == 1
+end
+
+-- The history, packed, and whether a success may earn credit.
+local function recall(account, place)
+  local lanes = account.lanes
+  if lanes == NONE then return 0, false end
+  local name, of_place, hour_now = PLACE_BYTE .. sub(place, 1, 7), byte(place, 8), floor(now / HOUR)
+  local total, here, places, browser, at_this_hour, earns = 0, 0, 0, 0, 0, false
+  for i = 1, #lanes do
+    local lane = lanes[i]
+    local kind, data = kind_of(lane), lane.generation - FAILED
+    if kind == SUMMARY then
+      local hours, first, credit = floor(data / 128), 0, 0
+      total = data % 128
+      if has_hour(hours, hour_now - 1) or has_hour(hours, hour_now) or has_hour(hours, hour_now + 1) then
+        at_this_hour = 1
+      end
+      first, credit = struct_unpack('<I3I3', lane.device, 2)
+      earns = hour_now - first >= 24 and hour_now - credit >= 24
+    elseif kind == PLACE then
+      places = places + 1
+      if lane.device == name then here = data % 128 end
+      local browsers = floor(data / 128)
+      if of_place ~= 0 and (
+        browsers % 256 == of_place or floor(browsers / 256) % 256 == of_place or floor(browsers / 65536) == of_place
+      ) then
+        browser = 1
+      end
+    end
+  end
+  return total + here * 128 + places * 16384 + browser * 131072 + at_this_hour * 262144, earns
+end
+
+local function entry_of(device, count, more)
+  local entry = {
+    device = device, generation = FAILED + math.min(COUNT_MAX, count + 1) + more * 128,
+    renewed = now + HISTORY_KEPT - RENEWAL_KEPT, -- so that it ends as a lane does
+  }
+  for i = 1, LANE.n do entry[i] = 0 end
+  return entry
+end
+
+-- One more success in an account's history.
+local function learn(account, place, earned)
+  local name, kept, summary, here, places, oldest = PLACE_BYTE .. sub(place, 1, 7), {}, nil, nil, 0, nil
+  for _, lane in ipairs(account.lanes) do
+    local kind = kind_of(lane)
+    if kind == SUMMARY and not summary then
+      summary = lane
+    elseif kind == PLACE and lane.device == name then
+      here = lane
+    else
+      kept[#kept + 1] = lane
+      if kind == PLACE then
+        places = places + 1
+        if not oldest or lane.renewed < kept[oldest].renewed then oldest = #kept end
+      end
+    end
+  end
+  if places >= PLACES_MAX then table.remove(kept, oldest) end
+
+  local hour_now = floor(now / HOUR)
+  local count, hours, first, credit = 0, 0, hour_now, 0
+  if summary then
+    local data = summary.generation - FAILED
+    count, hours = data % 128, floor(data / 128)
+    first, credit = struct_unpack('<I3I3', summary.device, 2)
+  end
+  if earned then credit = hour_now end
+  if not has_hour(hours, hour_now) then hours = hours + 2 ^ (hour_now % 24) end
+  kept[#kept + 1] = entry_of(struct_pack('<BI3I3B', SUMMARY, first, credit, 0), count, hours)
+
+  local visits, browsers, browser = 0, 0, byte(place, 8)
+  if here then visits, browsers = (here.generation - FAILED) % 128, floor((here.generation - FAILED) / 128) end
+  if browser ~= 0 and floor(browsers / 65536) ~= browser and floor(browsers / 256) % 256 ~= browser
+    and browsers % 256 ~= browser
+  then
+    browsers = browser * 65536 + floor(browsers / 256)
+  end
+  kept[#kept + 1] = entry_of(name, visits, browsers)
+  account.lanes = kept
+end
+
+-- An address's credit.
+
+-- Credit stands beside its address, under the same name but for one letter. Nobody pays for it who is not refused there.
+local function open_credit(at_ip)
+  local key = keys[at_ip]
+  local name = sub(key, 1, -10) .. 'c' .. sub(key, -8)
+  local slot = slots[name]
+  if not slot then
+    slot = #keys + 1
+    keys[slot], slots[name] = name, slot
+    stored[slot] = call('GET', name) or nil
+  end
+  return open(slot)
+end
+
+local function marks_of(credit)
+  local marks = 0
+  if (credit[1] or 0) - now >= CREDIT_ONE then marks = CREDIT_MARK end
+  if (credit[2] or 0) - now >= SHARED_MIN then marks = marks + SHARED_MARK end
+  return marks
+end
+
+local function added(tat, more)
+  return math.min(now + CREDIT_MAX, max(now, tat + more))
+end
+
+local function give_back(at_ip)
+  local slot, credit = open_credit(at_ip)
+  credit = credit or open_fresh(slot)
+  credit[1], credit[2] = added(credit[1] or 0, CREDIT_ONE), credit[2] or 0
+  changed[slot] = credit
+end
+
+local function earn(at_ip, account_tag)
+  local slot, credit = open_credit(at_ip)
+  credit = credit or open_fresh(slot)
+  if find(credit.young, account_tag) or find(credit.old, account_tag) then return end
+  note(slot, credit, account_tag, ACCOUNTS_CAP)
+  credit[1], credit[2] = added(max(now, credit[1] or 0), EARNED), added(max(now, credit[2] or 0), EARNED)
+end
+
 -- Operations.
 
 -- Of one attempt's network family; kept, so that no attempt makes them anew.
@@ -584,7 +726,7 @@ local function enter_fresh(slot, set, charged, tag)
 end
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
-local function enter_network(first, facts, networks, account_tag)
+local function enter_network(first, facts, networks, account_tag, deeds)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
     local slot, record = open(first + i - 1)
@@ -597,6 +739,18 @@ local function enter_network(first, facts, networks, account_tag)
   end
   local charged, tag = not (refused or exempt), facts.account and account_tag
   local network_wait, longest, network_accounts, bits = 0, 0, 0, charged and NETWORK_CHARGED or 0
+  if refused and deeds > 0 then
+    local slot, credit = open_credit(first + networks)
+    if credit then
+      local marks = marks_of(credit)
+      bits = bits + marks
+      if has(deeds, WORKED) and has(marks, CREDIT_MARK) then
+        credit[1], changed[slot] = credit[1] - CREDIT_ONE, credit
+        refused, young, bits = false, true, bits + CREDIT_CHARGED
+        for i = 1, n do waits[i] = 0 end
+      end
+    end
+  end
   if charged then
     local by_ip = sets[n - 1]
     if records[n - 1] then
@@ -693,14 +847,16 @@ end
 local NO_BEFORE
 
 local function charge(
-  kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+  kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
 )
   local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   local shares = false
   if facts.asks_network then place = place + networks + 2 end
+  local history, earns = 0, false
   if facts.asks_account then
     slot = account_slot(place)
     account = open_account(slot)
+    if account and deeds > 0 then history, earns = recall(account, its_place) end
     if over_budget and not facts.lane and (byte(pair_tag) + byte(ip_tag)) % OWN_ONE_IN ~= 0 and is_gone(account) then
       slot, shares = shared_slot(place), true
       account = open_account(slot) or open_fresh_account(slot)
@@ -716,7 +872,8 @@ local function charge(
     entered, lane_wait, spent = enter_lane(slot, account, device, generation)
     if entered then
       local failures = math.min(FAILURES_CAP, lane_failures(account, device) + 1)
-      return struct_pack(VERDICT, now, LANE_CHARGED, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0) .. before
+      local charged = LANE_CHARGED + (earns and EARNS_MARK or 0)
+      return struct_pack(VERDICT, now, charged, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0, 0) .. before
     end
   end
 
@@ -724,7 +881,14 @@ local function charge(
   local ip_accounts, network_accounts, device_accounts = 0, 0, 0
   if facts.asks_network then
     refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
-      enter_network(first, facts, networks, account_tag)
+      enter_network(first, facts, networks, account_tag, deeds)
+  end
+  if earns then bits = bits + EARNS_MARK end
+  -- Spared: an address that many owners share, without credit, and an account known there with room of its own.
+  if refused and floor(history / 128) % 128 > 0 and has(bits, SHARED_MARK) and not has(bits, CREDIT_MARK)
+    and wait_of(account, ACCOUNTS) == 0
+  then
+    refused, bits = false, bits + SPARED_MARK
   end
 
   local account_wait, failures, ips = 0, 0, 0
@@ -762,7 +926,7 @@ local function charge(
   if spent then bits = bits + SPENT end
   return struct_pack(
     VERDICT, now, bits, ip_wait, network_wait, device_wait, account_wait, lane_wait, failures,
-    ip_accounts, network_accounts, device_accounts, ips, same_secret
+    ip_accounts, network_accounts, device_accounts, ips, same_secret, history
   ) .. before
 end
 
@@ -775,7 +939,7 @@ local function shared_account(place)
 end
 
 local function settle(
-  first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device
+  first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, device, its_place, deeds
 )
   local place = first
   if facts.asks_network then
@@ -788,6 +952,8 @@ local function settle(
       end
     end
     place = place + networks + 2
+    if has(charged, CREDIT_SPENT) then give_back(first + networks) end
+    if has(deeds, EARNS) then earn(first + networks, account_tag) end
   end
   if facts.asks_account then
     local slot = account_slot(place)
@@ -809,6 +975,7 @@ local function settle(
     elseif pair_tag ~= NO_TAG then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
+    if has(deeds, LEARNS) then learn(account, its_place, has(deeds, EARNS)) end
     changed[slot] = account
   end
   if facts.asks_secret and member_tag ~= NO_TAG and not has(charged, LANE_CHARGED) then
@@ -1005,14 +1172,17 @@ local function run(its_keys, its_arguments)
   local verdicts, first = {}, 1
   for i = 3, #arguments do
     local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
-      device, rest = struct_unpack(OPERATION, arguments[i])
+      device, its_place, deeds, rest = struct_unpack(OPERATION, arguments[i])
     local facts = facts_of(flags, families)
     if kind == CHARGE or kind == PART then
       verdicts[#verdicts + 1] = charge(
-        kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+        kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
       )
     elseif kind == SETTLE then
-      settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
+      settle(
+        first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, device, its_place,
+        deeds
+      )
     elseif kind == COMPENSATE then
       compensate(first, charged, charged_at, ip_tag, pair_tag, sub(arguments[i], rest))
     else

@@ -45,10 +45,20 @@ class FallbackLedger:
             raise
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
         if not verdict.counters_lost:
-            self._shared.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
+            self._shared.settle(
+                charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
+            )
             return
         if self._own is not None:
             self._own.settle(charge, verdict, renewed=renewed, proved=proved, right=right)

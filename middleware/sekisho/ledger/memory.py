@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, LimitSet, Verdict
 
 SHARED_PER_KIND = 2**14  # four kinds of counter: 2^16 in all
-KINDS = (b"n", b"i", b"d", b"a")  # all but secrets, which `unblock` does not reset
+KINDS = (b"n", b"i", b"d", b"a")  # all but secrets and credit, which `unblock` does not reset
 MINUTE_US = 60_000_000
 SWEEP = 8  # expired records examined per write: more than one write can add, so the backlog shrinks
 
+
+_NEVER_SHARED = frozenset((b"s", b"c"))
 
 _HEAD = Struct("<BBBBBHIq")  # numbers of TATs and of tags (seen, tried; young, old); failures, generation, last charge
 _TATS = [Struct(f"<{n}q") for n in range(256)]
@@ -78,7 +80,8 @@ class BoundedBook(MutableMapping[bytes, Record]):
         elif len(self._records) < self._entries_max:
             self._records[key] = packed(record)
             self._note_end(key, record)
-        elif key[:1] != b"s":  # secrets are only observed; a set shared by many would only raise false alarms
+        # Secrets are only observed; a set shared by many would only raise false alarms. Credit belongs to one address.
+        elif key[:1] not in _NEVER_SHARED:
             self._shared[_shared(key)] = record
 
     def __delitem__(self, key: bytes) -> None:
@@ -140,7 +143,15 @@ class MemoryLedger:
         return ledger.apply(self.book, charge, self.limits, self.book.now_us)
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
         self.book.now_us = self._clock_us()
         ledger.undo(
@@ -152,6 +163,8 @@ class MemoryLedger:
             renewed=renewed,
             proved=proved,
             right=right,
+            learns=learns,
+            earns=earns,
         )
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Final
 
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import Charge, Charged, Tagged, Verdict
+from sekisho.model import Charge, Charged, Marked, Tagged, Verdict
 
 VERSION: Final = 2
 HEAD: Final = Struct("<BBBBQQI16s16s16s16s8s4s4s4s4s4s")
@@ -18,12 +18,17 @@ HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
 OWN_SHIFT = 5  # the three highest bits: families judged without their node; 0 unless counters were lost
 NO_TAG: Final = bytes(TAG_BYTES)
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+KNOWN: Final = CHARGED | Charged.CREDIT
+# Without a lane, the generation has no meaning. Workers of every version read it and pass it on unused, so here it
+# says what only some of them know.
+HAD_PLACE, CREDIT_SPENT, EARNS = 1, 2, 4
+NO_PLACE: Final = bytes(8)
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
     """Pack what `settle` needs, in about 150 bytes. Raises `ValueError` if a digest has another length."""
     # `struct` truncates and pads: a value that does not survive that would settle the counters of another account.
-    if not _is_whole(charge) or verdict.charged & ~CHARGED or (verdict.own_families and not verdict.counters_lost):
+    if not _is_whole(charge) or verdict.charged & ~KNOWN or (verdict.own_families and not verdict.counters_lost):
         raise ValueError("a charge is not made of digests of their lengths")
     # A receipt names only the tags to remove, so that workers of every version remove exactly those.
     return _pack(
@@ -35,7 +40,7 @@ def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
 
 
 def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
-    """Return what settling needs of the charge and the verdict: tags that stay, and waits, are 0.
+    """Return what settling needs of the charge and the verdict: tags that stay, waits, and the place are 0.
 
     Raises `ValueError` for other bytes.
     """
@@ -78,10 +83,10 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
             VERSION,
             flags,
             len(charge.networks),
-            verdict.charged,
+            verdict.charged & CHARGED,
             verdict.at_us,
             verdict.account_at_us,
-            charge.lane_generation,
+            charge.lane_generation if charge.lane else _extras(charge, verdict),
             charge.network,
             charge.ip,
             charge.device,
@@ -98,6 +103,13 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
     return head + b"".join(charge.networks)
 
 
+def _extras(charge: Charge, verdict: Verdict) -> int:
+    if not charge.place:
+        return charge.lane_generation
+    credit, earns = verdict.charged & Charged.CREDIT, verdict.marks & Marked.EARNS
+    return HAD_PLACE | (CREDIT_SPENT if credit else 0) | (EARNS if earns else 0)
+
+
 def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
     if len(packed) < HEAD.size:
         raise ValueError("not a receipt")
@@ -111,6 +123,8 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
     ):
         raise ValueError("not a receipt")
     network, ip, device, account, lane, secret, account_tag, ip_tag, pair_tag, member_tag = digests
+    extras = 0 if flags & HAS_LANE else generation
+    has_place = extras & HAD_PLACE != 0
     starts = range(HEAD.size, len(packed), ID_BYTES)
     charge = Charge(
         network=network,
@@ -119,19 +133,21 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         device=device,
         account=account if flags & HAS_ACCOUNT else b"",
         lane=lane if flags & HAS_LANE else b"",
-        lane_generation=generation,
+        lane_generation=0 if has_place else generation,
         secret=secret if flags & HAS_SECRET else b"",
         account_tag=account_tag,
         ip_tag=ip_tag,
         pair_tag=pair_tag,
         member_tag=member_tag,
         exempt=flags & EXEMPT != 0,
+        place=NO_PLACE if has_place else b"",
     )
     return charge, UNHINDERED._replace(
         at_us=at_us,
-        charged=charged,
+        charged=charged | (Charged.CREDIT if has_place and extras & CREDIT_SPENT else 0),
         counters_lost=flags & COUNTERS_LOST != 0,
         account_at_us=account_at_us,
         own_families=flags >> OWN_SHIFT,
         tagged=_tagged(charge),
+        marks=Marked.EARNS if has_place and extras & EARNS else 0,
     )

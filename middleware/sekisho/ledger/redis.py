@@ -12,7 +12,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from sekisho.ledger.arithmetic import span_us
 from sekisho.ledger.inlined import inlined
-from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Tagged, Verdict
+from sekisho.model import Charge, Charged, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 # `ledger.lua` has the layouts under the same names.
-OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s")
-VERDICT: Final = Struct("<QHQQQQQI5B")
+OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s8sB")
+VERDICT: Final = Struct("<QHQQQQQI5BI")
 LIMIT: Final = Struct("<QQ")
 
 CHARGE: Final = 1
@@ -40,13 +40,22 @@ RENEWED: Final = 16
 PROVED: Final = 32
 RIGHT: Final = 64
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+HAS_PLACE: Final = 1
+WORKED: Final = 2
+LEARNS: Final = 4
+EARNS: Final = 8
 YOUNG: Final = 16
 SPENT: Final = 32
 LAST: Final = 256
 NEXT_NETWORK: Final = 512
+NETWORKS: Final = 4  # at most
+NEXT_MARK: Final = 2_048
+MARKS: Final = Marked.SHARED | Marked.CREDIT | Marked.EARNS | Marked.SPARED
+CREDIT_CHARGED: Final = 32_768
 TAGGED: Final = Tagged.PAIR | Tagged.MEMBER
 
 NO_LANE: Final = bytes(8)
+NO_PLACE: Final = bytes(8)
 NO_TAG: Final = bytes(4)
 
 
@@ -174,10 +183,19 @@ def pack_charge(charge: Charge) -> bytes:
 
 
 def pack_settlement(
-    charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool = False, right: bool = False
+    charge: Charge,
+    verdict: Verdict,
+    *,
+    renewed: bool,
+    proved: bool = False,
+    right: bool = False,
+    learns: bool = False,
+    earns: bool = False,
 ) -> bytes:
     flags = flags_of(charge, renewed=renewed, proved=proved, right=right)
-    return pack_operation(charge, SETTLE, flags, families_of(charge), verdict.charged, verdict.at_us, verdict.tagged)
+    deeds = deeds_of(verdict, learns=learns, earns=earns)
+    families, charged, at_us = families_of(charge), verdict.charged, verdict.at_us
+    return pack_operation(charge, SETTLE, flags, families, charged, at_us, verdict.tagged, deeds)
 
 
 def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
@@ -200,12 +218,13 @@ def unpack_verdict(packed: bytes) -> Verdict:
     at_us: int
     bits: int
     failures: int
-    at_us, bits, ip, network, device, account, lane, failures, by_ip, by_network, by_device, ips, by_secret = (
+    history: int
+    at_us, bits, ip, network, device, account, lane, failures, by_ip, by_network, by_device, ips, by_secret, history = (
         VERDICT.unpack(packed)
     )
     return Verdict(
         at_us,
-        bits & CHARGED,
+        bits & CHARGED | (Charged.CREDIT if bits & CREDIT_CHARGED else 0),
         ip,
         network,
         device,
@@ -220,7 +239,9 @@ def unpack_verdict(packed: bytes) -> Verdict:
         0,
         bits & TAGGED,
         bits & LAST != 0,
-        bits // NEXT_NETWORK,
+        bits // NEXT_NETWORK % NETWORKS,
+        bits // NEXT_MARK & MARKS,
+        history,
     )
 
 
@@ -240,8 +261,12 @@ def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False, rig
     )
 
 
+def deeds_of(verdict: Verdict, *, learns: bool, earns: bool) -> int:
+    return (LEARNS if learns else 0) | (EARNS if earns and verdict.marks & Marked.EARNS else 0)
+
+
 def pack_operation(
-    charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED
+    charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED, deeds: int = 0
 ) -> bytes:
     """Pack an operation. Of the tags of pair and member, a settlement names only those to remove."""
     return OPERATION.pack(
@@ -257,6 +282,8 @@ def pack_operation(
         charge.pair_tag if tagged & Tagged.PAIR else NO_TAG,
         charge.member_tag if tagged & Tagged.MEMBER else NO_TAG,
         charge.lane or NO_LANE,
+        charge.place or NO_PLACE,
+        deeds | HAS_PLACE | (WORKED if charge.worked else 0) if charge.place else 0,
     )
 
 
@@ -275,9 +302,19 @@ class RedisLedger:
         return self._line.ask(self._keys.of(charge), pack_charge(charge))
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
-        packed = pack_settlement(charge, verdict, renewed=renewed, proved=proved, right=right)
+        packed = pack_settlement(
+            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
+        )
         self._line.tell(self._keys.of(charge), packed)
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:

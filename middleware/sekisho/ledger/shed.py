@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
 
 ROOM_EVERY_US = 1_000_000  # pruning a full cache at every refusal would cost more than asking Redis
+OF_MANY_KEPT_US = 3_600_000_000
 ENTRIES_MAX = 65_536  # about 12 MiB; beyond it, Redis judges a flood as it would without the shed
 
 
@@ -24,16 +25,21 @@ class Shed:
         self._entries_max = entries_max
         self._until_us: dict[bytes, int] = {}
         self._room_us = 0  # the time of the last pruning
+        self._of_many: dict[bytes, int] = {}  # addresses that many owners share, and until when
         self.refused = 0
         """Cached refusals since the last `take_refused`."""
 
     def wait_us(self, digests: Sequence[bytes]) -> int:
-        """Return the remaining time of the longest refusal of these, in microseconds; 0 if there is none."""
+        """Return the remaining time of the longest refusal of these, in microseconds; 0 if there is none.
+
+        `digests`: of an origin, the address first; or of anything else. An address that many owners share is not shed:
+        the ledger has to see whose account it is.
+        """
         until = self._until_us
         if not until:
             return 0
         last = max([until.get(digest, 0) for digest in digests])
-        if not last:
+        if not last or (self._of_many and self._of_many.get(digests[0], 0) > self._clock_us()):
             return 0
         wait = last - self._clock_us()
         if wait <= 0:
@@ -44,10 +50,19 @@ class Shed:
     def remember(self, charge: Charge, verdict: Verdict) -> None:
         """Cache the ledger's refusals until they end."""
         now_us = self._clock_us()
+        if verdict.is_of_many:
+            self.spare(charge.ip)
+            return self._keep(charge.lane, verdict.lane_wait_us, now_us)
         self._keep(charge.ip, verdict.ip_wait_us, now_us)
         self._keep(charge.device, verdict.device_wait_us, now_us)
         self._keep(charge.lane, verdict.lane_wait_us, now_us)
-        self._keep(charge.networks[verdict.network_at], verdict.network_wait_us, now_us)
+        return self._keep(charge.networks[verdict.network_at], verdict.network_wait_us, now_us)
+
+    def spare(self, ip: bytes) -> None:
+        """Do not shed this address for an hour, regardless of others in its network."""
+        if len(self._of_many) >= self._entries_max and ip not in self._of_many:
+            del self._of_many[next(iter(self._of_many))]
+        self._of_many[ip] = self._clock_us() + OF_MANY_KEPT_US
 
     def forget(self, digests: Sequence[bytes]) -> None:
         for digest in digests:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.cap import Cap, CappedRoute, OverCap
-from sekisho.model.count import Charge, Charged, Ledger, Spread, Tagged, Verdict
+from sekisho.model.count import Charge, Charged, Ledger, Marked, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.factor_class import CLASS_OF, FactorClass
+from sekisho.model.history import History
 from sekisho.model.limit import DayLimits, Limit, Limits, LimitSet
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.model.signals import Device, Policy, Signals
@@ -39,10 +40,12 @@ __all__ = [
     "FactorClass",
     "Fields",
     "Finding",
+    "History",
     "Ledger",
     "Limit",
     "LimitSet",
     "Limits",
+    "Marked",
     "Mode",
     "Origin",
     "Outcome",

@@ -25,6 +25,9 @@ class Charge(Value):
         pair_tag: represents (account, secret) in the account's set of tried pairs; 4 bytes.
         member_tag: represents (secret, account) in the secret's set, under another key than `account_tag`; 4 bytes.
         exempt: the address is on the allow list: ip, network and device limits are neither checked nor charged.
+        place: the network as this account sees it, and the browser's family; 8 bytes, see `sekisho.ledger.history`.
+            Empty where no history is kept; then the address's credit is not looked at either.
+        worked: work was done for this attempt, so it may spend the address's credit.
     """
 
     __slots__ = (
@@ -41,7 +44,9 @@ class Charge(Value):
         "network",
         "networks",
         "pair_tag",
+        "place",
         "secret",
+        "worked",
     )
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that is counted, and nothing else
@@ -59,6 +64,8 @@ class Charge(Value):
         pair_tag: bytes,
         member_tag: bytes,
         exempt: bool = False,
+        place: bytes = b"",
+        worked: bool = False,
     ) -> None:
         self._keys: tuple[object, list[bytes]] | None = None
         self.network: Final = network
@@ -74,6 +81,8 @@ class Charge(Value):
         self.pair_tag: Final = pair_tag
         self.member_tag: Final = member_tag
         self.exempt: Final = exempt
+        self.place: Final = place
+        self.worked: Final = worked
 
     def keys_by(self, maker: object) -> list[bytes] | None:
         """The keys of its records that `maker` has left here: an attempt and its settlement have the same."""
@@ -134,6 +143,8 @@ class Verdict(Value):
         tagged: the tags that this attempt itself has written, as `Tagged` flags; a success removes these only.
         last: after this charge, the address or the account has no room for another attempt.
         network_at: the index of the network (in the charge's) that refuses for `network_wait_us`; 0 is the narrowest.
+        marks: facts about an address that refuses, and about the account, as `Marked` flags.
+        history: the account's earlier successes, packed; see `History`.
     """
 
     __slots__ = (
@@ -144,10 +155,12 @@ class Verdict(Value):
         "counters_lost",
         "device_wait_us",
         "failures",
+        "history",
         "ip_wait_us",
         "lane_spent",
         "lane_wait_us",
         "last",
+        "marks",
         "network_at",
         "network_wait_us",
         "own_families",
@@ -175,6 +188,8 @@ class Verdict(Value):
         tagged: int = 0,
         last: bool = False,
         network_at: int = 0,
+        marks: int = 0,
+        history: int = 0,
     ) -> None:
         self.at_us: Final = at_us
         self.charged: Final = charged
@@ -193,10 +208,27 @@ class Verdict(Value):
         self.tagged: Final = tagged
         self.last: Final = last
         self.network_at: Final = network_at
+        self.marks: Final = marks
+        self.history: Final = history
 
     @property
     def throttle_wait_us(self) -> int:
         return max(self.ip_wait_us, self.network_wait_us, self.device_wait_us)
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether the limits of the address, named in the waits, do not bind this account; see `Marked.SPARED`."""
+        return self.marks & Marked.SPARED != 0
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether work would let an attempt in that the address's limits refuse."""
+        return self.marks & Marked.CREDIT != 0
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether the address has earned credit lately: then this worker's shed must not refuse it unread."""
+        return self.marks & (Marked.SHARED | Marked.CREDIT) != 0
 
 
 class Charged:
@@ -206,6 +238,7 @@ class Charged:
     ACCOUNT: Final = 2
     FAILURES: Final = 4
     LANE: Final = 8
+    CREDIT: Final = 16  # the address's credit, in the place of `NETWORK`
 
 
 class Tagged:
@@ -213,6 +246,15 @@ class Tagged:
 
     PAIR: Final = 64  # in the account's set of tried pairs
     MEMBER: Final = 128  # in the secret's set of accounts
+
+
+class Marked:
+    """Flags of `Verdict.marks`. Lua sets the same bits, 2,048 times as large."""
+
+    SHARED: Final = 1  # many accounts earned credit for the address lately
+    CREDIT: Final = 2  # there is credit for one attempt
+    EARNS: Final = 4  # a success of this account may earn credit: it is old, and has earned none for a day
+    SPARED: Final = 8  # the address refuses, but the account succeeded from there lately, and its own limit has room
 
 
 class Ledger(Protocol):
@@ -223,7 +265,15 @@ class Ledger(Protocol):
         ...
 
     def settle(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+        self,
+        charge: Charge,
+        verdict: Verdict,
+        *,
+        renewed: bool = False,
+        proved: bool = False,
+        right: bool = False,
+        learns: bool = False,
+        earns: bool = False,
     ) -> None:
         """Refund the rest of the charge, and remove the tags that `verdict.tagged` names. Call it once.
 
@@ -232,6 +282,8 @@ class Ledger(Protocol):
         `renewed`: the lane's token was replaced by a new one; the old one is spent.
         `right`: the password was right: the failures of its lane are reset to 0.
         `proved`: a factor was completed: the account's failures are reset to 0, regardless of this attempt's charges.
+        `learns`: the success enters the account's history. `earns`: it gives its address credit, if `verdict.marks`
+            says that this account may.
         """
         ...
 

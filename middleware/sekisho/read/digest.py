@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ID_BYTES: Final = 16
 TAG_BYTES: Final = 4
+PLACE_BYTES: Final = 7
 
 
 @final
@@ -48,7 +49,7 @@ class Digests:
     oldest from the list.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_secret")
+    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_place", "_secret")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         # Hashed first: secrets have any length, and other parts use them too.
@@ -63,6 +64,7 @@ class Digests:
         self._account = blake2b(key, digest_size=ID_BYTES + TAG_BYTES, person=b"account").copy
         self._secret = blake2b(key, digest_size=TAG_BYTES, person=b"secret").copy
         self._pair = blake2b(key, digest_size=2 * TAG_BYTES, person=b"pair").copy
+        self._place = blake2b(key, digest_size=PLACE_BYTES, person=b"place").copy
 
     def origin_digests(self, origin: Origin) -> OriginDigests:
         """The digests of an origin, known before the body is read."""
@@ -88,6 +90,8 @@ class Digests:
         lane_generation: int = 0,
         exempt: bool = False,
         bucket: bytes = b"",
+        place: bytes = b"",
+        worked: bool = False,
     ) -> Charge:
         """The attempt as the ledger counts it.
 
@@ -99,6 +103,8 @@ class Digests:
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
             bucket: the name of a separate counter of the account, apart from its passwords; empty for none.
+            place: see `place`; empty where no history is kept.
+            worked: work was done for it.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
@@ -125,7 +131,20 @@ class Digests:
             _of_device(pair[:TAG_BYTES], origin.device),
             pair[TAG_BYTES:],
             exempt,
+            place,
+            worked,
         )
+
+    def place(self, account: str, origin: Origin, family: int) -> bytes:
+        """The narrowest network of an origin as one exact account sees it, and the browser's family; 8 bytes.
+
+        Of the exact account, because it earns trust: the owner of a similarly named account must not make a network
+        known to this one. A digest of both, so that a reader of the store cannot tell which accounts share a network.
+        """
+        prefix = origin.prefixes[1] if len(origin.prefixes) > 1 else origin.prefixes[0]
+        place = self._place()
+        place.update(bytes((len(prefix),)) + prefix + utf8(account))
+        return place.digest() + bytes((family & 0xFF,))
 
     def _counted(self, name: str, account: bytes, bucket: bytes) -> bytes:
         # The account's own digest is there already: hashing it again would cost as much as the rest.

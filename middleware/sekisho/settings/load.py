@@ -263,6 +263,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         pairs=source.read(table.PAIRS),
         pairs_key=source.read(table.PAIRS_KEY),
         canary=source.read(table.CANARY),
+        history=source.read(table.HISTORY),
         hibp=source.read(table.HIBP),
         hibp_url=source.read(table.HIBP_URL),
         exposed_header=source.read(table.EXPOSED_HEADER),

@@ -77,6 +77,7 @@ class Overrides(TypedDict, total=False):
     pairs_key: str | bytes | None
     pairs_key_file: str | Path | None
     canary: str | bool | None
+    history: str | bool | None
     hibp: str | bool | None
     hibp_url: str | None
     exposed_header: str | None

@@ -421,6 +421,14 @@ CANARY = Setting(
     parse=parse.boolean,
     default="on",
 )
+HISTORY = Setting(
+    name="HISTORY",
+    example="off",
+    meaning="Whether to remember for 60 days, as keyed digests, from which networks and with which browsers each "
+    "account logged in, and how many succeeded at each address: so that owners who share an address are let in.",
+    parse=parse.boolean,
+    default="on",
+)
 HIBP = Setting(
     name="HIBP",
     example="on",
@@ -787,6 +795,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         PAIRS,
         PAIRS_KEY,
         CANARY,
+        HISTORY,
         HIBP,
         HIBP_URL,
         EXPOSED_HEADER,

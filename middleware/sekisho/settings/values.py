@@ -114,6 +114,7 @@ class Settings:
     pairs: str | None
     pairs_key: bytes = field(repr=False)
     canary: bool
+    history: bool
     hibp: bool
     hibp_url: str
     exposed_header: str | None

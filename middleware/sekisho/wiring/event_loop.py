@@ -17,6 +17,7 @@ from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.endpoint import NOT_THERE, Cookie, Endpoint
 from sekisho.asgi.place_queue import PlaceQueue
+from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
 from sekisho.control import StoredControl, follow
 from sekisho.control.sockets import serve
@@ -275,6 +276,7 @@ class LoopWing:
             day_limits=settings.day_limits,
             watch=process.watch,
             asks_from=Posture.ATTACK if settings.step_up is StepUpFrom.ATTACK else Posture.ELEVATED,
+            keeps_history=settings.history,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -301,7 +303,13 @@ class LoopWing:
             on_file=step_up.on_file if step_up else None,
             watch=process.watch,
             changes=step_up.changes if step_up else None,
+            shared=self._shared_addresses(),
         )
+
+    def _shared_addresses(self) -> SharedAddresses | None:
+        if not self._process.settings.history:
+            return None
+        return SharedAddresses(clock_s=self._process.clocks.monotonic_s, sleep=asyncio.sleep, chance=random.random)
 
     def _vault(self) -> Vault:
         process = self._process

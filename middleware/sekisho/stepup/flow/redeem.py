@@ -75,7 +75,7 @@ class Redeemer:
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
-            self._guard.refund(ticket.receipt, ticket.account_digest)
+            self._guard.refund(ticket.receipt, ticket.account_digest, self._place(redemption))
             with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
@@ -115,6 +115,14 @@ class Redeemer:
         """Whether the secret was right as well as the proof. Where a success rule is wrong, that is unknown."""
         door = self._places.get(ticket.place)
         return door is None or not self._guard.is_wrong(door)
+
+    def _place(self, redemption: Redemption) -> bytes:
+        """Where the account's owner is now, for the account's history; empty where no password was right."""
+        call, ticket = redemption.call, redemption.ticket
+        if ticket.purpose is not Purpose.LOGIN:
+            return b""
+        family = browser_family(call.by_name.get(b"user-agent", b""))
+        return self._guard.place(ticket.account, call.caller.origin, family)
 
     def _device(self, redemption: Redemption) -> Headers:
         call, ticket, owner = redemption

@@ -1,0 +1,266 @@
+"""An account's history, and the credit of its address: the script, its parts and the reference, one claim at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.ledger.redis import pack_charge, pack_settlement
+from sekisho.model import Charged, History, Limit, LimitSet
+from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
+from tests.ledger.stores import KEYS, WIDE, LuaLedger, PartedLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sekisho.ledger.arithmetic import Record
+    from sekisho.model import Charge, Verdict
+    from tests.servers import RedisServer
+
+LIMITS = LimitSet(
+    ip=(Limit(6, 10 * MINUTE),),
+    networks=WIDE.networks,
+    device=WIDE.device,
+    account=(Limit(5, 5 * MINUTE),),
+    lane=(Limit(10, HOUR),),
+)
+CROWD = 1_000
+
+
+class Counts(Protocol):
+    """One way to count."""
+
+    def charge(self, now_us: int, each: Charge) -> Verdict: ...
+
+    def succeed(
+        self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True
+    ) -> None: ...
+
+
+class Reference:
+    def __init__(self) -> None:
+        self.book: dict[bytes, Record] = {}
+
+    def charge(self, now_us: int, each: Charge) -> Verdict:
+        return ledger.apply(self.book, each, LIMITS, now_us)
+
+    def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
+        ledger.undo(self.book, each, verdict, LIMITS, now_us, learns=learns, earns=earns)
+
+
+class Lua:
+    def __init__(self, server: RedisServer) -> None:
+        self.lua = LuaLedger(server, LIMITS)
+
+    def charge(self, now_us: int, each: Charge) -> Verdict:
+        return self.lua.run(now_us, [(each, pack_charge(each))])[0]
+
+    def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
+        packed = pack_settlement(each, verdict, renewed=False, learns=learns, earns=earns)
+        self.lua.call(now_us, [(KEYS.of(each), packed)])
+
+
+class Parts:
+    def __init__(self, server: RedisServer) -> None:
+        self.parted = PartedLedger(LuaLedger(server, LIMITS, db=1))
+
+    def charge(self, now_us: int, each: Charge) -> Verdict:
+        return self.parted.charge(now_us, each)
+
+    def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
+        self.parted.settle(now_us, each, verdict, renewed=False, proved=False, learns=learns, earns=earns)
+
+
+@pytest.fixture(params=["reference", "lua", "parts"])
+def counts(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Counts]:
+    redis_server.cli("FLUSHALL")
+    if request.param == "reference":
+        yield Reference()
+    else:
+        made = Lua(redis_server) if request.param == "lua" else Parts(redis_server)
+        yield made
+        (made.lua if isinstance(made, Lua) else made.parted.lua).close()
+
+
+def log_in(counts: Counts, now_us: int, each: Charge, *, learns: bool = True, earns: bool = True) -> Verdict:
+    verdict = counts.charge(now_us, each)
+    counts.succeed(now_us + SECOND, each, verdict, learns=learns, earns=earns)
+    return verdict
+
+
+def crowd(counts: Counts, owners: int, *, ip: int = 0, days: int = 2) -> int:
+    """Owners who log in from one address on so many days, two minutes apart; the time after."""
+    now_us = T0
+    for day in range(days):
+        for number in range(owners):
+            now_us = T0 + day * (DAY + HOUR) + number * 2 * MINUTE
+            log_in(counts, now_us, charge(CROWD + number, 0, ip=ip, place=0))
+    return now_us
+
+
+def fill(counts: Counts, now_us: int, *, ip: int = 0) -> None:
+    """Use the address up with guesses at accounts of nobody, without work."""
+    for number in range(7):
+        counts.charge(now_us, charge(CROWD * 9 + number, number, ip=ip, place=0))
+
+
+def is_of_many(counts: Counts, now_us: int) -> bool:
+    """Whether the address has credit, spent or not, once it refuses."""
+    fill(counts, now_us)
+    return counts.charge(now_us, charge(1, 1, place=0)).is_of_many
+
+
+def history_of(counts: Counts, now_us: int, each: Charge) -> History:
+    return History.unpacked(counts.charge(now_us, each).history)
+
+
+def test_an_account_without_successes_has_no_history(counts: Counts) -> None:
+    """Failures and successes that were not believed leave none: a guesser makes nothing familiar."""
+    counts.charge(T0, charge(0, 1, place=0))
+    log_in(counts, T0 + MINUTE, charge(0, 2, place=0), learns=False, earns=False)
+
+    assert counts.charge(T0 + 2 * MINUTE, charge(0, 3, place=0)).history == 0
+
+
+def test_a_network_is_known_after_a_success(counts: Counts) -> None:
+    for hours in range(3):
+        log_in(counts, T0 + hours * HOUR, charge(0, 0, place=1, browser=4))
+    later_us = T0 + 9 * HOUR
+
+    assert history_of(counts, later_us, charge(0, 1, place=1, browser=4)) == (3, 3, 1, True, False)
+    assert history_of(counts, later_us, charge(0, 1, place=2, browser=5)) == (3, 0, 1, False, False)
+    assert history_of(counts, T0 + DAY, charge(0, 1, place=1)) == (3, 3, 1, False, True)
+    assert history_of(counts, later_us, charge(7, 1, place=1, browser=4)) == (0, 0, 0, False, False)
+
+
+def test_a_history_ends_sixty_days_after_its_last_success(counts: Counts) -> None:
+    log_in(counts, T0, charge(0, 0, place=1))
+    ends_us = T0 + SECOND + 60 * DAY
+
+    assert history_of(counts, ends_us - 1, charge(0, 1, place=1)).here == 1
+    assert counts.charge(ends_us, charge(0, 2, place=1)).history == 0
+
+
+def test_four_networks_are_remembered(counts: Counts) -> None:
+    """The one with the oldest success makes room: an owner who travels does not fill the record."""
+    for hours, place in enumerate((0, 1, 2, 3, 0, 4)):
+        log_in(counts, T0 + hours * HOUR, charge(0, 0, place=place))
+    asked = [history_of(counts, T0 + DAY, charge(0, n, place=n)) for n in range(5)]
+
+    assert [found.here for found in asked] == [2, 0, 1, 1, 1]
+    assert {found.networks for found in asked} == {4}
+
+
+def test_three_browsers_are_remembered_for_a_network(counts: Counts) -> None:
+    for browser in (1, 2, 3, 4, 4):
+        log_in(counts, T0, charge(0, 0, place=0, browser=browser))
+
+    known = [history_of(counts, T0 + MINUTE, charge(0, n, place=0, browser=n)).browser_known for n in range(1, 5)]
+    assert known == [False, True, True, True]
+
+
+def test_eight_accounts_earn_one_attempt(counts: Counts) -> None:
+    """On their second day. Seven do not, and one account that logs in eight times does not either."""
+    now_us = crowd(counts, 7)
+    for hours in range(3):
+        log_in(counts, now_us + hours * MINUTE, charge(CROWD, 0, place=0))
+    assert not is_of_many(counts, now_us + 5 * MINUTE)
+    log_in(counts, now_us + 20 * MINUTE, charge(CROWD + 7, 0, place=0))
+    log_in(counts, now_us + 2 * DAY, charge(CROWD + 7, 0, place=0))
+    log_in(counts, now_us + 2 * DAY, charge(CROWD + 6, 0, place=0))
+    assert not is_of_many(counts, now_us + 2 * DAY)
+
+
+def test_credit_lets_work_in_and_is_spent(counts: Counts) -> None:
+    """Over the limit, an attempt with work spends credit; without work none is spent, and the verdict says so."""
+    now_us = crowd(counts, 20) + 30 * MINUTE
+    fill(counts, now_us)
+
+    for number in range(5):
+        idle = counts.charge(now_us, charge(2, number, place=0))
+        assert (idle.ip_wait_us > 0, idle.has_credit, idle.charged) == (True, True, 0)
+    worked = [counts.charge(now_us, charge(3 + n, n, place=0, worked=True)) for n in range(4)]
+    assert [verdict.ip_wait_us > 0 for verdict in worked] == [False, False, True, True]
+    assert [verdict.charged & Charged.CREDIT != 0 for verdict in worked] == [True, True, False, False]
+
+
+def test_a_success_gives_spent_credit_back(counts: Counts) -> None:
+    """Directly, and by a receipt: a proof that is shown later gives it back as well."""
+    now_us = crowd(counts, 10) + 30 * MINUTE
+    fill(counts, now_us)
+    own = charge(3, 0, place=0, worked=True)
+
+    for number in range(4):
+        verdict = counts.charge(now_us, own)
+        assert verdict.charged & Charged.CREDIT
+        if number % 2:
+            counts.succeed(now_us, own, verdict, learns=False, earns=False)
+        else:
+            counts.succeed(now_us, *unpack_receipt(pack_receipt(own, verdict)), learns=False, earns=False)
+    assert counts.charge(now_us, own).charged & Charged.CREDIT
+    assert not counts.charge(now_us, own).charged & Charged.CREDIT
+
+
+def test_a_new_account_earns_nothing(counts: Counts) -> None:
+    """An attacker's accounts of today buy no guess, however many."""
+    now_us = crowd(counts, 40, days=1)
+
+    assert not is_of_many(counts, now_us + MINUTE)
+
+
+def test_parallel_log_ins_of_one_account_earn_once(counts: Counts) -> None:
+    """All were charged before the first was settled, so all may earn; the address counts the account once."""
+    crowd(counts, 1, days=1)
+    own, later_us = charge(CROWD, 0, place=0), T0 + 2 * DAY
+    verdicts = [counts.charge(later_us, own) for _ in range(5)]
+    assert all(verdict.marks for verdict in verdicts)
+    for verdict in verdicts * 4:
+        counts.succeed(later_us, own, verdict)
+
+    assert not is_of_many(counts, later_us)
+
+
+def test_an_account_known_at_a_shared_address_is_spared(counts: Counts) -> None:
+    """Without credit, others' guesses at the address do not bind it. Its own limit does, and is charged."""
+    now_us = crowd(counts, 20) + 30 * MINUTE
+    fill(counts, now_us)
+    while counts.charge(now_us, charge(4, 4, place=0, worked=True)).charged & Charged.CREDIT:
+        pass
+    known, unknown = charge(CROWD + 1, 7, place=0), charge(8, 7, place=0)
+
+    verdict = counts.charge(now_us, known)
+    assert (verdict.is_spared, verdict.ip_wait_us > 0) == (True, True)
+    assert verdict.charged == Charged.ACCOUNT | Charged.FAILURES
+    assert not counts.charge(now_us, unknown).is_spared
+    elsewhere = charge(CROWD + 1, 7, place=5)
+    assert not counts.charge(now_us, elsewhere).is_spared
+    guesses = [counts.charge(now_us + 3 * SECOND, charge(CROWD + 1, n, place=0)).is_spared for n in range(10)]
+    assert guesses == [True] * 4 + [False] * 6
+
+
+def test_an_address_of_few_spares_nobody(counts: Counts) -> None:
+    """At a home, a guesser behind the same address is refused as before, at every account."""
+    now_us = crowd(counts, 3) + 30 * MINUTE
+    fill(counts, now_us)
+
+    verdict = counts.charge(now_us, charge(CROWD + 1, 7, place=0))
+    assert (verdict.marks & 11, verdict.charged, verdict.ip_wait_us > 0) == (0, 0, True)
+
+
+def test_credit_decays(counts: Counts) -> None:
+    now_us = crowd(counts, 10)
+
+    assert is_of_many(counts, now_us)
+    assert is_of_many(counts, now_us + 11 * HOUR)
+    assert not is_of_many(counts, now_us + 13 * HOUR)
+
+
+def test_attempts_without_a_place_see_no_credit(counts: Counts) -> None:
+    """Where no history is kept, an address has its limits alone."""
+    now_us = crowd(counts, 20)
+    fill(counts, now_us)
+
+    assert counts.charge(now_us, charge(CROWD, 1)).marks == 0
