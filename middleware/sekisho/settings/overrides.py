@@ -121,6 +121,11 @@ class Overrides(TypedDict, total=False):
     service_name: str | None
     account_page: str | None
     pages_url: str | None
+    stranger_notices: Texts | None
+    stranger_notices_max: str | int | None
+    notices_webhook: str | None
+    notices_webhook_secret: Texts | None
+    notices_webhook_secret_file: str | Path | None
     code_webhook: str | None
     code_webhook_key: str | bytes | None
     code_webhook_key_file: str | Path | None

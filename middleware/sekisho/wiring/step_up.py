@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from sekisho.outbox.by_mail import MailDelivery
     from sekisho.outbox.by_webhook import WebhookDelivery
     from sekisho.owners import Owners
+    from sekisho.owners.addresses import SqlAddresses
     from sekisho.owners.logins import SqlLogins
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
@@ -121,6 +122,7 @@ def ensure_sound(settings: Settings) -> None:
     if settings.owners is not None:
         _sql_owners(settings, MACHINE)
         _sql_log_ins()
+        _sql_addresses()
     if settings.smtp is not None:
         from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
         from sekisho.mail.relay import relay  # noqa: PLC0415
@@ -159,6 +161,12 @@ def _sql_log_ins() -> type[SqlLogins]:
     from sekisho.owners.logins import SqlLogins  # noqa: PLC0415 - a database driver, only for sites with a database
 
     return SqlLogins
+
+
+def _sql_addresses() -> type[SqlAddresses]:
+    from sekisho.owners.addresses import SqlAddresses  # noqa: PLC0415 - the same
+
+    return SqlAddresses
 
 
 def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
@@ -424,9 +432,7 @@ class StepUpWing:
         """Remembers owners' addresses in their database; None where the service's own object holds the owners."""
         if self._database is None:
             return None
-        from sekisho.owners.addresses import SqlAddresses  # noqa: PLC0415 - a database driver, only for such sites
-
-        book = AddressBook(SqlAddresses(self._database), self._settings.listed, clock_s=self._clocks.wall_s)
+        book = AddressBook(_sql_addresses()(self._database), self._settings.listed, clock_s=self._clocks.wall_s)
         self._closing.append(book)
         return book
 
