@@ -18,13 +18,13 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
 from sekisho.testing import SECRET, guarded
+from sekisho.wiring import LoginGuard
 from tests.asgi.driving import FORM, HERE, JSON, Answer, answer, ask, form, http, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
-    from sekisho.wiring import LoginGuard
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -126,8 +126,9 @@ class Site:
         await self.people.enrol(account_id, Enrolment(number, "totp", "phone", created_s, sealed))
 
     def code(self, steps: int = 0) -> str:
-        """The code that the owner's phone shows now, or so many time steps later."""
-        return pyotp.TOTP(b32encode(self.secret).decode()).at(int(time.time()) + 30 * steps)
+        """The code that the owner's phone shows now, or so many time steps later: phone and guard have one time."""
+        now_s = int(LoginGuard._clocks.wall_s())
+        return pyotp.TOTP(b32encode(self.secret).decode()).at(now_s + 30 * steps)
 
     def client(self, address: str = STRANGE, guard: LoginGuard | None = None, headers: Headers = ()) -> Client:
         return Client(guard or self.guard, address, list(headers))
