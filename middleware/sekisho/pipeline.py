@@ -261,7 +261,6 @@ class Guard:
             worked=may_spend,
         )
         exposure = self._exposure(attempt)
-        policy = self._policy(attempt, digests, family)
         tagged = 0
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
