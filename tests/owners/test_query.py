@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.owners.worlds import InPostgres, SqlWorld
 
 COLUMNS = (
-    "SEKISHO_OWNERS_QUERY wants the column `email` and, if need be, `locale` and `account_id`, each once; "
-    "name them with `as`"
+    "SEKISHO_OWNERS_QUERY wants the column `email` and, if need be, `locale`, `account_id` and `email_2` to `email_4`, "
+    "each once; name them with `as`"
 )
 
 
@@ -216,7 +216,7 @@ async def test_what_is_no_locale_is_none(sqlite: SqlWorld, locale: str) -> None:
 async def test_a_number_is_no_address(sql: SqlWorld, expression: str) -> None:
     """A column of another type is an error for the operator."""
     owners = sql.owners(f"select {expression} as email, username as account_id from users where username = :account")
-    with pytest.raises(OwnersUnfit, match=r"wants text in the columns `email` and `locale`$"):
+    with pytest.raises(OwnersUnfit, match=r"wants text in the columns of addresses and in `locale`$"):
         await owners.contact("alice")
 
 
