@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,12 +61,9 @@ _scale.__name__ = "number from 0.001 to 1,000"
 def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
-    for name in [name for name in os.environ if name.upper().startswith("SEKISHO_")]:
-        del os.environ[name]  # or a run would depend on where it runs
-    logging.getLogger("sekisho").setLevel(logging.ERROR)  # refusals are counted here, and too many to read
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     begun_s = time.monotonic()
-    with drawing() as progress:
+    with _laboratory(), drawing() as progress:
         played = [each for scenario in found for each in _played(scenario, args, progress)]
     if args.json:
         print(json.dumps([each.as_json() for each in played], indent=2))
@@ -79,6 +77,20 @@ def run(args: argparse.Namespace) -> int:
     if args.svg:
         _draw(played, Path(args.svg))
     return 0
+
+
+@contextmanager
+def _laboratory() -> Iterator[None]:
+    """Hide the service's own settings, on which a result must not depend, and refusals, which are too many to read."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("SEKISHO_")}
+    log = logging.getLogger("sekisho")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        os.environ.update(hidden)
 
 
 def _list(args: argparse.Namespace) -> int:
