@@ -22,6 +22,19 @@ def test_a_month_passes_at_once() -> None:
         assert runner.run(month()) == pytest.approx(MONTH_S, abs=1e-3)
 
 
+def test_years_pass_too() -> None:
+    """Floats of many seconds are coarser than a nanosecond: a timer that is due then must not be waited for."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+
+        async def ticks() -> float:
+            await asyncio.sleep(123 * MONTH_S)
+            for _ in range(1_000):
+                await asyncio.sleep(0.1)
+            return asyncio.get_running_loop().time()
+
+        assert runner.run(ticks()) == pytest.approx(123 * MONTH_S + 100, abs=1e-2)
+
+
 def test_sleeps_end_in_order() -> None:
     """An earlier sleep ends earlier, regardless of which began first; time stands still during a computation."""
     ended: list[tuple[str, float]] = []

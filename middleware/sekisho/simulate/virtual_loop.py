@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+RESOLUTION_S = 1e-6
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose `time()` is a counter of seconds that begins at 0."""
 
     def __init__(self) -> None:
         self._passed_s = 0.0
         super().__init__(_Jumping(self._jump))
+        # The machine's is a nanosecond. After half a year of seconds a float is coarser: a timer that is due now would
+        # count as later, and the loop would wait for it without end.
+        self._clock_resolution = RESOLUTION_S
 
     def time(self) -> float:
         return self._passed_s
