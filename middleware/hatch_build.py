@@ -29,13 +29,17 @@ COMPILERS = ("mypy==2.4.1", "setuptools>=75")
 # - `LoginGuard` itself: servers detect ASGI 3 by `inspect.iscoroutinefunction`, which is false for compiled functions;
 # - the connection to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that
 # led   there, such as a cancellation (`tests/test_compiled.py` rejects such code);
+# - the estimate of the posture, which runs once a second;
 # - errors: plain modules inherit from them, which is impossible with compiled classes.
 COMPILED = (
     "model/*.py",
     "read/*.py",
     "read/request/*.py",
     "read/response/*.py",
-    "judge/*.py",
+    "judge/familiarity.py",
+    "judge/gradient.py",
+    "judge/policy.py",
+    "judge/trust.py",
     "pipeline.py",
     "answer/refusal.py",
     "answer/render.py",
@@ -48,6 +52,7 @@ COMPILED = (
     "asgi/body_reader.py",
     "asgi/request_context.py",
     "asgi/response_observer.py",
+    "asgi/shared_addresses.py",
     "breach/lookup.py",
     "ledger/cluster.py",
     "ledger/local_fallback.py",
