@@ -246,7 +246,7 @@ class Dropping(Failing):
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        answer.set_result(VERDICT.pack(START_US, 7, *[0] * 11))
+        answer.set_result(VERDICT.pack(START_US, 7, *[0] * 12))
         return answer
 
 
