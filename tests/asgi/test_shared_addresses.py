@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.asgi import shared_addresses
+from sekisho.wiring.event_loop import LoopWing
 from tests.asgi.driving import HERE, SESSION, Answer, Clock, Shop, answer, guarded, log_in, read
 
 if TYPE_CHECKING:
+    from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.wiring import LoginGuard
 
@@ -152,9 +153,19 @@ async def test_guesses_at_a_known_account_stay_within_its_limit(clock: Clock, na
 
 async def test_a_crowded_worker_spares_nobody(clock: Clock, naps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """As many refusals as may wait are waiting: then known and unknown accounts are refused alike, at once."""
+    made: list[SharedAddresses] = []
+    build = LoopWing._shared_addresses
+
+    def built(wing: LoopWing) -> SharedAddresses | None:
+        if (found := build(wing)) is not None:
+            made.append(found)
+        return found
+
+    monkeypatch.setattr(LoopWing, "_shared_addresses", built)
     shop = Shop(OWNERS)
     app = await shared(clock, shop)
-    monkeypatch.setattr(shared_addresses.SharedAddresses, "enter", lambda _: False)
+    waiting = sum(places.enter() for places in made for _ in range(300))
+    assert waiting == 256
     reached, naps[:] = len(shop.reached), []
 
     answers: list[Answer] = [await log_in(app, account, "right 3") for account in ("owner 3", "invented")]
