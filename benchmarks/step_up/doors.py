@@ -1,8 +1,9 @@
 """Whether the time of an answer at the other doors tells an account from none.
 
-A request for a reset, a sign-up, a code, a link: of members and of nobody in random order, each from an address of its
-own. Once on a service with factors, where the guard answers most of them itself; once on one without, where they reach
-an application that answers all of them alike and at once, so that the guard's share of the time is nearly all of it.
+Requests for resets, sign-ups, codes and links name known and unknown accounts in random order. Each comes from an
+address of its own. Once on a service with factors, where the guard answers most of them itself; once on one without,
+where they reach an application that answers all of them alike and at once, so that the guard's share of the time is
+nearly all of it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def measured(environment: Mapping[str, str], count: int, *, factors: bool) -> It
 
 
 def attempts(count: int, seed: int = SEED) -> Iterator[tuple[bool, str]]:
-    """So many of members and of nobody, in random order; every account is tried as often as any other."""
+    """As many requests for known accounts as for unknown ones, in random order; each account is tried equally often."""
     order = Random(seed)
     names = {
         known: itertools.cycle(order.sample(listed, len(listed)))
@@ -110,7 +111,7 @@ def _timed(client: Client, knock: Knock, account: str, number: int) -> float:
 
 
 def compared(knock: Knock, times: Mapping[bool, Sequence[float]], *, factors: bool) -> dict[str, Any]:
-    """The medians, and whether the times tell members from nobody."""
+    """The medians, and whether the times distinguish known accounts from unknown ones."""
     found = auc(times[True], times[False])
     medians = {name: statistics.median(times[known]) for name, known in (("members", True), ("nobody", False))}
     return {"door": knock.name, "factors": factors, "auc": found, "median_us": medians, "holds": LOW <= found <= HIGH}
