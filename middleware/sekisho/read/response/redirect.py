@@ -121,16 +121,30 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         body: of the request, as it was sent.
         target: of the answer's redirect.
     """
-    path, query = scope["path"], scope.get("query_string", b"")
-    if (query and _names(query, target, path, words=True)) or (_may_hold_slash(body) and _names(body, target, path)):
-        return True
-    for name, value in scope.get("headers", ()):
-        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, target, path):
-            return True
+    path, query, body_may = scope["path"], scope.get("query_string", b""), _may_hold_slash(body)
+    headers: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
+    values = []
+    for name, value in headers:
         # A compressed body is not searched here, and may name any target.
         if name == b"content-encoding":
             return True
+        values.append(value)
+    if not body_may and not _may_name(b"\n".join([query, *values]), _last_named(target, path)):
+        return False  # as nearly always, and at a third of what a search of each header costs
+    if (query and _names(query, target, path, words=True)) or (body_may and _names(body, target, path)):
+        return True
+    for name, value in headers:
+        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, target, path):
+            return True
     return False
+
+
+def _may_name(sent: bytes, segment: str) -> bool:
+    """Whether text may hold this segment of a path, plain or escaped."""
+    if not (sent.isascii() and segment.isascii()):
+        return True
+    folded = sent.lower()
+    return segment.encode() in folded or b"%" in folded or b"\\" in folded
 
 
 def _last_named(target: Target, path: str) -> str:
