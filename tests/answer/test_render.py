@@ -17,6 +17,7 @@ from sekisho import answer
 from sekisho.answer import negotiate
 from sekisho.answer.render import _kept
 from sekisho.answer.words import LANGUAGES, WORDS, wait
+from sekisho.model.brand import Brand
 
 REFUSALS = [
     answer.too_many_attempts(90),
@@ -109,6 +110,24 @@ def test_pages_load_and_run_nothing(refusal: answer.Refusal, language: str) -> N
     assert text.index("Content-Security-Policy") < text.index("<style>")
     assert "color-scheme:light dark" in text
     assert '<meta name="viewport"' in text
+
+
+def test_a_page_has_the_sites_look() -> None:
+    """With a brand the page shows name and logo, and may load a picture of its own site; the rest is as without."""
+    brand = Brand("Shop <&>", "#0b57c2", "#8ab8ff", "/static/logo.svg")
+    headers = [(b"accept", CHROME)]
+    with_brand = answer.Renderer(frozenset(), brand).render(answer.denied(), headers).body.decode()
+    without = rendered(answer.denied(), accept=CHROME).body.decode()
+
+    assert '<header><img src="/static/logo.svg" alt=""> Shop &lt;&amp;&gt;</header>' in with_brand
+    assert "; img-src 'self'; base-uri 'none'; form-action 'none'" in with_brand
+    assert "border-bottom:.25rem solid #0b57c2" in with_brand
+    assert "@media(prefers-color-scheme:dark){header{border-color:#8ab8ff}}" in with_brand
+    style = re.search(r"<style>(.*)</style>", with_brand, re.DOTALL)
+    assert style is not None
+    assert base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() in with_brand
+    assert "img-src" not in without
+    assert "header" not in without
 
 
 @every_refusal

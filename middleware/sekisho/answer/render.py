@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.answer import cors, negotiate, page, words
+from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,9 +51,11 @@ class Renderer:
 
     Args:
         origins: as browsers spell them; only these may read a refusal from another origin.
+        brand: the look of the pages.
     """
 
-    def __init__(self, origins: frozenset[bytes]) -> None:
+    def __init__(self, origins: frozenset[bytes], brand: Brand = NO_BRAND) -> None:
+        self._brand: Final = brand
         self._cors: Final = {origin: cors.readable_by(origin) for origin in origins}
         # In a flood a few clients wait about equally long: each answer is made once.
         self._answer: Final = lru_cache(maxsize=ANSWERS_MAX)(self._make)
@@ -106,7 +109,7 @@ class Renderer:
     def _make(self, refusal: Refusal, accept: bytes, accept_language: bytes, origin: bytes) -> Answer:
         html = negotiate.prefers_html(accept)
         language = negotiate.language(accept_language)
-        kept = _kept(refusal.status, refusal.code, html, language, refusal.text)
+        kept = _kept(refusal.status, refusal.code, html, language, refusal.text, self._brand)
         body = kept.head + _waiting(refusal.retry_after_s, html, language) + kept.tail
         length = (b"content-length", b"%d" % len(body))
         retry = () if refusal.retry_after_s is None else ((b"retry-after", b"%d" % refusal.retry_after_s),)
@@ -140,12 +143,12 @@ def _replaced(headers: Headers, wanted: bytes, value: bytes) -> Headers:
 
 
 @lru_cache(maxsize=128)  # ten codes, a few statuses, two languages and two formats: all of them fit
-def _kept(status: int, code: str, html: bool, language: str, text: str) -> _Kept:
+def _kept(status: int, code: str, html: bool, language: str, text: str, brand: Brand = NO_BRAND) -> _Kept:
     content_type = page.HTML_TYPE if html else page.JSON_TYPE
     headers = [*_ALWAYS, (b"content-type", content_type), (b"content-language", language.encode())]
     if status == 401:  # it must name a scheme (RFC 9110 section 15.5.2); browsers show no password box for this one
         headers.append((b"www-authenticate", b'Sekisho realm="login"'))
-    head, tail = page.page(code, language, text) if html else (page.problem(status, code, language, text), b"}")
+    head, tail = page.page(code, language, text, brand) if html else (page.problem(status, code, language, text), b"}")
     return _Kept(tuple(headers), head, tail)
 
 

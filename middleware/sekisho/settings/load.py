@@ -17,8 +17,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from sekisho.model import DayLimits, Door, LimitSet, SettingsError
+from sekisho.model.brand import Brand
 from sekisho.settings import table
 from sekisho.settings.audit import AuditIdentity, AuditKind
+from sekisho.settings.brand import AT, logo_of
 from sekisho.settings.checks import checks
 from sekisho.settings.domains import domains_of
 from sekisho.settings.doors import (
@@ -38,6 +40,8 @@ from sekisho.settings.values import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sekisho.model.brand import Logo
 
 T = TypeVar("T")
 FILE_BYTES_MAX = 65_536
@@ -310,6 +314,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         passkey_origins=source.read(table.PASSKEY_ORIGINS),
     )
     settings = with_defaults(settings)
+    settings = replace(settings, brand=_brand(source, settings))
     source.mistakes.extend(_contradictions(source, settings))
     source.mistakes.extend(contradictions(settings, given, source.understood))
     is_made_up = ephemeral_secret is not None and settings.secrets == (ephemeral_secret,)
@@ -348,6 +353,26 @@ def _domains(source: _Source) -> frozenset[str]:
     except SettingsError as mistake:
         source.mistakes.append(mistake)
         return frozenset()
+
+
+def _brand(source: _Source, settings: Settings) -> Brand:
+    place = source.read(table.BRAND_LOGO) or ""
+    logo = _logo(source, place) if place and not place.startswith(AT) else None
+    return Brand(
+        settings.service_name if source.is_set(table.SERVICE_NAME) else "",
+        source.read(table.BRAND_COLOR) or "",
+        source.read(table.BRAND_COLOR_DARK) or "",
+        settings.mount + logo.path if logo else place.removeprefix(AT),
+        logo,
+    )
+
+
+def _logo(source: _Source, path: str) -> Logo | None:
+    try:
+        return logo_of(path, table.BRAND_LOGO.variable)
+    except SettingsError as mistake:
+        source.mistakes.append(mistake)
+        return None
 
 
 def _day_limits(source: _Source) -> DayLimits:

@@ -119,6 +119,9 @@ class Overrides(TypedDict, total=False):
     smtp_password_file: str | Path | None
     mail_from: str | None
     service_name: str | None
+    brand_color: str | None
+    brand_color_dark: str | None
+    brand_logo: str | Path | None
     account_page: str | None
     pages_url: str | None
     stranger_notices: Texts | None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
-from sekisho.settings import audit, factors, parse, places
+from sekisho.settings import audit, brand, factors, parse, places
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
@@ -672,6 +672,26 @@ SERVICE_NAME = Setting(
     parse=places.name,
     default="this service",
 )
+BRAND_COLOR: Setting[str | None] = Setting(
+    name="BRAND_COLOR",
+    example="#0b57c2",
+    meaning="The colour of buttons and links on the pages, as `#rrggbb`. Its contrast to them is checked (WCAG 2.2: "
+    "4.5:1).",
+    parse=brand.color,
+)
+BRAND_COLOR_DARK: Setting[str | None] = Setting(
+    name="BRAND_COLOR_DARK",
+    example="#8ab8ff",
+    meaning="The same for browsers that prefer dark pages.",
+    parse=brand.color_dark,
+)
+BRAND_LOGO: Setting[str | None] = Setting(
+    name="BRAND_LOGO",
+    example="/etc/sekisho/logo.svg",
+    meaning="The logo on the pages: a PNG or SVG file of at most 64 KiB, read at the start, or `url:` and a path of "
+    "this site, such as `url:/static/logo.svg`.",
+    parse=brand.place,
+)
 ACCOUNT_PAGE: Setting[str | None] = Setting(
     name="ACCOUNT_PAGE",
     example="shop.example/account",
@@ -832,6 +852,9 @@ TABLE: tuple[Setting[object], ...] = cast(
         SMTP_PASSWORD,
         MAIL_FROM,
         SERVICE_NAME,
+        BRAND_COLOR,
+        BRAND_COLOR_DARK,
+        BRAND_LOGO,
         ACCOUNT_PAGE,
         PAGES_URL,
         STRANGER_NOTICES,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
 from sekisho.model import CLASS_OF, FactorClass
+from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
     from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
@@ -73,6 +74,7 @@ class Settings:
         rp_id: from `PASSKEY_DOMAIN`.
         passkey_origins: as browsers spell them; not empty if `webauthn` is among the factors.
         captcha_hosts: lower case.
+        brand: the look of the pages, from `SERVICE_NAME` and the `BRAND_…` settings.
         captcha_url: replaces the provider's own URL; `None` if not set.
         code_webhook_key, metrics_token, audit_recipient: empty if none is set.
         diagnoses: of allowed but risky settings; each begins with the variable's name.
@@ -159,6 +161,7 @@ class Settings:
     code_webhook_key: bytes = field(repr=False)
     rp_id: str | None
     passkey_origins: tuple[str, ...]
+    brand: Brand = field(default=NO_BRAND, repr=False)
     diagnoses: tuple[Diagnosis, ...] = ()
 
     @property

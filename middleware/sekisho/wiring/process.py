@@ -101,7 +101,7 @@ class ProcessWing:
             subjects=subjects,
             clock_us=clocks.wall_us,
         )
-        self.renderer = Renderer(settings.origins)
+        self.renderer = Renderer(settings.origins, settings.brand)
         self.digests = Digests(settings.secrets)
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)

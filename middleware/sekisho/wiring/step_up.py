@@ -247,7 +247,12 @@ class StepUpWing:
             escrow,
             Responses(
                 site.renderer,
-                Pages(settings.mount, settings.service_name, settings.oidc.name if settings.oidc else ""),
+                Pages(
+                    settings.mount,
+                    settings.service_name,
+                    settings.oidc.name if settings.oidc else "",
+                    settings.brand,
+                ),
                 settings.mount,
                 proving.factors.names if proving else (),
             ),

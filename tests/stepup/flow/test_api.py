@@ -13,6 +13,8 @@ from sekisho.stepup.escrow import CALLS_MAX
 from tests.stepup.flow.driving import FORM, JSON, STEP, Client, Site, challenge
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.asgi.driving import Answer
 
 ORIGIN = b"https://app.example"
@@ -100,6 +102,19 @@ async def test_a_page_loads_its_style_and_script_once(site: Site) -> None:
         assert found.header(b"x-content-type-options") == b"nosniff"
         other = await client.send(path.replace(path[-8:-5], "zzz"), method="GET", headers=())
         assert other.status == 404
+
+
+async def test_a_logo_is_a_picture_and_nothing_else(tmp_path: Path) -> None:
+    """A logo from a file is served below the mount, and runs nothing when a browser opens it as a document."""
+    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>')
+    client = Site(settings={"brand_logo": tmp_path / "logo.svg"}).client(headers=[(b"accept", b"text/html")])
+    [path] = re.findall(r'<img src="(/sekisho/logo-[0-9a-f]{16}\.svg)"', (await client.log_in()).body.decode())
+    found = await client.send(path, method="GET", headers=())
+    assert (found.status, found.header(b"content-type")) == (200, b"image/svg+xml; charset=utf-8")
+    policy = found.header(b"content-security-policy") or b""
+    assert policy == b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    assert found.header(b"x-content-type-options") == b"nosniff"
+    assert b"circle" in found.body
 
 
 async def test_another_versions_file_is_answered_but_not_kept(site: Site) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.model.brand import Brand
 from sekisho.stepup.pages import ListedFactor, Page, Pages
 from sekisho.stepup.pages.cut import escaped, json_in_attribute
 from sekisho.stepup.pages.words import WORDS
@@ -29,7 +30,7 @@ LINKED = {
 }
 RETURNED = {every_page(PAGES, language)["returned"].body for language in WORDS}
 HOSTILE = "\"'><script>alert(1)</script>&<!--"
-VOID = {"meta", "input", "br", "link"}
+VOID = {"meta", "input", "br", "link", "img"}
 
 
 class Read(HTMLParser):
@@ -127,6 +128,21 @@ def test_a_page_is_nobody_elses(page: Page) -> None:
     assert headers[b"referrer-policy"] == said
     assert headers[b"content-type"] == b"text/html; charset=utf-8"
     assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def test_pages_have_the_sites_look() -> None:
+    """Every page shows the logo, and may load pictures of its own site alone; the style sheet ends with the colours."""
+    plain = every_page(PAGES, "en")
+    pages = Pages("/sekisho", "Shop", "Bank", Brand("Shop", "#7a1fa2", "#ffd54f", "/static/logo.svg"))
+    for name, page in every_page(pages, "en").items():
+        assert [(one["src"], one["alt"]) for one in Read(page.body).all("img")] == [("/static/logo.svg", "")]
+        assert policy(page) == {**policy(plain[name]), "img-src": "'self'"}
+        assert "img-src" not in policy(plain[name])
+    assert pages.style.path != PAGES.style.path
+    assert pages.style.body.decode().removeprefix(PAGES.style.body.decode()).splitlines() == [
+        "@media (prefers-color-scheme: light) { :root { --act: #7a1fa2; --on-act: #ffffff; } }",
+        "@media (prefers-color-scheme: dark) { :root { --act: #ffd54f; --on-act: #000000; } }",
+    ]
 
 
 def test_what_comes_from_outside_stays_text() -> None:

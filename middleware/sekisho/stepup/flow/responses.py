@@ -41,6 +41,8 @@ _MODULE = (
 
 _FOR_GOOD = b"public, max-age=31536000, immutable"
 _OTHER_FILE = re.compile(r"/page-[0-9a-f]{16}(\.css|\.js)")
+# An SVG that is opened by itself is a document of the site's own origin: no script of it may run there.
+_PICTURE = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
 _SCHEME = ((b"www-authenticate", b'Sekisho realm="login"'),)
 _LOOK_END = attributes(LOOK_SECONDS)
 _CHALLENGE = challenge_required()
@@ -66,6 +68,8 @@ class Responses:
         # During an update, a browser may ask a worker of one version for the file of another. It gets this version's
         # file, which it must not keep under that name.
         self._others = {PurePosixPath(file.path).suffix: _file(file, b"no-store") for file in files}
+        if pages.logo is not None:
+            self._files[pages.logo.path] = _file(pages.logo, _FOR_GOOD, _PICTURE)
         # Joined once: these JSON members never change, and a flood would pay for joining them.
         self._continue = _members({"continue": f"{mount}/continue"})
         self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
@@ -237,13 +241,14 @@ def _members(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False)[1:-1]
 
 
-def _file(file: File, cache_control: bytes) -> Answer:
+def _file(file: File, cache_control: bytes, *more: Line) -> Answer:
     headers = (
         (b"content-type", file.content_type),
         (b"cache-control", cache_control),
         (b"x-content-type-options", b"nosniff"),
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"content-length", b"%d" % len(file.body)),
+        *more,
     )
     return Answer(200, headers, file.body)
 

@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sekisho.model.brand import NO_BRAND
+from sekisho.model.contrast import readable_on
 from sekisho.stepup.pages.cut import Cut, escaped, json_in_attribute, mark
 from sekisho.stepup.pages.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sekisho.model.brand import Brand
     from sekisho.stepup.log_ins import LogIn
 
 __all__ = ["File", "Offer", "Page", "Pages"]
@@ -59,8 +62,8 @@ class File(NamedTuple):
     body: bytes
 
     @classmethod
-    def of(cls, name: str, content_type: bytes) -> Self:
-        body = _text(name).encode()
+    def of(cls, name: str, content_type: bytes, more: str = "") -> Self:
+        body = (_text(name) + more).encode()
         stem, _, suffix = name.partition(".")
         return cls(f"/{stem}-{blake2b(body, digest_size=8).hexdigest()}.{suffix}", content_type, body)
 
@@ -133,14 +136,18 @@ class Pages:
         mount: the path prefix of the guard's own routes, e.g. `/sekisho`.
         service: the service's name, as its users know it.
         provider: the name of the identity provider; empty if there is none.
+        brand: its logo and colours.
 
     Attributes:
         style, script: the files that the pages load.
+        logo: another, if the guard serves it.
     """
 
-    def __init__(self, mount: str, service: str, provider: str = "") -> None:
-        self.style = File.of("page.css", b"text/css; charset=utf-8")
+    def __init__(self, mount: str, service: str, provider: str = "", brand: Brand = NO_BRAND) -> None:
+        self.style = File.of("page.css", b"text/css; charset=utf-8", _colors(brand))
         self.script = File.of("page.js", b"text/javascript; charset=utf-8")
+        self.logo = File(*brand.logo) if brand.logo else None
+        self._has_logo = bool(brand.logo_address)
         self._environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -156,6 +163,7 @@ class Pages:
             "provider": provider,
             "style": f"{mount}{self.style.path}",
             "script": f"{mount}{self.script.path}",
+            "logo": brand.logo_address,
         }
         self._module = _text("sekisho.js").encode()
         # Called with positional arguments: names would be hashed for every answer.
@@ -398,7 +406,7 @@ class Pages:
         body = self._environment.get_template(f"{name}.html").render(
             language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
         )
-        policy = _policy(nonce, form_action=form_action, scripted=scripted, widget=widget)
+        policy = _policy(nonce, form_action=form_action, scripted=scripted, widget=widget, images=self._has_logo)
         # Under no-referrer, browsers send `Origin: null` with a form, which applications treat as a forgery. Captcha
         # providers check the embedding page.
         referrer = b"strict-origin-when-cross-origin" if widget else b"same-origin"
@@ -418,15 +426,27 @@ def _referring(page: Page, policy: bytes) -> Page:
     return page._replace(headers=headers)
 
 
-def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None) -> str:
+def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None, images: bool) -> str:
     hosts = f" {widget.hosts}" if widget else ""
     directives = ["default-src 'none'", f"style-src 'nonce-{nonce}'{hosts}"]
     if scripted:
         directives += [f"script-src 'nonce-{nonce}'{hosts}", f"connect-src 'self'{hosts}"]
+    if images:
+        directives.append("img-src 'self'")
     if widget:
         directives.append(f"frame-src{hosts}")
     directives += [f"form-action {form_action}", "base-uri 'none'", "frame-ancestors 'none'"]
     return "; ".join(directives)
+
+
+def _colors(brand: Brand) -> str:
+    """The brand's colours as rules that end the style sheet."""
+    schemes = (("light", brand.color), ("dark", brand.color_dark))
+    return "".join(
+        f"@media (prefers-color-scheme: {scheme}) {{ :root {{ --act: {color}; --on-act: {readable_on(color)}; }} }}\n"
+        for scheme, color in schemes
+        if color
+    )
 
 
 def _day(unix_s: int) -> str:
