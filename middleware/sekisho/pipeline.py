@@ -132,7 +132,7 @@ class Guard:
         daily: counts sign-ups and links in a day; None where no door needs it.
         day_limits: how many.
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
-        asks_from: the lowest posture in which they are.
+        asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
     """
 
@@ -159,6 +159,7 @@ class Guard:
         day_limits: DayLimits | None = None,
         watch: PostureWatch | None = None,
         asks_from: Posture = Posture.CALM,
+        asks_familiar_from: Posture = Posture.CALM,
         keeps_history: bool = False,
     ) -> None:
         self._ledger = ledger
@@ -169,10 +170,8 @@ class Guard:
         self._policies = {True: policy, False: policy.without_factors()}
         self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
-        self._asking = policy.by_posture(asks_strangers=True)
-        self._sparing = policy.by_posture(asks_strangers=False)
+        self._in_posture = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
         self._watch = watch
-        self._asks_from = asks_from
         self._shed = shed
         self._room = room
         self._trust = trust
@@ -277,7 +276,7 @@ class Guard:
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)
-            familiar = verdict.history != 0 and is_familiar(verdict.history)
+            familiar = policy.spares_familiar and is_familiar(verdict.history)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
             if decision.passes or not (pause_s and self._may_change(charge, verdict)):
                 break
@@ -538,8 +537,7 @@ class Guard:
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
         if self._watch is not None and attempt.account and is_log_in(attempt):
-            asks = self._watch.of(attempt.door.name, digests, family) >= self._asks_from
-            return self._asking if asks else self._sparing
+            return self._in_posture[self._watch.of(attempt.door.name, digests, family)]
         policies = self._for_codes if _tries_code(attempt) else self._policies
         if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
             policies = self._for_links

@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from sekisho.judge import decide
 from sekisho.judge.policy import ALLOWED, _askable
-from sekisho.model import UNKNOWN, Action, Decision, Device, Exposure, Finding, Pair, Policy, Signals, Spread, Verdict
+from sekisho.model import (
+    UNKNOWN,
+    Action,
+    Decision,
+    Device,
+    Exposure,
+    Finding,
+    Pair,
+    Policy,
+    Posture,
+    Signals,
+    Spread,
+    Verdict,
+)
 
 MINUTE = 60_000_000
 WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "lane_wait_us")
@@ -418,3 +431,60 @@ def test_a_pin_that_was_wrong_at_many_accounts_is_refused_where_accounts_are_lin
     assert decide(wide, Policy(work=True).for_small_secrets()).asked is ALLOW
     assert decide(wide, Policy(factors=True).for_links()).asked is STEP_UP
     assert decide(wide, Policy(refuse_without_factor=True).for_links()).asked is DENY
+
+
+# Familiar strangers.
+
+CALM, ELEVATED, ATTACK = Posture
+
+
+def in_calm(posture: Posture = CALM) -> Policy:
+    return Policy(work=True, factors=True).in_posture(posture, CALM, ELEVATED)
+
+
+@pytest.mark.parametrize("device", [Device.STRANGER, Device.SEEN])
+@pytest.mark.parametrize("familiar", [True, False])
+def test_in_calm_every_question_is_held_and_only_the_familiar_are_released(device: Device, familiar: bool) -> None:
+    """Both ask: whether a stranger is familiar must not show before its secret is known to be right."""
+    decision = decide(Signals(verdict(), device, familiar=familiar), in_calm())
+    assert (decision.asked, decision.holds, decision.releases) == (STEP_UP, True, familiar)
+
+
+@pytest.mark.parametrize("posture", [ELEVATED, ATTACK])
+def test_an_alarm_releases_nobody(posture: Posture) -> None:
+    decision = decide(Signals(verdict(), familiar=True), in_calm(posture))
+    assert (decision.asked, decision.holds, decision.releases) == (STEP_UP, False, False)
+
+
+def test_by_default_familiarity_decides_nothing() -> None:
+    policy = Policy(factors=True)
+    assert decide(Signals(verdict(), familiar=True), policy) == decide(Signals(verdict()), policy)
+
+
+@pytest.mark.parametrize(
+    ("sign", "reason"),
+    [(sign, reason) for sign, action, reason in SIGNS if action is STEP_UP],
+    ids=str,
+)
+def test_another_reason_for_a_question_releases_nobody_and_is_held_alike(sign: dict[str, Any], reason: str) -> None:
+    """Held, or the time of the question would tell what else was found about the account."""
+    signs = dict(sign)
+    exposure = signs.pop("exposure", UNKNOWN)
+    decision = decide(Signals(verdict(**signs), exposure=exposure, familiar=True), in_calm())
+    assert reason in reasons(decision)
+    assert (decision.asked, decision.holds, decision.releases) == (STEP_UP, True, False)
+
+
+def test_familiarity_opens_no_limit() -> None:
+    """Neither an address over its limit, nor work that is owed."""
+    throttled = decide(Signals(verdict(ip_wait_us=MINUTE), familiar=True), in_calm())
+    assert (throttled.asked, throttled.holds, throttled.releases) == (THROTTLE, False, False)
+    assert decide(Signals(verdict(account_wait_us=MINUTE), familiar=True), in_calm()).work_first
+
+
+def test_where_the_posture_decides_seen_devices_are_not_asked() -> None:
+    policy = Policy(factors=True)
+    found = [decide(seen(Device.SEEN), policy.in_posture(each, ELEVATED, ATTACK)).asked for each in Posture]
+    strangers = [decide(seen(), policy.in_posture(each, ELEVATED, ATTACK)) for each in Posture]
+    assert found == [ALLOW, ALLOW, ALLOW]
+    assert [(one.asked, one.holds) for one in strangers] == [(ALLOW, False), (STEP_UP, True), (STEP_UP, False)]

@@ -264,3 +264,16 @@ def test_attempts_without_a_place_see_no_credit(counts: Counts) -> None:
     fill(counts, now_us)
 
     assert counts.charge(now_us, charge(CROWD, 1)).marks == 0
+
+
+def test_a_known_device_has_the_same_history(counts: Counts) -> None:
+    """A device with a bucket of its own may be judged by its account's history, like a stranger."""
+    now_us = T0
+    log_in(counts, now_us, charge(1, 0, place=0))
+    for lane in (None, 7):
+        now_us += MINUTE
+        verdict = counts.charge(now_us, charge(1, 0, lane=lane, place=0))
+        assert (verdict.charged == Charged.LANE) is (lane is not None)
+        here = History.unpacked(verdict.history)
+        away = History.unpacked(counts.charge(now_us, charge(1, 0, lane=lane, place=1)).history)
+        assert (here.total, here.here, away.total, away.here) == (1, 1, 1, 0)

@@ -11,7 +11,7 @@ import pytest
 from sekisho import settings
 from sekisho.model import FactorClass, ProtectedRoute, SettingsError
 from sekisho.model.oidc import OidcRegistration
-from sekisho.settings import Settings, extras
+from sekisho.settings import Settings, StepUpFrom, extras
 from sekisho.settings.extras import missing_extras
 
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
@@ -388,3 +388,29 @@ print(*set(sys.modules) - before)
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True, text=True)
 
     assert not {"cryptography", "altcha", "webauthn", "sqlalchemy", "jinja2"}.intersection(done.stdout.split())
+
+
+# Familiar strangers.
+
+
+def test_familiar_strangers_are_asked_as_others_unless_it_is_set() -> None:
+    assert load().familiar_from is StepUpFrom.ALWAYS
+    assert not load().goes_by_posture
+    assert load(STEP_UP="elevated").familiar_from is StepUpFrom.ELEVATED
+    assert load(STEP_UP_FAMILIAR="elevated").step_up is StepUpFrom.ALWAYS
+    assert load(STEP_UP_FAMILIAR="elevated").goes_by_posture
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"STEP_UP": "attack", "STEP_UP_FAMILIAR": "elevated"}, "before SEKISHO_STEP_UP asks others"),
+        ({"STEP_UP_FAMILIAR": "elevated", "HISTORY": "off"}, "SEKISHO_HISTORY=off remembers no networks"),
+    ],
+)
+def test_familiar_strangers_that_cannot_be_told_or_are_asked_first_stop_the_start(
+    given: dict[str, str], problem: str
+) -> None:
+    found = wrong(**given)
+    assert found.keys() == {"STEP_UP_FAMILIAR"}
+    assert problem in found["STEP_UP_FAMILIAR"]

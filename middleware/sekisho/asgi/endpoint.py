@@ -696,7 +696,7 @@ class Endpoint(Keeper):
         # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
         if decision.work_first or step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await step_up.work(context, assessment)
-        return await step_up.step_up(context, assessment)
+        return await step_up.step_up(context, assessment, self)
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 

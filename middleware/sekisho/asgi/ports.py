@@ -84,8 +84,8 @@ class StepUp(Protocol):
         """Answer by asking for work, before the secret is checked."""
         ...
 
-    def step_up(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
-        """Answer by asking for a second proof."""
+    def step_up(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> Awaitable[None]:
+        """Answer by asking for a second proof, or as the application does where the decision releases its answer."""
         ...
 
     @property

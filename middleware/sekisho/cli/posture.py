@@ -89,15 +89,16 @@ async def _estimate(service: Desk) -> PostureState:
 
 
 def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, changed: bool) -> list[str]:
-    step_up = service.settings.step_up
-    asks = "always" if step_up is StepUpFrom.ALWAYS else f"from {step_up.value} on"
-    lines = [f"strangers are asked for a factor {asks} (SEKISHO_STEP_UP)"]
-    if not service.settings.factors:
+    found = service.settings
+    lines = [f"strangers are asked for a factor {_when(found.step_up)} (SEKISHO_STEP_UP)"]
+    if found.familiar_from is not found.step_up:
+        lines.append(f"familiar ones {_when(found.familiar_from)} (SEKISHO_STEP_UP_FAMILIAR)")
+    if not found.factors:
         lines = ["there is no factor to ask for (SEKISHO_FACTORS): the posture changes nothing, and is only told"]
     forced = record.forced(time.time())
     if forced is not None:
         lines.append(f"forced: {forced.word} until {moment(record.forced_until_s)}{said_by(_act(record, forced))}")
-    if step_up is StepUpFrom.ALWAYS:
+    if not found.goes_by_posture:
         lines.append("no posture is estimated, and a forced one has no effect")
     elif not state.doors:
         lines.append("no stranger's log-in has been told yet, or the estimate cannot be read from here")
@@ -105,6 +106,10 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
     if changed:
         lines.append("every worker follows within a second")
     return lines
+
+
+def _when(step_up: StepUpFrom) -> str:
+    return "always" if step_up is StepUpFrom.ALWAYS else f"from {step_up.value} on"
 
 
 def _line(name: str, door: DoorPosture, at_s: int) -> str:
@@ -133,6 +138,7 @@ def _as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[
     }
     return {
         "step_up": service.settings.step_up.value,
+        "step_up_familiar": service.settings.familiar_from.value,
         "forced": forced.word if forced is not None else "",
         "until": record.forced_until_s if forced is not None else 0,
         "doors": doors,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HALF_WINDOW_US = 1_800_000_000
 """After so long, half of a set of wrong secrets is forgotten."""
 
+UNPROVED = "unproved_device"
+
 ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 
 
@@ -47,6 +49,7 @@ def _decided(seen: Signals, policy: Policy, *, spared: bool) -> Decision:
     work_asked = Action.CHALLENGE in asked
     if seen.worked and sternest is Action.CHALLENGE:
         sternest = Action.ALLOW
+    spares = policy.spares_familiar and sternest is Action.STEP_UP
     return Decision(
         action=max(finding.action for finding in findings),
         asked=sternest,
@@ -56,7 +59,15 @@ def _decided(seen: Signals, policy: Policy, *, spared: bool) -> Decision:
         ),
         change_password=seen.device is not Device.STRANGER and seen.exposure.is_breached(policy.prevalence_min),
         work_first=work_asked and not seen.worked and sternest <= Action.STEP_UP,
+        # Held for all alike: held for some, the question's time would tell who is familiar, or what else was found.
+        holds=spares,
+        releases=spares and seen.familiar and _only_unproved(findings, asked),
     )
+
+
+def _only_unproved(findings: tuple[Finding, ...], asked: list[Action]) -> bool:
+    """Whether nothing but the device calls for a factor."""
+    return all(finding.reason == UNPROVED or ask < Action.STEP_UP for finding, ask in zip(findings, asked, strict=True))
 
 
 def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
@@ -74,7 +85,7 @@ def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
     if verdict.failures > policy.account_failures_max:
         add(Finding(Action.STEP_UP, "account_failures"))
     if policy.factors and _must_prove(seen, policy):
-        add(Finding(Action.STEP_UP, "unproved_device"))
+        add(Finding(Action.STEP_UP, UNPROVED))
     if seen.device is Device.SEEN:
         return
     if spared:

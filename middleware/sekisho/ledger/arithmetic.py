@@ -152,12 +152,13 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     account = current(book.get(account_key(charge), FRESH), now_us)
     lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
     if lane is not None:
-        earns = bool(charge.place) and recalled(account.lanes, charge.place, now_us)[1]
+        history, earns = recalled(account.lanes, charge.place, now_us) if charge.place else (0, False)
         book[account_key(charge)] = _with_lane(account, lane, now_us)
         return UNHINDERED._replace(
             at_us=now_us,
             failures=min(FAILURES_CAP, _lane_failures(account, charge.lane) + 1),
             marks=Marked.EARNS if earns else 0,
+            history=history,
         )
 
     waits, young, spread, charged, last, marks = _enter_network(book, charge, limits, now_us)

@@ -873,7 +873,7 @@ local function charge(
     if entered then
       local failures = math.min(FAILURES_CAP, lane_failures(account, device) + 1)
       local charged = LANE_CHARGED + (earns and EARNS_MARK or 0)
-      return struct_pack(VERDICT, now, charged, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0, 0) .. before
+      return struct_pack(VERDICT, now, charged, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0, history) .. before
     end
   end
 

@@ -51,9 +51,11 @@ class Decision(Value):
         change_password: the secret has leaked, and the device is known: if the secret is right, the account owner
             should choose another. Never for strangers: it would show an attacker how to take the account over.
         work_first: work is asked for first, either alone or before a step-up.
+        holds: the question for a factor is held back for a moment, regardless of what the attempt is.
+        releases: in that moment, a right secret gets the application's answer and no question.
     """
 
-    __slots__ = ("action", "asked", "change_password", "findings", "wait_us", "work_first")
+    __slots__ = ("action", "asked", "change_password", "findings", "holds", "releases", "wait_us", "work_first")
 
     def __init__(
         self,
@@ -63,6 +65,8 @@ class Decision(Value):
         wait_us: int,
         change_password: bool = False,
         work_first: bool = False,
+        holds: bool = False,
+        releases: bool = False,
     ) -> None:
         self.action: Final = action
         self.asked: Final = asked
@@ -70,6 +74,8 @@ class Decision(Value):
         self.wait_us: Final = wait_us
         self.change_password: Final = change_password
         self.work_first: Final = work_first
+        self.holds: Final = holds
+        self.releases: Final = releases
 
     @property
     def passes(self) -> bool:

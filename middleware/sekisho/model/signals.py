@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model.breach import UNKNOWN, Exposure
+from sekisho.model.posture import Posture
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Policy:
         account_is_hard: an account over its limit refuses strangers, regardless of work or factors.
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
+        spares_familiar: a familiar one need not, where its secret is right.
     """
 
     account_failures_max: int = 100
@@ -87,14 +89,25 @@ class Policy:
     secret_is_hard: bool = False
     asks_strangers: bool = True
     asks_seen: bool = True
+    spares_familiar: bool = False
 
     def for_small_secrets(self) -> Policy:
         """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
         return replace(self, account_is_hard=True)
 
-    def by_posture(self, *, asks_strangers: bool) -> Policy:
-        """The same at a log-in where the posture decides whether strangers are asked. Seen devices are not."""
-        return replace(self, asks_strangers=asks_strangers, asks_seen=False)
+    def in_posture(self, posture: Posture, asks_from: Posture, asks_familiar_from: Posture) -> Policy:
+        """The same at a log-in in this posture.
+
+        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked, and familiar ones too. Where
+        the posture decides that strangers are asked, seen devices are not.
+        """
+        asks = posture >= asks_from
+        return replace(
+            self,
+            asks_strangers=asks,
+            asks_seen=self.asks_seen and asks_from is Posture.CALM,
+            spares_familiar=asks and posture < asks_familiar_from,
+        )
 
     def for_links(self) -> Policy:
         """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sekisho.model import DoorKind, Mode, hazards
+from sekisho.settings import table
 from sekisho.settings.doors import door_text
 from sekisho.settings.step_up import checks_of_step_up
 from sekisho.settings.store import MEMORY, is_unverified
@@ -48,9 +49,10 @@ def checks(settings: Settings, *, is_made_up: bool = False, processes: str = "")
         yield hazards.LEAKED_REFUSED.found(
             "SEKISHO_NO_FACTOR: strangers whose password has leaked get 403, and of honest people that is many"
         )
-    if settings.step_up is not StepUpFrom.ALWAYS and not settings.factors:
+    if settings.goes_by_posture and not settings.factors:
+        by = table.STEP_UP_FAMILIAR if settings.step_up is StepUpFrom.ALWAYS else table.STEP_UP
         yield hazards.ALARM_ALONE.found(
-            "SEKISHO_STEP_UP: there is no second factor to ask for, so a recognised attack is told, and not stopped"
+            f"{by.variable}: there is no second factor to ask for, so a recognised attack is told, and not stopped"
         )
     if not settings.device_cookie.startswith("__Host-"):
         yield hazards.PLANTED_COOKIE.found(

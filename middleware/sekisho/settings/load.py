@@ -262,6 +262,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         device_days=source.read(table.DEVICE_DAYS),
         no_factor=source.read(table.NO_FACTOR),
         step_up=source.read(table.STEP_UP),
+        step_up_familiar=source.read(table.STEP_UP_FAMILIAR),
         corpus=source.read(table.CORPUS),
         corpus_days_max=source.read(table.CORPUS_DAYS_MAX),
         pairs=source.read(table.PAIRS),

@@ -71,6 +71,7 @@ class Overrides(TypedDict, total=False):
     strangers_max: str | int | None
     no_factor: str | NoFactor | None
     step_up: str | StepUpFrom | None
+    step_up_familiar: str | StepUpFrom | None
     corpus: str | Path | None
     corpus_days_max: str | int | None
     pairs: str | Path | None

@@ -183,6 +183,8 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     if settings.pages_url and not settings.pages_url.endswith(settings.mount) and understood(table.MOUNT.name):
         problem = "does not end with SEKISHO_MOUNT; links in notices would lead elsewhere"
         yield SettingsError(table.PAGES_URL.variable, problem)
+    if understood(table.STEP_UP.name, table.STEP_UP_FAMILIAR.name, table.HISTORY.name):
+        yield from _wrong_familiar(settings)
     yield from _unreachable(settings, understood)
     origins = table.PASSKEY_ORIGINS
     if not understood(table.PASSKEY_DOMAIN.name, origins.name):
@@ -192,6 +194,14 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     elif len({host_of(origin) for origin in settings.related_origins}) > RELATED_MAX:
         problem = f"has more than {RELATED_MAX} hosts that are neither SEKISHO_PASSKEY_DOMAIN nor below it; browsers "
         yield SettingsError(origins.variable, problem + "read no more of them in /.well-known/webauthn")
+
+
+def _wrong_familiar(settings: Settings) -> Iterator[SettingsError]:
+    familiar = table.STEP_UP_FAMILIAR.variable
+    if settings.familiar_from.posture < settings.step_up.posture:
+        yield SettingsError(familiar, "asks familiar strangers before SEKISHO_STEP_UP asks others; unset it")
+    elif settings.familiar_from is not settings.step_up and not settings.history:
+        yield SettingsError(familiar, "is set, and SEKISHO_HISTORY=off remembers no networks; unset one of them")
 
 
 def _unreachable(settings: Settings, understood: Understood) -> Iterator[SettingsError]:

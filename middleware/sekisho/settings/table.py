@@ -327,6 +327,13 @@ STEP_UP = Setting(
     parse=parse.choice(StepUpFrom),
     default="always",
 )
+STEP_UP_FAMILIAR: Setting[StepUpFrom | None] = Setting(
+    name="STEP_UP_FAMILIAR",
+    example="elevated",
+    meaning="The same for a stranger from a network where the account logged in before, which nothing contradicts: "
+    "`elevated` or `attack`, later than `STEP_UP`; see docs/posture.md. Unset: as `STEP_UP`.",
+    parse=parse.choice(StepUpFrom),
+)
 DEVICE_COOKIE = Setting(
     name="DEVICE_COOKIE",
     example="__Host-shop-device",
@@ -810,6 +817,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         STRANGERS_MAX,
         NO_FACTOR,
         STEP_UP,
+        STEP_UP_FAMILIAR,
         CORPUS,
         CORPUS_DAYS_MAX,
         PAIRS,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import CLASS_OF, FactorClass
+from sekisho.model import CLASS_OF, FactorClass, Posture
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class StepUpFrom(Enum):
     ELEVATED = "elevated"
     ATTACK = "attack"
 
+    @property
+    def posture(self) -> Posture:
+        """The lowest posture in which they are asked."""
+        return Posture.CALM if self is StepUpFrom.ALWAYS else Posture[self.name]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -62,6 +67,7 @@ class Settings:
         origins: as browsers spell them in the `Origin` header.
         workers: `None`: the number is observed.
         strangers_max: `None`: the number follows from the application's latency.
+        step_up_familiar: `None`: as `step_up`.
         pairs_key: empty if none is set.
         hibp_url: an origin, without a last slash.
         exposed_header: lower case.
@@ -111,6 +117,7 @@ class Settings:
     device_days: int
     no_factor: NoFactor
     step_up: StepUpFrom
+    step_up_familiar: StepUpFrom | None
     corpus: str | None
     corpus_days_max: int
     pairs: str | None
@@ -194,6 +201,16 @@ class Settings:
         hosts = ((origin, urlsplit(origin).hostname or "") for origin in self.passkey_origins)
         # An Android app has no host: the system checks its signature against the domain.
         return tuple(origin for origin, host in hosts if host not in {"", domain} and not host.endswith("." + domain))
+
+    @property
+    def familiar_from(self) -> StepUpFrom:
+        """When familiar strangers are asked for a factor: never before others."""
+        return self.step_up_familiar or self.step_up
+
+    @property
+    def goes_by_posture(self) -> bool:
+        """Whether the posture decides which strangers are asked."""
+        return self.familiar_from is not StepUpFrom.ALWAYS
 
     @property
     def floor(self) -> FactorClass:

@@ -31,11 +31,11 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
 from sekisho.ledger.worker_sync import WorkerSync
-from sekisho.model import DoorKind, Mode, Posture, StoreUnavailable
+from sekisho.model import DoorKind, Mode, StoreUnavailable
 from sekisho.pipeline import Guard
 from sekisho.read import Networks
 from sekisho.record import RefusalLog
-from sekisho.settings import StepUpFrom, StoreFailure
+from sekisho.settings import StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
@@ -275,7 +275,8 @@ class LoopWing:
             daily=self._limits,
             day_limits=settings.day_limits,
             watch=process.watch,
-            asks_from=Posture.ATTACK if settings.step_up is StepUpFrom.ATTACK else Posture.ELEVATED,
+            asks_from=settings.step_up.posture,
+            asks_familiar_from=settings.familiar_from.posture,
             keeps_history=settings.history,
         )
 

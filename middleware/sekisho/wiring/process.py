@@ -28,7 +28,7 @@ from sekisho.read import Addresses, Callers, Digests, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, Subjects, event_file
-from sekisho.settings import NoFactor, StepUpFrom
+from sekisho.settings import NoFactor
 from sekisho.settings.step_up import checks_without_session_account
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
@@ -128,7 +128,7 @@ class ProcessWing:
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
         # Where strangers are always asked, no posture is estimated: it would change nothing.
-        by_posture = settings.step_up is not StepUpFrom.ALWAYS
+        by_posture = settings.goes_by_posture
         self.watch = PostureWatch(self.events.posture_changed, clocks.monotonic_s) if by_posture else None
         self.postures = MemoryPostures(clocks.wall_s) if by_posture else None  # where there is no store
         self.leaks = LeakFiles(settings, self.events, clocks)

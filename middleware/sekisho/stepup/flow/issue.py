@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from sekisho.answer import Answer, prefers_page, retry_after_s, send_answer, unavailable
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
+T = TypeVar("T")
+
 log = logging.getLogger("sekisho")
 
 WORK_FROM = 0.25
@@ -74,6 +76,13 @@ FULL_US = 5_000_000
 
 HELD_S = 45.0
 """How long the answer to a spared log-in is waited for: longer than a run may wait for its turn and take."""
+
+
+QUESTION_S = 2.0
+"""Where familiar strangers are spared, every question at a log-in leaves so long after its run was queued."""
+
+HELD_MAX = 256
+"""Questions that are held back at once. Beyond it, all leave at once, and no stranger is spared."""
 
 
 class IssuedStepUp(NamedTuple):
@@ -143,6 +152,7 @@ class Issuer:
         self._tasks = TaskSet()
         self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
         self._telling = telling
+        self._held = 0
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
@@ -218,7 +228,7 @@ class Issuer:
         page = parts.responses.challenge_page(headers, asked, form, line, here=here, mark=mark)
         return await send_answer(context.send, page)
 
-    async def step_up(self, context: RequestContext, assessment: Assessment) -> None:
+    async def step_up(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
         """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
         proving = self._parts.proving
         if proving is None:
@@ -229,13 +239,49 @@ class Issuer:
             return await self._unavailable(context)
         issued, text = await self._issued(context, assessment)
         if issued.ticket.purpose is Purpose.LOGIN:
-            run = self._run_of(issued, partial(self._begun, issued.ticket), partial(self._done, issued, proving))
-            if not await self._placed(issued, proving, run):
-                return await self._unavailable(context)
-            self._tell_watch(context, assessment)
-        else:
-            self._guard.put_off(assessment)
+            return await self._at_log_in(issued, text, proving, keeper)
+        self._guard.put_off(assessment)
         return await self._ask(issued, text)
+
+    async def _at_log_in(self, issued: IssuedStepUp, text: str, proving: Proving, keeper: Keeper) -> None:
+        """Run the application, then ask; a familiar stranger with the right secret gets the answer instead.
+
+        Where any stranger may be spared, every question is held back equally long: the time shows neither who is
+        familiar nor how long the application took. A run that takes longer goes on behind the question.
+        """
+        context, assessment, ticket, _ = issued
+        decision = assessment.decision
+        holds = decision.holds and self._held < HELD_MAX
+        answered: asyncio.Future[Sealed | None] = asyncio.get_running_loop().create_future()
+        done = partial(self._done, issued, proving)
+        if holds and decision.releases:
+            done = partial(self._released, issued, proving, keeper, answered)
+        self._held += holds
+        try:
+            if not await self._placed(issued, proving, self._run_of(issued, partial(self._begun, ticket), done)):
+                return await self._unavailable(context)
+            answer = await _within(answered, QUESTION_S, None) if holds else None
+        finally:
+            self._held -= holds
+            answered.cancel()
+        if answer is not None:
+            return await send_answer(context.send, Answer(*answer))
+        self._tell_watch(context, assessment)
+        return await self._ask(issued, text)
+
+    async def _released(
+        self,
+        issued: IssuedStepUp,
+        proving: Proving,
+        keeper: Keeper,
+        answered: asyncio.Future[Sealed | None],
+        result: RunResult,
+    ) -> None:
+        """Settle a familiar stranger's run. Only a right secret shows that it was one, where no factor is enrolled."""
+        answer = result.kept.answer
+        if answer is None or await self._is_enrolled(proving, issued.ticket) or answered.done():
+            return await self._done(issued, proving, result)
+        return answered.set_result(self._settled(issued, keeper, result, answer))
 
     async def _issued(self, context: RequestContext, assessment: Assessment) -> tuple[IssuedStepUp, str]:
         attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
@@ -290,7 +336,7 @@ class Issuer:
         run = self._run_of(issued, _nothing, partial(self._spared, issued, proving, keeper, answered), holds=True)
         if not await self._placed(issued, proving, run):
             return await self._unavailable(context)
-        held = await _within(answered, HELD_S)
+        held = await _within(answered, HELD_S, HeldAnswer(None))
         if held.asks:
             return await self._ask(issued, text)
         if held.answer is None:
@@ -311,7 +357,7 @@ class Issuer:
             await self._done(issued, proving, result)
             held = HeldAnswer(None, asks=True)
         else:
-            held = HeldAnswer(self._settled(issued, keeper, result))
+            held = HeldAnswer(self._settled(issued, keeper, result, result.whole))
         if not answered.done():
             answered.set_result(held)
 
@@ -321,9 +367,9 @@ class Issuer:
         except SekishoError:
             return True  # where it cannot be told, a proof is asked for
 
-    def _settled(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult) -> Sealed | None:
+    def _settled(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult, answer: Sealed | None) -> Sealed | None:
         context, assessment = issued.context, issued.assessment
-        answer, renewed = result.whole, False
+        renewed = False
         if answer is not None and result.outcome is Outcome.SUCCEEDED:
             status, headers, body = answer
             extra, renewed = keeper.success_headers(context, assessment, status, list(headers), body, result.basis)
@@ -655,11 +701,11 @@ def _sent_from(path: str, answer: Sealed) -> Sealed:
 async def _nothing() -> None: ...
 
 
-async def _within(answered: asyncio.Future[HeldAnswer], seconds: float) -> HeldAnswer:
+async def _within(answered: asyncio.Future[T], seconds: float, otherwise: T) -> T:
     try:
         return await asyncio.wait_for(answered, seconds)
     except TimeoutError:
-        return HeldAnswer(None)
+        return otherwise
 
 
 def is_escrowed(door: Door) -> bool:
