@@ -19,7 +19,7 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
 from sekisho.ledger.shed import Shed
-from sekisho.model import Charged
+from sekisho.model import Charged, Effect
 from sekisho.pipeline import Guard
 from sekisho.read import Accounts
 from sekisho.settings import load
@@ -199,22 +199,12 @@ class Watched:
             self._sampled(charge.account, 1)
         return verdict
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         self._counts["told"] += 1
-        self._ledger.settle(charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns)
+        self._ledger.settle(charge, verdict, effects)
         if verdict.charged & Charged.FAILURES:
             self._sampled(charge.account, -1)
-        if proved:
+        if effects & Effect.PROVED:
             self._sampled(charge.account, 0)
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:

@@ -27,6 +27,7 @@ from sekisho.model import (
     Decision,
     Device,
     DoorKind,
+    Effect,
     Exposure,
     Finding,
     Ledger,
@@ -400,9 +401,10 @@ class Guard:
         if outcome is not Outcome.SUCCEEDED or not self._refunds(assessment, basis):
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
-        learns, earns = self._remembers(assessment, basis) if charge.place else (False, False)
-        right = _tries_password(assessment.attempt)
-        self._ledger.settle(charge, verdict, renewed=renewed, right=right, learns=learns, earns=earns)
+        effects = self._remembers(assessment, basis) if charge.place else 0
+        if _tries_password(assessment.attempt):
+            effects |= Effect.RIGHT
+        self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
         counters = _counters(charge)
@@ -422,16 +424,17 @@ class Guard:
             return verdict._replace(charged=0, marks=verdict.marks & ~Marked.SPARED)
         return verdict
 
-    def _remembers(self, assessment: Assessment, basis: Basis) -> tuple[bool, bool]:
-        """Whether a success enters the account's history, and whether it may earn credit for its address.
+    def _remembers(self, assessment: Assessment, basis: Basis) -> int:
+        """The effects of a success on the account's history, and on the credit of its address.
 
         Only successes that are believed in full. Where there are factors, only a proved device earns credit: otherwise
         an attacker who has many passwords could buy guesses with them.
         """
         rule = self._trust.rule(assessment.attempt.door, basis)
         if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
-            return False, False
-        return True, assessment.device is Device.PROVED or not self._policies[True].factors
+            return 0
+        earns = assessment.device is Device.PROVED or not self._policies[True].factors
+        return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
@@ -445,7 +448,7 @@ class Guard:
         # Failures are kept under the account; codes may be counted apart. Times of 0: this refunds no charge.
         charge = self._digests.charge(attempt, token.device, lane_generation=token.generation)
         verdict = verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0)
-        self._ledger.settle(charge, verdict, right=True)
+        self._ledger.settle(charge, verdict, Effect.RIGHT)
 
     def end(self, assessment: Assessment) -> None:
         """End an attempt that had no trusted success: its charge stands."""
@@ -469,10 +472,10 @@ class Guard:
         itself, sealed until now, entered neither history nor credit.
         """
         charge, verdict = unpack_receipt(receipt)
-        learns = bool(charge.place and place)
-        if learns:
-            charge = charge._replace(place=place)
-        self._ledger.settle(charge, verdict, proved=charge.account == account, learns=learns, earns=learns)
+        effects = Effect.PROVED if charge.account == account else 0
+        if charge.place and place:
+            charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
+        self._ledger.settle(charge, verdict, effects)
         for key in _counters(charge):
             self._room.settled(key)
 
@@ -517,7 +520,7 @@ class Guard:
         """
         charge = self._digests.charge(attempt, device, lane_generation=ENDED - 1)
         # Times of 0: this refunds no charge.
-        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), renewed=True)
+        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), Effect.RENEWED)
 
     def new_token(self, assessment: Assessment, basis: Basis, family: int) -> str:
         """The device token after a success.

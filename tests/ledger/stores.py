@@ -260,21 +260,8 @@ class PartedLedger:
         self.tell_each(now_us, compensations)
         return verdict
 
-    def settle(
-        self,
-        now_us: int,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool,
-        proved: bool,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
-        parts = self._families.settlements(
-            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
-        )
+    def settle(self, now_us: int, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
+        parts = self._families.settlements(charge, verdict, effects)
         self.tell_each(now_us, parts)
 
     def fail(self, now_us: int, charge: Charge, verdict: Verdict) -> None:

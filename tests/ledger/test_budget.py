@@ -14,7 +14,7 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import pack_charge, pack_settlement
-from sekisho.model import Charged
+from sekisho.model import Charged, Effect
 from sekisho.store import connection as lines
 from sekisho.store.refusals import over_budget
 from tests.ledger.charges import DAY, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
@@ -84,9 +84,10 @@ def test_lua_its_parts_and_the_reference_share_alike(
         assert expected == [parted.charge(told_us, each) for each in batch]
         charged += zip(batch, expected, strict=True)
         for each, verdict in charged[:settled]:
-            ledger.undo(book, each, verdict, LIMITS, now_us, proved=proved)
-            parted.settle(told_us, each, verdict, renewed=False, proved=proved)
-            lua.run(told_us, [(each, pack_settlement(each, verdict, renewed=False, proved=proved))])
+            effects = Effect.PROVED if proved else 0
+            ledger.undo(book, each, verdict, LIMITS, now_us, effects)
+            parted.settle(told_us, each, verdict, effects)
+            lua.run(told_us, [(each, pack_settlement(each, verdict, effects))])
         del charged[:settled]
         for each in batch:
             found_at |= places(each) | {KEYS.account(each)[0] + SHARED_FIELD: ledger.shared_key(each)}

@@ -17,7 +17,7 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.redis import ACCOUNT, NETWORK, PLACES, SECRET, ClusterKeys
-from sekisho.model import Charged, Limit, StoreUnavailable
+from sekisho.model import Charged, Effect, Limit, StoreUnavailable
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import WIDE, InMemory, ask, in_redis, let_in, only
 from tests.store.lines import calls_by
@@ -153,7 +153,7 @@ def test_one_after_the_other_verdicts_are_those_of_memory(
                 assert found == expected
                 if succeeds:
                     for ledger in ledgers:
-                        ledger.settle(each, expected, renewed=lane is not None)
+                        ledger.settle(each, expected, Effect.RENEWED if lane is not None else 0)
 
     asyncio.run(compare())
 
@@ -379,7 +379,7 @@ async def test_a_factor_ends_the_count_here_and_at_the_node(frail_cluster: Redis
         await one.loses(node, each)
         (here,) = await ask(one.local, [guess(each, 5)])
         assert here.own_families & ACCOUNT
-        one.local.settle(guess(each, 5), here, proved=True)
+        one.local.settle(guess(each, 5), here, Effect.PROVED)
         assert (await ask(one.local, [guess(each, 6)]))[0].failures == 1
 
         node.resume()
@@ -407,7 +407,7 @@ async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) 
     async with worker(frail_cluster.url, only(ip=(Limit(8, HOUR),), account=(Limit(2, HOUR),))) as one:
         await one.loses(node, each)
         found = await ask(one.opened, [guess(each, n) for n in range(20)])
-        one.opened.settle(guess(each, 0), found[0], renewed=True)
+        one.opened.settle(guess(each, 0), found[0], Effect.RENEWED)
 
         assert (let_in(found), {verdict.counters_lost for verdict in found}) == (8, {True})
 

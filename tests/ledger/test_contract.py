@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import Attempt, Charge, Charged, Limit, Limits, LimitSet
+from sekisho.model import Attempt, Charge, Charged, Effect, Limit, Limits, LimitSet
 from sekisho.read import Addresses, Digests
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.ledger.stores import WIDE, ask, let_in, only
@@ -274,7 +274,7 @@ async def test_a_success_takes_out_no_pair_that_a_guess_wrote(store: Store) -> N
         await store.move_to(store.now_us + 2 * SECOND)
         own = charge(account, owners, network=1)
         (verdict,) = await ask(ledger, [own])
-        ledger.settle(own, verdict, proved=True, right=True)
+        ledger.settle(own, verdict, Effect.PROVED | Effect.RIGHT)
         await store.move_to(store.now_us + 2 * SECOND)
         repeats += await ask(ledger, [charge(account, 7, ip=1)])
 
@@ -288,7 +288,7 @@ async def test_a_success_takes_its_account_out_of_no_set_that_a_guess_put_it_in(
     await ask(ledger, guesses)
     owners = guesses[1]._replace(network=b"h" * 16, networks=(b"h" * 16,), ip=b"h" * 16, device=b"h" * 16)
     (verdict,) = await ask(ledger, [owners])
-    ledger.settle(owners, verdict, right=True)
+    ledger.settle(owners, verdict, Effect.RIGHT)
     await store.move_to(store.now_us)
 
     assert spreads(await ask(ledger, guesses[:1]), "accounts_per_secret") == [3]
@@ -462,7 +462,7 @@ async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, kn
     (verdict,) = await ask(ledger, [own])
     assert verdict.failures == (1 if own.lane else 4)
 
-    ledger.settle(own, verdict if known else verdict._replace(charged=0), proved=True)
+    ledger.settle(own, verdict if known else verdict._replace(charged=0), Effect.PROVED)
 
     assert [each.failures for each in await ask(ledger, [charge(0, 10), charge(1, 10)])] == [1, 1]
 
@@ -471,7 +471,7 @@ async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> Non
     """The right password alone, which a thief may have, does not clear others' failures."""
     ledger = store.ledger(ROOMY)
     *_, verdict = await ask(ledger, [charge(0, n) for n in range(4)])
-    ledger.settle(charge(0, 3), verdict, renewed=True, right=True)
+    ledger.settle(charge(0, 3), verdict, Effect.RENEWED | Effect.RIGHT)
 
     assert [each.failures for each in await ask(ledger, [charge(0, 10)])] == [4]
 
@@ -482,7 +482,7 @@ async def in_lane(ledger: Ledger, secret: int, *, right: bool = False, lane: int
     (verdict,) = await ask(ledger, [own])
     assert verdict.charged == Charged.LANE
     if right:
-        ledger.settle(own, verdict, right=True)
+        ledger.settle(own, verdict, Effect.RIGHT)
     else:
         ledger.fail(own, verdict)
     return verdict.failures
@@ -524,7 +524,7 @@ async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
     await in_lane(ledger, 1)
     own = charge(0, None, lane=1)
     (verdict,) = await ask(ledger, [own])
-    ledger.settle(own, verdict, renewed=True)
+    ledger.settle(own, verdict, Effect.RENEWED)
 
     assert [each.failures for each in await ask(ledger, [charge(0, 2, lane=1, generation=1)])] == [2]
 
@@ -535,7 +535,7 @@ async def test_failures_are_forgiven_without_giving_anything_back(store: Store) 
     told = [await in_lane(ledger, n) for n in range(2)]
     own = charge(0, 2, lane=1)
     (verdict,) = await ask(ledger, [own])
-    ledger.settle(own, verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0), right=True)
+    ledger.settle(own, verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0), Effect.RIGHT)
     (full,) = await ask(ledger, [own])
     await store.move_to(T0 + HOUR)
 
@@ -584,8 +584,8 @@ async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
     ledger = store.ledger(ROOMY)
     (verdict,) = await ask(ledger, [charge()])
     await store.move_to(T0 + 91 * DAY)
-    ledger.settle(charge(), verdict, proved=True)
-    ledger.settle(charge(7), verdict, proved=True)
+    ledger.settle(charge(), verdict, Effect.PROVED)
+    ledger.settle(charge(7), verdict, Effect.PROVED)
 
     assert [each.failures for each in await ask(ledger, [charge(), charge(7)])] == [1, 1]
 
@@ -595,7 +595,7 @@ async def renew(store: Store, generation: int = 0) -> None:
     own = charge(lane=1, generation=generation)
     (verdict,) = await ask(ledger, [own])
     assert verdict.charged & Charged.LANE
-    ledger.settle(own, verdict, renewed=True)
+    ledger.settle(own, verdict, Effect.RENEWED)
     await store.move_to(store.now_us)
 
 
@@ -627,7 +627,7 @@ async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) 
     (slow,) = await ask(ledger, [charge(lane=1)])
     await renew(store)
     await renew(store, generation=1)
-    ledger.settle(charge(lane=1), slow, renewed=True)
+    ledger.settle(charge(lane=1), slow, Effect.RENEWED)
     await store.move_to(T0 + MINUTE + 1)
 
     old, new = await ask(ledger, [charge(lane=1, generation=1), charge(lane=1, generation=2)])
@@ -640,7 +640,7 @@ async def test_a_device_whose_trust_ended_stays_spent(store: Store) -> None:
     ended = 2**31 - 2
     own = charge(lane=1, generation=ended)
     ledger = store.ledger(LIMITS)
-    ledger.settle(own, UNHINDERED, renewed=True)
+    ledger.settle(own, UNHINDERED, Effect.RENEWED)
     await store.move_to(store.now_us)
     for days in (1, 90, 399):
         await store.move_to(T0 + days * DAY)

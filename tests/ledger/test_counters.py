@@ -19,7 +19,7 @@ from sekisho.ledger.counters import (
 from sekisho.ledger.history import FAILED, Lane
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
-from sekisho.model import Charge, Limit, StoreUnavailable
+from sekisho.model import Charge, Effect, Limit, StoreUnavailable
 from tests.ledger.charges import LIMITS, charge
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def test_a_replaced_token_stays_spent(kind: str, request: pytest.FixtureRe
     """Clearing an account empties its devices' lanes, but an attacker's copy of an old token is no good again."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):
         first = charge(lane=1)
-        counted.settle(first, await counted.charge(first), renewed=True)
+        counted.settle(first, await counted.charge(first), Effect.RENEWED)
         full = [await counted.charge(charge(lane=1, generation=1)) for _ in range(5)][-1]
 
         await counters.clear_account(charge_of(charge().account))

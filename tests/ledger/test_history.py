@@ -9,7 +9,7 @@ import pytest
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.redis import pack_charge, pack_settlement
-from sekisho.model import Charged, History, Limit, LimitSet
+from sekisho.model import Charged, Effect, History, Limit, LimitSet
 from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, WIDE, LuaLedger, PartedLedger
 
@@ -40,6 +40,10 @@ class Counts(Protocol):
     ) -> None: ...
 
 
+def effects(learns: bool, earns: bool) -> int:
+    return (Effect.LEARNS if learns else 0) | (Effect.EARNS if earns else 0)
+
+
 class Reference:
     def __init__(self) -> None:
         self.book: dict[bytes, Record] = {}
@@ -48,7 +52,7 @@ class Reference:
         return ledger.apply(self.book, each, LIMITS, now_us)
 
     def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
-        ledger.undo(self.book, each, verdict, LIMITS, now_us, learns=learns, earns=earns)
+        ledger.undo(self.book, each, verdict, LIMITS, now_us, effects(learns, earns))
 
 
 class Lua:
@@ -59,7 +63,7 @@ class Lua:
         return self.lua.run(now_us, [(each, pack_charge(each))])[0]
 
     def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
-        packed = pack_settlement(each, verdict, renewed=False, learns=learns, earns=earns)
+        packed = pack_settlement(each, verdict, effects(learns, earns))
         self.lua.call(now_us, [(KEYS.of(each), packed)])
 
 
@@ -71,7 +75,7 @@ class Parts:
         return self.parted.charge(now_us, each)
 
     def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
-        self.parted.settle(now_us, each, verdict, renewed=False, proved=False, learns=learns, earns=earns)
+        self.parted.settle(now_us, each, verdict, effects(learns, earns))
 
 
 @pytest.fixture(params=["reference", "lua", "parts"])

@@ -71,7 +71,7 @@ class Lua:
         return self._ledgers[worker].run(now_us, [(each, pack_charge(each)) for each in batch])
 
     def settle(self, worker: int, now_us: int, each: Charge, verdict: Verdict) -> None:
-        self._ledgers[worker].run(now_us, [(each, pack_settlement(each, verdict, renewed=False))])
+        self._ledgers[worker].run(now_us, [(each, pack_settlement(each, verdict))])
 
 
 class Clustered:

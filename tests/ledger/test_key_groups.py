@@ -250,7 +250,7 @@ def test_what_a_success_took_out_does_not_come_back(parted: PartedLedger) -> Non
     for number in range(TRIED_CAP - 1):
         parted.charge(T0, charge(0, 10 + number, network=number + 5))
     asking = refuse(parted, MINE)
-    parted.settle(T0, owners, verdict, renewed=False, proved=False)
+    parted.settle(T0, owners, verdict)
 
     asking.compensate(T0)
 

@@ -15,6 +15,7 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.redis import failed_families, pack_charge, pack_failure, pack_settlement
+from sekisho.model import Effect
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, LuaLedger, PartedLedger, places
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sekisho.ledger.arithmetic import Record
     from sekisho.model import Charge, Verdict
     from tests.servers import RedisServer
+
+EFFECTS = [Effect.RENEWED, Effect.PROVED, Effect.RIGHT, Effect.LEARNS, Effect.EARNS]
 
 attempts = st.builds(
     charge,
@@ -94,18 +97,15 @@ class Ledgers(RuleBasedStateMachine):
 
     @rule(
         done=st.lists(consumes(charged), min_size=1, max_size=10),
-        renewed=st.booleans(),
-        proved=st.booleans(),
-        right=st.booleans(),
-        learns=st.booleans(),
-        earns=st.booleans(),
+        effects=st.lists(st.sampled_from(EFFECTS), unique=True),
     )
-    def succeed(self, done: list[tuple[Charge, Verdict]], **deeds: bool) -> None:
+    def succeed(self, done: list[tuple[Charge, Verdict]], effects: list[int]) -> None:
+        flags = sum(effects)
         for each, verdict in done:
-            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, **deeds)
-            self.memory.settle(each, verdict, **deeds)
-            self.parted.settle(self.now_us, each, verdict, **deeds)
-        settlements = [(each, pack_settlement(each, verdict, **deeds)) for each, verdict in done]
+            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, flags)
+            self.memory.settle(each, verdict, flags)
+            self.parted.settle(self.now_us, each, verdict, flags)
+        settlements = [(each, pack_settlement(each, verdict, flags)) for each, verdict in done]
         self.lua.run(self.now_us, settlements)
 
     @rule(done=st.lists(consumes(charged), min_size=1, max_size=10))
@@ -124,8 +124,8 @@ class Ledgers(RuleBasedStateMachine):
             kept = verdict._replace(tagged=0)
             ledger.undo(self.book, each, kept, LIMITS, self.now_us)
             self.memory.settle(each, kept)
-            self.parted.settle(self.now_us, each, kept, renewed=False, proved=False)
-            self.lua.run(self.now_us, [(each, pack_settlement(each, kept, renewed=False))])
+            self.parted.settle(self.now_us, each, kept)
+            self.lua.run(self.now_us, [(each, pack_settlement(each, kept))])
 
     @rule(step=steps)
     def wait(self, step: int) -> None:

@@ -12,7 +12,7 @@ from sekisho.ledger.local_fallback import UNCOUNTED, FallbackLedger
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import RedisLedger
-from sekisho.model import Charged, Limit, StoreUnavailable
+from sekisho.model import Charged, Effect, Limit, StoreUnavailable
 from tests.ledger.charges import HOUR, T0, charge
 from tests.ledger.stores import ask, let_in, only
 
@@ -92,7 +92,7 @@ async def test_open_means_no_count(own_redis_server: RedisServer) -> None:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)
         verdicts = await ask(each.opened, [charge()] * 20)
-        each.opened.settle(charge(), verdicts[0], renewed=True)
+        each.opened.settle(charge(), verdicts[0], Effect.RENEWED)
 
         assert set(verdicts) == {UNCOUNTED}
         assert (UNCOUNTED.charged, UNCOUNTED.counters_lost, UNCOUNTED.throttle_wait_us) == (0, True, 0)
@@ -135,7 +135,7 @@ async def test_a_factor_clears_the_failures_of_before_the_store_went(own_redis_s
         own_redis_server.pause()
         (here,) = await ask(each.local, [charge(0, 2)])
         assert here.counters_lost
-        each.local.settle(charge(0, 2), here, proved=True)
+        each.local.settle(charge(0, 2), here, Effect.PROVED)
         assert each.own.charge_now(charge(0, 3)).failures == 1
 
         each.up.clear()
@@ -153,6 +153,6 @@ async def test_known_devices_pass_on_the_workers_own_counters(own_redis_server: 
         await ask(each.local, [charge(0, n) for n in range(20)])
         own = charge(lane=1)
         (verdict,) = await ask(each.local, [own])
-        each.local.settle(own, verdict, renewed=True)
+        each.local.settle(own, verdict, Effect.RENEWED)
 
         assert (verdict.charged & Charged.LANE, verdict.counters_lost) == (Charged.LANE, True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
-from sekisho.model import Charge, Spread, Verdict
+from sekisho.model import Charge, Effect, Spread, Verdict
 from tests.ledger.charges import LIMITS, SECOND, T0, charge
 
 
@@ -84,8 +84,9 @@ def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool
     verdict = ledger.apply(by_hand, own, LIMITS, T0)
     by_receipt = dict(by_hand)
 
-    ledger.undo(by_hand, own, verdict, LIMITS, T0 + SECOND, proved=proved)
-    ledger.undo(by_receipt, *unpack_receipt(pack_receipt(own, verdict)), LIMITS, T0 + SECOND, proved=proved)
+    effects = Effect.PROVED if proved else 0
+    ledger.undo(by_hand, own, verdict, LIMITS, T0 + SECOND, effects)
+    ledger.undo(by_receipt, *unpack_receipt(pack_receipt(own, verdict)), LIMITS, T0 + SECOND, effects)
 
     assert by_receipt == by_hand
 

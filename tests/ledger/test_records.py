@@ -15,6 +15,7 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
+from sekisho.model import Effect
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.ledger.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
 
@@ -49,8 +50,8 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
     found = enter(lua, *history)
     assert expected == found
     for each, verdict in list(zip(history, found, strict=True))[::3]:
-        ledger.undo(book, each, verdict, LIMITS, T0, renewed=True)
-        lua.run(T0, [(each, pack_settlement(each, verdict, renewed=True))])
+        ledger.undo(book, each, verdict, LIMITS, T0, Effect.RENEWED)
+        lua.run(T0, [(each, pack_settlement(each, verdict, Effect.RENEWED))])
 
     for key, reference in {key: at for each in history for key, at in places(each).items()}.items():
         shared = not client.exists(key) and client.exists(in_bucket(key)[0])
@@ -98,7 +99,7 @@ def test_a_record_with_nothing_left_in_it_leaves(lua: LuaLedger, client: redis.R
     """A refunded attempt without account or secret leaves no record."""
     bare = charge()._replace(account=b"", secret=b"")
     (verdict,) = enter(lua, bare)
-    lua.run(T0, [(bare, pack_settlement(bare, verdict, renewed=False))])
+    lua.run(T0, [(bare, pack_settlement(bare, verdict))])
 
     assert client.dbsize() == 0
 
@@ -109,7 +110,7 @@ def test_redis_confirms_no_right_password(lua: LuaLedger, client: redis.Redis) -
     (verdict,) = enter(lua, VICTIM)
     assert _holding(client, VICTIM) == {"pair", "member"}
 
-    lua.run(T0, [(VICTIM, pack_settlement(VICTIM, verdict, renewed=False))])
+    lua.run(T0, [(VICTIM, pack_settlement(VICTIM, verdict))])
 
     assert _holding(client, VICTIM) == set()
 
@@ -212,7 +213,7 @@ def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: red
 
     for now_us in (T0, T0 + SECOND, T0 + HOUR):
         verdict, _, _ = enter(lua, VICTIM, VICTIM._replace(lane=b"l" * 8), charge(1), now_us=now_us)
-        lua.run(now_us, [(VICTIM, pack_settlement(VICTIM, verdict, renewed=False))])
+        lua.run(now_us, [(VICTIM, pack_settlement(VICTIM, verdict))])
         assert max(verdict.ip_wait_us, verdict.network_wait_us, verdict.device_wait_us) <= 24 * HOUR
         assert verdict.account_wait_us <= HOUR + MINUTE
         assert all(left > 0 for left in lua.lives_ms())
@@ -278,9 +279,7 @@ def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, cl
         batch = newcomers[at : at + 40]
         verdicts = enter(lua, *batch, now_us=now_us)
         # Succeeded: only its origin is remembered, for an hour.
-        settlements = [
-            (each, pack_settlement(each, verdict, renewed=False)) for each, verdict in zip(batch, verdicts, strict=True)
-        ]
+        settlements = [(each, pack_settlement(each, verdict)) for each, verdict in zip(batch, verdicts, strict=True)]
         lua.run(now_us, settlements)
         now_us += HOUR
     lua.limit(LIMITS)

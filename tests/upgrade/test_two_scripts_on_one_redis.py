@@ -22,7 +22,7 @@ from sekisho.ledger.redis import (
     pack_settlement,
     unpack_verdict,
 )
-from sekisho.model import Charge, Charged, Limit
+from sekisho.model import Charge, Charged, Effect, Limit
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, only
 from tests.upgrade.versions import landed
@@ -68,7 +68,8 @@ class Script:
     def succeed(self, now_us: int, each: Charge, told: Told, *, renewed: bool = False) -> None:
         # The earlier version removes every tag and knows no failures of a lane.
         verdict = self._verdict(now_us, told)
-        packed = pack_settlement(each, verdict, renewed=renewed, right=not self._is_old)
+        effects = (Effect.RENEWED if renewed else 0) | (0 if self._is_old else Effect.RIGHT)
+        packed = pack_settlement(each, verdict, effects)
         self._call(now_us, KEYS.of(each), packed, LIMITS)
 
     def fail(self, now_us: int, each: Charge, told: Told) -> None:

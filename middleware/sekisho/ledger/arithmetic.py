@@ -31,7 +31,7 @@ from sekisho.ledger.history import (
     recalled,
     spent,
 )
-from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Marked, Spread, Tagged, Verdict
+from sekisho.model import Charge, Charged, Effect, Limit, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -206,27 +206,15 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     )
 
 
-def undo(  # noqa: PLR0913 - the deeds of a success, each on its own
-    book: Book,
-    charge: Charge,
-    verdict: Verdict,
-    limits: LimitSet,
-    now_us: int,
-    *,
-    renewed: bool = False,
-    proved: bool = False,
-    right: bool = False,
-    learns: bool = False,
-    earns: bool = False,
-) -> None:
+def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int, effects: int = 0) -> None:
     """Refund the part of a proven success's charge that still weighs. The effects of other attempts stay.
 
-    Two exceptions: if a factor `proved` the owner, the account's failures are reset, since they count from the last
-    proof. If a password was `right`, the failures of its device bucket are reset.
+    Two exceptions: if a factor proved the owner, the account's failures are reset, since they count from the last
+    proof. If a password was right, the failures of its device bucket are reset.
 
-    `learns`: the success enters the account's history. `earns`: it may give its address credit.
+    `effects`: flags of `Effect`.
     """
-    earns = earns and verdict.marks & Marked.EARNS != 0
+    proved, earns = effects & Effect.PROVED != 0, effects & Effect.EARNS != 0 and verdict.marks & Marked.EARNS != 0
     _undo_credit(book, charge, verdict, now_us, earns=earns)
     if verdict.charged & Charged.NETWORK:
         for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
@@ -239,8 +227,9 @@ def undo(  # noqa: PLR0913 - the deeds of a success, each on its own
             book[shared_key(charge)] = record._replace(tats=tats)
             verdict = verdict._replace(charged=verdict.charged & ~Charged.ACCOUNT)
         record = current(book.get(account_key(charge), FRESH), now_us)
-        record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=right or proved)
-        if learns and charge.place:
+        renewed, forgiven = effects & Effect.RENEWED != 0, effects & (Effect.RIGHT | Effect.PROVED) != 0
+        record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=forgiven)
+        if effects & Effect.LEARNS and charge.place:
             lanes = learned(record.lanes, charge.place, now_us, width=len(limits.lane), earned=earns)
             record = record._replace(lanes=lanes)
         book[account_key(charge)] = record._replace(failures=0) if proved else record

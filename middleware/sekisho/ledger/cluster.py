@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from sekisho.ledger.key_groups import Families, GroupAnswer, unpack_answer
 from sekisho.ledger.local_fallback import UNCOUNTED
-from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET, ClusterKeys
-from sekisho.model import Charged, StoreUnavailable
+from sekisho.ledger.redis import ACCOUNT, IN_FLAGS, NETWORK, SECRET, ClusterKeys
+from sekisho.model import Charged, Effect, StoreUnavailable
 
 if TYPE_CHECKING:
     from sekisho.ledger.key_groups import Part
@@ -62,31 +62,18 @@ class ClusterLedger:
             self._line.tell(part.keys, part.operation)
         return verdict if not lost else self._judged(charge, verdict, answers, lost)
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         own = verdict.own_families
-        parts = self._families.settlements(
-            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
-        )
-        for part in parts:
+        for part in self._families.settlements(charge, verdict, effects):
             if not part.family & own:
                 self._line.tell(part.keys, part.operation)
             elif self._own is not None and part.family != SECRET:
                 one, its = _alone(charge, verdict, part.family)
-                self._own.settle(one, its, renewed=renewed, proved=proved, right=right)
-        if proved and own & ACCOUNT:
+                self._own.settle(one, its, effects & IN_FLAGS)  # it keeps no history, and no credit
+        if effects & Effect.PROVED and own & ACCOUNT:
             # A proof also covers failures from before the node was lost. Nothing was charged there, so nothing is
             # refunded.
-            uncharged = self._families.settlements(charge, verdict._replace(charged=0, tagged=0), proved=True)
+            uncharged = self._families.settlements(charge, verdict._replace(charged=0, tagged=0), Effect.PROVED)
             for part in uncharged:
                 if part.family == ACCOUNT:
                     self._line.tell(part.keys, part.operation)

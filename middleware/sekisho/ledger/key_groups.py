@@ -20,6 +20,7 @@ from sekisho.ledger.redis import (
     ACCOUNT,
     EARNS,
     FAIL,
+    IN_FLAGS,
     NETWORK,
     SECRET,
     SETTLE,
@@ -131,20 +132,10 @@ class Families:
         )
         return verdict, compensations
 
-    def settlements(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> list[Part]:
+    def settlements(self, charge: Charge, verdict: Verdict, effects: int = 0) -> list[Part]:
         """Return the refund of a verdict's charges, family by family: see `sekisho.model.Ledger.settle`."""
-        flags, charged = flags_of(charge, renewed=renewed, proved=proved, right=right), verdict.charged
-        deeds = deeds_of(verdict, learns=learns, earns=earns)
+        flags, charged = flags_of(charge) | effects & IN_FLAGS, verdict.charged
+        deeds = deeds_of(verdict, effects)
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
         families = families_of(charge)
         if not charged & (Charged.NETWORK | Charged.CREDIT) and not deeds & EARNS:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.ledger.redis import unpack_verdict
-from sekisho.model import StoreUnavailable
+from sekisho.ledger.redis import IN_FLAGS, unpack_verdict
+from sekisho.model import Effect, StoreUnavailable
 
 if TYPE_CHECKING:
     from sekisho.ledger.memory import MemoryLedger
@@ -44,28 +44,16 @@ class FallbackLedger:
                 return UNCOUNTED
             raise
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         if not verdict.counters_lost:
-            self._shared.settle(
-                charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
-            )
+            self._shared.settle(charge, verdict, effects)
             return
         if self._own is not None:
-            self._own.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
-        if proved:
+            self._own.settle(charge, verdict, effects & IN_FLAGS)  # it keeps no history, and no credit
+        if effects & Effect.PROVED:
             # A proof also covers failures from before the store was lost. Nothing was charged there, so nothing is
             # refunded.
-            self._shared.settle(charge, verdict._replace(charged=0, tagged=0), proved=True)
+            self._shared.settle(charge, verdict._replace(charged=0, tagged=0), Effect.PROVED)
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         if not verdict.counters_lost:

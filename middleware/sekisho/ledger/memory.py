@@ -142,17 +142,7 @@ class MemoryLedger:
         self.book.now_us = self._clock_us()
         return ledger.apply(self.book, charge, self.limits, self.book.now_us)
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         self.book.now_us = self._clock_us()
         ledger.undo(
             self.book,
@@ -160,11 +150,7 @@ class MemoryLedger:
             verdict,
             self.limits,
             self.book.now_us,
-            renewed=renewed,
-            proved=proved,
-            right=right,
-            learns=learns,
-            earns=earns,
+            effects,
         )
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:

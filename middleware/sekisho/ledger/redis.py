@@ -12,7 +12,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from sekisho.ledger.arithmetic import span_us
 from sekisho.ledger.inlined import inlined
-from sekisho.model import Charge, Charged, Limits, LimitSet, Marked, Spread, Tagged, Verdict
+from sekisho.model import Charge, Charged, Effect, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
 
@@ -36,9 +36,7 @@ EXEMPT: Final = 1
 HAS_ACCOUNT: Final = 2
 HAS_SECRET: Final = 4
 HAS_LANE: Final = 8
-RENEWED: Final = 16
-PROVED: Final = 32
-RIGHT: Final = 64
+IN_FLAGS: Final = Effect.RENEWED | Effect.PROVED | Effect.RIGHT
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 HAS_PLACE: Final = 1
 WORKED: Final = 2
@@ -182,18 +180,8 @@ def pack_charge(charge: Charge) -> bytes:
     return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, 0)
 
 
-def pack_settlement(
-    charge: Charge,
-    verdict: Verdict,
-    *,
-    renewed: bool,
-    proved: bool = False,
-    right: bool = False,
-    learns: bool = False,
-    earns: bool = False,
-) -> bytes:
-    flags = flags_of(charge, renewed=renewed, proved=proved, right=right)
-    deeds = deeds_of(verdict, learns=learns, earns=earns)
+def pack_settlement(charge: Charge, verdict: Verdict, effects: int = 0) -> bytes:
+    flags, deeds = flags_of(charge) | effects & IN_FLAGS, deeds_of(verdict, effects)
     families, charged, at_us = families_of(charge), verdict.charged, verdict.at_us
     return pack_operation(charge, SETTLE, flags, families, charged, at_us, verdict.tagged, deeds)
 
@@ -249,20 +237,18 @@ def families_of(charge: Charge) -> int:
     return NETWORK | (ACCOUNT if charge.account else 0) | (SECRET if charge.secret else 0)
 
 
-def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False, right: bool = False) -> int:
+def flags_of(charge: Charge) -> int:
     return (
         (EXEMPT if charge.exempt else 0)
         | (HAS_ACCOUNT if charge.account else 0)
         | (HAS_SECRET if charge.secret else 0)
         | (HAS_LANE if charge.lane else 0)
-        | (RENEWED if renewed else 0)
-        | (PROVED if proved else 0)
-        | (RIGHT if right else 0)
     )
 
 
-def deeds_of(verdict: Verdict, *, learns: bool, earns: bool) -> int:
-    return (LEARNS if learns else 0) | (EARNS if earns and verdict.marks & Marked.EARNS else 0)
+def deeds_of(verdict: Verdict, effects: int) -> int:
+    earns = effects & Effect.EARNS and verdict.marks & Marked.EARNS
+    return (LEARNS if effects & Effect.LEARNS else 0) | (EARNS if earns else 0)
 
 
 def pack_operation(
@@ -301,21 +287,8 @@ class RedisLedger:
         """Return a future of the packed verdict, for callers that avoid the cost of another coroutine."""
         return self._line.ask(self._keys.of(charge), pack_charge(charge))
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
-        packed = pack_settlement(
-            charge, verdict, renewed=renewed, proved=proved, right=right, learns=learns, earns=earns
-        )
-        self._line.tell(self._keys.of(charge), packed)
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
+        self._line.tell(self._keys.of(charge), pack_settlement(charge, verdict, effects))
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         if families := failed_families(verdict):

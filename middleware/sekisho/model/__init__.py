@@ -5,7 +5,7 @@ from __future__ import annotations
 from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.cap import Cap, CappedRoute, OverCap
-from sekisho.model.count import Charge, Charged, Ledger, Marked, Spread, Tagged, Verdict
+from sekisho.model.count import Charge, Charged, Effect, Ledger, Marked, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
@@ -35,6 +35,7 @@ __all__ = [
     "Device",
     "Door",
     "DoorKind",
+    "Effect",
     "Encoding",
     "Exposure",
     "FactorClass",

@@ -257,6 +257,16 @@ class Marked:
     SPARED: Final = 8  # the address refuses, but the account succeeded from there lately, and its own limit has room
 
 
+class Effect:
+    """Flags of a settlement: the effects of a success besides the refund. Lua reads the first three as they are."""
+
+    RENEWED: Final = 16  # the lane's token was replaced by a new one; the old one is spent
+    PROVED: Final = 32  # a factor was completed: the account's failures end, regardless of this attempt's charges
+    RIGHT: Final = 64  # the password was right: the failures of its lane end
+    LEARNS: Final = 256  # the success enters the account's history
+    EARNS: Final = 512  # it gives its address credit, if `Verdict.marks` says that this account may
+
+
 class Ledger(Protocol):
     """Count attempts: in memory, in Redis, or in memory while Redis is unavailable."""
 
@@ -264,26 +274,12 @@ class Ledger(Protocol):
         """Charge an attempt before its secret is checked. Raises `StoreUnavailable` at the deadline."""
         ...
 
-    def settle(
-        self,
-        charge: Charge,
-        verdict: Verdict,
-        *,
-        renewed: bool = False,
-        proved: bool = False,
-        right: bool = False,
-        learns: bool = False,
-        earns: bool = False,
-    ) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         """Refund the rest of the charge, and remove the tags that `verdict.tagged` names. Call it once.
 
         It only queues: it cannot be cancelled or fail.
 
-        `renewed`: the lane's token was replaced by a new one; the old one is spent.
-        `right`: the password was right: the failures of its lane are reset to 0.
-        `proved`: a factor was completed: the account's failures are reset to 0, regardless of this attempt's charges.
-        `learns`: the success enters the account's history. `earns`: it gives its address credit, if `verdict.marks`
-            says that this account may.
+        `effects`: flags of `Effect`, for all that a success does besides the refund.
         """
         ...
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from sekisho.ledger.memory import MemoryLedger
+from sekisho.model import Effect
 from tests.stepup.flow.driving import Site, challenge
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[Settled]:
     found: list[Settled] = []
     settle = MemoryLedger.settle
 
-    def watched(self: MemoryLedger, charge: Charge, verdict: Verdict, **deeds: Any) -> None:
-        found.append(Settled(charge.place, bool(deeds.get("learns")), bool(deeds.get("earns"))))
-        settle(self, charge, verdict, **deeds)
+    def watched(self: MemoryLedger, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
+        found.append(Settled(charge.place, effects & Effect.LEARNS != 0, effects & Effect.EARNS != 0))
+        settle(self, charge, verdict, effects)
 
     monkeypatch.setattr(MemoryLedger, "settle", watched)
     return found
