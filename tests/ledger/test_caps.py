@@ -332,3 +332,16 @@ def _unpacked(value: bytes | None) -> arithmetic.Entries:
     assert value[0] == 1
     numbers = [int.from_bytes(value[at : at + 7], "little") for at in range(1, len(value), 7)]
     return tuple(Entry(*numbers[at : at + 3]) for at in range(0, len(numbers), 3))
+
+
+async def test_an_operator_reads_and_removes_what_was_summed(redis_url: str) -> None:
+    """The amounts of one account are read with their times, and removed; another account's stay."""
+    async with AsyncExitStack() as stack:
+        caps = await InRedis(redis_url, stack).worker()
+        assert isinstance(caps, RedisCaps)
+        for key in (KEY, OTHER):
+            await caps.take(key, 40_000, CAPS)
+        found = await caps.entries(KEY)
+        await caps.forget(KEY)
+        assert found == (Entry(T0, T0, 40_000),)
+        assert (await caps.entries(KEY), await caps.entries(OTHER)) == ((), found)

@@ -16,7 +16,7 @@ from sekisho.ledger.counters import (
     shown,
     uses,
 )
-from sekisho.ledger.history import FAILED, Lane
+from sekisho.ledger.history import FAILED, PLACE, SUMMARY, Lane, kind_of
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.model import Charge, Effect, Limit, StoreUnavailable
@@ -106,6 +106,23 @@ async def test_a_replaced_token_stays_spent(kind: str, request: pytest.FixtureRe
     assert (renewed.lane_wait_us, renewed.lane_spent, renewed.charged) == (0, False, 8)
 
 
+@pytest.mark.parametrize("kind", STORES)
+async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.FixtureRequest) -> None:
+    """Clearing keeps the history of successes and forgetting ends it; a replaced token stays spent after both."""
+    async with ledger(request.getfixturevalue(kind)) as (counted, counters):
+        account = charge_of(charge().account)
+        for each, renewed in ((charge(lane=1), True), (charge(place=1), False)):
+            counted.settle(each, await counted.charge(each), renewed=renewed, right=True, learns=bool(each.place))
+        await counted.charge(charge(secret=1))
+        await counters.clear_account(account)
+        cleared = (await counters.of_account(account)).records[0]
+        await counters.forget_account(account)
+        forgotten = (await counters.of_account(account)).records[0]
+
+    assert [kind_of(lane) for lane in cleared.lanes] == [0, SUMMARY, PLACE]
+    assert [(lane.device, lane.generation) for lane in forgotten.lanes] == [(charge(lane=1).lane, 1)]
+
+
 async def test_values_of_other_kinds_read_as_absent(redis_server: RedisServer, redis_url: str) -> None:
     """A store that somebody else has written to breaks no command."""
     async with ledger(redis_url) as (counted, counters):
@@ -176,6 +193,21 @@ def test_unblocking_in_memory_keeps_replaced_tokens_spent() -> None:
     own.forget((charge().account,))
 
     assert own.book[key] == Record(lanes=(Lane(b"device01", 3, now_us - 5, ()),))
+
+
+def test_an_account_that_is_forgotten_in_memory_has_no_history() -> None:
+    """Unblocking keeps the history of successes; forgetting ends it."""
+    own = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: 1_800_000_000_000_000)
+    key = b"a" + charge().account
+    history = Lane(bytes([SUMMARY]) + bytes(7), FAILED + 1, 1_800_000_000_000_000, (0,))
+    own.book[key] = Record(lanes=(history,))
+
+    own.forget((charge().account,))
+    kept = own.book[key].lanes
+    own.forget((charge().account,), history=True)
+
+    assert kept == (history._replace(tats=()),)
+    assert own.book[key].lanes == ()
 
 
 def test_a_use_is_counted_in_attempts() -> None:

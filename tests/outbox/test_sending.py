@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds, Undelivered
+from sekisho.outbox.kept import notices_to
 from sekisho.outbox.sending import OutboxMeans
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
-from sekisho.owners.outbox import Claimed, Queued
+from sekisho.owners.outbox import Claimed, Kept, Queued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,6 +59,11 @@ class Rows:
 
     async def sweep(self, *, now_s: int, most: int) -> int:
         return 0
+
+    async def rows_after(self, after: str, most: int) -> list[Kept]:
+        ids = [each for each in sorted(self.kept) if each > after][:most]
+        rows = [self.kept[each] for each in ids]
+        return [Kept(row.id, self.times[row.id], row.due_s, row.expires_s, row.sealed) for row in rows]
 
 
 class Trial:
@@ -204,3 +210,19 @@ async def test_closing_waits_for_what_is_in_flight() -> None:
     may_end.set()
     await closing
     assert trial.rows.calls == [("sent", None)]
+
+
+async def test_an_operator_finds_the_notices_of_one_owner() -> None:
+    """Those to one of the addresses, in any case, and those for a webhook that name the account; no other's."""
+    trial = Trial()
+    others = [DEVICE._replace(to="mio@mail.example"), FACTOR._replace(to="", facts={"account_id": "4712"})]
+    own = [DEVICE, DEVICE._replace(to="", facts={"account_id": "4711"})]
+    for notice in own + others:
+        await trial.outbox.add(notice, notice.to)
+    trial.rows.kept["f" * 32] = Queued("f" * 32, False, NOW, NOW, b"sealed with another secret")
+    trial.rows.times["f" * 32] = 1
+    found = await notices_to(trial.rows, [SECRET], lambda: NOW, addresses=["Hana@mail.example"], account_id="4711")
+    assert sorted((one.notice.kind, one.notice.to) for one in found) == [
+        ("new_device", ""),
+        ("new_device", "hana@mail.example"),
+    ]

@@ -121,3 +121,17 @@ async def test_a_service_that_writes_to_its_file_on_the_event_loop_is_not_held_u
             await asyncio.sleep(0)
     await asyncio.gather(*adding)
     assert len(await sqlite.execute("select id from sekisho_outbox")) == 20
+
+
+async def test_an_operator_reads_and_removes_rows_of_one_service(sql: SqlWorld) -> None:
+    """Rows are read in batches, in the order of their ids; another service's are neither read nor removed."""
+    shop, bank = SqlOutbox(sql.owners(), SHOP), SqlOutbox(sql.owners(), BANK)
+    for number in (1, 2, 3):
+        await shop.add(queued(number))
+    await bank.add(queued(4))
+    first = await shop.rows_after("", 2)
+    assert [row.id[-1] for row in first] == ["1", "2"]
+    assert [row.id[-1] for row in await shop.rows_after(first[-1].id, 2)] == ["3"]
+    assert (first[0].times, first[0].sealed) == (1, b"sealed")
+    assert await shop.remove([first[0].id, queued(4).id]) == 1
+    assert len(await sql.execute("select id from sekisho_outbox")) == 3

@@ -47,6 +47,8 @@ COMMANDS: Mapping[str, Command] = {
     "allow": Command("networks without address limits, for a time: list, add, remove"),
     "look": Command("an account, an address or a device: its counters, and why it is refused"),
     "unblock": Command("clear the counters of an account, an address or a device, so that its owner gets in"),
+    "export": Command("print everything that is stored about an account"),
+    "forget": Command("remove everything that is stored about an account"),
     "audit": Command("the audit: verify its lines, open sealed names, read the stream, create a key"),
     "tail": Command("the events file, live and filtered"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),

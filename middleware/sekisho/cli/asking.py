@@ -66,3 +66,12 @@ def _sound(line: str, what: str) -> str:
     if len(text.encode()) > LINE_BYTES_MAX:
         raise Misused(f"the {what} is longer than {LINE_BYTES_MAX} bytes")
     return text
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; only `yes` confirms. Raises `Misused` where no terminal can be asked."""
+    if not _at_terminal():
+        raise Misused("this asks before it acts, and there is no terminal: give --yes")
+    sys.stderr.write(f"{question} Type yes: ")
+    sys.stderr.flush()
+    return sys.stdin.readline(16).strip() == "yes"

@@ -85,6 +85,30 @@ def target(args: argparse.Namespace, settings: Settings) -> Target:
     return _at_address(args, value, settings)
 
 
+def account_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a command on one account."""
+    parser.add_argument(
+        "account",
+        metavar="ACCOUNT",
+        help="as its owner types it; - reads it from standard input, so that it is not in the shell's history",
+    )
+    parser.add_argument(
+        "--id", action="store_true", help="ACCOUNT is the id that the service's resolver gives the account"
+    )
+    parser.add_argument(
+        "--owner-id",
+        metavar="ID",
+        default="",
+        help="its `account_id` in the database of owners, where SEKISHO_OWNERS_QUERY does not find it any more",
+    )
+
+
+def account(args: argparse.Namespace, settings: Settings) -> tuple[Target, str]:
+    """The account that the command line names, and the text that was typed. Raises `Misused`."""
+    typed = asking.line("account") if args.account == "-" else args.account
+    return _account(typed, settings, is_id=args.id), typed
+
+
 def account_subject(value: str, settings: Settings) -> Subject:
     """The account as events name it. Raises `Misused`."""
     return _account(value, settings, is_id=False).subject

@@ -277,14 +277,18 @@ def failures_kept_us(failures: int) -> int:
     return min(failures, FAILURES_KEPT_DAYS_MAX) * DAY_US
 
 
-def unblocked(record: Record) -> Record:
+def unblocked(record: Record, *, history: bool = False) -> Record:
     """The record without counts, as an operator asked.
 
     Its lanes keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
-    Its history stays, since it counts no guesses.
+    Its history stays, since it counts no guesses, unless `history` says that it goes as well.
     """
-    lanes = tuple([lane._replace(tats=()) for lane in record.lanes if lane.generation < FAILED or is_history(lane)])
-    return Record(lanes=lanes)
+    lanes = [
+        lane._replace(tats=())
+        for lane in record.lanes
+        if lane.generation < FAILED or (is_history(lane) and not history)
+    ]
+    return Record(lanes=tuple(lanes))
 
 
 def current(record: Record, now_us: int) -> Record:

@@ -1,7 +1,8 @@
 -- Reads or clears counters for an operator; see `counters.py`.
 --
 -- KEYS     plain records; or, where a field is given, an account's bucket and its own key.
--- ARGV     `read` or `clear`, and the account's field in its bucket, or "".
+-- ARGV     `read`, `clear`, or `forget` (an account: `clear`, and its history), and the account's field in its bucket,
+--          or "".
 -- Returns  now in microseconds as a string, then each record as it was, or "".
 -- Cost     one command a record, and two or three more to clear an account.
 --
@@ -20,7 +21,7 @@ local function kept_ms(head, generation, renewed)
   if generation == ENDED then return ENDED_KEPT_MS end
   if generation < FAILED then return renewed > 0 and RENEWAL_KEPT_MS or 0 end
   local kind = string.byte(head)
-  return (kind == 253 or kind == 254) and HISTORY_KEPT_MS or 0
+  return word == 'clear' and (kind == 253 or kind == 254) and HISTORY_KEPT_MS or 0
 end
 
 -- What is kept of an account's lanes, packed, how many, of how many TATs, and for how long.
@@ -63,7 +64,7 @@ local answer = {string.format('%d%06d', time[1], time[2])}
 if field ~= '' then
   local value = read_account()
   answer[2] = value
-  if word == 'clear' then clear_account(value) end
+  if word ~= 'read' then clear_account(value) end
 else
   for i, key in ipairs(KEYS) do
     local value = pcall('GET', key)

@@ -102,6 +102,10 @@ class CounterPlace(Protocol):
         """Clear the account's counts. Its devices stay known, and replaced tokens stay spent."""
         ...
 
+    async def forget_account(self, charge: Charge) -> None:
+        """As `clear_account`, and the account's history."""
+        ...
+
 
 def charge_at(digests: OriginDigests) -> Charge:
     """A charge that names the counters of an origin, for reading only."""
@@ -137,6 +141,9 @@ class StoredCounters:
     async def clear_account(self, charge: Charge) -> None:
         await self._of_account(b"clear", charge)
 
+    async def forget_account(self, charge: Charge) -> None:
+        await self._of_account(b"forget", charge)
+
     async def _of_account(self, word: bytes, charge: Charge) -> Counters:
         bucket, own = self._keys.account(charge)
         return await self._ask(word, [bucket, own], own[len(bucket) :])
@@ -167,6 +174,9 @@ class SocketCounters:
         """The process does that itself when it hears of the act."""
 
     async def clear_account(self, charge: Charge) -> None:
+        """As above."""
+
+    async def forget_account(self, charge: Charge) -> None:
         """As above."""
 
 

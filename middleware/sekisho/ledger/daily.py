@@ -48,8 +48,7 @@ class DayCounts:
     def today(self) -> tuple[bytes, int]:
         """The day, 4 bytes of a key; and the microseconds until its end."""
         now_s = self._clock_s()
-        day = int(now_s // DAY_S)
-        return day.to_bytes(4), max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+        return day_of(now_s), max(1, int((DAY_S - now_s % DAY_S) * 1_000_000))
 
     async def ask(self, question: Callable[[Vault], Awaitable[T]], otherwise: T) -> T:
         """The store's answer; while it has none, this process's, or `otherwise` where all are let in.
@@ -96,18 +95,26 @@ class DailyGuesses:
             StoreUnavailable: the settings forbid judging without the store.
         """
         day, left_us = self._counts.today()
-        key = _key(account, day, asked=asked)
+        key = guess_key(account, day, asked=asked)
         count = await self._counts.ask(lambda vault: vault.count(key, seconds=DAY_S), 0)
         return 0 if count <= self._most[asked] else left_us
 
     async def forget(self, accounts: Iterable[bytes]) -> None:
         """Forget today's guesses at these accounts."""
         day, _ = self._counts.today()
-        await self._counts.forget(_key(account, day, asked=asked) for account in accounts for asked in (True, False))
+        await self._counts.forget(
+            guess_key(account, day, asked=asked) for account in accounts for asked in (True, False)
+        )
 
 
-def _key(account: bytes, day: bytes, *, asked: bool) -> bytes:
+def guess_key(account: bytes, day: bytes, *, asked: bool) -> bytes:
+    """The vault's key of a day's guesses at an account; `day`: see `day_of`."""
     return b"guesses" + (b"a" if asked else b"o") + day + account
+
+
+def day_of(now_s: float) -> bytes:
+    """The UTC day, 4 bytes of a key."""
+    return int(now_s // DAY_S).to_bytes(4)
 
 
 class DailyLimits:

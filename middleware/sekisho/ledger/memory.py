@@ -157,11 +157,14 @@ class MemoryLedger:
         self.book.now_us = self._clock_us()
         ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
 
-    def forget(self, digests: tuple[bytes, ...]) -> None:
-        """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks."""
+    def forget(self, digests: tuple[bytes, ...], *, history: bool = False) -> None:
+        """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks.
+
+        `history`: that of the accounts as well, as `sekisho forget` asks.
+        """
         self.book.now_us = self._clock_us()
         for digest in digests:
             for kind in KINDS:
                 record = self.book.pop(kind + digest, None)
                 if record is not None and record.lanes:
-                    self.book[kind + digest] = ledger.unblocked(record)
+                    self.book[kind + digest] = ledger.unblocked(record, history=history)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho.outbox")
 
-_PURPOSE: Final = b"notice"
+PURPOSE: Final = b"notice"
 _HOLDER_BYTES: Final = 16
 
 
@@ -146,7 +146,7 @@ class NoticeOutbox:
         is_summed = notice.kind not in NEVER_SUMMED
         row_id = self._slot(notice, counted_by) if is_summed else self._means.fresh(_HOLDER_BYTES).hex()
         now_s = int(self._means.clock_s())
-        sealed = self._sealer.seal(_PURPOSE, notice.packed(), bound_to=row_id.encode())
+        sealed = self._sealer.seal(PURPOSE, notice.packed(), bound_to=row_id.encode())
         await self._rows.add(Queued(row_id, is_summed, now_s, now_s + self._bounds.keep_s, sealed))
         self._news.set()
         return row_id
@@ -201,7 +201,7 @@ class NoticeOutbox:
         return await self._removed(row, holder, notice.kind)
 
     def _opened(self, row: Claimed) -> Notice:
-        return unpacked(self._sealer.open(_PURPOSE, row.sealed, bound_to=row.id.encode()))
+        return unpacked(self._sealer.open(PURPOSE, row.sealed, bound_to=row.id.encode()))
 
     async def _failed(self, row: Claimed, holder: str, kind: str, fault: Undelivered) -> None:
         backoff_s = self._bounds.backoff_s

@@ -67,6 +67,24 @@ class Claimed(NamedTuple):
         return "Claimed(...)"
 
 
+class Kept(NamedTuple):
+    """A row as an operator reads it.
+
+    Attributes:
+        times: events that are not sent yet; 0: it was sent, and its next events wait until `due_s`.
+        due_s, expires_s: Unix time.
+    """
+
+    id: str
+    times: int
+    due_s: int
+    expires_s: int
+    sealed: bytes
+
+    def __repr__(self) -> str:
+        return "Kept(...)"
+
+
 class SqlOutbox:
     """Every method raises `OwnersUnavailable`, or `OwnersUnfit` where the table is missing.
 
@@ -115,6 +133,18 @@ class SqlOutbox:
     async def drop(self, row: Claimed, holder: str) -> None:
         """Remove a row that cannot be sent."""
         await self._in_table(lambda connection: connection.execute(outbox.delete().where(_held(row.id, holder))))
+
+    async def rows_after(self, after: str, most: int) -> list[Kept]:
+        """The service's rows whose ids come after this one, in their order, at most so many."""
+        rows = sa.select(outbox).where(outbox.c.service == self._service, outbox.c.id > after)
+        wanted = rows.order_by(outbox.c.id).limit(most)
+        found = await self._in_table(lambda connection: connection.execute(wanted).all())
+        return [Kept(row.id, row.times, row.due_s, row.expires_s, bytes(row.sealed)) for row in found]
+
+    async def remove(self, ids: Collection[str]) -> int:
+        """Remove rows, sent or not, as an operator asked. Returns how many were there."""
+        own = sa.and_(outbox.c.service == self._service, outbox.c.id.in_(ids))
+        return await self._in_table(lambda connection: connection.execute(outbox.delete().where(own)).rowcount)
 
     async def waiting(self, ids: Collection[str]) -> int:
         """How many of these rows have not been sent yet, nor given up."""

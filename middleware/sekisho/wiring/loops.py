@@ -124,7 +124,7 @@ class EventLoops:
             process.events.commanded(act.word, act.by, act.why, act.of if act.word == "mode" else "", subject_of(act))
             # Counters in the store are cleared by the command.
             process.shed.forget(act.digests)
-            process.own.forget(act.digests)
+            process.own.forget(act.digests, history=act.word == "forget")
             accounts = act.digests if act.of == "account" else ()
             if accounts or act.days:
                 for running in self._running.values():
@@ -155,5 +155,5 @@ class EventLoops:
 
 def subject_of(act: Act) -> Subject:
     """The subject of an operator's act, for its event. A network is cut to one that events name."""
-    network = counted_network(act.of) if act.word not in {"mode", "unblock", "posture"} else ""
+    network = counted_network(act.of) if act.word not in {"mode", "unblock", "posture", "forget"} else ""
     return Subject(network, act.account, act.address, act.device)

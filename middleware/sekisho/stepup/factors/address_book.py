@@ -60,6 +60,10 @@ class AddressBook:
             self._tasks.start(self._write(account_id, sealed, now))
         return AddressHistory(is_held(now, contact.email, now_s), earlier_of(now))
 
+    async def kept(self, account_id: str) -> tuple[FiledAddress, ...]:
+        """The addresses kept of an account, for an operator. Raises `OwnersError`."""
+        return self._opened(account_id, await self._rows.read(account_id)) or ()
+
     async def seen(self, contact: Contact, now_s: int) -> None:
         """Note the addresses of an owner who has logged in: a later change is known as one."""
         await self.of(contact.account_id, contact, now_s)

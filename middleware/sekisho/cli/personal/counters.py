@@ -1,0 +1,88 @@
+"""An account's records in the ledger, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.ledger.arithmetic import ENDED, TAG_BYTES
+from sekisho.ledger.counters import uses
+from sekisho.ledger.history import FAILED, PLACE, SUMMARY, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.cli.target import Counter
+    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.history import Lane
+    from sekisho.model import Limits
+
+COUNT_BITS: Final = 7
+HOUR_S: Final = 3_600
+_US: Final = 1_000_000
+
+
+def counter_json(counter: Counter, record: Record, limits: Limits, now_us: int) -> dict[str, Any]:
+    """One counter: its doors and how far it is used. Times are Unix seconds."""
+    return {
+        "of": counter.doors or "passwords",
+        "digest": counter.digest.hex(),
+        "last": record.at_us // _US,
+        "limits": [
+            {"burst": use.burst, "period_s": use.period_us // _US, "used": use.used}
+            for use in uses(record.tats, limits, now_us)
+        ],
+        "failures": record.failures,
+        "addresses": _tags(record.seen.young + record.seen.old),
+        "pairs": _tags(record.tried.young + record.tried.old),
+    }
+
+
+def is_empty(record: Record) -> bool:
+    """Whether the record counts nothing."""
+    return not (record.tats or record.failures or record.seen.size or record.tried.size)
+
+
+def devices_json(lanes: Iterable[Lane]) -> list[dict[str, Any]]:
+    """Known devices, devices whose trust was ended, and failures of known devices."""
+    return [_device(lane) for lane in lanes if kind_of(lane) not in {SUMMARY, PLACE}]
+
+
+def history_json(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """The history of successes; None if there is none."""
+    found = tuple(lanes)
+    summary = next((lane for lane in found if kind_of(lane) == SUMMARY), None)
+    places = [_place(lane) for lane in found if kind_of(lane) == PLACE]
+    if summary is None and not places:
+        return None
+    return {**(_summary(summary) if summary else {}), "networks": places}
+
+
+def _device(lane: Lane) -> dict[str, Any]:
+    if lane.generation >= FAILED:
+        return {"digest": lane.device[1:].hex(), "state": "failures", "failures": lane.generation - FAILED}
+    state = "ended" if lane.generation == ENDED else "known"
+    renewals = 0 if lane.generation == ENDED else lane.generation
+    return {"digest": lane.device.hex(), "state": state, "renewals": renewals, "since": lane.renewed_us // _US}
+
+
+def _summary(lane: Lane) -> dict[str, Any]:
+    hours = lane.generation - FAILED >> COUNT_BITS
+    return {
+        "first_success": int.from_bytes(lane.device[1:4], "little") * HOUR_S,
+        "last_credit": int.from_bytes(lane.device[4:7], "little") * HOUR_S,
+        "successes": lane.generation & (1 << COUNT_BITS) - 1,
+        "hours_utc": [hour for hour in range(24) if hours >> hour & 1],
+    }
+
+
+def _place(lane: Lane) -> dict[str, Any]:
+    browsers = (lane.generation - FAILED >> COUNT_BITS).to_bytes(3)
+    return {
+        "digest": lane.device[1:].hex(),
+        "successes": lane.generation & (1 << COUNT_BITS) - 1,
+        "browser_families": [number for number in browsers if number],
+    }
+
+
+def _tags(packed: bytes) -> list[str]:
+    return [packed[at : at + TAG_BYTES].hex() for at in range(0, len(packed), TAG_BYTES)]

@@ -1,0 +1,60 @@
+"""Reads and removes what the store keeps of one account."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from sekisho.cli import target
+from sekisho.cli.personal.counters import counter_json, devices_json, history_json, is_empty
+from sekisho.ledger.daily import day_of, guess_key
+from sekisho.store.redis_vault import RedisVault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.cli.operator import Desk
+    from sekisho.cli.target import Counter, Target
+    from sekisho.store import AnyStoreConnection
+
+MEMORY_ONLY = ("guesses", "sums", "step_up_counts")
+"""Parts that cannot be read where the service keeps them in its memory."""
+
+
+async def counters(service: Desk, found: Target) -> dict[str, Any]:
+    """Counters, devices and history. Raises `StoreUnavailable`."""
+    counted, lanes = [], list[Any]()
+    for counter in target.account_counters(found, service.settings):
+        now_us, (record,) = await service.counters.of_account(counter.charge)
+        if not is_empty(record):
+            counted.append(counter_json(counter, record, service.settings.limits.account, now_us))
+        lanes += record.lanes
+    return {"counters": counted, "devices": devices_json(lanes), "history": history_json(lanes)}
+
+
+async def forget_counters(service: Desk, counted: Sequence[Counter]) -> None:
+    """Remove counters and history; devices stay known. Raises `StoreUnavailable`."""
+    for counter in counted:
+        await service.counters.forget_account(counter.charge)
+
+
+async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Counter]) -> dict[str, int]:
+    """Guesses at codes today, of browsers that asked for the code and of others. Raises `StoreUnavailable`."""
+    vault, found = RedisVault(line, namespace), {"asked": 0, "others": 0}
+    for asked, name in ((True, "asked"), (False, "others")):
+        for key in _guess_keys(counted, asked=asked):
+            found[name] += int(await vault.get(key) or 0)
+    return found
+
+
+async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Counter]) -> None:
+    """Remove them. Raises `StoreUnavailable`."""
+    vault = RedisVault(line, namespace)
+    for asked in (True, False):
+        for key in _guess_keys(counted, asked=asked):
+            await vault.forget(key)
+
+
+def _guess_keys(counted: Sequence[Counter], *, asked: bool) -> list[bytes]:
+    day = day_of(time.time())
+    return [guess_key(counter.digest, day, asked=asked) for counter in counted]
