@@ -488,3 +488,36 @@ def test_where_the_posture_decides_seen_devices_are_not_asked() -> None:
     strangers = [decide(seen(), policy.in_posture(each, ELEVATED, ATTACK)) for each in Posture]
     assert found == [ALLOW, ALLOW, ALLOW]
     assert [(one.asked, one.holds) for one in strangers] == [(ALLOW, False), (STEP_UP, True), (STEP_UP, False)]
+
+
+# Locks.
+
+
+@pytest.mark.parametrize("worked", [False, True])
+def test_a_locked_stranger_shows_a_factor_or_waits(worked: bool) -> None:
+    """Work opens no lock, and owes nothing to it: with a factor it comes first, as everywhere."""
+    locked = seen(account_wait_us=MINUTE, worked=worked)
+    proves = decide(locked, Policy(work=True, factors=True, account_locks=True, asks_strangers=False))
+    waits = decide(locked, Policy(work=True, account_locks=True))
+    assert (proves.asked, proves.work_first) == (STEP_UP, not worked)
+    assert (waits.asked, waits.wait_us, waits.work_first) == (THROTTLE, MINUTE, False)
+    assert decide(locked, Policy(work=True)).asked is (ALLOW if worked else CHALLENGE)
+
+
+@pytest.mark.parametrize("device", [Device.SEEN, Device.PROVED])
+def test_no_lock_reaches_a_known_device(device: Device) -> None:
+    signs = verdict(account_wait_us=MINUTE)
+    for policy in (Policy(account_locks=True), Policy(factors=True, account_locks=True, asks_seen=False)):
+        assert decide(Signals(signs, device), policy).asked is ALLOW
+
+
+def test_a_familiar_stranger_is_locked_like_any_other() -> None:
+    policy = Policy(factors=True, account_locks=True).in_posture(CALM, CALM, ELEVATED)
+    decision = decide(Signals(verdict(account_wait_us=MINUTE), familiar=True), policy)
+    assert (decision.asked, decision.releases) == (STEP_UP, False)
+
+
+def test_where_no_owner_can_be_asked_nothing_is_locked() -> None:
+    """A sign-up or a request for a reset names an account that a stranger may not own."""
+    policy = Policy(work=True, account_locks=True).without_factors()
+    assert decide(seen(account_wait_us=MINUTE), policy).asked is CHALLENGE

@@ -3,8 +3,9 @@
   sekisho settings              all of them
   sekisho settings --set        those that are set
 
-Run it with the service's environment. `environment` and `file` (SEKISHO_…_FILE) name what was set; `default` what was
-not. Keyword arguments of LoginGuard take precedence over all of these, and cannot be seen from here.
+Run it with the service's environment. `environment` and `file` (SEKISHO_…_FILE) name what was set; `preset` what
+SEKISHO_PRESET sets, and `default` what nothing does. Keyword arguments of LoginGuard take precedence over all of these,
+and cannot be seen from here.
 Values of settings that hold secrets are never printed, and of URLs that may hold one only the beginning.
 
 Exit code: 0 if the service would start with these settings, 1 if not (each mistake is printed), 2 if the command line
@@ -22,8 +23,10 @@ from urllib.parse import urlsplit
 from sekisho.cli import operator
 from sekisho.settings import SettingsErrors
 from sekisho.settings.extras import missing_extras
+from sekisho.settings.presets import texts_of
 from sekisho.settings.store import CLUSTER, SENTINEL
-from sekisho.settings.table import CAPTCHA_URL, CODE_WEBHOOK, STORE, TABLE
+from sekisho.settings.table import CAPTCHA_URL, CODE_WEBHOOK, PRESET, STORE, TABLE
+from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +58,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = [_row(setting) for setting in TABLE]
+    preset = _preset()
+    rows = [_row(setting, preset) for setting in TABLE]
     if args.is_set:
         rows = [row for row in rows if row.source != "default"]
     mistakes = _mistakes()
@@ -74,12 +78,22 @@ def _mistakes() -> tuple[SettingsError, ...]:
         return errors.mistakes
 
 
-def _row(setting: Setting[Any]) -> Row:
+def _preset() -> dict[str, str]:
+    """What the preset sets, by the settings' names; nothing where there is no such preset."""
+    try:
+        return texts_of(Preset(os.environ.get(PRESET.variable, Preset.BALANCED.value).strip().lower()))
+    except ValueError:
+        return {}
+
+
+def _row(setting: Setting[Any], preset: dict[str, str]) -> Row:
     text = os.environ.get(setting.variable)
     if text is not None:
         return Row(setting.variable, _shown(setting, text), "environment")
     if setting.secret and f"{setting.variable}_FILE" in os.environ:
         return Row(setting.variable, HIDDEN, "file")
+    if setting.name in preset:
+        return Row(setting.variable, preset[setting.name], "preset")
     return Row(setting.variable, setting.default, "default")
 
 

@@ -124,8 +124,11 @@ def _find_over_limit_of_account(verdict: Verdict, policy: Policy, add: Add) -> N
     # An attacker with a user name can exhaust that account's limit, so this asks for more and never locks. A code is
     # the exception: guesses at a tenth of a second of work find it, and the browser that asked for it has a bucket.
     if verdict.account_wait_us:
-        action = Action.THROTTLE if policy.account_is_hard else Action.CHALLENGE
-        add(Finding(action, "account_rate", verdict.account_wait_us))
+        is_hard = policy.account_is_hard or (policy.account_locks and not policy.factors)
+        add(Finding(Action.THROTTLE if is_hard else Action.CHALLENGE, "account_rate", verdict.account_wait_us))
+        # A lock that work opens is none. Known devices do not come here: a lock must not shut their owner out.
+        if policy.account_locks and policy.factors:
+            add(Finding(Action.STEP_UP, "account_locked"))
 
 
 def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:

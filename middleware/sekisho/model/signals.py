@@ -70,6 +70,7 @@ class Policy:
         factors: the site can ask for a factor.
         refuse_without_factor: without a factor, a step-up becomes a refusal, not a challenge.
         account_is_hard: an account over its limit refuses strangers, regardless of work or factors.
+        account_locks: it wants a factor of them, and without factors it refuses them.
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
         spares_familiar: a familiar one need not, where its secret is right.
@@ -86,6 +87,7 @@ class Policy:
     factors: bool = False
     refuse_without_factor: bool = False
     account_is_hard: bool = False
+    account_locks: bool = False
     secret_is_hard: bool = False
     asks_strangers: bool = True
     asks_seen: bool = True
@@ -120,4 +122,5 @@ class Policy:
     def without_factors(self) -> Policy:
         """The same if no account owner can be asked: a sign-up, a reset request, an attempt without an account."""
         # `refuse_without_factor` is for sites that have no factor at all, not for doors that cannot ask for one.
-        return replace(self, factors=False, refuse_without_factor=self.refuse_without_factor and not self.factors)
+        refuses = self.refuse_without_factor and not self.factors
+        return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses)

@@ -10,11 +10,12 @@ from sekisho.settings.document import markdown
 from sekisho.settings.doors import door_text, parse_doors
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
-from sekisho.settings.values import NoFactor, Settings, StepUpFrom, StoreFailure
+from sekisho.settings.values import NoFactor, Preset, Settings, StepUpFrom, StoreFailure
 
 __all__ = [
     "TABLE",
     "NoFactor",
+    "Preset",
     "Setting",
     "Settings",
     "SettingsErrors",

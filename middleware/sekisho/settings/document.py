@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from sekisho.settings import presets
 from sekisho.settings.table import PREFIX, TABLE
 
 if TYPE_CHECKING:
@@ -179,6 +180,16 @@ limit may be used up at once; it refills evenly over its period.
 """
 
 
+_PRESETS = """\
+
+## Presets
+
+`SEKISHO_PRESET` gives settings other values than their defaults. A variable that is set takes
+precedence over the preset. `sekisho settings` shows where each value came from.
+
+"""
+
+
 def _table() -> str:
     """The table of the settings that this version supports."""
     rows = [_row(setting) for setting in TABLE]
@@ -187,7 +198,7 @@ def _table() -> str:
 
 def markdown() -> str:
     """The whole of `docs/settings.md`."""
-    return _HEAD + _files() + _table() + _NOTATIONS
+    return _HEAD + _files() + _table() + _PRESETS + "\n".join(presets.rows()) + "\n" + _NOTATIONS
 
 
 def _files() -> str:

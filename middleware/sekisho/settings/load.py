@@ -33,6 +33,7 @@ from sekisho.settings.doors import (
 )
 from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
+from sekisho.settings.presets import texts_of
 from sekisho.settings.step_up import StepUpGiven, contradictions, with_defaults
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
@@ -95,12 +96,15 @@ def load(
     given = StepUpGiven(owners=has_owners, sender=has_sender)
     settings = _settings(source, ephemeral_secret, given, environ.get(PROCESSES, ""))
     if source.mistakes:
-        raise SettingsErrors(source.mistakes)
+        raise SettingsErrors([source.explained(mistake) for mistake in source.mistakes])
     return settings
 
 
 class _Source:
-    """The sources of settings: keyword arguments first, then the environment. Collects mistakes and continues."""
+    """The sources of settings: keyword arguments first, then the environment, then the preset.
+
+    Collects mistakes and continues.
+    """
 
     def __init__(self, environ: Mapping[str, str], overrides: Mapping[str, object]) -> None:
         self._environ = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
@@ -109,6 +113,9 @@ class _Source:
         self._failed: set[str] = set()
         variables = {name for setting in TABLE for name in _variables(setting)}
         self._report_unknown(variables)
+        self._preset: dict[str, str] = {}
+        self.preset = self.read(table.PRESET)
+        self._preset = texts_of(self.preset)
 
     def read(self, setting: Setting[T]) -> T:
         """The setting's value. If it is invalid, records a mistake and returns a value of the right type."""
@@ -127,13 +134,21 @@ class _Source:
         """Whether these were valid: the stand-in for an invalid value must not be reported as a contradiction."""
         return self._failed.isdisjoint(names)
 
+    def explained(self, mistake: SettingsError) -> SettingsError:
+        """The mistake; where the preset has set the variable, the text says so: the operator never wrote it."""
+        presets = {setting.variable for setting in TABLE if setting.name in self._preset and not self.is_set(setting)}
+        if mistake.name not in presets:
+            return mistake
+        return SettingsError(mistake.name, f"{mistake.problem} ({table.PRESET.variable}={self.preset.value} sets it)")
+
     def _read(self, setting: Setting[T]) -> T:
         found = list(self._given(setting)) or list(self._in_environment(setting))
         if len(found) > 1:
             raise SettingsError(setting.variable, f"is set, and {setting.variable}{_FILE} too; keep one of them")
         for name, value, is_file in found:
             return _parse(setting, _content(value, name) if is_file else value, name)
-        return setting.fallback()
+        preset = self._preset.get(setting.name)
+        return setting.fallback() if preset is None else setting.parse(preset, setting.variable)
 
     def _given(self, setting: Setting[T]) -> Iterator[tuple[str, object, bool]]:
         for variable in _variables(setting):
@@ -235,9 +250,11 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         secrets_waiting=frozenset(secret.value for secret in listed if not secret.signs),
         namespace_from=source.read(table.NAMESPACE_FROM),
         store=source.read(table.STORE),
+        preset=source.preset,
         mode=source.read(table.MODE),
         doors=_doors(source),
         limits=_limits(source),
+        account_lock=source.read(table.ACCOUNT_LOCK),
         namespace=source.read(table.NAMESPACE),
         mount=source.read(table.MOUNT),
         trusted_proxies=trusted,

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from sekisho.model import Mode  # noqa: TC001 - the same
 from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity  # noqa: TC001 - the same
-from sekisho.settings.values import Network, NoFactor, StepUpFrom, StoreFailure
+from sekisho.settings.values import Network, NoFactor, Preset, StepUpFrom, StoreFailure
 
 Texts = str | Sequence[str] | AbstractSet[str]
 """A list as one text, as in the environment, or as its items."""
@@ -30,6 +30,7 @@ class Overrides(TypedDict, total=False):
     secret_file: str | Path | None
     store: str | None
     store_file: str | Path | None
+    preset: str | Preset | None
     mode: str | Mode | None
     login: Texts | None
     signup: Texts | None
@@ -43,6 +44,7 @@ class Overrides(TypedDict, total=False):
     limit_device: Texts | None
     limit_account: Texts | None
     limit_lane: Texts | None
+    account_lock: str | bool | None
     account_failures_max: str | int | None
     code_guesses_max: str | int | None
     signups_network_max: str | int | None

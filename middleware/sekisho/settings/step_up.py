@@ -16,6 +16,7 @@ from sekisho.settings.extras import can_ask_for_work, installing
 from sekisho.settings.factors import POW
 from sekisho.settings.places import host_of
 from sekisho.settings.protect import conflict
+from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,6 +77,11 @@ def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any
         table.OWNERS,
         bool(factors) and no_owners,
         "is not set, and SEKISHO_FACTORS needs to know whose account it is; set it and SEKISHO_OWNERS_QUERY",
+    )
+    yield (
+        table.FACTORS,
+        settings.preset is Preset.JSDA and not factors,
+        "is not set, and SEKISHO_PRESET=jsda asks for a factor at each log-in; set it to webauthn",
     )
     yield (
         table.FACTORS,
@@ -199,7 +205,9 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
 def _wrong_familiar(settings: Settings) -> Iterator[SettingsError]:
     familiar = table.STEP_UP_FAMILIAR.variable
     if settings.familiar_from.posture < settings.step_up.posture:
-        yield SettingsError(familiar, "asks familiar strangers before SEKISHO_STEP_UP asks others; unset it")
+        yield SettingsError(
+            familiar, "asks familiar strangers before SEKISHO_STEP_UP asks others; set it to attack, or unset it"
+        )
     elif settings.familiar_from is not settings.step_up and not settings.history:
         yield SettingsError(familiar, "is set, and SEKISHO_HISTORY=off remembers no networks; unset one of them")
 

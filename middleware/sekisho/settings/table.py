@@ -15,7 +15,7 @@ from sekisho.settings.oidc import parse_oidc
 from sekisho.settings.protect import parse_routes
 from sekisho.settings.rates import network_rates, rates
 from sekisho.settings.store import MEMORY, store
-from sekisho.settings.values import NoFactor, StepUpFrom, StoreFailure
+from sekisho.settings.values import NoFactor, Preset, StepUpFrom, StoreFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +96,14 @@ STORE = Setting(
     default=MEMORY,
     secret=True,
 )
+PRESET = Setting(
+    name="PRESET",
+    example="familiar",
+    meaning="The values of settings that are not set: `balanced`, `familiar`, `strict`, `pci`, `jsda` or `quiet`, in "
+    "the table below.",
+    parse=parse.choice(Preset),
+    default="balanced",
+)
 MODE = Setting(
     name="MODE",
     example="monitor",
@@ -160,6 +168,14 @@ LIMIT_LANE = Setting(
     parse=rates,
     default="10/hour",
     separator=";",
+)
+ACCOUNT_LOCK = Setting(
+    name="ACCOUNT_LOCK",
+    example="on",
+    meaning="Whether work no longer helps strangers at an account over `LIMIT_ACCOUNT`: with `FACTORS` a proof lets "
+    "them in, otherwise nothing until it refills. Known devices have their own limit, and others do not lock them.",
+    parse=parse.boolean,
+    default="off",
 )
 ACCOUNT_FAILURES_MAX = Setting(
     name="ACCOUNT_FAILURES_MAX",
@@ -782,6 +798,7 @@ TABLE: tuple[Setting[object], ...] = cast(
     (
         SECRET,
         STORE,
+        PRESET,
         MODE,
         *DOOR_SETTINGS,
         LIMIT_IP,
@@ -789,6 +806,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         LIMIT_DEVICE,
         LIMIT_ACCOUNT,
         LIMIT_LANE,
+        ACCOUNT_LOCK,
         ACCOUNT_FAILURES_MAX,
         CODE_GUESSES_MAX,
         SIGNUPS_NETWORK_MAX,

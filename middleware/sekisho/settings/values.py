@@ -50,6 +50,17 @@ class StepUpFrom(Enum):
         return Posture.CALM if self is StepUpFrom.ALWAYS else Posture[self.name]
 
 
+class Preset(Enum):
+    """Which values settings take that are not set; see `sekisho.settings.presets`."""
+
+    BALANCED = "balanced"
+    FAMILIAR = "familiar"
+    STRICT = "strict"
+    PCI = "pci"
+    JSDA = "jsda"
+    QUIET = "quiet"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting, by the lower-case name of its variable unless stated otherwise.
@@ -89,9 +100,11 @@ class Settings:
     secrets: tuple[bytes, ...] = field(repr=False)
     secrets_waiting: frozenset[bytes] = field(repr=False)
     store: str = field(repr=False)
+    preset: Preset
     mode: Mode
     doors: tuple[Door, ...]
     limits: LimitSet
+    account_lock: bool
     namespace: str
     namespace_from: NamespaceFrom | None
     mount: str

@@ -126,6 +126,7 @@ class ProcessWing:
             work=bool(settings.challenges),
             factors=bool(settings.factors),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
+            account_locks=settings.account_lock,
         )
         # Where strangers are always asked, no posture is estimated: it would change nothing.
         by_posture = settings.goes_by_posture
