@@ -215,7 +215,7 @@ class Guard:
             return None
         return _shed(wait_us)
 
-    async def assess(  # noqa: C901 - the order of things, in one place
+    async def assess(  # noqa: C901, PLR0913 - the order of things, in one place
         self,
         attempt: Attempt,
         digests: OriginDigests,
@@ -226,13 +226,15 @@ class Guard:
         asker: bytes = b"",
         question: bytes = b"",
         linking: bytes = b"",
+        contacted: bool = False,
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
 
         `worked`: a proof of work was solved for it. `proved`: the account owner has shown a second factor for it.
         `asker`: the name of the browser, where that browser asked for the code that is tried. `question`: the receipt
         of the attempt that was answered by asking for work; see `question`. `linking`: the digest of the session's
-        account, where another is linked to it; empty where it is not known.
+        account, where another is linked to it; empty where it is not known. `contacted`: the same sign-up was counted
+        when its address was asked for a code, which it shows now.
 
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
@@ -299,7 +301,7 @@ class Guard:
         ):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
-        if decision.passes and not attempt.door.secret_is_password:
+        if decision.passes and not attempt.door.secret_is_password and not contacted:
             asked = bool(asker) if device is Device.STRANGER else None
             decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)
         if not decision.passes:

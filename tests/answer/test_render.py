@@ -23,6 +23,7 @@ REFUSALS = [
     answer.too_many_attempts(90),
     answer.challenge_required(),
     answer.step_up_required(),
+    answer.contact_required(),
     answer.proof_failed(),
     answer.start_again(),
     answer.denied(),

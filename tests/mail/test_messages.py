@@ -41,6 +41,7 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
         service, locale, when=NOW, factor="totp", change="removed"
     ),
     "recovery_code": lambda service, locale: messages.recovery_code(service, locale, code=CODE, minutes=10),
+    "signup_code": lambda service, locale: messages.signup_code(service, locale, code=CODE, minutes=10),
 } | {
     kind: partial(messages.NOTICES[kind], when=NOW, browser="Firefox on Android", network="203.0.113.0/24")
     for kind in (

@@ -484,6 +484,31 @@ def test_an_address_that_cannot_be_checked_is_refused(text: str, kind: DoorKind,
     assert problem in wrong(text, kind)
 
 
+def test_a_sign_up_may_prove_its_address_first() -> None:
+    """`contact=` names the account's field, or another one of a form or JSON; the other fields stay."""
+    own = door("POST /signup form:email,password contact=email", DoorKind.SIGNUP)
+    assert (own.contact, own.is_answered_first, own.fields[0].address) == (True, True, ())
+    other = door("POST /signup json:user,password contact=mail.to", DoorKind.SIGNUP)
+    assert other.fields[0] == Fields(Encoding.JSON, (("user",),), (("password",),), address=(("mail", "to"),))
+    plain = door("POST /signup form:email,password", DoorKind.SIGNUP)
+    assert (plain.contact, plain.is_answered_first) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "problem"),
+    [
+        ("POST /login contact=email", LOGIN, "SIGNUP doors alone"),
+        ("POST /signup contact=email contact=email", DoorKind.SIGNUP, "SIGNUP doors alone"),
+        ("POST /{shop}/signup contact=email", DoorKind.SIGNUP, "placeholder in its path"),
+        ("POST /signup form:email,password contact=password", DoorKind.SIGNUP, "contact= what is neither its account"),
+        ("POST /signup basic contact=email", DoorKind.SIGNUP, "contact= what is neither its account"),
+    ],
+)
+def test_an_address_that_cannot_be_proved_is_refused(text: str, kind: DoorKind, problem: str) -> None:
+    """Other doors, paths to which no page sends a form, and fields that hold no address."""
+    assert problem in wrong(text, kind)
+
+
 def test_a_log_out_is_a_route_without_fields() -> None:
     """A log-out is written METHOD PATH; GET as well, and `forget=device`. Anything else is refused."""
     doors = parse_doors(DoorKind.LOGOUT, "POST /logout; get /out forget=device; POST /{shop}/logout", "SEKISHO_LOGOUT")

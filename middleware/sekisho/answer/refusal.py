@@ -53,6 +53,11 @@ def step_up_required(max_age_s: int | None = None, acr: str = "") -> Refusal:
     return Refusal(401, "step_up_required", max_age_s=max_age_s, acr=acr)
 
 
+def contact_required() -> Refusal:
+    """A code that was mailed to the address in the request comes first: for every address alike."""
+    return Refusal(401, "contact_required")
+
+
 def proof_failed() -> Refusal:
     """The proof is wrong. The same answer for all reasons, and for accounts without a factor."""
     return Refusal(401, "proof_failed")

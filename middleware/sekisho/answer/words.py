@@ -30,6 +30,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "Please confirm that it is you",
             "This device is new to us. One more proof of who you are is needed before you can continue.",
         ),
+        "contact_required": Words(
+            "Please confirm your mail address",
+            "A code is on its way to the address that you entered. Please enter it to continue.",
+        ),
         "proof_failed": Words(
             "That did not work",
             "We could not confirm that it is you. Please check your code or security key, and try once more.",
@@ -88,6 +92,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
         "step_up_required": Words(
             "ご本人の確認をお願いします",
             "初めてお使いの端末のようです。お手続きを続けるには、ご本人であることの確認がもう一つ必要です。",
+        ),
+        "contact_required": Words(
+            "メールアドレスの確認をお願いします",
+            "ご入力のアドレスに確認コードをお送りします。届いたコードを入力して、お手続きを続けてください。",
         ),
         "proof_failed": Words(
             "確認できませんでした",

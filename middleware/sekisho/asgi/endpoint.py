@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Caps, Changes, OnFile, Routes, StepUp
+    from sekisho.asgi.ports import Caps, Changes, Contacts, OnFile, Routes, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.detect import PostureWatch
@@ -183,6 +183,7 @@ class Endpoint(Keeper):
         routes: the pages below the mount; None where `step_up` is.
         caps: sums amounts at protected routes; None where no route has a cap.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
+        contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
         watch: is told strangers' outcomes; None where the posture changes nothing.
         changes: watches protected routes for changes; None where owners are told of none.
         shared: answers at addresses that many owners share; None where no history is kept.
@@ -210,6 +211,7 @@ class Endpoint(Keeper):
         routes: Routes | None = None,
         caps: Caps | None = None,
         on_file: OnFile | None = None,
+        contacts: Contacts | None = None,
         watch: PostureWatch | None = None,
         changes: Changes | None = None,
         shared: SharedAddresses | None = None,
@@ -217,6 +219,7 @@ class Endpoint(Keeper):
         self._app = app
         self._caps = caps
         self._on_file = on_file
+        self._contacts = contacts
         self._watch = watch
         self._changes = changes
         self._spares: Final = watch is not None and step_up is not None and step_up.proves
@@ -447,7 +450,7 @@ class Endpoint(Keeper):
         needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None
         family = browser_family(context.by_name.get(b"user-agent", b"")) if needs_family else 0
         step_up = self._step_up
-        worked = proved = False
+        worked = proved = contacted = False
         question = linking = b""
         asker = b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
@@ -460,6 +463,7 @@ class Endpoint(Keeper):
             if step_up is not None and not context.by_name.keys().isdisjoint(SHOWN):
                 shown = await step_up.shown(context, attempt)
                 worked, proved, question = shown.worked, shown.proved, shown.question
+                contacted = shown.contacted
             assessment = await self._guard.assess(
                 attempt,
                 context.digests,
@@ -469,6 +473,7 @@ class Endpoint(Keeper):
                 asker=asker,
                 question=question,
                 linking=linking,
+                contacted=contacted,
             )
         except StoreUnavailable:
             assessment = None
@@ -476,8 +481,8 @@ class Endpoint(Keeper):
             return await self._unavailable(context)
         if self._refuses(context, assessment.decision, attempt, assessment.device):
             return await self._ask_or_refuse(context, assessment, worked=worked)
-        is_special = attempt.new_secret or attempt.door.on_file or self._reading.disposable
-        if is_special and await self._answers_itself(context, assessment):
+        is_special = attempt.new_secret or attempt.door.is_answered_first or self._reading.disposable
+        if is_special and await self._answers_itself(context, assessment, contacted=contacted):
             return None
         return await self._onward(context, assessment, worked=worked)
 
@@ -577,7 +582,7 @@ class Endpoint(Keeper):
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
 
-    async def _answers_itself(self, context: RequestContext, assessment: Assessment) -> bool:
+    async def _answers_itself(self, context: RequestContext, assessment: Assessment, *, contacted: bool) -> bool:
         """Whether the attempt was answered here, because of what it asks for: an account, a password, a reset."""
         attempt = assessment.attempt
         if self._reading.disposable and self._refuses_address(attempt):
@@ -587,7 +592,12 @@ class Endpoint(Keeper):
             self._guard.give_back(assessment)
             await self._answer(context, breached_password())
             return True
-        if self._on_file is None or not attempt.door.on_file or self.mode is not Mode.ENFORCE:
+        if not attempt.door.is_answered_first or self.mode is not Mode.ENFORCE:
+            return False
+        if self._contacts is not None and attempt.door.contact and not contacted:
+            await self._contacts.ask(context, assessment)
+            return True
+        if self._on_file is None or not attempt.door.on_file:
             return False
         if self._asker is not None:
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
@@ -679,7 +689,8 @@ class Endpoint(Keeper):
 
     def _refuses_address(self, attempt: Attempt) -> bool:
         """Whether a new account's mail address is of a provider that the operator does not accept."""
-        if attempt.door.kind is not DoorKind.SIGNUP or not is_of_domains(attempt.account, self._reading.disposable):
+        address = attempt.address or attempt.account
+        if attempt.door.kind is not DoorKind.SIGNUP or not is_of_domains(address, self._reading.disposable):
             return False
         self._note(attempt.door, "disposable_address", "the address is of a disposable mail domain")
         return self.mode is Mode.ENFORCE

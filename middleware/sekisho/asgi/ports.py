@@ -26,11 +26,13 @@ class ShownProofs(NamedTuple):
         worked: work or a captcha was done; it proves effort, never identity.
         proved: a second proof was shown for this door and account a moment ago.
         question: receipt of the attempt that was asked for the work; empty where there is none.
+        contacted: the code that was mailed to the request's address was shown for it a moment ago.
     """
 
     worked: bool = False
     proved: bool = False
     question: bytes = b""
+    contacted: bool = False
 
 
 class Fresh(NamedTuple):
@@ -164,6 +166,14 @@ class OnFile(Protocol):
 
     def answer(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
         """Answer alike for every account, and run the application behind the answer."""
+        ...
+
+
+class Contacts(Protocol):
+    """Answers sign-ups whose address must be proved first."""
+
+    def ask(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
+        """Answer alike for every address, and mail a code to it."""
         ...
 
 

@@ -1,4 +1,5 @@
-"""Limits of a day: guesses at codes of one account, sign-ups of a network, targets that one source tries to link.
+"""Limits of a day: guesses at codes of one account, sign-ups of a network and codes mailed for them, targets that one
+source tries to link.
 
 An attacker who asks for a code from a new browser each time gets a new counter each time. So all browsers that asked
 for a code share one daily cap. All other browsers share a smaller one, and so cannot use up the cap of the owner.
@@ -27,6 +28,7 @@ OTHERS_SHARE = 5
 
 SIGNUPS: Final = b"s"
 LINKS: Final = b"l"
+MAILS: Final = b"m"
 
 
 class DayCounts:
@@ -150,7 +152,7 @@ class DailyLimits:
     async def forget(self, sources: Iterable[bytes]) -> None:
         """Forget what these sources did today. Targets that they have tried stay free for them."""
         day, _ = self._counts.today()
-        await self._counts.forget(kind + day + source for source in sources for kind in (SIGNUPS, LINKS))
+        await self._counts.forget(kind + day + source for source in sources for kind in (SIGNUPS, LINKS, MAILS))
 
 
 async def _take(vault: Vault, name: bytes, most: int, target: bytes) -> bool:

@@ -103,6 +103,15 @@ def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> 
     return _with_code("recovery_code", service, locale, code, minutes)
 
 
+def signup_code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
+    """The code that opens an account with this address. Sent to any address that a stranger enters, and it says so.
+
+    Raises:
+        Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
+    """
+    return _with_code("signup_code", service, locale, code, minutes)
+
+
 # `times` below: the number of such events within an hour, if one letter reports all of them.
 # `link`: of the page that asks whether it was the owner; "" for none.
 

@@ -43,6 +43,21 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "Please open {page} yourself, by typing it, choose another password and make new recovery codes."
             ),
         ),
+        "signup_code": (
+            "Your code to open an account at {service}",
+            (
+                "Somebody is opening an account at {service} with this mail address. If it is you, type the code below "
+                "into the page that you have open."
+            ),
+            (
+                "The code is valid for {minutes} minutes and works once. We will never ask you for it, "
+                "by telephone or in a chat."
+            ),
+            (
+                "If it is not you, there is nothing to do: without the code no account is opened. Tell it to nobody. "
+                "If you have an account with us already, you find it at {page}."
+            ),
+        ),
         "new_device": (
             "A new device logged in at {service}",
             "A device that we had not seen before has logged in to your account.",
@@ -210,6 +225,21 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "お心当たりのない場合は、確認コードを誰にも伝えないでください。"
                 "パスワードとリカバリーコードが第三者に知られています。お手数ですが、ご自身で {page} を入力して開き、"
                 "パスワードを変更し、リカバリーコードを作り直してください。"
+            ),
+        ),
+        "signup_code": (
+            "{service} アカウント開設の確認コードのお知らせ",
+            (
+                "{service}で、このメールアドレスによるアカウント開設の操作がありました。"
+                "ご本人による操作の場合は、開いている画面に、下の確認コードを入力してください。"
+            ),
+            (
+                "確認コードの有効期限は{minutes}分で、一度だけお使いいただけます。"
+                "電話やチャットで確認コードをお尋ねすることは、決してありません。"
+            ),
+            (
+                "お心当たりのない場合は、何もしていただく必要はありません。確認コードがなければ、アカウントは開設されません。"
+                "確認コードは誰にも伝えないでください。すでにアカウントをお持ちの場合は、{page} をご覧ください。"
             ),
         ),
         "new_device": (

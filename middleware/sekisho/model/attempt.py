@@ -111,7 +111,7 @@ class Attempt(Value):
         new_secret: str = "",  # the new password, if any
         told: Exposure = UNKNOWN,  # a trusted proxy's finding about these credentials
         limit_key: str = "",
-        address: str = "",  # where a reset is asked to be sent
+        address: str = "",  # where a reset or a code is asked to be sent
     ) -> None:
         self.door: Final = door
         self.origin: Final = origin

@@ -63,7 +63,7 @@ class Fields:
     """Whether JSON may hold whole numbers as well as text there."""
     operation: str = field(default="", kw_only=True)
     address: tuple[Path, ...] = field(default=(), kw_only=True)
-    """The mail address to which a reset is asked to be sent, where it has a field of its own."""
+    """The mail address to which a reset or a code is sent, where it has a field of its own."""
 
 
 class SuccessBy(Enum):
@@ -122,6 +122,9 @@ class Door:
     on_file: bool = False
     """Whether a request for a reset reaches the application only if its address is on file. Only `RESET` doors."""
 
+    contact: bool = False
+    """Whether a code that is mailed to the address in the request comes first. Only `SIGNUP` doors."""
+
     forgets_device: bool = False
     """Whether a log-out makes its browser a stranger's, for shared machines. Only `LOGOUT` doors."""
 
@@ -149,6 +152,8 @@ class Door:
     """Whether the secret is an existing password: codes, PINs and tokens are in no list of leaks."""
     secret_is_small: bool = field(init=False, compare=False, repr=False)
     """Whether the secret may be a code or a PIN: an attacker finds it by guessing if work can buy guesses."""
+    is_answered_first: bool = field(init=False, compare=False, repr=False)
+    """Whether the guard answers requests here itself before the application has run."""
     is_mixed: bool = field(init=False, compare=False, repr=False)
     """Whether most requests here are no attempts, which only their bodies show: none is refused unread."""
     has_owner: bool = field(init=False, compare=False, repr=False)
@@ -167,6 +172,7 @@ class Door:
         # A log-out that shares its path: a method field in its body could turn the request into another door's.
         object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
         object.__setattr__(self, "is_mixed", bool(operation) or self.kind is DoorKind.LOGOUT)
+        object.__setattr__(self, "is_answered_first", self.on_file or self.contact)
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})

@@ -19,6 +19,15 @@ def domain_key(domain: str) -> str:
         return text
 
 
+def mailbox_key(address: str) -> str:
+    """The spelling in which mailboxes are compared: without case, and without a tag after `+`.
+
+    Otherwise one mailbox could be flooded under a thousand addresses.
+    """
+    local, _, domain = address.strip().rpartition("@")
+    return f"{local.partition('+')[0].casefold()}@{domain_key(domain)}"
+
+
 def is_of_domains(address: str, domains: AbstractSet[str]) -> bool:
     """Whether the address belongs to one of these domains, or to one below them. False for text without `@`."""
     _, at, domain = address.rpartition("@")

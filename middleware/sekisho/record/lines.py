@@ -57,7 +57,7 @@ FIELDS: Final[dict[str, Field]] = {
     "reasons": Field("array of strings", "The codes of all findings; see docs/answers.md. Absent: none."),
     "result": Field("string", "The result; each kind lists its words."),
     "basis": Field("string", "What showed the outcome: `report`, `rule` or `guess`."),
-    "purpose": Field("string", "What the proof is for: `login`, `door`, `protect` or `manage`."),
+    "purpose": Field("string", "What the proof is for: `login`, `door`, `protect`, `manage` or `contact`."),
     "factor": Field("string", "`webauthn`, `totp`, `oidc`, `email`, `webhook` or `recovery`."),
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
     "command": Field(

@@ -72,9 +72,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD] [notice=address|payout]`. PATH may have placeholders
-    (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`), `oauth2` or
-    `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
+    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD] [contact=FIELD] [notice=address|payout]`. PATH may
+    have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`),
+    `oauth2` or `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
     `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
     A log-out is `METHOD PATH [forget=device]`.
 
@@ -147,9 +147,10 @@ class _Reader:
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
         told = [word for word in rest if word.startswith("notice=")]
-        others = rules + cookies + headers + accounts + filed + told
+        contacts = [word for word in rest if word.startswith("contact=")]
+        others = rules + cookies + headers + accounts + filed + told + contacts
         fields = self._all_fields([word for word in rest if word not in others])
-        fields = self._on_file(fields, filed)
+        fields = self._contact(self._on_file(fields, filed), path, contacts)
         tenant = self._tenant(path, fields, accounts)
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
@@ -158,7 +159,7 @@ class _Reader:
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written, notice = " ".join(text.split()), self._notice(told)
         words = self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed)
-        return Door(*words, notice=notice, text=written)
+        return Door(*words, contact=bool(contacts), notice=notice, text=written)
 
     def _notice(self, words: list[str]) -> str:
         """The change that the owner is told of."""
@@ -186,15 +187,27 @@ class _Reader:
         if any(one.secret for one in fields) or not all(one.account for one in fields):
             raise self._wrong("has on_file= where no reset is asked for: the door names an account and no token")
         name = words[0].removeprefix("on_file=")
-        return tuple(self._addressed(one, name) for one in fields)
+        return tuple(replace(self._addressed(one, name, "on_file"), new_secret=()) for one in fields)
 
-    def _addressed(self, fields: Fields, name: str) -> Fields:
+    def _contact(self, fields: tuple[Fields, ...], path: str, words: list[str]) -> tuple[Fields, ...]:
+        """The fields, with the place of the address to which a code is mailed first."""
+        if not words:
+            return fields
+        if self._kind is not DoorKind.SIGNUP or len(words) > 1:
+            raise self._wrong("has contact=, which SIGNUP doors alone may have, and once")
+        if "{" in path:
+            raise self._wrong("has contact= and a placeholder in its path, to which no page sends the request again")
+        name = words[0].removeprefix("contact=")
+        return tuple(self._addressed(one, name, "contact") for one in fields)
+
+    def _addressed(self, fields: Fields, name: str, option: str) -> Fields:
         place = self._place(fields.encoding, name)
         if place in fields.account:
             return fields  # the account is the address
-        if fields.encoding not in {Encoding.FORM, Encoding.MULTIPART, Encoding.JSON} or place in fields.new_secret:
-            raise self._wrong("names in on_file= what is neither its account nor another field of a form or JSON")
-        return replace(fields, address=(place,), new_secret=())
+        is_read = fields.encoding in {Encoding.FORM, Encoding.MULTIPART, Encoding.JSON}
+        if not is_read or place in (*fields.secret, *fields.new_secret):
+            raise self._wrong(f"names in {option}= what is neither its account nor another field of a form or JSON")
+        return replace(fields, address=(place,))
 
     def _tenant(self, path: str, fields: tuple[Fields, ...], words: list[str]) -> tuple[str, ...]:
         """What stands before the account's own name, which is the last part."""

@@ -51,6 +51,8 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
     if settings.challenges:
         # While the client does the work, a sealed field of the page holds its form.
         yield table.CHALLENGES, "step-up", _WORK if POW in settings.challenges else _SEALING
+    if any(door.contact for door in settings.doors):
+        yield table.SIGNUP, "step-up", _SEALING
     if settings.owners is not None:
         database = DATABASES[settings.owners.partition("://")[0]]
         yield table.OWNERS, database.extra, ("sqlalchemy", database.package)

@@ -134,6 +134,11 @@ def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[
         "is not set, and SEKISHO_FACTORS has email; set it, or leave email out there",
     )
     yield (
+        table.SMTP,
+        any(door.contact for door in settings.doors) and settings.smtp is None,
+        "is not set, and contact= in SEKISHO_SIGNUP mails codes; set it, or leave contact= out there",
+    )
+    yield (
         table.MAIL_FROM,
         settings.smtp is not None and settings.mail_from is None,
         "is not set, and SEKISHO_SMTP wants an address to send from",

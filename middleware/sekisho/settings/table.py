@@ -207,6 +207,14 @@ SIGNUPS_DEVICE_MAX = Setting(
     parse=parse.integer(1, 1_000_000, "sign-ups"),
     default="50",
 )
+SIGNUP_CODES_MAX = Setting(
+    name="SIGNUP_CODES_MAX",
+    example="2000",
+    meaning="Limit of codes that the whole site mails in a day to addresses of new accounts (`contact=`); half of them "
+    "to one mail domain.",
+    parse=parse.integer(1, 10_000_000, "codes"),
+    default="10000",
+)
 DISPOSABLE_DOMAINS: Setting[str | None] = Setting(
     name="DISPOSABLE_DOMAINS",
     example="/etc/sekisho/disposable-domains.txt",
@@ -811,6 +819,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         CODE_GUESSES_MAX,
         SIGNUPS_NETWORK_MAX,
         SIGNUPS_DEVICE_MAX,
+        SIGNUP_CODES_MAX,
         DISPOSABLE_DOMAINS,
         LINK_ACCOUNT_MAX,
         LINK_DEVICE_MAX,

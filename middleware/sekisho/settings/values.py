@@ -125,6 +125,7 @@ class Settings:
     memory_entries_max: int
     code_guesses_max: int
     day_limits: DayLimits
+    signup_codes_max: int
     disposable_domains: frozenset[str] = field(repr=False)
     device_cookie: str
     device_days: int

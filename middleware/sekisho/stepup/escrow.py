@@ -64,6 +64,7 @@ class Purpose(Enum):
     DOOR = "door"  # the proof comes first, then the application runs
     PROTECT = "protect"  # a protected route needs a fresh proof
     MANAGE = "manage"  # the owner's own page of factors
+    CONTACT = "contact"  # a sign-up: a code that was mailed to its address comes first, then the application runs
 
 
 class Ticket(NamedTuple):
@@ -73,7 +74,7 @@ class Ticket(NamedTuple):
         challenge: 16 random bytes that name this step-up.
         purpose: see `Purpose`.
         place: the name of the door or the protected route; empty for other places.
-        account: exactly as the application reads it.
+        account: exactly as the application reads it. For `CONTACT`: the mail address.
         account_digest: the account's digest in the counters, the same for all spellings of the account.
         receipt: the attempt's charge, packed; empty if nothing was charged.
         issued_ms: Unix time in milliseconds.
@@ -183,10 +184,13 @@ class Escrow:
         """Return a receipt for a client that repeats its request itself. It is valid once, for that request."""
         return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), browser_key)
 
-    async def accept_proof(self, text: str, browser_key: str, *, place: str, account: str) -> bool:
+    async def accept_proof(
+        self, text: str, browser_key: str, *, place: str, account: str, purpose: Purpose = Purpose.DOOR
+    ) -> bool:
         """Whether a proof was shown for this place and account. True once for each proof. Raises `StoreUnavailable`."""
         ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
-        if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
+        wanted = (place, account, purpose)
+        if ticket is None or (ticket.place, ticket.account, ticket.purpose) != wanted:
             return False
         if await self.was_ended(ticket, browser_key):
             return False

@@ -302,6 +302,7 @@ class LoopWing:
             routes=step_up.routes if step_up else None,
             caps=step_up.caps if step_up else None,
             on_file=step_up.on_file if step_up else None,
+            contacts=step_up.contacts if step_up else None,
             watch=process.watch,
             changes=step_up.changes if step_up else None,
             shared=self._shared_addresses(),
@@ -393,7 +394,7 @@ class LoopWing:
 
     def _with_step_up(self) -> StepUpWing | None:
         process, settings = self._process, self._process.settings
-        if not (settings.factors or settings.challenges):
+        if not (settings.factors or settings.challenges or any(door.contact for door in settings.doors)):
             return None
         from sekisho.wiring.step_up import Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
 
@@ -402,7 +403,7 @@ class LoopWing:
             process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
-            self._refusals, self._admission, self._patience, process.watch,
+            self._refusals, self._admission, self._patience, process.watch, self._limits,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
 

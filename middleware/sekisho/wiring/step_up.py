@@ -22,6 +22,7 @@ from sekisho.owners import OwnersError
 from sekisho.read.request import headers_by_name
 from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
+from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.letter_budget import LetterBudget
@@ -29,6 +30,7 @@ from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.capped_routes import CappedRoutes
+from sekisho.stepup.flow.contact_proofs import ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.identity_pages import IdentityPages
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from sekisho.challenge.captcha import Captcha
     from sekisho.detect import PostureWatch
     from sekisho.ledger.caps import CapLedger
+    from sekisho.ledger.daily import DailyLimits
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
     from sekisho.outbox.by_mail import MailDelivery
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
     from sekisho.stepup.factors import Enrolling, Factors
+    from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.oidc.provider import OidcProvider
@@ -111,6 +115,7 @@ class Site(NamedTuple):
     admission: Admission
     patience: Patience
     watch: PostureWatch | None
+    daily: DailyLimits | None
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -233,6 +238,7 @@ class StepUpWing:
         self._database: SqlOwners | None = None
         self._owners: Owners | None = None
         self._book: AddressBook | None = None
+        self._mailer, self._service = self._mail()
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
         escrow = Escrow(
             settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets,
@@ -277,6 +283,7 @@ class StepUpWing:
             if proving is not None and telling is not None and settings.caps
             else None
         )
+        self.contacts: Final = self._contact_proofs(site, parts)
         self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = identity_pages = notice_pages = None
         if proving is not None:
@@ -292,7 +299,7 @@ class StepUpWing:
             site.guard,
             site.reading,
             parts,
-            (proof_routes, enrolment_pages, identity_pages, notice_pages),
+            (proof_routes, enrolment_pages, identity_pages, notice_pages, self.contacts),
             patience=site.patience,
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
@@ -343,6 +350,27 @@ class StepUpWing:
             return None
         found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter, book=self._book)
         self._closing.append(found)  # closed before the owners that it asks
+        return found
+
+    def _contact_proofs(self, site: Site, parts: Parts) -> ContactProofs | None:
+        """Asks for codes at sign-ups; None where no door has `contact=`."""
+        settings, mailer, service = self._settings, self._mailer, self._service
+        if not any(door.contact for door in settings.doors) or mailer is None or service is None or site.daily is None:
+            return None
+        from sekisho.mail import messages  # noqa: PLC0415 - a mail client, only for sites that send mail
+        from sekisho.stepup.factors.codes import Codes  # noqa: PLC0415 - the same
+
+        def send(address: str, language: str, code: Code) -> None:
+            minutes = max(code.seconds_left // 60, 1)
+            mailer.send(address, messages.signup_code(service, language, code=code.digits, minutes=minutes))
+
+        keys, sealer = VaultKeys(settings.listed), Sealer(settings.listed, clock_s=self._clocks.wall_s)
+        codes = Codes(self._vault, keys, sealer, AttemptLimits(self._vault, keys))
+        budget = ContactBudget(
+            site.daily, keys, network_max=settings.day_limits.signup_network, site_max=settings.signup_codes_max
+        )
+        found = ContactProofs(site.guard, site.reading, parts, codes, budget, send)
+        self._closing.append(found)  # closed before the mailer
         return found
 
     def _challenges(self) -> Challenges:
@@ -447,21 +475,24 @@ class StepUpWing:
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
 
-    def _senders(self, given: Given, events: Events) -> Senders:
+    def _mail(self) -> tuple[Mailer | None, Service | None]:
         settings = self._settings
-        mailer = service = None
-        if settings.smtp:
-            from sekisho.mail import Mailer, Means, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
+        if not settings.smtp:
+            return None, None
+        from sekisho.mail import Mailer, Means, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
 
-            mailer = Mailer(
-                settings.smtp,
-                password=settings.smtp_password,
-                sender=settings.mail_from or "",
-                sender_name=settings.service_name,
-                means=Means(self._clocks.monotonic_s, self._clocks.utc),
-            )
-            service = Service(settings.service_name, settings.account_page or "")
-            self._closing.append(mailer)
+        mailer = Mailer(
+            settings.smtp,
+            password=settings.smtp_password,
+            sender=settings.mail_from or "",
+            sender_name=settings.service_name,
+            means=Means(self._clocks.monotonic_s, self._clocks.utc),
+        )
+        self._closing.append(mailer)
+        return mailer, Service(settings.service_name, settings.account_page or "")
+
+    def _senders(self, given: Given, events: Events) -> Senders:
+        settings, mailer, service = self._settings, self._mailer, self._service
         webhook = _webhook(settings, self._clocks)
         if webhook is not None:
             self._closing.append(webhook)

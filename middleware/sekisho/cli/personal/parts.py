@@ -45,6 +45,7 @@ STAYS: Final = (
     Staying("credit", "it belongs to an address and does not name the account", "60 days"),
     Staying("step_ups", "sealed with keys that only browsers have; those under way are ended", "eleven minutes"),
     Staying("links", "digests of accounts that it tried to link today: they are not searched", "midnight (UTC)"),
+    Staying("sign_ups", "digests of mailboxes that codes of sign-ups were sent to: they are not searched", "an hour"),
     Staying("contact", "the service's own table: it is read, and not written", "the service removes it"),
     Staying("cookies", "device tokens are in the browsers of the owner only", "SEKISHO_DEVICE_DAYS after a log-in"),
     Staying(

@@ -14,7 +14,6 @@ from sekisho.asgi.cookies import cookie
 from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
-from sekisho.challenge.challenges import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_family, browser_name
 from sekisho.ledger.receipt import pack_receipt
@@ -26,6 +25,7 @@ from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of, shown_key
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.flow.resubmission import as_from, resumable
+from sekisho.stepup.flow.sealed_request import contact_of, key_line, sealed_form
 from sekisho.stepup.flow.telling import FAILURES, LINK
 from sekisho.stepup.log_ins import KNOWN
 from sekisho.stepup.session_binding import SessionBinding
@@ -160,9 +160,14 @@ class Issuer:
         work, captcha, proof = by_name.get(WORK, b""), by_name.get(CAPTCHA, b""), by_name.get(PROOF, b"")
         browser_key = browser_key_of(by_name)
         proved, paid = False, None
+        is_contact = attempt.door.contact
         if proof:
             proved = await self._parts.escrow.accept_proof(
-                proof.decode("latin-1"), browser_key.key, place=attempt.door.name, account=attempt.account
+                proof.decode("latin-1"),
+                browser_key.key,
+                place=attempt.door.name,
+                account=contact_of(attempt) if is_contact else attempt.account,
+                purpose=Purpose.CONTACT if is_contact else Purpose.DOOR,
             )
         if work or captcha:
             paid = await self._parts.challenges.paid(
@@ -173,6 +178,9 @@ class Issuer:
             )
         waited = by_name.get(WAITED)
         worked = paid is not None or (waited is not None and await self._has_waited(context, waited, browser_key))
+        if is_contact:
+            # A mailed code shows effort as work does. It says nothing about the owner of an account.
+            return ShownProofs(worked or proved, False, paid.question if paid else b"", contacted=proved)
         return ShownProofs(worked, proved, paid.question if paid else b"")
 
     async def _has_waited(self, context: RequestContext, waited: bytes, browser_key: BrowserKey) -> bool:
@@ -217,10 +225,11 @@ class Issuer:
         asked = parts.challenges.ask(
             _bound(attempt, browser_key), 0, occupancy, question=self._guard.question(assessment)
         )
-        headers, line = context.scope["headers"], self._key_line(context, browser_key)
+        headers, line = context.scope["headers"], key_line(parts, context, browser_key)
         if not prefers_page(headers):
             return await send_answer(context.send, parts.responses.challenge(headers, asked, line))
-        form, mark = self._sealed_form(context, browser_key, anywhere=True), parts.challenges.page_mark(asked)
+        form = sealed_form(parts, context, browser_key, int(self._guard.now_s()), anywhere=True)
+        mark = parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
         if not here and "{" in context.door.path:
@@ -304,9 +313,10 @@ class Issuer:
     async def _ask(self, issued: IssuedStepUp, text: str) -> None:
         context, _, ticket, browser_key = issued
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
-        form = "" if ticket.purpose is Purpose.LOGIN else self._sealed_form(context, browser_key)
+        is_escrowed_run = ticket.purpose is Purpose.LOGIN
+        form = "" if is_escrowed_run else sealed_form(self._parts, context, browser_key, int(self._guard.now_s()))
         answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)
-        return await send_answer(context.send, answer.adding(self._key_line(context, browser_key)))
+        return await send_answer(context.send, answer.adding(key_line(self._parts, context, browser_key)))
 
     def _tell_watch(self, context: RequestContext, assessment: Assessment) -> None:
         # Before the run has ended: what it will show must not enter.
@@ -658,35 +668,6 @@ class Issuer:
             await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
 
     # Answers.
-
-    def _sealed_form(self, context: RequestContext, browser_key: BrowserKey, *, anywhere: bool = False) -> str:
-        """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs.
-
-        `anywhere`: also for a path with placeholders, which is known to no page but one at that path.
-        """
-        content_type, body = context.by_name.get(b"content-type", b""), context.body_reader.body
-        query: bytes = context.scope.get("query_string", b"")
-        fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
-        if not (
-            context.door.reads_body
-            and (anywhere or "{" not in context.door.path)
-            and fits
-            and b"content-encoding" not in context.by_name
-        ):
-            return ""
-        return self._parts.challenges.seal_form(
-            door=context.door.name,
-            content_type=content_type,
-            body=body,
-            query=query,
-            browser_key=browser_key.key,
-            now_s=int(self._guard.now_s()),
-        )
-
-    def _key_line(self, context: RequestContext, browser_key: BrowserKey) -> tuple[bytes, bytes]:
-        from_site = context.by_name.get(b"sec-fetch-site")
-        elsewhere = from_site == b"cross-site" and self._parts.responses.may_be_read(context.scope["headers"])
-        return browser_key.line(elsewhere=elsewhere)
 
     async def _unavailable(self, context: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))

@@ -295,7 +295,10 @@ class ProofRoutes:
     async def _callable(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left."""
         ticket = self._escrow.read(call.fields.get("challenge", ""), call.browser_key.key)
-        return ticket if ticket is not None and await self._escrow.may_call(ticket) else None
+        # Behind a sign-up no password was right: its ticket must not have codes sent to an account of that name.
+        if ticket is None or ticket.purpose is Purpose.CONTACT:
+            return None
+        return ticket if await self._escrow.may_call(ticket) else None
 
     async def _ticket(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left and is not over."""

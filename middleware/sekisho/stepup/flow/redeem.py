@@ -6,15 +6,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import Answer
-from sekisho.asgi.proof_headers import PROOF
 from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
 from sekisho.devices.token import browser_family, browser_name
 from sekisho.ledger.receipt import unpack_receipt
 from sekisho.model import Charged, StoreUnavailable
 from sekisho.read import credentials_set
-from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
-from sekisho.stepup.flow.resubmission import Resubmission, answering, as_from, replay
+from sekisho.stepup.escrow import TICKET_S, Purpose
+from sekisho.stepup.flow.let_through import let_through
+from sekisho.stepup.flow.resubmission import as_from
 from sekisho.stepup.log_ins import PROVED
 from sekisho.stepup.session_binding import SessionBinding
 
@@ -85,7 +85,7 @@ class Redeemer:
             await self._proving.senders.kept(redemption.owner.account_id)
             return answer
         if ticket.purpose is Purpose.DOOR:
-            return await self._let_through(call, ticket)
+            return await let_through(self._parts, self._reading.doors, call, ticket, int(self._guard.now_s()))
         return self._refresh(call, ticket, proof)
 
     def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
@@ -151,26 +151,6 @@ class Redeemer:
         return self._proving.bindings.headers(
             binding, credentials, now_s, by_header=redemption.call.browser_key.by_header
         )
-
-    async def _let_through(self, call: PageCall, ticket: Ticket) -> Answer | None:
-        """The proof came first: now the application runs, once, for the request for which the proof was asked."""
-        text = self._parts.escrow.receipt_of_proof(ticket, call.browser_key.key)
-        if not (sealed := call.fields.get("form", "")):
-            return self._parts.responses.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
-        try:
-            form = self._parts.challenges.open_form(
-                sealed,
-                browser_key=call.browser_key.key,
-                now_s=int(self._guard.now_s()),
-                door=ticket.place,
-                seconds=TICKET_S,
-            )
-            proof = [(PROOF, text.encode())]
-            there = Resubmission(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
-        except Unsealable:
-            return self._parts.responses.start_again(call.headers)
-        await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
-        return None
 
     def _next(self, ticket: Ticket) -> str:
         # A browser can only be redirected to a route that is read by GET; for all others it goes to the front page.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
 from sekisho.answer.cookies import attributes
-from sekisho.answer.refusal import challenge_required
+from sekisho.answer.refusal import challenge_required, contact_required
 from sekisho.asgi.proof_headers import LOOK_SECONDS, LOOK_START
 from sekisho.stepup.escrow import TICKET_S
 from sekisho.stepup.factors.lost_factor import LOST
@@ -46,6 +46,7 @@ _PICTURE = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-
 _SCHEME = ((b"www-authenticate", b'Sekisho realm="login"'),)
 _LOOK_END = attributes(LOOK_SECONDS)
 _CHALLENGE = challenge_required()
+_CONTACT = contact_required()
 
 NONCE_BYTES = 16
 """Length of the random value that a page's policy and its elements share, in bytes; written as hex digits."""
@@ -72,6 +73,7 @@ class Responses:
             self._files[pages.logo.path] = _file(pages.logo, _FOR_GOOD, _PICTURE)
         # Joined once: these JSON members never change, and a flood would pay for joining them.
         self._continue = _members({"continue": f"{mount}/continue"})
+        self._contact = _members({"step_up": f"{mount}/contact", "factors": ("email",), "expires_in": TICKET_S})
         self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
 
     def step_up(
@@ -112,6 +114,21 @@ class Responses:
         if sent:
             return self.json(headers, 202, {"sent": True})
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
+
+    def contact(
+        self, headers: Headers, ticket: str, *, form: str = "", failed: bool = False, sent: bool = False
+    ) -> Answer:
+        """Ask for the code that is mailed to the address of a sign-up. See `step_up`."""
+        refusal = proof_failed() if failed else _CONTACT
+        if prefers_page(headers):
+            page = self.pages.contact(
+                language_of(headers), challenge=ticket, form=form, failed=failed, sent=sent,
+                nonce=token_bytes(NONCE_BYTES).hex(),
+            )  # fmt: skip
+            return self._refused(headers, refusal, page)
+        if sent:
+            return self.json(headers, 202, {"sent": True})
+        return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._contact}')
 
     def challenge_page(
         self, headers: Headers, asked: Challenge, form: str, line: Line, *, here: bool, mark: str = ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
+    from sekisho.stepup.flow.contact_proofs import ContactProofs
     from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
     from sekisho.stepup.flow.identity_pages import IdentityPages
     from sekisho.stepup.flow.notice_pages import NoticePages
@@ -44,6 +45,8 @@ ANSWERS_TO_FORMS = (
     "/step-up/send",
     "/step-up/recover",
     "/step-up/recover/confirm",
+    "/contact",
+    "/contact/send",
 )
 
 WELL_KNOWN = "/.well-known/webauthn"
@@ -68,7 +71,7 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        served: tuple[ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | None, ...],
+        served: tuple[ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | ContactProofs | None, ...],
         *,
         patience: Patience,
         jitter: Callable[[], float],

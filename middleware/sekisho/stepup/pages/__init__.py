@@ -169,6 +169,7 @@ class Pages:
         # Called with positional arguments: names would be hashed for every answer.
         self._step_up = lru_cache(maxsize=CUTS_MAX)(self._rendered_step_up)
         self._work = lru_cache(maxsize=CUTS_MAX)(self._rendered_work)
+        self._contact = lru_cache(maxsize=CUTS_MAX)(self._rendered_contact)
 
     def step_up(
         self,
@@ -199,6 +200,15 @@ class Pages:
         if form:
             values["form"] = escaped(form)
         return self._step_up(language, factors, bool(form), failed, sent, known).filled(nonce, values)
+
+    def contact(
+        self, language: str, *, challenge: str, nonce: str, form: str = "", failed: bool = False, sent: bool = False
+    ) -> Page:
+        """The question for the code that is mailed to the address of a sign-up. See `step_up`."""
+        values = {"challenge": escaped(challenge)}
+        if form:
+            values["form"] = escaped(form)
+        return self._contact(language, bool(form), failed, sent).filled(nonce, values)
 
     def work(
         self,
@@ -349,6 +359,17 @@ class Pages:
             failed=failed,
             sent=sent,
             chosen=chosen,
+        )
+
+    def _rendered_contact(self, language: str, has_form: bool, failed: bool, sent: bool) -> _Asking:
+        return self._rendered(
+            "contact",
+            language,
+            None,
+            challenge=mark("challenge"),
+            form=mark("form") if has_form else "",
+            failed=failed,
+            sent=sent,
         )
 
     def _rendered_work(

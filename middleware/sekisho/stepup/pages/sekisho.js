@@ -7,6 +7,7 @@
 const ROUNDS_MAX = 6; // work, step-up, proof, and each once more; whoever asks for longer will not be satisfied
 const AT_ONCE = 16; // derivations under way: enough to keep every thread of the browser's pool busy
 const JSON_TYPE = "application/json";
+const STEP_UPS = ["step_up_required", "contact_required"]; // of an owner; of the address of a sign-up
 
 /**
  * @typedef {object} StepUp What there is to choose from; the same for every account.
@@ -45,7 +46,7 @@ export async function send(input, init = {}, options = {}) {
     const asked = round < ROUNDS_MAX && response.status === 401 ? await read(response) : {};
     if (asked.code === "challenge_required" && payable(asked, options)) {
       more = { ...more, ...(await pay(asked, options)) };
-    } else if (asked.code === "step_up_required" && options.onStepUp) {
+    } else if (STEP_UPS.includes(asked.code) && options.onStepUp) {
       const shown = await stepUp(asked, response.url || request.url, options);
       if (shown.response) return shown.response;
       more = shown.more;
