@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sekisho.breach.lookup import BreachLookup
     from sekisho.detect import PostureWatch
     from sekisho.devices.token import DeviceTokens, Token
+    from sekisho.feed import RefusalNotes
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses, DailyLimits
     from sekisho.ledger.in_flight import InFlight
@@ -135,6 +136,7 @@ class Guard:
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
+        feed: notes refused addresses for what stands in front; None where nothing does.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -162,6 +164,7 @@ class Guard:
         asks_from: Posture = Posture.CALM,
         asks_familiar_from: Posture = Posture.CALM,
         keeps_history: bool = False,
+        feed: RefusalNotes | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -187,6 +190,7 @@ class Guard:
         self._daily = daily
         self._day_limits = day_limits
         self._keeps_history = keeps_history
+        self._feed = feed
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
@@ -305,7 +309,7 @@ class Guard:
             asked = bool(asker) if device is Device.STRANGER else None
             decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)
         if not decision.passes:
-            self._refused(charge, verdict, decision)
+            self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
             self._times.took(self._times.clock_us() - began_us)
         # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
@@ -407,6 +411,9 @@ class Guard:
         if _tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
+        # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
+        if self._feed is not None and effects & Effect.EARNS and assessment.device is not Device.STRANGER:
+            self._feed.known(assessment.attempt.origin, charge, verdict)
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
         counters = _counters(charge)
@@ -607,9 +614,11 @@ class Guard:
         # An allowed load balancer that forwards for all clients would lift the limits of all clients.
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
-    def _refused(self, charge: Charge, verdict: Verdict, decision: Decision) -> None:
+    def _refused(self, origin: Origin, charge: Charge, verdict: Verdict, decision: Decision) -> None:
         if not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
+            if self._feed is not None:
+                self._feed.refused(origin, charge, verdict)
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)

@@ -138,6 +138,19 @@ async def test_missing_rights_are_found(limited: RedisServer, by_admin: bool) ->
 
 
 @pytest.mark.parametrize("by_admin", [False, True])
+async def test_the_feed_needs_rights_of_its_own(limited: RedisServer, by_admin: bool) -> None:
+    """With SEKISHO_FEED its two rights are asked for, and are those of the table."""
+    admin = limited.url if by_admin else None
+    url = guarded(limited, *rights_in_docs("every deployment"), "+info")
+    found = the(await examined(url, admin, FEED="on"), "SEK034")
+    url = guarded(limited, *rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_FEED=on`"), "+info")
+
+    assert found.write == "ACL SETUSER USER +getbit +setbit"
+    assert numbers(await examined(url, admin, FEED="on")) == set()
+    assert limited.cli("KEYS", "*") == []
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
 async def test_another_prefix_is_found(limited: RedisServer, by_admin: bool) -> None:
     """A user who may touch other keys only is refused our prefix, as after `SEKISHO_NAMESPACE` was set."""
     rights = [right for right in rights_in_docs("every deployment") if not right.startswith("~")]

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Command] = {
     "unblock": Command("clear the counters of an account, an address or a device, so that its owner gets in"),
     "export": Command("print everything that is stored about an account"),
     "forget": Command("remove everything that is stored about an account"),
+    "feed": Command("give refused addresses to what stands in front: nftables, HAProxy, nginx, CrowdSec, Cloudflare"),
     "audit": Command("the audit: verify its lines, open sealed names, read the stream, create a key"),
     "tail": Command("the events file, live and filtered"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),

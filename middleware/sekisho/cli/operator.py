@@ -16,6 +16,7 @@ from sekisho.control import ControlMac, StoredControl, change, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
 from sekisho.control.earlier import EarlierWorkers
 from sekisho.control.sockets import SocketControl
+from sekisho.feed import FeedMac, FeedReader
 from sekisho.ledger.counters import SocketCounters, StoredCounters
 from sekisho.ledger.opening import open_line
 from sekisho.model import SekishoError, StoreUnavailable
@@ -72,6 +73,15 @@ class Desk(NamedTuple):
     def earlier(self) -> EarlierWorkers | None:
         """Workers of earlier versions; None where there can be none."""
         return EarlierWorkers(self.line, self.settings.namespace) if self.line is not None else None
+
+    @property
+    def feed(self) -> FeedReader | None:
+        """The feed of refused addresses; None where the service has none."""
+        settings = self.settings
+        if self.line is None or not settings.feed:
+            return None
+        mac = FeedMac(settings.listed, settings.namespace)
+        return FeedReader(self.line, mac, settings.namespace, settings.feed_entries_max, time.time)
 
     async def record(self) -> ControlRecord:
         """The record in force. Raises `ControlError`, `StoreUnavailable`."""

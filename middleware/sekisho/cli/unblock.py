@@ -7,8 +7,9 @@
 Look first (`sekisho look`), and identify the owner who asks: an attacker's guesses are counted from zero again.
 It acts once. Counters in the store are cleared at once; every worker forgets its own refusals within a second, ends
 the step-ups under way for the account, and records an event with your name and reason. Networks, and for a device its
-address, are cleared as well where they refuse. The account's devices stay known. Limits of the day begin anew as well:
-guesses at codes and links of an account, sign-ups and links of a network and a device.
+address, are cleared as well where they refuse, and the address leaves the feed (`sekisho feed`). The account's devices
+stay known. Limits of the day begin anew as well: guesses at codes and links of an account, sign-ups and links of a
+network and a device.
 
 Not cleared: the deny list (`sekisho deny … --remove`), wrong codes of factors, and what `sekisho look` does not show.
 
@@ -69,6 +70,8 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
         await service.do(act, lambda record: record)
         if service.earlier is not None:
             await service.earlier.unblock(digests)
+        if service.feed is not None and found.kind != "account":
+            await service.feed.release(found.origin.prefixes[0], service.settings.feed_seconds_max)
         return Cleared(before, await look(service, found))
 
 

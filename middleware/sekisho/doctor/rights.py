@@ -65,12 +65,20 @@ def trial(namespace: str, tag: str, name: str) -> tuple[list[tuple[str, Words]],
     ], keys
 
 
-async def tried(server: Conversation, namespace: str, tag: str, name: str) -> list[Diagnosis]:
+def of_feed(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
+    """The rights that `SEKISHO_FEED=on` needs beside the others, with the commands."""
+    key = f"{namespace}:{{{tag}}}doctor{name}feed"
+    return [("+setbit", ("SETBIT", key, "0", "0")), ("+getbit", ("GETBIT", key, "0")), ("+del", ("DEL", key))]
+
+
+async def tried(
+    server: Conversation, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
+) -> list[Diagnosis]:
     """Run each command as the service's own user. Raises `OSError` where the server does not answer."""
     commands, keys = trial(namespace, tag, name)
     answers: dict[str, Exception] = {}
     try:
-        for right, words in commands:
+        for right, words in (*commands, *extra):
             try:
                 await server.ask(*words)
             except ResponseError as error:

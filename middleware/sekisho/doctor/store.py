@@ -75,10 +75,11 @@ class Examiner(NamedTuple):
 
     async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> Report:
         namespace = self.settings.namespace
+        feed = rights.of_feed(namespace, server.tag, self.chance) if self.settings.feed else []
         if self.admin_url is None:
-            found = await rights.tried(user, namespace, server.tag, self.chance)
+            found = await rights.tried(user, namespace, server.tag, self.chance, feed)
             return Report(diagnoses=tuple(found))
-        extra = _rights_of(self.settings.store)
+        extra = (*_rights_of(self.settings.store), *feed)
         try:
             asked = await rights.asked(admin, rights.user_of(server.url), namespace, server.tag, self.chance, extra)
         except ResponseError as error:

@@ -301,6 +301,9 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         audit_bytes_max=source.read(table.AUDIT_BYTES_MAX),
         audit_files_max=source.read(table.AUDIT_FILES_MAX),
         metrics_token=source.read(table.METRICS_TOKEN),
+        feed=source.read(table.FEED),
+        feed_entries_max=source.read(table.FEED_ENTRIES_MAX),
+        feed_seconds_max=source.read(table.FEED_SECONDS_MAX),
         control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
         caps=source.read(table.CAPS),
@@ -413,6 +416,8 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
     if settings.control_socket and not alone and source.understood(table.STORE.name):
         problem = "is for memory:// alone; with SEKISHO_STORE the record is kept there, for all workers"
         yield SettingsError(table.CONTROL_SOCKET.variable, problem)
+    if settings.feed:
+        yield from _contradictions_of_feed(settings, alone=alone)
     if settings.pairs and not settings.pairs_key and source.understood(table.PAIRS_KEY.name):
         yield SettingsError(table.PAIRS_KEY.variable, "is not set, and SEKISHO_PAIRS can only be read with its key")
     if settings.metrics_token and settings.metrics_token in settings.secrets:
@@ -429,6 +434,14 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         yield SettingsError(table.EXPOSED_HEADER.variable, problem)
     if source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
         yield from _contradictions_of_doors(settings)
+
+
+def _contradictions_of_feed(settings: Settings, *, alone: bool) -> Iterator[SettingsError]:
+    if alone:
+        yield SettingsError(table.FEED.variable, "wants a Redis, and SEKISHO_STORE names none")
+    if not settings.history:
+        problem = "needs SEKISHO_HISTORY=on, which tells the addresses that many owners share"
+        yield SettingsError(table.FEED.variable, problem)
 
 
 def _contradictions_of_audit(settings: Settings) -> Iterator[SettingsError]:

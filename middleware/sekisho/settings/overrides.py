@@ -97,6 +97,9 @@ class Overrides(TypedDict, total=False):
     audit_files_max: str | int | None
     metrics_token: str | bytes | None
     metrics_token_file: str | Path | None
+    feed: str | bool | None
+    feed_entries_max: str | int | None
+    feed_seconds_max: str | int | None
     control_socket: str | Path | None
     mount: str | None
     protect: Texts | None

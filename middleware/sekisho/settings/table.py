@@ -452,6 +452,28 @@ CANARY = Setting(
     parse=parse.boolean,
     default="on",
 )
+FEED = Setting(
+    name="FEED",
+    example="on",
+    meaning="Whether to publish refused addresses in one key of the store, in plain text and until their refusal ends, "
+    "for `sekisho feed`.",
+    parse=parse.boolean,
+    default="off",
+)
+FEED_ENTRIES_MAX = Setting(
+    name="FEED_ENTRIES_MAX",
+    example="2000",
+    meaning="Addresses in the feed; beyond it, those that are released soonest are left out.",
+    parse=parse.integer(1, 100_000, "addresses"),
+    default="10000",
+)
+FEED_SECONDS_MAX = Setting(
+    name="FEED_SECONDS_MAX",
+    example="600",
+    meaning="The longest time in seconds for which the feed has an address, if it is refused for longer.",
+    parse=parse.integer(1, 86_400, "seconds"),
+    default="3600",
+)
 HISTORY = Setting(
     name="HISTORY",
     example="off",
@@ -865,6 +887,9 @@ TABLE: tuple[Setting[object], ...] = cast(
         AUDIT_BYTES_MAX,
         AUDIT_FILES_MAX,
         METRICS_TOKEN,
+        FEED,
+        FEED_ENTRIES_MAX,
+        FEED_SECONDS_MAX,
         CONTROL_SOCKET,
         MOUNT,
         PROTECT,

@@ -152,6 +152,9 @@ class Settings:
     audit_bytes_max: int
     audit_files_max: int
     metrics_token: bytes = field(repr=False)
+    feed: bool
+    feed_entries_max: int
+    feed_seconds_max: int
     control_socket: str | None
     protect: tuple[ProtectedRoute, ...]
     caps: tuple[CappedRoute, ...]

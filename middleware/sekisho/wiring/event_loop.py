@@ -25,6 +25,7 @@ from sekisho.crypto.random_pool import RandomPool
 from sekisho.detect import PostureExchange, StoredPostures
 from sekisho.detect.exchange import PostureMac
 from sekisho.devices.asker import Askers
+from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.ledger.in_flight import InFlight
@@ -121,6 +122,7 @@ class LoopWing:
         self._sharing: asyncio.Task[None] | None = None
         if self._postures is not None:
             self._sharing = loop.create_task(self._postures.run(), name="sekisho posture")
+        self._publishing = self._feed_publisher()
         self.metrics = self._with_metrics()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
@@ -148,6 +150,22 @@ class LoopWing:
             )
         if following is not None:
             self._following = self.loop.create_task(following, name="sekisho control")
+
+    def _feed_publisher(self) -> asyncio.Task[None] | None:
+        process, settings = self._process, self._process.settings
+        if process.feed is None or self._line is None:
+            return None
+        publisher = FeedPublisher(
+            process.feed,
+            self._line,
+            FeedMac(settings.listed, settings.namespace),
+            settings.namespace,
+            entries_max=settings.feed_entries_max,
+            seconds_max=settings.feed_seconds_max,
+            clock_s=process.clock_s,
+            enforces=lambda: process.mode is Mode.ENFORCE,
+        )
+        return self.loop.create_task(publisher.run(), name="sekisho feed")
 
     def _posture_exchange(self) -> PostureExchange | None:
         process, settings = self._process, self._process.settings
@@ -196,7 +214,7 @@ class LoopWing:
             await self._step_up.aclose()
         adding = self.metrics.adding if self.metrics is not None else None
         await self._forgetting.cancel()
-        for task in (self._exchange, self._following, self._sharing, adding):
+        for task in (self._exchange, self._following, self._sharing, self._publishing, adding):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -278,6 +296,7 @@ class LoopWing:
             asks_from=settings.step_up.posture,
             asks_familiar_from=settings.familiar_from.posture,
             keeps_history=settings.history,
+            feed=process.feed,
         )
 
     def _endpoint(self) -> Endpoint:

@@ -17,6 +17,7 @@ from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, missing_routes
 from sekisho.detect import MemoryPostures, PostureWatch
 from sekisho.devices.token import DeviceTokens
+from sekisho.feed import RefusalNotes
 from sekisho.judge import SuccessTrust
 from sekisho.ledger.caps import MemoryCaps
 from sekisho.ledger.counters import shown
@@ -134,6 +135,8 @@ class ProcessWing:
         self.postures = MemoryPostures(clocks.wall_s) if by_posture else None  # where there is no store
         self.leaks = LeakFiles(settings, self.events, clocks)
         self.shed = Shed(clocks.monotonic_us)
+        never = (*settings.trusted_proxies, *settings.allow)
+        self.feed = RefusalNotes(self.clock_s, settings.feed_seconds_max, never) if settings.feed else None
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.wall_us)
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=clocks.monotonic_s)

@@ -1,0 +1,1 @@
+"""What stands in front of the service, as `sekisho feed` keeps it in step with the feed: one module for each."""

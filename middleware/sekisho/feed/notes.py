@@ -1,0 +1,104 @@
+"""What the workers note for the feed within an attempt: a few dictionary entries, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, final
+
+from sekisho.feed.entries import network_of
+from sekisho.model import Marked
+from sekisho.read import Networks, contains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.feed.entries import Network
+    from sekisho.model import Charge, Origin, Verdict
+
+T = TypeVar("T")
+
+NOTED_MAX: Final = 4_096  # between two publications of one worker; a flood of more addresses is left to the limits
+SOURCES_MAX: Final = 1_024
+WARNED_S: Final = 3_600
+
+
+class Taken(NamedTuple):
+    """What one publication takes.
+
+    Attributes:
+        refused: the counted prefix of each refused address to its keyed digest and the end, in milliseconds.
+        known: keyed digests of addresses where a known device logged in, to their counted prefixes.
+        warned: whether the shared-bucket warning stands.
+    """
+
+    refused: dict[bytes, tuple[bytes, int]]
+    known: dict[bytes, bytes]
+    warned: bool
+
+
+@final
+class RefusalNotes:
+    """Belongs to a process. Addresses stay here for a second at most.
+
+    Args:
+        clock_s: Unix time, as other workers have it.
+        seconds_max: the longest time for which an address is published.
+        never: networks that are never published: trusted proxies, the allow list.
+    """
+
+    def __init__(self, clock_s: Callable[[], float], seconds_max: int, never: Sequence[Network]) -> None:
+        self._clock_s = clock_s
+        self._seconds_max = seconds_max
+        self._never = Networks(never)
+        self._refused: dict[bytes, tuple[bytes, int]] = {}
+        self._known: dict[bytes, bytes] = {}
+        self._forwarding: dict[bytes, float] = {}
+        self._direct: dict[bytes, float] = {}
+
+    def refused(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
+        """The ledger has refused this address, and knows whether it has credit."""
+        if not verdict.ip_wait_us or not charge.place or verdict.counters_lost or verdict.is_of_many:
+            return
+        # By its widest prefix: the owner of a /48 has 65,536 addresses with which to outvote all others.
+        sources = self._forwarding if origin.forwarded_by_stranger else self._direct
+        _note(sources, origin.prefixes[-1], self._clock_s() + WARNED_S, SOURCES_MAX)
+        # A forwarding peer may be the site's own proxy: all clients would be blocked with it.
+        if not origin.forwarded_by_stranger and self._may_be_blocked(origin):
+            seconds = min(verdict.ip_wait_us / 1e6, self._seconds_max)
+            _note(self._refused, origin.prefixes[0], (charge.ip, int((self._clock_s() + seconds) * 1000)), NOTED_MAX)
+
+    def known(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
+        """A known device has logged in here. It counts for an account a day old, once a day."""
+        if verdict.marks & Marked.EARNS:
+            _note(self._known, charge.ip, origin.prefixes[0], NOTED_MAX)
+
+    def take(self) -> Taken | None:
+        """What was noted since the last call; None for nothing."""
+        if not self._refused and not self._known:
+            return None
+        refused, self._refused = self._refused, {}
+        known, self._known = self._known, {}
+        return Taken(refused, known, self._is_warned())
+
+    def _is_warned(self) -> bool:
+        now_s = self._clock_s()
+        forwarding, direct = (
+            sum(until_s > now_s for until_s in sources.values()) for sources in (self._forwarding, self._direct)
+        )
+        return forwarding > direct
+
+    def _may_be_blocked(self, origin: Origin) -> bool:
+        network = network_of(origin.prefixes[0])
+        # Behind NAT64 an address is counted as IPv4; the front sees an IPv6 address that many share.
+        is_as_seen = network is not None and (network.version == 6) is (":" in origin.address)
+        return is_as_seen and may_be_blocked(network) and not contains(self._never, origin.address)
+
+
+def may_be_blocked(network: Network | None) -> bool:
+    """Whether a network is one of the public internet: private ones are those of proxies and of the site itself."""
+    return network is not None and network.is_global and not network.is_multicast
+
+
+def _note(noted: dict[bytes, T], name: bytes, value: T, most: int) -> None:
+    if len(noted) >= most and name not in noted:
+        del noted[next(iter(noted))]
+    noted[name] = value

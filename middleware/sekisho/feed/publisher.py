@@ -1,0 +1,119 @@
+"""Publishes a worker's refusals in the store, in the background: at most twice a second, and only what is new."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import ResponseError
+
+from sekisho.feed.entries import HOUR_MS, feed_key
+from sekisho.model import StoreUnavailable
+from sekisho.store.refusals import explained
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sekisho.feed.entries import FeedMac
+    from sekisho.feed.notes import RefusalNotes, Taken
+    from sekisho.store import AnyStoreConnection
+
+log = logging.getLogger("sekisho")
+
+EVERY_S: Final = 0.5
+"""With the command's own pause a block stands within a second of the refusal."""
+
+DAY_S: Final = 86_400
+FILTER_BITS: Final = 1 << 23
+"""A Bloom filter of a day, 1 MiB: it holds no address, and wrongly finds two in a hundred with a million in it."""
+
+
+class FeedPublisher:
+    """Belongs to one event loop.
+
+    Args:
+        notes: of this process.
+        line: the store connection.
+        mac: signs entries.
+        namespace: as the ledger's.
+        entries_max: more are not kept.
+        seconds_max: the longest time of an entry.
+        clock_s: Unix time, as other workers have it.
+        enforces: whether refusals are enforced at the moment.
+    """
+
+    def __init__(
+        self,
+        notes: RefusalNotes,
+        line: AnyStoreConnection,
+        mac: FeedMac,
+        namespace: str,
+        *,
+        entries_max: int,
+        seconds_max: int,
+        clock_s: Callable[[], float],
+        enforces: Callable[[], bool],
+    ) -> None:
+        self._notes = notes
+        self._line = line
+        self._mac = mac
+        self._key = feed_key(namespace)
+        self._entries_max = entries_max
+        self._seconds_max = seconds_max
+        self._clock_s = clock_s
+        self._enforces = enforces
+        self._script = resources.files(__package__).joinpath("publish.lua").read_bytes()
+        self._said: set[str] = set()
+
+    async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Publish every half second where there is something new, until it is cancelled."""
+        while True:
+            try:
+                # What is lost with the store is noted again when the shed's memory of it ends.
+                with contextlib.suppress(StoreUnavailable):
+                    await self.once()
+            except ResponseError as error:
+                self._say(explained(error))
+            await sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """Publish what was noted. Raises `StoreUnavailable`."""
+        if (taken := self._notes.take()) is None:
+            return
+        now_s = self._clock_s()
+        today = int(now_s // DAY_S)
+        keys = self._key, self._key + b"pause", *(self._key + b"known%d" % day for day in (today, today - 1))
+        empties = taken.warned or not self._enforces()
+        arguments = b"%d" % (now_s * 1000), b"%d" % empties, b"%d" % self._entries_max
+        await self._line.execute(b"EVAL", self._script, b"4", *keys, *arguments, *self._packed(taken, now_s))
+
+    def _packed(self, taken: Taken, now_s: float) -> list[bytes]:
+        packed = [b"%d" % len(taken.known)]
+        for digest, prefix in taken.known.items():
+            members = self._members(prefix, now_s)
+            packed += [*_bits(digest), b"%d" % len(members), *members]
+        for prefix, (digest, until_ms) in taken.refused.items():
+            packed += [*_bits(digest), self._mac.member(prefix, until_ms), b"%d" % until_ms]
+        return packed
+
+    def _members(self, prefix: bytes, now_s: float) -> list[bytes]:
+        return members_of(self._mac, prefix, now_s, self._seconds_max)
+
+    def _say(self, problem: str) -> None:
+        if problem not in self._said:
+            self._said.add(problem)
+            log.error("the store refuses the feed of SEKISHO_FEED: %s", problem)
+
+
+def members_of(mac: FeedMac, prefix: bytes, now_s: float, seconds_max: int) -> list[bytes]:
+    """All members that a network may have in the feed now: one for each hour in which a refusal may end."""
+    last_ms = int((now_s + seconds_max) * 1000)
+    hours = range(int(now_s * 1000) // HOUR_MS, last_ms // HOUR_MS + 1)
+    return [mac.member(prefix, hour * HOUR_MS) for hour in hours]
+
+
+def _bits(digest: bytes) -> list[bytes]:
+    return [b"%d" % (int.from_bytes(digest[at : at + 3]) % FILTER_BITS) for at in range(0, 12, 3)]
