@@ -58,7 +58,15 @@ def natural(setting: Setting[Any]) -> Iterator[Any]:
         yield Sequence[items]
     if setting.separator and not setting.parse_bytes:  # secrets are listed newest first, and sets have no order
         yield AbstractSet[items]
-    if setting.name in {"CORPUS", "PAIRS", "EVENTS_FILE", "CONTROL_SOCKET", "DISPOSABLE_DOMAINS", "BRAND_LOGO"}:
+    if setting.name in {
+        "CORPUS",
+        "PAIRS",
+        "EVENTS_FILE",
+        "CONTROL_SOCKET",
+        "DISPOSABLE_DOMAINS",
+        "BRAND_LOGO",
+        "CITY_FILE",
+    }:
         yield Path
 
 

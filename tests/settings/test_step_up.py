@@ -271,6 +271,15 @@ def test_passkeys_need_a_domain_and_few_other_sites() -> None:
     assert local.passkey_origins == ("http://localhost:8000",)
 
 
+def test_a_city_file_needs_log_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without owners in a database no log-ins are kept, so there is nothing to place; it needs a package."""
+    assert "log-ins are kept with" in wrong(CITY_FILE="/srv/cities.mmdb")["CITY_FILE"]
+    loaded = load(CITY_FILE="/srv/cities.mmdb", FACTORS="totp", **DATABASE)
+    assert loaded.city_file == "/srv/cities.mmdb"
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "maxminddb" else object())
+    assert [error.problem.partition(":")[0] for error in missing_extras(loaded)] == ["needs maxminddb"]
+
+
 def test_a_captcha_needs_its_keys() -> None:
     """A captcha's three keys are reported at once."""
     assert list(wrong(CHALLENGES="turnstile")) == ["CAPTCHA_SITEKEY", "CAPTCHA_SECRET", "CAPTCHA_HOSTS"]

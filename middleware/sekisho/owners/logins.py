@@ -16,6 +16,8 @@ from sekisho.owners.port import usable_id
 from sekisho.owners.schema import OUTBOX, has_addition, logins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection
 
     from sekisho.owners.sql import SqlOwners
@@ -31,26 +33,62 @@ class SqlLogins:
     def __init__(self, owners: SqlOwners) -> None:
         self._owners = owners
 
-    async def add(self, account_id: str, row: LogInRow) -> None:
-        await self._owners.transact(partial(_add, account_id=usable_id(account_id), row=row), writes=True)
+    async def add(
+        self,
+        account_id: str,
+        row_id: str,
+        at_s: int,
+        sealed: Callable[[tuple[str, int]], bytes],
+        *,
+        completed: tuple[str, ...] = (),
+    ) -> None:
+        """Write a row.
+
+        Args:
+            account_id: of the account.
+            row_id: see `LogInRow`.
+            at_s: Unix time.
+            sealed: makes the content. It is given the id and the time of the newest row before, or "" and 0.
+            completed: the classes of rows that count as newest.
+        """
+        write = partial(
+            _add, account_id=usable_id(account_id), row_id=row_id, at_s=at_s, sealed=sealed, completed=completed
+        )
+        await self._owners.transact(write, writes=True)
 
     async def recent(self, account_id: str, *, now_s: int) -> tuple[LogInRow, ...]:
         """The account's rows, newest first."""
         return await self._owners.transact(partial(_recent, account_id=usable_id(account_id), now_s=now_s))
 
 
-def _add(connection: Connection, account_id: str, row: LogInRow) -> None:
+def _add(
+    connection: Connection,
+    account_id: str,
+    row_id: str,
+    at_s: int,
+    sealed: Callable[[tuple[str, int]], bytes],
+    completed: tuple[str, ...],
+) -> None:
     if not has_addition(connection, OUTBOX):
         return
-    old = sa.select(logins.c.id).where(logins.c.at_s <= row.at_s - KEPT_S).limit(SWEEP_MAX)
+    content = sealed(_newest(connection, account_id, completed))
+    old = sa.select(logins.c.id).where(logins.c.at_s <= at_s - KEPT_S).limit(SWEEP_MAX)
     expired = connection.execute(old).scalars().all()
-    connection.execute(logins.delete().where(logins.c.id.in_([row.id, *expired])))
-    connection.execute(logins.insert().values(id=row.id, account_id=account_id, at_s=row.at_s, sealed=row.sealed))
-    same = sa.and_(logins.c.account_id == account_id, sa.func.substr(logins.c.id, 1, 1) == row.id[:1])
+    connection.execute(logins.delete().where(logins.c.id.in_([row_id, *expired])))
+    connection.execute(logins.insert().values(id=row_id, account_id=account_id, at_s=at_s, sealed=content))
+    same = sa.and_(logins.c.account_id == account_id, sa.func.substr(logins.c.id, 1, 1) == row_id[:1])
     order = (logins.c.at_s.desc(), logins.c.id)
     kept = connection.execute(sa.select(logins.c.id).where(same).order_by(*order)).scalars().all()
     if len(kept) > ROWS_MAX:
         connection.execute(logins.delete().where(logins.c.id.in_(kept[ROWS_MAX:])))
+
+
+def _newest(connection: Connection, account_id: str, classes: tuple[str, ...]) -> tuple[str, int]:
+    """The id and the time of the account's newest row of these classes; "" and 0 if there is none."""
+    own = sa.and_(logins.c.account_id == account_id, sa.func.substr(logins.c.id, 1, 1).in_(classes))
+    order = (logins.c.at_s.desc(), logins.c.id)
+    found = connection.execute(sa.select(logins.c.id, logins.c.at_s).where(own).order_by(*order).limit(1)).first()
+    return ("", 0) if found is None else (found.id, found.at_s)
 
 
 def _recent(connection: Connection, account_id: str, now_s: int) -> tuple[LogInRow, ...]:

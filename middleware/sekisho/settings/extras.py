@@ -59,10 +59,16 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
     if guarded := next((door for door in settings.doors if door.operation), None):
         kind = guarded.kind.name
         yield next(each for each in table.DOOR_SETTINGS if each.name == kind), "graphql", ("graphql",)
+    yield from _needs_beside(settings)
+
+
+def _needs_beside(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, ...]]]:
     if settings.metrics_token:
         yield table.METRICS_TOKEN, "metrics", ("prometheus_client",)
     if settings.audit_recipient:
         yield table.AUDIT_RECIPIENT, "audit", ("cryptography.hazmat.primitives.hpke",)
+    if settings.city_file is not None:
+        yield table.CITY_FILE, "places", ("maxminddb",)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 

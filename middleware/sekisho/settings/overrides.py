@@ -131,6 +131,7 @@ class Overrides(TypedDict, total=False):
     brand_logo: str | Path | None
     account_page: str | None
     pages_url: str | None
+    city_file: str | Path | None
     stranger_notices: Texts | None
     stranger_notices_max: str | int | None
     notices_webhook: str | None

@@ -191,6 +191,9 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
         # Its routes would be open, or closed to all clients: the operator intended neither.
         problem = "is set, and SEKISHO_FACTORS is not: nobody could prove anything there; set that, or unset this"
         yield SettingsError(table.PROTECT.variable, problem)
+    if settings.city_file and not (settings.factors and settings.owners) and understood(table.FACTORS.name):
+        problem = "is set, and log-ins are kept with SEKISHO_OWNERS and SEKISHO_FACTORS alone; set those, or unset this"
+        yield SettingsError(table.CITY_FILE.variable, problem)
     if settings.pages_url and not settings.pages_url.endswith(settings.mount) and understood(table.MOUNT.name):
         problem = "does not end with SEKISHO_MOUNT; links in notices would lead elsewhere"
         yield SettingsError(table.PAGES_URL.variable, problem)

@@ -757,6 +757,13 @@ PAGES_URL: Setting[str | None] = Setting(
     meaning="The public URL of the pages below `MOUNT`. With it, notices link to a page where owners answer.",
     parse=places.pages_url,
 )
+CITY_FILE: Setting[str | None] = Setting(
+    name="CITY_FILE",
+    example="/var/lib/sekisho/cities.mmdb",
+    meaning="A file of cities in the MaxMind DB format, such as GeoLite2-City or DB-IP's: owners see the city and "
+    "country of their log-ins. It needs `OWNERS` and `FACTORS`, and is read at the start.",
+    parse=parse.path,
+)
 STRANGER_NOTICES: Setting[tuple[str, ...]] = Setting(
     name="STRANGER_NOTICES",
     example="failures,link",
@@ -917,6 +924,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         BRAND_LOGO,
         ACCOUNT_PAGE,
         PAGES_URL,
+        CITY_FILE,
         STRANGER_NOTICES,
         STRANGER_NOTICES_MAX,
         NOTICES_WEBHOOK,

@@ -1,4 +1,4 @@
-"""Recent log-ins, for the owner to see: when, with which browser, from which network, and how they ended.
+"""Recent log-ins, for the owner to see: when, with which browser, from which network and place, and how they ended.
 
 They are written beside the answer, and are lost if the process dies within that second. A flood of log-ins writes no
 more than the database bears: further ones are left out, and never wait.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
 from sekisho.model import SekishoError
-from sekisho.owners.log_in import LogInRow
 from sekisho.record.subjects import counted_network
 from sekisho.tasks import TaskSet
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Contact
+    from sekisho.owners.log_in import LogInRow
     from sekisho.owners.logins import SqlLogins
+    from sekisho.stepup.city_file import Places
     from sekisho.stepup.factors import AccountOwner
 
 log = logging.getLogger("sekisho")
@@ -30,7 +32,9 @@ log = logging.getLogger("sekisho")
 WRITES_MAX: Final = 16  # at once: step-ups need the same few connections
 PROVED, KNOWN, NOT_COMPLETED = "proved", "known", "not_completed"
 _LETTERS: Final = {PROVED: "p", KNOWN: "k", NOT_COMPLETED: "n"}
-_PURPOSE: Final = b"log-in"
+_COMPLETED: Final = (_LETTERS[PROVED], _LETTERS[KNOWN])
+_PURPOSE: Final = b"log-in with place"
+_FIRST_PURPOSE: Final = b"log-in"  # of rows without place and predecessor; versions of then skip all others
 
 
 class LogIn(NamedTuple):
@@ -41,6 +45,8 @@ class LogIn(NamedTuple):
     browser: the browser's family; empty if unknown.
     network: the client's network.
     device: the name that the device got by its proof, 8 bytes; else empty.
+    place: the city and country of the client, as the city file had it then; empty if unknown.
+    before: the row, and the Unix time, of the log-in before this one; empty and 0 if none is known.
     """
 
     id: str
@@ -49,9 +55,24 @@ class LogIn(NamedTuple):
     browser: str
     network: str
     device: bytes
+    place: str = ""
+    before: tuple[str, int] = ("", 0)
 
     def __repr__(self) -> str:
         return "LogIn(...)"
+
+
+def previous(log_ins: Sequence[LogIn]) -> LogIn | None:
+    """The log-in before the last one, of those that were completed; None where it is not known.
+
+    Log-ins from one network share a row, so it may be an earlier time of the same row. `log_ins`: newest first.
+    """
+    last = next((one for one in log_ins if one.outcome != NOT_COMPLETED), None)
+    if last is None or not last.before[1]:
+        return None
+    row_id, at_s = last.before
+    same = next((one for one in log_ins if one.id == row_id), None)
+    return same._replace(at_s=at_s) if same is not None else LogIn(row_id, at_s, KNOWN, "", "", b"")
 
 
 class LogIns:
@@ -63,6 +84,7 @@ class LogIns:
         find: finds an account's owner.
         clock_s: Unix time.
         seen: told of each owner who is found, and when.
+        places: knows where an address is; None: log-ins have no place.
     """
 
     def __init__(
@@ -73,8 +95,10 @@ class LogIns:
         *,
         clock_s: Callable[[], float],
         seen: Callable[[Contact, int], Awaitable[None]] | None = None,
+        places: Places | None = None,
     ) -> None:
         self._rows = rows
+        self._places = places
         self._seen = seen
         self._find = find
         self._sealer = Sealer(secrets, clock_s=clock_s)
@@ -90,11 +114,11 @@ class LogIns:
             account: exactly as the application reads it.
             outcome: see `LogIn`.
             browser: the browser's family.
-            address: the client's; its network is kept.
+            address: the client's; its network and place are kept.
             device: see `LogIn`.
         """
         if len(self._tasks) < WRITES_MAX:
-            self._tasks.start(self._find_and_add(account, outcome, browser, counted_network(address), device))
+            self._tasks.start(self._find_and_add(account, outcome, browser, address, device))
         elif not self._is_full:
             self._is_full = True
             log.warning("more log-ins than the owners' database takes: some are missing on owners' pages")
@@ -107,29 +131,43 @@ class LogIns:
     async def aclose(self) -> None:
         await self._tasks.ended()
 
-    async def _find_and_add(self, account: str, outcome: str, browser: str, network: str, device: bytes) -> None:
+    async def _find_and_add(self, account: str, outcome: str, browser: str, address: str, device: bytes) -> None:
         try:
             contact = await self._find(account)
             if contact is not None:
-                await self._add(contact.account_id, outcome, browser, network, device)
+                place = self._place(address, contact.locale or "en")
+                await self._add(contact.account_id, outcome, browser, counted_network(address), device, place)
                 if self._seen is not None:
                     await self._seen(contact, int(self._clock_s()))
         except SekishoError:
             return  # logged by the database's adapter
 
-    async def _add(self, account_id: str, outcome: str, browser: str, network: str, device: bytes) -> None:
-        # One row for all log-ins from one place, or an owner who logs in every day would see nothing else.
-        place = self._keys.of(b"log-in", account_id, outcome, browser, network, device).hex()
-        row_id = _LETTERS[outcome] + place[1:]
-        content = json.dumps([outcome, browser, network, device.hex()]).encode()
-        sealed = self._sealer.seal(_PURPOSE, content, bound_to=enrolment_binding(account_id, row_id))
-        await self._rows.add(account_id, LogInRow(row_id, int(self._clock_s()), sealed))
+    def _place(self, address: str, locale: str) -> str:
+        return self._places.of(address, locale[:2].lower()) if self._places is not None else ""
+
+    async def _add(
+        self, account_id: str, outcome: str, browser: str, network: str, device: bytes, place: str = ""
+    ) -> None:
+        # One row for all log-ins from one network, or an owner who logs in every day would see nothing else.
+        digits = self._keys.of(b"log-in", account_id, outcome, browser, network, device).hex()
+        row_id = _LETTERS[outcome] + digits[1:]
+
+        def sealed(before: tuple[str, int]) -> bytes:
+            content = json.dumps([outcome, browser, network, device.hex(), place, *before]).encode()
+            return self._sealer.seal(_PURPOSE, content, bound_to=enrolment_binding(account_id, row_id))
+
+        await self._rows.add(account_id, row_id, int(self._clock_s()), sealed, completed=_COMPLETED)
 
     def _opened(self, account_id: str, row: LogInRow) -> LogIn | None:
         """The log-in; None for one that another service on this database wrote, or a secret that is off the list."""
-        try:
-            content = self._sealer.open(_PURPOSE, row.sealed, bound_to=enrolment_binding(account_id, row.id))
-        except Unsealable:
-            return None
-        outcome, browser, network, device = json.loads(content)
-        return LogIn(row.id, row.at_s, outcome, browser, network, bytes.fromhex(device))
+        bound_to = enrolment_binding(account_id, row.id)
+        for purpose in (_PURPOSE, _FIRST_PURPOSE):
+            with suppress(Unsealable):
+                return _log_in(row, json.loads(self._sealer.open(purpose, row.sealed, bound_to=bound_to)))
+        return None
+
+
+def _log_in(row: LogInRow, content: list[Any]) -> LogIn:
+    outcome, browser, network, device, *more = content
+    place, before_id, before_s = more or ("", "", 0)
+    return LogIn(row.id, row.at_s, outcome, browser, network, bytes.fromhex(device), place, (before_id, before_s))

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
+    from sekisho.stepup.city_file import CityFile
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.senders import Senders
@@ -128,6 +129,8 @@ def ensure_sound(settings: Settings) -> None:
         _sql_owners(settings, MACHINE)
         _sql_log_ins()
         _sql_addresses()
+    if settings.city_file is not None:
+        _city_file(settings.city_file).close()
     if settings.smtp is not None:
         from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
         from sekisho.mail.relay import relay  # noqa: PLC0415
@@ -172,6 +175,12 @@ def _sql_addresses() -> type[SqlAddresses]:
     from sekisho.owners.addresses import SqlAddresses  # noqa: PLC0415 - the same
 
     return SqlAddresses
+
+
+def _city_file(path: str) -> CityFile:
+    from sekisho.stepup.city_file import CityFile  # noqa: PLC0415 - a reader of files, only for sites with one
+
+    return CityFile(path, "SEKISHO_CITY_FILE")
 
 
 def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
@@ -457,6 +466,7 @@ class StepUpWing:
             self._database.look_up,
             clock_s=self._clocks.wall_s,
             seen=self._book.seen if self._book is not None else None,
+            places=_city_file(self._settings.city_file) if self._settings.city_file is not None else None,
         )
         self._closing.append(log_ins)
         return log_ins

@@ -18,9 +18,11 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors.totp import PURPOSE
+from sekisho.stepup.log_ins import LogIn, previous
 from sekisho.testing import SECRET, guarded
 from tests.owners.worlds import PATIENT_US, QUERY
 from tests.stepup.flow.driving import Site, challenge, stop
+from tests.stepup.test_city_file import OSAKA, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,12 +85,12 @@ async def look(client: Client, accept: bytes = b"*/*") -> Answer:
     return await client.send(PAGE, method="GET", headers=(), accept=accept)
 
 
-async def statement(client: Client, count: int) -> dict[str, Any]:
-    """The page's content, once it has so many log-ins: they are written beside the answer."""
+async def statement(client: Client, count: int, since_s: int = 0) -> dict[str, Any]:
+    """The page's content, once it has so many log-ins, and one since then: they are written beside the answer."""
     async with asyncio.timeout(60):
         while True:
             found: dict[str, Any] = json.loads((await look(client)).body)
-            if len(found["log_ins"]) >= count:
+            if len(found["log_ins"]) >= count and found["log_ins"][0]["at"] >= since_s:
                 return found
             await asyncio.sleep(0.02)
 
@@ -111,6 +113,57 @@ async def test_an_owner_sees_how_each_log_in_ended(tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "owners.db")) as connection:
             rows = connection.execute("select id, account_id, sealed from sekisho_logins").fetchall()
         assert all(b"198.51" not in sealed and b"proved" not in sealed for _, _, sealed in rows)
+
+
+async def test_an_owner_sees_where_and_when_before(tmp_path: Path, later: Later) -> None:
+    """With a city file each log-in has its place, in the owner's language; the one before the last is named."""
+    write(tmp_path / "cities.mmdb", {"198.51.100.0/24": OSAKA})
+    async with site_at(tmp_path / "owners.db", city_file=tmp_path / "cities.mmdb") as site:
+        client = await proved(site)
+        first = await statement(client, 1)
+        assert first["previous"] is None
+        assert [one["place"] for one in first["log_ins"]] == ["大阪市, JP"]
+        for at_s in (30, 40):
+            later.seconds = at_s
+            again = site.client(headers=client.extra)
+            again.jar["__Host-sekisho"] = client.jar["__Host-sekisho"]
+            assert (await again.log_in()).status == 303
+            found = await statement(client, 2, since_s=first["log_ins"][0]["at"] + at_s)
+        assert found["previous"]["at"] == found["log_ins"][0]["at"] - 10
+        assert (found["previous"]["outcome"], found["previous"]["place"]) == ("known", "大阪市, JP")
+        page = (await look(client, HTML)).body.decode()
+        assert "The log-in before the last one:" in page
+        assert "Firefox on Windows · 大阪市, JP" in page
+
+
+def test_the_log_in_before_the_last_one() -> None:
+    """Of completed log-ins; an earlier time of the same row, another row, or one that is gone; or none is known."""
+    last = LogIn("k1", 900, "known", "Firefox", "n", b"", "Osaka, JP", ("p2", 500))
+    other = LogIn("p2", 800, "proved", "Safari", "m", b"d", "Kyoto, JP")
+    stopped = LogIn("n3", 950, "not_completed", "curl", "o", b"", "", ("k1", 900))
+    assert previous([stopped, last, other]) == other._replace(at_s=500)
+    assert previous([last._replace(before=("k1", 700)), other]) == last._replace(at_s=700, before=("k1", 700))
+    assert previous([last]) == LogIn("p2", 500, "known", "", "", b"")
+    assert previous([last._replace(before=("", 0)), other]) is None
+    assert previous([stopped]) is previous([]) is None
+
+
+async def test_log_ins_of_earlier_versions_stay_readable(tmp_path: Path) -> None:
+    """Rows without place and predecessor are listed; rows of another secret are left out."""
+    async with site_at(tmp_path / "owners.db") as site:
+        client = await proved(site)
+        await statement(client, 1)
+        number, content = "k" + "0" * 31, json.dumps(["known", "Safari", "192.0.2.0/24", ""]).encode()
+        bound_to = enrolment_binding("hana", number)
+        with closing(sqlite3.connect(tmp_path / "owners.db")) as connection, connection:
+            for key, row_id in ((SECRET, number), (b"x" * 32, "k" + "1" * 31)):
+                sealed = Sealer((key,), clock_s=time.time).seal(b"log-in", content, bound_to=bound_to)
+                connection.execute(
+                    "insert into sekisho_logins values (?, 'hana', ?, ?)", (row_id, int(time.time()), sealed)
+                )
+        found = await statement(client, 2)
+        assert [(one["browser"], one["place"]) for one in found["log_ins"] if one["id"] == number] == [("Safari", "")]
+        assert len(found["log_ins"]) == 2
 
 
 async def test_without_a_proof_of_the_account_nothing_is_shown(tmp_path: Path, later: Later) -> None:

@@ -32,7 +32,7 @@ ENROLMENTS = (
     ListedFactor("2" * 32, "recovery", "", 1_720_000_000),
 )
 LOG_INS = (
-    LogIn("p" + "0" * 31, 1_750_000_000, "proved", "Firefox on Windows", "192.0.2.0/24", b"device 1"),
+    LogIn("p" + "0" * 31, 1_750_000_000, "proved", "Firefox on Windows", "192.0.2.0/24", b"device 1", "大阪市, JP"),
     LogIn("k" + "1" * 31, 1_750_000_900, "known", "", "", b""),
     LogIn("n" + "2" * 31, 1_750_000_600, "not_completed", "<script>", "2001:db8::/56", b""),
 )
@@ -66,8 +66,10 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "contact_failed": pages.contact(language, challenge=TICKET, failed=True, nonce=nonce),
         "contact_sent": pages.contact(language, challenge=TICKET, sent=True, nonce=nonce),
         "work": pages.work(language, form="Zm9ybQ", work=PUZZLE.text, nonce=nonce),
-        "activity": pages.activity(language, log_ins=LOG_INS, token="dG9rZW4", notice="ended", nonce=nonce),
-        "activity_empty": pages.activity(language, log_ins=(), token="dG9rZW4", notice="", nonce=nonce),
+        "activity": pages.activity(
+            language, log_ins=LOG_INS, previous=LOG_INS[0], token="dG9rZW4", notice="ended", nonce=nonce
+        ),
+        "activity_empty": pages.activity(language, log_ins=(), previous=None, token="dG9rZW4", notice="", nonce=nonce),
         **{
             f"notice_{said}": pages.notice(language, said=said, account_page="shop.example/account", nonce=nonce)
             for said in ("", "yes", "no", "over")

@@ -53,7 +53,13 @@ class OwnerRows:
             "reset": {"asked": reset.asked_s, "due": reset.due_s} if reset else None,
             "addresses": [one._asdict() for one in await self._book.kept(account_id)],
             "log_ins": [
-                {"at": one.at_s, "outcome": one.outcome, "browser": one.browser, "network": one.network}
+                {
+                    "at": one.at_s,
+                    "outcome": one.outcome,
+                    "browser": one.browser,
+                    "network": one.network,
+                    "place": one.place,
+                }
                 for one in await self._log_ins.recent(self._owner)
             ],
             "notices": [

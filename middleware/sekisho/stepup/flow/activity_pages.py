@@ -9,6 +9,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from sekisho.answer import language_of, prefers_page
+from sekisho.stepup.log_ins import previous
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer
@@ -30,12 +31,17 @@ class ActivityPages:
     async def show(self, call: PageCall, owner: AccountOwner, token: str, notice: str) -> Answer:
         """The log-ins, newest first. `token`: shows that a request came from this page."""
         found = await self._log_ins.recent(owner)
-        responses = self._parts.responses
+        responses, before = self._parts.responses, previous(found)
         if not prefers_page(call.headers):
-            listed = [_described(one) for one in found]
-            return responses.json(call.headers, 200, {"log_ins": listed, "token": token})
+            listed, last = [_described(one) for one in found], _described(before) if before is not None else None
+            return responses.json(call.headers, 200, {"log_ins": listed, "previous": last, "token": token})
         page = responses.pages.activity(
-            language_of(call.headers), log_ins=found, token=token, notice=notice, nonce=token_urlsafe(16)
+            language_of(call.headers),
+            log_ins=found,
+            previous=before,
+            token=token,
+            notice=notice,
+            nonce=token_urlsafe(16),
         )
         return responses.page(page)
 
@@ -70,5 +76,6 @@ def _described(one: LogIn) -> dict[str, object]:
         "outcome": one.outcome,
         "browser": one.browser,
         "network": one.network,
+        "place": one.place,
         "device": bool(one.device),
     }

@@ -298,17 +298,27 @@ class Pages:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)
 
-    def activity(self, language: str, *, log_ins: Sequence[LogIn], token: str, notice: str, nonce: str) -> Page:
+    def activity(
+        self,
+        language: str,
+        *,
+        log_ins: Sequence[LogIn],
+        previous: LogIn | None,
+        token: str,
+        notice: str,
+        nonce: str,
+    ) -> Page:
         """An owner's recent log-ins. Only for a client that has just proved to be the owner.
 
         Args:
             language: as in `WORDS`.
             log_ins: newest first.
+            previous: the one before the last; None if it is not known.
             token: the CSRF token, which shows that a request came from this page.
             notice: `ended`, `denied`, or empty.
             nonce: as for `step_up`.
         """
-        return self._page("activity", language, nonce, log_ins=log_ins, token=token, notice=notice)
+        return self._page("activity", language, nonce, log_ins=log_ins, previous=previous, token=token, notice=notice)
 
     def notice(self, language: str, *, said: str, account_page: str, nonce: str) -> Page:
         """The question whether it was the owner, or what their answer did.
