@@ -16,7 +16,14 @@ import pymysql  # type: ignore[import-untyped] # it brings no types
 from tests.servers import DatabaseServer, _alone, _apt_get
 
 # Written at each commit, as a killed server would lose acknowledged data; never flushed.
-_FAST = ("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--skip-name-resolve")
+_FAST = (
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-buffer-pool-size=16M",
+    "--innodb-flush-method=nosync",
+    "--skip-innodb-doublewrite",
+    "--sync-frm=0",
+    "--skip-name-resolve",
+)
 _PEM = Path(__file__).with_name("loopback.pem")
 
 PASSWORD = "hunter2:sécret"
