@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 import tomllib
+from enum import Enum
 
 import pytest
 
@@ -15,6 +16,7 @@ import hatch_build
 from sekisho import LoginGuard
 from sekisho.model import Attempt
 from tests.ledger.charges import charge
+from tests.modules import sources
 
 WANTED = os.environ.get("TEST_COMPILED") == "1"
 
@@ -69,6 +71,22 @@ def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:
             if isinstance(node, ast.Try):
                 handling = [*node.handlers, *node.finalbody]
                 assert not [part for each in handling for part in ast.walk(each) if isinstance(part, ast.Await)], path
+
+
+def test_no_plain_class_inherits_from_a_compiled_one() -> None:
+    """Classes outside the compiled modules inherit from none in them: Python refuses that at import, once compiled."""
+    compiled = {path.removesuffix(".py").replace("/", ".") for path in hatch_build.modules()}
+    for name in sources():
+        if name.endswith("__main__"):
+            continue
+        for each in vars(importlib.import_module(name)).values():
+            if isinstance(each, type) and each.__module__ == name and name not in compiled:
+                assert not [base for base in each.__bases__ if base.__module__ in compiled and _is_native(base)], each
+
+
+def _is_native(base: type) -> bool:
+    """Whether mypyc makes a type of its own for a class."""
+    return not (issubclass(base, tuple | Enum) or getattr(base, "_is_protocol", False))
 
 
 def test_servers_can_tell_that_it_is_asgi_3() -> None:
