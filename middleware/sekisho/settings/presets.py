@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sekisho.settings import table
+from sekisho.settings.table import (
+    ACCOUNT_FAILURES_MAX,
+    ACCOUNT_LOCK,
+    DEVICE_DAYS,
+    FACTOR_FLOOR,
+    LIMIT_ACCOUNT,
+    LIMIT_IP,
+    LIMIT_LANE,
+    LIMIT_NETWORK,
+    NO_FACTOR,
+    STEP_UP,
+    STEP_UP_FAMILIAR,
+)
 from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
@@ -44,7 +56,7 @@ PRESETS: Final[Mapping[Preset, PresetAbout]] = {
         "Spares owners the question on a new device at home or at work.",
         (
             PresetValue(
-                table.STEP_UP_FAMILIAR,
+                STEP_UP_FAMILIAR,
                 "elevated",
                 "a stranger from a network where the account succeeded is likelier its owner than a bot (Freeman et "
                 "al., NDSS 2016); in an alarm all are asked",
@@ -54,47 +66,47 @@ PRESETS: Final[Mapping[Preset, PresetAbout]] = {
     Preset.STRICT: PresetAbout(
         "For few accounts of high value: fewer guesses, and shorter trust.",
         (
-            PresetValue(table.LIMIT_IP, "10/10minute;50/day", "half of the default; assumed"),
-            PresetValue(table.LIMIT_NETWORK, "50/10minute", "half of the default; assumed"),
-            PresetValue(table.LIMIT_ACCOUNT, "5/hour", "five failures (PSD2 RTS, EU 2018/389, art. 4(3)(b))"),
-            PresetValue(table.ACCOUNT_FAILURES_MAX, "20", "a fifth of what NIST SP 800-63B-4 allows; assumed"),
-            PresetValue(table.DEVICE_DAYS, "30", "a device that was not used for a month is unknown; assumed"),
-            PresetValue(table.NO_FACTOR, "refuse", "where no proof can be asked for, a leaked password opens nothing"),
+            PresetValue(LIMIT_IP, "10/10minute;50/day", "half of the default; assumed"),
+            PresetValue(LIMIT_NETWORK, "50/10minute", "half of the default; assumed"),
+            PresetValue(LIMIT_ACCOUNT, "5/hour", "five failures (PSD2 RTS, EU 2018/389, art. 4(3)(b))"),
+            PresetValue(ACCOUNT_FAILURES_MAX, "20", "a fifth of what NIST SP 800-63B-4 allows; assumed"),
+            PresetValue(DEVICE_DAYS, "30", "a device that was not used for a month is unknown; assumed"),
+            PresetValue(NO_FACTOR, "refuse", "where no proof can be asked for, a leaked password opens nothing"),
         ),
     ),
     Preset.PCI: PresetAbout(
         "PCI DSS 4.0.1, requirement 8.3.4: at most ten attempts, then 30 minutes or a confirmed identity.",
         (
-            PresetValue(table.ACCOUNT_LOCK, "on", "8.3.4 locks the user out"),
+            PresetValue(ACCOUNT_LOCK, "on", "8.3.4 locks the user out"),
             PresetValue(
-                table.LIMIT_ACCOUNT,
+                LIMIT_ACCOUNT,
                 "5/150minute",
                 "five attempts by strangers, and five by a known device (`LIMIT_LANE`): ten; one refills in 30 minutes",
             ),
-            PresetValue(table.LIMIT_LANE, "5/150minute", "as above"),
-            PresetValue(table.ACCOUNT_FAILURES_MAX, "10", "ten failures over any time, until a proof (8.3.4)"),
+            PresetValue(LIMIT_LANE, "5/150minute", "as above"),
+            PresetValue(ACCOUNT_FAILURES_MAX, "10", "ten failures over any time, until a proof (8.3.4)"),
         ),
     ),
     Preset.JSDA: PresetAbout(
         "For Japan's brokers (guideline of the JSDA, 2025-10-15, read in secondary texts): a lock after failures in a "
         "row, and a factor that no phishing page can relay. It needs `FACTORS` with `webauthn`.",
         (
-            PresetValue(table.ACCOUNT_LOCK, "on", "the guideline asks for a lock after failures in a row"),
+            PresetValue(ACCOUNT_LOCK, "on", "the guideline asks for a lock after failures in a row"),
             PresetValue(
-                table.LIMIT_ACCOUNT,
+                LIMIT_ACCOUNT,
                 "5/150minute",
                 "five, as in PSD2 RTS, and 30 minutes, as in PCI DSS 8.3.4: we know of no number in the guideline",
             ),
-            PresetValue(table.FACTOR_FLOOR, "phr", "passkeys: relayed one-time codes opened accounts in 2025"),
-            PresetValue(table.NO_FACTOR, "refuse", "where no proof can be asked for, a leaked password opens nothing"),
+            PresetValue(FACTOR_FLOOR, "phr", "passkeys: relayed one-time codes opened accounts in 2025"),
+            PresetValue(NO_FACTOR, "refuse", "where no proof can be asked for, a leaked password opens nothing"),
         ),
     ),
     Preset.QUIET: PresetAbout(
         "For little of value: as few questions and refusals as an attack permits.",
         (
-            PresetValue(table.STEP_UP, "attack", "strangers are asked while their failures show an attack"),
-            PresetValue(table.LIMIT_IP, "60/10minute;600/day", "a company's proxy with some hundred people; assumed"),
-            PresetValue(table.LIMIT_NETWORK, "400/10minute", "a carrier's NAT; assumed"),
+            PresetValue(STEP_UP, "attack", "strangers are asked while their failures show an attack"),
+            PresetValue(LIMIT_IP, "60/10minute;600/day", "a company's proxy with some hundred people; assumed"),
+            PresetValue(LIMIT_NETWORK, "400/10minute", "a carrier's NAT; assumed"),
         ),
     ),
 }
