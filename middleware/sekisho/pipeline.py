@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.lookup import BreachLookup
+    from sekisho.control.asked import AskedAccounts
     from sekisho.detect import PostureWatch
     from sekisho.devices.token import DeviceTokens, Token
     from sekisho.feed import RefusalNotes
@@ -191,11 +192,17 @@ class Guard:
         self._day_limits = day_limits
         self._keeps_history = keeps_history
         self._feed = feed
+        self._under_proof = policy.under_proof()
+        self._asked: AskedAccounts | None = None
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
         self._allow = allow
         self._deny = deny
+
+    def set_asked(self, asked: AskedAccounts | None) -> None:
+        """Ask for a proof at these accounts from now on, also on devices that were merely seen; None: at no account."""
+        self._asked = asked
 
     @property
     def has_denied(self) -> bool:
@@ -548,6 +555,9 @@ class Guard:
         )
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
+        # E31: a thief who was let in before the attack was recognised has a device that was seen.
+        if self._asked is not None and _asks_owner(attempt) and self._asked.has(attempt.canonical):
+            return self._under_proof
         if self._watch is not None and attempt.account and is_log_in(attempt):
             return self._in_posture[self._watch.of(attempt.door.name, digests, family)]
         policies = self._for_codes if _tries_code(attempt) else self._policies
@@ -601,6 +611,8 @@ class Guard:
             return None
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
         if token is None or self._shed.wait_us((token.device,)):
+            return None
+        if self._asked is not None and token.device_class is Device.SEEN and self._asked.has(attempt.canonical):
             return None
         # Where a wrong rule reported success, the password was never right. A token earned by a factor stays valid.
         void = self._trust.void
@@ -658,6 +670,11 @@ def _tries_password(attempt: Attempt) -> bool:
 def is_log_in(attempt: Attempt) -> bool:
     """Whether the attempt tries a password where a session is the only effect of a right one."""
     return attempt.door.kind is DoorKind.LOGIN and attempt.door.reads_body and _tries_password(attempt)
+
+
+def _asks_owner(attempt: Attempt) -> bool:
+    """Whether the account's owner can be asked for a factor behind this password."""
+    return bool(attempt.account) and attempt.door.has_owner and _tries_password(attempt)
 
 
 def _tries_code(attempt: Attempt) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sekisho.control import EMPTY, Act, Applied, ControlMac, ControlRecord, ControlState, Entry, MemoryControl, change
+from sekisho.control.asked import AskedGroup, without_account
 from sekisho.control.record import ControlError, decode
 from sekisho.crypto.signers import Signer
 from sekisho.model import Mode
@@ -18,6 +19,7 @@ SECRET, NEWER = b"s" * 40, b"n" * 40
 MAC = ControlMac([SECRET], "shop")
 NOW_S = 1_700_000_000.0
 RECORD = ControlRecord(7, Mode.MONITOR, "heightened", (Entry("192.0.2.0/28", 5),), (Entry("2001:db8::/32", 9),))
+ASKED = "has a field asked that is no list of at most 32 groups, of 2000 accounts in all"
 PLAIN = {"v": 1, "number": 7, "mode": "monitor"}
 
 
@@ -72,6 +74,13 @@ def test_keys_of_a_later_release_are_kept() -> None:
         ({"deny": [["192.0.2.0/28", True]]}, "has a field deny that is no list of at most 1000 networks"),
         ({"deny": [["192.0.2.0/28,10.0.0.0/8", 5]]}, "has a field deny that is no list of at most 1000 networks"),
         ({"deny": [["192.0.2.0/28", 5]] * 1_001}, "has a field deny that is no list of at most 1000 networks"),
+        ({"asked": {}}, ASKED),
+        ({"asked": [["c-1", 5, "AAAA"]]}, ASKED),
+        ({"asked": [["c-1", True, "AAAAAAAAAAA="]]}, ASKED),
+        ({"asked": [["C 1", 5, "AAAAAAAAAAA="]]}, ASKED),
+        ({"asked": [["c-1", 5, "no base64!!"]]}, ASKED),
+        ({"asked": [["c-1", 5, "AAAAAAAAAAA="]] * 33}, ASKED),
+        ({"asked": [["c-1", 5, "A" * 10_668 + "="]] * 2}, ASKED),
     ],
 )
 def test_a_wrong_record_is_an_error(changed: dict[str, Any], problem: str) -> None:
@@ -101,6 +110,28 @@ def test_half_of_the_internet_is_not_allowed() -> None:
     assert decode(json.dumps({**PLAIN, "deny": everybody}).encode()).denying
     with pytest.raises(ControlError, match="half of the internet"):
         decode(json.dumps({**PLAIN, "allow": everybody}).encode())
+
+
+def test_accounts_are_asked_until_their_time() -> None:
+    """Of two campaigns each account is asked as long as one of them asks; a worker hears of the end by itself."""
+    one, other, both = b"account1", b"account2", b"in both."
+    record = ControlRecord(7, asked=(AskedGroup("c-1", 900, (one, both)), AskedGroup("c-2", 950, (other, both))))
+    worker = Worker()
+    worker.now_s = 899
+    worker.hear(record)
+    worker.now_s = 900
+    worker.state.hear(None)
+    worker.now_s = 950
+    worker.state.hear(None)
+    assert [each.asked for each in worker.heard] == [{one, other, both}, {other, both}, set()]
+    assert decode(record.encode()).asked == record.asked
+    assert b"asked" not in RECORD.encode()
+
+
+def test_a_forgotten_account_leaves_all_campaigns() -> None:
+    """A campaign without accounts is left out."""
+    groups = (AskedGroup("c-1", 900, (b"account1",)), AskedGroup("c-2", 900, (b"account1", b"account2")))
+    assert without_account(b"account1", groups) == (AskedGroup("c-2", 900, (b"account2",)),)
 
 
 # The MAC.

@@ -521,3 +521,25 @@ def test_where_no_owner_can_be_asked_nothing_is_locked() -> None:
     """A sign-up or a request for a reset names an account that a stranger may not own."""
     policy = Policy(work=True, account_locks=True).without_factors()
     assert decide(seen(account_wait_us=MINUTE), policy).asked is CHALLENGE
+
+
+# Under proof.
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [
+        (Policy(factors=True, asks_strangers=False, asks_seen=False), STEP_UP),
+        (Policy(work=True), CHALLENGE),
+        (Policy(work=True, refuse_without_factor=True), DENY),
+    ],
+)
+def test_an_account_under_proof_asks_all_but_a_proved_device(policy: Policy, asked: Action) -> None:
+    """E31: without one failure and in calm, a stranger and a seen device are asked for all that the site has."""
+    under = policy.under_proof()
+    for device in (Device.STRANGER, Device.SEEN):
+        decision = decide(Signals(verdict(), device), under)
+        assert decision.asked is asked
+        assert "under_proof" in {finding.reason for finding in decision.findings}
+    assert decide(Signals(verdict(), Device.PROVED), under).passes
+    assert "under_proof" not in {finding.reason for finding in decide(Signals(verdict()), policy).findings}

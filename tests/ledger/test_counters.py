@@ -16,7 +16,7 @@ from sekisho.ledger.counters import (
     shown,
     uses,
 )
-from sekisho.ledger.history import FAILED, PLACE, SUMMARY, Lane, kind_of
+from sekisho.ledger.history import FAILED, Lane, kind_of
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.model import Charge, Effect, Limit, StoreUnavailable
@@ -119,7 +119,7 @@ async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.Fix
         await counters.forget_account(account)
         forgotten = (await counters.of_account(account)).records[0]
 
-    assert [kind_of(lane) for lane in cleared.lanes] == [0, SUMMARY, PLACE]
+    assert [kind_of(lane) for lane in cleared.lanes] == [0, 253, 254]
     assert [(lane.device, lane.generation) for lane in forgotten.lanes] == [(charge(lane=1).lane, 1)]
 
 
@@ -199,7 +199,7 @@ def test_an_account_that_is_forgotten_in_memory_has_no_history() -> None:
     """Unblocking keeps the history of successes; forgetting ends it."""
     own = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: 1_800_000_000_000_000)
     key = b"a" + charge().account
-    history = Lane(bytes([SUMMARY]) + bytes(7), FAILED + 1, 1_800_000_000_000_000, (0,))
+    history = Lane(b"\xfd" + bytes(7), FAILED + 1, 1_800_000_000_000_000, (0,))
     own.book[key] = Record(lanes=(history,))
 
     own.forget((charge().account,))

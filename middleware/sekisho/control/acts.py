@@ -14,7 +14,9 @@ ACTS_MAX: Final = 16
 TEXT_BYTES_MAX: Final = 200  # of who and why each, as JSON
 DIGESTS_MAX: Final = 16
 
-WORDS: Final = frozenset({"mode", "deny", "allow", "remove_deny", "remove_allow", "unblock", "posture", "forget"})
+WORDS: Final = frozenset(
+    {"mode", "deny", "allow", "remove_deny", "remove_allow", "unblock", "posture", "forget", "ask", "unask"}
+)
 
 _NAME: Final = re.compile(r"[a-z0-9_]{1,32}")
 _HEX: Final = re.compile(r"([0-9a-f]{32})?")
@@ -27,8 +29,8 @@ class Act(NamedTuple):
         number: of the record that it was done with.
         at_s: Unix time, by the operator's clock.
         word: one of `WORDS`, or of a later release.
-        of: the mode (empty: as the settings say), the network, the kind that was unblocked or forgotten, or the
-            posture (empty: as it is estimated).
+        of: the mode (empty: as the settings say), the network, the kind that was unblocked or forgotten, the
+            posture (empty: as it is estimated), or the campaign whose accounts are asked for a proof.
         by: the operator's login name and uid.
         why: the reason that was given; may be empty.
         digests: the counters that were unblocked or forgotten, 16 bytes each.

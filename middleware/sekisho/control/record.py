@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.control.acts import ACTS_MAX, Act, act_of
+from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, groups_json, groups_of
 from sekisho.model import Mode, Posture, SekishoError, SettingsError
 from sekisho.settings.networks import allowed, networks
 
@@ -22,7 +23,7 @@ ENTRIES_MAX: Final = 1_000  # in each list
 PAYLOAD_BYTES_MAX: Final = 131_072  # two full lists of the longest networks
 POSTURE_CHARS_MAX: Final = 32
 
-_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts"})
+_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts", "asked"})
 
 
 class Entry(NamedTuple):
@@ -54,6 +55,7 @@ class ControlRecord:
         later release, and forces nothing.
     allow, deny: networks in addition to those of the settings.
     acts: what operators did lately, in its order. The oldest go where there is no room.
+    asked: accounts that are asked for a proof; see `control.asked`.
     others: keys of later releases, kept as they are.
     allowing, denying: the networks of both lists, in their order; only of a record that was decoded.
     """
@@ -64,6 +66,7 @@ class ControlRecord:
     allow: tuple[Entry, ...] = ()
     deny: tuple[Entry, ...] = ()
     acts: tuple[Act, ...] = ()
+    asked: tuple[AskedGroup, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
     allowing: tuple[Network, ...] = field(default=(), repr=False)
     denying: tuple[Network, ...] = field(default=(), repr=False)
@@ -81,6 +84,10 @@ class ControlRecord:
         found = _POSTURE.fullmatch(self.posture)
         # Every forced posture ends: a forgotten command must not leave the service without its eyes.
         return Posture[found[1].upper()] if found and now_s < int(found[2]) else None
+
+    def asked_accounts(self, now_s: float) -> frozenset[bytes]:
+        """The accounts that are asked for a proof at this Unix time."""
+        return frozenset(account for group in self.asked if now_s < group.until_s for account in group.accounts)
 
     @property
     def forced_until_s(self) -> int:
@@ -107,6 +114,7 @@ class ControlRecord:
                 "allow": self.allow,
                 "deny": self.deny,
                 "acts": [act.as_json() for act in acts],
+                **({"asked": groups_json(self.asked)} if self.asked else {}),
             },
             separators=(",", ":"),
         ).encode()
@@ -150,6 +158,7 @@ def decode(payload: bytes) -> ControlRecord:
         allow,
         deny,
         _acts(found.get("acts", [])),
+        _asked(found.get("asked", [])),
         MappingProxyType(others),
         allowing,
         denying,
@@ -162,6 +171,15 @@ def _acts(found: object) -> tuple[Act, ...]:
     if len(known) < len(acts):
         raise ControlError(f"has a field acts that is no list of at most {ACTS_MAX} acts")
     return known
+
+
+def _asked(found: object) -> tuple[AskedGroup, ...]:
+    groups = groups_of(found)
+    if groups is None:
+        raise ControlError(
+            f"has a field asked that is no list of at most {GROUPS_MAX} groups, of {ACCOUNTS_MAX} accounts in all"
+        )
+    return groups
 
 
 def _networks(entries: tuple[Entry, ...], read: Callable[[str, str], tuple[Network, ...]]) -> tuple[Network, ...]:

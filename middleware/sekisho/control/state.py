@@ -40,12 +40,14 @@ class Applied(NamedTuple):
         mode: None: as the settings say.
         allow, deny: the networks whose time has not ended.
         posture: None: as it is estimated.
+        asked: accounts that are asked for a proof; see `control.asked`.
     """
 
     mode: Mode | None = None
     allow: tuple[Network, ...] = ()
     deny: tuple[Network, ...] = ()
     posture: Posture | None = None
+    asked: frozenset[bytes] = frozenset()
 
     def __repr__(self) -> str:
         return f"Applied(mode={self.mode}, posture={self.posture})"
@@ -124,6 +126,7 @@ class ControlState:
             tuple(network for _, network in record.allowed(now_s)),
             tuple(network for _, network in record.denied(now_s)),
             record.forced(now_s),
+            record.asked_accounts(now_s),
         )
         if applied != self.applied:
             self.applied = applied

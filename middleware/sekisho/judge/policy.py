@@ -83,7 +83,7 @@ def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
     if seen.device is Device.PROVED:
         return
     if verdict.failures > policy.account_failures_max:
-        add(Finding(Action.STEP_UP, "account_failures"))
+        add(Finding(Action.STEP_UP, "account_failures" if policy.account_failures_max >= 0 else "under_proof"))
     if policy.factors and _must_prove(seen, policy):
         add(Finding(Action.STEP_UP, UNPROVED))
     if seen.device is Device.SEEN:

@@ -27,6 +27,9 @@ LINK_TARGETS_PER_SECRET_MAX: Final = 8
 have any PIN of four digits."""
 
 
+UNDER_PROOF: Final = -1
+
+
 @final
 class Signals(Value):
     """Attributes:
@@ -62,7 +65,8 @@ class Policy:
     """The thresholds, and the means to ask for more instead of refusing.
 
     Attributes:
-        account_failures_max: failures since the last completed factor, after which a password alone is not enough.
+        account_failures_max: failures since the last completed factor, after which a password alone is not enough;
+            `UNDER_PROOF`: at any number, because an operator asks it.
         accounts_per_ip_max, …: distinct ones within the hour, from which more is asked of a stranger. At most the
             ledger's caps (16; 8 addresses per account), where a count means *that many or more*.
         prevalence_min: the lowest class of a breached password; see `prevalence`.
@@ -110,6 +114,10 @@ class Policy:
             asks_seen=self.asks_seen and asks_from is Posture.CALM,
             spares_familiar=asks and posture < asks_familiar_from,
         )
+
+    def under_proof(self) -> Policy:
+        """The same at an account that an operator has put under proof: only a proved device needs no factor."""
+        return replace(self, account_failures_max=UNDER_PROOF)
 
     def for_links(self) -> Policy:
         """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.

@@ -62,8 +62,8 @@ FIELDS: Final[dict[str, Field]] = {
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
     "command": Field(
         "string",
-        "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock`, `posture` or `forget`; see "
-        "docs/commands.md.",
+        "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock`, `posture`, `forget`, `ask` or "
+        "`unask`; see docs/commands.md.",
     ),
     "by": Field("string", "The operator: login name and uid on the machine where the command ran."),
     "text": Field(

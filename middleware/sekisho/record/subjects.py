@@ -72,6 +72,10 @@ class Subjects:
             canonical = ""
         return self._made(origin, account, canonical, "")
 
+    def name_of(self, canonical: str) -> bytes:
+        """The first 8 bytes of an account's digest; see `sekisho.control.asked`."""
+        return bytes.fromhex(_keyed(self._account, utf8(canonical)))[:8]
+
     def _made(self, origin: Origin | None, account: str, canonical: str, device_class: str) -> Subject:
         digest = _keyed(self._account, utf8(canonical)) if canonical else ""
         if origin is None:

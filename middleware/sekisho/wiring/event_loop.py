@@ -20,6 +20,7 @@ from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
 from sekisho.control import StoredControl, follow
+from sekisho.control.asked import AskedAccounts
 from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.detect import PostureExchange, StoredPostures
@@ -138,6 +139,7 @@ class LoopWing:
         """Apply the control record's lists, in addition to those of the settings."""
         settings = self._process.settings
         self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
+        self._guard.set_asked(AskedAccounts(applied.asked, self._process.name_of) if applied.asked else None)
 
     def _follow_control(self) -> None:
         settings = self._process.settings

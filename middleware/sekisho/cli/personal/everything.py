@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.cli import target
 from sekisho.cli.personal import store
 from sekisho.control import Act
+from sekisho.control.asked import account_name, without_account
 from sekisho.owners.port import Contact
 from sekisho.settings import SettingsErrors
 from sekisho.settings.extras import missing_extras
@@ -40,6 +42,10 @@ class Found(NamedTuple):
     async def read(self) -> dict[str, Any]:
         """Everything by part; parts that cannot be read are absent. Raises `StoreUnavailable`, `OwnersError`."""
         parts = await store.counters(self.service, self.named)
+        groups = (await self.service.record()).asked
+        parts["asked"] = [
+            {"campaign": each.name, "until": each.until_s} for each in groups if self._name in each.accounts
+        ]
         line, settings = self.service.line, self.service.settings
         if line is not None:
             parts["guesses"] = await store.guesses(line, settings.namespace, self._counted)
@@ -68,9 +74,13 @@ class Found(NamedTuple):
 
     async def _tell(self, why: str, digests: tuple[bytes, ...]) -> None:
         act = Act(0, 0, "forget", "account", why=why, digests=digests, account=self.named.subject.account)
-        await self.service.do(act, lambda record: record)
+        await self.service.do(act, lambda record: replace(record, asked=without_account(self._name, record.asked)))
         if self.service.earlier is not None:
             await self.service.earlier.unblock(digests)
+
+    @property
+    def _name(self) -> bytes:
+        return account_name(self.named.subject.account)
 
     @property
     def _counted(self) -> list[target.Counter]:

@@ -1,0 +1,118 @@
+"""Group hostile log-ins into campaigns by what they share, and count the accounts that were entered from them.
+
+  sekisho campaigns                              the last 24 hours of the audit's file, or of SEKISHO_EVENTS_FILE
+  sekisho campaigns --since 7d --file audit.jsonl.1 --file audit.jsonl
+
+A campaign is a group of networks, addresses and devices (headers within a network) with 20 hostile attempts of
+strangers or more, at 10 accounts or more, of which 90% or more were hostile. Those that occur together are one
+campaign, and so are two that try nearly the same accounts. An account that was entered before its campaign could be
+recognised is counted too; `sekisho report --blast-radius` names it. Nothing is sent and nothing is changed.
+
+Not seen: a list that is spread so thinly that no network has 20 attempts, and guesses at a few accounts.
+docs/campaigns.md has the limits, and what to do.
+
+Exit code: 0 if no account was entered, 1 if one was, or if the events cannot be read; 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.cli import written
+from sekisho.record.campaigns import find
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.record.campaigns import Campaign, Entry, Found
+
+__all__ = ["arguments", "as_json", "run"]
+
+TRAITS_SHOWN: Final = 5
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    written.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    events = written.written(args)
+    found = find(events)
+    written.say_unread(events, "sekisho campaigns")
+    print(json.dumps(_as_json(found)) if args.json else "\n".join(_as_text(found)))
+    return int(any(campaign.entered or campaign.proved for campaign in found.campaigns))
+
+
+def _as_text(found: Found) -> list[str]:
+    lines = [line for campaign in found.campaigns for line in _campaign(campaign)] or ["no campaigns"]
+    grouped = sum(campaign.attempts for campaign in found.campaigns)
+    lines.append(f"{found.hostile:,} hostile attempts of strangers, {grouped:,} of them in campaigns")
+    lines.append(f"each network, address and device with more than {found.error:,} of them was looked at")
+    return [*lines, *missing(found)]
+
+
+def missing(found: Found) -> list[str]:
+    """Lines that say why accounts may be missing."""
+    lines = []
+    if found.summed:
+        lines.append(f"{found.summed:,} successes are in sums that name no account: read the audit, which has them all")
+    if found.is_cut:
+        lines.append("a campaign entered more accounts than are listed: look at a shorter time")
+    return lines
+
+
+def _campaign(campaign: Campaign) -> list[str]:
+    shared = ", ".join(f"{trait} ({times:,})" for trait, times in campaign.traits[:TRAITS_SHOWN])
+    more = len(campaign.traits) - TRAITS_SHOWN
+    return [
+        f"{campaign.name}  {written.span_text(campaign.first_us, campaign.last_us)}",
+        (
+            f"  {campaign.attempts:,} attempts ({campaign.refused:,} refused, {campaign.failed:,} failed) at "
+            f"{campaign.accounts:,} accounts, from {campaign.addresses:,} addresses in {campaign.networks:,} networks"
+        ),
+        f"  shared: {shared}" + (f" and {more:,} more" if more > 0 else ""),
+        (
+            f"  accounts entered: {len(campaign.entered):,}; entered with a second proof: {len(campaign.proved):,}; "
+            f"right password without a proof: {len(campaign.passwords_known):,}"
+        ),
+        "",
+    ]
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    return {
+        "campaigns": [as_json(campaign) for campaign in found.campaigns],
+        "hostile": found.hostile,
+        "error": found.error,
+        "summed": found.summed,
+        "is_cut": found.is_cut,
+    }
+
+
+def as_json(campaign: Campaign) -> dict[str, Any]:
+    """A campaign as JSON; times are Unix seconds."""
+    return {
+        "name": campaign.name,
+        "first": campaign.first_us // 1_000_000,
+        "last": campaign.last_us // 1_000_000,
+        "refused": campaign.refused,
+        "failed": campaign.failed,
+        "addresses": campaign.addresses,
+        "networks": campaign.networks,
+        "accounts": campaign.accounts,
+        "shared": [{"trait": trait, "attempts": times} for trait, times in campaign.traits],
+        "entered": [_entry(entry) for entry in campaign.entered],
+        "proved": [_entry(entry) for entry in campaign.proved],
+        "passwords_known": list(campaign.passwords_known),
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "account": entry.account,
+        "first": entry.first_us // 1_000_000,
+        "last": entry.last_us // 1_000_000,
+        "times": entry.times,
+        "network": entry.network,
+    }

@@ -1,0 +1,66 @@
+"""Puts notices to the owners of entered accounts into the service's outbox. Needs the packages of such a site."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sekisho.cli.owners.common import opened
+from sekisho.outbox import NoticeOutbox
+from sekisho.outbox.sending import OutboxMeans, service_id
+from sekisho.owners.addresses import SqlAddresses
+from sekisho.owners.outbox import SqlOutbox
+from sekisho.stepup.factors.account_owner import AccountOwner
+from sekisho.stepup.factors.address_book import AddressBook
+from sekisho.stepup.factors.senders import notices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.outbox import Notice
+    from sekisho.owners.sql import SqlOwners
+    from sekisho.record.campaigns import Entry
+    from sekisho.settings import Settings
+
+KIND = "new_device"
+"""`A new device logged in`: the letter that owners get, with the time and the network of the thief."""
+
+
+async def queue(settings: Settings, entered: Sequence[tuple[str, Entry]]) -> int:
+    """Queue the notices; the service sends them. Returns for how many accounts there is one. Raises `OwnersError`."""
+    async with opened(settings) as owners:
+        rows = SqlOutbox(owners, service_id(settings.listed, settings.namespace))
+        means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)
+        outbox = NoticeOutbox(rows, settings.listed, _never, lambda _, __: None, means)
+        return sum([await _queue(settings, owners, outbox, name, entry) for name, entry in entered])
+
+
+async def _queue(settings: Settings, owners: SqlOwners, outbox: NoticeOutbox, name: str, entry: Entry) -> bool:
+    owner = await _owner(settings, owners, name)
+    when = datetime.fromtimestamp(entry.first_us // 1_000_000, UTC)
+    facts = {"when": when, "browser": "", "network": entry.network}
+    mails, hooks = settings.smtp is not None, settings.notices_webhook is not None
+    notices = notices_of(owner, KIND, facts, mails=mails, hooks=hooks) if owner.contact else []
+    for notice in notices:
+        await outbox.add(notice, owner.counted_by)
+    return bool(notices)
+
+
+async def _owner(settings: Settings, owners: SqlOwners, name: str) -> AccountOwner:
+    """The owner, with addresses that a thief may have replaced since."""
+    contact = await owners.look_up(name)
+    owner = AccountOwner(name, contact, ())
+    if contact is None:
+        return owner
+    book = AddressBook(SqlAddresses(owners), settings.listed, clock_s=time.time)
+    history = await book.of(contact.account_id, contact, int(time.time()))
+    await book.aclose()
+    return owner._replace(history=history)
+
+
+async def _never(_: Notice, __: int, ___: str) -> None:
+    """The service sends; this outbox is not started."""

@@ -1,0 +1,160 @@
+"""Name the accounts that a campaign has entered, and close them to it: ask each for a proof, and tell its owner.
+
+  sekisho report --blast-radius                                  of all campaigns, what would be done
+  sekisho report --blast-radius c-3fa91b --accounts names.txt    with the accounts' names
+  sekisho report --blast-radius c-3fa91b --accounts names.txt --act --because "list of 29 November"
+  sekisho report --blast-radius c-3fa91b --undo
+
+Events name accounts by digests. With --accounts, a file of all account names of the service, one a line, they are
+named, and owners can be told. Without --act nothing is changed.
+
+With --act every worker asks at these accounts, within a second, for a second proof at each log-in by password; devices
+that were merely seen are strangers there. Devices that have shown a proof are spared, so an owner shows one once. A
+site without factors asks for work, or refuses (SEKISHO_NO_FACTOR). It lasts as long as a device token of the thief may
+(SEKISHO_DEVICE_DAYS), or --for. With SEKISHO_OWNERS and --accounts the owners of entered accounts are told through the
+outbox. --undo ends the asking, and seen devices are known again; notices that were sent stay sent.
+
+Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
+proved, so it is spared. Remove their factors (`sekisho owners reset`), and have the password changed.
+
+Exit code: 0 if it is reported or done; 1 if not, or not all, or if you do not confirm; 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sekisho.cli import asking, written
+from sekisho.cli.blast_radius import BlastRadius, ask_at, named_in, stop_asking
+from sekisho.cli.campaigns import as_json, missing
+from sekisho.cli.operator import add_because, desk, reason, seconds, settings
+from sekisho.cli.usage import Misused
+from sekisho.model import SekishoError
+from sekisho.record.campaigns import find
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.cli.blast_radius import Done
+
+__all__ = ["NoSuchCampaign", "NotConfirmed", "arguments", "run"]
+
+FOR_MAX_S = 400 * 86_400
+
+
+class NoSuchCampaign(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
+    """The events have no campaign of that name."""
+
+
+class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
+    """The operator did not confirm."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--blast-radius",
+        required=True,
+        nargs="?",
+        const="",
+        metavar="CAMPAIGN",
+        help="the name that `sekisho campaigns` prints; all campaigns without it",
+    )
+    written.arguments(parser)
+    parser.add_argument("--accounts", metavar="FILE", help="all account names of the service, one a line")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--act", action="store_true", help="ask for a proof at these accounts, and tell their owners")
+    what.add_argument("--undo", action="store_true", help="end the asking")
+    parser.add_argument("--for", dest="span", metavar="SPAN", help="how long, as 7d; default: SEKISHO_DEVICE_DAYS")
+    parser.add_argument("--yes", action="store_true", help="do not ask before acting")
+    add_because(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    why = reason(args.because)
+    if args.span is not None and not args.act:
+        raise Misused("--for belongs to --act")
+    if args.undo:
+        return _said({"undone": asyncio.run(_undo(args.blast_radius, why))}, args)
+    radius = _radius(args)
+    if not args.act:
+        return _said(_radius_json(radius), args, _as_text(radius))
+    # On standard error: with --json, standard output has one value.
+    if not args.yes and not asking.confirmed("\n".join([*_as_text(radius), "Do this?"])):
+        raise NotConfirmed("nothing was done: it was not confirmed")
+    done = asyncio.run(_act(args, radius, why))
+    _said({**_radius_json(radius), "done": done._asdict()}, args, [*_as_text(radius), *_done_text(done)])
+    return int(done.untold > 0)
+
+
+def _radius(args: argparse.Namespace) -> BlastRadius:
+    events = written.written(args)
+    found = find(events)
+    campaigns = found.campaigns
+    written.say_unread(events, "sekisho report")
+    sys.stderr.writelines(f"sekisho report: {line}\n" for line in missing(found))
+    if args.blast_radius:
+        campaigns = tuple(each for each in campaigns if each.name == args.blast_radius)
+        if not campaigns:
+            raise NoSuchCampaign("there is no campaign of that name: look with `sekisho campaigns`, or go further back")
+    radius = BlastRadius(campaigns, {})
+    if args.accounts:
+        radius = radius._replace(names=named_in(args.accounts, radius.accounts, settings()))
+    return radius
+
+
+async def _act(args: argparse.Namespace, radius: BlastRadius, why: str) -> Done:
+    async with desk() as service:
+        days = service.settings.device_days
+        span_s = seconds(args.span, "--for", FOR_MAX_S) if args.span else days * 86_400
+        return await ask_at(service, radius, span_s, why)
+
+
+async def _undo(campaign: str, why: str) -> list[str]:
+    async with desk() as service:
+        return await stop_asking(service, campaign, why)
+
+
+def _said(found: dict[str, Any], args: argparse.Namespace, text: list[str] | None = None) -> int:
+    if args.json:
+        print(json.dumps(found))
+    else:
+        undone = found.get("undone") or ["nothing"]
+        print("\n".join(text if text is not None else [f"no longer asked: {', '.join(undone)}"]))
+    return 0
+
+
+def _as_text(radius: BlastRadius) -> list[str]:
+    lines = [line for campaign in radius.campaigns for line in _campaign(campaign, radius)] or ["no campaigns"]
+    lines.append(f"--act asks for a proof at {len(radius.asked):,} accounts; devices that have shown one are spared")
+    lines.append(f"--act tells the owners of {len(radius.told):,} accounts, where SEKISHO_OWNERS knows an address")
+    return lines
+
+
+def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
+    span = written.span_text(campaign.first_us, campaign.last_us)
+    lines = [f"{campaign.name}  {span}, {campaign.attempts:,} attempts at {campaign.accounts:,} accounts"]
+    for title, entries in (("entered", campaign.entered), ("entered with a second proof", campaign.proved)):
+        for entry in entries:
+            at = written.span_text(entry.first_us, entry.last_us)
+            lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {entry.times:,} log-ins, {entry.network}")
+    lines += [f"  right password without a proof: {radius.name(account)}" for account in campaign.passwords_known]
+    return lines
+
+
+def _done_text(done: Done) -> list[str]:
+    lines = [f"asked for a proof: {done.asked:,} accounts; every worker follows within a second"]
+    if done.told or done.untold:
+        lines.append(f"notices queued: {done.told:,}; not queued: {done.untold:,}")
+    return lines
+
+
+def _radius_json(radius: BlastRadius) -> dict[str, Any]:
+    return {
+        "campaigns": [as_json(campaign) for campaign in radius.campaigns],
+        "names": dict(radius.names),
+        "would_ask": len(radius.asked),
+        "would_tell": len(radius.told),
+    }

@@ -1,0 +1,161 @@
+"""`sekisho campaigns` finds an attack in the events, and `sekisho report` names and closes the accounts it entered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.owners import Enrolment
+from sekisho.owners.sql import SqlOwners
+from sekisho.record.lines import encode
+from sekisho.stepup.factors.totp import PURPOSE
+from sekisho.testing import SECRET
+from tests.asgi.driving import OPEN
+from tests.cli.operating import Said, command, run, serve_with, until
+from tests.owners.worlds import PATIENT_US, QUERY
+from tests.record.test_campaigns import a_list, settled
+from tests.stepup.flow.over_http import PROXY, Visitor, visited
+from tests.stepup.flow.test_activity import LOGIN, SqlSite, site_at
+from tests.stepup.flow.test_changed import Living
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOT = "203.0.113.66"
+SETTINGS: dict[str, Any] = {"step_up": "attack", "workers": 1, "trusted_proxies": PROXY, **OPEN}
+
+
+def log_in(browser: Visitor, account: str, password: str) -> int:
+    """Log in without a session, as after a log-out; the device token stays."""
+    browser.jar.pop("session", None)
+    return browser.post("/login", username=account, password=password).status_code
+
+
+async def enrol(site: SqlSite, account: str) -> None:
+    owners, number = SqlOwners(site.url, QUERY, deadline_us=PATIENT_US, clock_s=time.monotonic), secrets.token_hex(16)
+    bound_to = enrolment_binding(account, number)
+    sealed = Sealer((SECRET,), clock_s=time.time).seal(PURPOSE, site.secret, bound_to=bound_to)
+    await owners.enrol(account, Enrolment(number, "totp", "phone", 1, sealed))
+    await owners.aclose()
+
+
+async def report(*line: str) -> tuple[int, dict[str, Any]]:
+    said = await command("report", "--blast-radius", *line, "--json")
+    assert said.out, said.err
+    return said.code, json.loads(said.out)
+
+
+async def test_an_attack_over_http_is_named_closed_and_opened_again(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E31: of 42 tries two were right, before anybody knew. The report names exactly these two accounts. Then the
+    thief's device is asked and the owner's proved one is not; --undo restores both.
+    """
+    path, events, names = tmp_path / "owners.db", tmp_path / "audit", tmp_path / "names"
+    serve_with(
+        monkeypatch, store=redis_url, owners=f"sqlite+aiosqlite:///{path}", owners_query=QUERY, factors="totp",
+        challenges="none", login=LOGIN, audit=f"file:{events}", step_up="attack",
+    )  # fmt: skip
+    names.write_text("hana\nAlice\nkenji\nmio\nvictim 1\n")
+    async with site_at(path, store=redis_url, audit=f"file:{events}", **SETTINGS) as site:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("insert into users values ('kenji', 'kenji@mail.example', 'en'), ('mio', null, 'ja')")
+        living = Living()
+        living.owners |= {"kenji": "on the list", "mio": "too"}
+        site.guard = site.guarded(living)
+        with visited(site.guard) as visitor:
+            thief, laptop = visitor(BOT), visitor("198.51.100.5")
+            entered = [log_in(thief, "kenji", "on the list"), log_in(thief, "mio", "too")]
+            failed = {log_in(visitor(BOT), f"victim {number}", "guess") for number in range(40)}
+            await enrol(site, "kenji")
+            asked = laptop.post("/login", username="kenji", password="on the list")
+            proved = laptop.prove(asked, site.code()).status_code
+            await until(lambda: events.read_text().count('"step_up_proved"') == 1)
+
+            listed = await command("campaigns", "--json")
+            _, seen = await report("--accounts", str(names))
+            before = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
+            unasked = await command("report", "--blast-radius", "--act")
+            monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
+            monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
+            code, done = await report(seen["campaigns"][0]["name"], "--accounts", str(names), "--act", "--yes")
+            await until(lambda: bool(site.guard.counts["", "command", "ask"]))
+            closed = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
+            _, undone = await report(seen["campaigns"][0]["name"], "--undo")
+            await until(lambda: bool(site.guard.counts["", "command", "unask"]))
+            opened = log_in(thief, "mio", "too")
+
+    assert (entered, failed, proved) == ([303, 303], {401}, 303)
+    assert listed.code == 1
+    assert sorted(seen["names"].values()) == ["kenji", "mio"]
+    (campaign,) = seen["campaigns"]
+    assert {seen["names"][each["account"]] for each in campaign["entered"]} == {"kenji", "mio"}
+    assert (campaign["failed"], campaign["accounts"], campaign["addresses"]) == (40, 40, 1)
+    assert (seen["would_ask"], seen["would_tell"]) == (2, 2)
+    assert before == [303, 303]
+    assert (unasked.code, unasked.out) == (2, "")
+    assert (code, done["done"]) == (0, {"asked": 2, "told": 2, "untold": 0})
+    assert closed == [401, 303]
+    assert undone["undone"] == [campaign["name"]]
+    assert opened == 303
+
+
+def written(path: Path, *more: str) -> str:
+    lines = [encode(event) for event in [settled("hana", "succeeded"), *a_list(30)]]
+    path.write_text("\n".join([*lines, *more, ""]))
+    return str(path)
+
+
+def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, what is shared, and the error that the method has; lines that are no events are counted."""
+    serve_with(monkeypatch)
+    said = run("campaigns", "--since", "366d", "--file", written(tmp_path / "events", '{"kind":"settled","time":"9"'))
+    assert said.code == 1
+    assert "  30 attempts (0 refused, 30 failed) at 30 accounts, from 1 addresses in 1 networks" in said.out
+    assert "  accounts entered: 1; entered with a second proof: 0; right password without a proof: 0" in said.out
+    assert "each network, address and device with more than 19 of them was looked at" in said.out
+    assert said.err == "sekisho campaigns: 1 lines are no events\n"
+
+
+def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 0 where no account was entered."""
+    serve_with(monkeypatch)
+    said = run("campaigns", "--since", "1h", "--file", written(tmp_path / "events"))
+    assert (said.code, said.out.splitlines()[0]) == (0, "no campaigns")
+
+
+@pytest.mark.parametrize(
+    ("line", "err"),
+    [
+        (["campaigns"], "neither a file of SEKISHO_AUDIT nor SEKISHO_EVENTS_FILE is set"),
+        (["campaigns", "--since", "soon"], "--since is not written as 90s"),
+        (["report", "--blast-radius", "--for", "7d"], "--for belongs to --act"),
+        (["report"], "required: --blast-radius"),
+    ],
+)
+def test_a_wrong_line_is_misuse(line: list[str], err: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_with(monkeypatch)
+    said: Said = run(*line)
+    assert said.code == 2
+    assert err in said.err
+
+
+def test_an_unknown_campaign_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_with(monkeypatch)
+    said = run("report", "--blast-radius", "c-000000", "--file", written(tmp_path / "events"))
+    assert (said.code, said.out) == (1, "")
+
+
+async def test_undoing_nothing_says_so(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_with(monkeypatch, store=redis_url)
+    said = await asyncio.to_thread(run, "report", "--blast-radius", "--undo")
+    assert (said.code, said.out) == (0, "no longer asked: nothing\n")

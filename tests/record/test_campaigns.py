@@ -1,0 +1,156 @@
+"""Campaigns: what belongs together is found, what owners do is not, and memory is bounded with a stated error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.record import Event, Kind, Subject
+from sekisho.record.campaigns import find
+from sekisho.record.campaigns.sample import Sample
+from sekisho.record.campaigns.space_saving import SpaceSaving
+
+if TYPE_CHECKING:
+    from sekisho.record.campaigns import Found
+
+T0 = 1_764_401_409_000_000
+DOOR = "POST /login"
+
+
+def digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def subject(account: str, address: str = "203.0.113.9", device: str = "bot", device_class: str = "stranger") -> Subject:
+    network = address.rpartition(".")[0] + ".0/24"
+    return Subject(network, digest(account), digest(address), digest(network + device), device_class)
+
+
+def settled(account: str, result: str, at_s: int = 0, **more: Any) -> Event:
+    return Event(
+        Kind.SETTLED, T0 + at_s * 1_000_000, DOOR, result=result, basis="rule", subject=subject(account, **more)
+    )
+
+
+def decided(account: str, action: str) -> Event:
+    return Event(Kind.DECIDED, T0, DOOR, mode="enforce", action=action, subject=subject(account))
+
+
+def found(*events: Event) -> Found:
+    return find(lambda: events)
+
+
+def a_list(count: int = 40, **more: Any) -> list[Event]:
+    return [settled(f"victim {n}", "failed", n, **more) for n in range(count)]
+
+
+def test_accounts_that_were_entered_before_a_list_was_recognised_are_named() -> None:
+    """The list's second attempt was right: the account is named, with the times, and so is the thief's return."""
+    events = a_list(30)
+    events.insert(1, settled("hana", "succeeded", 1))
+    events.append(settled("hana", "succeeded", 90, device_class="seen"))
+    (campaign,) = found(*events).campaigns
+    assert [(one.account, one.times) for one in campaign.entered] == [(digest("hana"), 2)]
+    assert (campaign.entered[0].first_us - T0, campaign.entered[0].last_us - T0) == (1_000_000, 90_000_000)
+    assert (campaign.attempts, campaign.accounts, campaign.addresses, campaign.networks) == (30, 30, 1, 1)
+    assert (campaign.first_us - T0, campaign.last_us - T0) == (0, 29_000_000)
+
+
+def test_one_list_from_many_addresses_is_one_campaign() -> None:
+    """Addresses with two attempts each share the headers within a network; the name does not change with the order."""
+    events = [settled(f"victim {n}", "failed", n, address=f"203.0.113.{n // 2}") for n in range(60)]
+    both = found(*events)
+    assert [campaign.addresses for campaign in both.campaigns] == [30]
+    assert both.campaigns[0].name == found(*reversed(events)).campaigns[0].name
+
+
+def test_two_networks_with_the_same_targets_are_one_campaign_and_with_others_two() -> None:
+    """Bots that take turns at one list belong together; two lists are two campaigns."""
+    first, again = a_list(40), a_list(40, address="198.51.100.1")
+    other = [settled(f"other {n}", "failed", address="198.51.100.1") for n in range(40)]
+    assert [campaign.attempts for campaign in found(*first, *again).campaigns] == [80]
+    assert [campaign.attempts for campaign in found(*first, *other).campaigns] == [40, 40]
+
+
+def test_owners_behind_one_address_are_no_campaign() -> None:
+    """A company's proxy in the morning: of sixty log-ins a third fails at first."""
+    events = [settled(f"owner {n}", "failed" if n % 3 == 0 else "succeeded") for n in range(60)]
+    assert found(*events).campaigns == ()
+
+
+def test_one_who_has_forgotten_a_password_is_no_campaign() -> None:
+    """Forty failures at three accounts are a family's."""
+    assert found(*[settled(f"child {n % 3}", "failed") for n in range(40)]).campaigns == ()
+
+
+def test_neighbours_of_a_bot_are_not_taken_for_its_victims() -> None:
+    """An owner in the bot's network, at another address, is not named; nor is a proved device at the bot's own."""
+    events = a_list(40)
+    events.append(settled("neighbour", "succeeded", address="203.0.113.10", device="Firefox"))
+    events.append(settled("owner", "succeeded", device_class="proved"))
+    (campaign,) = found(*events).campaigns
+    assert campaign.entered == ()
+
+
+def test_a_right_password_without_a_proof_is_told_apart() -> None:
+    """E31: accounts whose password the list has, and that were not entered, are listed for a new password."""
+    events = a_list(40)
+    events += [decided("hana", "step_up"), decided("victim 1", "step_up")]
+    events += [Event(Kind.STEP_UP_NOT_COMPLETED, T0, subject=Subject(account=digest("hana")))]
+    (campaign,) = found(*events).campaigns
+    assert (campaign.entered, campaign.passwords_known) == ((), (digest("hana"),))
+
+
+def test_a_second_proof_from_a_hostile_place_is_told_apart() -> None:
+    """A relayed code: the account is listed as proved."""
+    who = subject("hana", device_class="")
+    proved = Event(Kind.STEP_UP_PROVED, T0, DOOR, purpose="login", factor="totp", subject=who)
+    (campaign,) = found(*a_list(40), proved).campaigns
+    assert [one.account for one in campaign.proved] == [digest("hana")]
+
+
+def test_refusals_count_and_sums_do_not() -> None:
+    """A sum of a flood names no client; refused attempts of strangers are hostile like failed ones."""
+    events = [decided(f"victim {n}", "throttle") for n in range(20)] + [
+        Event(Kind.DECIDED, T0, DOOR, action="throttle", times=9)
+    ]
+    (campaign,) = found(*events).campaigns
+    assert (campaign.refused, campaign.failed) == (20, 0)
+
+
+@given(st.lists(st.integers(0, 30).map(str), max_size=300), st.integers(1, 12))
+def test_no_frequent_key_is_missed_and_no_count_is_off_by_more_than_is_said(keys: list[str], counters: int) -> None:
+    """Space-Saving: count - error <= true <= count, error <= N/m, and each key above N/m has a counter."""
+    sketch, true = SpaceSaving(counters), Counter(keys)
+    for key in keys:
+        sketch.add(key)
+    heavy = {each.key: each for each in sketch.heavy(0)}
+    assert len(heavy) <= counters
+    for key, each in heavy.items():
+        assert each.least <= true[key] <= each.most
+        assert each.error <= len(keys) // counters
+    assert {key for key, times in true.items() if times > sketch.error_max} <= heavy.keys()
+
+
+def test_distinct_keys_are_counted_within_the_stated_error() -> None:
+    """Exact up to the sample's size; then within three standard errors. Half of two sets is found to be in common."""
+    few, many, other = Sample(), Sample(), Sample()
+    for number in range(200):
+        few.add(digest(str(number % 100)))
+    for number in range(20_000):
+        many.add(digest(str(number)))
+        other.add(digest(str(number + 10_000)))
+    few.add("")
+    assert len(few) == 100
+    assert 0.81 * 20_000 < len(many) < 1.19 * 20_000
+    assert 0.23 < many.likeness(other) < 0.43
+
+
+def test_successes_in_sums_are_said() -> None:
+    """The event file sums up a flood: accounts may be missing then, and the finding says of how many log-ins."""
+    summed = Event(Kind.SETTLED, T0, DOOR, result="succeeded", times=30)
+    assert (found(*a_list(), summed).summed, found(*a_list()).summed) == (30, 0)
