@@ -111,8 +111,8 @@ async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.Fix
     """Clearing keeps the history of successes and forgetting ends it; a replaced token stays spent after both."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):
         account = charge_of(charge().account)
-        for each, renewed in ((charge(lane=1), True), (charge(place=1), False)):
-            counted.settle(each, await counted.charge(each), renewed=renewed, right=True, learns=bool(each.place))
+        for each, effects in ((charge(lane=1), Effect.RENEWED), (charge(place=1), Effect.LEARNS)):
+            counted.settle(each, await counted.charge(each), effects | Effect.RIGHT)
         await counted.charge(charge(secret=1))
         await counters.clear_account(account)
         cleared = (await counters.of_account(account)).records[0]
