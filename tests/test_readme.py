@@ -127,6 +127,7 @@ def test_every_answer_in_the_table_is_one_that_is_given() -> None:
         *[answer.unreadable_attempt(status) for status in (400, 408, 413, 415)],
         answer.breached_password(),
         answer.disposable_address(),
+        answer.contact_required(),
         answer.reset_requested(),
         answer.cap_reached(),
         answer.unavailable(1),
