@@ -488,6 +488,9 @@ class Guard:
         itself, sealed until now, entered neither history nor credit.
         """
         charge, verdict = unpack_receipt(receipt)
+        networks_max = len(self._limits.networks)
+        if len(charge.networks) > networks_max:  # of a worker that limits providers
+            charge = charge._replace(networks=charge.networks[:networks_max])
         effects = Effect.PROVED if charge.account == account else 0
         if charge.place and place:
             charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS

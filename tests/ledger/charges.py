@@ -14,7 +14,7 @@ T0 = 1_700_000_000 * SECOND
 
 LIMITS = LimitSet(
     ip=(Limit(6, 10 * MINUTE), Limit(20, DAY)),
-    networks=((Limit(12, 10 * MINUTE),), (Limit(40, 10 * MINUTE),)),
+    networks=((Limit(12, 10 * MINUTE),), (Limit(40, 10 * MINUTE),), (Limit(50, 10 * MINUTE),)),
     device=(Limit(8, 10 * MINUTE),),
     account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)),
     lane=(Limit(3, HOUR),),
@@ -43,6 +43,7 @@ def charge(
     generation: int = 0,
     exempt: bool = False,
     v6: bool = False,
+    provider: bool = False,
     place: int | None = None,
     browser: int = 0,
     worked: bool = False,
@@ -51,6 +52,8 @@ def charge(
     networks: tuple[bytes, ...] = (digest("/24", network),)
     if v6:
         networks = (digest("/56", network * 100 + ip % 3), digest("/48", network))
+        if provider:
+            networks = (*networks, digest("/32", network // 2))
     return Charge(
         network=networks[-1],
         networks=networks,

@@ -389,9 +389,12 @@ async def test_a_network_over_its_limit_refuses_all_of_it_and_no_other(store: St
 DIGESTS = Digests([b"k" * 32])
 
 
-def from_address(address: str, account: int) -> Charge:
+PROVIDERS = Digests([b"k" * 32], with_provider=True)
+
+
+def from_address(address: str, account: int, digests: Digests = DIGESTS) -> Charge:
     origin = Addresses([]).read({"client": (address, 1), "headers": []})
-    return DIGESTS.charge(Attempt(door(), origin, f"{account}", f"{account}", "x"))
+    return digests.charge(Attempt(door(), origin, f"{account}", f"{account}", "x"))
 
 
 IPV6 = {
@@ -408,6 +411,32 @@ async def test_who_owns_a_prefix_owns_one_budget(store: Store, level: str) -> No
     attempts = [from_address(address, number) for number, address in enumerate(addresses)]
 
     assert let_in(await ask(store.ledger(limits), attempts)) == 9
+
+
+async def test_who_has_a_site_for_each_guess_has_the_budget_of_a_provider(store: Store) -> None:
+    """Row 16: over a thousand /48 of one /32; a neighbour's /32 is another budget, and IPv4 has none."""
+    limits = only(networks=(WIDE.ip, WIDE.ip, (Limit(9, HOUR),)))
+    ledger = store.ledger(limits)
+    guesses = [from_address(f"2001:db8:{n:x}::1", n, PROVIDERS) for n in range(1_000)]
+    others = [from_address(f"2001:db9:{n:x}::1", 2_000 + n, PROVIDERS) for n in range(3)]
+    ipv4 = [from_address(f"100.64.{n}.1", 3_000 + n, PROVIDERS) for n in range(30)]
+
+    found = await ask(ledger, guesses)
+    assert let_in(found) == 9
+    assert {verdict.network_at for verdict in found if verdict.network_wait_us} == {2}
+    assert let_in(await ask(ledger, others)) == 3
+    assert let_in(await ask(ledger, ipv4)) == 30
+
+
+async def test_an_owner_costs_a_provider_nothing_and_many_accounts_there_are_no_sign(store: Store) -> None:
+    """A success gives the charge back; accounts are counted in a /56 and a /48 alone."""
+    ledger = store.ledger(only(networks=(WIDE.ip, WIDE.ip, (Limit(9, HOUR),))))
+    for number in range(30):
+        (verdict,) = await ask(ledger, [from_address(f"2001:db8:{number:x}::1", number, PROVIDERS)])
+        assert verdict.network_wait_us == 0
+        assert verdict.spread.accounts_per_network == 1
+        ledger.settle(from_address(f"2001:db8:{number:x}::1", number, PROVIDERS), verdict)
+        await store.move_to(store.now_us + SECOND)
 
 
 # A known device.

@@ -192,4 +192,4 @@ class Admission:
 
 
 def _whose(found: Whose | OriginDigests) -> Whose:
-    return found if isinstance(found, Whose) else Whose(found.networks[-1], found.ip)
+    return found if isinstance(found, Whose) else Whose(found.site, found.ip)

@@ -613,7 +613,7 @@ class Endpoint(Keeper):
             self._note(context.door, "unavailable", CROWDED)
             return await self._pass_on(context, assessment)
         share = self._share(worked=worked)
-        if await self._queue.wait(context.body_reader, context.digests.networks[-1], context.digests.ip, share=share):
+        if await self._queue.wait(context.body_reader, context.digests.site, context.digests.ip, share=share):
             return await self._pass_on(context, assessment)
         if self._step_up is not None and share == UNWORKED_SHARE:
             return await self._step_up.work(context, assessment)

@@ -31,7 +31,19 @@ from sekisho.ledger.history import (
     recalled,
     spent,
 )
-from sekisho.model import Charge, Charged, Effect, Limit, Limits, LimitSet, Marked, Spread, Tagged, Verdict
+from sekisho.model import (
+    SITE_NETWORKS,
+    Charge,
+    Charged,
+    Effect,
+    Limit,
+    Limits,
+    LimitSet,
+    Marked,
+    Spread,
+    Tagged,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -451,7 +463,9 @@ def _enter_network(
             record = record._replace(seen=seen(record.seen, charge.account_tag, ACCOUNTS_CAP))
         records[i] = book[key] = record
     *networks, ip, device = records
-    spread = Spread(ip.seen.size, max((record.seen.size for record in networks), default=0), device.seen.size)
+    # Many owners share a provider: how many accounts are tried there says nothing.
+    accounts = max((record.seen.size for record in networks[:SITE_NETWORKS]), default=0)
+    spread = Spread(ip.seen.size, accounts, device.seen.size)
     last = charged & Charged.NETWORK != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
     return (each[-2], each[-1], *each[:-2]), young, spread, charged, last, marks
 

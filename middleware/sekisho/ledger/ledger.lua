@@ -60,6 +60,7 @@ local DAY, FAILURES_KEPT_DAYS, FAILURES_KEPT, FAILURES_CAP = 86400000000, 90, 77
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
 local ENDED, ENDED_KEPT = 2147483647, 34560000000000
+local SITES = 2 -- networks of one house or site: /24; /56 and /48. The next is a provider's /32.
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 
@@ -780,6 +781,8 @@ local function enter_network(first, facts, networks, account_tag, deeds)
       if size_here > network_accounts then network_accounts = size_here end
     end
   end
+  -- Many owners share a provider: how many accounts are tried there says nothing.
+  if networks > SITES then network_accounts = math.max(sizes[1], sizes[2]) end
   local ip, device = n - 1, n
   return refused, young, bits + longest * NEXT_NETWORK, waits[ip], network_wait, waits[device],
     sizes[ip], network_accounts, sizes[device]

@@ -12,7 +12,7 @@ from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, 
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.factor_class import CLASS_OF, FactorClass
 from sekisho.model.history import History
-from sekisho.model.limit import DayLimits, Limit, Limits, LimitSet
+from sekisho.model.limit import SITE_NETWORKS, DayLimits, Limit, Limits, LimitSet
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.model.signals import Device, Policy, Signals
 
@@ -20,6 +20,7 @@ __all__ = [
     "CLASS_OF",
     "DEVICE_CLASS",
     "PREVALENCE_MAX",
+    "SITE_NETWORKS",
     "UNKNOWN",
     "Action",
     "Attempt",

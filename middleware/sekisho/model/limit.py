@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Limit(NamedTuple):
@@ -20,6 +20,9 @@ class Limit(NamedTuple):
 
 Limits = tuple[Limit, ...]
 
+SITE_NETWORKS: Final = 2
+"""Networks around an address that belong to one house or site: IPv4 /24; IPv6 /56 and /48. The next is a provider's."""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSet:
@@ -28,7 +31,7 @@ class LimitSet:
     Attributes:
         ip: per client address; IPv6 as /64.
         networks: one tuple per prefix above the address, narrowest first: IPv4 uses the first (/24);
-            IPv6 all of them (/56, /48), with rising limits.
+            IPv6 all of them (/56, /48; and /32 where providers are limited).
         device: per fingerprint within its network.
         account: strangers at one account, over all doors. Advisory: it never prevents a client's other charges.
         lane: one known device at one account.

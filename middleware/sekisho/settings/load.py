@@ -359,9 +359,10 @@ def _doors(source: _Source) -> tuple[Door, ...]:
 
 
 def _limits(source: _Source) -> LimitSet:
+    provider = source.read(table.LIMIT_PROVIDER)
     return LimitSet(
         ip=source.read(table.LIMIT_IP),
-        networks=source.read(table.LIMIT_NETWORK),
+        networks=(*source.read(table.LIMIT_NETWORK), *([provider] if provider else [])),
         device=source.read(table.LIMIT_DEVICE),
         account=source.read(table.LIMIT_ACCOUNT),
         lane=source.read(table.LIMIT_LANE),

@@ -44,6 +44,7 @@ class Overrides(TypedDict, total=False):
     limit_device: Texts | None
     limit_account: Texts | None
     limit_lane: Texts | None
+    limit_provider: Texts | None
     account_lock: str | bool | None
     account_failures_max: str | int | None
     code_guesses_max: str | int | None

@@ -16,6 +16,7 @@ from sekisho.settings.table import (
     LIMIT_IP,
     LIMIT_LANE,
     LIMIT_NETWORK,
+    LIMIT_PROVIDER,
     NO_FACTOR,
     STEP_UP,
     STEP_UP_FAMILIAR,
@@ -68,6 +69,11 @@ PRESETS: Final[Mapping[Preset, PresetAbout]] = {
         (
             PresetValue(LIMIT_IP, "10/10minute;50/day", "half of the default; assumed"),
             PresetValue(LIMIT_NETWORK, "50/10minute", "half of the default; assumed"),
+            PresetValue(
+                LIMIT_PROVIDER,
+                "200/hour;1000/day",
+                "one attacker may own a /32, and with it 65,536 /48; failures of strangers at a small site; assumed",
+            ),
             PresetValue(LIMIT_ACCOUNT, "5/hour", "five failures (PSD2 RTS, EU 2018/389, art. 4(3)(b))"),
             PresetValue(ACCOUNT_FAILURES_MAX, "20", "a fifth of what NIST SP 800-63B-4 allows; assumed"),
             PresetValue(DEVICE_DAYS, "30", "a device that was not used for a month is unknown; assumed"),

@@ -20,6 +20,7 @@ from sekisho.settings.values import NoFactor, Preset, StepUpFrom, StoreFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sekisho.model import Limits
     from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.values import Network
 
@@ -143,6 +144,15 @@ LIMIT_NETWORK = Setting(
     meaning="Limit of attempts from one network (IPv4 /24, IPv6 /56); an IPv6 /48 gets four times as many.",
     parse=network_rates,
     default="100/10minute",
+    separator=";",
+)
+LIMIT_PROVIDER: Setting[Limits] = Setting(
+    name="LIMIT_PROVIDER",
+    example="2000/hour;10000/day",
+    meaning="Limit of attempts from one IPv6 /32, for attackers who have a /48 for each attempt. A provider's "
+    "customers share it, and only strangers' failures stay counted. It costs a key for each IPv6 address. Unset: none.",
+    parse=rates,
+    absent=(),
     separator=";",
 )
 LIMIT_DEVICE = Setting(
@@ -840,6 +850,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         *DOOR_SETTINGS,
         LIMIT_IP,
         LIMIT_NETWORK,
+        LIMIT_PROVIDER,
         LIMIT_DEVICE,
         LIMIT_ACCOUNT,
         LIMIT_LANE,

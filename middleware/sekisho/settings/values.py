@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import CLASS_OF, FactorClass, Posture
+from sekisho.model import CLASS_OF, SITE_NETWORKS, FactorClass, Posture
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
@@ -219,6 +219,11 @@ class Settings:
         hosts = ((origin, urlsplit(origin).hostname or "") for origin in self.passkey_origins)
         # An Android app has no host: the system checks its signature against the domain.
         return tuple(origin for origin, host in hosts if host not in {"", domain} and not host.endswith("." + domain))
+
+    @property
+    def limits_providers(self) -> bool:
+        """Whether an IPv6 /32 has a limit."""
+        return len(self.limits.networks) > SITE_NETWORKS
 
     @property
     def familiar_from(self) -> StepUpFrom:

@@ -104,7 +104,7 @@ class ProcessWing:
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins, settings.brand)
-        self.digests = Digests(settings.secrets)
+        self.digests = Digests(settings.secrets, with_provider=settings.limits_providers)
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
         self.reading = Reading(

@@ -190,7 +190,7 @@ class Issuer:
             browser_key=browser_key.key,
             door=context.door.name,
             body=context.body_reader.body,
-            network=context.digests.networks[-1],
+            network=context.digests.site,
             now_s=int(self._guard.now_s()),
         )
 
@@ -415,7 +415,7 @@ class Issuer:
         self._guard.begin(assessment)
         placed = False
         try:
-            placed = await queue.enter(context.digests.networks[-1], context.digests.ip, run, wait_s=PLACE_S)
+            placed = await queue.enter(context.digests.site, context.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
                 self._guard.end(assessment)

@@ -348,7 +348,7 @@ class ProofRoutes:
         return self._guard.now_s() - ticket.issued_ms / 1000
 
     def _place(self, call: PageCall) -> AbstractContextManager[None]:
-        return self._waiting.place(call.caller.digests.networks[-1], call.caller.digests.ip)
+        return self._waiting.place(call.caller.digests.site, call.caller.digests.ip)
 
     def _start_again(self, call: PageCall) -> Answer:
         return self._parts.responses.start_again(call.headers)
