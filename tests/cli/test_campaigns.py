@@ -79,7 +79,7 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
             await enrol(site, "kenji")
             asked = laptop.post("/login", username="kenji", password="on the list")
             proved = laptop.prove(asked, site.code()).status_code
-            await until(lambda: events.read_text().count('"step_up_proved"') == 1)
+            await until(lambda: events.exists() and "step_up_proved" in events.read_text())
 
             listed = await command("campaigns", "--json")
             _, seen = await report("--accounts", str(names))
@@ -87,10 +87,13 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
             unasked = await command("report", "--blast-radius", "--act")
             monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
             monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
-            code, done = await report(seen["campaigns"][0]["name"], "--accounts", str(names), "--act", "--yes")
+            name = seen["campaigns"][0]["name"]
+            act = ("--act", "--yes", "--because", "the list")
+            code, done = await report(name, "--accounts", str(names), *act)
             await until(lambda: bool(site.guard.counts["", "command", "ask"]))
+            why = (await command("look", "account", "mio")).out.splitlines()[0]
             closed = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
-            _, undone = await report(seen["campaigns"][0]["name"], "--undo")
+            _, undone = await report(name, "--undo")
             await until(lambda: bool(site.guard.counts["", "command", "unask"]))
             opened = log_in(thief, "mio", "too")
 
@@ -105,6 +108,9 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     assert (unasked.code, unasked.out) == (2, "")
     assert (code, done["done"]) == (0, {"asked": 2, "told": 2, "untold": 0})
     assert closed == [401, 303]
+    assert why.startswith("Strangers are asked for a second proof until 20")
+    assert f"on devices without a proof too: campaign {campaign['name']}, by " in why
+    assert why.endswith(f": {campaign['name']}: the list.")
     assert undone["undone"] == [campaign["name"]]
     assert opened == 303
 
@@ -159,3 +165,25 @@ async def test_undoing_nothing_says_so(redis_url: str, monkeypatch: pytest.Monke
     serve_with(monkeypatch, store=redis_url)
     said = await asyncio.to_thread(run, "report", "--blast-radius", "--undo")
     assert (said.code, said.out) == (0, "no longer asked: nothing\n")
+
+
+async def test_an_unknown_campaign_cannot_be_undone(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_with(monkeypatch, store=redis_url)
+    said = await asyncio.to_thread(run, "report", "--blast-radius", "c-000000", "--undo")
+    assert (said.code, said.out) == (1, "no longer asked: nothing\n")
+
+
+async def test_more_accounts_than_the_record_takes_change_nothing(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the part that would fit: the operator chooses."""
+    serve_with(monkeypatch, store=redis_url)
+    events = [settled(f"victim {n}", "failed") for n in range(20_010)]
+    events += [settled(f"owner {n}", "succeeded") for n in range(2_001)]
+    path = tmp_path / "events"
+    path.write_text("".join(f"{encode(event)}\n" for event in events))
+    line = ("--since", "366d", "--file", str(path), "--act", "--yes")
+    said = await command("report", "--blast-radius", *line)
+    undone = await command("report", "--blast-radius", "--undo")
+    assert (said.code, said.out, undone.out) == (1, "", "no longer asked: nothing\n")
+    assert "2,001 accounts of 1 campaigns would be asked, and the record has room for 2,000 of 32" in said.err

@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.cli.operator import reason
 from sekisho.control import Act
-from sekisho.control.asked import AskedGroup, account_name
+from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, account_name
+from sekisho.model import SekishoError
 from sekisho.read import Accounts
+from sekisho.read.account import id_name
 from sekisho.read.names import ACCOUNT_CHARS_MAX
 from sekisho.record import Subjects
 from sekisho.settings import SettingsErrors
@@ -58,10 +61,14 @@ class BlastRadius(NamedTuple):
         return "BlastRadius(...)"
 
 
+class TooMany(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
+    """The control record has no room for so many accounts."""
+
+
 class Done(NamedTuple):
     """Attributes:
     asked: accounts that are asked for a proof from now on.
-    told, untold: notices that are in the outbox, and accounts without one.
+    told, untold: accounts with a notice in the outbox, and without one; none where the service tells owners nothing.
     """
 
     asked: int
@@ -74,10 +81,13 @@ def asked_of(campaign: Campaign) -> list[str]:
     return sorted({*(entry.account for entry in campaign.entered), *campaign.passwords_known})
 
 
-def named_in(path: str, wanted: Collection[str], settings: Settings) -> dict[str, str]:
-    """The names in a file of all accounts that have one of these digests. Raises `OSError`."""
-    accounts = Accounts(parts=settings.account_parts)
-    subjects, found = Subjects(settings.secrets, accounts.canonical), dict[str, str]()
+def named_in(path: str, wanted: Collection[str], settings: Settings, *, are_ids: bool) -> dict[str, str]:
+    """The names in a file of all accounts that have one of these digests. Raises `OSError`.
+
+    `are_ids`: they are what the service's resolver gives.
+    """
+    canonical = id_name if are_ids else Accounts(parts=settings.account_parts).canonical
+    subjects, found = Subjects(settings.secrets, canonical), dict[str, str]()
     for name in _lines(Path(path)):
         digest = subjects.of_account(name).account
         if digest in wanted:
@@ -93,14 +103,18 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 async def ask_at(service: Desk, radius: BlastRadius, span_s: int, why: str) -> Done:
-    """Ask for a proof at the accounts, and tell owners. Raises `ControlError`, `StoreUnavailable`, `OwnersError`."""
+    """Ask for a proof at the accounts, and tell owners.
+
+    Raises `TooMany`, `ControlError`, `StoreUnavailable`, `OwnersError`.
+    """
     until_s = int(time.time()) + span_s
-    for campaign in radius.campaigns:
-        names = [account_name(account) for account in asked_of(campaign)]
-        if names:
-            group = AskedGroup(campaign.name, until_s, tuple(names))
-            await service.do(Act(0, 0, "ask", campaign.name, why=why), partial(_with, group))
-    told = await _tell(service.settings, radius) if radius.told else 0
+    groups = [_group(campaign, until_s) for campaign in radius.campaigns if asked_of(campaign)]
+    _ensure_room(await service.record(), groups)
+    for group in groups:
+        await service.do(Act(0, 0, "ask", group.name, why=_why(group.name, why)), partial(_with, group))
+    if not radius.told or not _tells(service.settings):
+        return Done(len(radius.asked), 0, 0)
+    told = await _tell(service.settings, radius)
     return Done(len(radius.asked), told, len(radius.told) - told)
 
 
@@ -108,8 +122,29 @@ async def stop_asking(service: Desk, campaign: str, why: str) -> list[str]:
     """End the asking of a campaign, or of all (empty). Returns those that were ended. Raises as `ask_at`."""
     groups = [group.name for group in (await service.record()).asked if campaign in {"", group.name}]
     for name in groups:
-        await service.do(Act(0, 0, "unask", name, why=why), partial(without_group, name))
+        await service.do(Act(0, 0, "unask", name, why=_why(name, why)), partial(without_group, name))
     return groups
+
+
+def _group(campaign: Campaign, until_s: int) -> AskedGroup:
+    return AskedGroup(campaign.name, until_s, tuple(map(account_name, asked_of(campaign))))
+
+
+def _ensure_room(record: ControlRecord, groups: list[AskedGroup]) -> None:
+    after = record
+    for group in groups:
+        after = _with(group, after)
+    accounts = sum(len(each.accounts) for each in after.asked)
+    if len(after.asked) > GROUPS_MAX or accounts > ACCOUNTS_MAX:
+        raise TooMany(
+            f"{accounts:,} accounts of {len(after.asked):,} campaigns would be asked, and the record has room for "
+            f"{ACCOUNTS_MAX:,} of {GROUPS_MAX}: name one campaign, or undo an earlier one"
+        )
+
+
+def _why(name: str, why: str) -> str:
+    """The reason for the event, which has no field for the campaign."""
+    return reason(f"{name}: {why}" if why else name)
 
 
 def _with(group: AskedGroup, record: ControlRecord) -> ControlRecord:
@@ -126,10 +161,13 @@ def without_group(name: str, record: ControlRecord) -> ControlRecord:
     return replace(record, asked=tuple(each for each in record.asked if each.name != name))
 
 
+def _tells(settings: Settings) -> bool:
+    """Whether the service tells owners of anything."""
+    return settings.owners is not None and (settings.smtp is not None or settings.notices_webhook is not None)
+
+
 async def _tell(settings: Settings, radius: BlastRadius) -> int:
     """Put a notice to each owner into the outbox. Returns for how many accounts there is one."""
-    if settings.owners is None:
-        return 0
     if missing := missing_extras(settings):
         raise SettingsErrors(missing)
     from sekisho.cli.entered_notices import queue  # noqa: PLC0415 - needs a database's packages

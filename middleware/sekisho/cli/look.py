@@ -25,6 +25,7 @@ from sekisho.cli import target
 from sekisho.cli.operator import desk, moment, said_by
 from sekisho.cli.progress import span
 from sekisho.control.acts import newest
+from sekisho.control.asked import account_name
 from sekisho.ledger.counters import LimitUse, uses
 from sekisho.ledger.history import FAILED
 from sekisho.model import Mode, Policy
@@ -116,6 +117,7 @@ async def look(service: Desk, found: Target) -> Standing:
     rows = await (_account_rows(service, found) if found.kind == "account" else _address_rows(service, found))
     if found.kind == "account":
         reasons = [reason for row in rows for reason in _account_reasons(row, service.settings)]
+        reasons += _campaigns(service.settings, record, found)
     else:
         reasons = _address_reasons(service.settings, record, found, rows)
     reasons.sort(key=lambda reason: (not reason.refuses, -reason.wait_us))
@@ -212,6 +214,17 @@ def _account_reasons(row: Row, settings: Settings) -> Iterator[Reason]:
     if row.seen >= _POLICY.ips_per_account_max and proof:
         text = f"{proof}: {row.seen} or more addresses tried this account in the last hour."
         yield Reason(text, refuses=proof.endswith("refused"))
+
+
+def _campaigns(settings: Settings, record: ControlRecord, found: Target) -> Iterator[Reason]:
+    """An operator asks for a proof there: see `sekisho report`."""
+    name, now_s = account_name(found.subject.account), time.time()
+    asked = _asked(settings, proof=True)
+    for group in record.asked:
+        if asked and now_s < group.until_s and name in group.accounts:
+            act = newest(record.acts, of=group.name, words=frozenset({"ask"}))
+            text = f"{asked} until {moment(group.until_s)}, on devices without a proof too: campaign {group.name}"
+            yield Reason(f"{text}{said_by(act)}.", refuses=asked.endswith("refused"))
 
 
 def _asked(settings: Settings, *, proof: bool) -> str:

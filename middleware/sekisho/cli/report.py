@@ -64,6 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     written.arguments(parser)
     parser.add_argument("--accounts", metavar="FILE", help="all account names of the service, one a line")
+    parser.add_argument("--ids", action="store_true", help="the file has ids that the service's resolver gives")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--act", action="store_true", help="ask for a proof at these accounts, and tell their owners")
     what.add_argument("--undo", action="store_true", help="end the asking")
@@ -77,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
     if args.span is not None and not args.act:
         raise Misused("--for belongs to --act")
     if args.undo:
-        return _said({"undone": asyncio.run(_undo(args.blast_radius, why))}, args)
+        undone = asyncio.run(_undo(args.blast_radius, why))
+        _said({"undone": undone}, args)
+        return int(not undone and bool(args.blast_radius))
     radius = _radius(args)
     if not args.act:
         return _said(_radius_json(radius), args, _as_text(radius))
@@ -101,7 +104,7 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
             raise NoSuchCampaign("there is no campaign of that name: look with `sekisho campaigns`, or go further back")
     radius = BlastRadius(campaigns, {})
     if args.accounts:
-        radius = radius._replace(names=named_in(args.accounts, radius.accounts, settings()))
+        radius = radius._replace(names=named_in(args.accounts, radius.accounts, settings(), are_ids=args.ids))
     return radius
 
 
