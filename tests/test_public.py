@@ -21,6 +21,9 @@ PUBLIC = {
         "ENROLMENTS_MAX", "LABEL_CHARS_MAX", "RESET_DELAY_S", "SEALED_BYTES_MAX", "Contact", "Enrolment",
         "EnrolmentsFull", "Held", "MemoryOwners", "Owners", "OwnersError", "OwnersUnavailable", "OwnersUnfit", "Reset",
     ],
+    "sekisho.plugins": [
+        "Action", "ChallengePlugin", "Device", "Hint", "Seen", "SignalPlugin", "SinkPlugin", "Widget",
+    ],
     "sekisho.testing": ["FakeClock", "browser", "guarded", "work_headers"],
 }  # fmt: skip
 HEAVY = {
@@ -44,6 +47,7 @@ def test_a_public_module_has_what_it_names_and_names_what_is_public(module: str)
         ("from sekisho import MailPolicy, Overrides, Report, Device", HEAVY | {"redis", "sekisho.wiring"}),
         ("from sekisho import CodeMessage", HEAVY | {"redis", "sekisho.wiring"}),
         ("import sekisho.owners", HEAVY | {"redis", "sekisho.wiring"}),
+        ("import sekisho.plugins", HEAVY | {"redis", "sekisho.wiring"}),
         ("import sekisho.events", HEAVY | {"redis", "sekisho.wiring"}),
     ],
 )

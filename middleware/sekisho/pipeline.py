@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.judge import Belief, RuleState, SuccessTrust, decide
+from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.familiarity import is_familiar
 from sekisho.judge.trust import MARK_BYTES
 from sekisho.ledger.arithmetic import ENDED, UNHINDERED
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
     from sekisho.model import DayLimits, Door, Origin
+    from sekisho.plugins.running import PluginSignals
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)
@@ -137,6 +138,7 @@ class Guard:
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
+        signals: finds more about an attempt, by its plug-ins; None where there are none.
         feed: notes refused addresses for what stands in front; None where nothing does.
     """
 
@@ -166,6 +168,7 @@ class Guard:
         asks_familiar_from: Posture = Posture.CALM,
         keeps_history: bool = False,
         feed: RefusalNotes | None = None,
+        signals: PluginSignals | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -194,6 +197,7 @@ class Guard:
         self._feed = feed
         self._under_proof = policy.under_proof()
         self._asked: AskedAccounts | None = None
+        self._signals = signals
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
@@ -257,7 +261,7 @@ class Guard:
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
         bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
-        policy = self._policy(attempt, digests, family)
+        policy, signals = self._policy(attempt, digests, family), self._signals
         place, may_spend = b"", False
         if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
             place = self._digests.place(attempt.account, attempt.origin, family)
@@ -291,7 +295,10 @@ class Guard:
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)
             familiar = policy.spares_familiar and is_familiar(verdict.history)
-            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
+            seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
+            decision = (
+                decide(seen, policy) if signals is None else decide_with(signals.of(attempt, device), seen, policy)
+            )
             if decision.passes or not (pause_s and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict, pause_s):
@@ -311,7 +318,10 @@ class Guard:
             and self._breaches.would_ask(exposure)
         ):
             exposure = await self._breaches.ask(attempt.secret, exposure)
-            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar), policy)
+            seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
+            decision = (
+                decide(seen, policy) if signals is None else decide_with(signals.of(attempt, device), seen, policy)
+            )
         if decision.passes and not attempt.door.secret_is_password and not contacted:
             asked = bool(asker) if device is Device.STRANGER else None
             decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)

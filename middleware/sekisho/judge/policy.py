@@ -37,13 +37,23 @@ def decide(seen: Signals, policy: Policy) -> Decision:
     return _decided(seen, policy, spared=False)
 
 
+def decide_with(more: tuple[Finding, ...], seen: Signals, policy: Policy) -> Decision:
+    """Decide as `decide`, with the findings of plug-ins besides."""
+    if not more:
+        return decide(seen, policy)
+    found = list(more)
+    _find(seen, policy, found.append, spared=False)
+    return _concluded(tuple(found), seen, policy)
+
+
 def _decided(seen: Signals, policy: Policy, *, spared: bool) -> Decision:
     # A list passed down instead of generators, for speed: this runs for every attempt, and most find nothing.
     found: list[Finding] = []
     _find(seen, policy, found.append, spared=spared)
-    findings = tuple(found)
-    if not findings:
-        return ALLOWED
+    return _concluded(tuple(found), seen, policy) if found else ALLOWED
+
+
+def _concluded(findings: tuple[Finding, ...], seen: Signals, policy: Policy) -> Decision:
     asked = [_askable(finding, policy) for finding in findings]
     sternest = max(asked)
     work_asked = Action.CHALLENGE in asked

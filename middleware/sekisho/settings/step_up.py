@@ -179,6 +179,8 @@ def _wants_of_captcha(settings: Settings) -> Iterator[tuple[Setting[Any], bool, 
         (table.CAPTCHA_HOSTS, settings.captcha_hosts),
     ):
         yield setting, asked and not value, "is not set, and SEKISHO_CHALLENGES names a captcha, which needs it"
+    alone = settings.challenge_plugin is not None and settings.challenges != (POW,)
+    yield table.PLUGINS, alone, "names a challenge, which needs SEKISHO_CHALLENGES=pow beside it"
 
 
 def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[SettingsError]:

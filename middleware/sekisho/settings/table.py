@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
-from sekisho.settings import audit, brand, factors, parse, places
+from sekisho.settings import audit, brand, factors, parse, places, plugins
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
@@ -462,6 +462,15 @@ CANARY = Setting(
     parse=parse.boolean,
     default="on",
 )
+PLUGINS: Setting[tuple[str, ...]] = Setting(
+    name="PLUGINS",
+    example="signals:asn,sinks:siem",
+    meaning="Plug-ins of installed packages to load, by kind (`signals`, `challenges`, `sinks`) and name. No other is "
+    "loaded.",
+    parse=plugins.plugins,
+    absent=(),
+    separator=",",
+)
 FEED = Setting(
     name="FEED",
     example="on",
@@ -905,6 +914,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         AUDIT_BYTES_MAX,
         AUDIT_FILES_MAX,
         METRICS_TOKEN,
+        PLUGINS,
         FEED,
         FEED_ENTRIES_MAX,
         FEED_SECONDS_MAX,

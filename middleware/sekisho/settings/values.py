@@ -152,6 +152,7 @@ class Settings:
     audit_bytes_max: int
     audit_files_max: int
     metrics_token: bytes = field(repr=False)
+    plugins: tuple[str, ...]
     feed: bool
     feed_entries_max: int
     feed_seconds_max: int
@@ -249,6 +250,11 @@ class Settings:
     def knows_breaches(self) -> bool:
         """Whether there is a source to check passwords for leaks."""
         return self.hibp or self.corpus is not None
+
+    @property
+    def challenge_plugin(self) -> str | None:
+        """The full name of the plug-in that is the site's captcha, if one is."""
+        return next((name for name in self.plugins if name.startswith("challenges:")), None)
 
     @property
     def captcha(self) -> str | None:

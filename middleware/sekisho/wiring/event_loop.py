@@ -299,6 +299,7 @@ class LoopWing:
             asks_familiar_from=settings.familiar_from.posture,
             keeps_history=settings.history,
             feed=process.feed,
+            signals=process.plugins.signals,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -425,6 +426,7 @@ class LoopWing:
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
             self._refusals, self._admission, self._patience, process.watch, self._limits,
+            process.plugins,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
 

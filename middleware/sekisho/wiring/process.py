@@ -25,10 +25,12 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Mode, Policy, Unreadable, prevalence
 from sekisho.pipeline import Stopwatch
+from sekisho.plugins.running import PluginOutput
 from sekisho.read import Addresses, Callers, Digests, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
-from sekisho.record import Answers, Counts, Events, Subjects, event_file
+from sekisho.record import Answers, Counts, Events, EventWriter, Subjects, event_file
+from sekisho.record.flood import Flood
 from sekisho.settings import NoFactor
 from sekisho.settings.step_up import checks_without_session_account
 from sekisho.settings.store import MEMORY
@@ -39,6 +41,7 @@ from sekisho.store.vault import MemoryVault
 from sekisho.wiring.audit import audit_of
 from sekisho.wiring.clocks import MACHINE, Clocks
 from sekisho.wiring.leaks import LeakFiles
+from sekisho.wiring.plugins import PluginParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
     from sekisho.model import Credentials, Door, LimitSet
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Accounts
-    from sekisho.record import AccountHook, EventWriter, Sink
+    from sekisho.record import AccountHook, Sink
     from sekisho.settings import Settings
     from sekisho.wiring.given import Given
 
@@ -84,6 +87,7 @@ class ProcessWing:
         self.audit = audit_of(settings, clocks.wall_us)
         subjects = Subjects(settings.secrets, accounts.canonical, self.audit.handles if self.audit else None)
         self.name_of = subjects.name_of
+        self.plugins = PluginParts.of(settings.plugins, counts.add)
         self.writers = self._writers(settings, counts, subjects, clocks.wall_us)
         self.has_metrics = bool(settings.metrics_token)
         self.times: Stopwatch | None = None
@@ -162,6 +166,9 @@ class ProcessWing:
         writers = [self.audit.writer(counts.add, subjects)] if self.audit is not None else []
         if settings.events_file:
             writers.append(event_file(settings.events_file, counts.add, subjects=subjects, clock_us=clock_us))
+        for name, plugin in self.plugins.loaded.sinks.items():
+            output = PluginOutput(name, plugin, self.plugins.failures)
+            writers.append(EventWriter(output, counts.add, flood=partial(Flood, subjects), clock_us=clock_us))
         return writers
 
     def _is_ours(self, scope: Scope) -> bool:

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
     from sekisho.wiring.clocks import Clocks
     from sekisho.wiring.given import Given
+    from sekisho.wiring.plugins import PluginParts
 
 
 log = logging.getLogger("sekisho")
@@ -117,6 +118,7 @@ class Site(NamedTuple):
     patience: Patience
     watch: PostureWatch | None
     daily: DailyLimits | None
+    plugins: PluginParts
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -241,6 +243,7 @@ class StepUpWing:
         self._clocks = clocks
         self._puzzle_size = given.puzzle_size or difficulty
         self._clock_s = site.clock_s
+        self._plugins = site.plugins
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
@@ -256,7 +259,9 @@ class StepUpWing:
         )  # fmt: skip
         proving = self._proving(given, escrow, site) if settings.factors else None
         challenges = self._challenges()
-        waits = None if settings.captcha else Waits(challenges, vault, VaultKeys(settings.secrets))
+        waits = (
+            None if settings.captcha or self._plugins.widget else Waits(challenges, vault, VaultKeys(settings.secrets))
+        )
         parts = Parts(
             settings.mount,
             escrow,
@@ -267,6 +272,7 @@ class StepUpWing:
                     settings.service_name,
                     settings.oidc.name if settings.oidc else "",
                     settings.brand,
+                    self._plugins.widget,
                 ),
                 settings.mount,
                 proving.factors.names if proving else (),
@@ -393,6 +399,9 @@ class StepUpWing:
         )
 
     def _captcha_public(self) -> dict[str, str] | None:
+        if self._plugins.widget is not None:
+            name, widget = self._plugins.widget
+            return {"provider": name, "sitekey": widget.sitekey}
         provider = self._provider()
         return {"provider": provider.name, "sitekey": self._settings.captcha_sitekey or ""} if provider else None
 
@@ -402,7 +411,7 @@ class StepUpWing:
     def _captcha(self) -> Captcha | None:
         settings, provider = self._settings, self._provider()
         if provider is None:
-            return None
+            return self._plugins.captcha(self._vault)
         captcha = Siteverify(
             provider,
             settings.captcha_secret or "",

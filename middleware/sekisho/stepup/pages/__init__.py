@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from sekisho.model.brand import NO_BRAND
 from sekisho.model.contrast import readable_on
+from sekisho.plugins import Widget
 from sekisho.stepup.pages.cut import Cut, escaped, json_in_attribute, mark
 from sekisho.stepup.pages.words import WORDS
 
@@ -109,17 +110,13 @@ class Offer(Protocol):
     def state(self) -> str: ...
 
 
-class _Widget(NamedTuple):
-    element: str  # the class that the provider's script looks for
-    script: str
-    hosts: str  # the hosts that the script loads from and frames
-
-
 _WIDGETS: Final = {
-    "turnstile": _Widget(
-        "cf-turnstile", "https://challenges.cloudflare.com/turnstile/v0/api.js", "https://challenges.cloudflare.com"
+    "turnstile": Widget(
+        "cf-turnstile", "https://challenges.cloudflare.com/turnstile/v0/api.js", "https://challenges.cloudflare.com", ""
     ),
-    "hcaptcha": _Widget("h-captcha", "https://js.hcaptcha.com/1/api.js", "https://hcaptcha.com https://*.hcaptcha.com"),
+    "hcaptcha": Widget(
+        "h-captcha", "https://js.hcaptcha.com/1/api.js", "https://hcaptcha.com https://*.hcaptcha.com", ""
+    ),
 }
 
 # Chromium (measured with 156) also applies form-action to redirects that answer a form. The application answers these
@@ -137,17 +134,26 @@ class Pages:
         service: the service's name, as its users know it.
         provider: the name of the identity provider; empty if there is none.
         brand: its logo and colours.
+        widget: name and widget of a plug-in's captcha; None if there is none.
 
     Attributes:
         style, script: the files that the pages load.
         logo: another, if the guard serves it.
     """
 
-    def __init__(self, mount: str, service: str, provider: str = "", brand: Brand = NO_BRAND) -> None:
+    def __init__(
+        self,
+        mount: str,
+        service: str,
+        provider: str = "",
+        brand: Brand = NO_BRAND,
+        widget: tuple[str, Widget] | None = None,
+    ) -> None:
         self.style = File.of("page.css", b"text/css; charset=utf-8", _colors(brand))
         self.script = File.of("page.js", b"text/javascript; charset=utf-8")
         self.logo = File(*brand.logo) if brand.logo else None
         self._has_logo = bool(brand.logo_address)
+        self._widgets = {**_WIDGETS, **dict([widget] if widget else [])}
         self._environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -393,14 +399,14 @@ class Pages:
         return self._rendered(
             "work",
             language,
-            _WIDGETS[provider] if provider else None,
+            self._widgets[provider] if provider else None,
             form=mark("form"),
             work=mark("work") if has_work else "",
             here=here,
             sitekey=sitekey,
         )
 
-    def _rendered(self, name: str, language: str, widget: _Widget | None, **kept: Any) -> _Asking:
+    def _rendered(self, name: str, language: str, widget: Widget | None, **kept: Any) -> _Asking:
         body, policy, headers = self._parts(
             name, language, mark("nonce"), form_action=_ANSWERED_BY_APPLICATION, scripted=True, widget=widget, **kept
         )
@@ -429,7 +435,7 @@ class Pages:
         *,
         form_action: str,
         scripted: bool,
-        widget: _Widget | None,
+        widget: Widget | None,
         **values: Any,
     ) -> tuple[str, str, _Headers]:
         """Return body, policy and the other headers."""
@@ -457,7 +463,7 @@ def _referring(page: Page, policy: bytes) -> Page:
     return page._replace(headers=headers)
 
 
-def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None, images: bool) -> str:
+def _policy(nonce: str, *, form_action: str, scripted: bool, widget: Widget | None, images: bool) -> str:
     hosts = f" {widget.hosts}" if widget else ""
     directives = ["default-src 'none'", f"style-src 'nonce-{nonce}'{hosts}"]
     if scripted:

@@ -1,0 +1,27 @@
+"""Failures of plug-ins while the service runs: counted, and said once for each plug-in."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("sekisho")
+
+
+class Failures:
+    """`count`: adds to a count: place, event, reason."""
+
+    def __init__(self, count: Callable[[str, str, str], object]) -> None:
+        self._count = count
+        self._said: set[str] = set()
+
+    def failed(self, name: str, error: Exception) -> None:
+        """A plug-in has raised, or has answered with something that it may not."""
+        self._count("", "plugin_failed", name)
+        if name not in self._said:
+            self._said.add(name)
+            # Only its type: the message may contain an account, an address or a token.
+            log.error("the plug-in %s failed: %s (counted from now on)", name, type(error).__name__)
