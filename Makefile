@@ -21,7 +21,8 @@ COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS ?= # all but those of the benchmarks
 TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
 # The suite in three parts, for a CI with several machines. Together they are `make test`.
-TESTS_BROWSER ?= tests/stepup/pages tests/acceptance/test_step_up_in_a_browser.py
+TESTS_BROWSER ?= tests/stepup/pages tests/acceptance/test_step_up_in_a_browser.py \
+	tests/acceptance/test_the_wallet_in_a_browser.py
 TESTS_STORES ?= tests/control tests/ledger tests/metrics tests/owners tests/store tests/upgrade
 TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/ledger tests/model tests/read tests/stepup/flow \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
@@ -105,6 +106,11 @@ LABORATORY ?= --scale 0.05 --policy default --policy factors --policy django-axe
 laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (some minutes; LABORATORY="--scale 1 --seed 1 --seed 2")
 	$(say) "Playing the scenarios"
 	@$(BIN)/sekisho simulate $(LABORATORY) --document docs/laboratory.md
+
+.PHONY: screenshots
+screenshots: $(VENV)/.with-test ## Take the screenshots of the documentation in Chromium (half a minute)
+	$(say) "Taking the screenshots of docs/screenshots"
+	@$(BIN)/python -m tests.screenshots
 
 .PHONY: rows
 rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test

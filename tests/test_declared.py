@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 OURS = {"sekisho", "tests", "benchmarks", "examples", "hatch_build"}
 NAMED_OTHERWISE = {
+    "PIL": "pillow",
     "allauth": "django-allauth",
     "argon2": "argon2-cffi",
     "graphql": "graphql-core",

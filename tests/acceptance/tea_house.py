@@ -48,6 +48,7 @@ NAME, PASSWORD = "basho", "an old pond, a frog"
 SECRET = "for the tea house alone: 3f0c2b8e6d"
 QUERY = "select email, locale from users where username = :account"
 CODE = re.compile(r"^\s*(\d{8})\s*$", re.MULTILINE)
+LINK = re.compile(r"http://localhost:\d+/sekisho/notice#\S+")
 STEP_SECONDS = 30
 PATIENT_SECONDS = 10.0
 
@@ -75,6 +76,13 @@ class TeaHouse:
             if found := CODE.search("\n".join(texts)):
                 return found[1]
         raise AssertionError(f"no code in {len(self.mails.received)} mails")
+
+    async def mailed_link(self) -> str:
+        """The link of the first mail that has one."""
+        async for texts in self._letters():
+            if found := LINK.search("\n".join(texts)):
+                return found[0]
+        raise AssertionError(f"no link in {len(self.mails.received)} mails")
 
     async def subjects(self, least: int) -> list[str]:
         """The subjects of the mails, once so many have arrived."""
@@ -112,9 +120,10 @@ async def tea_house(
     *,
     build: Callable[[], Starlette] = protected.build,
     locale: str = "en",
+    links: bool = False,
     **settings: str,
 ) -> AsyncIterator[TeaHouse]:
-    """Run it with one member, `basho`; `settings` are further ones, by name."""
+    """Run it with one member, `basho`; `settings` are further ones, by name. `links`: whether notices have links."""
     async with real_server() as mails:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://localhost:{listener.getsockname()[1]}"
@@ -134,6 +143,7 @@ async def tea_house(
                 "SEKISHO_ACCOUNT_PAGE": "tea.example/account",
                 "SEKISHO_PASSKEY_DOMAIN": "localhost",
                 "SEKISHO_PASSKEY_ORIGINS": url,
+                **({"SEKISHO_PAGES_URL": f"{url}/sekisho"} if links else {}),
                 **{f"SEKISHO_{name}": value for name, value in settings.items()},
             }
             patient = {**(SqlOwners.__init__.__kwdefaults__ or {}), "deadline_us": 10_000_000}

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.acceptance.tea_house import NAME, PASSWORD, Member, TeaHouse, now, tea_house, with_a_front_end
+from tests.accessibility import barriers
 from tests.browser import visiting
 
 if TYPE_CHECKING:
@@ -404,3 +405,55 @@ async def add_codes(somebody: Member) -> list[str]:
     codes = await somebody.page.locator(".codes code").all_inner_texts()
     assert len(set(codes)) == 10
     return codes
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "locale", "said", "titles"),
+    [
+        (PHONE, "light", "en-US", "yes", ("Was this you?", "Thank you", "This link is no longer valid")),
+        (
+            DESK,
+            "dark",
+            "ja-JP",
+            "no",
+            ("ご本人による操作でしたか？", "その端末の信頼を取り消しました", "このリンクは無効です"),
+        ),
+    ],
+    ids=["phone-light-en-yes", "desk-dark-ja-no"],
+)
+async def test_an_owner_answers_a_mailed_link(
+    browser: Browser,
+    tmp_path: Path,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    size: Any,
+    scheme: Any,
+    locale: str,
+    said: str,
+    titles: tuple[str, ...],
+) -> None:
+    """In any browser: opening the link changes nothing, the address bar keeps no token, a button answers it once."""
+    async with tea_house(tmp_path, redis_url, monkeypatch, locale=locale[:2], links=True) as house:
+        app = await house.enrol_app()
+        async with member(browser, house, locale=locale) as somebody:
+            await somebody.log_in()
+            await somebody.enter("totp", now(app))
+            assert await somebody.is_in()
+        link = await house.mailed_link()
+        async with member(browser, house, viewport=size, color_scheme=scheme, locale=locale) as elsewhere:
+            page, seen = elsewhere.page, []
+            for answers in (False, True, True):
+                await page.goto("about:blank")
+                await page.goto(link)
+                assert "#" not in page.url
+                assert not await page.is_visible("#token")
+                assert await barriers(page) == []
+                seen.append(await page.inner_text("h1"))
+                if answers:
+                    await page.click(f"button[value={said}]")
+                    await page.wait_for_selector("p[role=status]")
+                    assert await barriers(page) == []
+                    seen.append(await page.inner_text("h1"))
+    question, thanks, over = titles
+    assert seen == [question, question, thanks, question, over]

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from sekisho.challenge.work import Work
+from sekisho.model.brand import NO_BRAND
 from sekisho.stepup.factors.totp import provisioning_uri, qr_svg, secret_text
 from sekisho.stepup.log_ins import LogIn
 from sekisho.stepup.pages import ListedFactor, Page, Pages
@@ -21,6 +22,8 @@ from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from sekisho.model.brand import Brand
 
 NONCE = "bm9uY2Vub25jZW5vbmNlbg=="
 FACTORS = ("webauthn", "totp", "oidc", "email", "webhook", "recovery")
@@ -95,8 +98,8 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
 class Site:
     """Does for one account what the guard would do."""
 
-    def __init__(self) -> None:
-        self.pages = Pages("/sekisho", "Shop", "Bank")
+    def __init__(self, brand: Brand = NO_BRAND) -> None:
+        self.pages = Pages("/sekisho", "Shop", "Bank", brand)
         self.work = Work(
             [b"s" * 32], MemoryVault(entries_max=99, bytes_max=1 << 20, clock_s=time.time), clock_s=time.time
         )
@@ -115,6 +118,7 @@ class Site:
             routes=[
                 Route("/sekisho/sekisho.js", self._module),
                 Route("/sekisho/page-{digest}", self._file),
+                Route("/sekisho/logo-{digest}", self._logo),
                 Route("/sekisho/continue", self._continue, methods=["POST"]),
                 Route("/sekisho/step-up", self._step_up, methods=["POST"]),
                 Route("/sekisho/step-up/options", self._options, methods=["POST"]),
@@ -146,6 +150,11 @@ class Site:
             if request.url.path == f"/sekisho{file.path}":
                 return Response(file.body, media_type=file.content_type.decode())
         return Response(status_code=404)
+
+    async def _logo(self, _: Request) -> Response:
+        logo = self.pages.logo
+        assert logo is not None
+        return Response(logo.body, media_type=logo.content_type.decode())
 
     async def _continue(self, request: Request) -> Response:
         fields = await self._fields(request)

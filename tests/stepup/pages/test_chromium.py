@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.model import SettingsError
+from sekisho.model.brand import Brand, Logo
+from sekisho.settings.brand import color as parse_color
+from sekisho.settings.brand import color_dark as parse_color_dark
+from tests.accessibility import barriers
 from tests.browser import RequestContext, serving, visiting
 from tests.stepup.pages.site import Site, every_page
 
@@ -59,7 +65,46 @@ async def test_every_page_fits_and_nothing_is_complained_of(
                 await visit.page.screenshot(path=path, full_page=True)
             assert (name, wide) == (name, 0)
             assert (name, await _small(visit)) == (name, [])
+            assert (name, await _squeezed(visit)) == (name, [])
+            assert (name, await barriers(visit.page)) == (name, [])
         assert visit.complaints == []
+
+
+LOGO = Logo(
+    "/logo-0123.svg",
+    b"image/svg+xml",
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30"><path d="M0 0h90v30z" fill="#7a1fa2"/></svg>',
+)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "color", "faint"),
+    [("light", "#707070", False), ("light", "#8a8a8a", True), ("dark", "#868686", False), ("dark", "#6a6a6a", True)],
+)
+async def test_the_faintest_colors_that_are_accepted_can_be_read(
+    browser: Browser, scheme: Any, color: str, faint: bool
+) -> None:
+    """axe-core agrees with the check of the settings, on both sides of its limit; the logo is shown."""
+    read = {"light": parse_color, "dark": parse_color_dark}[scheme]
+    with pytest.raises(SettingsError) if faint else nullcontext():
+        read(color, "SEKISHO_BRAND_COLOR")
+    site = Site(Brand("Shop", color, color, f"/sekisho{LOGO.path}", LOGO))
+    with serving(site.app()) as port:
+        async with visiting(browser, color_scheme=scheme) as visit:
+            await visit.page.goto(f"http://localhost:{port}/show/en/manage")
+            assert await visit.page.evaluate("document.querySelector('header img').naturalWidth") == 90
+            found = await barriers(visit.page)
+            assert visit.complaints == []
+    assert any("color-contrast" in one for one in found) is faint
+
+
+async def _squeezed(visit: RequestContext) -> list[str]:
+    """Texts of lists that buttons beside them leave no room for."""
+    squeezed: list[str] = await visit.page.evaluate(
+        """[...document.querySelectorAll(".factors li > div")]
+          .filter((one) => one.getBoundingClientRect().width < 150).map((one) => one.outerHTML)"""
+    )
+    return squeezed
 
 
 async def _small(visit: RequestContext) -> list[str]:
