@@ -47,7 +47,20 @@ def test_pseudonyms_alone_are_the_default(tmp_path: Path) -> None:
     lines = play(made)
 
     assert {tuple(line) for line in lines[1:]} == {
-        ("v", "time", "kind", "door", "result", "basis", "account", "address", "device", "device_class", "chain")
+        (
+            "v",
+            "time",
+            "kind",
+            "door",
+            "result",
+            "basis",
+            "account",
+            "address",
+            "device",
+            "software",
+            "device_class",
+            "chain",
+        )
     }
     assert lines[0]["account"] == lines[3]["account"] != lines[1]["account"]
     assert not any(text in made.path.read_bytes() for text in (b"Hana", b"hana", b"203.0.113", b"hunter"))

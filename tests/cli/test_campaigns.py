@@ -128,7 +128,7 @@ def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.Mo
     assert said.code == 1
     assert "  30 attempts (0 refused, 30 failed) at 30 accounts, from 1 addresses in 1 networks" in said.out
     assert "  accounts entered: 1; entered with a second proof: 0; right password without a proof: 0" in said.out
-    assert "each network, address and device with more than 19 of them was looked at" in said.out
+    assert "each software, network, device and address with more than 19 of them was looked at" in said.out
     assert said.err == "sekisho campaigns: 1 lines are no events\n"
 
 

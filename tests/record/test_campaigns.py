@@ -27,7 +27,9 @@ def digest(text: str) -> str:
 
 def subject(account: str, address: str = "203.0.113.9", device: str = "bot", device_class: str = "stranger") -> Subject:
     network = address.rpartition(".")[0] + ".0/24"
-    return Subject(network, digest(account), digest(address), digest(network + device), device_class)
+    return Subject(
+        network, digest(account), digest(address), digest(network + device), device_class, software=digest(device)[:16]
+    )
 
 
 def settled(account: str, result: str, at_s: int = 0, **more: Any) -> Event:
@@ -70,10 +72,34 @@ def test_one_list_from_many_addresses_is_one_campaign() -> None:
 
 def test_two_networks_with_the_same_targets_are_one_campaign_and_with_others_two() -> None:
     """Bots that take turns at one list belong together; two lists are two campaigns."""
-    first, again = a_list(40), a_list(40, address="198.51.100.1")
-    other = [settled(f"other {n}", "failed", address="198.51.100.1") for n in range(40)]
+    first, again = a_list(40), a_list(40, address="198.51.100.1", device="curl")
+    other = [settled(f"other {n}", "failed", address="198.51.100.1", device="curl") for n in range(40)]
     assert [campaign.attempts for campaign in found(*first, *again).campaigns] == [80]
     assert [campaign.attempts for campaign in found(*first, *other).campaigns] == [40, 40]
+
+
+def test_a_list_with_one_attempt_in_each_network_is_known_by_its_software() -> None:
+    """Headers that only the bots send group their attempts wherever they come from."""
+    events = [settled(f"victim {n}", "failed", n, address=f"10.{n // 250}.{n % 250}.9") for n in range(300)]
+    events.insert(7, settled("hana", "succeeded", address="10.9.9.9"))
+    (campaign,) = found(*events).campaigns
+    assert [(one.account, one.by) for one in campaign.entered] == [(digest("hana"), "software " + digest("bot")[:16])]
+    assert campaign.networks == 300
+    assert 0.81 * 300 < campaign.addresses < 1.19 * 300
+
+
+def test_owners_of_a_browser_that_bots_pretend_to_be_are_not_named() -> None:
+    """Of 300 attempts with a browser's headers a tenth were owners': the headers say nothing."""
+    events = [settled(f"victim {n}", "failed", address=f"10.{n}.0.9", device="Chrome") for n in range(250)]
+    events += [settled(f"owner {n}", "succeeded", address=f"11.{n}.0.9", device="Chrome") for n in range(30)]
+    assert found(*events).campaigns == ()
+
+
+def test_without_networks_in_the_events_addresses_and_devices_group() -> None:
+    """An audit writes digests alone by default."""
+    events = [event._replace(subject=event.subject._replace(network="")) for event in a_list(40)]
+    (campaign,) = found(*events).campaigns
+    assert (campaign.networks, campaign.addresses) == (0, 1)
 
 
 def test_owners_behind_one_address_are_no_campaign() -> None:

@@ -3,12 +3,13 @@
   sekisho campaigns                              the last 24 hours of the audit's file, or of SEKISHO_EVENTS_FILE
   sekisho campaigns --since 7d --file audit.jsonl.1 --file audit.jsonl
 
-A campaign is a group of networks, addresses and devices (headers within a network) with 20 hostile attempts of
-strangers or more, at 10 accounts or more, of which 90% or more were hostile. Those that occur together are one
-campaign, and so are two that try nearly the same accounts. An account that was entered before its campaign could be
-recognised is counted too; `sekisho report --blast-radius` names it. Nothing is sent and nothing is changed.
+A campaign is a group of software (headers), networks, devices (headers within a network) and addresses with 20 hostile
+attempts of strangers or more, at 10 accounts or more, of which 90% or more were hostile; of software 98%. Those that
+occur together are one campaign, and so are two that try nearly the same accounts. An account that was entered before
+its campaign could be recognised is counted too; `sekisho report --blast-radius` names it. Nothing is sent or changed.
 
-Not seen: a list that is spread so thinly that no network has 20 attempts, and guesses at a few accounts.
+Not seen: a list that is spread so thinly that no network has 20 attempts, from bots with the headers of owners'
+browsers; and guesses at a few accounts.
 docs/campaigns.md has the limits, and what to do.
 
 Exit code: 0 if no account was entered, 1 if one was, or if the events cannot be read; 2 if the command line is wrong.
@@ -48,7 +49,7 @@ def _as_text(found: Found) -> list[str]:
     lines = [line for campaign in found.campaigns for line in _campaign(campaign)] or ["no campaigns"]
     grouped = sum(campaign.attempts for campaign in found.campaigns)
     lines.append(f"{found.hostile:,} hostile attempts of strangers, {grouped:,} of them in campaigns")
-    lines.append(f"each network, address and device with more than {found.error:,} of them was looked at")
+    lines.append(f"each software, network, device and address with more than {found.error:,} of them was looked at")
     return [*lines, *missing(found)]
 
 
@@ -69,7 +70,8 @@ def _campaign(campaign: Campaign) -> list[str]:
         f"{campaign.name}  {written.span_text(campaign.first_us, campaign.last_us)}",
         (
             f"  {campaign.attempts:,} attempts ({campaign.refused:,} refused, {campaign.failed:,} failed) at "
-            f"{campaign.accounts:,} accounts, from {campaign.addresses:,} addresses in {campaign.networks:,} networks"
+            f"{campaign.accounts:,} accounts, from {campaign.addresses:,} addresses"
+            + (f" in {campaign.networks:,} networks" if campaign.networks else "")
         ),
         f"  shared: {shared}" + (f" and {more:,} more" if more > 0 else ""),
         (
@@ -115,4 +117,5 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "last": entry.last_us // 1_000_000,
         "times": entry.times,
         "network": entry.network,
+        "by": entry.by.partition(" ")[0],
     }

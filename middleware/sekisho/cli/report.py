@@ -142,7 +142,8 @@ def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
     for title, entries in (("entered", campaign.entered), ("entered with a second proof", campaign.proved)):
         for entry in entries:
             at = written.span_text(entry.first_us, entry.last_us)
-            lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {entry.times:,} log-ins, {entry.network}")
+            where = f"{entry.network or 'network not written'}, by {entry.by.partition(' ')[0]}"
+            lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {entry.times:,} log-ins, {where}")
     lines += [f"  right password without a proof: {radius.name(account)}" for account in campaign.passwords_known]
     return lines
 

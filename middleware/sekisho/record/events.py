@@ -99,12 +99,13 @@ class Subject(Value):
         account: the keyed digest of the canonical account, 32 hex digits.
         address: the keyed digest of the address (IPv6: of its /64), 32 hex digits.
         device: the keyed digest of the device headers within their network, 32 hex digits.
+        software: the keyed digest of the device headers alone, 16 hex digits: the same on every network.
         device_class: `stranger`, `seen` or `proved`.
         country: two letters (ISO 3166-1).
         handle: the exact account and address; None if no sink reads them, and never part of a written event.
     """
 
-    __slots__ = ("account", "address", "country", "device", "device_class", "handle", "network")
+    __slots__ = ("account", "address", "country", "device", "device_class", "handle", "network", "software")
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class Subject(Value):
         device_class: str = "",
         country: str = "",
         handle: Handle | None = None,
+        software: str = "",
     ) -> None:
         self.network: Final = network
         self.account: Final = account
@@ -123,6 +125,7 @@ class Subject(Value):
         self.device_class: Final = device_class
         self.country: Final = country
         self.handle: Final = handle
+        self.software: Final = software
 
 
 NOBODY: Final = Subject()

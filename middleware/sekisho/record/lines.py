@@ -19,7 +19,7 @@ LINE_CHARS_MAX: Final = 16_384
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
+SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country")
 DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text", "notice")
 
 
@@ -75,13 +75,18 @@ FIELDS: Final[dict[str, Field]] = {
     "account": Field("string", "The account: a keyed digest, 32 hex digits."),
     "address": Field("string", "The client's address (IPv6: its /64): a keyed digest, 32 hex digits."),
     "device": Field("string", "The device headers within their network: a keyed digest, 32 hex digits."),
+    "software": Field(
+        "string",
+        "The device headers alone, the same on every network: a keyed digest, 16 hex digits. Browsers of one version "
+        "and language share it.",
+    ),
     "device_class": Field("string", "The device at this account: `stranger`, `seen` or `proved`."),
     "country": Field("string", "The client's country: two letters. Absent: unknown, as always in this version."),
 }
 
-_CLIENT = ("network", "address", "device", "country")
-_ATTEMPT = ("network", "account", "address", "device", "device_class", "country")
-_OWNER = ("network", "account", "address", "device", "country")
+_CLIENT = ("network", "address", "device", "software", "country")
+_ATTEMPT = ("network", "account", "address", "device", "software", "device_class", "country")
+_OWNER = ("network", "account", "address", "device", "software", "country")
 FORMS: Final[dict[str, Form]] = {
     Kind.DECIDED: Form(
         "An attempt was judged. In `monitor` mode the action was not carried out.",
@@ -197,6 +202,7 @@ def _event(found: Mapping[str, Any]) -> Event | None:
         device=_text(found, "device"),
         device_class=_text(found, "device_class"),
         country=_text(found, "country"),
+        software=_text(found, "software"),
     )
     return Event(
         kind,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CLASSES: Final = {each._value_: each.name.lower() for each in Device}  # members would be hashed in Python
 _DIGEST_BYTES: Final = 16
+_SOFTWARE_BYTES: Final = 8
 
 
 @final
@@ -44,6 +45,7 @@ class Subjects:
         self._account: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event account")
         self._address: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event address")
         self._device: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event device")
+        self._software: Final = blake2b(key=key, digest_size=_SOFTWARE_BYTES, person=b"event software")
         self._canonical: Final = canonical
         self._handles: Final = handles
 
@@ -88,6 +90,7 @@ class Subjects:
             _keyed(self._device, prefixes[-1] + origin.fingerprint),
             device_class,
             handle=self._handle(account, origin.address),
+            software=_keyed(self._software, origin.fingerprint),
         )
 
     def _handle(self, account: str, address: str) -> Handle | None:

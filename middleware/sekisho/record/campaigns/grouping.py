@@ -2,12 +2,14 @@
 
 Three walks over the events, so that memory is bounded however many there are:
 
-1. the networks, devices (headers within a network) and addresses with the most hostile attempts (`SpaceSaving`);
+1. the software, networks, devices (headers within a network) and addresses with the most hostile attempts
+   (`SpaceSaving`);
 2. of these, the ones that a password list explains: many accounts, and nearly nothing right. Traits that occur together
    are one campaign, and so are two whose targets are nearly the same;
 3. what each campaign did. An account that was entered *before* its campaign could be recognised is found as well.
 
-Not seen: a list that is spread so thinly that no network has twenty attempts, and guesses at a few accounts.
+Not seen: a list that is spread so thinly that no network has twenty attempts, from bots that pretend to be browsers
+of owners; and guesses at a few accounts.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ HOSTILE_MIN: Final = 0.9
 """Of the strangers' attempts, that share must have been hostile. Of a list, less than a tenth is right; of the log-ins
 behind a company's or a carrier's address, more than half (60 to 85% of log-ins succeed)."""
 
+SOFTWARE_HOSTILE_MIN: Final = 0.98
+"""The same for software: owners everywhere may have the browser that a bot pretends to be."""
+
 LIKENESS_MIN: Final = 0.5  # of the targets of two groups
 LINKED_MAX: Final = 64  # groups whose targets are compared
 NETWORKS_MAX: Final = 100_000  # counted for a campaign
@@ -56,6 +61,7 @@ class Entry(NamedTuple):
         first_us, last_us: Unix time in microseconds.
         times: log-ins.
         network: of the first one that was read.
+        by: the narrowest trait that it shares with the campaign.
     """
 
     account: str
@@ -63,6 +69,7 @@ class Entry(NamedTuple):
     last_us: int
     times: int
     network: str
+    by: str
 
 
 class Campaign(NamedTuple):
@@ -74,7 +81,7 @@ class Campaign(NamedTuple):
         first_us, last_us: of its hostile attempts; Unix time in microseconds.
         refused, failed: hostile attempts.
         addresses, accounts: distinct ones; beyond 256, with a standard error of 6%.
-        networks: distinct ones, 100,000 at most.
+        networks: distinct ones, 100,000 at most; 0 where they were not written.
         entered: accounts that were let in without a proof.
         proved: accounts where a second proof was shown, perhaps one that the owner was talked into passing on.
         passwords_known: accounts whose right password was used, and nothing proved.
@@ -158,10 +165,9 @@ class _Tally:
         self.accounts = Sample(SAMPLE_MAX)
         self.beside: set[str] = set()
 
-    @property
-    def is_of_a_list(self) -> bool:
+    def is_of_a_list(self, hostile_min: float) -> bool:
         share = self.hostile / max(1, self.hostile + len(self.right))
-        return self.hostile >= ATTEMPTS_MIN and len(self.accounts) >= ACCOUNTS_MIN and share >= HOSTILE_MIN
+        return self.hostile >= ATTEMPTS_MIN and len(self.accounts) >= ACCOUNTS_MIN and share >= hostile_min
 
     @property
     def is_pinned(self) -> bool:
@@ -189,9 +195,13 @@ def _grouped(events: Iterable[Event], heavy: set[str]) -> _Groups:
         what = meaning(event)
         if what in _HOSTILE or what is Meaning.ENTERED:
             _tally(tallies, event, is_hostile=what in _HOSTILE)
-    listed = {trait: tally for trait, tally in tallies.items() if tally.is_of_a_list}
+    listed = {trait: tally for trait, tally in tallies.items() if tally.is_of_a_list(_hostile_min(trait))}
     telling = frozenset(trait for trait, tally in listed.items() if not tally.is_pinned)
     return _Groups(_leaders(listed), telling, frozenset(unfinished))
+
+
+def _hostile_min(trait: str) -> float:
+    return SOFTWARE_HOSTILE_MIN if trait.startswith("software ") else HOSTILE_MIN
 
 
 def _tally(tallies: Mapping[str, _Tally], event: Event, *, is_hostile: bool) -> None:
@@ -248,19 +258,19 @@ class _Collecting:
             self._traits[trait] = self._traits.get(trait, 0) + 1
         for name, sample in self._distinct.items():
             sample.add(getattr(event.subject, name))
-        if len(self._networks) < NETWORKS_MAX:
+        if event.subject.network and len(self._networks) < NETWORKS_MAX:
             self._networks.add(event.subject.network)
         times_us = [*self._times_us, event.at_us]
         self._times_us = [min(times_us), max(times_us)]
 
-    def entered(self, what: Meaning, event: Event) -> None:
+    def entered(self, what: Meaning, event: Event, by: str) -> None:
         entries, account, at_us = self._entries[what], event.subject.account, event.at_us
         old = entries.get(account)
         if old is not None:
             first_us, last_us = min(old.first_us, at_us), max(old.last_us, at_us)
-            entries[account] = Entry(account, first_us, last_us, old.times + 1, old.network)
+            entries[account] = Entry(account, first_us, last_us, old.times + 1, old.network, old.by)
         elif account and sum(map(len, self._entries.values())) < ENTERED_MAX:
-            entries[account] = Entry(account, at_us, at_us, 1, event.subject.network)
+            entries[account] = Entry(account, at_us, at_us, 1, event.subject.network, by)
 
     def known(self, account: str) -> None:
         if len(self._known) < ENTERED_MAX:
@@ -302,7 +312,7 @@ def _collected(events: Iterable[Event], groups: _Groups) -> dict[str, _Collectin
         if what in _HOSTILE:
             campaign.hostile(what, event, shared)
         elif what is not Meaning.ASKED:
-            campaign.entered(what, event)
+            campaign.entered(what, event, shared[-1])
         elif event.subject.account in groups.unfinished:
             campaign.known(event.subject.account)
     return found

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sekisho.record.events import Event
 
-TRAITS: Final = ("network", "device", "address")
+TRAITS: Final = ("software", "network", "device", "address")
 """Fields of a subject by which attempts are grouped, the widest first."""
 
 _UNPROVED: Final = frozenset({"stranger", "seen"})
