@@ -8,6 +8,7 @@ from sekisho.detect.written import day_bit, decode_state, encode_state, pack_out
 from sekisho.judge.posture import PostureState, advance
 from sekisho.model.posture import StrangerOutcome, Told
 
+PROVIDERS = [at.to_bytes(4, "little") for at in range(40)]
 DOORS = ["POST /login", "POST /api/login"]
 OUTCOME = StrangerOutcome("POST /api/login", Told.PROVED, b"netw", 4, b"acco")
 
@@ -18,22 +19,36 @@ def test_an_outcome_takes_11_bytes_and_comes_back() -> None:
     assert unpack_outcome(packed, DOORS) == OUTCOME
 
 
+def test_a_provider_takes_four_bytes_more() -> None:
+    """An outcome without one is as before: workers of the version before read it."""
+    outcome = OUTCOME._replace(provider=b"prov")
+    assert pack_outcome(outcome, DOORS) == b"p\x01netw\x04accoprov"
+    assert unpack_outcome(pack_outcome(outcome, DOORS), DOORS) == outcome
+
+
 @pytest.mark.parametrize("packed", [b"", b"x" * 11, b"p\x02netw\x04acco", b"p\x01netw\x04accoo"])
 def test_foreign_bytes_are_no_outcome(packed: bytes) -> None:
     assert unpack_outcome(packed, DOORS) is None
 
 
 def test_a_state_comes_back() -> None:
+    tags = [at.to_bytes(4, "little") for at in range(300)]
     outcomes = [
-        StrangerOutcome("POST /login", Told.FAILED, at.to_bytes(4, "little"), at % 5, at.to_bytes(4, "little"))
-        for at in range(300)
+        StrangerOutcome("POST /login", Told.FAILED, tag, at % 5, tag, PROVIDERS[at % 40]) for at, tag in enumerate(tags)
     ]
     state = advance(PostureState(), outcomes, 1_700_000_000)
     found = decode_state(encode_state(state))
     assert found.doors["POST /login"].site.posture == 2
     assert found.doors["POST /login"].networks.keys() == state.doors["POST /login"].networks.keys()
+    assert found.doors["POST /login"].providers.keys() == set(PROVIDERS)
     # Rounded once, it stays as it is: workers that read it all have the same state.
     assert decode_state(encode_state(found)) == found
+
+
+def test_a_state_of_the_version_before_has_no_providers() -> None:
+    state = encode_state(advance(PostureState(), [OUTCOME], 1_700_000_000))
+    assert b'"providers":{},' in state
+    assert decode_state(state.replace(b'"providers":{},', b"")) == decode_state(state)
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,18 @@ REMEMBERS, FORGOT = 0.93, 0.25  # how likely a try of theirs is right
 class Strangers:
     """Makes outcomes from one seed.
 
-    `success`: the share of the honest strangers' attempts that succeed.
+    `success`: the share of the honest strangers' attempts that succeed. `providers`: that their networks belong to; 0
+    for IPv4.
     """
 
-    def __init__(self, seed: int, *, success: float) -> None:
+    def __init__(self, seed: int, *, success: float, providers: int = 0) -> None:
         self.random = Random(seed)
         self.success = success
         self._forgetful = _forgetful(success)
         self._browsers = [browser for browser, _ in BROWSERS]
         self._cumulated = list(accumulate([share for _, share in BROWSERS][:-1]))
         self._networks = [self._bytes() for _ in range(3_000)]
+        self._providers = [bytes(3) + bytes([number]) for number in range(providers)] or [b""]
 
     def honest(self, attempts: int, *, success: float | None = None) -> Iterator[StrangerOutcome]:
         """Attempts of people one after the other, each until they succeed or give up."""
@@ -50,11 +52,13 @@ class Strangers:
         # A third of all come from networks that many share.
         at = int(30 * random.random()) if random.random() < 1 / 3 else int(3_000 * random.random())
         network, account = self._networks[at], self._bytes()
+        provider = self._providers[at % len(self._providers)]
         browser = self._browsers[bisect(self._cumulated, random.random())]
         found = []
         for _ in range(TRIES_MAX):
             succeeded = random.random() < right
-            found.append(StrangerOutcome(DOOR, Told.SUCCEEDED if succeeded else Told.FAILED, network, browser, account))
+            told = Told.SUCCEEDED if succeeded else Told.FAILED
+            found.append(StrangerOutcome(DOOR, told, network, browser, account, provider))
             if succeeded:
                 break
         return found

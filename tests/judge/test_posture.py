@@ -23,8 +23,10 @@ DAY_S = 86_400
 NOON_S = 20_000 * DAY_S + 43_200
 
 
-def outcome(told: Told, network: bytes = b"netw", account: bytes = b"acco", browser: int = 4) -> StrangerOutcome:
-    return StrangerOutcome(DOOR, told, network, browser, account)
+def outcome(
+    told: Told, network: bytes = b"netw", account: bytes = b"acco", browser: int = 4, provider: bytes = b""
+) -> StrangerOutcome:
+    return StrangerOutcome(DOOR, told, network, browser, account, provider)
 
 
 def tag(number: int) -> bytes:
@@ -227,10 +229,11 @@ def test_time_that_runs_backwards_changes_nothing() -> None:
 
 
 def test_changes_name_door_and_segment_but_no_network() -> None:
-    state = after([outcome(Told.FAILED, b"netw", tag(at), browser=at % 5) for at in range(300)])
-    assert changes(PostureState(), state) == [
+    of_one_network = [outcome(Told.FAILED, b"netw", tag(at), browser=at % 5) for at in range(300)]
+    at_one_account = [outcome(Told.FAILED, tag(at), b"acco", browser=7) for at in range(300)]
+    assert changes(PostureState(), after([*of_one_network, *at_one_account])) == [
         PostureChange("POST /login", "network", Posture.ATTACK),
-        *[PostureChange("POST /login", "browser", Posture.ATTACK)] * 5,
+        PostureChange("POST /login", "browser", Posture.ATTACK),
     ]
 
 
@@ -238,3 +241,62 @@ def test_the_hostile_attempts_are_the_failures_that_successes_do_not_explain() -
     door = DoorPosture(site=Segment(failed=100.0, succeeded=70.0, at_s=NOON_S))
     assert door.site.hostile(0.30, NOON_S) == pytest.approx(70.0)
     assert door.site.hostile(0.30, NOON_S + 3_600) == pytest.approx(35.0)
+
+
+# IPv6 providers.
+
+
+def test_a_site_for_each_guess_raises_its_provider_and_asks_no_other_stranger() -> None:
+    """Row P8: each guess from a /48 of its own, all of one /32, between honest strangers from elsewhere."""
+    state, others = PostureState(), Strangers(1, success=0.72).honest(10**6)
+    for at in range(100):
+        guess = outcome(Told.FAILED, tag(at), tag(at), provider=b"prov")
+        state = after([guess, *islice(others, 3)], state)
+    door = state.doors[DOOR]
+    assert door.providers[b"prov"].posture is Posture.ATTACK
+    assert door.site.posture is Posture.CALM
+    assert not any(one.posture for one in door.networks.values())
+
+
+def test_a_provider_is_recognised_after_as_many_guesses_as_a_site() -> None:
+    state, taken = PostureState(), 0
+    while not state.doors or not state.doors[DOOR].providers[b"prov"].posture:
+        state, taken = after([outcome(Told.FAILED, tag(taken), tag(taken), provider=b"prov")], state), taken + 1
+    assert taken == 40
+
+
+def test_one_network_raises_itself_and_neither_its_provider_nor_a_browser() -> None:
+    """A bot in a house of a large provider, with a common browser: its neighbours are not asked."""
+    door = after([outcome(Told.FAILED, b"netw", tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
+    assert door.networks[b"netw"].posture is Posture.ATTACK
+    assert (door.providers[b"prov"].posture, door.browsers[4].posture) == (Posture.CALM, Posture.CALM)
+    assert door.providers[b"prov"].score < 6
+
+
+def test_one_ipv4_network_raises_no_browser() -> None:
+    door = after([outcome(Told.FAILED, b"netw", tag(at)) for at in range(300)]).doors[DOOR]
+    assert (door.networks[b"netw"].posture, door.browsers[4].posture) == (Posture.ATTACK, Posture.CALM)
+
+
+def test_one_provider_raises_no_browser() -> None:
+    door = after([outcome(Told.FAILED, tag(at), tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
+    assert (door.providers[b"prov"].posture, door.browsers[4].posture) == (Posture.ATTACK, Posture.CALM)
+
+
+@pytest.mark.parametrize("success", [0.60, 0.85])
+def test_honest_strangers_of_few_providers_raise_nothing(success: float) -> None:
+    raised = [
+        change
+        for seed in SEEDS
+        for change in quarter(Strangers(seed, success=success, providers=3), attempts=120, success=success, days=90)
+    ]
+    assert raised == []
+
+
+def test_a_raised_provider_ends_by_time_and_is_told() -> None:
+    state = after([outcome(Told.FAILED, tag(at), tag(at), provider=b"prov") for at in range(80)])
+    turned = changes(PostureState(), state)
+    assert PostureChange(DOOR, "provider", Posture.ATTACK) in turned
+    for day in range(1, 8):
+        state = after([], state, NOON_S + day * DAY_S)
+    assert not state.is_raised

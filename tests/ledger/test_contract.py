@@ -389,7 +389,7 @@ async def test_a_network_over_its_limit_refuses_all_of_it_and_no_other(store: St
 DIGESTS = Digests([b"k" * 32])
 
 
-PROVIDERS = Digests([b"k" * 32], with_provider=True)
+PROVIDERS = Digests([b"k" * 32], limits_provider=True)
 
 
 def from_address(address: str, account: int, digests: Digests = DIGESTS) -> Charge:

@@ -115,10 +115,12 @@ def _when(step_up: StepUpFrom) -> str:
 def _line(name: str, door: DoorPosture, at_s: int) -> str:
     site = door.site
     since = f" since {moment(site.since_s)}" if site.posture else ""
-    raised = [sum(bool(one.posture) for one in those.values()) for those in (door.networks, door.browsers)]
+    every = door.networks, door.providers, door.browsers
+    raised = [sum(bool(one.posture) for one in those.values()) for those in every]
     return (
         f"{name}: {site.posture.word}{since}; about {site.hostile(door.clean, at_s):.0f} hostile attempts in the last "
-        f"hour; raised networks {raised[0]}, browser families {raised[1]}; failures in calm {door.clean:.0%}"
+        f"hour; raised networks {raised[0]}, IPv6 providers {raised[1]}, browser families {raised[2]}; "
+        f"failures in calm {door.clean:.0%}"
     )
 
 
@@ -131,6 +133,7 @@ def _as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[
             "score": round(door.site.score, 1),
             "hostile": round(door.site.hostile(door.clean, state.at_s)),
             "raised_networks": sum(bool(one.posture) for one in door.networks.values()),
+            "raised_providers": sum(bool(one.posture) for one in door.providers.values()),
             "raised_browsers": sum(bool(one.posture) for one in door.browsers.values()),
             "clean": door.clean,
         }

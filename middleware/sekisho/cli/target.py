@@ -11,7 +11,7 @@ from sekisho.model import DoorKind, Unreadable
 from sekisho.read import Accounts, Addresses, Digests
 from sekisho.read.account import id_name
 from sekisho.read.address import fingerprint, packed_address
-from sekisho.read.digest import networks_of
+from sekisho.read.digest import provider_of
 from sekisho.record import Subjects
 from sekisho.record.subjects import network_text
 
@@ -165,10 +165,11 @@ def account_counters(found: Target, settings: Settings) -> list[Counter]:
 
 def network_names(origin: Origin) -> list[str]:
     """The networks around an address, narrowest first."""
-    return [network_text(prefix) for prefix in networks_of(origin, with_provider=True)]
+    provider = provider_of(origin)
+    return [network_text(prefix) for prefix in (*origin.prefixes[1:], *([provider] if provider else []))]
 
 
 def network_charge(found: Target, settings: Settings) -> Charge:
     """The counters of an address or a device, and of the networks around it."""
-    digests = Digests(settings.secrets, with_provider=settings.limits_providers)
+    digests = Digests(settings.secrets, limits_provider=settings.limits_providers)
     return charge_at(digests.origin_digests(found.origin))

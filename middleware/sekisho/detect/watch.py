@@ -27,6 +27,7 @@ class RaisedDoor(NamedTuple):
     site: Posture
     networks: Mapping[bytes, Posture]
     browsers: Mapping[int, Posture]
+    providers: Mapping[bytes, Posture]
 
 
 class PostureWatch:
@@ -47,14 +48,15 @@ class PostureWatch:
         self.forced: Posture | None = None
 
     def of(self, door: str, digests: OriginDigests, browser: int) -> Posture:
-        """The posture for a stranger's attempt: the highest of its network, its browser family and the whole site."""
+        """The posture for a stranger's attempt: the highest of its network, provider, browser family and the site."""
         if self.forced is not None:
             return self.forced
         raised = self._raised.get(door)
         if raised is None:
             return Posture.CALM
         network = raised.networks.get(digests.networks[0][:TAG_BYTES], Posture.CALM)
-        return max(raised.site, network, raised.browsers.get(browser, Posture.CALM))
+        provider = raised.providers.get(digests.provider[:TAG_BYTES], Posture.CALM)
+        return max(raised.site, network, provider, raised.browsers.get(browser, Posture.CALM))
 
     def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
         """Note the outcome of a stranger's attempt that the client was told at once."""
@@ -103,7 +105,8 @@ class PostureWatch:
 
 
 def _outcome(door: str, told: Told, digests: OriginDigests, browser: int, account: bytes) -> StrangerOutcome:
-    return StrangerOutcome(door, told, digests.networks[0][:TAG_BYTES], browser, account[:TAG_BYTES])
+    network, provider = digests.networks[0][:TAG_BYTES], digests.provider[:TAG_BYTES]
+    return StrangerOutcome(door, told, network, browser, account[:TAG_BYTES], provider)
 
 
 def _raised(door: DoorPosture) -> RaisedDoor:
@@ -111,4 +114,5 @@ def _raised(door: DoorPosture) -> RaisedDoor:
         door.site.posture,
         {tag: one.posture for tag, one in door.networks.items() if one.posture},
         {tag: one.posture for tag, one in door.browsers.items() if one.posture},
+        {tag: one.posture for tag, one in door.providers.items() if one.posture},
     )

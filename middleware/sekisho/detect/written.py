@@ -6,7 +6,7 @@ import json
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.judge.posture import BROWSERS_MAX, NETWORKS_MAX, SHARES, DoorPosture, PostureState, Segment
+from sekisho.judge.posture import BROWSERS_MAX, NETWORKS_MAX, PROVIDERS_MAX, SHARES, DoorPosture, PostureState, Segment
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 
 if TYPE_CHECKING:
@@ -16,24 +16,25 @@ VERSION: Final = 1
 DAY_BITS: Final = 1 << 22
 """Accounts that succeeded today are kept as one bit each, 512 KiB a day. Of 400,000 in a day, one in ten is missed."""
 
-_OUTCOME: Final = Struct("<sB4sB4s")  # told, door, network, browser, account
+_OUTCOME: Final = Struct("<sB4sB4s")  # told, door, network, browser, account; then the provider, of IPv6
+_PROVIDER_BYTES: Final = 4
 _TOLD: Final = {told.value.encode(): told for told in Told}
 
 
 def pack_outcome(outcome: StrangerOutcome, doors: Sequence[str]) -> bytes:
-    """The outcome in 11 bytes. Raises `ValueError` for a door that is not listed."""
-    told = outcome.told.value.encode()
-    return _OUTCOME.pack(told, doors.index(outcome.door), outcome.network, outcome.browser, outcome.account)
+    """The outcome in 11 or 15 bytes. Raises `ValueError` for a door that is not listed."""
+    told, door = outcome.told.value.encode(), doors.index(outcome.door)
+    return _OUTCOME.pack(told, door, outcome.network, outcome.browser, outcome.account) + outcome.provider
 
 
 def unpack_outcome(packed: bytes, doors: Sequence[str]) -> StrangerOutcome | None:
     """None for bytes that no worker with the same doors has written."""
-    if len(packed) != _OUTCOME.size:
+    if len(packed) not in {_OUTCOME.size, _OUTCOME.size + _PROVIDER_BYTES}:
         return None
-    told, door, network, browser, account = _OUTCOME.unpack(packed)
+    told, door, network, browser, account = _OUTCOME.unpack_from(packed)
     if told not in _TOLD or door >= len(doors):
         return None
-    return StrangerOutcome(doors[door], _TOLD[told], network, browser, account)
+    return StrangerOutcome(doors[door], _TOLD[told], network, browser, account, packed[_OUTCOME.size :])
 
 
 def day_bit(account: bytes) -> int:
@@ -61,6 +62,7 @@ def _door_as_json(door: DoorPosture) -> dict[str, Any]:
     return {
         "site": _segment_as_json(door.site),
         "networks": {tag.hex(): _segment_as_json(one) for tag, one in door.networks.items()},
+        "providers": {tag.hex(): _segment_as_json(one) for tag, one in door.providers.items()},
         "browsers": {str(tag): _segment_as_json(one) for tag, one in door.browsers.items()},
         "clean": round(door.clean, 4),
         "network_shares": [round(share, 3) for share in door.network_shares],
@@ -71,8 +73,9 @@ def _door_as_json(door: DoorPosture) -> dict[str, Any]:
 
 def _door(found: dict[str, Any]) -> DoorPosture:
     networks, browsers = found["networks"].items(), found["browsers"].items()
+    providers = found.get("providers", {}).items()  # absent in a state of an earlier version
     network_shares, account_shares = _shares(found["network_shares"]), _shares(found["account_shares"])
-    if len(networks) > NETWORKS_MAX or len(browsers) > BROWSERS_MAX:
+    if len(networks) > NETWORKS_MAX or len(browsers) > BROWSERS_MAX or len(providers) > PROVIDERS_MAX:
         raise ValueError("a state of another size")
     day, day_failed, day_outcomes = map(int, found["day"])
     return DoorPosture(
@@ -85,6 +88,7 @@ def _door(found: dict[str, Any]) -> DoorPosture:
         day,
         day_failed,
         day_outcomes,
+        {bytes.fromhex(tag): _segment(one) for tag, one in providers},
     )
 
 

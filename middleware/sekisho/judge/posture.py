@@ -7,11 +7,13 @@ successes would dilute the ratio fivefold. Each outcome moves a CUSUM (Page, "Co
 
 `failed` is 1 or 0, and `clean` is the ratio of failures in calm. Below that reference the score stays near 0; above it,
 it rises with every attempt, however slowly they arrive and from however many addresses. There is one score for each
-door as a whole (the site's), for each network and for each browser family there.
+door as a whole (the site's), for each network, each IPv6 provider (/32) and each browser family there.
 
-**Poisoning is bounded.** One network and one group of accounts raise the site's score by at most `SHARE_MAX`, so none
-of them alone raises the site's posture. An account counts as one success a day (the caller sees to that). The clean
-ratio is learned in calm only, by at most `STEP_MAX` a day, within `CLEAN_MIN` and `CLEAN_MAX`.
+**Poisoning is bounded.** One network, one provider and one group of accounts raise the site's score by at most
+`SHARE_MAX`, so none of them alone raises the site's posture. One network or provider does not raise the score of a
+browser family either, nor one network that of its provider: other owners share them, so an outcome counts there as long
+as the score of its own network is below `SHARE_MAX`. An account counts as one success a day (the caller sees to that).
+The clean ratio is learned in calm only, by at most `STEP_MAX` a day, within `CLEAN_MIN` and `CLEAN_MAX`.
 
 `hostile` is the estimate of Herley and Schechter ("Distinguishing Attacks from Legitimate Authentication Traffic at
 Scale", NDSS 2019): the failures beyond those that the successes explain.
@@ -58,6 +60,7 @@ HALF_LIFE_S: Final = 86_400  # of a score: a site without strangers does not sta
 VOLUME_HALF_LIFE_S: Final = 3_600
 NETWORKS_MAX: Final = 256  # at each door; the lowest scores give way
 BROWSERS_MAX: Final = 16
+PROVIDERS_MAX: Final = 64
 SCORE_FORGOTTEN: Final = 0.05
 
 
@@ -106,6 +109,7 @@ class DoorPosture:
         network_shares, account_shares: what each group has added to the site's score since that was last 0.
         day: the day that is counted for learning; days since 1970.
         day_failed, day_outcomes: of this day, in calm.
+        providers: by the provider of a `StrangerOutcome`.
     """
 
     site: Segment = CALM_SEGMENT
@@ -117,11 +121,13 @@ class DoorPosture:
     day: int = 0
     day_failed: int = 0
     day_outcomes: int = 0
+    providers: Mapping[bytes, Segment] = field(default_factory=dict)
 
     @property
     def is_raised(self) -> bool:
-        """Whether the site, or any network or browser family, is above calm."""
-        return any(one.posture for one in (self.site, *self.networks.values(), *self.browsers.values()))
+        """Whether the site, or any network, provider or browser family, is above calm."""
+        parts = (*self.networks.values(), *self.providers.values(), *self.browsers.values())
+        return any(one.posture for one in (self.site, *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,8 @@ class PostureChange(NamedTuple):
 
     Attributes:
         door: its name.
-        segment: `site`, `network` or `browser`; `forced` by an operator for all doors, or `estimated` again.
+        segment: `site`, `network`, `provider` or `browser`; `forced` by an operator for all doors; or `estimated`
+            again.
         posture: the new one.
     """
 
@@ -169,6 +176,7 @@ def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
         old, new = before.doors.get(name, DoorPosture()), after.doors.get(name, DoorPosture())
         found += _changes(name, "site", {"": old.site}, {"": new.site})
         found += _changes(name, "network", old.networks, new.networks)
+        found += _changes(name, "provider", old.providers, new.providers)
         found += _changes(name, "browser", old.browsers, new.browsers)
     return found
 
@@ -190,6 +198,7 @@ class _Working:
         kept = _left(now_s - door.site.at_s, HALF_LIFE_S)
         self._site = _Score(door.site, now_s)
         self._networks = _Scores(door.networks, now_s)
+        self._providers = _Scores(door.providers, now_s)
         self._browsers = _Scores(door.browsers, now_s)
         self._network_shares = [share * kept for share in door.network_shares]
         self._account_shares = [share * kept for share in door.account_shares]
@@ -201,9 +210,16 @@ class _Working:
         told = outcome.told
         step = _step(told, self._clean + SLACK)
         network, browser = self._networks.of(outcome.network), self._browsers.of(outcome.browser)
+        raised = self._site.posture or network.posture or browser.posture
+        shared = min(step, network.room)
         network.add(step, told)
-        browser.add(step, told)
-        if not (self._site.posture or network.posture or browser.posture):
+        if outcome.provider:
+            provider = self._providers.of(outcome.provider)
+            raised, room = raised or provider.posture, provider.room
+            provider.add(shared, told)
+            shared = min(shared, room)
+        browser.add(shared, told)
+        if not raised:
             self._learn(told)
         self._site.add(self._shared(step, outcome), told)
         if not self._site.score:
@@ -211,7 +227,7 @@ class _Working:
 
     def _shared(self, step: float, outcome: StrangerOutcome) -> float:
         """The step of the site's score, within the shares of the outcome's network and account."""
-        at_network, at_account = _group(outcome.network), _group(outcome.account)
+        at_network, at_account = _group(outcome.provider or outcome.network), _group(outcome.account)
         networks, accounts = self._network_shares, self._account_shares
         if step > 0:
             # A single network, or an account under attack, must not have all strangers asked for a proof.
@@ -247,11 +263,12 @@ class _Working:
             self._day,
             self._day_failed,
             self._day_outcomes,
+            self._providers.turned(PROVIDERS_MAX),
         )
 
 
 class _Scores(Generic[_Tag]):
-    """The scores of the networks, or of the browser families, of one door."""
+    """The scores of the networks, the providers or the browser families of one door."""
 
     def __init__(self, before: Mapping[_Tag, Segment], now_s: int) -> None:
         self._before = before
@@ -285,6 +302,11 @@ class _Score:
         self._outcomes = segment.outcomes
         remembered = _left(now_s - segment.at_s, VOLUME_HALF_LIFE_S)
         self._failed, self._succeeded = segment.failed * remembered, segment.succeeded * remembered
+
+    @property
+    def room(self) -> float:
+        """How far an outcome here may raise a score that other owners share."""
+        return max(0.0, SHARE_MAX - self.score)
 
     def add(self, step: float, told: Told) -> None:
         self.score = min(SCORE_MAX, max(0.0, self.score + step))

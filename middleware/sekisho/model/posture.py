@@ -43,13 +43,17 @@ class StrangerOutcome(Value):
         network: the first 4 bytes of the keyed digest of the narrowest network.
         browser: the browser family; see `devices.token.browser_family`.
         account: the first 4 bytes of the account's keyed digest.
+        provider: as `network`, of an IPv6 address's /32; empty for IPv4.
     """
 
-    __slots__ = ("account", "browser", "door", "network", "told")
+    __slots__ = ("account", "browser", "door", "network", "provider", "told")
 
-    def __init__(self, door: str, told: Told, network: bytes, browser: int, account: bytes) -> None:
+    def __init__(
+        self, door: str, told: Told, network: bytes, browser: int, account: bytes, provider: bytes = b""
+    ) -> None:
         self.door: Final = door
         self.told: Final = told
         self.network: Final = network
         self.browser: Final = browser
         self.account: Final = account
+        self.provider: Final = provider

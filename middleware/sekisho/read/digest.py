@@ -29,28 +29,29 @@ class OriginDigests(Value):
     """Attributes:
     ip, device, networks: 16 bytes each; the narrowest network first.
     ip_tag: represents the address in sets, 4 bytes.
+    provider: of an IPv6 address's /32, 16 bytes; empty for IPv4, and where nothing counts by it.
     site: the network whose clients share a turn: IPv4 /24, IPv6 /48.
     ids: all identities of the origin that have a limit.
     """
 
-    __slots__ = ("device", "ids", "ip", "ip_tag", "networks", "site")
+    __slots__ = ("device", "ids", "ip", "ip_tag", "networks", "provider", "site")
 
-    def __init__(self, ip: bytes, device: bytes, networks: tuple[bytes, ...], ip_tag: bytes) -> None:
+    def __init__(
+        self, ip: bytes, device: bytes, networks: tuple[bytes, ...], ip_tag: bytes, provider: bytes = b""
+    ) -> None:
         self.ip: Final = ip
         self.device: Final = device
         self.networks: Final = networks
         self.ip_tag: Final = ip_tag
+        self.provider: Final = provider
         self.site: Final = networks[1] if len(networks) > 1 else networks[0]
         self.ids: Final = (ip, device, *networks)
 
 
-def networks_of(origin: Origin, *, with_provider: bool) -> tuple[bytes, ...]:
-    """The prefixes around an address, narrowest first."""
-    found = origin.prefixes[1:]
-    # Only an IPv6 address has two: /56 and /48.
-    if with_provider and len(found) > 1:
-        return (*found, found[1][:4] + _PROVIDER)
-    return found
+def provider_of(origin: Origin) -> bytes:
+    """The /32 of an IPv6 address, with its length; empty for others."""
+    site = origin.prefixes[-1]
+    return site[:4] + _PROVIDER if len(site) > len(_PROVIDER) else b""
 
 
 _PROVIDER: Final = bytes(12) + b"\x20"  # the rest of an IPv6 /32, and its length
@@ -61,17 +62,21 @@ class Digests:
 
     Args:
         secrets: the service's.
-        with_provider: the /32 of an IPv6 address is one of its networks.
+        tells_provider: the /32 of an IPv6 address is told.
+        limits_provider: and is one of its networks.
 
     Counters use the oldest secret in the list. A rotation puts a new secret in front; if counters used it at once,
     every rotation would reset all limits for attackers. Counters move to the next secret when the operator removes the
     oldest from the list.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_place", "_secret", "_with_provider")
+    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_place", "_provider", "_secret", "_wide")
 
-    def __init__(self, secrets: Sequence[bytes], *, with_provider: bool = False) -> None:
-        self._with_provider = with_provider
+    def __init__(
+        self, secrets: Sequence[bytes], *, tells_provider: bool = False, limits_provider: bool = False
+    ) -> None:
+        self._provider = tells_provider or limits_provider
+        self._wide = limits_provider
         # Hashed first: secrets have any length, and other parts use them too.
         key = blake2b(secrets[-1], digest_size=32, person=b"sekisho.counters").digest()
         # The key is a prefix and not BLAKE2b's key parameter, which would fill a block of its own: the input mostly
@@ -94,12 +99,23 @@ class Digests:
         # A prefix ends in its length, so the boundary between prefix and fingerprint is unambiguous.
         device.update(origin.prefixes[-1] + origin.fingerprint)
         networks = []
-        for prefix in networks_of(origin, with_provider=self._with_provider):
+        for prefix in origin.prefixes[1:]:
             network = self._network()
             network.update(prefix)
             networks.append(network.digest())
+        provider = self._provider_of(origin) if self._provider else b""
+        if provider and self._wide:
+            networks.append(provider)
         digest = ip.digest()
-        return OriginDigests(digest[:ID_BYTES], device.digest(), tuple(networks), digest[ID_BYTES:])
+        return OriginDigests(digest[:ID_BYTES], device.digest(), tuple(networks), digest[ID_BYTES:], provider)
+
+    def _provider_of(self, origin: Origin) -> bytes:
+        prefix = provider_of(origin)
+        if not prefix:
+            return b""
+        network = self._network()
+        network.update(prefix)
+        return network.digest()
 
     def charge(
         self,

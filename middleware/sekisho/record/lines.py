@@ -141,8 +141,8 @@ FORMS: Final[dict[str, Form]] = {
         ("command", "by", "text", "mode", "network", "account", "address", "device"),
     ),
     Kind.POSTURE_CHANGED: Form(
-        "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `browser`, "
-        "`forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",
+        "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `provider`, "
+        "`browser`, `forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",
         ("door", "reasons", "result"),
     ),
 }

@@ -335,7 +335,7 @@ class Events:
             reasons = (change.segment,)
             self.emit(Event(Kind.POSTURE_CHANGED, self._clock_us(), change.door, reasons=reasons, result=word))
         # A network is one of many: only what concerns all strangers is said aloud.
-        level = logging.INFO if change.segment in {"network", "browser"} else logging.WARNING
+        level = logging.INFO if change.segment in {"network", "provider", "browser"} else logging.WARNING
         log.log(level, "posture of %s (%s) is now %s", change.door or "all doors", change.segment, word)
 
     def commanded(self, command: str, by: str, why: str, mode: str = "", subject: Subject = NOBODY) -> None:

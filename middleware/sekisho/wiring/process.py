@@ -108,7 +108,9 @@ class ProcessWing:
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins, settings.brand)
-        self.digests = Digests(settings.secrets, with_provider=settings.limits_providers)
+        self.digests = Digests(
+            settings.secrets, tells_provider=settings.goes_by_posture, limits_provider=settings.limits_providers
+        )
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
         self.reading = Reading(

@@ -232,6 +232,20 @@ async def test_an_attack_by_many_addresses_is_recognised_and_then_asked(site: Si
     assert await site.client(STRANGE).who() == "None"
 
 
+async def test_a_site_for_each_guess_has_its_provider_asked_and_no_other(site: Site) -> None:
+    """Row P8: 60 guesses, each from a /48 of its own in one /32."""
+    for at in range(60):
+        client = site.client(f"2001:db8:{at:x}::1")
+        assert (await client.log_in(f"user{at}", f"guess{at}")).status == 401
+    assert site.guard._loops is not None
+    exchange = site.guard._loops._latest._postures  # type: ignore[union-attr]
+    assert exchange is not None
+    for _ in range(2):
+        await exchange.once()
+    assert (await site.client("2001:db8:ffff::1").log_in("alice", "hatter")).status == 401
+    assert (await site.client("2001:db9:ffff::1").log_in("alice", "hatter")).status == 303
+
+
 # Off.
 
 
