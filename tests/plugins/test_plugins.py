@@ -189,7 +189,7 @@ async def test_a_hint_joins_the_findings(hint: Hint | None, status: int, counted
     assert answer.status == status
     assert guard.counts[("POST /login", *counted)] == 1
     if status == 429:
-        assert 90 <= int(answer.header(b"retry-after") or 0) <= 100
+        assert int(answer.header(b"retry-after") or 0) >= 90
 
 
 async def test_a_hint_never_weakens() -> None:

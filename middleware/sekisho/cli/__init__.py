@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Command] = {
     "allow": Command("networks without address limits, for a time: list, add, remove"),
     "look": Command("an account, an address or a device: its counters, and why it is refused"),
     "unblock": Command("clear the counters of an account, an address or a device, so that its owner gets in"),
+    "takeover": Command("report that an account was taken over: it is asked for a proof"),
     "campaigns": Command("attacks in the events: hostile log-ins grouped by what they share"),
     "report": Command("the accounts that an attack has entered: name them, ask them for a proof, tell their owners"),
     "export": Command("print everything that is stored about an account"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.operator import reason
 from sekisho.control import Act
-from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, account_name
+from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, account_name, with_group
 from sekisho.model import SekishoError
 from sekisho.read import Accounts
 from sekisho.read.account import id_name
@@ -148,12 +148,7 @@ def _why(name: str, why: str) -> str:
 
 
 def _with(group: AskedGroup, record: ControlRecord) -> ControlRecord:
-    """The record with this group; accounts that it had before stay, and groups that have ended go."""
-    before = next((each.accounts for each in record.asked if each.name == group.name), ())
-    merged = group._replace(accounts=tuple(dict.fromkeys((*before, *group.accounts))))
-    now_s = time.time()
-    others = tuple(each for each in record.asked if each.name != group.name and now_s < each.until_s)
-    return replace(record, asked=(*others, merged))
+    return replace(record, asked=with_group(group, record.asked, time.time()))
 
 
 def without_group(name: str, record: ControlRecord) -> ControlRecord:

@@ -16,7 +16,7 @@ from sekisho.control import ControlMac, StoredControl, change, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
 from sekisho.control.earlier import EarlierWorkers
 from sekisho.control.sockets import SocketControl
-from sekisho.feed import FeedMac, FeedReader
+from sekisho.feed import FeedReader
 from sekisho.ledger.counters import SocketCounters, StoredCounters
 from sekisho.ledger.opening import open_line
 from sekisho.model import SekishoError, StoreUnavailable
@@ -80,8 +80,7 @@ class Desk(NamedTuple):
         settings = self.settings
         if self.line is None or not settings.feed:
             return None
-        mac = FeedMac(settings.listed, settings.namespace)
-        return FeedReader(self.line, mac, settings.namespace, settings.feed_entries_max, time.time)
+        return FeedReader.of(settings, self.line, time.time)
 
     async def record(self) -> ControlRecord:
         """The record in force. Raises `ControlError`, `StoreUnavailable`."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli import asking
 from sekisho.cli.usage import Misused
-from sekisho.ledger.counters import charge_at, charge_of
-from sekisho.model import DoorKind, Unreadable
+from sekisho.ledger.counters import charge_at, counters_of
+from sekisho.model import Unreadable
 from sekisho.read import Accounts, Addresses, Digests
 from sekisho.read.account import id_name
 from sekisho.read.address import fingerprint, packed_address
@@ -18,6 +18,7 @@ from sekisho.record.subjects import network_text
 if TYPE_CHECKING:
     import argparse
 
+    from sekisho.ledger.counters import NamedCounter
     from sekisho.model import Charge, Origin
     from sekisho.record import Subject
     from sekisho.settings import Settings
@@ -44,14 +45,6 @@ class Target(NamedTuple):
     def __repr__(self) -> str:
         # Error reporters print values: accounts and addresses must not appear there.
         return f"Target(kind={self.kind!r})"
-
-
-class Counter(NamedTuple):
-    """A counter of an account: its digest, its charge, and the doors that it counts (empty: passwords)."""
-
-    digest: bytes
-    charge: Charge
-    doors: str
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,13 +147,9 @@ def _header(text: str) -> tuple[bytes, bytes]:
     return name.strip().lower().encode("utf-8", "replace"), value.strip().encode("utf-8", "replace")
 
 
-def account_counters(found: Target, settings: Settings) -> list[Counter]:
-    """All counters of an account that can be named: those of browsers that asked for a code cannot."""
-    digests = Digests(settings.secrets)
-    kinds = {door.kind for door in settings.doors} - {DoorKind.LOGIN, DoorKind.LOGOUT}
-    buckets = {"": b"", **{kind.name: kind.value.encode() for kind in sorted(kinds, key=lambda kind: kind.name)}}
-    counted = [(digests.counter(name, bucket), doors) for doors, bucket in buckets.items() for name in found.names]
-    return [Counter(digest, charge_of(digest), doors) for digest, doors in counted]
+def account_counters(found: Target, settings: Settings) -> list[NamedCounter]:
+    """All counters of an account that can be named."""
+    return counters_of(found.names, {door.kind for door in settings.doors}, Digests(settings.secrets))
 
 
 def network_names(origin: Origin) -> list[str]:

@@ -15,7 +15,20 @@ TEXT_BYTES_MAX: Final = 200  # of who and why each, as JSON
 DIGESTS_MAX: Final = 16
 
 WORDS: Final = frozenset(
-    {"mode", "deny", "allow", "remove_deny", "remove_allow", "unblock", "posture", "forget", "ask", "unask"}
+    {
+        "mode",
+        "deny",
+        "allow",
+        "remove_deny",
+        "remove_allow",
+        "unblock",
+        "posture",
+        "forget",
+        "ask",
+        "unask",
+        "takeover",
+        "false_alarm",
+    }
 )
 
 _NAME: Final = re.compile(r"[a-z0-9_]{1,32}")

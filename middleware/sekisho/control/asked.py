@@ -47,6 +47,14 @@ def without_account(account: bytes, groups: Iterable[AskedGroup]) -> tuple[Asked
     return tuple(each for each in left if each.accounts)
 
 
+def with_group(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) -> tuple[AskedGroup, ...]:
+    """The groups with this one: accounts that it had before stay, and groups that have ended go."""
+    known = [each for each in groups if now_s < each.until_s]
+    before = next((each.accounts for each in known if each.name == group.name), ())
+    merged = group._replace(accounts=tuple(dict.fromkeys((*before, *group.accounts))))
+    return (*(each for each in known if each.name != group.name), merged)
+
+
 def groups_json(groups: Iterable[AskedGroup]) -> list[list[Any]]:
     """The groups as the record has them."""
     return [[each.name, each.until_s, b64encode(b"".join(each.accounts)).decode()] for each in groups]

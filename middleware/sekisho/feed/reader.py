@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from sekisho.feed.entries import feed_key, network_of
+from sekisho.feed.entries import FeedMac, feed_key, network_of
 from sekisho.feed.notes import may_be_blocked
 from sekisho.feed.publisher import members_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sekisho.feed.entries import FeedMac, Network
+    from sekisho.feed.entries import Network
+    from sekisho.settings import Settings
     from sekisho.store import AnyStoreConnection
 
 
@@ -32,6 +33,12 @@ class FeedReader:
         self._key = feed_key(namespace)
         self._entries_max = entries_max
         self._clock_s = clock_s
+
+    @classmethod
+    def of(cls, settings: Settings, line: AnyStoreConnection, clock_s: Callable[[], float]) -> Self:
+        """The feed of a service."""
+        mac = FeedMac(settings.listed, settings.namespace)
+        return cls(line, mac, settings.namespace, settings.feed_entries_max, clock_s)
 
     async def read(self, never: Iterable[Network] = ()) -> dict[Network, float]:
         """The refused networks, each with its end as Unix time. Raises `StoreUnavailable`.

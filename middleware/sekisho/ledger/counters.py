@@ -25,15 +25,15 @@ from sekisho.ledger.arithmetic import (
 )
 from sekisho.ledger.history import Lane
 from sekisho.ledger.redis import ClusterKeys, Keys
-from sekisho.model import Charge, StoreUnavailable
+from sekisho.model import Charge, DoorKind, StoreUnavailable
 from sekisho.store import is_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Limits
-    from sekisho.read.digest import OriginDigests
+    from sekisho.read.digest import Digests, OriginDigests
     from sekisho.store import AnyStoreConnection
 
 _PLAIN: Final = Struct("<BB7sIBB")
@@ -118,6 +118,28 @@ def charge_of(account: bytes) -> Charge:
     """A charge that names the counters of an account, for reading only."""
     none = bytes(4)
     return Charge(b"", (), b"", b"", account, b"", 0, b"", none, none, none, none)
+
+
+class NamedCounter(NamedTuple):
+    """A counter of an account: its digest, its charge, and the doors that it counts (empty: passwords)."""
+
+    digest: bytes
+    charge: Charge
+    doors: str
+
+
+def counters_of(names: Sequence[str], kinds: Iterable[DoorKind], digests: Digests) -> list[NamedCounter]:
+    """All counters of an account that can be named: those of browsers that asked for a code cannot.
+
+    Args:
+        names: an account's counted names: that of strangers' attempts, and its canonical name if that is another.
+        kinds: of the service's doors.
+        digests: the service's.
+    """
+    apart = sorted(set(kinds) - {DoorKind.LOGIN, DoorKind.LOGOUT}, key=lambda kind: kind.name)
+    buckets = {"": b"", **{kind.name: kind.value.encode() for kind in apart}}
+    counted = [(digests.counter(name, bucket), doors) for doors, bucket in buckets.items() for name in names]
+    return [NamedCounter(digest, charge_of(digest), doors) for digest, doors in counted]
 
 
 class StoredCounters:

@@ -62,10 +62,10 @@ FIELDS: Final[dict[str, Field]] = {
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
     "command": Field(
         "string",
-        "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock`, `posture`, `forget`, `ask` or "
-        "`unask`; see docs/commands.md.",
+        "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock`, `posture`, `forget`, `ask`, "
+        "`unask`, `takeover` or `false_alarm`; see docs/commands.md.",
     ),
-    "by": Field("string", "The operator: login name and uid on the machine where the command ran."),
+    "by": Field("string", "The operator: login name and uid on the machine where the command ran; or `the service`."),
     "text": Field(
         "string",
         "A sentence for the operator, or the reason that an operator gave. It contains nothing that a client sent.",

@@ -130,6 +130,11 @@ class LoopWing:
         self.app: App = process.app
         self.switch()
 
+    @property
+    def line(self) -> AnyStoreConnection | None:
+        """The connection to the store; None where this process counts alone."""
+        return self._line
+
     def switch(self) -> None:
         """Apply the current mode. `OFF` removes the guard from the path."""
         self._guarded.mode = self._process.mode
@@ -139,7 +144,7 @@ class LoopWing:
         """Apply the control record's lists, in addition to those of the settings."""
         settings = self._process.settings
         self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
-        self._guard.set_asked(AskedAccounts(applied.asked, self._process.name_of) if applied.asked else None)
+        self._guard.set_asked(AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None)
 
     def _follow_control(self) -> None:
         settings = self._process.settings
@@ -168,6 +173,12 @@ class LoopWing:
             enforces=lambda: process.mode is Mode.ENFORCE,
         )
         return self.loop.create_task(publisher.run(), name="sekisho feed")
+
+    def follow(self) -> None:
+        """Follow the control record from now on, so that its entries end, where nothing else writes it."""
+        if self._following is None:
+            following = follow(self._local_control, self._control.hear)
+            self._following = self.loop.create_task(following, name="sekisho control")
 
     def _posture_exchange(self) -> PostureExchange | None:
         process, settings = self._process, self._process.settings

@@ -15,6 +15,7 @@ from sekisho.settings import load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.wiring.clocks import MACHINE
+from sekisho.wiring.feedback import SERVICE, NamedAccount, named_account
 from sekisho.wiring.given import Given
 from sekisho.wiring.loops import EventLoops
 from sekisho.wiring.process import ASIDE, ProcessWing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring.clocks import Clocks
+    from sekisho.wiring.feedback import Feedback
     from sekisho.wiring.given import PuzzleSize, SessionAccount
 
 log = logging.getLogger("sekisho")
@@ -242,6 +244,56 @@ class LoginGuard:
         neither accounts nor addresses. Empty where the guard did not start.
         """
         return Counter(self._loops.process.events.counts if self._loops is not None else ())
+
+    async def report_takeover(self, account: str, *, why: str = "") -> None:
+        """Report that somebody else has got into an account, as its owner or your own analysis says.
+
+        Within a second, on every worker: devices that were merely seen are strangers there, its history is forgotten,
+        step-ups under way end, and each log-in with a password is asked for a proof, for `SEKISHO_DEVICE_DAYS`. Devices
+        that have shown a proof are spared. End the account's sessions, and have its owner choose another password.
+
+        Args:
+            account: as its owner types it.
+            why: a reason, for the event; no names.
+
+        Raises:
+            SettingsError: the guard did not start.
+            ValueError: no account can have this name, or the reason is too long.
+            ControlError: 2,000 accounts are asked for a proof already.
+            StoreUnavailable: it may or may not be done; report it again.
+        """
+        named = self._named(account)
+        await self._feedback.takeover(named, by=SERVICE, why=why)
+
+    async def report_false_alarm(self, account: str, *, address: str = "", why: str = "") -> None:
+        """Report that the guard has refused or asked an owner who was right.
+
+        Counters and waits of the account begin anew, and no report or campaign asks it for a proof any more. With an
+        address, its counters begin anew too, and it leaves the feed. An attacker's guesses are counted from zero again,
+        so identify the owner first.
+
+        Args:
+            account: as its owner types it.
+            address: the address from which the owner was refused; empty for none.
+            why: a reason, for the event; no names.
+
+        Raises:
+            as `report_takeover`; ValueError also for a text that is no address.
+        """
+        named = self._named(account)
+        await self._feedback.false_alarm(named, address, by=SERVICE, why=why)
+
+    @property
+    def _feedback(self) -> Feedback:
+        if self._loops is None:
+            raise SettingsError("SEKISHO", self._problem)
+        return self._loops.feedback
+
+    def _named(self, account: str) -> NamedAccount:
+        if self._loops is None:
+            raise SettingsError("SEKISHO", self._problem)
+        process = self._loops.process
+        return named_account(account, process.reading.accounts, process.subjects)
 
     async def probe(
         self, *, known: tuple[str, str] | None = None, doors: Collection[str] = (), through: App | None = None

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from sekisho.asgi.other_loop import runs_asyncio
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
-from sekisho.control import ControlMac, ControlState, MemoryControl
+from sekisho.control import ControlMac, ControlState, MemoryControl, StoredControl
+from sekisho.feed import FeedReader
+from sekisho.ledger.counters import StoredCounters
 from sekisho.model import Mode
 from sekisho.record import Subject
 from sekisho.record.subjects import counted_network
 from sekisho.wiring.event_loop import LoopWing
+from sekisho.wiring.feedback import Feedback
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from sekisho.wiring.process import ProcessWing
 
 log = logging.getLogger("sekisho")
+
+_NAMELESS = frozenset({"mode", "unblock", "posture", "forget", "takeover", "false_alarm"})
+"""Acts that name no network."""
 
 
 class EventLoops:
@@ -124,7 +130,7 @@ class EventLoops:
             process.events.commanded(act.word, act.by, act.why, act.of if act.word == "mode" else "", subject_of(act))
             # Counters in the store are cleared by the command.
             process.shed.forget(act.digests)
-            process.own.forget(act.digests, history=act.word == "forget")
+            process.own.forget(act.digests, history=act.word in {"forget", "takeover"})
             accounts = act.digests if act.of == "account" else ()
             if accounts or act.days:
                 for running in self._running.values():
@@ -146,6 +152,22 @@ class EventLoops:
         if self.process.settings.canary and self.process.mode is not Mode.OFF and runs_asyncio():
             self._here().look_for_doors()
 
+    @property
+    def feedback(self) -> Feedback:
+        """Takes what the service knows better."""
+        process, here = self.process, self._here()
+        here.follow()
+        line = here.line
+        settings = process.settings
+        return Feedback(
+            self._local_control if line is None else StoredControl(line, settings.namespace),
+            ControlMac(settings.listed, settings.namespace),
+            None if line is None else StoredCounters(line, settings.store, settings.namespace),
+            FeedReader.of(settings, line, process.clock_s) if line is not None and settings.feed else None,
+            settings,
+            process.clocks.wall_s,
+        )
+
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
         """Try log-ins (see `LoginGuard.probe`), and tell other workers what they showed."""
         reports = await self.process.probe(known, names, through)
@@ -155,5 +177,5 @@ class EventLoops:
 
 def subject_of(act: Act) -> Subject:
     """The subject of an operator's act, for its event. A network is cut to one that events name."""
-    network = counted_network(act.of) if act.word not in {"mode", "unblock", "posture", "forget"} else ""
+    network = counted_network(act.of) if act.word not in _NAMELESS else ""
     return Subject(network, act.account, act.address, act.device)

@@ -86,7 +86,7 @@ class ProcessWing:
         counts = Counts()
         self.audit = audit_of(settings, clocks.wall_us)
         subjects = Subjects(settings.secrets, accounts.canonical, self.audit.handles if self.audit else None)
-        self.name_of = subjects.name_of
+        self.subjects = subjects
         self.plugins = PluginParts.of(settings.plugins, counts.add)
         self.writers = self._writers(settings, counts, subjects, clocks.wall_us)
         self.has_metrics = bool(settings.metrics_token)

@@ -11,8 +11,8 @@ from sekisho.ledger.history import FAILED, PLACE, SUMMARY, kind_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sekisho.cli.target import Counter
     from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.counters import NamedCounter
     from sekisho.ledger.history import Lane
     from sekisho.model import Limits
 
@@ -21,7 +21,7 @@ HOUR_S: Final = 3_600
 _US: Final = 1_000_000
 
 
-def counter_json(counter: Counter, record: Record, limits: Limits, now_us: int) -> dict[str, Any]:
+def counter_json(counter: NamedCounter, record: Record, limits: Limits, now_us: int) -> dict[str, Any]:
     """One counter: its doors and how far it is used. Times are Unix seconds."""
     return {
         "of": counter.doors or "passwords",

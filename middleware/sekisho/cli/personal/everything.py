@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sekisho.cli.personal.database import OwnerRows
     from sekisho.cli.personal.step_up import StepUpCounts
     from sekisho.cli.target import Target
+    from sekisho.ledger.counters import NamedCounter
 
 
 class Found(NamedTuple):
@@ -83,7 +84,7 @@ class Found(NamedTuple):
         return account_name(self.named.subject.account)
 
     @property
-    def _counted(self) -> list[target.Counter]:
+    def _counted(self) -> list[NamedCounter]:
         return target.account_counters(self.named, self.service.settings)
 
 

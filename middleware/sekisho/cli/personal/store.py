@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.cli.operator import Desk
-    from sekisho.cli.target import Counter, Target
+    from sekisho.cli.target import Target
+    from sekisho.ledger.counters import NamedCounter
     from sekisho.store import AnyStoreConnection
 
 MEMORY_ONLY = ("guesses", "sums", "step_up_counts")
@@ -32,13 +33,13 @@ async def counters(service: Desk, found: Target) -> dict[str, Any]:
     return {"counters": counted, "devices": devices_json(lanes), "history": history_json(lanes)}
 
 
-async def forget_counters(service: Desk, counted: Sequence[Counter]) -> None:
+async def forget_counters(service: Desk, counted: Sequence[NamedCounter]) -> None:
     """Remove counters and history; devices stay known. Raises `StoreUnavailable`."""
     for counter in counted:
         await service.counters.forget_account(counter.charge)
 
 
-async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Counter]) -> dict[str, int]:
+async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> dict[str, int]:
     """Guesses at codes today, of browsers that asked for the code and of others. Raises `StoreUnavailable`."""
     vault, found = RedisVault(line, namespace), {"asked": 0, "others": 0}
     for asked, name in ((True, "asked"), (False, "others")):
@@ -47,7 +48,7 @@ async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Co
     return found
 
 
-async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Counter]) -> None:
+async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> None:
     """Remove them. Raises `StoreUnavailable`."""
     vault = RedisVault(line, namespace)
     for asked in (True, False):
@@ -55,6 +56,6 @@ async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequ
             await vault.forget(key)
 
 
-def _guess_keys(counted: Sequence[Counter], *, asked: bool) -> list[bytes]:
+def _guess_keys(counted: Sequence[NamedCounter], *, asked: bool) -> list[bytes]:
     day = day_of(time.time())
     return [guess_key(counter.digest, day, asked=asked) for counter in counted]

@@ -1,0 +1,64 @@
+"""Report that somebody else has got into an account: its owner says so, or your own analysis.
+
+  sekisho takeover - --because "called, and did not order it"
+  sekisho takeover hana --undo
+
+Within a second, on every worker: devices that were merely seen are strangers there, the account's history is
+forgotten, step-ups under way end, and each log-in with a password is asked for a proof, for SEKISHO_DEVICE_DAYS.
+Devices that have shown a proof are spared: where a thief was let in by one, reset the factors (`sekisho owners reset`).
+End the account's sessions in the application, and have its owner choose another password. A service reports it itself
+with `guard.report_takeover(account)`.
+
+--undo ends the asking, and clears the account's counters and waits, as `guard.report_false_alarm(account)` does.
+
+Every worker records the act as an event, with your name and reason; the event names the account by a digest.
+
+Exit code: 0 if it is done, 1 if not, 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+from sekisho.cli import target
+from sekisho.cli.operator import add_because, desk, operator, reason
+from sekisho.wiring.feedback import Feedback, NamedAccount
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "account",
+        metavar="ACCOUNT",
+        help="as its owner types it; - reads it from standard input, so that it is not in the shell's history",
+    )
+    parser.add_argument(
+        "--id", action="store_true", help="ACCOUNT is the id that the service's resolver gives the account"
+    )
+    parser.add_argument("--undo", action="store_true", help="it was a false alarm")
+    add_because(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    asyncio.run(_run(args, reason(args.because)))
+    done = "undone" if args.undo else "asked for a proof from now on"
+    print(json.dumps({"done": done}) if args.json else f"{done}; every worker follows within a second")
+    return 0
+
+
+async def _run(args: argparse.Namespace, why: str) -> None:
+    async with desk() as service:
+        found, _ = target.account(args, service.settings)
+        named = NamedAccount(found.names, found.subject)
+        counters = service.counters if service.line is not None else None
+        feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)
+        if args.undo:
+            return await feedback.false_alarm(named, "", by=operator(), why=why)
+        return await feedback.takeover(named, by=operator(), why=why)
