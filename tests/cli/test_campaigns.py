@@ -30,8 +30,13 @@ from tests.stepup.flow.test_changed import Living
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.servers import RedisServer
+
 BOT = "203.0.113.66"
 SETTINGS: dict[str, Any] = {"step_up": "attack", "workers": 1, "trusted_proxies": PROXY, **OPEN}
+
+
+ACT = ("--act", "--yes", "--because", "the list")
 
 
 def log_in(browser: Visitor, account: str, password: str) -> int:
@@ -77,8 +82,7 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
             entered = [log_in(thief, "kenji", "on the list"), log_in(thief, "mio", "too")]
             failed = {log_in(visitor(BOT), f"victim {number}", "guess") for number in range(40)}
             await enrol(site, "kenji")
-            asked = laptop.post("/login", username="kenji", password="on the list")
-            proved = laptop.prove(asked, site.code()).status_code
+            proved = laptop.prove(laptop.post("/login", username="kenji", password="on the list"), site.code())
             await until(lambda: events.exists() and "step_up_proved" in events.read_text())
 
             listed = await command("campaigns", "--json")
@@ -88,16 +92,16 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
             monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
             monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
             name = seen["campaigns"][0]["name"]
-            act = ("--act", "--yes", "--because", "the list")
-            code, done = await report(name, "--accounts", str(names), *act)
+            code, done = await report(name, "--accounts", str(names), *ACT)
             await until(lambda: bool(site.guard.counts["", "command", "ask"]))
             why = (await command("look", "account", "mio")).out.splitlines()[0]
             closed = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
             _, undone = await report(name, "--undo")
             await until(lambda: bool(site.guard.counts["", "command", "unask"]))
             opened = log_in(thief, "mio", "too")
+            await until(lambda: "under_proof" in events.read_text())
 
-    assert (entered, failed, proved) == ([303, 303], {401}, 303)
+    assert (entered, failed, proved.status_code) == ([303, 303], {401}, 303)
     assert listed.code == 1
     assert sorted(seen["names"].values()) == ["kenji", "mio"]
     (campaign,) = seen["campaigns"]
@@ -111,6 +115,8 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     assert why.startswith("Strangers are asked for a second proof until 20")
     assert f"on devices without a proof too: campaign {campaign['name']}, by " in why
     assert why.endswith(f": {campaign['name']}: the list.")
+    lines = [line for line in events.read_text().splitlines() if "under_proof" in line]
+    assert {json.loads(line)["device_class"] for line in lines} == {"stranger"}
     assert undone["undone"] == [campaign["name"]]
     assert opened == 303
 
@@ -132,6 +138,17 @@ def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.Mo
     assert said.err == "sekisho campaigns: 1 lines are no events\n"
 
 
+async def test_the_audit_in_redis_is_read(
+    redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file: the stream of the service's namespace."""
+    serve_with(monkeypatch, store=redis_url, audit="redis")
+    for event in [settled("hana", "succeeded"), *a_list(30)]:
+        redis_server.cli("XADD", "sekisho:{audit}", "*", "line", encode(event))
+    said = await command("campaigns", "--since", "366d", "--json")
+    assert [len(each["entered"]) for each in json.loads(said.out)["campaigns"]] == [1]
+
+
 def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 0 where no account was entered."""
     serve_with(monkeypatch)
@@ -142,7 +159,7 @@ def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("line", "err"),
     [
-        (["campaigns"], "neither a file of SEKISHO_AUDIT nor SEKISHO_EVENTS_FILE is set"),
+        (["campaigns"], "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set"),
         (["campaigns", "--since", "soon"], "--since is not written as 90s"),
         (["report", "--blast-radius", "--for", "7d"], "--for belongs to --act"),
         (["report"], "required: --blast-radius"),

@@ -1,6 +1,6 @@
 """Group hostile log-ins into campaigns by what they share, and count the accounts that were entered from them.
 
-  sekisho campaigns                              the last 24 hours of the audit's file, or of SEKISHO_EVENTS_FILE
+  sekisho campaigns                              the last 24 hours of SEKISHO_AUDIT, or of SEKISHO_EVENTS_FILE
   sekisho campaigns --since 7d --file audit.jsonl.1 --file audit.jsonl
 
 A campaign is a group of software (headers), networks, devices (headers within a network) and addresses with 20 hostile

@@ -6,10 +6,13 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sekisho.cli.operator import seconds
+from sekisho.audit.stream import lines_key
+from sekisho.cli.audit.common import stored
+from sekisho.cli.operator import seconds, settings
 from sekisho.cli.usage import Misused
 from sekisho.record import Kind
 from sekisho.record.lines import LINE_CHARS_MAX, LineError, decode, time_text
@@ -17,10 +20,11 @@ from sekisho.settings.table import AUDIT, EVENTS_FILE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterator
 
     from sekisho.record import Event
+
+    Lines = Callable[[], Iterator[bytes]]
 
 SINCE_MAX_S: Final = 366 * 86_400
 _KINDS: Final = (Kind.SETTLED, Kind.DECIDED, Kind.STEP_UP_PROVED, Kind.STEP_UP_NOT_COMPLETED)
@@ -36,50 +40,70 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="the audit's own lines or events, instead of the file of SEKISHO_AUDIT or SEKISHO_EVENTS_FILE; may be "
-        "repeated, for files that were renamed",
+        help="the audit's own lines or events, instead of SEKISHO_AUDIT (a file, or redis) or SEKISHO_EVENTS_FILE; may "
+        "be repeated, for files that were renamed",
     )
 
 
 def written(args: argparse.Namespace) -> WrittenEvents:
-    """The events that the command line names. Raises `Misused`, `OSError`."""
+    """The events that the command line names. Raises `Misused`, `Unreachable`, `OSError`."""
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)
-    paths = [Path(named) for named in args.file] or [_configured()]
-    return WrittenEvents(paths, int(since_s))
+    sources = [_of_file(Path(named)) for named in args.file] or [_configured()]
+    return WrittenEvents(sources, int(since_s))
 
 
-def _configured() -> Path:
+def _configured() -> Lines:
     # The audit first: it has a line for each log-in, and the event file sums up a flood.
     audit = os.environ.get(AUDIT.variable, "")
     if audit.startswith("file:"):
-        return Path(audit.removeprefix("file:"))
+        return _of_file(Path(audit.removeprefix("file:")))
+    if audit == "redis":
+        return _of_stream()
     if named := os.environ.get(EVENTS_FILE.variable):
-        return Path(named)
-    raise Misused("neither a file of SEKISHO_AUDIT nor SEKISHO_EVENTS_FILE is set, and there is no --file")
+        return _of_file(Path(named))
+    raise Misused("neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set, and there is no --file")
+
+
+def _of_file(path: Path) -> Lines:
+    """The lines that the file has now: those that come meanwhile would differ between two readings."""
+    return partial(_lines, path, path.stat().st_size)
+
+
+def _lines(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while file.tell() < size and (line := file.readline(LINE_CHARS_MAX + 1)):
+            yield line
+
+
+def _of_stream() -> Lines:
+    found = settings()
+    lines = stored(found, lines_key(found.namespace))
+    return lambda: iter(lines)
 
 
 class WrittenEvents:
-    """Gives the events of some files since a time, in the order of the files; lines that come meanwhile are left out.
+    """Gives the events of some sources since a time, in their order; always the same.
 
-    `unread`: the number of lines that are no events, at the last reading.
+    Args:
+        sources: each gives its lines, as often as it is called.
+        since_s: Unix time.
+
+    Attributes:
+        unread: the number of lines that are no events, at the last reading.
     """
 
-    def __init__(self, paths: list[Path], since_s: int) -> None:
-        self._sizes = {path: path.stat().st_size for path in paths}
+    def __init__(self, sources: list[Lines], since_s: int) -> None:
+        self._sources = sources
         self._since = time_text(since_s * 1_000_000)[:_TIME_BYTES].encode()
         self.unread = 0
 
     def __call__(self) -> Iterator[Event]:
         self.unread = 0
-        for path, size in self._sizes.items():
-            with path.open("rb") as file:
-                yield from self._of(file, size)
-
-    def _of(self, file: BinaryIO, size: int) -> Iterator[Event]:
-        while file.tell() < size and (line := file.readline(LINE_CHARS_MAX + 1)):
-            # Most lines are of other kinds or times: looking for bytes is cheaper than reading JSON.
-            if self._is_recent(line) and any(mark in line for mark in _MARKS):
-                yield from self._decoded(line)
+        for lines in self._sources:
+            for line in lines():
+                # Most lines are of other kinds or times: looking for bytes is cheaper than reading JSON.
+                if self._is_recent(line) and any(mark in line for mark in _MARKS):
+                    yield from self._decoded(line)
 
     def _is_recent(self, line: bytes) -> bool:
         at = line.find(_TIME) + len(_TIME)
