@@ -22,7 +22,8 @@ def environment(**settings: str) -> dict[str, str]:
     """This process's environment with these settings of ours alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEKISHO_")}
     given = {f"SEKISHO_{name.upper()}": value for name, value in settings.items()}
-    return {**inherited, "SEKISHO_SECRET": SECRET, **given}
+    ours = {} if "secret_file" in settings else {"SEKISHO_SECRET": SECRET}
+    return {**inherited, **ours, **given}
 
 
 @contextmanager

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sekisho.record import Event
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-ENTRY = RUNBOOK.read_text("utf-8").partition("## An owner says she is locked out\n")[2]
+ENTRY = RUNBOOK.read_text("utf-8").partition("## An owner says she is locked out\n")[2].partition("\n## ")[0]
 SETTINGS = {
     "workers": "2",
     "challenges": "none",
