@@ -442,12 +442,17 @@ def in_calm(posture: Posture = CALM) -> Policy:
     return Policy(work=True, factors=True).in_posture(posture, CALM, ELEVATED)
 
 
-@pytest.mark.parametrize("device", [Device.STRANGER, Device.SEEN])
 @pytest.mark.parametrize("familiar", [True, False])
-def test_in_calm_every_question_is_held_and_only_the_familiar_are_released(device: Device, familiar: bool) -> None:
+def test_in_calm_every_question_is_held_and_only_the_familiar_are_released(familiar: bool) -> None:
     """Both ask: whether a stranger is familiar must not show before its secret is known to be right."""
-    decision = decide(Signals(verdict(), device, familiar=familiar), in_calm())
+    decision = decide(Signals(verdict(), familiar=familiar), in_calm())
     assert (decision.asked, decision.holds, decision.releases) == (STEP_UP, True, familiar)
+
+
+def test_in_calm_a_seen_device_is_asked_only_where_it_is_not_familiar() -> None:
+    found = [decide(Signals(verdict(), Device.SEEN, familiar=familiar), in_calm()).asked for familiar in (True, False)]
+    assert found == [ALLOW, STEP_UP]
+    assert decide(Signals(verdict(), Device.SEEN, familiar=True), in_calm(ELEVATED)).asked is STEP_UP
 
 
 @pytest.mark.parametrize("posture", [ELEVATED, ATTACK])

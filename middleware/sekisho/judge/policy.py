@@ -115,7 +115,11 @@ def _must_prove(seen: Signals, policy: Policy) -> bool:
     """Whether the device alone is a reason to ask for a factor."""
     # The right password may come from a leaked list; only a factor proves the account owner. A seen device succeeded
     # with a password only, perhaps before the site had a factor to ask for.
-    return policy.asks_seen if seen.device is Device.SEEN else policy.asks_strangers
+    if seen.device is not Device.SEEN:
+        return policy.asks_strangers
+    # Where it is familiar, a seen device is told of its typing errors. A stranger is not: the answer to a wrong secret
+    # would show who is familiar.
+    return policy.asks_seen and not (policy.spares_familiar and seen.familiar)
 
 
 def _find_over_limits_of_address(seen: Signals, add: Add) -> None:

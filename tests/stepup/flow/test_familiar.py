@@ -96,6 +96,8 @@ def test_a_familiar_stranger_in_calm_is_not_asked_and_becomes_no_more_than_seen(
         client.address = AWAY
         assert (await client.log_in("kenji")).status == 401
         client.address = HOME
+        took_s, wrong = await timed(client, "kenji", "typo")
+        assert (wrong.body, took_s) == (b"wrong", 0.0)  # and of its typing errors it is told
         assert (await client.log_in("kenji")).status == 303
         client.jar.pop("session")
         town.watch.force(Posture.ELEVATED)
