@@ -31,3 +31,18 @@ def test_a_flood_of_one_address_costs_the_workers_nothing(
     )  # fmt: skip
 
     assert json.loads(ran.stdout) == {"first": [401, 401, 429], "during": [said], "owner": 303}
+
+
+def test_the_sets_of_nftables_follow_each_change() -> None:
+    """Blocks of both families come with their time, are prolonged and removed; an earlier run leaves none behind."""
+    ran = subprocess.run(
+        [*in_namespace(), sys.executable, "-m", "tests.feed.nft_sets"],
+        cwd=ROOT, env={**os.environ, "PATH": PATH}, stdout=subprocess.PIPE, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert json.loads(ran.stdout) == [
+        {"9.9.9.9": False, "2606:4700::/64": False},
+        {"9.9.9.9": True, "2606:4700::/64": True, "9.9.9.10": False},
+        {"9.9.9.10": False},
+        {},
+    ]

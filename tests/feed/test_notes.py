@@ -58,7 +58,7 @@ def test_a_refused_address_is_noted_until_its_refusal_ends() -> None:
     taken = notes.take()
 
     assert taken is not None
-    assert {str(network_of(prefix)): end for prefix, (_, end) in taken.refused.items()} == {
+    assert {str(network_of(prefix)): one.until_ms for prefix, one in taken.refused.items()} == {
         "9.9.9.9/32": 1_030_000, "2606:4700::/64": 1_060_000,
     }  # fmt: skip
     assert notes.take() is None
@@ -77,7 +77,6 @@ def test_a_refused_address_is_noted_until_its_refusal_ends() -> None:
         (origin(ATTACKER, forwarding=True), charge(), refusal()),
         (origin(ATTACKER), charge(), refusal(marks=SHARED)),
         (origin(ATTACKER), charge(), refusal(marks=CREDIT)),
-        (origin(ATTACKER), charge(place=b""), refusal()),
         (origin(ATTACKER), charge(), refusal(counters_lost=True)),
         (origin(ATTACKER), charge(), refusal(0, network_wait_us=30_000_000)),
     ],

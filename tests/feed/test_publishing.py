@@ -12,7 +12,9 @@ import pytest
 
 from sekisho.cli.feed.common import NOT_PUBLISHED
 from sekisho.feed import FeedMac, FeedPublisher, FeedReader, RefusalNotes
-from sekisho.ledger.opening import open_line
+from sekisho.ledger.counters import StoredCounters
+from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.model import Effect
 from sekisho.settings import load
 from sekisho.testing import SECRET
 from tests.asgi.driving import Shop, guarded, log_in
@@ -20,6 +22,7 @@ from tests.cli.operating import Said, command, run, serve_with, stop
 from tests.doctor.test_store import guarded as guarded_user
 from tests.doctor.test_store import rights_in_docs
 from tests.feed.test_notes import EARNS, charge, origin, refusal
+from tests.ledger.charges import charge as counted
 
 if TYPE_CHECKING:
     from sekisho.model import Verdict
@@ -34,14 +37,19 @@ class Worker:
 
     def __init__(self, url: str, *, entries_max: int = 100, seconds_max: int = 600) -> None:
         settings = load({}, {"secret": SECRET, "store": url, "feed": "on", "store_deadline_ms": 5_000})
+        self.url = url
         self.line = open_line(url, settings.limits, deadline_us=5_000_000)
         self.notes = RefusalNotes(time.time, seconds_max, [])
         self.enforces = True
         self._publisher = FeedPublisher(
             self.notes, self.line, FeedMac(settings.listed, "sekisho"), "sekisho", entries_max=entries_max,
-            seconds_max=seconds_max, clock_s=time.time, enforces=lambda: self.enforces,
+            clock_s=time.time, enforces=lambda: self.enforces,
+            has_credit=StoredCounters(self.line, url, "sekisho").has_credit,
         )  # fmt: skip
         self.reader = FeedReader(self.line, FeedMac(settings.listed, "sekisho"), "sekisho", entries_max, time.time)
+
+    async def publish(self) -> None:
+        await self._publisher.once()
 
     async def refuse(self, *addresses: str, seconds: float = 300, forwarding: bool = False) -> list[str]:
         """Publish these refusals; the addresses of the feed then."""
@@ -49,13 +57,13 @@ class Worker:
             # Its digest is the address itself: each address is known or unknown by itself.
             named = charge()._replace(ip=address.encode().ljust(16))
             self.notes.refused(origin(address, forwarding=forwarding), named, refusal(seconds))
-        await self._publisher.once()
+        await self.publish()
         return await self.feed()
 
     async def know(self, address: str, verdict: Verdict) -> list[str]:
         """Publish that a known device has logged in."""
         self.notes.known(origin(address), charge()._replace(ip=address.encode().ljust(16)), verdict)
-        await self._publisher.once()
+        await self.publish()
         return await self.feed()
 
     async def feed(self, *never: str) -> list[str]:
@@ -75,6 +83,26 @@ async def test_a_known_device_takes_its_address_out_of_the_feed(redis_url: str) 
     assert before == [OTHER, ATTACKER]
     assert new == before
     assert (old, again) == ([OTHER], [OTHER])
+
+
+@pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
+async def test_credit_is_looked_at_where_the_ledger_did_not(kind: str, request: pytest.FixtureRequest) -> None:
+    """Refusals at other doors than log-ins, and of bodies that nobody can read: an address of many owners is spared."""
+    worker = Worker(request.getfixturevalue(kind))
+    ledger = ledger_on(worker.line, worker.url, "sekisho", deadline_us=5_000_000)
+    for account in range(9):
+        one = counted(account, place=0)
+        verdict = await ledger.charge(one)
+        # Their first successes were long ago.
+        ledger.settle(one, verdict._replace(marks=EARNS), Effect.LEARNS | Effect.EARNS)
+    await ledger.charge(counted(99))
+    for address, its in ((ATTACKER, counted(1, ip=7)), (OTHER, counted(1))):
+        worker.notes.refused(origin(address), its, refusal(300))
+    await worker.publish()
+    found = await worker.feed()
+    await worker.line.aclose()
+
+    assert found == [ATTACKER]
 
 
 async def test_while_the_warning_stands_the_feed_is_empty(redis_url: str) -> None:

@@ -21,16 +21,28 @@ SOURCES_MAX: Final = 1_024
 WARNED_S: Final = 3_600
 
 
+class Refusal(NamedTuple):
+    """Attributes:
+    digest: of the address.
+    until_ms: its end, as Unix time in milliseconds.
+    unsure: the charge, where the ledger has not looked at the address's credit; else None.
+    """
+
+    digest: bytes
+    until_ms: int
+    unsure: Charge | None
+
+
 class Taken(NamedTuple):
     """What one publication takes.
 
     Attributes:
-        refused: the counted prefix of each refused address to its keyed digest and the end, in milliseconds.
+        refused: by the counted prefix of each refused address.
         known: keyed digests of addresses where a known device logged in, to their counted prefixes.
         warned: whether the shared-bucket warning stands.
     """
 
-    refused: dict[bytes, tuple[bytes, int]]
+    refused: dict[bytes, Refusal]
     known: dict[bytes, bytes]
     warned: bool
 
@@ -47,24 +59,25 @@ class RefusalNotes:
 
     def __init__(self, clock_s: Callable[[], float], seconds_max: int, never: Sequence[Network]) -> None:
         self._clock_s = clock_s
-        self._seconds_max = seconds_max
+        self.seconds_max = seconds_max
         self._never = Networks(never)
-        self._refused: dict[bytes, tuple[bytes, int]] = {}
+        self._refused: dict[bytes, Refusal] = {}
         self._known: dict[bytes, bytes] = {}
         self._forwarding: dict[bytes, float] = {}
         self._direct: dict[bytes, float] = {}
 
     def refused(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
-        """The ledger has refused this address, and knows whether it has credit."""
-        if not verdict.ip_wait_us or not charge.place or verdict.counters_lost or verdict.is_of_many:
+        """The ledger has refused an attempt. It looks at an address's credit at log-ins alone."""
+        if not verdict.ip_wait_us or verdict.counters_lost or verdict.is_of_many:
             return
         # By its widest prefix: the owner of a /48 has 65,536 addresses with which to outvote all others.
         sources = self._forwarding if origin.forwarded_by_stranger else self._direct
         _note(sources, origin.prefixes[-1], self._clock_s() + WARNED_S, SOURCES_MAX)
         # A forwarding peer may be the site's own proxy: all clients would be blocked with it.
         if not origin.forwarded_by_stranger and self._may_be_blocked(origin):
-            seconds = min(verdict.ip_wait_us / 1e6, self._seconds_max)
-            _note(self._refused, origin.prefixes[0], (charge.ip, int((self._clock_s() + seconds) * 1000)), NOTED_MAX)
+            until_s = self._clock_s() + min(verdict.ip_wait_us / 1e6, self.seconds_max)
+            refusal = Refusal(charge.ip, int(until_s * 1000), None if charge.place else charge)
+            _note(self._refused, origin.prefixes[0], refusal, NOTED_MAX)
 
     def known(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
         """A known device has logged in here. It counts for an account a day old, once a day."""

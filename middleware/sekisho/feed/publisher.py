@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.feed.entries import FeedMac
-    from sekisho.feed.notes import RefusalNotes, Taken
+    from sekisho.feed.notes import Refusal, RefusalNotes
+    from sekisho.model import Charge
     from sekisho.store import AnyStoreConnection
 
 log = logging.getLogger("sekisho")
 
 EVERY_S: Final = 0.5
 """With the command's own pause a block stands within a second of the refusal."""
+
+LOOKED_MAX: Final = 256
+"""Addresses in one publication whose credit is looked at."""
 
 DAY_S: Final = 86_400
 FILTER_BITS: Final = 1 << 23
@@ -40,9 +45,9 @@ class FeedPublisher:
         mac: signs entries.
         namespace: as the ledger's.
         entries_max: more are not kept.
-        seconds_max: the longest time of an entry.
         clock_s: Unix time, as other workers have it.
         enforces: whether refusals are enforced at the moment.
+        has_credit: whether the address of a charge has credit; raises `StoreUnavailable`.
     """
 
     def __init__(
@@ -53,18 +58,18 @@ class FeedPublisher:
         namespace: str,
         *,
         entries_max: int,
-        seconds_max: int,
         clock_s: Callable[[], float],
         enforces: Callable[[], bool],
+        has_credit: Callable[[Charge], Awaitable[bool]],
     ) -> None:
         self._notes = notes
         self._line = line
         self._mac = mac
         self._key = feed_key(namespace)
         self._entries_max = entries_max
-        self._seconds_max = seconds_max
         self._clock_s = clock_s
         self._enforces = enforces
+        self._has_credit = has_credit
         self._script = resources.files(__package__).joinpath("publish.lua").read_bytes()
         self._said: set[str] = set()
 
@@ -83,24 +88,37 @@ class FeedPublisher:
         """Publish what was noted. Raises `StoreUnavailable`."""
         if (taken := self._notes.take()) is None:
             return
+        refused = await self._without_credit(taken.refused)
         now_s = self._clock_s()
         today = int(now_s // DAY_S)
         keys = self._key, self._key + b"pause", *(self._key + b"known%d" % day for day in (today, today - 1))
         empties = taken.warned or not self._enforces()
         arguments = b"%d" % (now_s * 1000), b"%d" % empties, b"%d" % self._entries_max
-        await self._line.execute(b"EVAL", self._script, b"4", *keys, *arguments, *self._packed(taken, now_s))
+        await self._line.execute(
+            b"EVAL", self._script, b"4", *keys, *arguments, *self._packed(taken.known, refused, now_s)
+        )
 
-    def _packed(self, taken: Taken, now_s: float) -> list[bytes]:
-        packed = [b"%d" % len(taken.known)]
-        for digest, prefix in taken.known.items():
+    async def _without_credit(self, refused: dict[bytes, Refusal]) -> dict[bytes, Refusal]:
+        """Those whose credit was looked at, and those of the others that have none."""
+        sure = {prefix: refusal for prefix, refusal in refused.items() if refusal.unsure is None}
+        unsure = ((prefix, refusal) for prefix, refusal in refused.items() if refusal.unsure is not None)
+        return sure | {
+            prefix: refusal
+            for prefix, refusal in islice(unsure, LOOKED_MAX)
+            if refusal.unsure is not None and not await self._has_credit(refusal.unsure)
+        }
+
+    def _packed(self, known: dict[bytes, bytes], refused: dict[bytes, Refusal], now_s: float) -> list[bytes]:
+        packed = [b"%d" % len(known)]
+        for digest, prefix in known.items():
             members = self._members(prefix, now_s)
             packed += [*_bits(digest), b"%d" % len(members), *members]
-        for prefix, (digest, until_ms) in taken.refused.items():
+        for prefix, (digest, until_ms, _) in refused.items():
             packed += [*_bits(digest), self._mac.member(prefix, until_ms), b"%d" % until_ms]
         return packed
 
     def _members(self, prefix: bytes, now_s: float) -> list[bytes]:
-        return members_of(self._mac, prefix, now_s, self._seconds_max)
+        return members_of(self._mac, prefix, now_s, self._notes.seconds_max)
 
     def _say(self, problem: str) -> None:
         if problem not in self._said:

@@ -23,7 +23,7 @@ from sekisho.ledger.arithmetic import (
     network_keys,
     span_us,
 )
-from sekisho.ledger.history import Lane
+from sekisho.ledger.history import Lane, credit_left, is_shared
 from sekisho.ledger.redis import ClusterKeys, Keys
 from sekisho.model import Charge, DoorKind, StoreUnavailable
 from sekisho.store import is_cluster
@@ -40,6 +40,7 @@ _PLAIN: Final = Struct("<BB7sIBB")
 _ACCOUNT: Final = Struct("<BB7sIBBHBBBB")
 _LANE: Final = Struct("<8sI7s")
 _TAT_BYTES: Final = 7
+_IP_BYTES: Final = 8  # of an address, at the end of its key
 _VERSIONS: Final = {1: _PLAIN, 2: _ACCOUNT}
 
 
@@ -155,6 +156,12 @@ class StoredCounters:
 
     async def of_account(self, charge: Charge) -> Counters:
         return await self._of_account(b"read", charge)
+
+    async def has_credit(self, charge: Charge) -> bool:
+        """Whether an address has credit, or many owners share it. Raises `StoreUnavailable`."""
+        ip = self._keys.network(charge)[len(charge.networks)]
+        now_us, (record,) = await self._ask(b"read", [ip[: -_IP_BYTES - 1] + b"c" + ip[-_IP_BYTES:]], b"")
+        return credit_left(record.tats, now_us) or is_shared(record.tats, now_us)
 
     async def clear_network(self, charge: Charge, places: Sequence[int]) -> None:
         keys = self._keys.network(charge)

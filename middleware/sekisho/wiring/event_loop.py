@@ -28,6 +28,7 @@ from sekisho.detect.exchange import PostureMac
 from sekisho.devices.asker import Askers
 from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
+from sekisho.ledger.counters import StoredCounters
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
@@ -168,9 +169,9 @@ class LoopWing:
             FeedMac(settings.listed, settings.namespace),
             settings.namespace,
             entries_max=settings.feed_entries_max,
-            seconds_max=settings.feed_seconds_max,
             clock_s=process.clock_s,
             enforces=lambda: process.mode is Mode.ENFORCE,
+            has_credit=StoredCounters(self._line, settings.store, settings.namespace).has_credit,
         )
         return self.loop.create_task(publisher.run(), name="sekisho feed")
 
