@@ -16,8 +16,10 @@ from sekisho.cli.progress import ProgressLines
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import RESET_DELAY_S, Enrolment
+from sekisho.owners.addresses import SqlAddresses
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors import identities, recovery, strong_only, totp
+from sekisho.stepup.factors.address_book import binding
 from tests.mail.servers import real_server
 from tests.mariadb import PASSWORD as MARIADB_PASSWORD
 from tests.owners.postgres import PASSWORD as POSTGRES_PASSWORD
@@ -295,6 +297,25 @@ async def test_everything_is_sealed_with_the_newest_secret(
     assert await readable(world, NEW) == [*KINDS, "totp"]
     assert await readable(world, NEW, "花子") == list(KINDS)
     assert await told(capsys, "rewrap") == {"done": 0, "already": 7, "changed": 0, "failed": 0, "left": 0}
+
+
+async def test_addresses_are_sealed_with_the_newest_secret(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The addresses that owners had as well, or a change would not be known as one; other rows are counted and kept."""
+    rows, both = SqlAddresses(world.owners()), [NEW.encode(), OLD.encode()]
+    for account_id in ("alice", "花子"):
+        old = Sealer([OLD.encode()], clock_s=time.time).seal(b"addresses", b"[]", bound_to=binding(account_id))
+        await rows.replace(account_id, None, old)
+    await rows.replace("mallory", None, await rows.read("alice") or b"")  # moved from another row
+    monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+
+    assert await told(capsys, "rewrap") == {"done": 2, "already": 0, "changed": 0, "failed": 1, "left": 1}
+    for account_id in ("alice", "花子"):
+        sealed = await rows.read(account_id) or b""
+        assert not Sealer(both, clock_s=time.time).needs_rewrap(sealed)
+        assert Sealer(both[:1], clock_s=time.time).open(b"addresses", sealed, bound_to=binding(account_id)) == b"[]"
+    assert await told(capsys, "rewrap") == {"done": 0, "already": 2, "changed": 0, "failed": 1, "left": 1}
 
 
 async def test_what_cannot_be_opened_is_counted_and_left(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
@@ -11,9 +11,14 @@ from sekisho.owners.port import usable_id
 from sekisho.owners.schema import ADDRESSES, addresses, has_addition
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sqlalchemy.engine import Connection
 
     from sekisho.owners.sql import SqlOwners
+
+
+BATCH: Final = 200  # rows read at once by `all`
 
 
 class SqlAddresses:
@@ -26,6 +31,14 @@ class SqlAddresses:
         """The account's row; None if it has none."""
         return await self._owners.transact(partial(_read, account_id=usable_id(account_id)))
 
+    async def all(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Every account with its row, for a rotation of the secret. Rows that are added meanwhile may be left out."""
+        last = ""
+        while rows := await self._owners.transact(partial(_some, after=last)):
+            for row in rows:
+                yield row
+            last = rows[-1][0]
+
     async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None:
         """Write the row, unless another worker has changed it since it was read."""
         write = partial(_replace, account_id=usable_id(account_id), old=old, new=new)
@@ -37,6 +50,13 @@ def _read(connection: Connection, account_id: str) -> bytes | None:
         return None
     found = connection.execute(sa.select(addresses.c.sealed).where(addresses.c.account_id == account_id)).scalar()
     return None if found is None else bytes(found)
+
+
+def _some(connection: Connection, after: str) -> list[tuple[str, bytes]]:
+    if not has_addition(connection, ADDRESSES):
+        return []
+    query = sa.select(addresses).where(addresses.c.account_id > after).order_by(addresses.c.account_id).limit(BATCH)
+    return [(row.account_id, bytes(row.sealed)) for row in connection.execute(query)]
 
 
 def _replace(connection: Connection, account_id: str, old: bytes | None, new: bytes) -> None:

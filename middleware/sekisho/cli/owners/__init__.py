@@ -18,5 +18,5 @@ COMMANDS = {
     "migrate": Command("create the tables, or bring them up to this version", extra="owners"),
     "check": Command("check the tables and the query", extra="owners"),
     "reset": Command("remove the factors of an account after a day, or cancel that", extra="owners,step-up"),
-    "rewrap": Command("seal all enrolments with the newest secret", extra="owners,step-up"),
+    "rewrap": Command("seal all enrolments and addresses with the newest secret", extra="owners,step-up"),
 }

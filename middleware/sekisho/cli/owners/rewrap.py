@@ -1,7 +1,7 @@
-"""Seal all enrolments with the newest secret, so that the old one can be removed.
+"""Seal all enrolments and mail addresses with the newest secret, so that the old one can be removed.
 
 Put the new secret in front (SEKISHO_SECRET=new,old), restart every worker, run this, and remove the old one. The
-command can be interrupted and run again at any time; the service continues meanwhile. Exit code: 1 if an enrolment
+command can be interrupted and run again at any time; the service continues meanwhile. Exit code: 1 if a row
 still needs an older secret: it cannot be opened (sealed with a secret that is not listed, or damaged), its owner used
 it at that moment, or a worker that was not restarted still seals with the old secret.
 """
@@ -18,7 +18,8 @@ from sekisho.cli.owners.common import opened, settings
 from sekisho.cli.progress import drawing
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import enrolment_binding
-from sekisho.stepup.factors import identities, recovery, strong_only, totp
+from sekisho.owners.addresses import SqlAddresses
+from sekisho.stepup.factors import address_book, identities, recovery, strong_only, totp
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Held, Owners
     from sekisho.settings import Settings
 
-__all__ = ["PURPOSES", "RewrapCounts", "arguments", "rewrap", "run"]
+__all__ = ["PURPOSES", "RewrapCounts", "arguments", "rewrap", "rewrap_addresses", "run"]
 
 PURPOSES = {
     "totp": totp.PURPOSE,
@@ -41,14 +42,14 @@ PURPOSES = {
 
 @dataclass(slots=True)
 class RewrapCounts:
-    """Numbers of enrolments by result.
+    """Numbers of enrolments and of accounts' addresses by result.
 
     Attributes:
         done: sealed again.
         already: already under the newest secret.
         changed: used or removed by the owner meanwhile; run the command again.
         failed: cannot be opened.
-        left: counted afterwards: enrolments that still need an older secret.
+        left: counted afterwards: rows that still need an older secret.
     """
 
     done: int = 0
@@ -75,7 +76,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def _rewrap(found: Settings, drawn: Drawing) -> RewrapCounts:
     async with opened(found) as owners:
-        return await rewrap(owners, Sealer(found.listed, clock_s=time.time), drawn)
+        sealer = Sealer(found.listed, clock_s=time.time)
+        counts = await rewrap(owners, sealer, drawn)
+        await rewrap_addresses(SqlAddresses(owners), sealer, drawn, counts)
+        return counts
 
 
 async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts:
@@ -90,6 +94,33 @@ async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts
     async for held in owners.all_sealed():
         counts.left += sealer.needs_rewrap(held.enrolment.sealed)
     return counts
+
+
+async def rewrap_addresses(rows: SqlAddresses, sealer: Sealer, drawn: Drawing, counts: RewrapCounts) -> None:
+    """Do the same for the addresses that owners had: otherwise a change of an address would not be known as one.
+
+    Adds to `counts`. Raises `OwnersError`.
+    """
+    drawn.begin("sealing anew", None, "addresses")
+    async for account_id, sealed in rows.all():
+        what = await _addresses_of(rows, sealer, account_id, sealed)
+        setattr(counts, what, getattr(counts, what) + 1)
+        drawn.advance(1)
+    async for _, sealed in rows.all():
+        counts.left += sealer.needs_rewrap(sealed)
+
+
+async def _addresses_of(rows: SqlAddresses, sealer: Sealer, account_id: str, sealed: bytes) -> str:
+    if not sealer.needs_rewrap(sealed):
+        return "already"
+    bound_to = address_book.binding(account_id)
+    try:
+        content = sealer.open(address_book.PURPOSE, sealed, bound_to=bound_to)
+    except Unsealable:
+        return "failed"
+    fresh = sealer.seal(address_book.PURPOSE, content, bound_to=bound_to)
+    await rows.replace(account_id, sealed, fresh)
+    return "done" if await rows.read(account_id) == fresh else "changed"
 
 
 async def _one(owners: Owners, sealer: Sealer, held: Held) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Contact
 
-_PURPOSE: Final = b"addresses"
+PURPOSE: Final = b"addresses"
 WRITES_MAX: Final = 16  # at once: step-ups need the same few connections
 
 
@@ -73,7 +73,7 @@ class AddressBook:
 
     async def _write(self, account_id: str, old: bytes | None, now: Sequence[FiledAddress]) -> None:
         content = json.dumps([list(one) for one in now]).encode()
-        sealed = self._sealer.seal(_PURPOSE, content, bound_to=_binding(account_id))
+        sealed = self._sealer.seal(PURPOSE, content, bound_to=binding(account_id))
         try:
             await self._rows.replace(account_id, old, sealed)
         except OwnersError:
@@ -84,11 +84,12 @@ class AddressBook:
         if sealed is None:
             return None
         try:
-            content = self._sealer.open(_PURPOSE, sealed, bound_to=_binding(account_id))
+            content = self._sealer.open(PURPOSE, sealed, bound_to=binding(account_id))
         except Unsealable:
             return None
         return tuple(FiledAddress(*one) for one in json.loads(content))
 
 
-def _binding(account_id: str) -> bytes:
+def binding(account_id: str) -> bytes:
+    """What an account's row is bound to."""
     return enrolment_binding(account_id, "addresses")
