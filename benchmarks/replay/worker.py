@@ -391,7 +391,8 @@ class Worker:
         if decision.passes:
             self._guard.begin(assessment)
             if tried.right:
-                self._guard.new_token(assessment, Basis.RULE, browser_family(tried.user_agent.encode()))
+                device = self._guard.device_name(assessment, Basis.RULE)
+                self._guard.new_token(assessment, device, browser_family(tried.user_agent.encode()))
             outcome = Outcome.SUCCEEDED if tried.right else Outcome.FAILED
             self._guard.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
         elif decision.asked is not Action.STEP_UP:

@@ -551,11 +551,17 @@ class Guard:
         # Times of 0: this refunds no charge.
         self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), Effect.RENEWED)
 
-    def new_token(self, assessment: Assessment, basis: Basis, family: int) -> str:
-        """The device token after a success.
+    def device_name(self, assessment: Assessment, basis: Basis) -> bytes:
+        """The name of the device after a success.
 
-        A new device's name begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
+        A new one begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
         """
+        if assessment.token is not None:
+            return assessment.token.device
+        return self._trust.rule(assessment.attempt.door, basis).mark + self._chance(8)[MARK_BYTES:]
+
+    def new_token(self, assessment: Assessment, device: bytes, family: int) -> str:
+        """The token of this device after a success."""
         attempt, token = assessment.attempt, assessment.token
         return self._tokens.renewed(
             attempt.token,
@@ -564,7 +570,7 @@ class Guard:
             device_class=token.device_class if token else Device.SEEN,
             family=family,
             now_s=int(self._clock_s()),
-            fresh=self._trust.rule(attempt.door, basis).mark + self._chance(8)[MARK_BYTES:],
+            fresh=device,
         )
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:

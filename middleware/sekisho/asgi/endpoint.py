@@ -822,15 +822,19 @@ class Endpoint(Keeper):
         if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
-        device = [self._device(context, assessment, basis)] if belief is Belief.FULL else []
-        if self._step_up is None or kind is DoorKind.RESET:
+        name = self._guard.device_name(assessment, basis) if belief is Belief.FULL else b""
+        device = [self._device(context, assessment, name)] if name else []
+        if self._step_up is None:
+            return device, bool(device)
+        self._step_up.let_in(context, attempt, name)
+        if kind is DoorKind.RESET:
             return device, bool(device)
         binding = self._step_up.binding(context, attempt, headers, body)
         return [*device, *binding], bool(device)
 
-    def _device(self, context: RequestContext, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
+    def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
         family = browser_family(context.by_name.get(b"user-agent", b""))
-        token = self._guard.new_token(assessment, basis, family)
+        token = self._guard.new_token(assessment, name, family)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
         return b"set-cookie", self._cookie.line(token, elsewhere=self._is_elsewhere(context))

@@ -115,6 +115,10 @@ class StepUp(Protocol):
         """Answer by asking for a proof of the session's account, or for a log-in where the account is not known."""
         ...
 
+    def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
+        """Keep for the owner that a device got in without a proof. `device`: its name; empty if it got none."""
+        ...
+
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The headers that bind the session of a log-in without a proof to its account."""
         ...

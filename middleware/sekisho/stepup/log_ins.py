@@ -44,7 +44,7 @@ class LogIn(NamedTuple):
     outcome: `proved` (with a second proof), `known` (from a known device), `not_completed`.
     browser: the browser's family; empty if unknown.
     network: the client's network.
-    device: the name that the device got by its proof, 8 bytes; else empty.
+    device: the name by which the device is known since, 8 bytes; empty if it is not.
     place: the city and country of the client, as the city file had it then; empty if unknown.
     before: the row, and the Unix time, of the log-in before this one; empty and 0 if none is known.
     """

@@ -108,7 +108,7 @@ async def test_an_owner_sees_how_each_log_in_ended(tmp_path: Path) -> None:
         assert (await again.log_in()).status == 303
         found = await statement(client, 2)
         outcomes = {(one["outcome"], one["network"], one["device"]) for one in found["log_ins"]}
-        assert outcomes == {("proved", "198.51.100.0/24", True), ("known", "198.51.100.0/24", False)}
+        assert outcomes == {("proved", "198.51.100.0/24", True), ("known", "198.51.100.0/24", True)}
         assert {one["browser"] for one in found["log_ins"]} == {"Firefox on Windows"}
         with closing(sqlite3.connect(tmp_path / "owners.db")) as connection:
             rows = connection.execute("select id, account_id, sealed from sekisho_logins").fetchall()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tests.asgi.driving import OPEN
@@ -82,6 +84,62 @@ async def test_a_change_ends_every_other_proof_challenge_and_device(tmp_path: Pa
             new = {"username": "hana", "password": "never seen in a leak 17"}
             assert laptop.post("/login", **new).status_code == 303
             assert phone.post("/login", **new).status_code == 401
+
+
+async def test_a_change_ends_devices_that_showed_no_proof(tmp_path: Path, later: Later) -> None:
+    """A thief who got in by the password alone, before its owner had a factor, is a stranger after the change: the
+    account's limit for strangers binds the thief, and not the owner.
+    """
+    enrolled = tmp_path / "owners"
+    async with site_at(enrolled, **SETTINGS, step_up="attack", limit_account="2/hour") as site:
+        set_aside(enrolled, "sekisho_enrolments", "later")
+        with visited(site.guarded(Living())) as visitor:
+            thief, owner, stranger = visitor(), visitor("203.0.113.9"), visitor("192.0.2.1")
+            assert thief.post("/login", username="hana", password="right").status_code == 303
+            set_aside(enrolled, "later", "sekisho_enrolments")
+            log_in(owner, site, 0)
+            await until_kept(enrolled, 2)
+            change(owner)
+            set_aside(enrolled, "sekisho_enrolments", "later")  # with a factor it is asked of a seen device anyhow
+            later.seconds = 62
+            for number in range(3):
+                stranger.post("/login", username="hana", password=f"guess {number}")
+            assert await until_refused(thief)
+            assert again(owner) == 303
+
+
+def again(browser: Visitor) -> int:
+    """Log in anew with the device's token alone, and the new password."""
+    browser.jar.pop("session", None)
+    return browser.post("/login", username="hana", password="never seen in a leak 17").status_code
+
+
+async def until_refused(browser: Visitor) -> bool:
+    """Devices are ended beside the answer to the change."""
+    for _ in range(100):
+        if again(browser) == 401:
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+def set_aside(database: Path, table: str, other: str) -> None:
+    """Move the rows of a table into another one."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(f"create table if not exists {other} as select * from {table} where false")
+        connection.execute(f"insert into {other} select * from {table}")
+        connection.execute(f"delete from {table}")
+
+
+async def until_kept(database: Path, count: int) -> None:
+    """Wait until so many log-ins are in the database."""
+    for _ in range(500):
+        with closing(sqlite3.connect(database)) as connection:
+            [(kept,)] = connection.execute("select count(*) from sekisho_logins")
+        if kept >= count:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError
 
 
 def begun(thief: Visitor, site: SqlSite) -> tuple[str, tuple[Visitor, dict[str, str]]]:

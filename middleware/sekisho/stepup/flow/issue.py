@@ -530,6 +530,14 @@ class Issuer:
         except StoreUnavailable:
             log.warning("the owner of an incomplete step-up will not be notified: the store does not answer")
 
+    def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
+        """Keep for the owner that a device got in without a proof. A change of password ends its trust by this name."""
+        proving = self._parts.proving
+        if proving is None or proving.log_ins is None:
+            return
+        browser, address = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
+        proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=address, device=device)
+
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The session binding after a log-in without a proof; it does not count as a fresh proof.
 
@@ -540,9 +548,6 @@ class Issuer:
         proving = self._parts.proving
         if proving is None:
             return []
-        if proving.log_ins is not None:
-            browser = browser_name(context.by_name.get(b"user-agent", b""))
-            proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=context.origin.address)
         asked_for = proving.protection.has_routes or self._sessions_change_secrets
         if not (asked_for or proving.bindings.is_wanted(context.by_name)):
             return []
