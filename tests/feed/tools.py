@@ -16,7 +16,7 @@ def tool(name: str) -> str:
     found = shutil.which(name, path=PATH)
     if found is None:
         raise RuntimeError(
-            f"these tests need {name}; `.ci/run` installs it (Debian: nftables, haproxy, nginx-light, crowdsec)"
+            f"these tests need {name}; `.ci/run` installs it (Debian: nftables, haproxy, nginx-light, caddy, crowdsec)"
         )
     return found
 
