@@ -196,6 +196,7 @@ class Guard:
         self._keeps_history = keeps_history
         self._feed = feed
         self._under_proof = policy.under_proof()
+        self._under_proof_in_posture = tuple([each.under_proof() for each in self._in_posture])
         self._asked: AskedAccounts | None = None
         self._signals = signals
 
@@ -575,10 +576,13 @@ class Guard:
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
-        if self._asked is not None and _asks_owner(attempt) and self._asked.has(attempt.canonical):
-            return self._under_proof
+        under_proof = self._asked is not None and _asks_owner(attempt) and self._asked.has(attempt.canonical)
         if self._watch is not None and attempt.account and is_log_in(attempt):
-            return self._in_posture[self._watch.of(attempt.door.name, digests, family)]
+            # By the posture too: a question at another time than elsewhere would tell which accounts these are.
+            in_posture = self._under_proof_in_posture if under_proof else self._in_posture
+            return in_posture[self._watch.of(attempt.door.name, digests, family)]
+        if under_proof:
+            return self._under_proof
         policies = self._for_codes if _tries_code(attempt) else self._policies
         if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
             policies = self._for_links

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.control.asked import AskedAccounts
 from sekisho.model import Posture
 from sekisho.model.posture import Told
 from sekisho.owners import Contact, MemoryOwners
@@ -152,6 +153,21 @@ def test_a_secret_that_opens_nothing_shows_nothing() -> None:
             answers[0][3]
         }
         assert town.shop.reached[reached:] == [(account, password) for _, account, password in tries]
+
+    run(story)
+
+
+def test_an_account_under_proof_is_asked_at_the_same_time_as_others() -> None:
+    """After a campaign: neither is its familiar thief spared, nor does the time tell which accounts these are."""
+
+    async def story() -> None:
+        town = await Town().settle_in()
+        assert town.guard._loops is not None
+        guard = town.guard._loops._latest._guard  # type: ignore[union-attr]
+        guard.set_asked(AskedAccounts(frozenset({b"kenji"}), str.encode))
+        for password in ("right", "guess"):
+            took_s, found = await timed(town.client(HOME), "kenji", password)
+            assert (found.status, took_s) == (401, QUESTION_S)
 
     run(story)
 
