@@ -143,8 +143,8 @@ def _may_name(sent: bytes, segment: str) -> bool:
     """Whether text may hold this segment of a path, plain or escaped."""
     if not (sent.isascii() and segment.isascii()):
         return True
-    folded = sent.lower()
-    return segment.encode() in folded or b"%" in folded or b"\\" in folded
+    folded = sent.decode("ascii").lower()  # text, because bytes are searched by way of an error; see below
+    return segment in folded or "%" in folded or "\\" in folded
 
 
 def _last_named(target: Target, path: str) -> str:
