@@ -74,6 +74,16 @@ def test_a_relay_phisher_gets_codes_passed_on() -> None:
     assert relayed.taken.get("sent")
 
 
+def test_a_relay_phisher_gets_nothing_from_a_passkey() -> None:
+    """What a passkey signs on the phisher's page names that page: it opens nothing. Its owners log in with it."""
+    relayed = played(scenario(replace(FRESH, relays=True), owners=replace(FEW, passkey_share=1.0)), "factors")
+
+    assert relayed.right["phr"] > 0
+    assert not relayed.taken
+    assert relayed.strangers.asked > 0
+    assert relayed.owners.lost <= relayed.owners.asked / 10  # without their phone at hand
+
+
 def test_bots_that_solve_puzzles_are_counted() -> None:
     """Bots that solve get further than those that do not, and what the puzzles cost is counted."""
     asked = played(scenario(SHIFTS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
+from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import BotPlaces
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
@@ -126,7 +127,7 @@ class Bots:
                 answer = await browser.work(answer, attempt.address, attempt.account, attempt.password)
             elif answer.code == ASKED and attack.relays and attempt.owner >= 0:
                 # The phisher's page shows the question; its victim answers as if the service had asked.
-                proved = await self._factors.prove(attempt.owner, browser, answer, attempt.address)
+                proved = await self._factors.prove(attempt.owner, browser, answer, attempt.address, PHISHER)
                 return answer if proved is None else proved
             else:
                 break

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
-ASKED, WORK = "step_up_required", "challenge_required"
+ASKED, PROOF_FAILED, WORK = "step_up_required", "proof_failed", "challenge_required"
 _PROBLEM = b"application/problem+json"
 
 
@@ -80,9 +80,17 @@ class Browser:
         found = json.loads(asked.body)
         return await self._post(f"{found['step_up']}/send", address, _of(found, "webhook"))
 
-    async def prove(self, asked: Answer, address: str, factor: str, code: str) -> Answer:
+    async def passkey_options(self, asked: Answer, address: str) -> dict[str, Any]:
+        """What the service tells the authenticator."""
         found = json.loads(asked.body)
-        return await self._post(found["step_up"], address, {**_of(found, factor), "code": code})
+        answer = await self._post(f"{found['step_up']}/options", address, _of(found, "webauthn"))
+        options: dict[str, Any] = json.loads(answer.body)["publicKey"]
+        return options
+
+    async def prove(self, asked: Answer, address: str, factor: str, shown: str) -> Answer:
+        """Show a code, or the answer of a passkey."""
+        found, field = json.loads(asked.body), "credential" if factor == "webauthn" else "code"
+        return await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
 
     async def _post(self, path: str, address: str, fields: dict[str, str], headers: Headers = ()) -> Answer:
         body = urlencode(fields).encode()

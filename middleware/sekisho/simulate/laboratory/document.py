@@ -25,7 +25,7 @@ are small models with the thresholds that their projects publish, not the projec
 
 _COLUMNS = """
 - **right pairs**: attempts of bots with the right password; **taken over**: accounts that a bot entered, by the class
-  of proof that the account has where the policy asks for one (`none`, `sent`, `app`).
+  of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`).
 - **reached check**: of the bots' attempts, those whose password the application checked, behind a question for a proof
   or at once.
 - **lost**: of the owners' log-ins that would have succeeded, those that did not: refused for longer than a minute, or

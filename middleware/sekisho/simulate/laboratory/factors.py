@@ -1,4 +1,4 @@
-"""What owners prove themselves with: an authenticator app, or a mailbox that codes are sent to."""
+"""What owners prove themselves with: a passkey, an authenticator app, or a mailbox that codes are sent to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pyotp
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
+from sekisho.simulate.laboratory.passkey import Passkey
+from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.factors.totp import PURPOSE, SECRET_BYTES
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from sekisho.simulate.population import Population
     from sekisho.stepup.factors.webhook import CodeMessage
 
-NONE, SENT, APP = "none", "sent", "app"
+NONE, SENT, APP, PHR = "none", "sent", "app", "phr"
+SITE: Final = "https://shop.test"
+PHISHER: Final = "https://shop-test.example"
 CODE_S_MAX: Final = 30.0
 
 
@@ -53,32 +57,50 @@ class Factors:
             self.stored = MemoryOwners({population.account(owner): _contact(owner) for owner in every})
 
     def account_class(self, owner: int) -> str:
-        """`NONE`, `SENT` or `APP`."""
+        """`NONE`, `SENT`, `APP` or `PHR`."""
         if not self._in_use:
             return NONE
-        place = self._words(owner)[0] / 256
-        if place < self._owners.app_share:
+        place, owners = self._words(owner)[0] / 256, self._owners
+        if place < owners.app_share:
             return APP
-        return SENT if place < self._owners.app_share + self._owners.mail_share else NONE
+        # At the other end, so that the apps of a scenario stay with their owners.
+        if place >= 1 - owners.passkey_share:
+            return PHR
+        return SENT if place < owners.app_share + owners.mail_share else NONE
 
     async def enrol(self, secret: bytes) -> None:
-        """Enrol the apps, sealed with the service's secret."""
+        """Enrol apps and passkeys, sealed with the service's secret."""
         sealer = Sealer((secret,), clock_s=self._clock_s)
+        passkeys = PasskeySealer(sealer)
         for owner in range(self._population.owners):
-            if self.account_class(owner) == APP:
-                number = self._words(owner)[32:48].hex()
-                sealed = sealer.seal(PURPOSE, self._secret(owner), bound_to=enrolment_binding(str(owner), number))
-                await self.stored.enrol(str(owner), Enrolment(number, "totp", "phone", 1, sealed))
+            account, number, held = str(owner), self._words(owner)[32:48].hex(), self.account_class(owner)
+            if held == APP:
+                sealed = sealer.seal(PURPOSE, self._secret(owner), bound_to=enrolment_binding(account, number))
+                await self.stored.enrol(account, Enrolment(number, "totp", "phone", 1, sealed))
+            elif held == PHR:
+                sealed = passkeys.seal(self._passkey(owner).credential, account=account, enrolment=number)
+                await self.stored.enrol(account, Enrolment(number, "webauthn", "phone", 1, sealed))
 
     async def on_code(self, message: CodeMessage) -> None:
         """The service's own channel: a code reaches the owner's mailbox."""
         self._mailbox(message.account).put_nowait(message.code)
 
-    async def prove(self, owner: int, browser: Browser, asked: Answer, where: str) -> Answer | None:
-        """The owner answers a question; None where it has nothing to answer with."""
-        factor = {APP: "totp", SENT: "webhook"}.get(self.account_class(owner), "")
+    async def prove(self, owner: int, browser: Browser, asked: Answer, where: str, page: str = SITE) -> Answer | None:
+        """The owner answers a question; None where it has nothing to answer with.
+
+        Args:
+            owner: the number of the owner that is asked.
+            browser: sends the answer.
+            asked: the question.
+            where: the browser's address.
+            page: origin of the page that the owner sees: `SITE`, or `PHISHER` where a phisher passes the answer on.
+        """
+        factor = {PHR: "webauthn", APP: "totp", SENT: "webhook"}.get(self.account_class(owner), "")
         if factor not in json.loads(asked.body).get("factors", ()):
             return None
+        if factor == "webauthn":
+            options = await browser.passkey_options(asked, where)
+            return await browser.prove(asked, where, factor, self._passkey(owner).sign(options, page))
         code = self._app_code(owner) if factor == "totp" else await self._sent_code(owner, browser, asked, where)
         return await browser.prove(asked, where, factor, code) if code else None
 
@@ -98,6 +120,9 @@ class Factors:
 
     def _mailbox(self, account: str) -> asyncio.Queue[str]:
         return self._mailboxes.setdefault(account, asyncio.Queue())
+
+    def _passkey(self, owner: int) -> Passkey:
+        return Passkey(self._words(owner)[:32])
 
     def _secret(self, owner: int) -> bytes:
         return self._words(owner)[:SECRET_BYTES]

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
-from sekisho.simulate.laboratory.browser import ASKED, WORK, Answer, Browser
+from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Answer, Browser
 from sekisho.simulate.laboratory.places import AWAY, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
 
@@ -214,4 +214,6 @@ class _LogIn:
     async def _asked(self, answer: Answer) -> Answer | None:
         self._counts.asked += 1
         await asyncio.sleep(READ_CODE_S)
-        return await self._owners.prove(self._visit, self._browser, answer, self._where)
+        proved = await self._owners.prove(self._visit, self._browser, answer, self._where)
+        # A right proof behind a wrong password is answered as a wrong one: the owner types the password anew.
+        return None if proved is None or proved.code == PROOF_FAILED else proved

@@ -37,7 +37,7 @@ class Results:
     Attributes:
         attempts: of bots, that were sent.
         reached: of them, those whose password the application checked.
-        right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`).
+        right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`, `phr`).
         taken: accounts that bots got into, by the same classes.
         solved: puzzles that bots solved.
         hashes: what these puzzles would have cost, in PBKDF2 iterations.

@@ -54,6 +54,7 @@ class Owners:
         reusing_share: of the owners, those whose password is in attackers' lists.
         mail_share: of the owners, those whose mail address the service knows.
         app_share: of the owners, those with an authenticator app.
+        passkey_share: of the owners, those with a passkey.
         at_hand_share: of the questions for a proof, those that an owner can answer at once.
         surge_from_h, surge_hours, surge: hours of the scenario in which owners log in `surge` times as often.
     """
@@ -75,6 +76,7 @@ class Owners:
     reusing_share: float = 0.1
     mail_share: float = 0.98
     app_share: float = 0.0
+    passkey_share: float = 0.1
     at_hand_share: float = 0.95
     surge_from_h: float = 0
     surge_hours: float = 0
