@@ -24,7 +24,8 @@ CHANGES = (
 
 
 async def main() -> list[dict[str, bool]]:
-    front, found = Nftables([tool("nft")], "sekisho", [443], 100), []
+    front = Nftables([tool("nft")], "sekisho", [443], 100)
+    found: list[dict[str, bool]] = []
     for change in CHANGES:
         if not found:
             await front.begin()
