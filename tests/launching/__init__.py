@@ -1,0 +1,1 @@
+"""Servers with several workers, started by the command lines of `docs/servers.md`."""
