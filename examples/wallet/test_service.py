@@ -298,6 +298,23 @@ async def test_one_pin_sideways_is_stopped_by_the_guard_alone(
         assert reached == 60 if mode == "off" else reached <= 20
 
 
+@pytest.mark.parametrize("mode", ["off", "enforce"])
+async def test_a_wallet_with_anothers_address(mode: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Without the guard any address opens a wallet; with it, the address's owner alone, by the code in the mailbox."""
+    async with serving(mode, monkeypatch, url) as found:
+        thief, email = found.browser(CAFE), "sora@mail.test"
+        answer = await thief.post("/signup", email=email, password="the password of a thief")
+        is_open = await found.app.state.books.by_email(email) is not None
+        assert (answer.status_code, is_open) == ((303, True) if mode == "off" else (401, False))
+        if mode == "enforce":
+            challenge, code = answer.json()["challenge"], await found.post.code(email)
+            guess = f"{(int(code) + 1) % 10**8:08}"
+            for shown, status in ((guess, 401), (code, 200)):
+                done = await thief.post("/sekisho/contact", challenge=challenge, code=shown)
+                assert done.status_code == status
+            assert await found.app.state.books.by_email(email) is None  # until the request is repeated with the proof
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 async def test_pages_are_escaped_and_in_two_languages(language: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Each form has a page in both languages, and text from a form is escaped."""

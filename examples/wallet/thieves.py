@@ -179,14 +179,14 @@ NUMBERS = int(os.environ.get("STORIES_NUMBERS", "10000"))
 
 
 async def docomo(play: Play) -> None:
-    """Open 50 wallets with e-mail addresses alone, then try the PIN 1234 at the bank accounts of strangers.
+    """Open 50 wallets with nothing but an e-mail address, then try the PIN 1234 at the bank accounts of strangers.
 
     One in a hundred has it.
     """
     thieves = [play.world.browser(lair(number, 50)) for number in range(50)]
     for number, browser in enumerate(thieves):
         email, password = f"thief{number}@evil.test", f"a password of thief {number}"
-        await browser.post("/signup", email=email, password=password)
+        await browser.sign_up(email, password, play.world.post)
         browser.jar.pop("session", None)
         answer = await browser.post("/login", email=email, password=password)
         if answer.code == "step_up_required":

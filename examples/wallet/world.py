@@ -268,9 +268,10 @@ class Browser:
         if answer.code != "challenge_required" or not self._works:
             return answer
         puzzle = json.loads(answer.body).get("work")
-        return await self._send("POST", path, fields, work=await asyncio.to_thread(solved, puzzle))
+        work = await asyncio.to_thread(solved, puzzle)
+        return await self._send("POST", path, fields, shown=f"Sekisho-Work: {work}")
 
-    async def _send(self, method: str, path: str, fields: Mapping[str, str] | None, *, work: str = "") -> HttpAnswer:
+    async def _send(self, method: str, path: str, fields: Mapping[str, str] | None, *, shown: str = "") -> HttpAnswer:
         body = urlencode(fields) if fields is not None else ""
         lines = [
             f"{method} {path} HTTP/1.1", "Host: wallet.test", "Accept: */*", f"User-Agent: {self._agent}",
@@ -278,8 +279,8 @@ class Browser:
         ]  # fmt: skip
         if self.jar:
             lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.jar.items()))
-        if work:
-            lines.append(f"Sekisho-Work: {work}")
+        if shown:
+            lines.append(shown)
         if fields is not None:
             lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
         try:
@@ -311,6 +312,17 @@ class Browser:
             return asked  # a passkey signs for the site's own pages, and for no other's
         await self.post("/sekisho/step-up/send", challenge=challenge, factor="email")
         return await self.post("/sekisho/step-up", challenge=challenge, factor="email", code=await post.code(email))
+
+    async def sign_up(self, email: str, password: str, post: Postbox) -> HttpAnswer:
+        """Open a wallet, with the code that is mailed to the address where one is asked for."""
+        fields = {"email": email, "password": password}
+        asked = await self.post("/signup", **fields)
+        if asked.code != "contact_required":
+            return asked
+        challenge = json.loads(asked.body)["challenge"]
+        done = await self.post("/sekisho/contact", challenge=challenge, code=await post.code(email))
+        proof = json.loads(done.body).get("proof", "")
+        return await self._send("POST", "/signup", fields, shown=f"Sekisho-Proof: {proof}")
 
     async def aclose(self) -> None:
         await self._client.__aexit__()
