@@ -144,7 +144,7 @@ def test_notes_are_bounded() -> None:
     taken = notes.take()
 
     assert taken is not None
-    assert len(taken.refused) == 4_096
+    assert len(taken.refused) == 512
 
 
 def test_an_entry_of_another_party_is_not_read() -> None:

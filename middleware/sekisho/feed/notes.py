@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTED_MAX: Final = 4_096  # between two publications of one worker; a flood of more addresses is left to the limits
+NOTED_MAX: Final = 512  # between two publications of one worker; a flood of more addresses is left to the limits
 SOURCES_MAX: Final = 1_024
 WARNED_S: Final = 3_600
 
@@ -61,7 +61,7 @@ class RefusalNotes:
         self._clock_s = clock_s
         self.seconds_max = seconds_max
         self._never = Networks(never)
-        self._refused: dict[bytes, Refusal] = {}
+        self._noted: dict[bytes, tuple[Origin, Charge, float]] = {}
         self._known: dict[bytes, bytes] = {}
         self._forwarding: dict[bytes, float] = {}
         self._direct: dict[bytes, float] = {}
@@ -70,14 +70,9 @@ class RefusalNotes:
         """The ledger has refused an attempt. It looks at an address's credit at log-ins alone."""
         if not verdict.ip_wait_us or verdict.counters_lost or verdict.is_of_many:
             return
-        # By its widest prefix: the owner of a /48 has 65,536 addresses with which to outvote all others.
-        sources = self._forwarding if origin.forwarded_by_stranger else self._direct
-        _note(sources, origin.prefixes[-1], self._clock_s() + WARNED_S, SOURCES_MAX)
-        # A forwarding peer may be the site's own proxy: all clients would be blocked with it.
-        if not origin.forwarded_by_stranger and self._may_be_blocked(origin):
-            until_s = self._clock_s() + min(verdict.ip_wait_us / 1e6, self.seconds_max)
-            refusal = Refusal(charge.ip, int(until_s * 1000), None if charge.place else charge)
-            _note(self._refused, origin.prefixes[0], refusal, NOTED_MAX)
+        # All else is done twice a second, outside of requests.
+        if len(self._noted) < NOTED_MAX:
+            self._noted[origin.prefixes[0]] = (origin, charge, self._clock_s() + verdict.ip_wait_us / 1e6)
 
     def known(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
         """A known device has logged in here. It counts for an account a day old, once a day."""
@@ -86,11 +81,24 @@ class RefusalNotes:
 
     def take(self) -> Taken | None:
         """What was noted since the last call; None for nothing."""
-        if not self._refused and not self._known:
+        if not self._noted and not self._known:
             return None
-        refused, self._refused = self._refused, {}
+        noted, self._noted = self._noted, {}
         known, self._known = self._known, {}
+        ends_s = self._clock_s() + self.seconds_max
+        for origin, _, _ in noted.values():
+            self._note_source(origin)
+        refused = {
+            prefix: Refusal(charge.ip, int(min(until_s, ends_s) * 1000), None if charge.place else charge)
+            for prefix, (origin, charge, until_s) in noted.items()
+            if self._may_be_blocked(origin)
+        }
         return Taken(refused, known, self._is_warned())
+
+    def _note_source(self, origin: Origin) -> None:
+        sources = self._forwarding if origin.forwarded_by_stranger else self._direct
+        # By its widest prefix: the owner of a /48 has 65,536 addresses with which to outvote all others.
+        _note(sources, origin.prefixes[-1], self._clock_s() + WARNED_S, SOURCES_MAX)
 
     def _is_warned(self) -> bool:
         now_s = self._clock_s()
@@ -100,6 +108,9 @@ class RefusalNotes:
         return forwarding > direct
 
     def _may_be_blocked(self, origin: Origin) -> bool:
+        # A forwarding peer may be the site's own proxy: all clients would be blocked with it.
+        if origin.forwarded_by_stranger:
+            return False
         network = network_of(origin.prefixes[0])
         # Behind NAT64 an address is counted as IPv4; the front sees an IPv6 address that many share.
         is_as_seen = network is not None and (network.version == 6) is (":" in origin.address)
