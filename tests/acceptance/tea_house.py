@@ -246,6 +246,15 @@ def with_a_front_end() -> Starlette:
     return service
 
 
+def with_proved_addresses() -> Starlette:
+    """The tea house, where new members prove that the address they call themselves by is theirs."""
+    shop = unprotected.build()
+    login = "POST /login form:username,password success=303:/account"
+    signup = "POST /signup form:username,password contact=username success=303:/account"
+    shop.add_middleware(LoginGuard, login=login, signup=signup)
+    return shop
+
+
 class Member:
     """A person at a browser."""
 

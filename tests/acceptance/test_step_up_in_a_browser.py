@@ -11,7 +11,16 @@ import pyotp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.tea_house import NAME, PASSWORD, Member, TeaHouse, now, tea_house, with_a_front_end
+from tests.acceptance.tea_house import (
+    NAME,
+    PASSWORD,
+    Member,
+    TeaHouse,
+    now,
+    tea_house,
+    with_a_front_end,
+    with_proved_addresses,
+)
 from tests.accessibility import barriers
 from tests.browser import visiting
 
@@ -405,6 +414,33 @@ async def add_codes(somebody: Member) -> list[str]:
     codes = await somebody.page.locator(".codes code").all_inner_texts()
     assert len(set(codes)) == 10
     return codes
+
+
+async def test_a_new_member_proves_an_address(
+    browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form is typed once: a wrong code leaves it waiting, the right one opens the account and logs in."""
+    async with (
+        tea_house(tmp_path, redis_url, monkeypatch, build=with_proved_addresses) as house,
+        member(browser, house, locale="ja-JP", viewport=PHONE, color_scheme="dark") as somebody,
+    ):
+        page = somebody.page
+        await page.goto(f"{house.url}/signup")
+        await page.fill("#username", "kikaku@mail.example")
+        await page.fill("#password", PASSWORD)
+        await page.click("main button")
+        assert await page.inner_text("h1") == "メールアドレスの確認"
+        assert await page.evaluate("document.activeElement.id") == "code"
+        assert await barriers(page) == []
+        code = await house.mailed_code()
+        await page.fill("#code", f"{(int(code) + 1) % 10**8:08}")
+        await page.press("#code", "Enter")
+        assert "確認コードが一致しません" in await page.inner_text("[role=alert]")
+        assert await barriers(page) == []
+        await page.fill("#code", code)
+        await page.press("#code", "Enter")
+        await page.wait_for_url(f"{house.url}/account")
+        assert "kikaku@mail.example" in await page.inner_text("main")
 
 
 @pytest.mark.parametrize(

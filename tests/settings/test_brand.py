@@ -99,6 +99,9 @@ def test_the_brand_is_read_once(tmp_path: Path) -> None:
     assert re.fullmatch(r"/logo-[0-9a-f]{16}\.png", found.logo.path)
     assert found == Brand("Shop", "#0b57c2", "", "/sekisho" + found.logo.path, found.logo)
     assert settings.load({"SEKISHO_SECRET": SECRET}).brand == Brand()
+    # A site without pages of the guard has no path to serve it at: refusals would show a broken picture.
+    bare = {**{f"SEKISHO_{name}": value for name, value in environ.items()}, "SEKISHO_CHALLENGES": "none"}
+    assert settings.load(bare).brand.logo_address == ""
 
 
 def test_a_logo_of_the_sites_own_is_named_by_its_path() -> None:

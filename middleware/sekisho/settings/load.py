@@ -383,11 +383,14 @@ def _domains(source: _Source) -> frozenset[str]:
 def _brand(source: _Source, settings: Settings) -> Brand:
     place = source.read(table.BRAND_LOGO) or ""
     logo = _logo(source, place) if place and not place.startswith(AT) else None
+    address = place.removeprefix(AT) if place.startswith(AT) else ""
+    if logo is not None and settings.has_pages:  # elsewhere no page and no path would show it
+        address = settings.mount + logo.path
     return Brand(
         settings.service_name if source.is_set(table.SERVICE_NAME) else "",
         source.read(table.BRAND_COLOR) or "",
         source.read(table.BRAND_COLOR_DARK) or "",
-        settings.mount + logo.path if logo else place.removeprefix(AT),
+        address,
         logo,
     )
 

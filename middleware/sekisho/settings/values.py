@@ -214,6 +214,11 @@ class Settings:
         return 1 + max((len(door.tenant) for door in self.doors), default=0)
 
     @property
+    def has_pages(self) -> bool:
+        """Whether the guard serves pages below `mount`."""
+        return bool(self.factors or self.challenges) or any(door.contact for door in self.doors)
+
+    @property
     def related_origins(self) -> tuple[str, ...]:
         """Pages of other sites that may ask for the domain's passkeys (WebAuthn Level 3, section 5.11)."""
         domain = self.rp_id or ""

@@ -428,7 +428,7 @@ class LoopWing:
 
     def _with_step_up(self) -> StepUpWing | None:
         process, settings = self._process, self._process.settings
-        if not (settings.factors or settings.challenges or any(door.contact for door in settings.doors)):
+        if not settings.has_pages:
             return None
         from sekisho.wiring.step_up import Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
 
