@@ -196,7 +196,10 @@ class Guard:
         self._keeps_history = keeps_history
         self._feed = feed
         self._under_proof = policy.under_proof()
-        self._under_proof_in_posture = tuple([each.under_proof() for each in self._in_posture])
+        # Where strangers are spared, a question before the secret is right would tell which accounts these are.
+        self._under_proof_in_posture = tuple(
+            [each.under_proof() if each.asks_strangers or not each.factors else each for each in self._in_posture]
+        )
         self._asked: AskedAccounts | None = None
         self._signals = signals
 
@@ -208,6 +211,10 @@ class Guard:
     def set_asked(self, asked: AskedAccounts | None) -> None:
         """Ask for a proof at these accounts from now on, also on devices that were merely seen; None: at no account."""
         self._asked = asked
+
+    def is_under_proof(self, attempt: Attempt) -> bool:
+        """Whether an operator asks for a proof at the account that is tried."""
+        return self._asked is not None and self._asked.has(attempt.canonical)
 
     @property
     def has_denied(self) -> bool:
@@ -576,7 +583,7 @@ class Guard:
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
-        under_proof = self._asked is not None and _asks_owner(attempt) and self._asked.has(attempt.canonical)
+        under_proof = self._asked is not None and _asks_owner(attempt) and self.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
             # By the posture too: a question at another time than elsewhere would tell which accounts these are.
             in_posture = self._under_proof_in_posture if under_proof else self._in_posture
@@ -635,7 +642,7 @@ class Guard:
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
         if token is None or self._shed.wait_us((token.device,)):
             return None
-        if self._asked is not None and token.device_class is Device.SEEN and self._asked.has(attempt.canonical):
+        if self._asked is not None and token.device_class is Device.SEEN and self.is_under_proof(attempt):
             return None
         # Where a wrong rule reported success, the password was never right. A token earned by a factor stays valid.
         void = self._trust.void

@@ -32,10 +32,9 @@ def subject(account: str, address: str = "203.0.113.9", device: str = "bot", dev
     )
 
 
-def settled(account: str, result: str, at_s: int = 0, **more: Any) -> Event:
-    return Event(
-        Kind.SETTLED, T0 + at_s * 1_000_000, DOOR, result=result, basis="rule", subject=subject(account, **more)
-    )
+def settled(account: str, result: str, at_s: int = 0, reasons: tuple[str, ...] = (), **more: Any) -> Event:
+    at_us, who = T0 + at_s * 1_000_000, subject(account, **more)
+    return Event(Kind.SETTLED, at_us, DOOR, result=result, basis="rule", reasons=reasons, subject=who)
 
 
 def decided(account: str, action: str) -> Event:
@@ -124,11 +123,17 @@ def test_neighbours_of_a_bot_are_not_taken_for_its_victims() -> None:
 
 def test_a_right_password_without_a_proof_is_told_apart() -> None:
     """E31: accounts whose password the list has, and that were not entered, are listed for a new password."""
-    events = a_list(40)
-    events += [decided("hana", "step_up"), decided("victim 1", "step_up")]
-    events += [Event(Kind.STEP_UP_NOT_COMPLETED, T0, subject=Subject(account=digest("hana")))]
+    events = [*a_list(40), settled("hana", "succeeded", reasons=("withheld",))]
+    events += [settled("mio", "succeeded", reasons=("withheld",)), settled("mio", "succeeded")]
     (campaign,) = found(*events).campaigns
-    assert (campaign.entered, campaign.passwords_known) == ((), (digest("hana"),))
+    assert [one.account for one in campaign.entered] == [digest("mio")]
+    assert campaign.passwords_known == (digest("hana"),)
+
+
+def test_owners_who_are_asked_for_a_proof_behind_one_address_are_no_campaign() -> None:
+    """A right secret speaks for an address also where nothing was opened yet."""
+    events = [settled(f"owner {n}", "succeeded", reasons=("withheld",)) for n in range(60)]
+    assert found(*events, *a_list(30)).campaigns == ()
 
 
 def test_a_second_proof_from_a_hostile_place_is_told_apart() -> None:

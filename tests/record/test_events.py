@@ -204,7 +204,7 @@ def test_a_refusal_before_the_body_knows_the_client_alone() -> None:
 def told(events: Events) -> None:
     """Everything that can happen, once."""
     events.decided(LOGIN, THROTTLED, Mode.ENFORCE, FOUR, attempt())
-    events.settled(LOGIN, Outcome.SUCCEEDED, Basis.RULE, attempt(), Device.SEEN)
+    events.settled(LOGIN, Outcome.SUCCEEDED, Basis.RULE, attempt(), Device.SEEN, withheld=True)
     events.unreadable(LOGIN, "account_repeated", FOUR)
     events.crowded(LOGIN, FOUR)
     events.step_up_issued("POST /login", "login", "Hana", FOUR)

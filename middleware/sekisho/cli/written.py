@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Lines = Callable[[], Iterator[bytes]]
 
 SINCE_MAX_S: Final = 366 * 86_400
-_KINDS: Final = (Kind.SETTLED, Kind.DECIDED, Kind.STEP_UP_PROVED, Kind.STEP_UP_NOT_COMPLETED)
+_KINDS: Final = (Kind.SETTLED, Kind.DECIDED, Kind.STEP_UP_PROVED)
 _MARKS: Final = tuple(f'"kind":"{kind}"'.encode() for kind in _KINDS)
 _TIME: Final = b'"time":"'
 _TIME_BYTES: Final = 20

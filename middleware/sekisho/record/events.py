@@ -55,6 +55,10 @@ class Exact(Value):
         return "Exact(...)"
 
 
+WITHHELD: Final = "withheld"
+"""The reason of a settled attempt whose answer waits for a proof: a right secret there has opened nothing yet."""
+
+
 @final
 class Handle:
     """Stands for the exact account and address of an event. Only the `HandleKey` that made it opens it.

@@ -93,8 +93,9 @@ FORMS: Final[dict[str, Form]] = {
         ("door", "mode", "action", "reasons", *_ATTEMPT),
     ),
     Kind.SETTLED: Form(
-        "The application answered an attempt. `result`: `succeeded`, `failed` or `unknown`.",
-        ("door", "result", "basis", *_ATTEMPT),
+        "The application answered an attempt. `result`: `succeeded`, `failed` or `unknown`. `reasons`: `withheld` "
+        "where a proof is asked for, and the answer is handed over after it.",
+        ("door", "result", "basis", "reasons", *_ATTEMPT),
     ),
     Kind.UNREADABLE: Form("An attempt could not be read.", ("door", "reasons", *_CLIENT)),
     Kind.CROWDED: Form("A stranger found no room in the application.", ("door", *_CLIENT)),

@@ -15,7 +15,7 @@ from sekisho.model import Action, Device, Outcome
 from sekisho.record.counts import Counts
 from sekisho.record.draft import Draft
 from sekisho.record.event_writer import EventWriter
-from sekisho.record.events import NOBODY, Event, Kind, Subject
+from sekisho.record.events import NOBODY, WITHHELD, Event, Kind, Subject
 from sekisho.record.hook import Hook
 
 if TYPE_CHECKING:
@@ -164,8 +164,13 @@ class Events:
         basis: Basis,
         attempt: Attempt | None = None,
         device: Device = Device.STRANGER,
+        *,
+        withheld: bool = False,
     ) -> None:
-        """The outcome of an attempt. Successes are also counted by their basis."""
+        """The outcome of an attempt. Successes are also counted by their basis.
+
+        `withheld`: a proof is asked for, and the answer is handed over only after it.
+        """
         self._counts.add(door.name, "outcome", _word(outcome))
         if outcome is Outcome.SUCCEEDED:
             self._counts.add(door.name, "success_by", _word(basis))
@@ -175,8 +180,8 @@ class Events:
                 self._note((Kind.SETTLED, at_us, door.name, "", outcome, basis, None, "", "", device))
             else:
                 self._note((
-                    Kind.SETTLED, at_us, door.name, "", outcome, basis, attempt.origin, attempt.account,
-                    attempt.canonical, device,
+                    Kind.SETTLED, at_us, door.name, WITHHELD if withheld else "", outcome, basis, attempt.origin,
+                    attempt.account, attempt.canonical, device,
                 ))  # fmt: skip
 
     def rule_tested(self, door: Door, result: str) -> None:

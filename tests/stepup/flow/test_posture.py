@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.control.asked import AskedAccounts
 from sekisho.model import Mode, Posture
 from sekisho.model.posture import Told
 from sekisho.owners import Contact, MemoryOwners, OwnersError
@@ -84,6 +85,26 @@ async def test_in_calm_an_account_that_has_enrolled_a_factor_is_asked_for_it(sit
     assert shown.status == 303
     assert await client.who() == "hana"
     assert site.shop.reached == [("hana", "right")]
+
+
+async def test_in_calm_an_account_under_proof_is_asked_behind_a_right_secret_only(site: Site) -> None:
+    """E31: guesses do not show which accounts a campaign has entered; a thief's device that was seen is asked."""
+    thief, loops = site.client(), site.guard._loops
+    before = await thief.log_in("alice", "hatter")
+    assert loops is not None
+    guard = loops._latest._guard  # type: ignore[union-attr]
+    guard.set_asked(AskedAccounts(frozenset({b"alice"}), str.encode))
+    found = [seen(await site.client().log_in(name, "guess")) for name in ("alice", "nobody")]
+    del thief.jar["session"]
+    asked = await thief.log_in("alice", "hatter")
+    guard.set_asked(None)
+    after = await thief.log_in("alice", "hatter")
+    assert before.status == 303
+    assert found[0] == found[1]
+    assert found[0][2] == b"wrong"
+    assert asked.status == 401
+    assert challenge(asked)
+    assert after.status == 303
 
 
 async def test_an_unknown_factor_asks_instead_of_letting_in(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sekisho.record.campaigns.sample import Sample
 from sekisho.record.campaigns.space_saving import SpaceSaving
 from sekisho.record.campaigns.traits import TRAITS, Meaning, meaning, traits
-from sekisho.record.events import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,9 +47,9 @@ LIKENESS_MIN: Final = 0.5  # of the targets of two groups
 LINKED_MAX: Final = 64  # groups whose targets are compared
 NETWORKS_MAX: Final = 100_000  # counted for a campaign
 ENTERED_MAX: Final = 10_000  # accounts of a campaign that are kept
-UNFINISHED_MAX: Final = 10_000
 
 _HOSTILE: Final = frozenset({Meaning.REFUSED, Meaning.FAILED})
+_RIGHT: Final = frozenset({Meaning.ENTERED, Meaning.RIGHT})
 
 
 class Entry(NamedTuple):
@@ -84,7 +83,7 @@ class Campaign(NamedTuple):
         networks: distinct ones, 100,000 at most; 0 where they were not written.
         entered: accounts that were let in without a proof.
         proved: accounts where a second proof was shown, perhaps one that the owner was talked into passing on.
-        passwords_known: accounts whose right password was used, and nothing proved.
+        passwords_known: other accounts whose right password was used, and nothing was opened.
     """
 
     name: str
@@ -154,7 +153,7 @@ class _Tally:
     Attributes:
         hostile: hostile attempts.
         pinned: of these, the ones with a narrower trait that is heavy as well.
-        right: accounts that were entered, each once: a thief who comes back must not hide the list.
+        right: accounts where the secret was right, each once: a thief who comes back must not hide the list.
         accounts: accounts that were tried.
         beside: other heavy traits of its hostile attempts.
     """
@@ -179,25 +178,21 @@ class _Groups(NamedTuple):
     """Attributes:
     leaders: each hostile trait with the leading one of its group.
     telling: the traits that tell an entered account from its neighbours.
-    unfinished: accounts where a right password was used and nothing proved.
     """
 
     leaders: dict[str, str]
     telling: frozenset[str]
-    unfinished: frozenset[str]
 
 
 def _grouped(events: Iterable[Event], heavy: set[str]) -> _Groups:
-    tallies, unfinished = {trait: _Tally() for trait in heavy}, set[str]()
+    tallies = {trait: _Tally() for trait in heavy}
     for event in events:
-        if event.kind == Kind.STEP_UP_NOT_COMPLETED and len(unfinished) < UNFINISHED_MAX:
-            unfinished.add(event.subject.account)
         what = meaning(event)
-        if what in _HOSTILE or what is Meaning.ENTERED:
+        if what in _HOSTILE or what in _RIGHT:
             _tally(tallies, event, is_hostile=what in _HOSTILE)
     listed = {trait: tally for trait, tally in tallies.items() if tally.is_of_a_list(_hostile_min(trait))}
     telling = frozenset(trait for trait, tally in listed.items() if not tally.is_pinned)
-    return _Groups(_leaders(listed), telling, frozenset(unfinished))
+    return _Groups(_leaders(listed), telling)
 
 
 def _hostile_min(trait: str) -> float:
@@ -291,7 +286,7 @@ class _Collecting:
             len(self._distinct["account"]),
             listed[Meaning.ENTERED],
             listed[Meaning.PROVED],
-            tuple(sorted(self._known - {each.account for each in listed[Meaning.PROVED]})),
+            tuple(sorted(self._known - {each.account for found in listed.values() for each in found})),
         )
 
 
@@ -311,10 +306,10 @@ def _collected(events: Iterable[Event], groups: _Groups) -> dict[str, _Collectin
         campaign = found.setdefault(leader, _Collecting(leader))
         if what in _HOSTILE:
             campaign.hostile(what, event, shared)
-        elif what is not Meaning.ASKED:
-            campaign.entered(what, event, shared[-1])
-        elif event.subject.account in groups.unfinished:
+        elif what is Meaning.RIGHT:
             campaign.known(event.subject.account)
+        else:
+            campaign.entered(what, event, shared[-1])
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from sekisho.record.events import Kind
+from sekisho.record.events import WITHHELD, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Meaning(Enum):
     FAILED = 2  # a stranger's secret was wrong
     ENTERED = 3  # a device without a proof was let in
     PROVED = 4  # a second proof was shown
-    ASKED = 5  # a stranger was asked for a proof
+    RIGHT = 5  # the secret was right, and a proof was asked for before anything was opened
 
 
 def meaning(event: Event) -> Meaning:
@@ -35,12 +35,10 @@ def meaning(event: Event) -> Meaning:
     device_class = event.subject.device_class
     if event.kind == Kind.SETTLED and device_class in _UNPROVED:
         if event.result == "succeeded":
-            return Meaning.ENTERED
+            return Meaning.RIGHT if WITHHELD in event.reasons else Meaning.ENTERED
         is_wrong = event.result == "failed" and device_class == "stranger"
         return Meaning.FAILED if is_wrong else Meaning.NOTHING
     if event.kind == Kind.DECIDED and device_class == "stranger" and event.mode == "enforce":
-        if event.action == "step_up":
-            return Meaning.ASKED
         return Meaning.REFUSED if event.action in _REFUSED else Meaning.NOTHING
     return Meaning.PROVED if event.kind == Kind.STEP_UP_PROVED else Meaning.NOTHING
 

@@ -335,8 +335,9 @@ class Issuer:
         """Run a log-in that calls for no proof, and answer as the application does.
 
         If the secret is right and its account has enrolled a factor, ask for it instead: what its owner has enrolled
-        holds in every posture. Only then do the answer and its time depend on the account. The run gets no identity but
-        the secret: otherwise a session of the client's would be logged in although its answer is withheld.
+        holds in every posture. The same holds for an account that an operator has put under proof. Only then do the
+        answer and its time depend on the account. The run gets no identity but the secret: otherwise a session of the
+        client's would be logged in although its answer is withheld.
         """
         proving = self._parts.proving
         if proving is None:
@@ -362,7 +363,7 @@ class Issuer:
         result: RunResult,
     ) -> None:
         """Settle the run in its own task: a client that leaves must not leave its attempt unsettled."""
-        if result.outcome is Outcome.SUCCEEDED and await self._is_enrolled(proving, issued.ticket):
+        if result.outcome is Outcome.SUCCEEDED and await self._must_prove(proving, issued):
             self._tell_watch(issued.context, issued.assessment)
             await self._done(issued, proving, result)
             held = HeldAnswer(None, asks=True)
@@ -370,6 +371,11 @@ class Issuer:
             held = HeldAnswer(self._settled(issued, keeper, result, result.whole))
         if not answered.done():
             answered.set_result(held)
+
+    async def _must_prove(self, proving: Proving, issued: IssuedStepUp) -> bool:
+        under_proof = self._guard.is_under_proof(issued.assessment.attempt)
+        # The look-up first, always: its time is that of accounts that are not under proof.
+        return await self._is_enrolled(proving, issued.ticket) or under_proof
 
     async def _is_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
         try:
@@ -434,7 +440,7 @@ class Issuer:
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)
-        self._events.settled(context.door, outcome, basis, assessment.attempt, assessment.device)
+        self._events.settled(context.door, outcome, basis, assessment.attempt, assessment.device, withheld=True)
         if kept.answer is not None:
             self._suspect(context, assessment, basis, kept.answer)
         try:
