@@ -103,10 +103,12 @@ async def test_the_command_does_the_same(
     serve_with(monkeypatch, store=redis_url)
     done = await command("takeover", "hana", "--because", "she called")
     record = redis_server.cli("GET", "sekisho:{control}")
+    looked = await command("look", "account", "hana")
     undone = await command("takeover", "hana", "--undo", "--json")
 
     assert done.out == "asked for a proof from now on; every worker follows within a second\n"
     assert '"reported-20' in record
+    assert "on devices without a proof too: it was reported as taken over" in looked.out
     assert "hana" not in record
     assert undone.out == '{"done": "undone"}\n'
     assert '"reported-20' not in redis_server.cli("GET", "sekisho:{control}")

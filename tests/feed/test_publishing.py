@@ -177,7 +177,10 @@ async def test_the_commands_follow_the_guards(monkeypatch: pytest.MonkeyPatch, r
     said = await command("feed", "json", "--once")
 
     assert [json.loads(line)["do"] for line in said.out.splitlines()[:2]] == ["refuse", "refuse"]
+    looked = await command("look", "address", ATTACKER)
+    assert "Given to the front by `sekisho feed`, until 20" in looked.out
     await command("unblock", "address", ATTACKER)
+    assert "Given to the front" not in (await command("look", "address", ATTACKER)).out
     await until_listed(OTHER)
     await command("allow", f"{OTHER}/32", "--for", "1h")
     assert listed(await command("feed", "json", "--once", "--json")) == []

@@ -26,12 +26,14 @@ from sekisho.cli.operator import desk, moment, said_by
 from sekisho.cli.progress import span
 from sekisho.control.acts import newest
 from sekisho.control.asked import account_name
+from sekisho.feed.entries import network_of
 from sekisho.ledger.counters import LimitUse, uses
 from sekisho.ledger.history import FAILED
 from sekisho.model import Mode, Policy
 from sekisho.read import Networks
 from sekisho.read.address import contains, denies
 from sekisho.settings import NoFactor
+from sekisho.wiring.feedback import REPORTED
 
 if TYPE_CHECKING:
     import argparse
@@ -120,6 +122,7 @@ async def look(service: Desk, found: Target) -> Standing:
         reasons += _campaigns(service.settings, record, found)
     else:
         reasons = _address_reasons(service.settings, record, found, rows)
+        reasons += await _in_feed(service, found)
     reasons.sort(key=lambda reason: (not reason.refuses, -reason.wait_us))
     return Standing(found.kind, record.mode or service.settings.mode, reasons, rows)
 
@@ -216,6 +219,16 @@ def _account_reasons(row: Row, settings: Settings) -> Iterator[Reason]:
         yield Reason(text, refuses=proof.endswith("refused"))
 
 
+async def _in_feed(service: Desk, found: Target) -> list[Reason]:
+    """Its block in front of the service, for an address in the feed."""
+    network = network_of(found.origin.prefixes[0])
+    until_s = (await service.feed.read()).get(network) if service.feed is not None and network is not None else None
+    if until_s is None:
+        return []
+    text = f"Given to the front by `sekisho feed`, until {moment(int(until_s))}."
+    return [Reason(text, refuses=True, wait_us=max(0, int((until_s - time.time()) * 1e6)))]
+
+
 def _campaigns(settings: Settings, record: ControlRecord, found: Target) -> Iterator[Reason]:
     """An operator asks for a proof there: see `sekisho report`."""
     name, now_s = account_name(found.subject.account), time.time()
@@ -223,7 +236,8 @@ def _campaigns(settings: Settings, record: ControlRecord, found: Target) -> Iter
     for group in record.asked:
         if asked and now_s < group.until_s and name in group.accounts:
             act = newest(record.acts, of=group.name, words=frozenset({"ask"}))
-            text = f"{asked} until {moment(group.until_s)}, on devices without a proof too: campaign {group.name}"
+            of = "it was reported as taken over" if group.name.startswith(REPORTED) else f"campaign {group.name}"
+            text = f"{asked} until {moment(group.until_s)}, on devices without a proof too: {of}"
             yield Reason(f"{text}{said_by(act)}.", refuses=asked.endswith("refused"))
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
 
 SERVICE: Final = "the service"
+REPORTED: Final = "reported-"
+"""How the groups of reported accounts begin, in the control record."""
 
 
 class NamedAccount(NamedTuple):
@@ -136,7 +138,7 @@ class Feedback:
     def _with(self, name: bytes, record: ControlRecord) -> ControlRecord:
         now_s = self._clock_s()
         # A group for each month, so that a report does not keep those of years ago.
-        group = f"reported-{datetime.fromtimestamp(now_s, UTC):%Y-%m}"
+        group = f"{REPORTED}{datetime.fromtimestamp(now_s, UTC):%Y-%m}"
         asked = AskedGroup(group, int(now_s) + self._settings.device_days * 86_400, (name,))
         return replace(record, asked=with_group(asked, record.asked, now_s))
 
