@@ -12,7 +12,8 @@ class Service(NamedTuple):
     module: below `tests.real.services`; several may share one.
     packages: whose versions are recorded.
     door: `SEKISHO_LOGIN`.
-    suggested: the rule that the log suggests if the door has none; with `?` where the operator has to decide.
+    suggested: the rule that the log suggests if the door has none; with `?` where the operator has to decide, "" for
+        none: wrong secrets are answered by a page with 400, as missing form tokens are.
     guessed: whether a success is recognised without a rule.
     account, password: names of the fields.
     owner: account and password of a user who may log in.
@@ -101,6 +102,12 @@ SERVICES = (
         situations=(("inactive", "ina@example.org", "right"),),
     ),
     Service(
+        "FastAPI template, `OAuth2PasswordRequestForm`", "fastapi_template", "fastapi_template_site", ("fastapi",),
+        "POST /api/v1/login/access-token oauth2 success=json:access_token",
+        "json:access_token", guessed=True, owner=("hana@example.org", "right"),
+        situations=(("inactive", "ina@example.org", "right"),),
+    ),
+    Service(
         "Litestar, `SessionAuth`", "litestar", "litestar_site", ("litestar",),
         "POST /login json:username,password success=201", "2xx", guessed=True,
     ),
@@ -113,6 +120,10 @@ SERVICES = (
         "POST /admin/login form:username,password success=cookie:session cookies=starlette_admin_csrftoken",
         "cookie:session", guessed=True, page="/admin/login",
         situations=(("too_short", "h", "x"), ("csrf", "", "")),
+    ),
+    Service(
+        "sqladmin", "sqladmin", "sqladmin_site", ("sqladmin", "starlette"),
+        "POST /admin/login form:username,password success=cookie:session", "", guessed=True,
     ),
     Service(
         "piccolo_api, `session_login`", "piccolo", "piccolo_site", ("piccolo", "piccolo_api"),

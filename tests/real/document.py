@@ -35,7 +35,7 @@ def row(service: Service, seen: Seen) -> str:
     """The result of a trial in one line."""
     versions = ", ".join(f"{package} {version(package)}" for package in service.packages)
     guessed = "recognised" if service.guessed else "not recognised"
-    suggested = f"`success={service.suggested.rstrip('?')}`"
+    suggested = f"`success={service.suggested.rstrip('?')}`" if service.suggested else "nothing"
     cells = (
         service.name,
         f"`{service.door}`<br>{versions}".replace("|", "\\|"),

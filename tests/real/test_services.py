@@ -6,11 +6,14 @@ Here a few stand for all, one for each kind of answer; `REAL=all` tries the rest
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from sekisho.settings import load
 from tests.asgi.driving import address
 from tests.real.catalogue import SERVICES
 from tests.real.client import Client
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 SAMPLE = {"django_allauth", "fastapi_users_cookie", "litestar", "quart_auth"}
 TRIED = [service for service in SERVICES if os.environ.get("REAL") == "all" or service.file in SAMPLE]
 RIGHT = {
-    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth"], 302),
-    **dict.fromkeys(["dj_rest_auth", "simplejwt", "authlib", "fastapi_users_bearer"], 200),
+    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth", "sqladmin"], 302),
+    **dict.fromkeys(["dj_rest_auth", "simplejwt", "authlib", "fastapi_users_bearer", "fastapi_template"], 200),
     **dict.fromkeys(["starlette_admin", "piccolo"], 303),
     "fastapi_users_cookie": 204,
     "litestar": 201,
@@ -33,7 +36,16 @@ RIGHT = {
 WRONG = {
     **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth"], 200),
     **dict.fromkeys(
-        ["dj_rest_auth", "authlib", "fastapi_users_bearer", "fastapi_users_cookie", "starlette_admin"], 400
+        [
+            "dj_rest_auth",
+            "authlib",
+            "fastapi_users_bearer",
+            "fastapi_users_cookie",
+            "fastapi_template",
+            "starlette_admin",
+            "sqladmin",
+        ],
+        400,
     ),
     **dict.fromkeys(["simplejwt", "litestar", "piccolo"], 401),
 }
@@ -79,6 +91,17 @@ async def test_the_applications_own_second_step(rule: str, statuses: list[int], 
     assert answers[0].headers["location"] == "/allauth/2fa/authenticate/"
     assert proved.status_code == released
     assert ("sessionid" in stranger.jar) is (released == 302)
+
+
+def test_the_settings_of_recipes_are_accepted() -> None:
+    """The blocks of settings in the document start a guard."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        lines = [shlex.split(line)[0].partition("=") for line in block.splitlines()]
+        assert load(
+            {"SEKISHO_SECRET": "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe", **{name: value for name, _, value in lines}}, {}
+        ).doors
+    assert blocks
 
 
 def test_the_document_has_a_row_for_each() -> None:
