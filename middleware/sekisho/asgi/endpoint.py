@@ -222,7 +222,7 @@ class Endpoint(Keeper):
         self._contacts = contacts
         self._watch = watch
         self._changes = changes
-        self._spares: Final = watch is not None and step_up is not None and step_up.proves
+        self._holds: Final = watch is not None and step_up is not None and step_up.proves
         self._shared = shared
         self._admission = admission
         self._queue = queue
@@ -491,37 +491,37 @@ class Endpoint(Keeper):
         shared, is_stranger = self._shared, assessment.device is _STRANGER
         if is_stranger and shared is not None and assessment.verdict.is_of_many:
             return self._let_in_at(shared, context, assessment, worked=worked)
-        if self._spares and self._is_spared(assessment):
-            return self._spare(context, assessment, worked=worked)
+        if self._holds and self._is_held(assessment):
+            return self._hold(context, assessment, worked=worked)
         if is_stranger and not self._admission.take(context.body_reader, context.digests):
             return self._wait_for_place(context, assessment, worked=worked)
         return self._pass_on(context, assessment)
 
-    def _is_spared(self, assessment: Assessment) -> bool:
-        """Whether the account may still have enrolled a factor that this device has not shown."""
+    def _is_held(self, assessment: Assessment) -> bool:
+        """Whether to hold the answer: the account may have enrolled a factor that this device has not shown."""
         attempt, known = assessment.attempt, assessment.device is Device.PROVED
         return self.mode is Mode.ENFORCE and not known and bool(attempt.account) and is_log_in(attempt)
 
-    async def _spare(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
+    async def _hold(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         step_up = self._step_up
-        assert step_up is not None  # noqa: S101 - it spares nobody
+        assert step_up is not None  # noqa: S101 - without factors nothing is held
         if step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await step_up.work(context, assessment)
-        return await step_up.spare(context, assessment, self)
+        return await step_up.hold(context, assessment, self)
 
     async def _let_in_at(
         self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, *, worked: bool
     ) -> None:
         """Pass a stranger on from an address that many owners share, and learn how long the application takes."""
         # Behind a password alone there may be an account with a factor: it is asked as everywhere, or refused here.
-        may_prove = self._spares and self._is_spared(assessment)
+        may_prove = self._holds and self._is_held(assessment)
         if assessment.verdict.is_spared and may_prove:
             self._guard.give_back(assessment)
             return await self._refuse_late(shared, context, _throttled(assessment.verdict.throttle_wait_us))
         if assessment.verdict.is_spared and self.mode is Mode.ENFORCE:
             return await self._pass_on_spared(shared, context, assessment)
         if may_prove:
-            return await self._spare(context, assessment, worked=worked)
+            return await self._hold(context, assessment, worked=worked)
         if not self._admission.take(context.body_reader, context.digests):
             return await self._wait_for_place(context, assessment, worked=worked)
         began_s = shared.now_s()

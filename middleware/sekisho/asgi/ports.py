@@ -95,7 +95,7 @@ class StepUp(Protocol):
         """Whether the site has factors."""
         ...
 
-    def spare(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> Awaitable[None]:
+    def hold(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> Awaitable[None]:
         """Answer as the application does; ask for a second proof if the secret is right and a factor is enrolled."""
         ...
 

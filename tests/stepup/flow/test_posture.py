@@ -168,11 +168,11 @@ async def test_in_an_attack_every_stranger_is_asked_alike(site: Site) -> None:
 
 async def test_an_elevated_posture_asks_only_where_the_setting_says_so(site: Site) -> None:
     watch(site).force(Posture.ELEVATED)
-    spared = await site.client().log_in("alice", "hatter")
+    held = await site.client().log_in("alice", "hatter")
     site.guard = site.guarded(step_up="elevated")
     watch(site).force(Posture.ELEVATED)
     asked = await site.client().log_in("alice", "hatter")
-    assert (spared.status, asked.status) == (303, 401)
+    assert (held.status, asked.status) == (303, 401)
 
 
 async def test_an_owner_who_has_enrolled_nothing_shows_a_mailed_code() -> None:

@@ -75,7 +75,7 @@ STOP_S = 2.0
 FULL_US = 5_000_000
 
 HELD_S = 45.0
-"""How long the answer to a spared log-in is waited for: longer than a run may wait for its turn and take."""
+"""How long the answer to a held log-in is waited for: longer than a run may wait for its turn and take."""
 
 
 QUESTION_S = 2.0
@@ -103,7 +103,7 @@ class IssuedStepUp(NamedTuple):
 
 
 class HeldAnswer(NamedTuple):
-    """How a spared log-in ended.
+    """How a held log-in ended.
 
     Attributes:
         answer: the application's; None where it could not be held.
@@ -324,14 +324,14 @@ class Issuer:
             family = browser_family(context.by_name.get(b"user-agent", b""))
             self._watch.sealed(context.door.name, context.digests, family, assessment.charge.account)
 
-    # Log-ins that the posture spares.
+    # Log-ins whose answers the posture holds.
 
     @property
     def proves(self) -> bool:
         """Whether the site has factors."""
         return self._parts.proving is not None
 
-    async def spare(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
+    async def hold(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
         """Run a log-in that calls for no proof, and answer as the application does.
 
         If the secret is right and its account has enrolled a factor, ask for it instead: what its owner has enrolled
@@ -341,10 +341,10 @@ class Issuer:
         """
         proving = self._parts.proving
         if proving is None:
-            raise AssertionError  # without factors nothing is spared
+            raise AssertionError  # without factors nothing is held
         answered: asyncio.Future[HeldAnswer] = asyncio.get_running_loop().create_future()
         issued, text = await self._issued(context, assessment)
-        run = self._run_of(issued, _nothing, partial(self._spared, issued, proving, keeper, answered), holds=True)
+        run = self._run_of(issued, _nothing, partial(self._settle_held, issued, proving, keeper, answered), holds=True)
         if not await self._placed(issued, proving, run):
             return await self._unavailable(context)
         held = await _within(answered, HELD_S, HeldAnswer(None))
@@ -354,7 +354,7 @@ class Issuer:
             return await self._unavailable(context)
         return await send_answer(context.send, Answer(*held.answer))
 
-    async def _spared(
+    async def _settle_held(
         self,
         issued: IssuedStepUp,
         proving: Proving,
