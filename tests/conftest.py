@@ -52,6 +52,7 @@ LONG = (
     "tests/test_benchmarks_loadtest.py",
     "tests/matrix/",
     "tests/real/",
+    "tests/launching/",
     "tests/ledger/",
     "tests/store/",
     "tests/owners/",

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.feed.namespace import ATTACKER, OWNER, SITE, running, wait_for
 
+EDGE, EDGE_PORT = "173.245.48.9", 8080
+"""A stand-in for Cloudflare, at an address of its networks: it appends the client's address to the header, too."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -42,6 +45,21 @@ http {{
   include {folder}/shop.conf;
 }}
 """
+AT_THE_EDGE = (
+    DEFAULTS
+    + """
+frontend edge
+  mode http
+  bind {site}:{port}
+  default_backend origin
+backend origin
+  mode http
+  acl forwarded req.fhdr(x-forwarded-for) -m found
+  http-request set-header X-Forwarded-For "%[req.fhdr(x-forwarded-for)], %[src]" if forwarded
+  http-request set-header X-Forwarded-For %[src] unless forwarded
+  server origin {site}:80 source {edge}
+"""
+)
 SETTINGS = {
     "SECRET": "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe",
     "LOGIN": "POST /login success=303:/home",
@@ -68,7 +86,7 @@ class Entry(NamedTuple):
 
 
 def main(proxy: str, folder: Path, store: str) -> dict[str, Any]:
-    for line in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in (SITE, ATTACKER, OWNER))):
+    for line in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in (SITE, ATTACKER, OWNER, EDGE))):
         subprocess.run(["ip", *line.split()], check=True)
     entry = Entry.of(proxy)
     own = {f"SEKISHO_{name}": value for name, value in SETTINGS.items()}
@@ -76,20 +94,23 @@ def main(proxy: str, folder: Path, store: str) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(running([sys.executable, "-m", "tests.feed.service", "127.0.0.1", "8000"], environ))
         stack.enter_context(PROXIES[proxy](folder, entry.file))
-        wait_for(lambda: ask(OWNER) == 200)
-        return guesses()
+        port = EDGE_PORT if proxy == "Cloudflare" else 80
+        wait_for(lambda: ask(OWNER, port=port) == 200)
+        return guesses(port)
 
 
-def guesses() -> dict[str, Any]:
-    """What clients with forged headers get, and whether that concerns the owner, whose address they forge."""
-    forged = [ask(ATTACKER, "guess", f"somebody {n}", says=f"9.9.9.{20 + n}") for n in range(4)]
+def guesses(port: int) -> dict[str, Any]:
+    """What clients with forged headers get, and whether that concerns the owner, whose address they forge. They try it
+    around the edge as well, where there is one.
+    """
+    forged = [ask(ATTACKER, "guess", f"somebody {n}", says=f"9.9.9.{20 + n}", port=port) for n in range(4)]
     owners = [ask(ATTACKER, "guess", f"another {n}", says=OWNER) for n in range(4)]
-    return {"forged": forged, "as the owner": owners, "owner": ask(OWNER, "right", "hana")}
+    return {"forged": forged, "as the owner": owners, "owner": ask(OWNER, "right", "hana", port=port)}
 
 
-def ask(client: str, password: str = "", account: str = "", says: str = "") -> int:
-    """The status of an answer at port 80; 0 where there is none. `says`: the header that the client forges."""
-    line = http.client.HTTPConnection(SITE, 80, timeout=10, source_address=(client, 0))
+def ask(client: str, password: str = "", account: str = "", says: str = "", port: int = 80) -> int:
+    """The status of an answer; 0 where there is none. `says`: the header that the client forges."""
+    line = http.client.HTTPConnection(SITE, port, timeout=10, source_address=(client, 0))
     headers = {"Host": "shop.example", "Content-Type": "application/x-www-form-urlencoded"}
     headers |= {"X-Forwarded-For": says, "Forwarded": f"for={says}", "X-Real-IP": says} if says else {}
     try:
@@ -128,7 +149,17 @@ def caddy(folder: Path, text: str) -> Iterator[None]:
         yield
 
 
-PROXIES = {"nginx": nginx, "HAProxy": haproxy, "Caddy": caddy}
+@contextmanager
+def behind_an_edge(folder: Path, _: str) -> Iterator[None]:
+    (folder / "edge.cfg").write_text(AT_THE_EDGE.format(site=SITE, port=EDGE_PORT, edge=EDGE))
+    with (
+        nginx(folder, Entry.of("nginx").file),
+        running(["haproxy", "-db", "-f", f"{folder}/edge.cfg"], dict(os.environ)),
+    ):
+        yield
+
+
+PROXIES = {"nginx": nginx, "HAProxy": haproxy, "Caddy": caddy, "Cloudflare": behind_an_edge}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])))

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 MADE = {"SEKISHO_SECRET": "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"}
 
 
-@pytest.mark.parametrize(("proxy", "program"), [("nginx", "nginx"), ("HAProxy", "haproxy"), ("Caddy", "caddy")])
+@pytest.mark.parametrize(
+    ("proxy", "program"), [("nginx", "nginx"), ("HAProxy", "haproxy"), ("Caddy", "caddy"), ("Cloudflare", "haproxy")]
+)
 def test_the_clients_address_is_counted_whatever_it_claims(
     proxy: str, program: str, redis_unix_url: str, tmp_path: Path
 ) -> None:
