@@ -22,7 +22,7 @@ TESTS ?= # all but those of the benchmarks
 TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
 # The suite in three parts, for a CI with several machines. Together they are `make test`.
 TESTS_BROWSER ?= tests/stepup/pages tests/acceptance/test_step_up_in_a_browser.py \
-	tests/acceptance/test_the_wallet_in_a_browser.py
+	tests/acceptance/test_the_wallet_in_a_browser.py tests/answer/test_chromium.py
 TESTS_STORES ?= tests/control tests/ledger tests/metrics tests/owners tests/store tests/upgrade
 TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/ledger tests/model tests/read tests/stepup/flow \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
