@@ -50,6 +50,7 @@ COMPILED = (
     "asgi/cookies.py",
     "asgi/endpoint.py",
     "asgi/body_reader.py",
+    "asgi/reading.py",
     "asgi/request_context.py",
     "asgi/response_observer.py",
     "asgi/shared_addresses.py",

@@ -1,6 +1,11 @@
-"""Reads one cookie of a request."""
+"""Reads one cookie of a request, and writes the device token's."""
 
 from __future__ import annotations
+
+from typing import Final, final
+
+from sekisho.answer.cookies import attributes
+from sekisho.model.value import Value
 
 
 def cookie(header: bytes, start: bytes) -> bytes:
@@ -11,3 +16,20 @@ def cookie(header: bytes, start: bytes) -> bytes:
         if (stripped := pair.strip()).startswith(start):
             return stripped[len(start) :]
     return b""
+
+
+@final
+class DeviceCookie(Value):
+    """The device token's cookie: its name, and its lifetime in days. `start`: how it begins in a header."""
+
+    __slots__ = ("_elsewhere", "_here", "days", "name", "start")
+
+    def __init__(self, name: bytes, days: int) -> None:
+        self.name: Final = name
+        self.days: Final = days
+        self.start: Final = name + b"="
+        self._here: Final = attributes(days * 86_400)
+        self._elsewhere: Final = attributes(days * 86_400, elsewhere=True)
+
+    def line(self, token: str, *, elsewhere: bool = False) -> bytes:
+        return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)

@@ -6,7 +6,7 @@ Pure ASGI. Requests that are no attempts pass untouched, streams included.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final
 
 from sekisho.answer import (
     Refusal,
@@ -54,7 +54,6 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.mail_domain import is_of_domains
-from sekisho.model.value import Value
 from sekisho.pipeline import is_log_in
 from sekisho.read import (
     BEFORE_THE_SECRET,
@@ -73,14 +72,15 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
+    from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Caps, Changes, Contacts, OnFile, Routes, StepUp
+    from sekisho.asgi.reading import Reading
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.detect import PostureWatch
     from sekisho.pipeline import Assessment, Guard
-    from sekisho.read import Accounts, Callers, Doors
-    from sekisho.record import Answers, Events, RefusalLog
+    from sekisho.record import Events, RefusalLog
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -115,49 +115,6 @@ CROWDED = "as many strangers' attempts are under way as the application bears"
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 UNWORKED_SHARE = 0.5
 """The share of the waiting room for strangers who could be asked for work and have done none."""
-
-
-@final
-class Reading(Value):
-    """The readers of a request. Pure."""
-
-    __slots__ = ("accounts", "answers", "body_bytes_max", "callers", "disposable", "doors", "exposed_header")
-
-    def __init__(
-        self,
-        doors: Doors,
-        callers: Callers,
-        accounts: Accounts,
-        answers: Answers,
-        *,
-        body_bytes_max: int,
-        exposed_header: bytes = b"",  # the header in which trusted proxies report leaked credentials
-        disposable: frozenset[str] = frozenset(),  # mail domains with which no account may be opened
-    ) -> None:
-        self.doors: Final = doors
-        self.callers: Final = callers
-        self.accounts: Final = accounts
-        self.answers: Final = answers
-        self.body_bytes_max: Final = body_bytes_max
-        self.exposed_header: Final = exposed_header
-        self.disposable: Final = disposable
-
-
-@final
-class Cookie(Value):
-    """The device token's cookie: its name, and its lifetime in days. `start`: how it begins in a header."""
-
-    __slots__ = ("_elsewhere", "_here", "days", "name", "start")
-
-    def __init__(self, name: bytes, days: int) -> None:
-        self.name: Final = name
-        self.days: Final = days
-        self.start: Final = name + b"="
-        self._here: Final = attributes(days * 86_400)
-        self._elsewhere: Final = attributes(days * 86_400, elsewhere=True)
-
-    def line(self, token: str, *, elsewhere: bool = False) -> bytes:
-        return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
 
 
 class Endpoint(Keeper):
@@ -198,7 +155,7 @@ class Endpoint(Keeper):
         renderer: Renderer,
         events: Events,
         refusals: RefusalLog,
-        cookie: Cookie,
+        cookie: DeviceCookie,
         mode: Mode,
         jitter: Callable[[], float],
         test: Callable[[Suspicion], None],

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
-from sekisho.asgi.endpoint import NOT_THERE, Cookie, Endpoint
+from sekisho.asgi.cookies import DeviceCookie
+from sekisho.asgi.endpoint import NOT_THERE, Endpoint
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
@@ -422,9 +423,9 @@ class LoopWing:
             log.warning(NOT_THERE, door.name, 404, f"SEKISHO_{door.kind.name}")
 
     @property
-    def _cookie(self) -> Cookie:
+    def _cookie(self) -> DeviceCookie:
         settings = self._process.settings
-        return Cookie(settings.device_cookie.encode(), settings.device_days)
+        return DeviceCookie(settings.device_cookie.encode(), settings.device_days)
 
     def _with_step_up(self) -> StepUpWing | None:
         process, settings = self._process, self._process.settings

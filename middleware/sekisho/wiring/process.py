@@ -9,10 +9,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Renderer
-from sekisho.asgi.endpoint import Reading
 from sekisho.asgi.examination import Examination, Known
 from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
+from sekisho.asgi.reading import Reading
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, missing_routes
 from sekisho.detect import MemoryPostures, PostureWatch

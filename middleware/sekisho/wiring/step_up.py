@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.body_reader import Patience
-    from sekisho.asgi.endpoint import Cookie, Reading
+    from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.asgi.reading import Reading
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
     from sekisho.challenge.captcha import Captcha
@@ -106,7 +107,7 @@ class Site(NamedTuple):
     reading: Reading
     renderer: Renderer
     events: Events
-    cookie: Cookie
+    cookie: DeviceCookie
     jitter: Callable[[], float]
     lifespan_state: Callable[[], Mapping[str, object]]
     csrf: CsrfCookies

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.answer import Answer
-    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.ledger.daily import DailyLimits

@@ -23,7 +23,7 @@ from sekisho.stepup.proof import ProofFailed, StillNeeded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.reading import Reading
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors import AccountOwner, TotpOffer
     from sekisho.stepup.flow.activity_pages import ActivityPages

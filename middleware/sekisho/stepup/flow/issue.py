@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
-    from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.ports import Fresh, Stale
+    from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Scope, Send

@@ -10,7 +10,7 @@ from sekisho.record.hook import Hook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.reading import Reading
     from sekisho.model import Origin
     from sekisho.pipeline import Guard
     from sekisho.record import AccountHook

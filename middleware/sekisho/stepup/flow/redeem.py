@@ -19,7 +19,8 @@ from sekisho.stepup.log_ins import PROVED
 from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
-    from sekisho.asgi.endpoint import Cookie, Reading
+    from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.asgi.reading import Reading
     from sekisho.detect import PostureWatch
     from sekisho.model import Door
     from sekisho.pipeline import Guard
@@ -57,7 +58,7 @@ class Redeemer:
         parts: Parts,
         proving: Proving,
         events: Events,
-        cookie: Cookie,
+        cookie: DeviceCookie,
         watch: PostureWatch | None = None,
     ) -> None:
         self._watch = watch

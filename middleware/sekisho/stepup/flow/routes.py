@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Answer, Refusal
     from sekisho.asgi.body_reader import Patience
-    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
