@@ -49,6 +49,7 @@ COMPILED = (
     "crypto/random_pool.py",
     "asgi/cookies.py",
     "asgi/endpoint.py",
+    "asgi/outcome_keeper.py",
     "asgi/body_reader.py",
     "asgi/reading.py",
     "asgi/request_context.py",

@@ -9,7 +9,7 @@ from sekisho.answer import cors, negotiate, page, words
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sekisho.answer.refusal import Refusal
 
@@ -100,6 +100,13 @@ class Renderer:
             if name == b"origin":
                 origin = value
         return self._cors.get(origin, ())
+
+    def is_elsewhere(self, by_name: Mapping[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a page of another site, whose origin the operator has named, sent the request.
+
+        `by_name`: the same headers by name.
+        """
+        return by_name.get(b"sec-fetch-site") == b"cross-site" and bool(self.cors(headers))
 
     def preflight(self, headers: Iterable[tuple[bytes, bytes]]) -> Answer | None:
         """The answer to a preflight of a known origin; `None` for all others."""

@@ -33,3 +33,6 @@ class DeviceCookie(Value):
 
     def line(self, token: str, *, elsewhere: bool = False) -> bytes:
         return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
+
+    def deleted(self, *, elsewhere: bool = False) -> bytes:
+        return self.start + attributes(0, elsewhere=elsewhere)

@@ -1,11 +1,10 @@
-"""The endpoint: reads an attempt, has it assessed, refuses it or passes it on, and settles it.
+"""The endpoint: reads an attempt, has it assessed, and refuses it or passes it on.
 
 Pure ASGI. Requests that are no attempts pass untouched, streams included.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from sekisho.answer import (
@@ -23,7 +22,6 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
-from sekisho.answer.cookies import attributes
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
 from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.ports import Fresh, Stale
@@ -31,15 +29,12 @@ from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
-from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_family
-from sekisho.judge import Belief
 from sekisho.model import (
     DEVICE_CLASS,
     UNKNOWN,
     Action,
     Attempt,
-    Basis,
     Decision,
     Device,
     Door,
@@ -48,7 +43,6 @@ from sekisho.model import (
     Exposure,
     Mode,
     Origin,
-    Outcome,
     PasswordsBusy,
     StoreUnavailable,
     Unreadable,
@@ -56,7 +50,6 @@ from sekisho.model import (
 from sekisho.model.mail_domain import is_of_domains
 from sekisho.pipeline import is_log_in
 from sekisho.read import (
-    BEFORE_THE_SECRET,
     declared_too_large,
     decoded,
     exposed,
@@ -84,8 +77,6 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-log = logging.getLogger("sekisho")
-
 UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here [SEK050]"
@@ -100,10 +91,6 @@ STRAY_TARGET = (
     "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
     "some of them to one door and some to another"
 )
-NOT_THERE = (
-    "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
-    "correct %s [SEK070]"
-)
 NO_UTF8 = (
     "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
@@ -117,12 +104,13 @@ UNWORKED_SHARE = 0.5
 """The share of the waiting room for strangers who could be asked for work and have done none."""
 
 
-class Endpoint(Keeper):
+class Endpoint:
     """Guards an application, for one event loop.
 
     Args:
         app: the application.
-        guard: assesses and settles.
+        guard: assesses.
+        keeper: settles, by the application's answer.
         reading: reads attempts.
         renderer: renders refusals.
         events: counts decisions.
@@ -130,7 +118,6 @@ class Endpoint(Keeper):
         cookie: carries the device token.
         mode: `ENFORCE`, or `MONITOR` to refuse no attempt.
         jitter: uniform in [0, 1).
-        test: tests a suspected success rule; returns at once.
         patience: how long a body may take.
         admission: the strangers' attempts that are in the application.
         queue: where strangers wait for a place in the application.
@@ -141,7 +128,7 @@ class Endpoint(Keeper):
         caps: sums amounts at protected routes; None where no route has a cap.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
         contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
-        watch: is told strangers' outcomes; None where the posture changes nothing.
+        watch: knows the posture; None where the posture changes nothing.
         changes: watches protected routes for changes; None where owners are told of none.
         shared: answers at addresses that many owners share; None where no history is kept.
     """
@@ -150,6 +137,7 @@ class Endpoint(Keeper):
         self,
         app: App,
         guard: Guard,
+        keeper: Keeper,
         *,
         reading: Reading,
         renderer: Renderer,
@@ -158,7 +146,6 @@ class Endpoint(Keeper):
         cookie: DeviceCookie,
         mode: Mode,
         jitter: Callable[[], float],
-        test: Callable[[Suspicion], None],
         patience: Patience,
         admission: Admission,
         queue: PlaceQueue,
@@ -186,20 +173,18 @@ class Endpoint(Keeper):
         self._asker = asker
         self._unnamed = unnamed
         self._guard = guard
+        self._keeper = keeper
         self._reading = reading
         self._renderer = renderer
         self._events = events
-        self._answers = reading.answers
         self._refusals = refusals
         self._cookie = cookie
         self._cookie_start = cookie.start
         self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
-        self._test = test
         self._patience = patience
         self._step_up = step_up
         self._routes = routes
-        self._unseen = {door.name for door in reading.doors.all if door.reads_body}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         request, by_name = read_headers(scope)
@@ -464,7 +449,7 @@ class Endpoint(Keeper):
         assert step_up is not None  # noqa: S101 - without factors nothing is held
         if step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await step_up.work(context, assessment)
-        return await step_up.hold(context, assessment, self)
+        return await step_up.hold(context, assessment, self._keeper)
 
     async def _let_in_at(
         self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, *, worked: bool
@@ -496,7 +481,7 @@ class Endpoint(Keeper):
 
     async def _pass_on_spared(self, shared: SharedAddresses, context: RequestContext, assessment: Assessment) -> None:
         """Try an account that is known at an address over its limits. Only a success is answered as such."""
-        gate, failure = AnswerGate(context.send, self), None
+        gate, failure = AnswerGate(context.send, self._keeper), None
         if shared.enter():
             try:
                 await self._try_at(shared, context.sending(gate.send), assessment, gate)
@@ -594,9 +579,9 @@ class Endpoint(Keeper):
 
         if self._asker is not None and self._asker.asks(attempt):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
-        if self._step_up is not None and _changes_account(attempt.door.kind):
+        if self._step_up is not None and attempt.door.changes_account:
             context = context.sending(await self._step_up.changing(context.scope, context.send, attempt))
-        observer = ResponseObserver(context, assessment, report, keeper or self)
+        observer = ResponseObserver(context, assessment, report, keeper or self._keeper)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
         # Nothing to set for a stranger: that is the variable's default.
@@ -664,7 +649,7 @@ class Endpoint(Keeper):
         # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
         if decision.work_first or step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await step_up.work(context, assessment)
-        return await step_up.step_up(context, assessment, self)
+        return await step_up.step_up(context, assessment, self._keeper)
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
@@ -722,7 +707,8 @@ class Endpoint(Keeper):
         forgotten: Headers = []
         # Only what the request shows: a form on another site shows no cookies, and must not make an owner a stranger.
         if door.forgets_device and context.presented.token:
-            gone = self._cookie.start + attributes(0, elsewhere=self._is_elsewhere(context))
+            elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
+            gone = self._cookie.deleted(elsewhere=elsewhere)
             forgotten = [(DEVICE_HEADER, b"") if context.presented.by_header else (b"set-cookie", gone)]
         log_out = LogOut(context.scope, context.send, self._step_up, forgotten)
         return self._app(context.as_sent, context.body_reader.replay, log_out.send)
@@ -738,128 +724,9 @@ class Endpoint(Keeper):
             answer = answer.adding((b"connection", b"close"))
         return send_answer(context.send, answer)
 
-    # Called by the observer of the application's answer.
-
-    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
-        """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
-        self._admission.answered(context.body_reader, status)
-        if context.door.name in self._unseen:
-            self._saw_first(context.door, status)
-        self._answers.started(context.door, status, headers, context.scope, context.body_reader.whole, learned)
-
-    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
-        self._answers.read(context.door, status, headers, body)
-
-    def unjudged(self, context: RequestContext, why: str) -> None:
-        self._answers.unjudged(context.door, why)
-
-    def _saw_first(self, door: Door, status: int) -> None:
-        self._unseen.discard(door.name)
-        if status in {404, 405}:
-            log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
-
-    def success_headers(
-        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
-    ) -> tuple[Headers, bool]:
-        """The headers that a success adds: a device token and a session binding; and whether a token is among them.
-
-        Only doors whose single effect is a session hand out tokens.
-        """
-        attempt = assessment.attempt
-        belief, suspected = self._guard.saw_success(assessment, basis)
-        if suspected is not None:
-            self._test(Suspicion(suspected, context, status, headers))
-        if belief is Belief.NOTHING:
-            return [], False
-        # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
-        # a code without trying one has proved nothing.
-        kind = attempt.door.kind
-        # A completed reset lets an owner in whose account is under attack. Only a rule shows that it was completed.
-        gives = _logs_in(kind) or (kind is DoorKind.RESET and basis is not Basis.GUESS)
-        if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
-            return [], False
-        # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
-        name = self._guard.device_name(assessment, basis) if belief is Belief.FULL else b""
-        device = [self._device(context, assessment, name)] if name else []
-        if self._step_up is None:
-            return device, bool(device)
-        self._step_up.let_in(context, attempt, name)
-        if kind is DoorKind.RESET:
-            return device, bool(device)
-        binding = self._step_up.binding(context, attempt, headers, body)
-        return [*device, *binding], bool(device)
-
-    def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
-        family = browser_family(context.by_name.get(b"user-agent", b""))
-        token = self._guard.new_token(assessment, name, family)
-        if context.presented.by_header:
-            return DEVICE_HEADER, token.encode()
-        return b"set-cookie", self._cookie.line(token, elsewhere=self._is_elsewhere(context))
-
-    def _is_elsewhere(self, context: RequestContext) -> bool:
-        """Whether a page of another site, whose origin the operator has named, sent the request."""
-        from_another = context.by_name.get(b"sec-fetch-site") == b"cross-site"
-        return from_another and bool(self._renderer.cors(context.scope["headers"]))
-
-    def _tell_watch(
-        self, watch: PostureWatch, context: RequestContext, assessment: Assessment, outcome: Outcome, status: int
-    ) -> None:
-        attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
-        if attempt.account and is_log_in(attempt) and (succeeded or _shows_secret_checked(status)):
-            family = browser_family(context.by_name.get(b"user-agent", b""))
-            account = assessment.charge.account
-            watch.settled(attempt.door.name, context.digests, family, account, succeeded=succeeded)
-
-    def ended(
-        self,
-        context: RequestContext,
-        assessment: Assessment,
-        outcome: Outcome,
-        basis: Basis,
-        *,
-        renewed: bool,
-        account: str,
-        status: int,
-    ) -> None:
-        """Settle the attempt, and tell the service when a leaked password is still in use."""
-        door = assessment.attempt.door
-        held = self._admission.held
-        if held and context.body_reader in held:  # it has not even begun to answer
-            self._admission.free(context.body_reader)
-        self._guard.settle(assessment, outcome, basis, renewed=renewed)
-        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
-        if self._watch is not None and assessment.device is _STRANGER:
-            self._tell_watch(self._watch, context, assessment, outcome, status)
-        changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
-        if self._step_up is not None and changed and _changes_account(door.kind):
-            device = assessment.token.device if assessment.token is not None else b""
-            self._step_up.account_changed(context.scope, assessment.attempt, outcome, account, device)
-        # At other doors the password is just being changed.
-        if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
-            self._events.change_password(door, account, assessment.attempt)
-            if self._step_up is not None:
-                self._step_up.breached(context.scope, assessment.attempt, account)
-
-
-def _shows_secret_checked(status: int) -> bool:
-    """Whether an answer that shows no success means a wrong secret: an application that fails is no attack."""
-    return 0 < status < 500 and status not in BEFORE_THE_SECRET
-
 
 def _throttled(wait_us: int) -> Decision:
     return Decision(Action.THROTTLE, Action.THROTTLE, (), wait_us)
-
-
-# Compared, not looked up: the hash of an enumeration's member runs as Python code.
-
-
-def _logs_in(kind: DoorKind) -> bool:
-    # A code is the application's own second step, or its only one.
-    return kind is DoorKind.LOGIN or kind is DoorKind.CODE
-
-
-def _changes_account(kind: DoorKind) -> bool:
-    return kind is DoorKind.CHANGE or kind is DoorKind.RESET or kind is DoorKind.LINK
 
 
 def _shows_basic(context: RequestContext) -> bool:

@@ -156,6 +156,8 @@ class Door:
     """Whether the guard answers requests here itself before the application has run."""
     is_mixed: bool = field(init=False, compare=False, repr=False)
     """Whether most requests here are no attempts, which only their bodies show: none is refused unread."""
+    changes_account: bool = field(init=False, compare=False, repr=False)
+    """Whether a success changes the account's password, its data or its log-ins: its owner is told."""
     has_owner: bool = field(init=False, compare=False, repr=False)
     """Whether the owner of the account in the request can be asked for a factor.
 
@@ -178,6 +180,8 @@ class Door:
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})
         small = self.kind in {DoorKind.CODE, DoorKind.RESET, DoorKind.LINK}
         object.__setattr__(self, "secret_is_small", small)
+        changes = self.kind in {DoorKind.CHANGE, DoorKind.RESET, DoorKind.LINK}
+        object.__setattr__(self, "changes_account", changes)
         object.__setattr__(self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET, DoorKind.LINK})
 
 

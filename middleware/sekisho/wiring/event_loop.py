@@ -16,7 +16,8 @@ from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
-from sekisho.asgi.endpoint import NOT_THERE, Endpoint
+from sekisho.asgi.endpoint import Endpoint
+from sekisho.asgi.outcome_keeper import NOT_THERE, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
@@ -320,6 +321,7 @@ class LoopWing:
         return Endpoint(
             process.app,
             self._guard,
+            self._keeper(),
             reading=process.reading,
             renderer=process.renderer,
             events=process.events,
@@ -327,7 +329,6 @@ class LoopWing:
             cookie=self._cookie,
             mode=process.mode,
             jitter=random.random,
-            test=self._canary.test,
             patience=self._patience,
             admission=self._admission,
             queue=self._queue,
@@ -341,6 +342,20 @@ class LoopWing:
             watch=process.watch,
             changes=step_up.changes if step_up else None,
             shared=self._shared_addresses(),
+        )
+
+    def _keeper(self) -> OutcomeKeeper:
+        process, step_up = self._process, self._step_up
+        return OutcomeKeeper(
+            self._guard,
+            reading=process.reading,
+            renderer=process.renderer,
+            events=process.events,
+            admission=self._admission,
+            cookie=self._cookie,
+            test=self._canary.test,
+            step_up=step_up.issuer if step_up else None,
+            watch=process.watch,
         )
 
     def _shared_addresses(self) -> SharedAddresses | None:

@@ -1,0 +1,186 @@
+"""Keeps what an application's answer shows of an attempt: settles it, and adds what a success gives the client."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from sekisho.asgi.request_context import DEVICE_HEADER
+from sekisho.asgi.response_observer import Keeper
+from sekisho.asgi.suspicion import Suspicion
+from sekisho.devices.token import browser_family
+from sekisho.judge import Belief
+from sekisho.model import Basis, Device, DoorKind, Outcome
+from sekisho.pipeline import is_log_in
+from sekisho.read import BEFORE_THE_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.answer import Renderer
+    from sekisho.asgi.admission import Admission
+    from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.asgi.ports import StepUp
+    from sekisho.asgi.reading import Reading
+    from sekisho.asgi.request_context import RequestContext
+    from sekisho.detect import PostureWatch
+    from sekisho.model import Door
+    from sekisho.pipeline import Assessment, Guard
+    from sekisho.record import Events
+
+    Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("sekisho")
+
+NOT_THERE = (
+    "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
+    "correct %s [SEK070]"
+)
+_STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
+
+
+class OutcomeKeeper(Keeper):
+    """Belongs to one event loop.
+
+    Args:
+        guard: settles.
+        reading: the doors, and what their answers teach.
+        renderer: knows the origins that the operator has named.
+        events: counts outcomes.
+        admission: the strangers' attempts that are in the application.
+        cookie: carries the device token.
+        test: tests a suspected success rule; returns at once.
+        step_up: binds sessions, and is told of changes; None where the guard only refuses.
+        watch: is told strangers' outcomes; None where the posture changes nothing.
+    """
+
+    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
+        self,
+        guard: Guard,
+        *,
+        reading: Reading,
+        renderer: Renderer,
+        events: Events,
+        admission: Admission,
+        cookie: DeviceCookie,
+        test: Callable[[Suspicion], None],
+        step_up: StepUp | None = None,
+        watch: PostureWatch | None = None,
+    ) -> None:
+        self._guard: Final = guard
+        self._answers: Final = reading.answers
+        self._unseen: Final = {door.name for door in reading.doors.all if door.reads_body}
+        self._renderer: Final = renderer
+        self._events: Final = events
+        self._admission: Final = admission
+        self._cookie: Final = cookie
+        self._test: Final = test
+        self._step_up: Final = step_up
+        self._watch: Final = watch
+
+    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+        """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
+        self._admission.answered(context.body_reader, status)
+        if context.door.name in self._unseen:
+            self._saw_first(context.door, status)
+        self._answers.started(context.door, status, headers, context.scope, context.body_reader.whole, learned)
+
+    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
+        self._answers.read(context.door, status, headers, body)
+
+    def unjudged(self, context: RequestContext, why: str) -> None:
+        self._answers.unjudged(context.door, why)
+
+    def success_headers(
+        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+    ) -> tuple[Headers, bool]:
+        """The headers that a success adds: a device token and a session binding; and whether a token is among them.
+
+        Only doors whose single effect is a session hand out tokens.
+        """
+        attempt = assessment.attempt
+        belief, suspected = self._guard.saw_success(assessment, basis)
+        if suspected is not None:
+            self._test(Suspicion(suspected, context, status, headers))
+        if belief is Belief.NOTHING:
+            return [], False
+        # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
+        # a code without trying one has proved nothing.
+        kind = attempt.door.kind
+        # A completed reset lets an owner in whose account is under attack. Only a rule shows that it was completed.
+        gives = _logs_in(kind) or (kind is DoorKind.RESET and basis is not Basis.GUESS)
+        if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
+            return [], False
+        # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
+        name = self._guard.device_name(assessment, basis) if belief is Belief.FULL else b""
+        device = [self._device(context, assessment, name)] if name else []
+        if self._step_up is None:
+            return device, bool(device)
+        self._step_up.let_in(context, attempt, name)
+        if kind is DoorKind.RESET:
+            return device, bool(device)
+        binding = self._step_up.binding(context, attempt, headers, body)
+        return [*device, *binding], bool(device)
+
+    def ended(
+        self,
+        context: RequestContext,
+        assessment: Assessment,
+        outcome: Outcome,
+        basis: Basis,
+        *,
+        renewed: bool,
+        account: str,
+        status: int,
+    ) -> None:
+        """Settle the attempt, and tell the service when a leaked password is still in use."""
+        door = assessment.attempt.door
+        held = self._admission.held
+        if held and context.body_reader in held:  # it has not even begun to answer
+            self._admission.free(context.body_reader)
+        self._guard.settle(assessment, outcome, basis, renewed=renewed)
+        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
+        if self._watch is not None and assessment.device is _STRANGER:
+            self._tell_watch(self._watch, context, assessment, outcome, status)
+        changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
+        if self._step_up is not None and changed and door.changes_account:
+            device = assessment.token.device if assessment.token is not None else b""
+            self._step_up.account_changed(context.scope, assessment.attempt, outcome, account, device)
+        # At other doors the password is just being changed.
+        if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
+            self._events.change_password(door, account, assessment.attempt)
+            if self._step_up is not None:
+                self._step_up.breached(context.scope, assessment.attempt, account)
+
+    def _saw_first(self, door: Door, status: int) -> None:
+        self._unseen.discard(door.name)
+        if status in {404, 405}:
+            log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
+
+    def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
+        family = browser_family(context.by_name.get(b"user-agent", b""))
+        token = self._guard.new_token(assessment, name, family)
+        if context.presented.by_header:
+            return DEVICE_HEADER, token.encode()
+        elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
+        return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
+
+    def _tell_watch(
+        self, watch: PostureWatch, context: RequestContext, assessment: Assessment, outcome: Outcome, status: int
+    ) -> None:
+        attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
+        if attempt.account and is_log_in(attempt) and (succeeded or _shows_secret_checked(status)):
+            family = browser_family(context.by_name.get(b"user-agent", b""))
+            account = assessment.charge.account
+            watch.settled(attempt.door.name, context.digests, family, account, succeeded=succeeded)
+
+
+def _logs_in(kind: DoorKind) -> bool:
+    # A code is the application's own second step, or its only one. Compared, not looked up: the hash of an
+    # enumeration's member runs as Python code.
+    return kind is DoorKind.LOGIN or kind is DoorKind.CODE
+
+
+def _shows_secret_checked(status: int) -> bool:
+    """Whether an answer that shows no success means a wrong secret: an application that fails is no attack."""
+    return 0 < status < 500 and status not in BEFORE_THE_SECRET
