@@ -154,19 +154,22 @@ def test_the_secret_leaked(redis_url: str, tmp_path: Path) -> None:
     held = asyncio.run(enrolled(settings, old))
     shell = Shell(tmp_path, **settings)
     with worker(**settings) as url:
-        device = proved(url, held, -1)
+        device = proved(url, held, 0)
         assert device.statuses([url]) == [303]
     shell(make)
     with worker(**settings) as url:
         assert device.statuses([url]) == [401]
         shell(seal)
         assert not (tmp_path / "sekisho.old").exists()
-        assert proved(url, held, 0).statuses([url]) == [303]
+        assert proved(url, held, 1).statuses([url]) == [303]
         shell(check)
 
 
 def proved(url: str, held: bytes, steps: int) -> Browser:
-    """The owner's browser, after a log-in and a code of the app."""
+    """The owner's browser, after a log-in and a code of the app.
+
+    `steps`: of which time step, from this one on: an earlier one's would be too old if this one ended meanwhile.
+    """
     asked = Browser(OWNER).log_in(url)
     key = asked.headers["set-cookie"].partition(";")[0]
     code = pyotp.TOTP(b32encode(held).decode()).at(int(time.time()) + 30 * steps)
