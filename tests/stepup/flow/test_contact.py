@@ -177,8 +177,8 @@ async def test_a_letter_holds_no_text_of_the_client() -> None:
 
 
 async def test_a_sign_up_counts_once() -> None:
-    """The request that asked for the code and the one that shows it are one sign-up of the day."""
-    async with site(signups_network_max=2) as made:
+    """The request that asked for the code and the one that shows it are one sign-up of the day, and charged once."""
+    async with site(signups_network_max=2, limit_ip="2/hour") as made:
         for number in (1, 2):
             client = made.client()
             asked = await sign_up(client, f"hana{number}@mail.test", accept=PAGE)
