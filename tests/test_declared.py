@@ -20,6 +20,7 @@ NAMED_OTHERWISE = {
     "argon2": "argon2-cffi",
     "graphql": "graphql-core",
     "hiredis": "redis",  # its extra
+    "opentelemetry": "opentelemetry-sdk",
     "rest_framework_simplejwt": "djangorestframework-simplejwt",
     "sentinelapi": "fastapi-sentinel",
     "throttled": "throttled-py",

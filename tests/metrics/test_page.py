@@ -10,8 +10,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from sekisho.metrics import ALL_FAMILIES, Additions, Gauges, SharedCounts, families
+from sekisho.metrics import ALL_FAMILIES, Additions, Gauges, SharedCounts
 from sekisho.metrics.document import markdown
+from sekisho.metrics.families import families
 from sekisho.model import StoreUnavailable
 from tests.asgi.driving import HERE, OPEN, Answer, Shop, ask, guarded, http, log_in
 

@@ -375,6 +375,16 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_opentelemetry_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter is missed at the start, and not at the first export."""
+    assert missing_extras(load(CHALLENGES="none", OTEL="on")) == []
+    pretend_missing(monkeypatch, "opentelemetry.exporter.otlp.proto.http")
+    assert missing_extras(load(CHALLENGES="none")) == []
+    assert list(map(str, missing_extras(load(CHALLENGES="none", OTEL="on")))) == [
+        "SEKISHO_OTEL: needs opentelemetry.exporter.otlp.proto.http: pip install '.[otel]' in a checkout of sekisho",
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb", "mysql+asyncmy", "mariadb+asyncmy"])
 def test_mysql_has_an_extra_of_its_own(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """MySQL has its own extra: most services need no second driver."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sekisho.metrics.families import ALL_FAMILIES, GAUGES, HISTOGRAM
+from sekisho.metrics.catalogue import ALL_FAMILIES, GAUGES, HISTOGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEAD: Final = """# Metrics
 
-<!-- Written by `python -m sekisho.metrics`. Change sekisho/metrics/families.py instead. -->
+<!-- Written by `python -m sekisho.metrics`. Change sekisho/metrics/catalogue.py instead. -->
 
 ```sh
 pip install '.[metrics]'
@@ -19,7 +19,8 @@ export SEKISHO_METRICS_TOKEN=…    # python3 -c 'import secrets; print(secrets.
 curl -H "Authorization: Bearer $SEKISHO_METRICS_TOKEN" https://shop.example/sekisho/metrics
 ```
 
-Without the token there are no metrics, and a request without it gets 401. The page stands below `SEKISHO_MOUNT`, in
+Prometheus reads a page; [OpenTelemetry](#opentelemetry) is sent what each worker has counted. Either works without the
+other. Without the token there is no page, and a request without it gets 401. The page stands below `SEKISHO_MOUNT`, in
 the format that the `Accept` header asks for: OpenMetrics, or Prometheus' text.
 
 **Any worker answers for all.** Each worker adds its new counts to a hash in the store once a second. Prometheus needs
@@ -39,6 +40,28 @@ microsecond.
 - `prometheus/prometheus.yml`: how Prometheus reads the page.
 - `prometheus/rules.yml`: alerts, each with the page to read; `promtool test rules rules_test.yml` tests them.
 - `grafana/sekisho.json`: a dashboard. Import it, and choose your Prometheus. `grafana/dashboard.py` writes it.
+
+## OpenTelemetry
+
+```sh
+pip install '.[otel]'
+export SEKISHO_OTEL=on
+export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_SERVICE_NAME=shop
+```
+
+**Which exporter sends.** If the application has an OpenTelemetry `MeterProvider` (set in its code, or by
+`opentelemetry-instrument`), that one does, with its own views, readers and protocol. While it has none, the guard sends
+by OTLP over HTTP, and the variables `OTEL_EXPORTER_OTLP_…`, `OTEL_METRIC_EXPORT_…`, `OTEL_SERVICE_NAME` and
+`OTEL_RESOURCE_ATTRIBUTES` mean what OpenTelemetry says. Variables with which nothing could be sent stop the start.
+
+**Each worker sends its own counts**, under a random `service.instance.id` unless the application's resource or
+`OTEL_RESOURCE_ATTRIBUTES` has one: add the workers up. With a provider of the application's own, give each worker such
+an id. No store is read. A worker that is stopped sends its last counts first, for five seconds at most.
+
+**Names** are those below with `sekisho.` in front and neither `_total` nor `_seconds`: `sekisho.attempts` with the
+attributes `sekisho.door` and `sekisho.action`. Instead of the histogram, which OpenTelemetry cannot read from counts,
+there are `sekisho.decisions` by `sekisho.within` (the smallest bound in seconds that holds the decision; each is in
+one) and `sekisho.decision_time`. The cost of an attempt is that of the page.
 
 ## Counters
 

@@ -2,116 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
+from sekisho.metrics.catalogue import ALL_FAMILIES, GAUGES, HISTOGRAM, summed
 from sekisho.metrics.timing import BOUNDS_US
-from sekisho.model import Action
-from sekisho.record import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client.core import Metric
 
+    from sekisho.metrics.catalogue import Gauges
     from sekisho.metrics.shared import Key
-
-_ACTIONS: Final = {action.name.lower() for action in Action}
-_PROVED: Final = "proved_"
-_PARTS: Final = frozenset({"store", "corpus", "pairs", "hibp"})
-
-
-class Family(NamedTuple):
-    """A family of counters.
-
-    Attributes:
-        name: without the prefix and without `_total`.
-        help: what one count means.
-        labels: their names.
-    """
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-
-
-ATTEMPTS: Final = Family(
-    "attempts", "Attempts by the action that was decided; in monitor mode they passed.", ("door", "action")
-)
-FINDINGS: Final = Family(
-    "findings", "Findings that decided attempts. An attempt may have several.", ("door", "action", "reason")
-)
-UNREADABLE: Final = Family("unreadable", "Attempts refused because they could not be read.", ("door", "reason"))
-CROWDED: Final = Family("crowded", "Strangers refused because the application was at its limit.", ("door", "reason"))
-OUTCOMES: Final = Family("outcomes", "Attempts that reached the application, by outcome.", ("door", "outcome"))
-SUCCESSES: Final = Family("successes", "Successes by what showed them.", ("door", "basis"))
-UNJUDGED: Final = Family("unjudged", "Answers of the application that could not be judged.", ("door", "reason"))
-RULES: Final = Family("success_rules_tested", "Tests of suspected success rules.", ("door", "result"))
-ASKED: Final = Family("step_ups_asked", "Second proofs that were asked for.", ("door", "purpose"))
-PROOFS: Final = Family("step_up_proofs", "Second proofs that were shown.", ("door", "purpose", "factor", "result"))
-ABANDONED: Final = Family("step_ups_abandoned", "Right secrets whose proof was not shown in time.", ())
-CODES: Final = Family("codes_sent", "Codes handed to the mail server or to the service's sender.", ("factor",))
-DEVICES: Final = Family("new_devices", "Devices that completed a factor for the first time.", ())
-FACTORS: Final = Family("factor_changes", "Factors that were enrolled or changed.", ("change",))
-CAPS: Final = Family("caps_reached", "Requests over an account's cap.", ("route", "result"))
-NOTICES_LOST: Final = Family("notices_lost", "Notices to owners that were given up.", ("reason",))
-PASSWORDS: Final = Family("new_passwords", "New passwords by whether they have leaked.", ("door", "result"))
-CHANGES: Final = Family("password_changes_asked", "Log-ins with a leaked password.", ("door",))
-PARTS: Final = Family(
-    "part_changes", "The store, or a source of leaked passwords, was lost or came back.", ("part", "state")
-)
-EMPTIED: Final = Family("store_emptied", "The store lost all its data.", ())
-MODES: Final = Family("mode_changes", "Changes of the mode by an operator, counted by each worker.", ("mode",))
-POSTURES: Final = Family(
-    "posture_changes", "Changes of the posture, counted by each worker.", ("door", "segment", "posture")
-)
-COMMANDS: Final = Family("commands", "Commands of operators, counted by each worker.", ("command",))
-MISCONFIGURED: Final = Family("misconfigured", "Signs of a mistake in the set-up. The log names them.", ())
-EVENTS_LOST: Final = Family("events_lost", "Events that were not recorded.", ("reason",))
-OTHER: Final = Family("other_events", "Events that have no family of their own.", ("door", "event", "reason"))
-
-ALL_FAMILIES: Final = (
-    ATTEMPTS, FINDINGS, UNREADABLE, CROWDED, OUTCOMES, SUCCESSES, UNJUDGED, RULES, ASKED, PROOFS, ABANDONED, CODES,
-    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, POSTURES, COMMANDS, MISCONFIGURED,
-    EVENTS_LOST, OTHER,
-)  # fmt: skip
-
-GAUGES: Final = {
-    "info": "1; its labels are the `version` and the `mode`.",
-    "workers": "Workers that share the store.",
-    "store_up": "Whether the store answers.",
-    "corpus_age_seconds": "Age of the file of leaked passwords.",
-    "strangers": "Attempts by unknown devices that are in the application.",
-    "strangers_max": "Attempts by unknown devices that may be there.",
-    "posture": "Posture by `door`: 0 calm, 1 elevated, 2 attack; without a door: that an operator forces.",
-}
-HISTOGRAM: Final = ("sekisho_decision_seconds", "Time from an attempt that was read to its decision.")
-
-_Counted = tuple[Family, tuple[str, ...]]
-
-
-class Gauges(NamedTuple):
-    """What the worker that answers knows at this moment. None: the site has no such part.
-
-    Attributes:
-        version, mode: of this worker.
-        workers: that share the store.
-        store_up: whether the store answers.
-        corpus_age_s: the age of the file of leaked passwords, in seconds.
-        strangers: attempts by unknown devices in this worker's application.
-        strangers_max: how many may be there.
-        postures: by door; of the door ``""``, where an operator forces one.
-    """
-
-    version: str
-    mode: str
-    workers: int | None = None
-    store_up: bool | None = None
-    corpus_age_s: float | None = None
-    strangers: int | None = None
-    strangers_max: int | None = None
-    postures: Mapping[str, int] | None = None
 
 
 def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
@@ -119,11 +23,7 @@ def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
 
     Without counts (the store is away) there are only gauges: sums that fell would look like a restart.
     """
-    sums: dict[_Counted, int] = {}
-    for key, count in counts.items():
-        for counted, times in _counted(*key, count):
-            sums[counted] = sums.get(counted, 0) + times
-    ordered = sorted(sums.items())
+    ordered = sorted(summed(counts).items())
     for family in ALL_FAMILIES:
         found = [(labels, count) for (of, labels), count in ordered if of == family]
         if found:
@@ -134,63 +34,6 @@ def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
     if histogram := _decision_times(counts):
         yield histogram
     yield from _gauges(gauges)
-
-
-def _counted(place: str, what: str, why: str, count: int) -> list[tuple[_Counted, int]]:
-    """The counters to which one count adds."""
-    if what in _ACTIONS:
-        findings = [((FINDINGS, (place, what, why)), count)] if why else []
-        return [((ATTEMPTS, (place, what)), count), *findings]
-    if what == "more_findings":  # of attempts that are counted by their first finding already
-        return [((ATTEMPTS, (place, why)), -count)]
-    if what.startswith(_PROVED):
-        return [((PROOFS, (place, what.removeprefix(_PROVED), why, "right")), count)]
-    if what == "decision":
-        return []
-    if what == "posture":
-        return [((POSTURES, (place, *why.split(",", 1))), count)]
-    return [(_single(place, what, why), count)]
-
-
-def _single(place: str, what: str, why: str) -> _Counted:
-    by_door = _BY_DOOR.get(what)
-    if by_door is not None:
-        return by_door, (place, why)[: len(by_door.labels)]
-    by_word = _BY_WORD.get(what)
-    if by_word is not None:
-        return by_word, (why,)[: len(by_word.labels)]
-    if what in _PARTS:
-        return (EMPTIED, ()) if why == "anew" else (PARTS, (what, why))
-    if what == Kind.STEP_UP_FAILED:
-        purpose, _, factor = why.partition(",")
-        return PROOFS, (place, purpose, factor, "wrong")
-    if what in {Kind.FACTOR_ENROLLED, Kind.FACTOR_CHANGED}:
-        return FACTORS, (why if what == Kind.FACTOR_CHANGED else f"{why},added",)
-    return OTHER, (place, what, why)
-
-
-_BY_DOOR: Final = {
-    "unreadable": UNREADABLE,
-    "unavailable": CROWDED,
-    "outcome": OUTCOMES,
-    "success_by": SUCCESSES,
-    "unjudged": UNJUDGED,
-    "success_rule": RULES,
-    "new_password": PASSWORDS,
-    "cap_reached": CAPS,
-    "change_password": CHANGES,
-    Kind.STEP_UP_ISSUED: ASKED,
-}
-_BY_WORD: Final = {
-    Kind.STEP_UP_NOT_COMPLETED: ABANDONED,
-    Kind.CODE_SENT: CODES,
-    Kind.NEW_DEVICE: DEVICES,
-    "mode": MODES,
-    "notice_lost": NOTICES_LOST,
-    "command": COMMANDS,
-    "odd": MISCONFIGURED,
-    "events": EVENTS_LOST,
-}
 
 
 def _decision_times(counts: Mapping[Key, int]) -> Metric | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WORK = ("cryptography", "altcha", "jinja2")
 _SEALING = ("cryptography", "jinja2")
+_OTEL = ("opentelemetry.metrics", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 _OF_FACTOR = {"webauthn": ("webauthn",), "totp": ("pyotp", "segno")}
 
 
@@ -65,6 +66,8 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
 def _needs_beside(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, ...]]]:
     if settings.metrics_token:
         yield table.METRICS_TOKEN, "metrics", ("prometheus_client",)
+    if settings.otel:
+        yield table.OTEL, "otel", _OTEL
     if settings.audit_recipient:
         yield table.AUDIT_RECIPIENT, "audit", ("cryptography.hazmat.primitives.hpke",)
     if settings.city_file is not None:

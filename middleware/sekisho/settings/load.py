@@ -301,6 +301,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         audit_bytes_max=source.read(table.AUDIT_BYTES_MAX),
         audit_files_max=source.read(table.AUDIT_FILES_MAX),
         metrics_token=source.read(table.METRICS_TOKEN),
+        otel=source.read(table.OTEL),
         plugins=source.read(table.PLUGINS),
         feed=source.read(table.FEED),
         feed_entries_max=source.read(table.FEED_ENTRIES_MAX),

@@ -609,6 +609,15 @@ METRICS_TOKEN: Setting[bytes] = Setting(
     secret=True,
 )
 
+OTEL = Setting(
+    name="OTEL",
+    example="on",
+    meaning="Whether metrics go to OpenTelemetry: to the application's own `MeterProvider`, or else by OTLP over HTTP "
+    "to the address in the variables `OTEL_…`; see docs/metrics.md.",
+    parse=parse.boolean,
+    default="off",
+)
+
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
     example="POST /top-up max_age=300 page=/top-up; * /payout/* max_age=60 acr=phr",
@@ -914,6 +923,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         AUDIT_BYTES_MAX,
         AUDIT_FILES_MAX,
         METRICS_TOKEN,
+        OTEL,
         PLUGINS,
         FEED,
         FEED_ENTRIES_MAX,

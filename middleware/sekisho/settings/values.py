@@ -152,6 +152,7 @@ class Settings:
     audit_bytes_max: int
     audit_files_max: int
     metrics_token: bytes = field(repr=False)
+    otel: bool
     plugins: tuple[str, ...]
     feed: bool
     feed_entries_max: int

@@ -11,6 +11,7 @@ from functools import partial
 from importlib.metadata import version
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
@@ -36,6 +37,7 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
 from sekisho.ledger.worker_sync import WorkerSync
+from sekisho.metrics import Additions, Gauges
 from sekisho.model import DoorKind, Mode, StoreUnavailable
 from sekisho.pipeline import Guard
 from sekisho.read import Networks
@@ -53,13 +55,13 @@ if TYPE_CHECKING:
     from sekisho.breach.hibp import Hibp
     from sekisho.control import Applied, ControlState, MemoryControl
     from sekisho.ledger.worker_sync import News
-    from sekisho.metrics import Gauges
     from sekisho.model import Ledger
     from sekisho.settings import Settings
     from sekisho.settings.values import Network
     from sekisho.store import AnyStoreConnection
     from sekisho.store.vault import Vault
     from sekisho.wiring.metrics import MetricsWing
+    from sekisho.wiring.otel import Exports
     from sekisho.wiring.process import ProcessWing
     from sekisho.wiring.step_up import StepUpWing
 
@@ -128,6 +130,7 @@ class LoopWing:
             self._sharing = loop.create_task(self._postures.run(), name="sekisho posture")
         self._publishing = self._feed_publisher()
         self.metrics = self._with_metrics()
+        self._otel = self._with_otel()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
         self.app: App = process.app
@@ -234,6 +237,8 @@ class LoopWing:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        if self._otel is not None:
+            await self._otel.stop()
         if self._hibp is not None:
             await self._hibp.aclose()
         if self._line is not None:
@@ -404,16 +409,23 @@ class LoopWing:
         process = self._process
         if not process.has_metrics:
             return None
-        from sekisho.metrics import Additions  # noqa: PLC0415 - a package that others need not have
-        from sekisho.wiring.metrics import MetricsWing  # noqa: PLC0415 - as above
+        from sekisho.wiring.metrics import MetricsWing  # noqa: PLC0415 - a package that others need not have
 
         if process.additions is None:
             process.additions = Additions(process.events.counts, secrets.token_bytes(8))
         return MetricsWing(process.settings, process.additions, self._line, self._gauges, self.loop)
 
-    def _gauges(self) -> Gauges:
-        from sekisho.metrics import Gauges  # noqa: PLC0415 - as above
+    def _with_otel(self) -> Exports | None:
+        process = self._process
+        if not process.settings.otel:
+            return None
+        from sekisho.wiring.otel import EXPORTS  # noqa: PLC0415 - a package that others need not have
 
+        here = ref(self)  # instruments cannot be unmade, and must not keep a loop that has ended
+        EXPORTS.start(process.events.counts, lambda: its._gauges() if (its := here()) is not None else None)  # noqa: SLF001
+        return EXPORTS
+
+    def _gauges(self) -> Gauges:
         process, line = self._process, self._line
         return Gauges(
             version("sekisho"),

@@ -348,6 +348,10 @@ def _installed(settings: Settings) -> Settings:
     """The settings themselves. Raises `SettingsErrors` where they need packages that are not installed."""
     if mistakes := missing_extras(settings):
         raise SettingsErrors(mistakes)
+    if settings.otel:
+        from sekisho.wiring.otel import ensure_exportable  # noqa: PLC0415 - a package that others need not have
+
+        ensure_exportable(os.environ)
     if settings.factors or settings.challenges:
         # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
         from sekisho.wiring.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have

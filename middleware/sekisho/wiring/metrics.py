@@ -9,7 +9,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from sekisho.asgi.metrics_page import MetricsPage
-from sekisho.metrics import Gauges, SharedCounts, families
+from sekisho.metrics import Gauges, SharedCounts
+from sekisho.metrics.families import families
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from sekisho.ledger.caps import MemoryCaps
 from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
+from sekisho.metrics import DecisionTimes, MetricsSink
 from sekisho.model import Mode, Policy, Unreadable, prevalence
 from sekisho.pipeline import Stopwatch
 from sekisho.plugins.running import PluginOutput
@@ -92,10 +93,7 @@ class ProcessWing:
         self.has_metrics = bool(settings.metrics_token)
         self.times: Stopwatch | None = None
         sinks: list[Sink] = [*self.writers]
-        if self.has_metrics:
-            # Imported only here: it needs a package that others need not have.
-            from sekisho.metrics import DecisionTimes, MetricsSink  # noqa: PLC0415
-
+        if self.has_metrics or settings.otel:
             sinks.append(MetricsSink(counts))
             self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts))
         self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
