@@ -50,6 +50,7 @@ COMPILED = (
     "asgi/cookies.py",
     "asgi/endpoint.py",
     "asgi/outcome_keeper.py",
+    "asgi/other_requests.py",
     "asgi/body_reader.py",
     "asgi/reading.py",
     "asgi/request_context.py",

@@ -24,7 +24,7 @@ from sekisho.answer import (
 )
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
 from sekisho.asgi.log_out import LogOut
-from sekisho.asgi.ports import Fresh, Stale
+from sekisho.asgi.other_requests import OtherRequests, why_stale
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
@@ -67,10 +67,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Caps, Changes, Contacts, OnFile, Routes, StepUp
+    from sekisho.asgi.ports import Contacts, OnFile, Routes, StepUp
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.types import App, Receive, Scope, Send
-    from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.detect import PostureWatch
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events, RefusalLog
@@ -86,10 +85,6 @@ REWRITTEN_PEER = (
     "the server puts addresses of X-Forwarded-For in the place of the peer's, so that a client may choose its own: let "
     "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
     "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=` [SEK051]"
-)
-STRAY_TARGET = (
-    "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
-    "some of them to one door and some to another"
 )
 NO_UTF8 = (
     "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "
@@ -111,6 +106,7 @@ class Endpoint:
         app: the application.
         guard: assesses.
         keeper: settles, by the application's answer.
+        others: serves requests at no door.
         reading: reads attempts.
         renderer: renders refusals.
         events: counts decisions.
@@ -122,14 +118,11 @@ class Endpoint:
         admission: the strangers' attempts that are in the application.
         queue: where strangers wait for a place in the application.
         asker: recognises the browser that asked for a code; None where no door takes codes.
-        unnamed: looks for doors that nobody named; None where it does not.
         step_up: asks for work and proofs; None where the guard only refuses.
         routes: the pages below the mount; None where `step_up` is.
-        caps: sums amounts at protected routes; None where no route has a cap.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
         contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
         watch: knows the posture; None where the posture changes nothing.
-        changes: watches protected routes for changes; None where owners are told of none.
         shared: answers at addresses that many owners share; None where no history is kept.
     """
 
@@ -138,6 +131,7 @@ class Endpoint:
         app: App,
         guard: Guard,
         keeper: Keeper,
+        others: OtherRequests,
         *,
         reading: Reading,
         renderer: Renderer,
@@ -150,30 +144,25 @@ class Endpoint:
         admission: Admission,
         queue: PlaceQueue,
         asker: AskerCookie | None = None,
-        unnamed: UnnamedDoors | None = None,
         step_up: StepUp | None = None,
         routes: Routes | None = None,
-        caps: Caps | None = None,
         on_file: OnFile | None = None,
         contacts: Contacts | None = None,
         watch: PostureWatch | None = None,
-        changes: Changes | None = None,
         shared: SharedAddresses | None = None,
     ) -> None:
         self._app = app
-        self._caps = caps
         self._on_file = on_file
         self._contacts = contacts
         self._watch = watch
-        self._changes = changes
         self._holds: Final = watch is not None and step_up is not None and step_up.proves
         self._shared = shared
         self._admission = admission
         self._queue = queue
         self._asker = asker
-        self._unnamed = unnamed
         self._guard = guard
         self._keeper = keeper
+        self._others = others
         self._reading = reading
         self._renderer = renderer
         self._events = events
@@ -191,7 +180,7 @@ class Endpoint:
         try:
             door = self._reading.doors.find(request)
         except Unreadable:
-            return self._stray(scope, request, receive, send)
+            return self._others.stray(scope, request, receive, send, enforces=self.mode is Mode.ENFORCE)
         if door is None:
             return self._elsewhere(scope, request, by_name, receive, send)
         return self._at_door(door, scope, request, by_name, receive, send)
@@ -199,10 +188,8 @@ class Endpoint:
     async def _at_door(
         self, door: Door, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        # Attempts over a WebSocket would not be counted.
         if scope["type"] == "websocket":
-            self._note(door, "denied", "websocket")
-            return await self._refuse_websocket(request, receive, send)
+            return await self._refuse_websocket(door, request, receive, send)
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
@@ -255,77 +242,34 @@ class Endpoint:
         shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
         return shows and self._step_up.earns_look(context)
 
-    async def _elsewhere(  # noqa: C901, PLR0911 - the order of things, in one place
+    def _elsewhere(
         self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
-    ) -> None:
-        """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
+    ) -> Awaitable[None]:
+        """Serve a request that is no attempt by its headers: a page of the guard's own, or any other."""
         if self._routes is not None and self._routes.finds(request):
-            return await self._routes.serve(request, receive, send, guarded=self)
-        has_body = False
+            return self._routes.serve(request, receive, send, guarded=self)
         if may_hide_body(request) and self._concerns(request):
-            body_reader = BodyReader(receive)
-            try:
-                has_body = await body_reader.has_body(patience=self._patience)
-            except HungUp:
-                return None
-            receive = body_reader.replay
-            if has_body and (door := self._reading.doors.find(request, has_body=True)):
-                return await self._at_door(door, scope, request, by_name, receive, send)
-        if self._step_up is not None and self.mode is Mode.ENFORCE:
-            verdict = self._step_up.verdict(request, has_body=has_body)
-            if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
-                return await self._deny(request, receive, send)
-            if verdict is not None and (stale := await self._stale(self._step_up, verdict)) is not None:
-                return await self._ask_for_proof(request, receive, send, stale)
-        if self._changes is not None:
-            send = await self._changes.watching(request, send, has_body=has_body)
-        if self._caps is not None and self.mode is Mode.ENFORCE and self._caps.capped(request, has_body=has_body):
-            return await self._counted(self._caps, scope, request, receive, send)
-        if self._unnamed is not None and self._unnamed.wants(by_name):
-            receive, send = self._unnamed.watch(scope, by_name, receive, send)
-        return await self._app(scope, receive, send)
-
-    def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # Amounts over a WebSocket would not be counted.
-        if request["type"] == "websocket":
-            return self._refuse_websocket(request, receive, send)
-        return caps.pass_on(scope, request, receive, send)
+            return self._by_body(scope, request, by_name, receive, send)
+        return self._others.serve(scope, request, by_name, receive, send, enforces=self.mode is Mode.ENFORCE)
 
     def _concerns(self, request: Scope) -> bool:
         """Whether a body would make this an attempt, or a request for a protected route."""
-        if self._reading.doors.find(request, has_body=True):
-            return True
-        return self._step_up is not None and isinstance(self._step_up.verdict(request, has_body=True), Stale)
+        return self._reading.doors.find(request, has_body=True) is not None or self._others.bars_by_body(request)
 
-    def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
-        """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
-        caller = self._reading.callers.read(scope, by_name)
-        return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
-
-    def _deny(self, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if request["type"] == "websocket":
-            return self._refuse_websocket(request, receive, send)
-        return send_answer(send, self._renderer.render(denied(), request["headers"]))
-
-    async def _stale(self, step_up: StepUp, verdict: Fresh | Stale) -> Stale | None:
-        """Why a session may not use a protected route now; None where it may."""
-        if isinstance(verdict, Fresh):
-            return None if await step_up.counts(verdict) else Stale(verdict.route, verdict.account)
-        return verdict
-
-    async def _ask_for_proof(self, request: Scope, receive: Receive, send: Send, stale: Stale) -> None:
-        if request["type"] == "websocket" or self._step_up is None:
-            return await self._refuse_websocket(request, receive, send)
-        return await self._step_up.fresh_proof(request, send, stale)
-
-    async def _stray(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
-        self._events.anomaly(STRAY_TARGET)
-        if self.mode is Mode.MONITOR:
-            return await self._app(scope, receive, send)
-        if scope["type"] == "websocket":
-            return await self._refuse_websocket(request, receive, send)
-        return await send_answer(send, self._renderer.render(unreadable_attempt(400), request["headers"]))
+    async def _by_body(
+        self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        """Serve a request by whether it has a body, which over HTTP/2 its headers need not announce."""
+        body_reader = BodyReader(receive)
+        try:
+            has_body = await body_reader.has_body(patience=self._patience)
+        except HungUp:
+            return None
+        receive = body_reader.replay
+        if has_body and (door := self._reading.doors.find(request, has_body=True)):
+            return await self._at_door(door, scope, request, by_name, receive, send)
+        enforces = self.mode is Mode.ENFORCE
+        return await self._others.serve(scope, request, by_name, receive, send, has_body=has_body, enforces=enforces)
 
     def _context(
         self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
@@ -397,8 +341,8 @@ class Endpoint:
         asker = b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
             asked = await self._asking(self._asker, context, attempt)
-            if isinstance(asked, Stale):
-                return await self._ask_for_proof(context.scope, context.body_reader.replay, context.send, asked)
+            if not isinstance(asked, tuple):
+                return await asked
             asker, linking = asked
         assessment: Assessment | None
         try:
@@ -508,18 +452,19 @@ class Endpoint:
 
     async def _asking(
         self, asker: AskerCookie, context: RequestContext, attempt: Attempt
-    ) -> tuple[bytes, bytes] | Stale:
+    ) -> tuple[bytes, bytes] | Awaitable[None]:
         """The name of the browser if it asked for the code, and the session's account if it links another.
 
-        `Stale` where that account must show a proof before. The account that is linked proves nothing of the client.
+        Or the answer still owed, where that account must show a proof before: the account that is linked proves nothing
+        of the client.
         """
         linking = b""
         if attempt.door.kind is DoorKind.LINK:
             found = self._step_up.linking(context.scope, context.door) if self._step_up is not None else None
             if self._step_up is not None and found is not None and self.mode is Mode.ENFORCE:
-                stale = await self._stale(self._step_up, found)
+                stale = await why_stale(self._step_up, found)
                 if stale is not None:
-                    return stale
+                    return self._step_up.fresh_proof(context.scope, context.send, stale)
             account = (found.account if found is not None else "") or asker.account_of(context.scope)
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
@@ -713,10 +658,12 @@ class Endpoint:
         log_out = LogOut(context.scope, context.send, self._step_up, forgotten)
         return self._app(context.as_sent, context.body_reader.replay, log_out.send)
 
-    async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _refuse_websocket(self, door: Door, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Attempts over a WebSocket would not be counted.
+        self._note(door, "denied", "websocket")
         if self.mode is Mode.MONITOR:
-            return await self._app(scope, receive, send)
-        return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
+            return self._app(request, receive, send)
+        return refuse_websocket(request, receive, send, self._renderer.render(denied(), request["headers"]))
 
     def _answer(self, context: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
         answer = self._renderer.render(refusal, context.scope["headers"])

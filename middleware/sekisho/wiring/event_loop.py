@@ -18,6 +18,7 @@ from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
+from sekisho.asgi.other_requests import OtherRequests
 from sekisho.asgi.outcome_keeper import NOT_THERE, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.shared_addresses import SharedAddresses
@@ -327,6 +328,7 @@ class LoopWing:
             process.app,
             self._guard,
             self._keeper(),
+            self._other_requests(),
             reading=process.reading,
             renderer=process.renderer,
             events=process.events,
@@ -338,14 +340,11 @@ class LoopWing:
             admission=self._admission,
             queue=self._queue,
             asker=self._asker(),
-            unnamed=process.unnamed,
             step_up=step_up.issuer if step_up else None,
             routes=step_up.routes if step_up else None,
-            caps=step_up.caps if step_up else None,
             on_file=step_up.on_file if step_up else None,
             contacts=step_up.contacts if step_up else None,
             watch=process.watch,
-            changes=step_up.changes if step_up else None,
             shared=self._shared_addresses(),
         )
 
@@ -361,6 +360,20 @@ class LoopWing:
             test=self._canary.test,
             step_up=step_up.issuer if step_up else None,
             watch=process.watch,
+        )
+
+    def _other_requests(self) -> OtherRequests:
+        process, step_up = self._process, self._step_up
+        return OtherRequests(
+            process.app,
+            self._guard,
+            callers=process.reading.callers,
+            renderer=process.renderer,
+            events=process.events,
+            step_up=step_up.issuer if step_up else None,
+            caps=step_up.caps if step_up else None,
+            changes=step_up.changes if step_up else None,
+            unnamed=process.unnamed,
         )
 
     def _shared_addresses(self) -> SharedAddresses | None:

@@ -173,7 +173,9 @@ async def test_without_the_store_nothing_moves(monkeypatch: pytest.MonkeyPatch) 
     site: Site = client.site  # type: ignore[attr-defined]
     loops = site.guard._loops
     assert loops is not None
-    caps = loops._here()._guarded._caps
+    step_up = loops._here()._step_up
+    assert step_up is not None
+    caps = step_up.caps
     assert isinstance(caps, CappedRoutes)
 
     async def away(*_: object) -> CapVerdict:

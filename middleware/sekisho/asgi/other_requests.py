@@ -1,0 +1,135 @@
+"""Requests at no door: those of denied clients and those without a fresh proof reach no protected route.
+
+All others pass to the application, watched where amounts, changes or unnamed doors call for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sekisho.answer import denied, refuse_websocket, send_answer, unreadable_attempt
+from sekisho.asgi.ports import Fresh, Stale
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sekisho.answer import Refusal, Renderer
+    from sekisho.asgi.ports import Caps, Changes, StepUp
+    from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.asgi.unnamed_doors import UnnamedDoors
+    from sekisho.pipeline import Guard
+    from sekisho.read import Callers
+    from sekisho.record import Events
+
+STRAY_TARGET = (
+    "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
+    "some of them to one door and some to another"
+)
+
+
+class OtherRequests:
+    """Belongs to one event loop.
+
+    Args:
+        app: the application.
+        guard: knows the denied networks.
+        callers: reads the client of a request.
+        renderer: renders refusals.
+        events: counts anomalies.
+        step_up: asks for proofs; None where the guard only refuses.
+        caps: sums amounts at protected routes; None where no route has a cap.
+        changes: watches protected routes for changes; None where owners are told of none.
+        unnamed: looks for doors that nobody named; None where it does not.
+    """
+
+    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
+        self,
+        app: App,
+        guard: Guard,
+        *,
+        callers: Callers,
+        renderer: Renderer,
+        events: Events,
+        step_up: StepUp | None = None,
+        caps: Caps | None = None,
+        changes: Changes | None = None,
+        unnamed: UnnamedDoors | None = None,
+    ) -> None:
+        self._app: Final = app
+        self._guard: Final = guard
+        self._callers: Final = callers
+        self._renderer: Final = renderer
+        self._events: Final = events
+        self._step_up: Final = step_up
+        self._caps: Final = caps
+        self._changes: Final = changes
+        self._unnamed: Final = unnamed
+
+    def bars_by_body(self, request: Scope) -> bool:
+        """Whether a body would make this a request that its session may not send now."""
+        return self._step_up is not None and isinstance(self._step_up.verdict(request, has_body=True), Stale)
+
+    async def serve(
+        self,
+        scope: Scope,
+        request: Scope,
+        by_name: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        *,
+        has_body: bool = False,
+        enforces: bool,
+    ) -> None:
+        """Pass a request on, or refuse it where the guard enforces. `request`: `scope` with lower-case header names."""
+        if self._step_up is not None and enforces:
+            verdict = self._step_up.verdict(request, has_body=has_body)
+            if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
+                return await self._refuse(request, receive, send, denied())
+            if verdict is not None and (stale := await why_stale(self._step_up, verdict)) is not None:
+                return await self._ask_for_proof(self._step_up, request, receive, send, stale)
+        if self._changes is not None:
+            send = await self._changes.watching(request, send, has_body=has_body)
+        if self._caps is not None and enforces and self._caps.capped(request, has_body=has_body):
+            return await self._counted(self._caps, scope, request, receive, send)
+        if self._unnamed is not None and self._unnamed.wants(by_name):
+            receive, send = self._unnamed.watch(scope, by_name, receive, send)
+        return await self._app(scope, receive, send)
+
+    async def stray(self, scope: Scope, request: Scope, receive: Receive, send: Send, *, enforces: bool) -> None:
+        """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
+        self._events.anomaly(STRAY_TARGET)
+        if not enforces:
+            return await self._app(scope, receive, send)
+        return await self._refuse(request, receive, send, unreadable_attempt(400))
+
+    def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
+        """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
+        caller = self._callers.read(scope, by_name)
+        return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
+
+    def _ask_for_proof(
+        self, step_up: StepUp, request: Scope, receive: Receive, send: Send, stale: Stale
+    ) -> Awaitable[None]:
+        # A handshake shows no page that could ask.
+        if request["type"] == "websocket":
+            return self._refuse(request, receive, send, denied())
+        return step_up.fresh_proof(request, send, stale)
+
+    def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Amounts over a WebSocket would not be counted.
+        if request["type"] == "websocket":
+            return self._refuse(request, receive, send, denied())
+        return caps.pass_on(scope, request, receive, send)
+
+    def _refuse(self, request: Scope, receive: Receive, send: Send, refusal: Refusal) -> Awaitable[None]:
+        """Refuse a request for this reason; a WebSocket always as denied."""
+        if request["type"] == "websocket":
+            return refuse_websocket(request, receive, send, self._renderer.render(denied(), request["headers"]))
+        return send_answer(send, self._renderer.render(refusal, request["headers"]))
+
+
+async def why_stale(step_up: StepUp, verdict: Fresh | Stale) -> Stale | None:
+    """Why a session may not use a protected route now; None where it may."""
+    if isinstance(verdict, Fresh):
+        return None if await step_up.counts(verdict) else Stale(verdict.route, verdict.account)
+    return verdict
