@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CHEAP_HASHES: Final = 256
 """What a simulated puzzle takes to solve. What it would have taken is counted."""
 
+POSTURE_EVERY_S: Final = 15.0
+"""As each second of simulated weeks would take most of a run. An alarm is seen up to so much later."""
+
 SETTINGS: Final[Mapping[str, Any]] = {
     "store": "memory://",
     "canary": "off",  # it sends log-ins of its own, which the counts would include
@@ -66,4 +69,5 @@ def clocks_of(ports: Ports) -> Clocks:
         wall_us=lambda: int((EPOCH_S + passed_s()) * 1e6),
         monotonic_s=passed_s,
         monotonic_us=lambda: int(passed_s() * 1e6),
+        posture_every_s=POSTURE_EVERY_S,
     )

@@ -67,8 +67,8 @@ class PostureExchange:
         self._state = PostureState()
         self._said: set[str] = set()
 
-    async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Exchange now, and every second, until it is cancelled."""
+    async def run(self, every_s: float = EVERY_S, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Exchange now, and again every so many seconds, until it is cancelled."""
         while True:
             try:
                 # What was taken for a call without an answer is lost: it may have been counted.
@@ -76,7 +76,7 @@ class PostureExchange:
                     await self.once()
             except ResponseError as error:
                 self._say("the store refuses to share the posture: " + explained(error))
-            await sleep(EVERY_S)
+            await sleep(every_s)
 
     async def once(self) -> None:
         """Exchange once. Raises `StoreUnavailable`."""

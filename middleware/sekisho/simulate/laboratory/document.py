@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.simulate.laboratory.report import markdown
+from sekisho.simulate.laboratory.report import markdown, overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +38,10 @@ _COLUMNS = """
 
 def document(played: Sequence[Played], policies: Mapping[str, Policy], *, scale: float, wall_s: float) -> str:
     """The page. `wall_s`: how long the runs took, in seconds."""
-    return "\n".join([_HEAD, *_how(played, policies, scale, wall_s), _COLUMNS, "## Results", "",
-                      markdown(played), "", "## Parameters", "", *_parameters(played)]) + "\n"  # fmt: skip
+    parts = [_HEAD, *_how(played, policies, scale, wall_s), _COLUMNS]
+    parts += ["## Accounts taken over, of right pairs sent", "", "Of all seeds together.", "", overview(played), ""]
+    parts += ["## Results", "", markdown(played), "", "## Parameters", "", *_parameters(played)]
+    return "\n".join(parts) + "\n"
 
 
 def _how(played: Sequence[Played], policies: Mapping[str, Policy], scale: float, wall_s: float) -> Iterator[str]:

@@ -102,6 +102,22 @@ def markdown(played: Sequence[Played]) -> str:
     return "\n\n".join(f"### {title}\n\n{_pipes(rows)}" for title, rows in _by_scenario(played))
 
 
+def overview(played: Sequence[Played]) -> str:
+    """Accounts taken over, of right pairs sent, in all seeds: a line for each scenario, a column for each policy."""
+    names = list(dict.fromkeys(each.policy for each in played))
+    sums: dict[str, dict[str, list[int]]] = {}
+    for each in played:
+        sums.setdefault(each.scenario.name, {}).setdefault(each.policy, [0, 0])
+        cell = sums[each.scenario.name][each.policy]
+        cell[0] += each.results.taken_over
+        cell[1] += each.results.right.total()
+    rows = [("scenario", *names)]
+    for scenario, by_policy in sums.items():
+        cells = [by_policy.get(name, [0, 0]) for name in names]
+        rows.append((scenario, *(f"{taken:,} of {right:,}" if right else "–" for taken, right in cells)))
+    return _pipes(rows)
+
+
 def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
     found: dict[str, tuple[str, list[tuple[str, ...]]]] = {}
     for each in played:

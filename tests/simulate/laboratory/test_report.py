@@ -1,0 +1,32 @@
+"""Tables of the laboratory, from results that were written by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sekisho.simulate.laboratory import packaged, read_scenario
+from sekisho.simulate.laboratory.report import Played, overview
+from sekisho.simulate.laboratory.results import Results
+
+
+def played(name: str, policy: str, seed: int, *, right: int, taken: int) -> Played:
+    found = Results(right=Counter(sent=right))
+    for owner in range(taken):
+        found.take("sent", owner)
+    return Played(read_scenario(name, packaged()[name]), policy, seed, found)
+
+
+def test_the_overview_sums_the_seeds() -> None:
+    """The overview has a line for each scenario and a column for each policy; seeds are summed."""
+    runs = [
+        played("7pay", "default", 1, right=10, taken=3),
+        played("7pay", "default", 2, right=11, taken=2),
+        played("7pay", "factors", 1, right=10, taken=0),
+        played("quiet-month", "default", 1, right=0, taken=0),
+    ]
+    assert overview(runs).splitlines() == [
+        "| scenario | default | factors |",
+        "| --- | --- | --- |",
+        "| 7pay | 5 of 21 | 0 of 10 |",
+        "| quiet-month | – | – |",
+    ]
