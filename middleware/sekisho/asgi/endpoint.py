@@ -29,7 +29,6 @@ from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
-from sekisho.devices.token import browser_family
 from sekisho.model import (
     DEVICE_CLASS,
     UNKNOWN,
@@ -334,7 +333,7 @@ class Endpoint:
 
     async def _try(self, context: RequestContext, attempt: Attempt) -> None:
         needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None
-        family = browser_family(context.by_name.get(b"user-agent", b"")) if needs_family else 0
+        family = context.family if needs_family else 0
         step_up = self._step_up
         worked = proved = contacted = False
         question = linking = b""

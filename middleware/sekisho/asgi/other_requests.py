@@ -5,7 +5,7 @@ All others pass to the application, watched where amounts, changes or unnamed do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.answer import denied, refuse_websocket, send_answer, unreadable_attempt
 from sekisho.asgi.ports import Fresh, Stale
@@ -27,6 +27,7 @@ STRAY_TARGET = (
 )
 
 
+@final
 class OtherRequests:
     """Belongs to one event loop.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.asgi.request_context import DEVICE_HEADER
 from sekisho.asgi.response_observer import Keeper
 from sekisho.asgi.suspicion import Suspicion
-from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
 from sekisho.model import Basis, Device, DoorKind, Outcome
 from sekisho.pipeline import is_log_in
@@ -39,6 +38,7 @@ NOT_THERE = (
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 
 
+@final
 class OutcomeKeeper(Keeper):
     """Belongs to one event loop.
 
@@ -158,8 +158,7 @@ class OutcomeKeeper(Keeper):
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
     def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
-        family = browser_family(context.by_name.get(b"user-agent", b""))
-        token = self._guard.new_token(assessment, name, family)
+        token = self._guard.new_token(assessment, name, context.family)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
         elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
@@ -170,9 +169,8 @@ class OutcomeKeeper(Keeper):
     ) -> None:
         attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
         if attempt.account and is_log_in(attempt) and (succeeded or _shows_secret_checked(status)):
-            family = browser_family(context.by_name.get(b"user-agent", b""))
             account = assessment.charge.account
-            watch.settled(attempt.door.name, context.digests, family, account, succeeded=succeeded)
+            watch.settled(attempt.door.name, context.digests, context.family, account, succeeded=succeeded)
 
 
 def _logs_in(kind: DoorKind) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.asgi.cookies import cookie
+from sekisho.devices.token import browser_family
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class RequestContext(Value):
         self.as_sent: Final = as_sent
         self.body_reader: Final = body_reader
         self.send: Final = send
+
+    @property
+    def family(self) -> int:
+        """The browser's family; see `sekisho.devices.token`."""
+        return browser_family(self.by_name.get(b"user-agent", b""))
 
     def at(self, door: Door) -> RequestContext:
         """The same at another door of its path."""

@@ -15,7 +15,7 @@ from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.crypto.seal import bind
-from sekisho.devices.token import browser_family, browser_name
+from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
@@ -321,8 +321,7 @@ class Issuer:
     def _tell_watch(self, context: RequestContext, assessment: Assessment) -> None:
         # Before the run has ended: what it will show must not enter.
         if self._watch is not None and assessment.device is Device.STRANGER:
-            family = browser_family(context.by_name.get(b"user-agent", b""))
-            self._watch.sealed(context.door.name, context.digests, family, assessment.charge.account)
+            self._watch.sealed(context.door.name, context.digests, context.family, assessment.charge.account)
 
     # Log-ins whose answers the posture holds.
 
