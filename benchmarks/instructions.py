@@ -68,7 +68,7 @@ STEPS = (
     Step("the caller", "sekisho.read.caller:Callers.read"),
     Step("the rest of the visit, the gate", "sekisho.pipeline:Guard.at_the_gate"),
     Step("take in the body", "sekisho.asgi.body_reader:BodyReader.read"),
-    Step("credentials", "sekisho.asgi.endpoint:read_credentials"),
+    Step("credentials", "sekisho.asgi.attempt_reader:read_credentials"),
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),
     Step("digests and charge", "sekisho.read.digest:Digests.charge"),
     Step("ledger (a constant), judge", "sekisho.pipeline:decide"),

@@ -49,6 +49,7 @@ COMPILED = (
     "crypto/random_pool.py",
     "asgi/cookies.py",
     "asgi/endpoint.py",
+    "asgi/attempt_reader.py",
     "asgi/outcome_keeper.py",
     "asgi/other_requests.py",
     "asgi/body_reader.py",

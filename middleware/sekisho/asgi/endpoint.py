@@ -25,13 +25,12 @@ from sekisho.answer import (
 from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
 from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.other_requests import OtherRequests, why_stale
-from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
-from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
+from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
+from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
 from sekisho.model import (
     DEVICE_CLASS,
-    UNKNOWN,
     Action,
     Attempt,
     Decision,
@@ -39,7 +38,6 @@ from sekisho.model import (
     Door,
     DoorKind,
     Encoding,
-    Exposure,
     Mode,
     Origin,
     PasswordsBusy,
@@ -49,13 +47,7 @@ from sekisho.model import (
 from sekisho.model.mail_domain import is_of_domains
 from sekisho.pipeline import is_log_in
 from sekisho.read import (
-    declared_too_large,
-    decoded,
-    exposed,
     is_basic,
-    is_rewritten,
-    read_credentials,
-    read_operation,
 )
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
 
@@ -64,6 +56,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
+    from sekisho.asgi.attempt_reader import AttemptReader
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Contacts, OnFile, Routes, StepUp
@@ -75,21 +68,10 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-UNTRUSTED_PROXY = (
-    "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
-    "clients share one address here [SEK050]"
-)
-# A client can write any address into the header: each forged line would count as a new client.
-REWRITTEN_PEER = (
-    "the server puts addresses of X-Forwarded-For in the place of the peer's, so that a client may choose its own: let "
-    "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
-    "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=` [SEK051]"
-)
 NO_UTF8 = (
     "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
-NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS [SEK052]"
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 CROWDED_US = 2_000_000  # a stranger who waits has a turn within a second
 CROWDED = "as many strangers' attempts are under way as the application bears"
@@ -106,7 +88,8 @@ class Endpoint:
         guard: assesses.
         keeper: settles, by the application's answer.
         others: serves requests at no door.
-        reading: reads attempts.
+        attempts: reads attempts.
+        reading: the doors and what goes with them.
         renderer: renders refusals.
         events: counts decisions.
         refusals: logs refusals.
@@ -131,6 +114,7 @@ class Endpoint:
         guard: Guard,
         keeper: Keeper,
         others: OtherRequests,
+        attempts: AttemptReader,
         *,
         reading: Reading,
         renderer: Renderer,
@@ -162,12 +146,12 @@ class Endpoint:
         self._guard = guard
         self._keeper = keeper
         self._others = others
+        self._attempts = attempts
         self._reading = reading
         self._renderer = renderer
         self._events = events
         self._refusals = refusals
         self._cookie = cookie
-        self._cookie_start = cookie.start
         self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
         self._patience = patience
@@ -192,7 +176,7 @@ class Endpoint:
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
-        context = self._context(door, scope, request, by_name, receive, send)
+        context = self._attempts.context(door, scope, request, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site", context.origin)
             self._note(door, "denied", "cross_site")
@@ -205,7 +189,7 @@ class Endpoint:
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
         try:
-            attempt = await self._read(context)
+            attempt = await self._attempts.read(context)
             if attempt is None:
                 on = self._app(scope, context.body_reader.replay, send)
             elif not attempt.door.fields:
@@ -229,7 +213,7 @@ class Endpoint:
         return (
             (self._queue.is_full(self._share(worked=False)) or (step_up is not None and step_up.has_no_room()))
             and by_name.keys().isdisjoint(SHOWN)
-            and not self._guard.has_genuine_token(self._presented(by_name).token)
+            and not self._guard.has_genuine_token(self._attempts.presented(by_name).token)
             and self._admission.sheds()
         )
 
@@ -270,66 +254,10 @@ class Endpoint:
         enforces = self.mode is Mode.ENFORCE
         return await self._others.serve(scope, request, by_name, receive, send, has_body=has_body, enforces=enforces)
 
-    def _context(
-        self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
-    ) -> RequestContext:
-        caller = self._reading.callers.read(scope, by_name)
-        if caller.origin.forwarded_by_stranger:
-            self._events.anomaly(REWRITTEN_PEER if is_rewritten(scope, by_name) else UNTRUSTED_PROXY)
-        if "session" in scope:
-            self._events.anomaly(NOT_OUTERMOST)
-        return RequestContext(
-            door, caller, self._presented(by_name), by_name, scope, as_sent, BodyReader(receive), send
-        )
-
-    def _presented(self, by_name: dict[bytes, bytes]) -> PresentedToken:
-        return presented(by_name, self._cookie_start) if b"cookie" in by_name or DEVICE_HEADER in by_name else NOTHING
-
-    async def _read(self, context: RequestContext) -> Attempt | None:
-        """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
-        reading, headers, bytes_max = self._reading, context.scope["headers"], self._reading.body_bytes_max
-        body = raw = b""
-        if context.door.reads_body:
-            # Limits start at a kilobyte; few log-ins are longer.
-            if len(context.by_name.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
-                raise Unreadable(413, "body_too_large")
-            body = raw = await context.body_reader.read(bytes_max=bytes_max, patience=self._patience)
-            if raw.startswith(CARRIED) and self._routes is not None:
-                raise Carried(raw)
-            if b"content-encoding" in context.by_name:
-                body = decoded(headers, raw, bytes_max)
-        door, credentials = context.door, None
-        if not door.operation:
-            credentials = read_credentials(door, context.scope, body, raw=raw, by_name=context.by_name)
-        elif (call := read_operation(reading.doors.operations(door), context.scope, body)) is not None:
-            door, credentials = call.door, call.credentials
-        if credentials is None:
-            return None
-        account, secret = credentials.account, credentials.secret
-        if not account and self._asker is not None and door.secret_is_small:
-            account = self._asker.account_of(context.scope)
-        canonical = reading.accounts.canonical(account) if account else ""
-        return Attempt(
-            door,
-            context.origin,
-            account,
-            canonical,
-            secret,
-            context.presented.token,
-            secret if door.secret_is_new else credentials.new_secret,
-            self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
-            reading.accounts.limit_key(canonical),
-            credentials.address,
-        )
-
     def _unpack(self, context: RequestContext, body: bytes) -> Awaitable[None]:
         """Unpack a work page's form: its request is handled as if it had been sent again."""
         assert self._routes is not None  # noqa: S101 - or nobody had looked for one
         return self._routes.unpack(context, body, guarded=self)
-
-    def _reported_exposure(self, context: RequestContext) -> Exposure:
-        # Only a trusted proxy is believed: a client could send an owner to a second factor or to a new password.
-        return exposed(context.by_name.get(self._reading.exposed_header, b"")) if context.origin.vouched else UNKNOWN
 
     async def _try(self, context: RequestContext, attempt: Attempt) -> None:
         needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None

@@ -15,6 +15,7 @@ from weakref import ref
 
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
+from sekisho.asgi.attempt_reader import AttemptReader
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
@@ -323,12 +324,13 @@ class LoopWing:
         )
 
     def _endpoint(self) -> Endpoint:
-        process, step_up = self._process, self._step_up
+        process, step_up, asker = self._process, self._step_up, self._asker()
         return Endpoint(
             process.app,
             self._guard,
             self._keeper(),
             self._other_requests(),
+            self._attempt_reader(asker),
             reading=process.reading,
             renderer=process.renderer,
             events=process.events,
@@ -339,7 +341,7 @@ class LoopWing:
             patience=self._patience,
             admission=self._admission,
             queue=self._queue,
-            asker=self._asker(),
+            asker=asker,
             step_up=step_up.issuer if step_up else None,
             routes=step_up.routes if step_up else None,
             on_file=step_up.on_file if step_up else None,
@@ -360,6 +362,17 @@ class LoopWing:
             test=self._canary.test,
             step_up=step_up.issuer if step_up else None,
             watch=process.watch,
+        )
+
+    def _attempt_reader(self, asker: AskerCookie | None) -> AttemptReader:
+        process = self._process
+        return AttemptReader(
+            process.reading,
+            process.events,
+            patience=self._patience,
+            cookie_start=self._cookie.start,
+            asker=asker,
+            carries=self._step_up is not None,
         )
 
     def _other_requests(self) -> OtherRequests:
