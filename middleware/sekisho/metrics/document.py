@@ -35,6 +35,21 @@ of a client. So the number of time series is bounded by the settings. Door names
 **Cost.** An attempt is counted in memory in any case. Metrics add the two clock readings of the histogram, about a
 microsecond.
 
+## An address of its own
+
+```sh
+export SEKISHO_METRICS_LISTEN=127.0.0.1:9464
+curl -H "Authorization: Bearer $SEKISHO_METRICS_TOKEN" http://127.0.0.1:9464/metrics
+```
+
+Then the page is at that address alone, and no longer below `SEKISHO_MOUNT`, where the internet can ask for it. One
+worker listens; when it ends, another follows within a second or two. It is plain HTTP: over a network that others
+share, put TLS in front. The token is asked for on loopback too, which is open to the machine's other users and to
+requests that an attacker tricks the application into (SSRF). On several machines, let Prometheus read one of them: each
+answers for all. A server without ASGI's lifespan listens from the first request that the guard examines.
+
+## Examples
+
 `examples/deploy` has what goes with them:
 
 - `prometheus/prometheus.yml`: how Prometheus reads the page.

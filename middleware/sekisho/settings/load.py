@@ -301,6 +301,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         audit_bytes_max=source.read(table.AUDIT_BYTES_MAX),
         audit_files_max=source.read(table.AUDIT_FILES_MAX),
         metrics_token=source.read(table.METRICS_TOKEN),
+        metrics_listen=source.read(table.METRICS_LISTEN),
         otel=source.read(table.OTEL),
         plugins=source.read(table.PLUGINS),
         feed=source.read(table.FEED),
@@ -427,9 +428,8 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         yield from _contradictions_of_feed(settings, alone=alone)
     if settings.pairs and not settings.pairs_key and source.understood(table.PAIRS_KEY.name):
         yield SettingsError(table.PAIRS_KEY.variable, "is not set, and SEKISHO_PAIRS can only be read with its key")
-    if settings.metrics_token and settings.metrics_token in settings.secrets:
-        # Prometheus keeps its token in a file of its own, which more people read than the service's secret.
-        yield SettingsError(table.METRICS_TOKEN.variable, "is SEKISHO_SECRET as well; it wants a token of its own")
+    if source.understood(table.METRICS_TOKEN.name):
+        yield from _contradictions_of_metrics(settings)
     if settings.pairs_key and settings.pairs_key in settings.secrets:
         problem = "is SEKISHO_SECRET as well; pairs want a key of their own, which other services may share"
         yield SettingsError(table.PAIRS_KEY.variable, problem)
@@ -441,6 +441,16 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         yield SettingsError(table.EXPOSED_HEADER.variable, problem)
     if source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
         yield from _contradictions_of_doors(settings)
+
+
+def _contradictions_of_metrics(settings: Settings) -> Iterator[SettingsError]:
+    if settings.metrics_token and settings.metrics_token in settings.secrets:
+        # Prometheus keeps its token in a file of its own, which more people read than the service's secret.
+        yield SettingsError(table.METRICS_TOKEN.variable, "is SEKISHO_SECRET as well; it wants a token of its own")
+    if settings.metrics_listen and not settings.metrics_token:
+        # Loopback too is open to the machine's other users, and to requests that the application is tricked into.
+        problem = "is not set, and SEKISHO_METRICS_LISTEN answers to nothing else"
+        yield SettingsError(table.METRICS_TOKEN.variable, problem)
 
 
 def _contradictions_of_feed(settings: Settings, *, alone: bool) -> Iterator[SettingsError]:

@@ -98,6 +98,7 @@ class Overrides(TypedDict, total=False):
     audit_files_max: str | int | None
     metrics_token: str | bytes | None
     metrics_token_file: str | Path | None
+    metrics_listen: str | None
     otel: str | bool | None
     plugins: Texts | None
     feed: str | bool | None

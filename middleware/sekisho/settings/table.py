@@ -10,6 +10,7 @@ from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
 from sekisho.settings import audit, brand, factors, parse, places, plugins
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.doors import parse_doors
+from sekisho.settings.listening import Listening, listening
 from sekisho.settings.networks import allowed, networks, proxies
 from sekisho.settings.oidc import parse_oidc
 from sekisho.settings.protect import parse_routes
@@ -609,6 +610,13 @@ METRICS_TOKEN: Setting[bytes] = Setting(
     secret=True,
 )
 
+METRICS_LISTEN: Setting[Listening | None] = Setting(
+    name="METRICS_LISTEN",
+    example="127.0.0.1:9464",
+    meaning="An address and a port of their own for the page of metrics, which is `/metrics` there and no longer below "
+    "`MOUNT`. One worker listens, over plain HTTP; another follows when it ends.",
+    parse=listening,
+)
 OTEL = Setting(
     name="OTEL",
     example="on",
@@ -923,6 +931,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         AUDIT_BYTES_MAX,
         AUDIT_FILES_MAX,
         METRICS_TOKEN,
+        METRICS_LISTEN,
         OTEL,
         PLUGINS,
         FEED,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity, AuditPlace
+    from sekisho.settings.listening import Listening
     from sekisho.settings.parse import NamespaceFrom
 
 Network = IPv4Network | IPv6Network
@@ -152,6 +153,7 @@ class Settings:
     audit_bytes_max: int
     audit_files_max: int
     metrics_token: bytes = field(repr=False)
+    metrics_listen: Listening | None
     otel: bool
     plugins: tuple[str, ...]
     feed: bool

@@ -233,9 +233,9 @@ class LoopWing:
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
             await self._step_up.aclose()
-        adding = self.metrics.adding if self.metrics is not None else None
+        of_metrics = (self.metrics.adding, self.metrics.listening) if self.metrics is not None else ()
         await self._forgetting.cancel()
-        for task in (self._exchange, self._following, self._sharing, self._publishing, adding):
+        for task in (self._exchange, self._following, self._sharing, self._publishing, *of_metrics):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
+from sekisho.asgi.metrics_listener import ensure_usable
 from sekisho.model import Credentials, SettingsError
 from sekisho.read import Accounts, MailPolicy
-from sekisho.settings import load
+from sekisho.settings import load, table
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.wiring.clocks import MACHINE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sekisho.read import Resolver
     from sekisho.record import AccountHook
     from sekisho.settings import Settings
+    from sekisho.settings.listening import Listening
     from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring.clocks import Clocks
@@ -348,6 +350,8 @@ def _installed(settings: Settings) -> Settings:
     """The settings themselves. Raises `SettingsErrors` where they need packages that are not installed."""
     if mistakes := missing_extras(settings):
         raise SettingsErrors(mistakes)
+    if settings.metrics_listen is not None:
+        _ensure_usable(settings.metrics_listen)
     if settings.otel:
         from sekisho.wiring.otel import ensure_exportable  # noqa: PLC0415 - a package that others need not have
 
@@ -358,3 +362,12 @@ def _installed(settings: Settings) -> Settings:
 
         ensure_sound(settings)
     return settings
+
+
+def _ensure_usable(place: Listening) -> None:
+    try:
+        ensure_usable(*place)
+    except OSError as error:
+        raise SettingsError(
+            table.METRICS_LISTEN.variable, f"cannot be used here: {os.strerror(error.errno or 0)}"
+        ) from None

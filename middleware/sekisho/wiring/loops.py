@@ -69,7 +69,7 @@ class EventLoops:
         process = self.process
         if process.examination.is_asked(scope):
             return process.examination
-        return self._metrics_page(scope) if process.has_metrics else None
+        return self._metrics_page(scope) if process.has_metrics_page else None
 
     def _metrics_page(self, scope: Scope) -> App | None:
         self.middleware()  # on a loop that is not asyncio's there is none

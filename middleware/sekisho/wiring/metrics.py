@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from sekisho.asgi.metrics_listener import MetricsListener
 from sekisho.asgi.metrics_page import MetricsPage
 from sekisho.metrics import Gauges, SharedCounts
 from sekisho.metrics.families import families
@@ -45,7 +46,11 @@ class MetricsWing:
         self._gauges = gauges
         self._shared = SharedCounts(additions, line, settings.namespace)
         self.adding = loop.create_task(self._shared.run(), name="sekisho metrics") if line is not None else None
-        self.page = MetricsPage(settings.mount, settings.metrics_token, self._write)
+        place = settings.metrics_listen
+        self.page = MetricsPage("" if place else settings.mount, settings.metrics_token, self._write)
+        self.listening: asyncio.Task[None] | None = None
+        if place is not None:
+            self.listening = loop.create_task(MetricsListener(*place, self.page).run(), name="sekisho metrics page")
 
     async def _write(self, accept: str) -> tuple[bytes, str]:
         try:

@@ -91,6 +91,7 @@ class ProcessWing:
         self.plugins = PluginParts.of(settings.plugins, counts.add)
         self.writers = self._writers(settings, counts, subjects, clocks.wall_us)
         self.has_metrics = bool(settings.metrics_token)
+        self.has_metrics_page = self.has_metrics and settings.metrics_listen is None
         self.times: Stopwatch | None = None
         sinks: list[Sink] = [*self.writers]
         if self.has_metrics or settings.otel:
