@@ -8,7 +8,7 @@ settle        after a proven success, refund the charge and renew the device tok
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.familiarity import is_familiar
@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from sekisho.plugins.running import PluginSignals
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
+    Took: TypeAlias = Callable[[int, str, Decision], None]
+
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on an attempt that was refused without the ledger: nothing was charged, so nothing can be refunded."""
 
@@ -104,12 +106,12 @@ class Assessment(Value):
 class Stopwatch(Value):
     """Attributes:
     clock_us: a monotonic clock in microseconds.
-    took: is given each duration in microseconds.
+    took: is given each duration in microseconds, the name of the door and the decision.
     """
 
     __slots__ = ("clock_us", "took")
 
-    def __init__(self, clock_us: Callable[[], int], took: Callable[[int], None]) -> None:
+    def __init__(self, clock_us: Callable[[], int], took: Took) -> None:
         self.clock_us: Final = clock_us
         self.took: Final = took
 
@@ -336,7 +338,7 @@ class Guard:
         if not decision.passes:
             self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
-            self._times.took(self._times.clock_us() - began_us)
+            self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
         spent = verdict.lane_spent
         return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)

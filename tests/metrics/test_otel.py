@@ -12,6 +12,9 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sekisho.metrics import ALL_FAMILIES, Gauges
 from sekisho.metrics.instruments import Instruments
@@ -22,6 +25,8 @@ from tests.asgi.driving import HERE, Shop, guarded, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from opentelemetry.trace import Tracer
 
 GAUGES = Gauges("1.2.3", "enforce", 4, True, 7.5, 2, 9, {"POST /login": 1})
 
@@ -182,6 +187,50 @@ async def test_the_provider_of_the_application_goes_first(provider: Any, monkeyp
     exports.start({}, lambda: None)
     assert exports._own is None
     await exports.stop()
+
+
+def _traced(monkeypatch: pytest.MonkeyPatch) -> tuple[Tracer, InMemorySpanExporter]:
+    """A tracer of the application, and its spans; the provider is set for one test."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(otel, "get_tracer", provider.get_tracer)
+    return provider.get_tracer("shop"), exporter
+
+
+async def test_a_traced_request_has_a_span_of_its_decision(
+    monkeypatch: pytest.MonkeyPatch, received: list[tuple[str, bytes]]
+) -> None:
+    """It is a child of the request's span, says what was decided and why, and nothing of the client."""
+    tracer, exporter = _traced(monkeypatch)
+    guard = guarded(Shop(), otel="on", limit_ip="1/hour")
+    with tracer.start_as_current_span("POST /login") as request:
+        await log_in(guard, "marked@mail.example")
+        await log_in(guard, "marked@mail.example")
+    await guard._stop()
+    first, second, _ = exporter.get_finished_spans()
+    assert [span.name for span in (first, second)] == ["sekisho.assess", "sekisho.assess"]
+    assert second.parent is not None
+    assert second.parent.span_id == request.get_span_context().span_id
+    assert dict(first.attributes or {}) == {
+        "sekisho.door": "POST /login",
+        "sekisho.action": "allow",
+        "sekisho.reasons": (),
+    }
+    assert dict(second.attributes or {})["sekisho.action"] == "throttle"
+    assert (first.end_time or 0) > (first.start_time or 0)
+    assert received  # the metrics are not replaced
+
+
+async def test_a_request_that_is_not_traced_has_no_span(
+    monkeypatch: pytest.MonkeyPatch, received: list[tuple[str, bytes]]
+) -> None:
+    """A flood must not become a flood of traces, and a request that was not sampled stays so."""
+    _, exporter = _traced(monkeypatch)
+    guard = guarded(Shop(), otel="on")
+    await log_in(guard)
+    await guard._stop()
+    assert exporter.get_finished_spans() == ()
 
 
 @pytest.fixture

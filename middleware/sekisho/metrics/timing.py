@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
+    from sekisho.model import Decision
     from sekisho.record import Counts
 
 BOUNDS_US: Final = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
@@ -19,6 +20,6 @@ class DecisionTimes:
         self._counts = counts
         self._names = [*(str(bound) for bound in BOUNDS_US), "inf"]
 
-    def __call__(self, us: int) -> None:
+    def __call__(self, us: int, _door: str = "", _decision: Decision | None = None) -> None:
         self._counts.add("", "decision", self._names[bisect_left(BOUNDS_US, us)])
         self._counts.add("", "decision", "us", us)

@@ -620,8 +620,8 @@ METRICS_LISTEN: Setting[Listening | None] = Setting(
 OTEL = Setting(
     name="OTEL",
     example="on",
-    meaning="Whether metrics go to OpenTelemetry: to the application's own `MeterProvider`, or else by OTLP over HTTP "
-    "to the address in the variables `OTEL_…`; see docs/metrics.md.",
+    meaning="Whether metrics go to OpenTelemetry (to the application's own `MeterProvider`, or else by OTLP over HTTP "
+    "to the address in the variables `OTEL_…`), and decisions into the application's traces; see docs/metrics.md.",
     parse=parse.boolean,
     default="off",
 )

@@ -1,4 +1,5 @@
-"""What a site with `SEKISHO_OTEL` has: instruments of OpenTelemetry, and an exporter where the application has none.
+"""What a site with `SEKISHO_OTEL` has: instruments and spans of OpenTelemetry, and an exporter of metrics where the
+application has none.
 
 The instruments are the application's: OpenTelemetry's API hands them to its `MeterProvider`, set early or late. A
 provider of our own shows the same only while the application has none.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from opentelemetry.metrics import NoOpMeterProvider, get_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import get_current_span, get_tracer
 
 from sekisho.metrics.instruments import Instruments
 from sekisho.model import SettingsError
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 
     from sekisho.metrics import Gauges
     from sekisho.metrics.shared import Key
+    from sekisho.model import Decision
+    from sekisho.pipeline import Took
 
 SCOPE: Final = "sekisho"
+SPAN: Final = "sekisho.assess"
 STOP_MS_MAX: Final = 5_000
 """How long the last export may hold up the end of the service."""
 
@@ -74,6 +79,36 @@ class Exports:
                 last, self._own = self._own, None
         if last is not None:
             await asyncio.to_thread(last.shutdown, STOP_MS_MAX)
+
+
+@final
+class DecisionSpans:
+    """Adds a span for each decision to a request that the application traces, and to no other: a flood that no trace
+    contains must cost nothing here.
+
+    Args:
+        times: takes each duration too.
+        wall_us: Unix time in microseconds.
+    """
+
+    def __init__(self, times: Took, wall_us: Callable[[], int]) -> None:
+        self._times = times
+        self._wall_us = wall_us
+        self._tracer = get_tracer(SCOPE, version(SCOPE))
+
+    def __call__(self, us: int, door: str, decision: Decision) -> None:
+        self._times(us, door, decision)
+        if not get_current_span().is_recording():
+            return
+        end_us = self._wall_us()
+        found: dict[str, str | list[str]] = {
+            "sekisho.door": door,
+            "sekisho.action": decision.action.name.lower(),
+            "sekisho.reasons": [finding.reason for finding in decision.findings],
+        }
+        # Written when the decision is made, so that the path of an attempt has no span to carry.
+        span = self._tracer.start_span(SPAN, attributes=found, start_time=(end_us - us) * 1_000)
+        span.end(end_us * 1_000)
 
 
 def application_exports() -> bool:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sekisho.metrics import Additions
     from sekisho.model import Credentials, Door, LimitSet
     from sekisho.model.diagnosis import Diagnosis
+    from sekisho.pipeline import Took
     from sekisho.read import Accounts
     from sekisho.record import AccountHook, Sink
     from sekisho.settings import Settings
@@ -96,7 +97,7 @@ class ProcessWing:
         sinks: list[Sink] = [*self.writers]
         if self.has_metrics or settings.otel:
             sinks.append(MetricsSink(counts))
-            self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts))
+            self.times = Stopwatch(clocks.monotonic_us, self._took(DecisionTimes(counts)))
         self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
         self.workers = 1  # that share the store, as the exchange tells
         self.events = Events(
@@ -171,6 +172,13 @@ class ProcessWing:
             output = PluginOutput(name, plugin, self.plugins.failures)
             writers.append(EventWriter(output, counts.add, flood=partial(Flood, subjects), clock_us=clock_us))
         return writers
+
+    def _took(self, times: DecisionTimes) -> Took:
+        if not self.settings.otel:
+            return times
+        from sekisho.wiring.otel import DecisionSpans  # noqa: PLC0415 - a package that others need not have
+
+        return DecisionSpans(times, self.clocks.wall_us)
 
     def _is_ours(self, scope: Scope) -> bool:
         """Whether a request's path could be that of a door, a protected route or one of the guard's own pages."""
