@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from tests.asgi.driving import OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, serve_with, stop, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -181,6 +184,45 @@ def test_standard_output_has_whole_lines() -> None:
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert counted(lines)["settled", "failed"] == 40
     assert lines[-1]["kind"] == "audit_closed"
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """The logger of the audit as a program has it that has set none up."""
+    logger = logging.getLogger("sekisho.audit")
+    yield logger
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
+async def test_a_logger_has_whole_lines(logger: logging.Logger) -> None:
+    """Handlers of OpenTelemetry and others get every line, at INFO, and the chain is that of a file."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    app = guarded(Shop(), audit="logging", **OPEN)
+    await log_in(app)
+    await stop(app)
+
+    verifier = Verifier(keys_of([SECRET]), {})
+    assert verify(verifier, [("", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))]).problems == []
+    kinds = sorted(json.loads(line)["kind"] for line in lines)
+    assert kinds == ["audit_closed", "audit_opened", "decided", "settled"]
+
+
+async def test_a_logger_that_no_handler_takes_is_told_of(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lines must not vanish unnoticed: the events are counted as lost."""
+    logger.propagate = False
+    app = guarded(Shop(), audit="logging", **OPEN)
+    await log_in(app)
+    await stop(app)
+
+    assert app.counts["", "events", "unwritable"] == 2
+    assert "no handler of the logger sekisho.audit takes INFO" in caplog.text
 
 
 async def test_a_log_in_goes_on_without_its_audit(tmp_path: Path) -> None:

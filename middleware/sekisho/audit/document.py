@@ -22,7 +22,7 @@ changed unnoticed. It is for those who have to prove later what happened (ASVS 5
 only want the events, `SEKISHO_EVENTS_FILE` is enough.
 
 ```sh
-SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl   # or stdout, or redis
+SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl   # or stdout, logging, or redis
 SEKISHO_AUDIT_CHECKPOINTS=store                   # or file:, on another machine's disk
 ```
 
@@ -40,6 +40,9 @@ setting nothing is done.
   `PATH.2` and so on; `SEKISHO_AUDIT_FILES_MAX` such files are kept. logrotate may do it instead (`create`, never
   `copytruncate`).
 - `stdout`: for a log shipper. Keep its lines as they are: a field that is added or moved makes a line *changed*.
+- `logging`: Python's logger `sekisho.audit`, at `INFO`. Each handler that you give it, or the root logger, gets the
+  lines: OpenTelemetry's, the journal's. Without a handler that takes them they are lost, and the log says so. A handler
+  may lose lines without a word; checkpoints find those that are missing at an end.
 - `redis`: the stream `sekisho:{{audit}}` (`sekisho` is `SEKISHO_NAMESPACE`) in `SEKISHO_STORE`, each line in the
   field `line`. It keeps about {stream:,} lines; follow it with `XREAD` to keep more. It needs the right `+xadd`, and
   `+xrange` to read.

@@ -1,7 +1,9 @@
-"""Where lines go: a file that rotates, standard output, or a stream in Redis."""
+"""Where lines go: a file that rotates, standard output, a logger, or a stream in Redis."""
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 from typing import TYPE_CHECKING, Final, Protocol, final
 
@@ -41,3 +43,23 @@ class StandardOutput:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             yield number
+
+
+@final
+class LoggerPlace:
+    """Python's logger `sekisho.audit`: its handlers, or those of the root logger, take the lines."""
+
+    def __init__(self) -> None:
+        self._logger: Final = logging.getLogger("sekisho.audit")
+        if self._logger.level == logging.NOTSET:  # the root logger's WARNING would hide all lines
+            self._logger.setLevel(logging.INFO)
+
+    def open(self) -> bool:
+        if not (self._logger.isEnabledFor(logging.INFO) and self._logger.hasHandlers()):
+            raise OSError(errno.ENOENT, "no handler of the logger sekisho.audit takes INFO")
+        return False
+
+    def write(self, lines: Iterable[bytes]) -> Iterator[int]:
+        for line in lines:
+            self._logger.info("%s", line.decode().rstrip("\n"))
+            yield 1

@@ -79,11 +79,12 @@ there are `sekisho.decisions` by `sekisho.within` (the smallest bound in seconds
 one) and `sekisho.decision_time`. The cost of an attempt is that of the page.
 
 **Traces.** A request that the application traces, and whose span is recorded, gets a span `sekisho.assess` for its
-decision, with `sekisho.door`, `sekisho.action` and `sekisho.reasons`. OpenTelemetry's instrumentation has to stand
-outside the guard, as `opentelemetry-instrument` puts it. The guard begins no trace: a flood would be a flood of traces.
+decision, with `sekisho.door`, `sekisho.action` and `sekisho.reasons`. OpenTelemetry's middleware has to stand outside
+the guard. The guard begins no trace: a flood would be a flood of traces.
 
 **Logs.** `sekisho.events` has all findings as JSON at `INFO`, and `sekisho.refusals` a line for each refusal, both by
-Python's `logging`: a handler of OpenTelemetry at the root logger exports them.
+Python's `logging`: a handler of OpenTelemetry at the root logger exports them. With `SEKISHO_AUDIT=logging` it also
+gets the lines of the [audit](audit.md): each event, in a dialect of your choice.
 
 ## Counters
 

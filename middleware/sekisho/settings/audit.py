@@ -17,6 +17,7 @@ class AuditKind(Enum):
 
     STDOUT = "stdout"
     FILE = "file"
+    LOGGING = "logging"
     REDIS = "redis"
 
 
@@ -56,13 +57,13 @@ class AuditFormat(Enum):
 
 
 def place(text: str, setting: str) -> AuditPlace:
-    """Read `stdout`, `redis` or `file:` and an absolute path."""
+    """Read `stdout`, `logging`, `redis` or `file:` and an absolute path."""
     word, colon, path = text.partition(":")
     if word.lower() == "file" and colon:
         return AuditPlace(AuditKind.FILE, parse.path(path, setting))
-    if not colon and word.lower() in {"stdout", "redis"}:
+    if not colon and word.lower() in {"stdout", "logging", "redis"}:
         return AuditPlace(AuditKind(word.lower()))
-    raise SettingsError(setting, "is none of stdout, redis, and file: with an absolute path")
+    raise SettingsError(setting, "is none of stdout, logging, redis, and file: with an absolute path")
 
 
 def checkpoints(text: str, setting: str) -> AuditPlace:

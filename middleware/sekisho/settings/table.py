@@ -542,7 +542,8 @@ AUDIT: Setting[audit.AuditPlace | None] = Setting(
     name="AUDIT",
     example="file:/var/log/sekisho/audit.jsonl",
     meaning="Where every event goes as a line of the audit, which cannot be changed unnoticed: `stdout`, `file:` and a "
-    "path, or `redis` (a stream in `STORE`); see docs/audit.md.",
+    "path, `logging` (the logger `sekisho.audit`, for OpenTelemetry and others), or `redis` (a stream in `STORE`); see "
+    "docs/audit.md.",
     parse=audit.place,
 )
 AUDIT_FORMAT = Setting(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 from sekisho.audit.chain import Chain, audit_key
 from sekisho.audit.disclosure import Disclosure
 from sekisho.audit.forms import FORMS
-from sekisho.audit.places import StandardOutput
+from sekisho.audit.places import LoggerPlace, StandardOutput
 from sekisho.audit.policy import singly
 from sekisho.audit.stream import CHECKPOINTS_MAX, RedisStream, StoreBridge, checkpoints_key, lines_key
 from sekisho.audit.trail import AuditTrail
@@ -87,7 +87,7 @@ class AuditParts:
             return Appender(place.path, bytes_max=settings.audit_bytes_max, files_max=settings.audit_files_max)
         if place.kind is AuditKind.REDIS:
             return RedisStream(self.bridge, lines_key(settings.namespace))
-        return StandardOutput()
+        return LoggerPlace() if place.kind is AuditKind.LOGGING else StandardOutput()
 
     def _checkpoints(self) -> Place | None:
         place = self._settings.audit_checkpoints
