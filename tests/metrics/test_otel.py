@@ -189,6 +189,18 @@ async def test_the_provider_of_the_application_goes_first(provider: Any, monkeyp
     await exports.stop()
 
 
+async def test_a_provider_that_the_application_sets_late_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From then on our own exporter has no values: a backend would add both up."""
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(otel, "_own_provider", lambda: MeterProvider([reader], shutdown_on_exit=False))
+    exports = Exports()
+    exports.start({("POST /login", "allow", ""): 1}, lambda: None)
+    assert reader.get_metrics_data() is not None
+    monkeypatch.setattr(otel, "get_meter_provider", lambda: MeterProvider(shutdown_on_exit=False))
+    assert reader.get_metrics_data() is None
+    await exports.stop()
+
+
 def _traced(monkeypatch: pytest.MonkeyPatch) -> tuple[Tracer, InMemorySpanExporter]:
     """A tracer of the application, and its spans; the provider is set for one test."""
     exporter = InMemorySpanExporter()
