@@ -19,7 +19,7 @@ from sekisho.owners import Contact, Enrolment, MemoryOwners
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
 from sekisho.testing import SECRET, guarded
 from sekisho.wiring import LoginGuard
-from tests.asgi.driving import FORM, HERE, JSON, Answer, answer, ask, form, http, read
+from tests.asgi.driving import FORM, HERE, JSON, Answer, Line, answer, ask, form, http, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,6 +184,17 @@ class Client:
             else:
                 self.jar.pop(name, None)
         return found
+
+    async def connect(self, path: str) -> list[Message]:
+        """The answer to a WebSocket's handshake."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items()).encode()
+        line = Line([{"type": "websocket.connect"}])
+        await self.guard(
+            {**http(path, client=self.address, headers=[(b"cookie", cookies)]), "type": "websocket"},
+            line.receive,
+            line.send,
+        )
+        return line.sent
 
     async def log_in(self, account: str = "hana", password: str = "right", **more: Any) -> Answer:
         return await self.send("/login", form(account, password), **more)

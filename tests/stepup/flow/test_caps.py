@@ -91,6 +91,13 @@ async def test_another_session_of_the_account_has_no_cap_of_its_own() -> None:
     assert bank.sums == [1000]
 
 
+async def test_a_socket_is_closed_where_amounts_have_a_cap() -> None:
+    """Amounts over a WebSocket would not be counted, so none opens there."""
+    bank, client = await banked()
+    assert [message["type"] for message in await client.connect("/pay")] == ["websocket.close"]
+    assert bank.sums == []
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
 async def test_an_explicit_refusal_by_the_application_gives_the_amount_back(status: int) -> None:
     """After a 4xx no money has moved, so the sum is free again."""

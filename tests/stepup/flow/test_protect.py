@@ -106,6 +106,22 @@ async def test_a_denied_client_uses_no_protected_route(site: Site) -> None:
     assert (await pay(client)).body == b"paid"
 
 
+async def test_a_socket_is_closed_where_its_session_has_no_fresh_proof(site: Site, later: Later) -> None:
+    """A WebSocket at a protected route opens with a fresh proof alone: a handshake can ask for none."""
+    client = await logged_in(site)
+    with pytest.raises(NotImplementedError, match="websocket"):
+        await client.connect("/pay")
+    later.seconds = 301
+    assert [message["type"] for message in await client.connect("/pay")] == ["websocket.close"]
+
+
+async def test_a_denied_clients_socket_is_closed(site: Site) -> None:
+    """An operator's denial closes sockets at protected routes, for all that their session has proved."""
+    client = await logged_in(site)
+    client.guard = site.guarded(deny="198.51.100.77")
+    assert [message["type"] for message in await client.connect("/pay")] == ["websocket.close"]
+
+
 PAGES = {"protect": "POST /pay max_age=300 page=/pay; * /vault/* max_age=60"}
 
 
