@@ -389,6 +389,18 @@ async def test_a_websocket_at_a_door_is_refused() -> None:
     assert await websocket(guarded(accepting, mode="monitor")) == [{"type": "websocket.accept"}]
 
 
+async def test_in_monitor_mode_an_application_gets_a_websocket_as_it_was_sent() -> None:
+    """Row D3: the guard reads header names in lower case, and the application gets its own."""
+    seen: list[Scope] = []
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    sent = {**http(headers=[(b"X-Kept", b"1")]), "type": "websocket"}
+    await guarded(noting, mode="monitor")(sent, Line([]).receive, Line([]).send)
+    assert [scope["headers"] for scope in seen] == [[(b"X-Kept", b"1")]]
+
+
 # Doors of other kinds.
 
 

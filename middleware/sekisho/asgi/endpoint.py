@@ -172,7 +172,7 @@ class Endpoint:
         self, door: Door, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         if scope["type"] == "websocket":
-            return await self._refuse_websocket(door, request, receive, send)
+            return await self._refuse_websocket(door, scope, request, receive, send)
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
@@ -585,11 +585,13 @@ class Endpoint:
         log_out = LogOut(context.scope, context.send, self._step_up, forgotten)
         return self._app(context.as_sent, context.body_reader.replay, log_out.send)
 
-    def _refuse_websocket(self, door: Door, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _refuse_websocket(
+        self, door: Door, scope: Scope, request: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         # Attempts over a WebSocket would not be counted.
         self._note(door, "denied", "websocket")
         if self.mode is Mode.MONITOR:
-            return self._app(request, receive, send)
+            return self._app(scope, receive, send)
         return refuse_websocket(request, receive, send, self._renderer.render(denied(), request["headers"]))
 
     def _answer(self, context: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:

@@ -116,7 +116,7 @@ async def test_a_socket_is_closed_where_its_session_has_no_fresh_proof(site: Sit
 
 
 async def test_a_denied_clients_socket_is_closed(site: Site) -> None:
-    """An operator's denial closes sockets at protected routes, for all that their session has proved."""
+    """An operator's denial closes sockets at protected routes, those of a session with a fresh proof too."""
     client = await logged_in(site)
     client.guard = site.guarded(deny="198.51.100.77")
     assert [message["type"] for message in await client.connect("/pay")] == ["websocket.close"]
