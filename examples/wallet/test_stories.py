@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from examples.wallet import thieves
 from examples.wallet.stories import Played, play, table, written
-from examples.wallet.thieves import STORIES, Outcome
+from examples.wallet.thieves import STORIES, WEAK, Outcome
+from examples.wallet.world import Cast, world
 from sekisho.cli.progress import ProgressLines
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("number", [1, 3, 6], ids=["reset", "six passwords", "relay"])
@@ -26,6 +32,13 @@ async def test_a_story_ends_better_with_the_guard(number: int) -> None:
     if number != 6:
         assert not guarded.taken
         assert len(guarded.due) == len(without.taken)
+
+
+@pytest.mark.parametrize("guarded", [False, True], ids=["without", "guarded"])
+async def test_the_weak_service_starts_beside_the_strong_one(guarded: bool, tmp_path: Path) -> None:
+    """The weak service needs none of what it does without: no mail, no owners, no factors."""
+    async with world(Cast(owners=2), tmp_path, guarded=guarded, more={}, weak=WEAK) as found:
+        assert len(found.ports) == 2
 
 
 async def test_a_passkey_leaves_a_phisher_nothing_to_relay() -> None:

@@ -268,7 +268,10 @@ class Story(NamedTuple):
 
 
 _OF_FACTORS = "FACTORS OWNERS OWNERS_QUERY SMTP MAIL_FROM ACCOUNT_PAGE PROTECT CAPS"
-WEAK: dict[str, str | None] = dict.fromkeys(f"SEKISHO_{name}" for name in _OF_FACTORS.split())
+WEAK: dict[str, str | None] = {
+    **dict.fromkeys(f"SEKISHO_{name}" for name in _OF_FACTORS.split()),
+    "SEKISHO_SIGNUP": "POST /signup form:email,password success=303:/home",  # it mails no code first
+}
 
 PASSKEYS = {"SEKISHO_FACTORS": "webauthn", "SEKISHO_PASSKEY_DOMAIN": "wallet.test"}
 MIXED = Cast(owners=60, common=25)
