@@ -41,7 +41,17 @@ frontend site
 backend service
   server service 127.0.0.1:{behind}
 """
-NGINX = """
+NGINX_PATHS = """\
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+"""
+"""Files of its own within its `http`: those that Debian sets belong to another nginx."""
+NGINX = (
+    """
 daemon on;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -49,12 +59,9 @@ worker_processes 1;
 user root;
 events {{}}
 http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+"""
+    + NGINX_PATHS
+    + """\
   geo $sekisho_refused {{ default 0; include {folder}/refused.conf; }}
   server {{
     listen {site}:{port};
@@ -66,6 +73,7 @@ http {{
   }}
 }}
 """
+)
 
 
 def main(front: str, folder: Path, store: str) -> dict[str, Any]:

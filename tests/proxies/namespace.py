@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.feed.namespace import ATTACKER, OWNER, SITE, running, wait_for
+from tests.feed.namespace import ATTACKER, NGINX_PATHS, OWNER, SITE, running, wait_for
 
 EDGE, EDGE_PORT = "173.245.48.9", 8080
 """A stand-in for Cloudflare, at an address of its networks: it appends the client's address to the header, too."""
@@ -30,21 +30,20 @@ defaults
   timeout client 30s
   timeout server 30s
 """
-AROUND = """
+AROUND = (
+    """
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 user root;
 events {{}}
 http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+"""
+    + NGINX_PATHS
+    + """\
   include {folder}/shop.conf;
 }}
 """
+)
 AT_THE_EDGE = (
     DEFAULTS
     + """

@@ -34,14 +34,7 @@ __all__ = ["arguments", "run"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "account",
-        metavar="ACCOUNT",
-        help="as its owner types it; - reads it from standard input, so that it is not in the shell's history",
-    )
-    parser.add_argument(
-        "--id", action="store_true", help="ACCOUNT is the id that the service's resolver gives the account"
-    )
+    target.name_arguments(parser)
     parser.add_argument("--undo", action="store_true", help="it was a false alarm")
     add_because(parser)
 

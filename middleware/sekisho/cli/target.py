@@ -79,8 +79,8 @@ def target(args: argparse.Namespace, settings: Settings) -> Target:
     return _at_address(args, value, settings)
 
 
-def account_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of a command on one account."""
+def name_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name one account."""
     parser.add_argument(
         "account",
         metavar="ACCOUNT",
@@ -89,6 +89,11 @@ def account_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id", action="store_true", help="ACCOUNT is the id that the service's resolver gives the account"
     )
+
+
+def account_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a command on one account and its owner."""
+    name_arguments(parser)
     parser.add_argument(
         "--owner-id",
         metavar="ID",
