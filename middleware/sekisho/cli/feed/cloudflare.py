@@ -1,4 +1,4 @@
-"""Replace a list of addresses of a Cloudflare account with the refused ones; a rule of yours blocks what is in it.
+"""Replace a list of addresses of a Cloudflare account with the refused ones; a rule of yours blocks these addresses.
 
   CLOUDFLARE_API_TOKEN=… sekisho feed cloudflare --account 0123…cdef --list 0123…cdef
 

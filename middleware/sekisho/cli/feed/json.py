@@ -5,7 +5,7 @@
   {"do": "release", "network": "203.0.113.7"}
 
 A network is an IPv4 address or an IPv6 /64; `until` is Unix time. A later line for the same network replaces the
-earlier one. The first lines are what is refused now.
+earlier one. The first lines are the addresses that are refused now.
 
 Exit code: 0 when it is stopped, or after --once; 1 if the feed fails; 2 if the command line is wrong.
 """
