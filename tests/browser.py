@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager
@@ -16,26 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import uvicorn
 from playwright.async_api import async_playwright
 
+from tests.servers import on_path_or_from_apt
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Browser, BrowserContext, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_APT_SECONDS_MAX = 300.0
 _START_SECONDS_MAX = 60.0
 
 
 def chromium() -> str:
     """The path of Chromium: `CHROMIUM`, the first on `PATH`, or installed by root. Raises `RuntimeError`."""
-    if path := os.environ.get("CHROMIUM") or _on_path():
-        return path
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        for order in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *order], check=False, capture_output=True, timeout=_APT_SECONDS_MAX)
-        if path := _on_path():
-            return path
-    raise RuntimeError("no Chromium: install the package chromium, or name its program in CHROMIUM")
+    return os.environ.get("CHROMIUM") or on_path_or_from_apt("Chromium", "chromium", _on_path)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import Self
 
 import pymysql  # type: ignore[import-untyped] # it brings no types
 
-from tests.servers import DatabaseServer, _alone, _apt_get
+from tests.servers import DatabaseServer, on_path_or_from_apt
 
 # Written at each commit, as a killed server would lose acknowledged data; never flushed.
 _FAST = (
@@ -108,25 +108,10 @@ class MariaServer(DatabaseServer):
 
 def find_mariadb() -> tuple[str, str]:
     """`mariadbd` and `mariadb-install-db`: on PATH, or from Debian's package (as root)."""
-    return _on_path() or _from_apt() or _missing()
+    return on_path_or_from_apt("MariaDB", "mariadb-server", _on_path)
 
 
 def _on_path() -> tuple[str, str] | None:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     server, install = (shutil.which(name, path=path) for name in ("mariadbd", "mariadb-install-db"))
     return (server, install) if server and install else None
-
-
-def _from_apt() -> tuple[str, str] | None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    with _alone("sekisho-apt"):
-        # The previous holder of the lock may have installed it.
-        if not _on_path():
-            _apt_get("update")
-            _apt_get("install", "--yes", "--no-install-recommends", "mariadb-server")
-        return _on_path()
-
-
-def _missing() -> tuple[str, str]:
-    raise RuntimeError("no MariaDB, and apt-get could not install it (or we are not root): install `mariadb-server`")

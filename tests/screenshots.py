@@ -6,8 +6,6 @@ Each shows one page twice, as a phone shows it: light in English, and dark in Ja
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -24,6 +22,7 @@ from sekisho.settings.brand import logo_of
 from sekisho.stepup.log_ins import LogIn
 from sekisho.stepup.pages import ListedFactor, Pages
 from tests.browser import browsing, serving, visiting
+from tests.servers import on_path_or_from_apt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,13 +131,7 @@ def small(shot: bytes) -> bytes:
 
 def ensure_japanese_font() -> None:
     """Install a Japanese font where there is none, as root; else raise `RuntimeError`: it would show empty boxes."""
-    if _fonts():
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        order = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "fonts-noto-cjk"]
-        subprocess.run(order, check=False, capture_output=True, timeout=300)
-    if not _fonts():
-        raise RuntimeError("no Japanese font: install the package fonts-noto-cjk")
+    on_path_or_from_apt("Japanese font", "fonts-noto-cjk", _fonts)
 
 
 def _fonts() -> str:

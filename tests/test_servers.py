@@ -131,3 +131,26 @@ def test_a_broken_start_shows_the_servers_own_words() -> None:
     with pytest.raises(RuntimeError, match="no-such-option"):
         server.start()
     server.stop()
+
+
+def test_a_missing_program_is_installed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Root installs the package of a program that is found nowhere; a second call finds it and asks nothing of apt."""
+    orders = tmp_path / "orders"
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$*" >>{orders}\n[ "$2" = update ] || : >{tmp_path}/found\n')
+    apt.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    for _ in range(2):
+        assert servers.on_path_or_from_apt("program", "a-package", (tmp_path / "found").exists)
+
+    assert orders.read_text() == "-qq update\n-qq install --yes --no-install-recommends a-package\n"
+
+
+def test_a_program_that_cannot_be_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as root: the error names the program and its package."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(RuntimeError, match=r"^no Program, .*: install `a-package`$"):
+        servers.on_path_or_from_apt("Program", "a-package", lambda: None)

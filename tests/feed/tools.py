@@ -8,20 +8,25 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.servers import _alone, _apt_get
+from tests.servers import on_path_or_from_apt
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
-_PACKAGES = {"nft": "nftables", "haproxy": "haproxy", "nginx": "nginx-light", "caddy": "caddy", "ip": "iproute2"}
+_PACKAGES = {
+    "nft": "nftables",
+    "haproxy": "haproxy",
+    "nginx": "nginx-light",
+    "caddy": "caddy",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+}
 _CROWDSEC = ("crowdsec", "cscli")
 
 
 def tool(name: str) -> str:
     """The path of a program. Raises `RuntimeError`: a test that skips without it would claim nothing."""
-    found = _on_path(name) or _from_apt(name)
-    if found is None:
-        package = _PACKAGES.get(name, "crowdsec" if name in _CROWDSEC else "util-linux")
-        raise RuntimeError(f"no {name}, and apt-get could not install it (or we are not root): install `{package}`")
-    return found
+    if name in _CROWDSEC:
+        return on_path_or_from_apt(name, "crowdsec", lambda: _on_path(name), _unpack)
+    return on_path_or_from_apt(name, _PACKAGES[name], lambda: _on_path(name))
 
 
 def in_namespace() -> list[str]:
@@ -33,25 +38,11 @@ def _on_path(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def _from_apt(name: str) -> str | None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    with _alone("sekisho-apt"):
-        # The previous holder of the lock may have installed it.
-        if not _on_path(name):
-            _apt_get("update")
-            if name in _CROWDSEC:
-                _unpack_crowdsec()
-            elif name in _PACKAGES:
-                _apt_get("install", "--yes", "--no-install-recommends", _PACKAGES[name])
-        return _on_path(name)
-
-
-def _unpack_crowdsec() -> None:
+def _unpack(package: str) -> None:
     """Debian's package registers at its makers' API while it is configured, so its two programs are unpacked alone."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["apt-get", "-qq", "download", "crowdsec"], cwd=folder, check=False, stderr=subprocess.DEVNULL)
-        for package in Path(folder).glob("crowdsec_*.deb"):
-            subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+        subprocess.run(["apt-get", "-qq", "download", package], cwd=folder, check=False, stderr=subprocess.DEVNULL)
+        for file in Path(folder).glob(f"{package}_*.deb"):
+            subprocess.run(["dpkg-deb", "-x", file, folder], check=True)
             for name in _CROWDSEC:
                 shutil.copy(Path(folder) / "usr/bin" / name, "/usr/local/bin")

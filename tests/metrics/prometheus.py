@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from tests.servers import _alone, _apt_get, free_port
+from tests.servers import free_port, on_path_or_from_apt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,11 +77,4 @@ class Prometheus:
 
 def tool(name: str) -> str:
     """The path of `prometheus` or `promtool`: on PATH, or from Debian's package (as root)."""
-    with _alone("sekisho-apt"):
-        if not shutil.which(name) and os.geteuid() == 0 and shutil.which("apt-get"):
-            _apt_get("update")
-            _apt_get("install", "--yes", "--no-install-recommends", "prometheus")
-    found = shutil.which(name)
-    if found is None:
-        raise RuntimeError(f"no {name}, and apt-get could not install it: install `prometheus`")
-    return found
+    return on_path_or_from_apt(name, "prometheus", lambda: shutil.which(name))

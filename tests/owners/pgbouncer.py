@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.owners.postgres import PASSWORD
-from tests.servers import _alone, _apt_get, free_port
+from tests.servers import free_port, on_path_or_from_apt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,22 +68,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def find_pgbouncer() -> str:
     """The one on PATH, or Debian's package (as root)."""
-    return _found() or _from_apt() or _missing()
+    return on_path_or_from_apt("PgBouncer", "pgbouncer", _on_path)
 
 
-def _found() -> str | None:
+def _on_path() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
-def _from_apt() -> str | None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    with _alone("sekisho-apt"):
-        if not _found():
-            _apt_get("update")
-            _apt_get("install", "--yes", "--no-install-recommends", "pgbouncer")
-        return _found()
-
-
-def _missing() -> str:
-    raise RuntimeError("no PgBouncer, and apt-get could not install it (or we are not root): install `pgbouncer`")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it brings no types
 
-from tests.servers import DatabaseServer, _alone, _apt_get
+from tests.servers import DatabaseServer, from_apt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,9 +85,8 @@ def find_postgres() -> Path:
     """The folder of initdb and postgres: on PATH, in Debian's place, from Debian's package (as root), or from a
     wheel.
     """
-    for find in (_on_path, _from_debian, _from_apt, _from_wheel):
-        if path := find():
-            return path
+    if path := _on_path() or _from_debian() or from_apt("postgresql", _from_debian) or _from_wheel():
+        return path
     raise RuntimeError("no PostgreSQL, and apt-get could not install it (or we are not root): install `postgresql`")
 
 
@@ -99,17 +98,6 @@ def _on_path() -> Path | None:
 def _from_debian() -> Path | None:
     newest = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), reverse=True)
     return newest[0].parent if newest else None
-
-
-def _from_apt() -> Path | None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    with _alone("sekisho-apt"):
-        # The previous holder of the lock may have installed it.
-        if not _from_debian():
-            _apt_get("update")
-            _apt_get("install", "--yes", "--no-install-recommends", "postgresql")
-        return _from_debian()
 
 
 def _from_wheel() -> Path | None:
