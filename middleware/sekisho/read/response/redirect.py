@@ -129,12 +129,16 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         if name == b"content-encoding":
             return True
         values.append(value)
-    if not body_may and not _may_name(b"\n".join([query, *values]), _last_named(target, path)):
+    wanted = target.path.casefold()
+    segment = _last_named(wanted, path)
+    if not body_may and not _may_name(b"\n".join([query, *values]), segment):
         return False  # as nearly always, and at a third of what a search of each header costs
-    if (query and _names(query, target, path, words=True)) or (body_may and _names(body, target, path)):
+    if (query and _names(query, wanted, segment, path, words=True)) or (
+        body_may and _names(body, wanted, segment, path)
+    ):
         return True
     for name, value in headers:
-        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, target, path):
+        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, wanted, segment, path):
             return True
     return False
 
@@ -147,9 +151,8 @@ def _may_name(sent: bytes, segment: str) -> bool:
     return segment in folded or "%" in folded or "\\" in folded
 
 
-def _last_named(target: Target, path: str) -> str:
+def _last_named(wanted: str, path: str) -> str:
     """The text that names a target: its last segment; "" if dots in the request's path may lead to the target."""
-    wanted = target.path.casefold()
     return "" if "/." in path or "//" in path or path.casefold().startswith(wanted) else wanted.rpartition("/")[2]
 
 
@@ -160,15 +163,15 @@ def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
 
 
-def _names(sent: bytes, target: Target, path: str, *, words: bool = False) -> bool:
+def _names(sent: bytes, wanted: str, segment: str, path: str, *, words: bool = False) -> bool:
+    """Whether text names a target: `wanted` is its folded path, `segment` see `_last_named`, `path` the request's."""
     text = sent.decode(errors="replace")
     # Most text does not contain the segment and is skipped, unless it contains an escape.
     folded = text.casefold()
-    if not (_last_named(target, path) in folded or "%" in folded or "\\" in folded):
+    if not (segment in folded or "%" in folded or "\\" in folded):
         return False
     if len(sent) > SENT_BYTES_MAX:
         return True
-    wanted = target.path.casefold()
     # No `in`: a compiled generator has none.
     return any(place.casefold() == wanted for place in _places(text, path, words=words))
 
