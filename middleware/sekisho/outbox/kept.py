@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from sekisho.crypto.seal import Sealer, Unsealable
-from sekisho.outbox.notice import Notice, unpacked
-from sekisho.outbox.sending import PURPOSE
+from sekisho.outbox.notice import Notice
+from sekisho.outbox.sending import notice_sealer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -42,10 +41,11 @@ async def notices_to(
 
     Each row of the service is opened once. Rows of a secret that is off the list cannot be opened, and expire.
     """
-    wanted, sealer = {address.casefold() for address in addresses}, Sealer(secrets, clock_s=clock_s)
+    wanted, sealer = {address.casefold() for address in addresses}, notice_sealer(secrets, clock_s)
     found = []
     async for row in _all(rows):
-        notice = _opened(sealer, row)
+        content = sealer.open(row.sealed, bound_to=row.id.encode())
+        notice = Notice(*content) if content else None
         if notice and (notice.to.casefold() in wanted or notice.facts.get("account_id") == account_id):
             found.append(KeptNotice(row, notice))
     return found
@@ -57,10 +57,3 @@ async def _all(rows: KeptRows) -> AsyncIterator[Kept]:
         for row in batch:
             yield row
         last = batch[-1].id
-
-
-def _opened(sealer: Sealer, row: Kept) -> Notice | None:
-    try:
-        return unpacked(sealer.open(PURPOSE, row.sealed, bound_to=row.id.encode()))
-    except Unsealable:
-        return None

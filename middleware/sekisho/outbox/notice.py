@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sekisho.model import SekishoError
@@ -51,11 +50,3 @@ class Notice(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Notice({self.kind!r}, ...)"
-
-    def packed(self) -> bytes:
-        return json.dumps([self.kind, self.to, self.locale, dict(self.facts)]).encode()
-
-
-def unpacked(packed: bytes) -> Notice:
-    """The notice. Only for what `Notice.packed` made and a seal has kept unchanged."""
-    return Notice(*json.loads(packed))

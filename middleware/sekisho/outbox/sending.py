@@ -12,9 +12,9 @@ import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.row_sealer import RowSealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.outbox.notice import NEVER_SUMMED, Undelivered, unpacked
+from sekisho.outbox.notice import NEVER_SUMMED, Notice, Undelivered
 from sekisho.owners import OwnersError, OwnersUnfit
 from sekisho.owners.outbox import Claimed, Queued
 
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sekisho.crypto.signers import Signer
-    from sekisho.outbox.notice import Notice
 
 log = logging.getLogger("sekisho.outbox")
 
-PURPOSE: Final = b"notice"
+_PURPOSE: Final = b"notice"
 _HOLDER_BYTES: Final = 16
 
 
@@ -110,7 +109,7 @@ class NoticeOutbox:
         bounds: OutboxBounds = OutboxBounds(),  # noqa: B008 - frozen
     ) -> None:
         self._rows = rows
-        self._sealer = Sealer(secrets, clock_s=means.clock_s)
+        self._sealer = notice_sealer(secrets, means.clock_s)
         self._keys = VaultKeys(secrets)
         self._deliver = deliver
         self._on_lost = on_lost
@@ -146,7 +145,7 @@ class NoticeOutbox:
         is_summed = notice.kind not in NEVER_SUMMED
         row_id = self._slot(notice, counted_by) if is_summed else self._means.fresh(_HOLDER_BYTES).hex()
         now_s = int(self._means.clock_s())
-        sealed = self._sealer.seal(PURPOSE, notice.packed(), bound_to=row_id.encode())
+        sealed = self._sealer.seal(notice._replace(facts=dict(notice.facts)), bound_to=row_id.encode())
         await self._rows.add(Queued(row_id, is_summed, now_s, now_s + self._bounds.keep_s, sealed))
         self._news.set()
         return row_id
@@ -189,19 +188,17 @@ class NoticeOutbox:
                 wait.cancel()
 
     async def _send(self, row: Claimed, holder: str) -> None:
-        try:
-            notice = self._opened(row)
-            await self._deliver(notice, row.times, blake2b(row.sealed, digest_size=16).hexdigest())
-        except Unsealable:
+        content = self._sealer.open(row.sealed, bound_to=row.id.encode())
+        if content is None:
             return await self._give_up(row, holder, "", "unreadable")
+        notice = Notice(*content)
+        try:
+            await self._deliver(notice, row.times, blake2b(row.sealed, digest_size=16).hexdigest())
         except Undelivered as fault:
             return await self._failed(row, holder, notice.kind, fault)
         except Exception as error:  # noqa: BLE001 - its text may hold the address; only its type goes on
             return await self._failed(row, holder, notice.kind, Undelivered(type(error).__name__, passing=True))
         return await self._removed(row, holder, notice.kind)
-
-    def _opened(self, row: Claimed) -> Notice:
-        return unpacked(self._sealer.open(PURPOSE, row.sealed, bound_to=row.id.encode()))
 
     async def _failed(self, row: Claimed, holder: str, kind: str, fault: Undelivered) -> None:
         backoff_s = self._bounds.backoff_s
@@ -238,6 +235,11 @@ class NoticeOutbox:
 
     def _slot(self, notice: Notice, counted_by: str) -> str:
         return self._keys.of(b"outbox slot", notice.kind, counted_by, notice.to).hex()
+
+
+def notice_sealer(secrets: Sequence[bytes | Signer], clock_s: Callable[[], float]) -> RowSealer:
+    """Seals notices, each bound to its row's id."""
+    return RowSealer(secrets, _PURPOSE, clock_s=clock_s)
 
 
 def service_id(secrets: Sequence[bytes | Signer], namespace: str) -> str:

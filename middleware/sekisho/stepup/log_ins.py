@@ -6,12 +6,10 @@ more than the database bears: further ones are left out, and never wait.
 
 from __future__ import annotations
 
-import json
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.row_sealer import RowSealer
 from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
 from sekisho.model import SekishoError
 from sekisho.record.subjects import counted_network
@@ -101,7 +99,7 @@ class LogIns:
         self._places = places
         self._seen = seen
         self._find = find
-        self._sealer = Sealer(secrets, clock_s=clock_s)
+        self._sealer = RowSealer(secrets, _PURPOSE, clock_s=clock_s, earlier=(_FIRST_PURPOSE,))
         self._keys = VaultKeys(secrets)
         self._clock_s = clock_s
         self._tasks = TaskSet()
@@ -153,18 +151,15 @@ class LogIns:
         row_id = _LETTERS[outcome] + digits[1:]
 
         def sealed(before: tuple[str, int]) -> bytes:
-            content = json.dumps([outcome, browser, network, device.hex(), place, *before]).encode()
-            return self._sealer.seal(_PURPOSE, content, bound_to=enrolment_binding(account_id, row_id))
+            content = [outcome, browser, network, device.hex(), place, *before]
+            return self._sealer.seal(content, bound_to=enrolment_binding(account_id, row_id))
 
         await self._rows.add(account_id, row_id, int(self._clock_s()), sealed, completed=_COMPLETED)
 
     def _opened(self, account_id: str, row: LogInRow) -> LogIn | None:
         """The log-in; None for one that another service on this database wrote, or a secret that is off the list."""
-        bound_to = enrolment_binding(account_id, row.id)
-        for purpose in (_PURPOSE, _FIRST_PURPOSE):
-            with suppress(Unsealable):
-                return _log_in(row, json.loads(self._sealer.open(purpose, row.sealed, bound_to=bound_to)))
-        return None
+        content = self._sealer.open(row.sealed, bound_to=enrolment_binding(account_id, row.id))
+        return None if content is None else _log_in(row, content)
 
 
 def _log_in(row: LogInRow, content: list[Any]) -> LogIn:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.row_sealer import RowSealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import OwnersError
 from sekisho.stepup.factors.addresses import AddressHistory, FiledAddress, earlier_of, filed, is_held
@@ -39,7 +38,7 @@ class AddressBook:
 
     def __init__(self, rows: AddressRows, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float]) -> None:
         self._rows = rows
-        self._sealer = Sealer(secrets, clock_s=clock_s)
+        self._sealer = RowSealer(secrets, PURPOSE, clock_s=clock_s)
         self._tasks = TaskSet()
 
     async def of(self, account_id: str, contact: Contact | None, now_s: int) -> AddressHistory:
@@ -72,8 +71,7 @@ class AddressBook:
         await self._tasks.ended()
 
     async def _write(self, account_id: str, old: bytes | None, now: Sequence[FiledAddress]) -> None:
-        content = json.dumps([list(one) for one in now]).encode()
-        sealed = self._sealer.seal(PURPOSE, content, bound_to=binding(account_id))
+        sealed = self._sealer.seal([list(one) for one in now], bound_to=binding(account_id))
         try:
             await self._rows.replace(account_id, old, sealed)
         except OwnersError:
@@ -81,13 +79,8 @@ class AddressBook:
 
     def _opened(self, account_id: str, sealed: bytes | None) -> tuple[FiledAddress, ...] | None:
         """The addresses; None without a row, or for one that was sealed by a secret that is off the list."""
-        if sealed is None:
-            return None
-        try:
-            content = self._sealer.open(PURPOSE, sealed, bound_to=binding(account_id))
-        except Unsealable:
-            return None
-        return tuple(FiledAddress(*one) for one in json.loads(content))
+        content = None if sealed is None else self._sealer.open(sealed, bound_to=binding(account_id))
+        return None if content is None else tuple(FiledAddress(*one) for one in content)
 
 
 def binding(account_id: str) -> bytes:
