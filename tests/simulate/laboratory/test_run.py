@@ -68,6 +68,25 @@ def test_factors_stop_bots_and_let_owners_in() -> None:
     assert results.owners.lost == 0
 
 
+def test_questions_are_counted_by_what_they_answered() -> None:
+    """At home, `familiar` asks only owners that mistype, have a passkey, or log in for the first time."""
+    at_home = replace(FEW, travel_share=0.0, cookies_share=0.0, passkey_share=0.3, mail_share=1.0)
+    counts = played(scenario(owners=at_home, hours=48), "familiar").owners
+
+    assert counts.asked_mistyped > 0
+    assert counts.asked_enrolled > 0
+    assert counts.asked_elsewhere == 0
+    assert counts.asked == counts.asked_mistyped + counts.asked_enrolled + counts.asked_first < counts.log_ins
+
+
+def test_a_traveller_is_asked_elsewhere() -> None:
+    """Away from networks with a success, a right password is not enough for an account with only a mail address."""
+    away = replace(FEW, travel_share=1.0, typo_share=0.0, passkey_share=0.0, mail_share=1.0)
+    counts = played(scenario(owners=away, hours=24), "familiar").owners
+    assert counts.asked_elsewhere > 0
+    assert (counts.asked_mistyped, counts.asked_enrolled) == (0, 0)
+
+
 def test_a_relay_phisher_gets_codes_passed_on() -> None:
     """Codes that an owner reads out to the attacker's page open the account: the table says so."""
     relayed = played(scenario(replace(FRESH, relays=True)), "factors")

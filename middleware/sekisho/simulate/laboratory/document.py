@@ -16,7 +16,8 @@ _HEAD = """# The laboratory
 
 `make laboratory` wrote this page: owners and attackers before the whole guard, in one process, on simulated time
 (`sekisho simulate`). Counters are in memory; nothing but the clocks, the size of the puzzles and the sender of codes is
-replaced. Owners and bots see answers and nothing else.
+replaced. Owners and bots see answers and nothing else. Each scenario begins after `history_days` of owners' log-ins,
+which are not counted.
 
 **Read with care.** Owners and attacks are invented. Every parameter stands below with its source, and most of them are
 assumed. A column compares policies on the same traffic; it does not predict what a service will see. The other limiters
@@ -31,7 +32,10 @@ _COLUMNS = """
 - **lost**: of the owners' log-ins that would have succeeded, those that did not: refused for longer than a minute, or
   asked for a proof that the owner did not have. *Known*: on a device on which the owner has logged in before.
 - **asked**, **worked**: of all log-ins of owners, those in which the owner was asked for a proof, or the browser for
-  work.
+  work. **Asked elsewhere**: of all log-ins, those asked for no reason but a network or browser without a success: the
+  password was right, the account has no app and no passkey, and its owner had logged in before. The rest of *asked*
+  mistyped (a wrong password gets the same question as a right one), has enrolled a factor, or came for the first time;
+  `--json` has each.
 - **alarm**: after how long the guard's posture rose; – where it has none, or it did not rise.
 """
 

@@ -68,6 +68,10 @@ class Factors:
             return PHR
         return SENT if place < owners.app_share + owners.mail_share else NONE
 
+    def has_enrolled(self, owner: int) -> bool:
+        """Whether this owner has an app or a passkey."""
+        return self.account_class(owner) in {APP, PHR}
+
     async def enrol(self, secret: bytes) -> None:
         """Enrol apps and passkeys, sealed with the service's secret."""
         sealer = Sealer((secret,), clock_s=self._clock_s)

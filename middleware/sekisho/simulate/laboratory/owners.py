@@ -120,6 +120,7 @@ class OwnersAtHome:
         self._cookies_share = cookies_share
         self._from_s = from_s
         self._browsers: dict[tuple[int, int], Browser] = {}
+        self._entered: set[int] = set()
 
     async def visit(self, visit: Visit) -> None:
         if visit.new_device:
@@ -159,6 +160,17 @@ class OwnersAtHome:
         """Answer a question for a proof; None where the owner has none at hand."""
         return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
 
+    def entered(self, visit: Visit, counts: OwnerCounts) -> None:
+        counts.entered += 1
+        self._entered.add(visit.owner)
+
+    def asked(self, visit: Visit, counts: OwnerCounts, password: str) -> None:
+        """Count a log-in that was asked for a proof, by what the last question answered."""
+        counts.asked += 1
+        counts.asked_mistyped += (mistyped := password != self._population.password(visit.owner))
+        counts.asked_enrolled += (enrolled := not mistyped and self._factors.has_enrolled(visit.owner))
+        counts.asked_first += not (mistyped or enrolled or visit.owner in self._entered)
+
     def lost(self, visit: Visit, counts: OwnerCounts, code: str) -> None:
         counts.lost += 1
         if visit.at_s >= self._from_s and not visit.forgets:
@@ -168,7 +180,7 @@ class OwnersAtHome:
 class _LogIn:
     """One log-in, from the first password to the session."""
 
-    __slots__ = ("_browser", "_counts", "_owners", "_visit", "_where")
+    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_where")
 
     def __init__(self, owners: OwnersAtHome, visit: Visit, browser: Browser, where: str, counts: OwnerCounts) -> None:
         self._owners = owners
@@ -176,9 +188,20 @@ class _LogIn:
         self._browser = browser
         self._where = where
         self._counts = counts
+        self._asked_behind = ""  # the last password that was answered by a question
 
     async def run(self) -> None:
         self._counts.log_ins += 1
+        answer = await self._answered()
+        if self._asked_behind:
+            self._owners.asked(self._visit, self._counts, self._asked_behind)
+        if answer is not None and answer.entered:
+            self._owners.entered(self._visit, self._counts)
+        elif answer is None or not answer.wrong:
+            self._owners.lost(self._visit, self._counts, answer.code if answer else "no proof at hand")
+
+    async def _answered(self) -> Answer | None:
+        """The answer to the last password. None where the owner gives up."""
         answer: Answer | None = None
         for password in self._owners.typed(self._visit):
             answer = await self._typed(password)
@@ -186,10 +209,7 @@ class _LogIn:
             if answer is not None and not answer.wrong:
                 break
             await asyncio.sleep(RETYPE_S)
-        if answer is not None and answer.entered:
-            self._counts.entered += 1
-        elif answer is None or not answer.wrong:
-            self._owners.lost(self._visit, self._counts, answer.code if answer else "no proof at hand")
+        return answer
 
     async def _typed(self, password: str) -> Answer | None:
         """Type a password, and answer what comes of it. None where the owner gives up."""
@@ -201,6 +221,7 @@ class _LogIn:
                 worked = True
                 answer = await self._browser.work(answer, self._where, account, password)
             elif answer.code == ASKED:
+                self._asked_behind = password
                 return await self._asked(answer)
             elif answer.wait_s and answer.wait_s <= PATIENCE_S:
                 self._counts.waited += not waited
@@ -212,7 +233,6 @@ class _LogIn:
         return answer
 
     async def _asked(self, answer: Answer) -> Answer | None:
-        self._counts.asked += 1
         await asyncio.sleep(READ_CODE_S)
         proved = await self._owners.prove(self._visit, self._browser, answer, self._where)
         # A right proof behind a wrong password is answered as a wrong one: the owner types the password anew.

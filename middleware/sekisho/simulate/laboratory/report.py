@@ -22,6 +22,7 @@ COLUMNS = (
     "NAT lost",
     "proxy lost",
     "asked",
+    "asked elsewhere",
     "worked",
     "alarm",
 )
@@ -57,6 +58,7 @@ class Played(NamedTuple):
             _lost(kinds.get("carrier NAT")),
             _lost(kinds.get("company proxy")),
             _share(results.owners.asked, results.owners.log_ins),
+            _share(results.owners.asked_elsewhere, results.owners.log_ins),
             _share(results.owners.worked, results.owners.log_ins),
             _span(results.alarms[0]) if results.alarms else "–",
         )

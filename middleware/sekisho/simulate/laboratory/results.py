@@ -18,6 +18,9 @@ class OwnerCounts:
         entered: that ended with a session.
         worked: in which the browser solved a puzzle.
         asked: in which the owner was asked for a proof.
+        asked_mistyped: of `asked`, those in which only a wrong password was answered by a question.
+        asked_enrolled: of `asked`, those behind a right password of an owner with an app or a passkey.
+        asked_first: of `asked`, those behind a right password of an owner who has never logged in before.
         lost: that the guard refused to the end, or asked for a proof that the owner did not have.
         waited: that were told to come back, and did.
     """
@@ -28,6 +31,14 @@ class OwnerCounts:
     asked: int = 0
     lost: int = 0
     waited: int = 0
+    asked_mistyped: int = 0
+    asked_enrolled: int = 0
+    asked_first: int = 0
+
+    @property
+    def asked_elsewhere(self) -> int:
+        """The rest of `asked`: another network or browser than before, and no factor enrolled."""
+        return self.asked - self.asked_mistyped - self.asked_enrolled - self.asked_first
 
 
 @dataclass(slots=True)
