@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.control.record import posture_text
-from sekisho.detect.exchange import PostureMac
-from sekisho.detect.written import encode_state
+from sekisho.detect.written import PostureMac, encode_state
 from sekisho.judge.posture import PostureState, advance
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.record import replay

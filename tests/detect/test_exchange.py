@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
-from sekisho.detect.exchange import PostureMac
+from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureChange
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.read import OriginDigests
@@ -50,7 +50,7 @@ class Worker:
         self.told: list[PostureChange] = []
         self.clock = clock or Clock()
         self.watch = PostureWatch(self.told.append, self.clock)
-        self.exchange = PostureExchange(self.watch, postures, MAC)
+        self.exchange = PostureExchange(self.watch, postures)
 
     def fail(self, count: int, start: int = 0) -> None:
         for at in range(start, start + count):
@@ -64,7 +64,7 @@ class Worker:
 async def stored(url: str, namespace: str = "sekisho") -> AsyncIterator[StoredPostures]:
     line = open_to(url, LineOptions(Script("return ''", (), 1), 5_000_000))
     try:
-        yield StoredPostures(line, namespace, [DOOR])
+        yield StoredPostures(line, namespace, [DOOR], MAC)
     finally:
         await line.aclose()
 
@@ -131,7 +131,7 @@ async def test_the_next_day_it_counts_again() -> None:
 
 async def test_a_flood_leaves_4096_outcomes(redis_url: str, redis_server: RedisServer) -> None:
     async with stored(redis_url) as postures:
-        await postures.exchange([], 0)  # takes the turn
+        await postures.exchange([], 0, is_raised=True)  # takes the turn
         flood = [StrangerOutcome(DOOR, Told.FAILED, b"netw", 4, b"acco")] * 1_000
         for _ in range(6):
             await postures.exchange(flood, 0)
@@ -157,11 +157,23 @@ async def test_every_key_expires(redis_url: str, redis_server: RedisServer) -> N
         worker = Worker(postures)
         worker.watch.settled(DOOR, digests(1), 4, account(1), succeeded=True)
         await turns(redis_server, worker)
-        worker.fail(1)
-        await worker.exchange.once()
+        for _ in range(2):  # the first takes the turn
+            worker.fail(1)
+            await worker.exchange.once()
         keys = redis_server.cli("KEYS", "sekisho:{posture}*")
         assert len(keys) >= 4
         assert all(int(redis_server.cli("PTTL", key)) > 0 for key in keys)
+
+
+async def test_nothing_is_written_on_a_quiet_site(redis_url: str, redis_server: RedisServer) -> None:
+    async with stored(redis_url) as postures:
+        calm, raised = Worker(postures), Worker(postures)
+        await calm.exchange.once()
+        written = redis_server.cli("DBSIZE")
+        raised.fail(80)
+        await turns(redis_server, raised)
+        assert (written, raised.posture()) == (0, Posture.ATTACK)
+        assert redis_server.cli("HGET", "sekisho:{posture}state", "number") == "1"
 
 
 # One process.

@@ -300,3 +300,19 @@ def test_a_raised_provider_ends_by_time_and_is_told() -> None:
     for day in range(1, 8):
         state = after([], state, NOON_S + day * DAY_S)
     assert not state.is_raised
+
+
+def test_time_alone_changes_nothing_until_a_posture_ends() -> None:
+    """Otherwise a score that is stored each second is rounded each second, and never decays."""
+    state = attacked()
+    assert advance(state, [], NOON_S + 1) is state
+    later = advance(state, [], NOON_S + 5 * DAY_S)
+    assert site(later).posture < site(state).posture
+
+
+def test_an_outcome_elsewhere_leaves_a_raised_network_as_it_is() -> None:
+    state = after([StrangerOutcome(DOOR, Told.FAILED, b"loud", 4, bytes([at]) * 4) for at in range(100)])
+    later = after([StrangerOutcome(DOOR, Told.SUCCEEDED, b"else", 3, b"acco")], state, NOON_S + 1)
+    loud = state.doors[DOOR].networks[b"loud"]
+    assert loud.posture is Posture.ATTACK
+    assert later.doors[DOOR].networks[b"loud"] is loud

@@ -27,7 +27,7 @@ from sekisho.control import Act
 from sekisho.control.acts import newest
 from sekisho.control.record import posture_text
 from sekisho.detect import StoredPostures
-from sekisho.detect.exchange import PostureMac
+from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureState
 from sekisho.model import Posture
 from sekisho.settings import StepUpFrom
@@ -84,8 +84,8 @@ async def _estimate(service: Desk) -> PostureState:
     found = service.settings
     if service.line is None:
         return PostureState()
-    postures = StoredPostures(service.line, found.namespace, [door.name for door in found.doors])
-    return PostureMac(found.listed, found.namespace).opened(await postures.kept()) or PostureState()
+    mac = PostureMac(found.listed, found.namespace)
+    return await StoredPostures(service.line, found.namespace, [door.name for door in found.doors], mac).kept()
 
 
 def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, changed: bool) -> list[str]:
@@ -102,7 +102,7 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
         lines.append("no posture is estimated, and a forced one has no effect")
     elif not state.doors:
         lines.append("no stranger's log-in has been told yet, or the estimate cannot be read from here")
-    lines += [_line(name, door, state.at_s) for name, door in state.doors.items()]
+    lines += [_line(name, door) for name, door in state.doors.items()]
     if changed:
         lines.append("every worker follows within a second")
     return lines
@@ -112,13 +112,14 @@ def _when(step_up: StepUpFrom) -> str:
     return "always" if step_up is StepUpFrom.ALWAYS else f"from {step_up.value} on"
 
 
-def _line(name: str, door: DoorPosture, at_s: int) -> str:
+def _line(name: str, door: DoorPosture) -> str:
     site = door.site
+    hostile = site.hostile(door.clean, int(time.time()))
     since = f" since {moment(site.since_s)}" if site.posture else ""
     every = door.networks, door.providers, door.browsers
     raised = [sum(bool(one.posture) for one in those.values()) for those in every]
     return (
-        f"{name}: {site.posture.word}{since}; about {site.hostile(door.clean, at_s):.0f} hostile attempts in the last "
+        f"{name}: {site.posture.word}{since}; about {hostile:.0f} hostile attempts in the last "
         f"hour; raised networks {raised[0]}, IPv6 providers {raised[1]}, browser families {raised[2]}; "
         f"failures in calm {door.clean:.0%}"
     )
@@ -131,7 +132,7 @@ def _as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[
             "posture": door.site.posture.word,
             "since": door.site.since_s,
             "score": round(door.site.score, 1),
-            "hostile": round(door.site.hostile(door.clean, state.at_s)),
+            "hostile": round(door.site.hostile(door.clean, int(time.time()))),
             "raised_networks": sum(bool(one.posture) for one in door.networks.values()),
             "raised_providers": sum(bool(one.posture) for one in door.providers.values()),
             "raised_browsers": sum(bool(one.posture) for one in door.browsers.values()),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import resources
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from sekisho.detect.written import DAY_BITS, day_bit, pack_outcome, unpack_outcome
-from sekisho.judge.posture import DAY_S
+from sekisho.detect.written import DAY_BITS, day_bit, encode_state, pack_outcome, unpack_outcome
+from sekisho.judge.posture import DAY_S, PostureState
 from sekisho.model.posture import StrangerOutcome, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sekisho.detect.written import PostureMac
     from sekisho.store import AnyStoreConnection
 
+log = logging.getLogger("sekisho")
+
 OUTCOMES_MAX: Final = 4_096  # that wait for the next second; the oldest go
+FORGED: Final = (
+    "the posture in the store is ignored, and estimated anew: it is not signed with SEKISHO_SECRET for this "
+    "SEKISHO_NAMESPACE. Another party writes to the store, or the secret was replaced [SEK041]"
+)
 
 # Another worker may have advanced the state meanwhile; then this one's is not written.
 _PUT: Final = b"""
@@ -31,25 +39,29 @@ class Heard(NamedTuple):
     Attributes:
         now_s: Unix time, by the clock that all workers share.
         number: of the state that is kept; 0 for none.
-        text: that state, signed; empty where the caller knows it already.
-        outcomes: of all workers, for the caller to advance the state; None where another worker does it.
+        state: the one that is kept; None where the caller knows it already.
+        outcomes: of all workers, for the caller to advance the state; None where another worker does it, or where
+            there is nothing to do.
     """
 
     now_s: int
     number: int
-    text: bytes
+    state: PostureState | None
     outcomes: tuple[StrangerOutcome, ...] | None
 
 
 class Postures(Protocol):
     """Keeps the state. Every method raises `StoreUnavailable`."""
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
-        """Add outcomes, and hear of the state if its number is not `known`."""
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
+        """Add outcomes, and hear of the state if its number is not `known`.
+
+        Where `is_raised`, the state that the caller knows may change by time alone.
+        """
         ...
 
-    async def put(self, number: int, text: bytes) -> None:
-        """Keep this state as the one after `number`, unless that is not the newest any more."""
+    async def put(self, number: int, state: PostureState) -> bool:
+        """Keep this state as the one after `number`, unless that is not the newest any more: then False."""
         ...
 
 
@@ -58,35 +70,48 @@ class StoredPostures:
 
     Args:
         doors: the names of all doors, in the order of the settings.
+        mac: signs the state.
     """
 
-    def __init__(self, line: AnyStoreConnection, namespace: str, doors: Sequence[str]) -> None:
+    def __init__(self, line: AnyStoreConnection, namespace: str, doors: Sequence[str], mac: PostureMac) -> None:
         self._line = line
         self._doors = tuple(doors)
+        self._mac = mac
+        self._forged_said = False
         self._at = f"{namespace}:{{posture}}".encode()
         self._script = resources.files(__package__).joinpath("postures.lua").read_bytes()
         self._day = 0
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
         pairs = [part for one in outcomes for part in (pack_outcome(one, self._doors), b"%d" % day_bit(one.account))]
         # The day of the last exchange: the script may use only keys that it is given.
         keys = self._at + b"state", self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
-        now, number, text, taken = await self._line.execute(b"EVAL", self._script, b"4", *keys, b"%d" % known, *pairs)
-        now_s = int(now)
+        numbers = b"%d" % known, b"%d" % is_raised
+        now, found, text, taken = await self._line.execute(b"EVAL", self._script, b"4", *keys, *numbers, *pairs)
+        now_s, number = int(now), int(found)
         self._day = now_s // DAY_S
-        return Heard(now_s, int(number), text, None if taken is None else self._unpacked(taken))
+        state = self._opened(text) if number != known else None
+        return Heard(now_s, number, state, None if taken is None else self._unpacked(taken))
 
-    async def kept(self) -> bytes:
-        """The state that is kept, signed; empty where there is none. Raises `StoreUnavailable`."""
-        found: bytes | None = await self._line.execute(b"HGET", self._at + b"state", b"text")
-        return found or b""
+    async def kept(self) -> PostureState:
+        """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
+        return self._opened(await self._line.execute(b"HGET", self._at + b"state", b"text") or b"")
+
+    def _opened(self, text: bytes) -> PostureState:
+        """The state; an empty one where none is kept."""
+        found = self._mac.opened(text) if text else PostureState()
+        if found is None and not self._forged_said:
+            self._forged_said = True
+            log.error("%s", FORGED)
+        return found or PostureState()
 
     def _unpacked(self, taken: Sequence[bytes]) -> tuple[StrangerOutcome, ...]:
         found = [unpack_outcome(packed, self._doors) for packed in taken]
         return tuple(one for one in found if one is not None)
 
-    async def put(self, number: int, text: bytes) -> None:
-        await self._line.execute(b"EVAL", _PUT, b"1", self._at + b"state", b"%d" % number, b"%d" % (number + 1), text)
+    async def put(self, number: int, state: PostureState) -> bool:
+        text, numbers = self._mac.sign(encode_state(state)), (b"%d" % number, b"%d" % (number + 1))
+        return bool(await self._line.execute(b"EVAL", _PUT, b"1", self._at + b"state", *numbers, text))
 
 
 class MemoryPostures:
@@ -97,14 +122,15 @@ class MemoryPostures:
         self._day = 0
         self._succeeded = bytearray()
         self._number = 0
-        self._text = b""
+        self._state = PostureState()
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int) -> Heard:
+    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
         now_s = int(self._clock_s())
         if now_s // DAY_S != self._day or not self._succeeded:
             self._day, self._succeeded = now_s // DAY_S, bytearray(DAY_BITS // 8)
-        taken = tuple(found for one in outcomes if (found := self._once_a_day(one)) is not None)
-        return Heard(now_s, self._number, self._text if known != self._number else b"", taken[-OUTCOMES_MAX:])
+        taken = tuple(found for one in outcomes if (found := self._once_a_day(one)) is not None)[-OUTCOMES_MAX:]
+        state = self._state if known != self._number else None
+        return Heard(now_s, self._number, state, taken if taken or is_raised else None)
 
     def _once_a_day(self, outcome: StrangerOutcome) -> StrangerOutcome | None:
         if outcome.told not in {Told.SUCCEEDED, Told.PROVED}:
@@ -115,6 +141,8 @@ class MemoryPostures:
             return outcome
         return outcome._replace(told=Told.WITHDRAWN) if outcome.told is Told.PROVED else None
 
-    async def put(self, number: int, text: bytes) -> None:
-        if number == self._number:
-            self._number, self._text = number + 1, text
+    async def put(self, number: int, state: PostureState) -> bool:
+        if number != self._number:
+            return False
+        self._number, self._state = number + 1, state
+        return True

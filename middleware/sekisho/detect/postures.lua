@@ -1,17 +1,18 @@
 -- Once a second from every worker: it adds its strangers' outcomes, and hears of the state. The first worker in each
--- second takes all outcomes, to advance the state.
+-- second takes all outcomes, to advance the state. Where there are none, and no posture is raised, nothing is written.
 --
 -- KEYS     state (hash: number, text), outcomes (list), turn (string), day (string: a bit for each account that
 --          succeeded today). All expire.
--- ARGV     the number of the state that the worker knows, then pairs of an outcome and the bit of its account.
+-- ARGV     the number of the state that the worker knows, 1 if that state is raised, then pairs of an outcome and the
+--          bit of its account.
 -- Returns  now in seconds as a string, the number of the state, its text (empty where the worker knows it), and the
---          outcomes of all workers (false where another worker has the turn).
+--          outcomes of all workers (false where another worker has the turn, or where there is nothing to do).
 -- Cost     O(outcomes), and at most 4,096 of them are kept.
 
 local call = redis.call
 local state, outcomes, turn, day = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local outcome, told = ARGV[i], string.sub(ARGV[i], 1, 1)
   local counts = true
   -- One success an account and day: an attacker's own accounts would hide the failures of all others.
@@ -21,7 +22,7 @@ for i = 2, #ARGV, 2 do
   end
   if counts then call('RPUSH', outcomes, outcome) end
 end
-if #ARGV > 1 then
+if #ARGV > 2 then
   call('LTRIM', outcomes, -4096, -1)
   call('PEXPIRE', outcomes, 60000)
   call('PEXPIRE', day, 2 * 86400000)
@@ -32,7 +33,7 @@ local text = ''
 if number ~= ARGV[1] then text = call('HGET', state, 'text') or '' end
 
 local taken = false
-if call('SET', turn, '1', 'NX', 'PX', 900) then
+if (ARGV[2] == '1' or call('EXISTS', outcomes) == 1) and call('SET', turn, '1', 'NX', 'PX', 900) then
   taken = call('LRANGE', outcomes, 0, -1)
   call('DEL', outcomes)
 end

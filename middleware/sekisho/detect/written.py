@@ -1,23 +1,29 @@
-"""Outcomes and states as bytes, for the store. Pure. Nothing in them names an account, an address or a secret."""
+"""Outcomes and signed states as bytes, for the store. Pure. None of them names an account, an address or a secret."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from sekisho.crypto.record_mac import RecordMac
 from sekisho.judge.posture import BROWSERS_MAX, NETWORKS_MAX, PROVIDERS_MAX, SHARES, DoorPosture, PostureState, Segment
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from sekisho.crypto.signers import Signer
 
 VERSION: Final = 1
 DAY_BITS: Final = 1 << 22
 """Accounts that succeeded today are kept as one bit each, 512 KiB a day. Of 400,000 in a day, one in ten is missed."""
 
+STATE_BYTES_MAX: Final = 1 << 20
 _OUTCOME: Final = Struct("<sB4sB4s")  # told, door, network, browser, account; then the provider, of IPv6
 _PROVIDER_BYTES: Final = 4
+_POSTURES: Final = tuple(Posture)
 _TOLD: Final = {told.value.encode(): told for told in Told}
 
 
@@ -42,6 +48,21 @@ def day_bit(account: bytes) -> int:
     return int.from_bytes(account, "little") % DAY_BITS
 
 
+class PostureMac(RecordMac):
+    """See `RecordMac`. An attacker with write access to the store must not be able to call an attack calm."""
+
+    def __init__(self, secrets: Sequence[bytes | Signer], namespace: str) -> None:
+        super().__init__(secrets, namespace, key_of=b"sekisho.posture", person=b"posture")
+
+    def opened(self, signed: bytes) -> PostureState | None:
+        """The state in these bytes; None if they are not by this service, or no state of this version."""
+        payload = self.verified(signed) if len(signed) <= STATE_BYTES_MAX else None
+        if payload is not None:
+            with contextlib.suppress(ValueError):
+                return decode_state(payload)
+        return None
+
+
 def encode_state(state: PostureState) -> bytes:
     doors = {name: _door_as_json(door) for name, door in state.doors.items()}
     return json.dumps({"v": VERSION, "at": state.at_s, "doors": doors}, separators=(",", ":")).encode()
@@ -60,15 +81,20 @@ def decode_state(text: bytes) -> PostureState:
 
 def _door_as_json(door: DoorPosture) -> dict[str, Any]:
     return {
-        "site": _segment_as_json(door.site),
-        "networks": {tag.hex(): _segment_as_json(one) for tag, one in door.networks.items()},
-        "providers": {tag.hex(): _segment_as_json(one) for tag, one in door.providers.items()},
-        "browsers": {str(tag): _segment_as_json(one) for tag, one in door.browsers.items()},
+        # A segment is a tuple of numbers, which `json` writes as a list.
+        "site": door.site,
+        "networks": _by_hex(door.networks),
+        "providers": _by_hex(door.providers),
+        "browsers": {str(tag): one for tag, one in door.browsers.items()},
         "clean": round(door.clean, 4),
         "network_shares": [round(share, 3) for share in door.network_shares],
         "account_shares": [round(share, 3) for share in door.account_shares],
         "day": [door.day, door.day_failed, door.day_outcomes],
     }
+
+
+def _by_hex(segments: Mapping[bytes, Segment]) -> dict[str, Segment]:
+    return {tag.hex(): one for tag, one in segments.items()}
 
 
 def _door(found: dict[str, Any]) -> DoorPosture:
@@ -99,12 +125,6 @@ def _shares(found: list[Any]) -> tuple[float, ...]:
     return shares
 
 
-def _segment_as_json(one: Segment) -> list[float]:
-    scores = round(one.score, 3), round(one.failed, 2), round(one.succeeded, 2)
-    return [*scores, one.outcomes, one.posture, one.since_s, one.falls, one.at_s]
-
-
 def _segment(found: list[Any]) -> Segment:
-    score, failed, succeeded = map(float, found[:3])
-    outcomes, posture, since_s, falls, at_s = map(int, found[3:])
-    return Segment(score, outcomes, Posture(posture), since_s, falls, failed, succeeded, at_s)
+    score, failed, succeeded, outcomes, posture, since_s, falls, at_s = found
+    return Segment(score, failed, succeeded, outcomes, _POSTURES[posture], since_s, falls, at_s)

@@ -64,27 +64,26 @@ PROVIDERS_MAX: Final = 64
 SCORE_FORGOTTEN: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One score.
+class Segment(NamedTuple):
+    """One score, in the order in which it is stored.
 
     Attributes:
         score: of the CUSUM.
+        failed, succeeded: outcomes, of which half are forgotten after an hour.
         outcomes: since the score was last 0.
         posture: that it calls for.
         since_s: the Unix time at which the posture last changed.
         falls: how often it fell lately.
-        failed, succeeded: outcomes, of which half are forgotten after an hour.
         at_s: the Unix time of `score`, `failed` and `succeeded`, from which they decay.
     """
 
     score: float = 0.0
+    failed: float = 0.0
+    succeeded: float = 0.0
     outcomes: int = 0
     posture: Posture = Posture.CALM
     since_s: int = 0
     falls: int = 0
-    failed: float = 0.0
-    succeeded: float = 0.0
     at_s: int = 0
 
     def hostile(self, clean: float, now_s: int) -> float:
@@ -158,7 +157,11 @@ class PostureChange(NamedTuple):
 
 
 def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int) -> PostureState:
-    """The state after these outcomes, at this Unix time. Time alone lets scores decay and raised postures end."""
+    """The state after these outcomes, at this Unix time. Time alone ends raised postures.
+
+    A segment, a door or a state that nothing has changed stays the same object, and a quiet site has nothing to store:
+    each score decays from its own time when it is next used.
+    """
     now_s = max(now_s, state.at_s)
     working = {name: _Working(door, now_s) for name, door in state.doors.items()}
     for outcome in outcomes:
@@ -166,7 +169,12 @@ def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int
         if door is None:
             door = working[outcome.door] = _Working(DoorPosture(), now_s)
         door.take(outcome)
-    return PostureState({name: door.done() for name, door in working.items()}, now_s)
+    doors = {name: door.done() for name, door in working.items()}
+    return state if _same(doors, state.doors) else PostureState(doors, now_s)
+
+
+def _same(doors: Mapping[str, DoorPosture], before: Mapping[str, DoorPosture]) -> bool:
+    return all(door is before.get(name) for name, door in doors.items())
 
 
 def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
@@ -174,6 +182,8 @@ def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
     found: list[PostureChange] = []
     for name in sorted({*before.doors, *after.doors}):
         old, new = before.doors.get(name, DoorPosture()), after.doors.get(name, DoorPosture())
+        if old is new:
+            continue
         found += _changes(name, "site", {"": old.site}, {"": new.site})
         found += _changes(name, "network", old.networks, new.networks)
         found += _changes(name, "provider", old.providers, new.providers)
@@ -182,19 +192,20 @@ def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
 
 
 def _changes(door: str, kind: str, old: Mapping[_Tag, Segment], new: Mapping[_Tag, Segment]) -> list[PostureChange]:
-    turned = []
-    for tag in {*old, *new}:
-        posture = new.get(tag, CALM_SEGMENT).posture
-        if posture is not old.get(tag, CALM_SEGMENT).posture:
-            turned.append(PostureChange(door, kind, posture))
-    return turned
+    if old is new:
+        return []
+    turned = [one.posture for tag, one in new.items() if one.posture is not old.get(tag, CALM_SEGMENT).posture]
+    ended = [Posture.CALM for tag in old.keys() - new.keys() if old[tag].posture]
+    return [PostureChange(door, kind, posture) for posture in turned + ended]
 
 
 class _Working:
     """The mutable copy of a door's scores while outcomes are added. Scores that nothing touches are not copied."""
 
     def __init__(self, door: DoorPosture, now_s: int) -> None:
+        self._before = door
         self._now_s = now_s
+        self._taken = False
         kept = _left(now_s - door.site.at_s, HALF_LIFE_S)
         self._site = _Score(door.site, now_s)
         self._networks = _Scores(door.networks, now_s)
@@ -207,6 +218,7 @@ class _Working:
         self._turn_day()
 
     def take(self, outcome: StrangerOutcome) -> None:
+        self._taken = True
         told = outcome.told
         step = _step(told, self._clean + SLACK)
         network, browser = self._networks.of(outcome.network), self._browsers.of(outcome.browser)
@@ -253,18 +265,28 @@ class _Working:
         self._day, self._day_failed, self._day_outcomes = today, 0, 0
 
     def done(self) -> DoorPosture:
-        return DoorPosture(
-            self._site.turned(),
+        before, site = self._before, self._site.turned()
+        # They decay from the time of the site's score.
+        is_same = site is before.site
+        found = DoorPosture(
+            site,
             self._networks.turned(NETWORKS_MAX),
             self._browsers.turned(BROWSERS_MAX),
             self._clean,
-            tuple(self._network_shares),
-            tuple(self._account_shares),
+            before.network_shares if is_same else tuple(self._network_shares),
+            before.account_shares if is_same else tuple(self._account_shares),
             self._day,
             self._day_failed,
             self._day_outcomes,
             self._providers.turned(PROVIDERS_MAX),
         )
+        return found if self._taken or self._differs(found) else before
+
+    def _differs(self, found: DoorPosture) -> bool:
+        """Whether time alone has changed this door."""
+        old = self._before
+        parts = found.site is old.site, found.networks is old.networks, found.browsers is old.browsers
+        return not all(parts) or found.providers is not old.providers or found.day != old.day
 
 
 class _Scores(Generic[_Tag]):
@@ -282,9 +304,12 @@ class _Scores(Generic[_Tag]):
             score = self._touched[tag] = _Score(self._before.get(tag, CALM_SEGMENT), self._now_s)
         return score
 
-    def turned(self, most: int) -> dict[_Tag, Segment]:
-        """All scores by now, without those near 0, and of the others the highest."""
-        found = {**self._before, **{tag: score.turned() for tag, score in self._touched.items()}}
+    def turned(self, most: int) -> Mapping[_Tag, Segment]:
+        """All scores by now, without those near 0, and of the others the highest; the same object if none changed."""
+        turned = {tag: score.turned() for tag, score in self._touched.items()}
+        if all(one is self._before.get(tag) for tag, one in turned.items()):
+            return self._before
+        found = {**self._before, **turned}
         kept = [(tag, one) for tag, one in found.items() if one.posture or one.score >= SCORE_FORGOTTEN]
         if len(kept) > most:
             kept = sorted(kept, key=_weight, reverse=True)[:most]
@@ -297,6 +322,7 @@ class _Score:
     def __init__(self, segment: Segment, now_s: int) -> None:
         self._segment = segment
         self._now_s = now_s
+        self._added = False
         self.posture = segment.posture
         self.score = segment.score * _left(now_s - segment.at_s, HALF_LIFE_S)
         self._outcomes = segment.outcomes
@@ -309,6 +335,7 @@ class _Score:
         return max(0.0, SHARE_MAX - self.score)
 
     def add(self, step: float, told: Told) -> None:
+        self._added = True
         self.score = min(SCORE_MAX, max(0.0, self.score + step))
         self._outcomes = self._outcomes + 1 if self.score else 0
         if told is Told.FAILED:
@@ -320,7 +347,7 @@ class _Score:
             self._succeeded += 1
 
     def turned(self) -> Segment:
-        """The segment by now, with the posture that its score calls for."""
+        """The segment by now, with the posture that its score calls for; the same object if neither changed."""
         before, now_s = self._segment, self._now_s
         posture, since_s, falls = before.posture, before.since_s, before.falls
         if falls and not posture and now_s - since_s >= DAY_S:
@@ -330,7 +357,10 @@ class _Score:
             posture, since_s = aimed, now_s
         elif posture and self.score < _FALLS_BELOW[posture] and now_s - since_s >= HOLD_S << falls:
             posture, since_s, falls = Posture(posture - 1), now_s, min(HOLDS_MAX, falls + 1)
-        return Segment(self.score, self._outcomes, posture, since_s, falls, self._failed, self._succeeded, now_s)
+        if not self._added and posture is before.posture:
+            return before
+        scores = round(self.score, 3), round(self._failed, 2), round(self._succeeded, 2)
+        return Segment(*scores, self._outcomes, posture, since_s, falls, now_s)
 
 
 _FALLS_BELOW: Final = (0.0, SCORE_CALM, SCORE_ELEVATED)  # by posture

@@ -29,7 +29,7 @@ from sekisho.control.asked import AskedAccounts
 from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.detect import PostureExchange, StoredPostures
-from sekisho.detect.exchange import PostureMac
+from sekisho.detect.written import PostureMac
 from sekisho.devices.asker import Askers
 from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
@@ -192,13 +192,10 @@ class LoopWing:
         process, settings = self._process, self._process.settings
         if process.watch is None or process.postures is None:
             return None
-        stored = (
-            StoredPostures(self._line, settings.namespace, [door.name for door in settings.doors])
-            if self._line is not None
-            else None
-        )
-        mac = PostureMac(settings.listed, settings.namespace)
-        return PostureExchange(process.watch, stored or process.postures, mac)
+        if self._line is None:
+            return PostureExchange(process.watch, process.postures)
+        doors, mac = [door.name for door in settings.doors], PostureMac(settings.listed, settings.namespace)
+        return PostureExchange(process.watch, StoredPostures(self._line, settings.namespace, doors, mac))
 
     def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
         """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
