@@ -6,6 +6,7 @@ Which of them, and whether it asks for a second proof, stands in the environment
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from benchmarks.apps.endpoint import Login, Receive, Send
+
+
+LETTERS = {
+    "smtp": "smtp://127.0.0.1:9",  # no relay: each letter is written and given up
+    "mail_from": "no-reply@shop.example",
+    "service_name": "Shop",
+    "account_page": "shop.example/account",
+}
+
+
+logging.getLogger("sekisho.mail").setLevel(logging.ERROR)  # its thousand lines about them
 
 
 def hashing() -> Login:
@@ -78,13 +90,17 @@ def alike(login: Login) -> Login:
 def _doors() -> dict[str, Any]:
     if not os.environ.get("BENCH_DOORS"):
         return {}
-    filed = " on_file=username" if os.environ.get("BENCH_FACTORS") else ""
+    asks = bool(os.environ.get("BENCH_FACTORS"))
+    filed, contact = (" on_file=username", " contact=username") if asks else ("", "")
     return {
-        "signup": "POST /signup form:username,password success=303",
+        **(LETTERS if asks else {}),
+        "signup": f"POST /signup form:username,password{contact} success=303",
         "reset": f"POST /forgot form:username{filed}; POST /reset form:username,token,password success=303",
         "code": "POST /send form:username; POST /code form:username,code success=303",
         "link": "POST /link form:username,pin success=303",
         "code_guesses_max": "1000",
+        "link_account_max": "1000000",
+        "signup_codes_max": "1000000",
     }
 
 

@@ -65,9 +65,9 @@ class Client:
         fields = {"challenge": challenge, "factor": "totp", "code": code}
         return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {browser_key}"])
 
-    def knock(self, path: str, fields: dict[str, str], *, address: str) -> Timed:
+    def knock(self, path: str, fields: dict[str, str], *, address: str, cookies: str = "") -> Timed:
         """A request at another door."""
-        return self._post(path, fields, address, [])
+        return self._post(path, fields, address, [f"Cookie: {cookies}"] if cookies else [])
 
     def _post(self, path: str, fields: dict[str, str], address: str, more: Sequence[str]) -> Timed:
         request = form_post(path, urlencode(fields), address, *more)

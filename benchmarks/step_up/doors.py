@@ -1,9 +1,9 @@
 """Whether the time of an answer at the other doors tells an account from none.
 
 Requests for resets, sign-ups, codes and links name known and unknown accounts in random order. Each comes from an
-address of its own. Once on a service with factors, where the guard answers most of them itself; once on one without,
-where they reach an application that answers all of them alike and at once, so that the guard's share of the time is
-nearly all of it.
+address of its own. Once on a service with factors, where the guard answers most of them itself: it mails a code before
+a sign-up, and lets nobody link an account without a proof. Once on one without, where they reach an application that
+answers all of them alike and at once, so that the guard's share of the time is nearly all of it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import os
 import statistics
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import measure
+from benchmarks.known import SECRET
 from benchmarks.login_post import address
 from benchmarks.measure import LOAD_CORE, Server
 from benchmarks.result import write_result
@@ -25,6 +27,9 @@ from benchmarks.step_up.client import Client
 from benchmarks.step_up.sealed import HIGH, LOW
 from benchmarks.step_up.separate import auc
 from benchmarks.step_up.site import KNOWN, furnish, members, nobodies
+from sekisho.model.factor_class import FactorClass
+from sekisho.read import SessionCredentials
+from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
@@ -38,11 +43,17 @@ BUSY, ROOM_S = 503, 1.0
 
 
 class Knock(NamedTuple):
-    """A request at a door: its path, and the fields besides the account."""
+    """Attributes:
+    name: of the request, for the table.
+    path: the door's.
+    fields: besides the account.
+    is_proved: whether the client is logged in to an account of its own and has just shown a proof.
+    """
 
     name: str
     path: str
     fields: tuple[tuple[str, str], ...] = ()
+    is_proved: bool = False
 
 
 KNOCKS = (
@@ -53,6 +64,7 @@ KNOCKS = (
     Knock("a guess at a code", "/code", (("code", "123456"),)),
     Knock("a link", "/link", (("pin", "{:04}"),)),  # one PIN at many accounts would be refused
 )
+LINKING = Knock("a link after a proof", "/link", (("pin", "{:04}"),), is_proved=True)
 
 
 def measure_doors(options: argparse.Namespace) -> None:
@@ -79,7 +91,7 @@ def measured(environment: Mapping[str, str], count: int, *, factors: bool) -> It
         server.wait_until_up()
         with Client(port) as client:
             numbers = itertools.count()
-            for knock in KNOCKS:
+            for knock in (*KNOCKS, LINKING) if factors else KNOCKS:
                 for number in range(WARM):
                     _timed(client, knock, f"warmed{number:05d}@mail.example", next(numbers))
                 times: dict[bool, list[float]] = {True: [], False: []}
@@ -102,12 +114,24 @@ def attempts(count: int, seed: int = SEED) -> Iterator[tuple[bool, str]]:
 
 def _timed(client: Client, knock: Knock, account: str, number: int) -> float:
     sent = {"username": account, **{name: text.format(number % 10_000) for name, text in knock.fields}}
+    cookies = proved_session() if knock.is_proved else ""
     # Asked once more after a refusal for want of room, which comes before the account is looked at.
-    while (answer := client.knock(knock.path, sent, address=address(number))).status == BUSY:
+    while (answer := client.knock(knock.path, sent, address=address(number), cookies=cookies)).status == BUSY:
         time.sleep(ROOM_S)
-    if answer.status in {400, 404, 429}:
+    if answer.status in ({400, 401, 404, 429} if knock.is_proved else {400, 404, 429}):
         raise RuntimeError(f"{knock.name}: was answered {answer.status}: {answer.body[:200]!r}")
     return answer.us
+
+
+@cache
+def proved_session() -> str:
+    """The cookies of a session whose account, the last member's, showed a proof a moment ago."""
+    now_s = int(time.time())
+    held = SessionCredentials((("session", "abc"),), "")
+    binding = SessionBinding(list(members(KNOWN))[-1], str(KNOWN - 1), now_s, FactorClass.APP)
+    found = SessionBindings([SECRET.encode()], clock_s=time.time).headers(binding, held, now_s, by_header=False)
+    ((_, line),) = found
+    return f"session=abc; {line.decode().partition(';')[0]}"
 
 
 def compared(knock: Knock, times: Mapping[bool, Sequence[float]], *, factors: bool) -> dict[str, Any]:
