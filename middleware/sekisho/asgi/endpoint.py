@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.answer import (
     Refusal,
-    Renderer,
     breached_password,
     challenge_required,
     denied,
@@ -22,7 +21,7 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
-from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
+from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.other_requests import OtherRequests, why_stale
 from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
@@ -52,19 +51,13 @@ from sekisho.read import (
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
-    from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
-    from sekisho.asgi.attempt_reader import AttemptReader
-    from sekisho.asgi.cookies import DeviceCookie
-    from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Contacts, OnFile, Routes, StepUp
-    from sekisho.asgi.reading import Reading
+    from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.detect import PostureWatch
     from sekisho.pipeline import Assessment, Guard
-    from sekisho.record import Events, RefusalLog
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -88,24 +81,12 @@ class Endpoint:
         guard: assesses.
         keeper: settles, by the application's answer.
         others: serves requests at no door.
-        attempts: reads attempts.
-        reading: the doors and what goes with them.
-        renderer: renders refusals.
-        events: counts decisions.
-        refusals: logs refusals.
-        cookie: carries the device token.
+        readers: read a request.
+        refusing: refuses and records.
+        places: where strangers wait.
+        step_ups: their ports.
         mode: `ENFORCE`, or `MONITOR` to refuse no attempt.
-        jitter: uniform in [0, 1).
-        patience: how long a body may take.
-        admission: the strangers' attempts that are in the application.
-        queue: where strangers wait for a place in the application.
-        asker: recognises the browser that asked for a code; None where no door takes codes.
-        step_up: asks for work and proofs; None where the guard only refuses.
-        routes: the pages below the mount; None where `step_up` is.
-        on_file: answers requests for a reset that must be on file; None where no door asks for it.
-        contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
         watch: knows the posture; None where the posture changes nothing.
-        shared: answers at addresses that many owners share; None where no history is kept.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -114,49 +95,25 @@ class Endpoint:
         guard: Guard,
         keeper: Keeper,
         others: OtherRequests,
-        attempts: AttemptReader,
         *,
-        reading: Reading,
-        renderer: Renderer,
-        events: Events,
-        refusals: RefusalLog,
-        cookie: DeviceCookie,
+        readers: Readers,
+        refusing: Refusing,
+        places: Places,
+        step_ups: StepUps,
         mode: Mode,
-        jitter: Callable[[], float],
-        patience: Patience,
-        admission: Admission,
-        queue: PlaceQueue,
-        asker: AskerCookie | None = None,
-        step_up: StepUp | None = None,
-        routes: Routes | None = None,
-        on_file: OnFile | None = None,
-        contacts: Contacts | None = None,
-        watch: PostureWatch | None = None,
-        shared: SharedAddresses | None = None,
+        watch: PostureWatch | None,
     ) -> None:
         self._app = app
-        self._on_file = on_file
-        self._contacts = contacts
-        self._watch = watch
-        self._holds: Final = watch is not None and step_up is not None and step_up.proves
-        self._shared = shared
-        self._admission = admission
-        self._queue = queue
-        self._asker = asker
         self._guard = guard
         self._keeper = keeper
         self._others = others
-        self._attempts = attempts
-        self._reading = reading
-        self._renderer = renderer
-        self._events = events
-        self._refusals = refusals
-        self._cookie = cookie
+        self._reading, self._attempts, self._patience, self._cookie, self._asker = readers
+        self._renderer, self._events, self._refusals, self._jitter = refusing
+        self._admission, self._queue, self._shared = places
+        self._step_up, self._routes, self._on_file, self._contacts = step_ups
         self.mode = mode  # an operator may change it at run time
-        self._jitter = jitter
-        self._patience = patience
-        self._step_up = step_up
-        self._routes = routes
+        self._watch = watch
+        self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         request, by_name = read_headers(scope)

@@ -19,6 +19,7 @@ from sekisho.asgi.attempt_reader import AttemptReader
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
+from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
 from sekisho.asgi.other_requests import OtherRequests
 from sekisho.asgi.outcome_keeper import NOT_THERE, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
@@ -321,30 +322,19 @@ class LoopWing:
         )
 
     def _endpoint(self) -> Endpoint:
-        process, step_up, asker = self._process, self._step_up, self._asker()
+        process, asker = self._process, self._asker()
+        attempts = self._attempt_reader(asker)
         return Endpoint(
             process.app,
             self._guard,
             self._keeper(),
             self._other_requests(),
-            self._attempt_reader(asker),
-            reading=process.reading,
-            renderer=process.renderer,
-            events=process.events,
-            refusals=self._refusals,
-            cookie=self._cookie,
+            readers=Readers(process.reading, attempts, self._patience, self._cookie, asker),
+            refusing=Refusing(process.renderer, process.events, self._refusals, random.random),
+            places=Places(self._admission, self._queue, self._shared_addresses()),
+            step_ups=self._step_up.ports if self._step_up else StepUps(),
             mode=process.mode,
-            jitter=random.random,
-            patience=self._patience,
-            admission=self._admission,
-            queue=self._queue,
-            asker=asker,
-            step_up=step_up.issuer if step_up else None,
-            routes=step_up.routes if step_up else None,
-            on_file=step_up.on_file if step_up else None,
-            contacts=step_up.contacts if step_up else None,
             watch=process.watch,
-            shared=self._shared_addresses(),
         )
 
     def _keeper(self) -> OutcomeKeeper:

@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sekisho.asgi.endpoint_parts import StepUps
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
 from sekisho.challenge.challenges import Challenges
 from sekisho.challenge.waits import Waits
@@ -236,7 +237,7 @@ def passkey_sites(settings: Settings) -> tuple[str, ...]:
 
 
 class StepUpWing:
-    """The step-up of one event loop: `issuer` and `routes` are the ports of its endpoint. Closed with the loop."""
+    """The step-up of one event loop: `ports` are those of its endpoint. Closed with the loop."""
 
     def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault, clocks: Clocks) -> None:
         self._settings = settings
@@ -299,8 +300,8 @@ class StepUpWing:
             if proving is not None and telling is not None and settings.caps
             else None
         )
-        self.contacts: Final = self._contact_proofs(site, parts)
-        self.on_file: Final = self._on_file(site) if any(door.on_file for door in settings.doors) else None
+        contacts = self._contact_proofs(site, parts)
+        on_file = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = identity_pages = notice_pages = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
@@ -311,15 +312,16 @@ class StepUpWing:
             identity_pages = IdentityPages(parts, proving) if "oidc" in settings.factors else None
             notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
         self.issuer: Final = issuer
-        self.routes: Final = PageRoutes(
+        routes = PageRoutes(
             site.guard,
             site.reading,
             parts,
-            (proof_routes, enrolment_pages, identity_pages, notice_pages, self.contacts),
+            (proof_routes, enrolment_pages, identity_pages, notice_pages, contacts),
             patience=site.patience,
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
         )
+        self.ports: Final = StepUps(issuer, routes, on_file, contacts)
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:
