@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sekisho.breach.lookup import BreachLookup
     from sekisho.control.asked import AskedAccounts
     from sekisho.detect import PostureWatch
+    from sekisho.devices.age import AgeStamps
     from sekisho.devices.token import DeviceTokens, Token
     from sekisho.feed import RefusalNotes
     from sekisho.judge import RuleTrust
@@ -140,6 +141,7 @@ class Guard:
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
+        ages: reads and writes how long a device has been seen; None where no device is ever aged.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
         feed: notes refused addresses for what stands in front; None where nothing does.
     """
@@ -169,6 +171,7 @@ class Guard:
         asks_from: Posture = Posture.CALM,
         asks_familiar_from: Posture = Posture.CALM,
         keeps_history: bool = False,
+        ages: AgeStamps | None = None,
         feed: RefusalNotes | None = None,
         signals: PluginSignals | None = None,
     ) -> None:
@@ -181,6 +184,8 @@ class Guard:
         self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._in_posture = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
+        self._for_aged = self._in_posture[Posture.CALM].for_aged()
+        self._ages = ages
         self._watch = watch
         self._shed = shed
         self._room = room
@@ -271,7 +276,7 @@ class Guard:
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
         bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
-        policy, signals = self._policy(attempt, digests, family), self._signals
+        policy, signals = self._policy(attempt, digests, family, token), self._signals
         place, may_spend = b"", False
         if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
             place = self._digests.place(attempt.account, attempt.origin, family)
@@ -548,6 +553,8 @@ class Guard:
             now_s=now_s,
             fresh=name,
         )
+        if self._ages is not None:
+            text = self._ages.carried(text, presented, account, token, b"", now_s)
         return text, token is None, name
 
     def end_device(self, attempt: Attempt, device: bytes) -> None:
@@ -572,24 +579,45 @@ class Guard:
 
     def new_token(self, assessment: Assessment, device: bytes, family: int) -> str:
         """The token of this device after a success."""
-        attempt, token = assessment.attempt, assessment.token
-        return self._tokens.renewed(
+        attempt, token, now_s = assessment.attempt, assessment.token, int(self._clock_s())
+        text = self._tokens.renewed(
             attempt.token,
             attempt.account,
             token,
             device_class=token.device_class if token else Device.SEEN,
             family=family,
-            now_s=int(self._clock_s()),
+            now_s=now_s,
             fresh=device,
         )
+        if self._ages is None:
+            return text
+        return self._ages.carried(text, attempt.token, attempt.account, token, device, now_s)
 
-    def _policy(self, attempt: Attempt, digests: OriginDigests, family: int) -> Policy:
+    def aged_device(self, assessment: Assessment) -> bytes:
+        """The name of a device that is let in by its age alone; empty for all others."""
+        token = assessment.token
+        if token is None or not self._is_aged(assessment.attempt, token):
+            return b""
+        spared = self._in_posture[Posture.CALM].spares_familiar and is_familiar(assessment.verdict.history)
+        return b"" if spared else token.device
+
+    def contradicted_device(self, attempt: Attempt, family: int) -> bytes:
+        """The name of an aged device, also where its token counts for nothing now; empty for all others."""
+        if self._ages is None or not attempt.token or not attempt.account:
+            return b""
+        token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
+        return token.device if token is not None and self._is_aged(attempt, token) else b""
+
+    def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
         under_proof = self._asked is not None and _asks_owner(attempt) and self.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
             # By the posture too: a question at another time than elsewhere would tell which accounts these are.
             in_posture = self._under_proof_in_posture if under_proof else self._in_posture
-            return in_posture[self._watch.of(attempt.door.name, digests, family)]
+            posture = self._watch.of(attempt.door.name, digests, family)
+            if posture is Posture.CALM and not under_proof and self._is_aged(attempt, token):
+                return self._for_aged
+            return in_posture[posture]
         if under_proof:
             return self._under_proof
         policies = self._for_codes if _tries_code(attempt) else self._policies
@@ -649,6 +677,11 @@ class Guard:
         # Where a wrong rule reported success, the password was never right. A token earned by a factor stays valid.
         void = self._trust.void
         return None if void and token.device_class is Device.SEEN and token.device[:MARK_BYTES] in void else token
+
+    def _is_aged(self, attempt: Attempt, token: Token | None) -> bool:
+        if self._ages is None or token is None:
+            return False
+        return self._ages.is_aged(attempt.token, attempt.account, token, int(self._clock_s()))
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)

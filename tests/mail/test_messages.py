@@ -45,7 +45,7 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
 } | {
     kind: partial(messages.NOTICES[kind], when=NOW, browser="Firefox on Android", network="203.0.113.0/24")
     for kind in (
-        *("address_changed", "payout_changed", "link_added", "password_breached", "cap_reached"),
+        *("aged_device", "address_changed", "payout_changed", "link_added", "password_breached", "cap_reached"),
         *("failed_attempts", "link_attempted"),
     )
 }

@@ -216,6 +216,7 @@ def told(events: Events) -> None:
     events.code_sent("email", "Hana")
     events.cap_reached("POST /payout", "refuse", "Hana")
     events.new_device("Hana")
+    events.aged_device("Hana")
     events.notice_lost("factor_changed", "status 550")
     events.notice_answered("new_device", "no", "Hana")
     events.chosen(LOGIN, breached=True, attempt=attempt())

@@ -433,3 +433,16 @@ def test_familiar_strangers_that_cannot_be_told_or_are_asked_first_stop_the_star
     found = wrong(**given)
     assert found.keys() == {"STEP_UP_FAMILIAR"}
     assert problem in found["STEP_UP_FAMILIAR"]
+
+
+# Aged devices.
+
+
+def test_aged_devices_need_somebody_to_tell() -> None:
+    """With factors, their owners are told by mail; before, nothing is sent yet."""
+    assert load(AGED_DEVICE_DAYS="14").aged_device_days == 14
+    assert not load(AGED_DEVICE_DAYS="14").estimates_posture
+    problem = "is set, and SEKISHO_SMTP is not: no owner could be told of such a device; set that, or unset this"
+    assert wrong(AGED_DEVICE_DAYS="14", FACTORS="totp", **DATABASE) == {"AGED_DEVICE_DAYS": problem}
+    assert load(AGED_DEVICE_DAYS="14", FACTORS="totp", **DATABASE, **MAIL).estimates_posture
+    assert wrong(AGED_DEVICE_DAYS="13") == {"AGED_DEVICE_DAYS": "is no whole number of days between 14 and 400"}

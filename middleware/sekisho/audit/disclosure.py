@@ -26,6 +26,7 @@ KNOWN_BY: Final = frozenset(
         Kind.FACTOR_CHANGED,
         Kind.CODE_SENT,
         Kind.NEW_DEVICE,
+        Kind.AGED_DEVICE,
         Kind.NOTICE_ANSWERED,
         Kind.CHANGE_PASSWORD,
     }

@@ -98,7 +98,7 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
     forced = record.forced(time.time())
     if forced is not None:
         lines.append(f"forced: {forced.word} until {moment(record.forced_until_s)}{said_by(_act(record, forced))}")
-    if not found.goes_by_posture:
+    if not found.estimates_posture:
         lines.append("no posture is estimated, and a forced one has no effect")
     elif not state.doors:
         lines.append("no stranger's log-in has been told yet, or the estimate cannot be read from here")

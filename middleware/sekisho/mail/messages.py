@@ -133,6 +133,7 @@ def _happened(
 
 
 new_device = partial(_happened, "new_device")  # a device was used for the first time
+aged_device = partial(_happened, "aged_device")  # a device that was seen for long is let in without a proof
 step_up_not_completed = partial(_happened, "step_up_not_completed")  # a right password without a second proof
 password_changed = partial(_happened, "password_changed")  # changed or reset
 address_changed = partial(_happened, "address_changed")
@@ -160,6 +161,7 @@ def factor_changed(
 
 NOTICES: Final[Mapping[str, Callable[..., Letter]]] = {
     "new_device": new_device,
+    "aged_device": aged_device,
     "step_up_not_completed": step_up_not_completed,
     "password_changed": password_changed,
     "address_changed": address_changed,

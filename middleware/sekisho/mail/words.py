@@ -69,6 +69,20 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "and choose another password."
             ),
         ),
+        "aged_device": (
+            "A device of yours stays known at {service}",
+            (
+                "{service} now asks for a second proof at a log-in from a new device. You have logged in from the "
+                "device below for weeks, so it is not asked."
+            ),
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it is yours, there is nothing to do. If it is not, please open {page} yourself, by typing it, "
+                "and choose another password."
+            ),
+        ),
         "step_up_not_completed": (
             "A log-in at {service} was stopped",
             (
@@ -250,6 +264,20 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "ネットワーク：{network}",
             (
                 "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、パスワードを変更してください。"
+            ),
+        ),
+        "aged_device": (
+            "{service} ご利用中の端末についてのお知らせ",
+            (
+                "{service} では、新しい端末からのログインの際に、追加の本人確認をお願いすることになりました。"
+                "下記の端末からは以前からログインされているため、確認を省略しています。"
+            ),
+            "日時：{when}",
+            "ブラウザ：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人の端末の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
                 "ご自身で {page} を入力して開き、パスワードを変更してください。"
             ),
         ),

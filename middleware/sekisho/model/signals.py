@@ -115,6 +115,10 @@ class Policy:
             spares_familiar=asks and posture < asks_familiar_from,
         )
 
+    def for_aged(self) -> Policy:
+        """The same for a device that was seen for long: it is asked where its token counts for nothing."""
+        return replace(self, asks_seen=False)
+
     def under_proof(self) -> Policy:
         """The same at an account that an operator has put under proof: only a proved device needs no factor."""
         return replace(self, account_failures_max=UNDER_PROOF)

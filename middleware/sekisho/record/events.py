@@ -27,6 +27,7 @@ class Kind:
     CAP_REACHED: Final = "cap_reached"
     CODE_SENT: Final = "code_sent"
     NEW_DEVICE: Final = "new_device"
+    AGED_DEVICE: Final = "aged_device"
     NOTICE_LOST: Final = "notice_lost"
     NOTICE_ANSWERED: Final = "notice_answered"
     NEW_PASSWORD: Final = "new_password"  # noqa: S105 - the name of an event

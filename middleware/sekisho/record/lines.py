@@ -115,6 +115,9 @@ FORMS: Final[dict[str, Form]] = {
     ),
     Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
     Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
+    Kind.AGED_DEVICE: Form(
+        "A device that was seen before there were factors is let in by its age: its owner was told.", ("account",)
+    ),
     Kind.NOTICE_ANSWERED: Form(
         "An owner answered a notice's question whether it was them. `result`: `yes` or `no`.",
         ("notice", "result", "account"),

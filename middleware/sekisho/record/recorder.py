@@ -261,6 +261,11 @@ class Events:
         if Kind.NEW_DEVICE in self._wanted:
             self.emit(Event(Kind.NEW_DEVICE, self._clock_us(), subject=self._of_account(account)))
 
+    def aged_device(self, account: str) -> None:
+        """The owner was told of a device that is let in by its age."""
+        if Kind.AGED_DEVICE in self._wanted:
+            self.emit(Event(Kind.AGED_DEVICE, self._clock_us(), subject=self._of_account(account)))
+
     def notice_answered(self, kind: str, said: str, account: str) -> None:
         """An owner answered a notice: `yes`, it was them, or `no`."""
         self._counts.add("", "notice_answered", said)

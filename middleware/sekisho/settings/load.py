@@ -278,6 +278,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         disposable_domains=_domains(source),
         device_cookie=source.read(table.DEVICE_COOKIE),
         device_days=source.read(table.DEVICE_DAYS),
+        aged_device_days=source.read(table.AGED_DEVICE_DAYS),
         no_factor=source.read(table.NO_FACTOR),
         step_up=source.read(table.STEP_UP),
         step_up_familiar=source.read(table.STEP_UP_FAMILIAR),

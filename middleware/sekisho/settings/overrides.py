@@ -70,6 +70,7 @@ class Overrides(TypedDict, total=False):
     memory_entries_max: str | int | None
     device_cookie: str | None
     device_days: str | int | None
+    aged_device_days: str | int | None
     body_bytes_max: str | int | None
     body_seconds_max: str | float | None
     strangers_max: str | int | None

@@ -202,6 +202,7 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     if understood(table.STEP_UP.name, table.STEP_UP_FAMILIAR.name, table.HISTORY.name):
         yield from _wrong_familiar(settings)
     yield from _unreachable(settings, understood)
+    yield from _untold(settings, understood)
     origins = table.PASSKEY_ORIGINS
     if not understood(table.PASSKEY_DOMAIN.name, origins.name):
         return
@@ -220,6 +221,14 @@ def _wrong_familiar(settings: Settings) -> Iterator[SettingsError]:
         )
     elif settings.familiar_from is not settings.step_up and not settings.history:
         yield SettingsError(familiar, "is set, and SEKISHO_HISTORY=off remembers no networks; unset one of them")
+
+
+def _untold(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
+    """Aged devices without a way to tell their owners, who must have been told."""
+    known = understood(table.SMTP.name, table.FACTORS.name)
+    if known and settings.aged_device_days is not None and settings.factors and settings.smtp is None:
+        problem = "is set, and SEKISHO_SMTP is not: no owner could be told of such a device; set that, or unset this"
+        yield SettingsError(table.AGED_DEVICE_DAYS.variable, problem)
 
 
 def _unreachable(settings: Settings, understood: Understood) -> Iterator[SettingsError]:

@@ -383,6 +383,13 @@ DEVICE_DAYS = Setting(
     parse=parse.integer(1, 400, "days"),
     default="180",
 )
+AGED_DEVICE_DAYS: Setting[int | None] = Setting(
+    name="AGED_DEVICE_DAYS",
+    example="14",
+    meaning="Days for which a device must have been seen, from before there were factors, to be spared the question at "
+    "log-ins in calm; see docs/step-up.md. Set it at least so long before `FACTORS`. Unset: none is spared.",
+    parse=parse.integer(14, 400, "days"),
+)
 BODY_BYTES_MAX = Setting(
     name="BODY_BYTES_MAX",
     example="16384",
@@ -906,6 +913,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         MEMORY_ENTRIES_MAX,
         DEVICE_COOKIE,
         DEVICE_DAYS,
+        AGED_DEVICE_DAYS,
         BODY_BYTES_MAX,
         BODY_SECONDS_MAX,
         STRANGERS_MAX,

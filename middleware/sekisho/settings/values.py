@@ -79,6 +79,7 @@ class Settings:
         origins: as browsers spell them in the `Origin` header.
         workers: `None`: the number is observed.
         strangers_max: `None`: the number follows from the application's latency.
+        aged_device_days: `None`: no device is ever aged.
         step_up_familiar: `None`: as `step_up`.
         pairs_key: empty if none is set.
         hibp_url: an origin, without a last slash.
@@ -130,6 +131,7 @@ class Settings:
     disposable_domains: frozenset[str] = field(repr=False)
     device_cookie: str
     device_days: int
+    aged_device_days: int | None
     no_factor: NoFactor
     step_up: StepUpFrom
     step_up_familiar: StepUpFrom | None
@@ -243,6 +245,11 @@ class Settings:
     def goes_by_posture(self) -> bool:
         """Whether the posture decides which strangers are asked."""
         return self.familiar_from is not StepUpFrom.ALWAYS
+
+    @property
+    def estimates_posture(self) -> bool:
+        """Whether the posture is estimated: strangers are asked by it, or aged devices are spared in calm."""
+        return self.goes_by_posture or (self.aged_device_days is not None and bool(self.factors))
 
     @property
     def floor(self) -> FactorClass:

@@ -31,6 +31,7 @@ from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.detect import PostureExchange, StoredPostures
 from sekisho.detect.written import PostureMac
+from sekisho.devices.age import AgeStamps
 from sekisho.devices.asker import Askers
 from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
@@ -317,6 +318,7 @@ class LoopWing:
             asks_from=settings.step_up.posture,
             asks_familiar_from=settings.familiar_from.posture,
             keeps_history=settings.history,
+            ages=_ages(settings),
             feed=process.feed,
             signals=process.plugins.signals,
         )
@@ -482,6 +484,11 @@ class LoopWing:
             process.plugins,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
+
+
+def _ages(settings: Settings) -> AgeStamps | None:
+    days = settings.aged_device_days
+    return AgeStamps(settings.signers, days=days, begins=not settings.factors) if days is not None else None
 
 
 def _signing_first(settings: Settings) -> list[bytes]:

@@ -109,7 +109,7 @@ class ProcessWing:
         )
         self.renderer = Renderer(settings.origins, settings.brand)
         self.digests = Digests(
-            settings.secrets, tells_provider=settings.goes_by_posture, limits_provider=settings.limits_providers
+            settings.secrets, tells_provider=settings.estimates_posture, limits_provider=settings.limits_providers
         )
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
@@ -137,7 +137,7 @@ class ProcessWing:
             account_locks=settings.account_lock,
         )
         # Where strangers are always asked, no posture is estimated: it would change nothing.
-        by_posture = settings.goes_by_posture
+        by_posture = settings.estimates_posture
         self.watch = PostureWatch(self.events.posture_changed, clocks.monotonic_s) if by_posture else None
         self.postures = MemoryPostures(clocks.wall_s) if by_posture else None  # where there is no store
         self.leaks = LeakFiles(settings, self.events, clocks)

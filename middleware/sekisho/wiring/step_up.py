@@ -30,6 +30,7 @@ from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
+from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.contact_proofs import ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
@@ -290,10 +291,15 @@ class StepUpWing:
         shared = settings.store != MEMORY
         telling = self._telling_owners(site, proving) if proving is not None else None
         self.changes: Final = telling if telling is not None and telling.watches else None
+        aged = (
+            AgedDevices(vault, VaultKeys(settings.secrets), proving.factors, proving.senders)
+            if proving is not None and settings.aged_device_days is not None
+            else None
+        )
         issuer = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
-            admission=site.admission, telling=telling, watch=site.watch,
+            admission=site.admission, telling=telling, watch=site.watch, aged=aged,
         )  # fmt: skip
         self.caps: Final = (
             self._caps(site, proving, issuer, telling)

@@ -46,6 +46,11 @@ STAYS: Final = (
     Staying("credit", "it belongs to an address and does not name the account", "60 days"),
     Staying("feed", "addresses that the limits refuse, and a filter of addresses; they name no account", "two days"),
     Staying("posture", "4 bytes of a digest for a second, and one of 4,194,304 bits, which many share", "two days"),
+    Staying(
+        "aged_devices",
+        "named by the device's token, which is in the owner's browser",
+        "90 days after they were told",
+    ),
     Staying("step_ups", "sealed with keys that only browsers have; those under way are ended", "eleven minutes"),
     Staying("links", "digests of accounts that it tried to link today: they are not searched", "midnight (UTC)"),
     Staying("sign_ups", "digests of mailboxes that codes of sign-ups were sent to: they are not searched", "an hour"),

@@ -16,6 +16,7 @@ PERIOD_S: Final = 3_600
 AT_ONCE: Final = {
     "step_up_not_completed": 1,
     "new_device": 3,
+    "aged_device": 1,
     "factor_changed": 10,
     "factor_reset_asked": 1,
     "password_changed": 10,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from sekisho.model import StoreUnavailable
@@ -127,6 +128,25 @@ class Senders:
     def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
         """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
         self._notify(owner, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
+
+    async def delivered(self, owner: AccountOwner, kind: str, *, browser: str, network: str, device: bytes) -> bool:
+        """Send a notice now, and return whether the relay has taken the one to the owner's present address."""
+        if self._mailer is None or owner.contact is None or not owner.contact.email:
+            return False
+        from sekisho.mail import Unsendable  # noqa: PLC0415 - needs the mail library, which a mailer implies
+        from sekisho.mail.relay import RelayFault  # noqa: PLC0415 - the same
+
+        facts = {"when": self._now(), "browser": browser, "network": network, **self._link(kind, owner, device)}
+        letter = self._letter(kind, owner.contact.locale or "en", facts)
+        try:
+            await self._mailer.post(owner.contact.email, letter, token=token_hex(16))
+        except (RelayFault, Unsendable):
+            return False
+        # The letter at an earlier address may warn an owner whose address a thief has changed.
+        for address in owner.addresses:
+            if address != owner.contact.email:
+                self._mailer.send(address, letter)
+        return True
 
     async def kept(self, account_id: str) -> None:
         """Wait until notices to this owner survive a crash: before the answer to a change leaves.

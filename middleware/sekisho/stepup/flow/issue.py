@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.factors import AccountOwner
+    from sekisho.stepup.flow.aged_devices import AgedDevices
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.escrowed_run import RunResult
@@ -133,8 +134,10 @@ class Issuer:
         admission: Admission,
         telling: OwnerTelling | None,
         watch: PostureWatch | None = None,
+        aged: AgedDevices | None = None,
     ) -> None:
         self._app = app
+        self._aged = aged
         self._watch = watch
         self._admission = admission
         self._guard = guard
@@ -243,6 +246,8 @@ class Issuer:
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
         self._saw_attempt(context, assessment)
+        if self._aged is not None:
+            await self._end_age(self._aged, context, assessment)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(context)
@@ -374,7 +379,28 @@ class Issuer:
     async def _must_prove(self, proving: Proving, issued: IssuedStepUp) -> bool:
         under_proof = self._guard.is_under_proof(issued.assessment.attempt)
         # The look-up first, always: its time is that of accounts that are not under proof.
-        return await self._is_enrolled(proving, issued.ticket) or under_proof
+        if await self._is_enrolled(proving, issued.ticket) or under_proof:
+            return True
+        return self._aged is not None and not await self._passes_by_age(self._aged, issued)
+
+    async def _passes_by_age(self, aged: AgedDevices, issued: IssuedStepUp) -> bool:
+        """Whether a log-in needs no proof; false for a device that its age alone spares, where its owner is not told.
+
+        Only a right secret behind the device's own token comes this far.
+        """
+        context, assessment = issued.context, issued.assessment
+        device = self._guard.aged_device(assessment)
+        if not device:
+            return True
+        browser, network = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
+        return await aged.lets_in(assessment.attempt.account, device, browser=browser, network=network)
+
+    async def _end_age(self, aged: AgedDevices, context: RequestContext, assessment: Assessment) -> None:
+        """End the age of a device that is asked: in an alarm, in a campaign, or after anything else that is strange."""
+        attempt = assessment.attempt
+        if device := self._guard.contradicted_device(attempt, context.family):
+            with suppress(StoreUnavailable):  # without the store its owner cannot be told either
+                await aged.end(attempt.account, device)
 
     async def _is_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
         try:

@@ -54,6 +54,12 @@ class RecordedSenders(Senders):
         super().new_device(owner, browser=browser, network=network, device=device)
         self._events.new_device(owner.account)
 
+    async def delivered(self, owner: AccountOwner, kind: str, *, browser: str, network: str, device: bytes) -> bool:
+        taken = await super().delivered(owner, kind, browser=browser, network=network, device=device)
+        if taken:
+            self._events.aged_device(owner.account)
+        return taken
+
     def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
         super().not_completed(owner, browser=browser, network=network)
         self._events.step_up_not_completed(owner.account)
