@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.redeem import Redeemer
 
-    Sending = Callable[[CodeTrial, AccountOwner, Ticket], Awaitable[None]]
+    Sending = Callable[[CodeTrial, AccountOwner], Awaitable[None]]
+    TicketHandler = Callable[[PageCall, Ticket, float], Awaitable[Answer]]
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
@@ -86,14 +87,24 @@ class ProofRoutes:
         self._sending: set[bytes] = set()
         self.routes: dict[tuple[str, str], Handler] = {
             ("POST", "/step-up"): self._prove,
-            ("POST", "/step-up/options"): self._options,
-            ("POST", "/step-up/send"): self._send_code,
+            ("POST", "/step-up/options"): self._with_ticket(self._options),
+            ("POST", "/step-up/send"): self._with_ticket(self._send_code),
         }
         if KIND in self._factors.names:
-            self.routes["POST", "/step-up/oidc"] = self._log_in_elsewhere
+            self.routes["POST", "/step-up/oidc"] = self._with_ticket(self._log_in_elsewhere)
         if self._factors.recovers:
-            self.routes["POST", "/step-up/recover"] = self._begin_recovery
-            self.routes["POST", "/step-up/recover/confirm"] = self._confirm_recovery
+            self.routes["POST", "/step-up/recover"] = self._with_ticket(self._begin_recovery)
+            self.routes["POST", "/step-up/recover/confirm"] = self._with_ticket(self._confirm_recovery)
+
+    def _with_ticket(self, serve: TicketHandler) -> Handler:
+        """The handler of a call that needs a ticket, which gets it with the loop's time of the call."""
+
+        async def handle(call: PageCall) -> Answer:
+            begun_s = asyncio.get_running_loop().time()
+            ticket = await self._ticket(call)
+            return self._start_again(call) if ticket is None else await serve(call, ticket, begun_s)
+
+        return handle
 
     async def _prove(self, call: PageCall) -> Answer | None:
         begun_s = asyncio.get_running_loop().time()
@@ -212,11 +223,7 @@ class ProofRoutes:
         scope = DOOR if ticket.purpose is Purpose.DOOR else b""
         return self._factors.trial(ticket.challenge, owner, behind_right_secret=kept.answer is not None, scope=scope)
 
-    async def _options(self, call: PageCall) -> Answer | None:
-        begun_s = asyncio.get_running_loop().time()
-        ticket = await self._ticket(call)
-        if ticket is None:
-            return self._start_again(call)
+    async def _options(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer:
         with self._place(call):
             owner = await self._factors.owner(ticket.account)
             options = await self._factors.passkey_options(
@@ -229,35 +236,27 @@ class ProofRoutes:
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
             return answer
 
-    async def _log_in_elsewhere(self, call: PageCall) -> Answer | None:
+    async def _log_in_elsewhere(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer:
         """Redirect to the identity provider: the same way for every account and every secret."""
-        begun_s = asyncio.get_running_loop().time()
-        ticket = await self._ticket(call)
-        if ticket is None:
-            return self._start_again(call)
         with self._place(call):
             address = await self._factors.begin_login(ticket.challenge, bound(ticket, call.browser_key), _carried(call))
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
             return self._parts.responses.see_other(address)
 
-    async def _send_code(self, call: PageCall) -> Answer | None:
-        async def send(trial: CodeTrial, owner: AccountOwner, ticket: Ticket) -> None:
+    async def _send_code(self, call: PageCall, ticket: Ticket, _begun_s: float) -> Answer:
+        async def send(trial: CodeTrial, owner: AccountOwner) -> None:
             await self._factors.send(trial, owner, call.fields.get("factor", ""), self._demand(ticket))
 
-        return await self._sent_later(call, send)
+        return self._sent_later(call, ticket, send)
 
-    async def _begin_recovery(self, call: PageCall) -> Answer | None:
-        async def begin(trial: CodeTrial, owner: AccountOwner, _ticket: Ticket) -> None:
+    async def _begin_recovery(self, call: PageCall, ticket: Ticket, _begun_s: float) -> Answer:
+        async def begin(trial: CodeTrial, owner: AccountOwner) -> None:
             await self._factors.begin_recovery(trial, owner, call.fields.get("code", ""))
 
-        return await self._sent_later(call, begin)
+        return self._sent_later(call, ticket, begin)
 
-    async def _confirm_recovery(self, call: PageCall) -> Answer | None:
+    async def _confirm_recovery(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer:
         """The answer to the second code of a recovery: begun, or as to any wrong proof."""
-        begun_s = asyncio.get_running_loop().time()
-        ticket = await self._ticket(call)
-        if ticket is None:
-            return self._start_again(call)
         with self._place(call):
             owner = await self._factors.owner(ticket.account)
             # The code was sent after the run had ended, so there is nothing to wait for.
@@ -270,10 +269,7 @@ class ProofRoutes:
         await self._proving.senders.kept(owner.account_id)
         return self._parts.responses.recovery_begun(call.headers, reset.due_s)
 
-    async def _sent_later(self, call: PageCall, send: Sending) -> Answer | None:
-        ticket = await self._ticket(call)
-        if ticket is None:
-            return self._start_again(call)
+    def _sent_later(self, call: PageCall, ticket: Ticket, send: Sending) -> Answer:
         # Answered before it is known whether a code can be sent, and to which address.
         if ticket.challenge not in self._sending:
             self._sending.add(ticket.challenge)
@@ -286,7 +282,7 @@ class ProofRoutes:
             with self._place(call):
                 kept = await self._run_ended(ticket, call.browser_key)
                 owner = await self._factors.owner(ticket.account)
-                await send(self._trial(ticket, owner, kept if _may_send(ticket) else MARK), owner, ticket)
+                await send(self._trial(ticket, owner, kept if _may_send(ticket) else MARK), owner)
         except SekishoError:
             return  # the page says what to do when no code comes
         finally:
