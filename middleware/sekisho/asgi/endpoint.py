@@ -110,7 +110,7 @@ class Endpoint:
         self._reading, self._attempts, self._patience, self._cookie, self._asker = readers
         self._renderer, self._events, self._refusals, self._jitter = refusing
         self._admission, self._queue, self._shared = places
-        self._step_up, self._routes, self._on_file, self._contacts = step_ups
+        self._step_up, self._routes, self._on_file, self._contacts, self._fresh, self._consequences = step_ups
         self.mode = mode  # an operator may change it at run time
         self._watch = watch
         self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
@@ -344,11 +344,11 @@ class Endpoint:
         """
         linking = b""
         if attempt.door.kind is DoorKind.LINK:
-            found = self._step_up.linking(context.scope, context.door) if self._step_up is not None else None
-            if self._step_up is not None and found is not None and self.mode is Mode.ENFORCE:
-                stale = await why_stale(self._step_up, found)
+            found = self._fresh.linking(context.scope, context.door) if self._fresh is not None else None
+            if self._fresh is not None and found is not None and self.mode is Mode.ENFORCE:
+                stale = await why_stale(self._fresh, found)
                 if stale is not None:
-                    return self._step_up.fresh_proof(context.scope, context.send, stale)
+                    return self._fresh.fresh_proof(context.scope, context.send, stale)
             account = (found.account if found is not None else "") or asker.account_of(context.scope)
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
@@ -408,8 +408,8 @@ class Endpoint:
 
         if self._asker is not None and self._asker.asks(attempt):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
-        if self._step_up is not None and attempt.door.changes_account:
-            context = context.sending(await self._step_up.changing(context.scope, context.send, attempt))
+        if self._consequences is not None and attempt.door.changes_account:
+            context = context.sending(await self._consequences.changing(context.scope, context.send, attempt))
         observer = ResponseObserver(context, assessment, report, keeper or self._keeper)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
@@ -539,7 +539,7 @@ class Endpoint:
             elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
             gone = self._cookie.deleted(elsewhere=elsewhere)
             forgotten = [(DEVICE_HEADER, b"") if context.presented.by_header else (b"set-cookie", gone)]
-        log_out = LogOut(context.scope, context.send, self._step_up, forgotten)
+        log_out = LogOut(context.scope, context.send, self._consequences, forgotten)
         return self._app(context.as_sent, context.body_reader.replay, log_out.send)
 
     def _refuse_websocket(

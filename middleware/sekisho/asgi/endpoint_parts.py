@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Contacts, OnFile, Routes, StepUp
+    from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, Routes, StepUp
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.record import Events, RefusalLog
@@ -76,9 +76,13 @@ class StepUps(NamedTuple):
         routes: the pages below the mount.
         on_file: answers requests for a reset that must be on file; None where no door asks for it.
         contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
+        fresh: asks for fresh proofs at protected routes.
+        consequences: what log-ins, changes and log-outs lead to.
     """
 
     asks: StepUp | None = None
     routes: Routes | None = None
     on_file: OnFile | None = None
     contacts: Contacts | None = None
+    fresh: FreshProofs | None = None
+    consequences: Consequences | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sekisho.asgi.ports import StepUp
+    from sekisho.asgi.ports import Consequences
     from sekisho.asgi.types import Message, Scope, Send
 
     Headers = list[tuple[bytes, bytes]]
@@ -20,18 +20,18 @@ class LogOut:
     Args:
         scope: the request, at a `LOGOUT` door.
         send: the client's.
-        step_up: None where the guard asks for nothing.
+        consequences: None where the guard asks for nothing.
         forgotten: headers that end more.
     """
 
-    def __init__(self, scope: Scope, send: Send, step_up: StepUp | None, forgotten: Headers) -> None:
+    def __init__(self, scope: Scope, send: Send, consequences: Consequences | None, forgotten: Headers) -> None:
         self._scope: Final = scope
         self._send: Final = send
-        self._step_up: Final = step_up
+        self._consequences: Final = consequences
         self._forgotten: Final = forgotten
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] < 400:
-            ended = await self._step_up.logged_out(self._scope) if self._step_up is not None else []
+            ended = await self._consequences.logged_out(self._scope) if self._consequences is not None else []
             message = {**message, "headers": [*message.get("headers", ()), *ended, *self._forgotten]}
         await self._send(message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from sekisho.answer import Refusal, Renderer
-    from sekisho.asgi.ports import Caps, Changes, StepUp
+    from sekisho.asgi.ports import Caps, Changes, FreshProofs
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.pipeline import Guard
@@ -37,7 +37,7 @@ class OtherRequests:
         callers: reads the client of a request.
         renderer: renders refusals.
         events: counts anomalies.
-        step_up: asks for proofs; None where the guard only refuses.
+        fresh: asks for fresh proofs; None where the guard only refuses.
         caps: sums amounts at protected routes; None where no route has a cap.
         changes: watches protected routes for changes; None where owners are told of none.
         unnamed: looks for doors that nobody named; None where it does not.
@@ -51,7 +51,7 @@ class OtherRequests:
         callers: Callers,
         renderer: Renderer,
         events: Events,
-        step_up: StepUp | None = None,
+        fresh: FreshProofs | None = None,
         caps: Caps | None = None,
         changes: Changes | None = None,
         unnamed: UnnamedDoors | None = None,
@@ -61,14 +61,14 @@ class OtherRequests:
         self._callers: Final = callers
         self._renderer: Final = renderer
         self._events: Final = events
-        self._step_up: Final = step_up
+        self._fresh: Final = fresh
         self._caps: Final = caps
         self._changes: Final = changes
         self._unnamed: Final = unnamed
 
     def bars_by_body(self, request: Scope) -> bool:
         """Whether a body would make this a request that its session may not send now."""
-        return self._step_up is not None and isinstance(self._step_up.verdict(request, has_body=True), Stale)
+        return self._fresh is not None and isinstance(self._fresh.verdict(request, has_body=True), Stale)
 
     async def serve(
         self,
@@ -82,12 +82,12 @@ class OtherRequests:
         enforces: bool,
     ) -> None:
         """Pass a request on, or refuse it where the guard enforces. `request`: `scope` with lower-case header names."""
-        if self._step_up is not None and enforces:
-            verdict = self._step_up.verdict(request, has_body=has_body)
+        if self._fresh is not None and enforces:
+            verdict = self._fresh.verdict(request, has_body=has_body)
             if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
                 return await self._refuse(request, receive, send, denied())
-            if verdict is not None and (stale := await why_stale(self._step_up, verdict)) is not None:
-                return await self._ask_for_proof(self._step_up, request, receive, send, stale)
+            if verdict is not None and (stale := await why_stale(self._fresh, verdict)) is not None:
+                return await self._ask_for_proof(self._fresh, request, receive, send, stale)
         if self._changes is not None:
             send = await self._changes.watching(request, send, has_body=has_body)
         if self._caps is not None and enforces and self._caps.capped(request, has_body=has_body):
@@ -109,12 +109,12 @@ class OtherRequests:
         return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
 
     def _ask_for_proof(
-        self, step_up: StepUp, request: Scope, receive: Receive, send: Send, stale: Stale
+        self, fresh: FreshProofs, request: Scope, receive: Receive, send: Send, stale: Stale
     ) -> Awaitable[None]:
         # A handshake shows no page that could ask.
         if request["type"] == "websocket":
             return self._refuse(request, receive, send, denied())
-        return step_up.fresh_proof(request, send, stale)
+        return fresh.fresh_proof(request, send, stale)
 
     def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Amounts over a WebSocket would not be counted.
@@ -129,8 +129,8 @@ class OtherRequests:
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
 
 
-async def why_stale(step_up: StepUp, verdict: Fresh | Stale) -> Stale | None:
+async def why_stale(fresh: FreshProofs, verdict: Fresh | Stale) -> Stale | None:
     """Why a session may not use a protected route now; None where it may."""
     if isinstance(verdict, Fresh):
-        return None if await step_up.counts(verdict) else Stale(verdict.route, verdict.account)
+        return None if await fresh.counts(verdict) else Stale(verdict.route, verdict.account)
     return verdict

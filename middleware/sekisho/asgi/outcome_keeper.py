@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.cookies import DeviceCookie
-    from sekisho.asgi.ports import StepUp
+    from sekisho.asgi.ports import Consequences
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.detect import PostureWatch
@@ -50,7 +50,7 @@ class OutcomeKeeper(Keeper):
         admission: the strangers' attempts that are in the application.
         cookie: carries the device token.
         test: tests a suspected success rule; returns at once.
-        step_up: binds sessions, and is told of changes; None where the guard only refuses.
+        consequences: binds sessions, and is told of changes; None where the guard only refuses.
         watch: is told strangers' outcomes; None where the posture changes nothing.
     """
 
@@ -64,7 +64,7 @@ class OutcomeKeeper(Keeper):
         admission: Admission,
         cookie: DeviceCookie,
         test: Callable[[Suspicion], None],
-        step_up: StepUp | None = None,
+        consequences: Consequences | None = None,
         watch: PostureWatch | None = None,
     ) -> None:
         self._guard: Final = guard
@@ -75,7 +75,7 @@ class OutcomeKeeper(Keeper):
         self._admission: Final = admission
         self._cookie: Final = cookie
         self._test: Final = test
-        self._step_up: Final = step_up
+        self._consequences: Final = consequences
         self._watch: Final = watch
 
     def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
@@ -114,12 +114,12 @@ class OutcomeKeeper(Keeper):
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         name = self._guard.device_name(assessment, basis) if belief is Belief.FULL else b""
         device = [self._device(context, assessment, name)] if name else []
-        if self._step_up is None:
+        if self._consequences is None:
             return device, bool(device)
-        self._step_up.let_in(context, attempt, name)
+        self._consequences.let_in(context, attempt, name)
         if kind is DoorKind.RESET:
             return device, bool(device)
-        binding = self._step_up.binding(context, attempt, headers, body)
+        binding = self._consequences.binding(context, attempt, headers, body)
         return [*device, *binding], bool(device)
 
     def ended(
@@ -143,14 +143,14 @@ class OutcomeKeeper(Keeper):
         if self._watch is not None and assessment.device is _STRANGER:
             self._tell_watch(self._watch, context, assessment, outcome, status)
         changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
-        if self._step_up is not None and changed and door.changes_account:
+        if self._consequences is not None and changed and door.changes_account:
             device = assessment.token.device if assessment.token is not None else b""
-            self._step_up.account_changed(context.scope, assessment.attempt, outcome, account, device)
+            self._consequences.account_changed(context.scope, assessment.attempt, outcome, account, device)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)
-            if self._step_up is not None:
-                self._step_up.breached(context.scope, assessment.attempt, account)
+            if self._consequences is not None:
+                self._consequences.breached(context.scope, assessment.attempt, account)
 
     def _saw_first(self, door: Door, status: int) -> None:
         self._unseen.discard(door.name)

@@ -99,6 +99,10 @@ class StepUp(Protocol):
         """Answer as the application does; ask for a second proof if the secret is right and a factor is enrolled."""
         ...
 
+
+class FreshProofs(Protocol):
+    """Knows where a session needs a fresh proof, and asks for it."""
+
     def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
         """Whether this session may use a route now; None for unprotected routes."""
         ...
@@ -114,6 +118,10 @@ class StepUp(Protocol):
     def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> Awaitable[None]:
         """Answer by asking for a proof of the session's account, or for a log-in where the account is not known."""
         ...
+
+
+class Consequences(Protocol):
+    """What log-ins, changes and log-outs lead to: for the account's step-ups, proofs, devices and sessions."""
 
     def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
         """Keep for the owner that a device got in without a proof. `device`: its name; empty if it got none."""

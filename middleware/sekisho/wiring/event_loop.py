@@ -323,6 +323,10 @@ class LoopWing:
             signals=process.plugins.signals,
         )
 
+    @property
+    def _ports(self) -> StepUps:
+        return self._step_up.ports if self._step_up is not None else StepUps()
+
     def _endpoint(self) -> Endpoint:
         process, asker = self._process, self._asker()
         attempts = self._attempt_reader(asker)
@@ -334,13 +338,13 @@ class LoopWing:
             readers=Readers(process.reading, attempts, self._patience, self._cookie, asker),
             refusing=Refusing(process.renderer, process.events, self._refusals, random.random),
             places=Places(self._admission, self._queue, self._shared_addresses()),
-            step_ups=self._step_up.ports if self._step_up else StepUps(),
+            step_ups=self._ports,
             mode=process.mode,
             watch=process.watch,
         )
 
     def _keeper(self) -> OutcomeKeeper:
-        process, step_up = self._process, self._step_up
+        process = self._process
         return OutcomeKeeper(
             self._guard,
             reading=process.reading,
@@ -349,7 +353,7 @@ class LoopWing:
             admission=self._admission,
             cookie=self._cookie,
             test=self._canary.test,
-            step_up=step_up.issuer if step_up else None,
+            consequences=self._ports.consequences,
             watch=process.watch,
         )
 
@@ -372,7 +376,7 @@ class LoopWing:
             callers=process.reading.callers,
             renderer=process.renderer,
             events=process.events,
-            step_up=step_up.issuer if step_up else None,
+            fresh=self._ports.fresh,
             caps=step_up.caps if step_up else None,
             changes=step_up.changes if step_up else None,
             unnamed=process.unnamed,

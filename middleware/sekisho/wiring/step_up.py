@@ -32,6 +32,7 @@ from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.capped_routes import CappedRoutes
+from sekisho.stepup.flow.consequences import AccountConsequences
 from sekisho.stepup.flow.contact_proofs import ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
@@ -46,6 +47,7 @@ from sekisho.stepup.flow.protected_routes import Protection
 from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
+from sekisho.stepup.flow.route_proofs import RouteProofs
 from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.telling import Means, OwnerTelling
 from sekisho.stepup.flow.unfinished import Unfinished
@@ -296,13 +298,15 @@ class StepUpWing:
             if proving is not None and settings.aged_device_days is not None
             else None
         )
-        issuer = Issuer(
+        self._issuer: Final = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
             admission=site.admission, telling=telling, watch=site.watch, aged=aged,
         )  # fmt: skip
+        fresh = RouteProofs(site.guard, site.reading.accounts, parts, site.events)
+        self._consequences: Final = AccountConsequences(site.guard, site.reading, parts, telling, fresh)
         self.caps: Final = (
-            self._caps(site, proving, issuer, telling)
+            self._caps(site, proving, fresh, telling)
             if proving is not None and telling is not None and settings.caps
             else None
         )
@@ -312,12 +316,11 @@ class StepUpWing:
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
-            not_me = NotMe(site.guard, site.reading, issuer.end_all, given.on_not_me)
+            not_me = NotMe(site.guard, site.reading, self._consequences.end_all, given.on_not_me)
             activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
             enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving, activity)
             identity_pages = IdentityPages(parts, proving) if "oidc" in settings.factors else None
             notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
-        self.issuer: Final = issuer
         routes = PageRoutes(
             site.guard,
             site.reading,
@@ -327,11 +330,11 @@ class StepUpWing:
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
         )
-        self.ports: Final = StepUps(issuer, routes, on_file, contacts)
+        self.ports: Final = StepUps(self._issuer, routes, on_file, contacts, fresh, self._consequences)
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:
-            self.issuer.end_all(account)
+            self._consequences.end_all(account)
 
     async def aclose(self) -> None:
         """End the runs first, then close the parts that they use."""
@@ -341,7 +344,8 @@ class StepUpWing:
             for task in (self._looking, self._telling):
                 if task is not None:
                     task.cancel()
-            await self.issuer.aclose()
+            await self._consequences.aclose()
+            await self._issuer.aclose()
 
     def _telling_owners(self, site: Site, proving: Proving) -> OwnerTelling:
         settings, callers = self._settings, site.reading.callers
@@ -359,12 +363,12 @@ class StepUpWing:
             ),
         )
 
-    def _caps(self, site: Site, proving: Proving, issuer: Issuer, telling: OwnerTelling) -> CappedRoutes:
+    def _caps(self, site: Site, proving: Proving, fresh: RouteProofs, telling: OwnerTelling) -> CappedRoutes:
         settings = self._settings
         return CappedRoutes(
             site.app, proving.protection, site.caps, self._vault, VaultKeys(settings.secrets),
             account_digest=partial(site.guard.account_digest, site.reading.accounts),
-            ask_for_proof=issuer.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
+            ask_for_proof=fresh.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
             patience=site.patience, body_bytes_max=settings.body_bytes_max, jitter=site.jitter,
             clock_s=site.guard.now_s, tell=telling.cap_reached,
         )  # fmt: skip

@@ -735,7 +735,8 @@ async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch
     """Acts stay in the record; a challenge begun after the first reading survives the others."""
     ended: list[bytes] = []
     monkeypatch.setattr(
-        "sekisho.stepup.flow.issue.Issuer.end_all", lambda _, account_digest: ended.append(account_digest)
+        "sekisho.stepup.flow.consequences.AccountConsequences.end_all",
+        lambda _, account_digest: ended.append(account_digest),
     )
     await site.client().log_in()
     one, two = b"1" * 16, b"2" * 16

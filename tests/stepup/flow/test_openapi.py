@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from openapi_spec_validator import validate
 
 from sekisho.stepup.api import OPERATIONS, PAGES_ONLY
+from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.wiring import LoginGuard
 from tests.asgi.driving import OPEN, Answer, Line, ask, form, http
 from tests.breach.making import corpus_file, digest
@@ -55,10 +56,11 @@ async def test_each_route_is_documented_or_for_pages_alone(tmp_path: Path) -> No
         assert site.guard._loops is not None
         step_up = site.guard._loops._here()._step_up
         assert step_up is not None
-        routes = step_up.routes._routes
+        routes = step_up.ports.routes
+        assert isinstance(routes, PageRoutes)
         below = {(one.method, one.path) for one in OPERATIONS if not one.beside}
         assert not below & PAGES_ONLY
-        assert below | PAGES_ONLY == set(routes)
+        assert below | PAGES_ONLY == set(routes._routes)
 
 
 EVERY: dict[str, Any] = {

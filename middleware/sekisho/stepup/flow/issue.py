@@ -19,33 +19,27 @@ from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
-from sekisho.read import credentials_set
-from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
-from sekisho.stepup.flow.browser_key import browser_key_of, shown_key
+from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
-from sekisho.stepup.flow.resubmission import as_from, resumable
+from sekisho.stepup.flow.resubmission import as_from
 from sekisho.stepup.flow.sealed_request import contact_of, key_line, sealed_form
-from sekisho.stepup.flow.telling import FAILURES, LINK
-from sekisho.stepup.log_ins import KNOWN
-from sekisho.stepup.session_binding import SessionBinding
+from sekisho.stepup.flow.telling import FAILURES
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
-    from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
-    from sekisho.asgi.types import App, Scope, Send
+    from sekisho.asgi.types import App
     from sekisho.detect import PostureWatch
     from sekisho.model import Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
-    from sekisho.stepup.factors import AccountOwner
     from sekisho.stepup.flow.aged_devices import AgedDevices
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
@@ -66,9 +60,6 @@ PLACE_S = 10.0
 """How long an account owner's log-in waits for a place before it is refused."""
 
 PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
-
-COUNTED_S = 10.0  # until a change of password on another worker ends the proofs that this one has seen
-COUNTED_MAX = 1_024
 
 STOP_S = 2.0
 """How long a shutdown waits for runs under way."""
@@ -143,7 +134,6 @@ class Issuer:
         self._guard = guard
         self._accounts = reading.accounts
         self._body_bytes_max = reading.body_bytes_max
-        self._sessions_change_secrets = any(map(_goes_by_session, reading.doors.all))
         self._parts = parts
         self._events = events
         self._answers = reading.answers
@@ -153,7 +143,6 @@ class Issuer:
         self._csrf = csrf
         self._test = test
         self._tasks = TaskSet()
-        self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
         self._telling = telling
         self._held = 0
 
@@ -305,7 +294,7 @@ class Issuer:
                 Purpose.LOGIN if is_escrowed(attempt.door) else Purpose.DOOR,
                 attempt.door.name,
                 attempt.account,
-                self._account_digest(attempt.account),
+                self._guard.account_digest(self._accounts, attempt.account),
                 pack_receipt(assessment.charge, assessment.verdict),
             ),
             browser_key.key,
@@ -493,65 +482,6 @@ class Issuer:
         except SekishoError:
             return  # they are settled with the next proof for this ticket
 
-    # Routes that need a fresh proof.
-
-    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Whether this session may use a route now; None for unprotected routes."""
-        proving = self._parts.proving
-        if proving is None:
-            return None
-        return proving.protection.verdict(scope, int(self._guard.now_s()), has_body=has_body)
-
-    async def counts(self, fresh: Fresh) -> bool:
-        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it.
-
-        The store is asked every ten seconds for each proof. While it does not answer, proofs count: that lasts for
-        their `max_age` at most.
-        """
-        proof, now_s = (fresh.account, fresh.proved_s), self._guard.now_s()
-        if self._counted.get(proof, 0.0) > now_s:
-            return True
-        try:
-            if await self._parts.escrow.ended_since(self._account_digest(fresh.account), fresh.proved_s):
-                return False
-        except StoreUnavailable:
-            return True
-        if len(self._counted) >= COUNTED_MAX:
-            self._counted.clear()
-        self._counted[proof] = now_s + COUNTED_S
-        return True
-
-    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
-        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
-        proving = self._parts.proving
-        return None if proving is None else proving.protection.linking(door, scope, int(self._guard.now_s()))
-
-    async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
-        """Ask for a proof of the session's account, or for a log-in where the account is not known."""
-        headers, browser_key = scope["headers"], browser_key_of(headers_by_name(scope["headers"]))
-        proving = self._parts.proving
-        if stale.account is None or proving is None:
-            return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._account_digest(stale.account))
-        session = proving.bindings.session(headers)
-        _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
-        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
-        form = self._resumption(scope, browser_key)
-        answer = self._parts.responses.step_up(headers, text, form=form, route=stale.route)
-        line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))
-        return await send_answer(send, answer.adding(line))
-
-    def _resumption(self, scope: Scope, browser_key: BrowserKey) -> str:
-        """The sealed address of a page that asked for the proof, to go on to; empty for all that is no page view."""
-        address = resumable(scope)
-        if not address:
-            return ""
-        path, _, query = address.partition("?")
-        return self._parts.challenges.seal_form(
-            door=f"GET {path}", content_type=b"", body=b"", query=query.encode(), browser_key=browser_key.key,
-            now_s=int(self._guard.now_s()),
-        )  # fmt: skip
-
     # The owner is told of a right secret without a proof: it means that another person knows the password.
 
     async def _note(self, context: RequestContext, proving: Proving, ticket: Ticket) -> None:
@@ -561,81 +491,6 @@ class Issuer:
         except StoreUnavailable:
             log.warning("the owner of an incomplete step-up will not be notified: the store does not answer")
 
-    def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
-        """Keep for the owner that a device got in without a proof. A change of password ends its trust by this name."""
-        proving = self._parts.proving
-        if proving is None or proving.log_ins is None:
-            return
-        browser, address = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
-        proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=address, device=device)
-
-    def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
-        """The session binding after a log-in without a proof; it does not count as a fresh proof.
-
-        Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
-        without naming the account; or in a browser that the owner's page has just sent to log in. Otherwise every
-        log-in of every known device would pay for it.
-        """
-        proving = self._parts.proving
-        if proving is None:
-            return []
-        asked_for = proving.protection.has_routes or self._sessions_change_secrets
-        if not (asked_for or proving.bindings.is_wanted(context.by_name)):
-            return []
-        by_header = context.presented.by_header
-        credentials = credentials_set(attempt.door, headers, body)
-        return proving.bindings.headers(
-            SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
-        )
-
-    def account_changed(
-        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
-    ) -> None:
-        """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
-
-        After a change that is certain, other devices are no longer known, as far as the owners' database lists them.
-
-        Args:
-            scope: of the request that changed it.
-            attempt: the change.
-            outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
-            account: the account that the application reported, else the attempt's.
-            device: the name of the known device that changed it, which stays known.
-        """
-        is_link = attempt.door.kind is DoorKind.LINK
-        if not is_link:
-            for one in self._whose(scope, attempt, outcome, account) - {b""}:
-                self.end_all(one)
-        if outcome is Outcome.SUCCEEDED and self._telling is not None:
-            self._telling.changed(scope, attempt, account, partial(self._end_devices, attempt, device))
-        elif is_link and self._telling is not None:
-            self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
-
-    async def _end_devices(self, attempt: Attempt, device: bytes, owner: AccountOwner) -> None:
-        """End the trust of the account's other devices.
-
-        A device that a thief made known with the old password would still be known with the next that they steal.
-        """
-        proving = self._parts.proving
-        if proving is None or proving.log_ins is None:
-            return
-        known = await proving.log_ins.recent(owner)
-        account = owner.account
-        nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
-        for other in {log_in.device for log_in in known} - {b"", device}:
-            self._guard.end_device(nothing, other)
-
-    async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
-        """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
-        if self._telling is None:
-            return send
-        return await self._telling.changing(scope, send, attempt.door, attempt.account)
-
-    def breached(self, scope: Scope, attempt: Attempt, account: str) -> None:
-        """Tell the owner that the password of this log-in has leaked."""
-        if self._telling is not None:
-            self._telling.breached(scope, account, attempt.origin.address)
-
     def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
         """Tell the owner of many wrong secrets, where the site wants that told."""
         if self._telling is None:
@@ -643,62 +498,8 @@ class Issuer:
         if any(finding.reason == "account_failures" for finding in assessment.decision.findings):
             self._telling.tried(FAILURES, context.scope, assessment.attempt.account, context.origin.address)
 
-    def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
-        """The accounts whose step-ups end. A stranger who knows a name must end none: that could lock its owner out."""
-        is_reset = attempt.door.kind is DoorKind.RESET
-        if is_reset and not (attempt.secret or attempt.new_secret):
-            return set()  # only a mail was requested, which any client can do
-        if is_reset and outcome is not Outcome.SUCCEEDED:
-            return set()  # any client can show an invalid token
-        named = self._account_digest(attempt.account) if attempt.account else b""
-        if outcome is Outcome.SUCCEEDED and named:
-            return {named, self._account_digest(account)}
-        proving = self._parts.proving
-        sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
-        # Forms for logged-in users often name no account: then it is the session's account.
-        shown = {self._account_digest(name) for name in sessions}
-        if outcome is Outcome.SUCCEEDED:
-            return shown | {self._account_digest(account)}
-        # An unknown outcome may be a change; the owner can start again.
-        return shown & {named} if named else shown
-
-    async def logged_out(self, scope: Scope) -> Headers:
-        """End this browser's step-ups; returns the headers that take away what names its session's account."""
-        proving, headers = self._parts.proving, scope["headers"]
-        if proving is None:
-            return []
-        ended = proving.bindings.ended(headers)
-        if (shown := shown_key(headers_by_name(headers))) is not None:
-            ended.append(shown.deleted(elsewhere=self._parts.responses.is_elsewhere(headers)))
-            # Only for sessions of ours: log-outs are not counted, so strangers must not write to the store by them.
-            if proving.protection.binding(scope, int(self._guard.now_s())) is not None:
-                await self._end_browser(shown, proving.bindings.session(headers))
-        return ended
-
-    async def _end_browser(self, browser_key: BrowserKey, session: bytes) -> None:
-        try:
-            await self._parts.escrow.end_browser(browser_key.key, session)
-        except StoreUnavailable:
-            log.warning("step-ups of a browser that logged out could not be ended: the store does not answer")
-
-    def _account_digest(self, account: str) -> bytes:
-        return self._guard.account_digest(self._accounts, account)
-
-    def end_all(self, account_digest: bytes) -> None:
-        """End the step-ups under way for this account, and its proofs."""
-        self._counted.clear()  # those of all accounts: it is rare, and the store is asked again
-        self._tasks.start(self._end_all(account_digest))
-
-    async def _end_all(self, account_digest: bytes) -> None:
-        try:
-            await self._parts.escrow.end_all(account_digest)
-        except StoreUnavailable:
-            log.warning("pending step-ups could not be ended: the store does not answer")
-
     async def aclose(self) -> None:
         await self._tasks.ended()
-        if self._telling is not None:
-            await self._telling.aclose()
         if self._parts.proving is not None:
             proving = self._parts.proving
             await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
@@ -731,12 +532,6 @@ def is_escrowed(door: Door) -> bool:
     A door that reads only a header leads to a route with an effect of its own.
     """
     return door.kind is DoorKind.LOGIN and door.reads_body
-
-
-def _goes_by_session(door: Door) -> bool:
-    """Whether only the session shows whose password was changed here, or that the owner asked for the change."""
-    names_nobody = not all(fields.account for fields in door.fields)
-    return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)
 
 
 def _bound(attempt: Attempt, browser_key: BrowserKey) -> bytes:

@@ -1,0 +1,186 @@
+"""What log-ins, changes and log-outs lead to: for the account's step-ups, proofs, devices and sessions."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sekisho.devices.token import browser_name
+from sekisho.model import Attempt, DoorKind, Outcome, StoreUnavailable
+from sekisho.read import credentials_set
+from sekisho.read.request import headers_by_name
+from sekisho.stepup.flow.browser_key import shown_key
+from sekisho.stepup.flow.telling import LINK
+from sekisho.stepup.log_ins import KNOWN
+from sekisho.stepup.session_binding import SessionBinding
+from sekisho.tasks import TaskSet
+
+if TYPE_CHECKING:
+    from sekisho.asgi.reading import Reading
+    from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.types import Scope, Send
+    from sekisho.model import Door
+    from sekisho.pipeline import Guard
+    from sekisho.stepup.factors import AccountOwner
+    from sekisho.stepup.flow.browser_key import BrowserKey
+    from sekisho.stepup.flow.parts import Parts
+    from sekisho.stepup.flow.route_proofs import RouteProofs
+    from sekisho.stepup.flow.telling import OwnerTelling
+
+    Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("sekisho")
+
+
+class AccountConsequences:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self, guard: Guard, reading: Reading, parts: Parts, telling: OwnerTelling | None, proofs: RouteProofs
+    ) -> None:
+        self._guard = guard
+        self._accounts = reading.accounts
+        self._sessions_change_secrets = any(map(_goes_by_session, reading.doors.all))
+        self._parts = parts
+        self._telling = telling
+        self._proofs = proofs
+        self._tasks = TaskSet()
+
+    def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
+        """Keep for the owner that a device got in without a proof. A change of password ends its trust by this name."""
+        proving = self._parts.proving
+        if proving is None or proving.log_ins is None:
+            return
+        browser, address = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
+        proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=address, device=device)
+
+    def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+        """The session binding after a log-in without a proof; it does not count as a fresh proof.
+
+        Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
+        without naming the account; or in a browser that the owner's page has just sent to log in. Otherwise every
+        log-in of every known device would pay for it.
+        """
+        proving = self._parts.proving
+        if proving is None:
+            return []
+        asked_for = proving.protection.has_routes or self._sessions_change_secrets
+        if not (asked_for or proving.bindings.is_wanted(context.by_name)):
+            return []
+        by_header = context.presented.by_header
+        credentials = credentials_set(attempt.door, headers, body)
+        return proving.bindings.headers(
+            SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
+        )
+
+    def account_changed(
+        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
+    ) -> None:
+        """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
+
+        After a change that is certain, other devices are no longer known, as far as the owners' database lists them.
+
+        Args:
+            scope: of the request that changed it.
+            attempt: the change.
+            outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
+            account: the account that the application reported, else the attempt's.
+            device: the name of the known device that changed it, which stays known.
+        """
+        is_link = attempt.door.kind is DoorKind.LINK
+        if not is_link:
+            for one in self._whose(scope, attempt, outcome, account) - {b""}:
+                self.end_all(one)
+        if outcome is Outcome.SUCCEEDED and self._telling is not None:
+            self._telling.changed(scope, attempt, account, partial(self._end_devices, attempt, device))
+        elif is_link and self._telling is not None:
+            self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
+
+    async def _end_devices(self, attempt: Attempt, device: bytes, owner: AccountOwner) -> None:
+        """End the trust of the account's other devices.
+
+        A device that a thief made known with the old password would still be known with the next that they steal.
+        """
+        proving = self._parts.proving
+        if proving is None or proving.log_ins is None:
+            return
+        known = await proving.log_ins.recent(owner)
+        account = owner.account
+        nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
+        for other in {log_in.device for log_in in known} - {b"", device}:
+            self._guard.end_device(nothing, other)
+
+    async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
+        """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
+        if self._telling is None:
+            return send
+        return await self._telling.changing(scope, send, attempt.door, attempt.account)
+
+    def breached(self, scope: Scope, attempt: Attempt, account: str) -> None:
+        """Tell the owner that the password of this log-in has leaked."""
+        if self._telling is not None:
+            self._telling.breached(scope, account, attempt.origin.address)
+
+    def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
+        """The accounts whose step-ups end. A stranger who knows a name must end none: that could lock its owner out."""
+        is_reset = attempt.door.kind is DoorKind.RESET
+        if is_reset and not (attempt.secret or attempt.new_secret):
+            return set()  # only a mail was requested, which any client can do
+        if is_reset and outcome is not Outcome.SUCCEEDED:
+            return set()  # any client can show an invalid token
+        named = self._account_digest(attempt.account) if attempt.account else b""
+        if outcome is Outcome.SUCCEEDED and named:
+            return {named, self._account_digest(account)}
+        proving = self._parts.proving
+        sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
+        # Forms for logged-in users often name no account: then it is the session's account.
+        shown = {self._account_digest(name) for name in sessions}
+        if outcome is Outcome.SUCCEEDED:
+            return shown | {self._account_digest(account)}
+        # An unknown outcome may be a change; the owner can start again.
+        return shown & {named} if named else shown
+
+    async def logged_out(self, scope: Scope) -> Headers:
+        """End this browser's step-ups; returns the headers that take away what names its session's account."""
+        proving, headers = self._parts.proving, scope["headers"]
+        if proving is None:
+            return []
+        ended = proving.bindings.ended(headers)
+        if (shown := shown_key(headers_by_name(headers))) is not None:
+            ended.append(shown.deleted(elsewhere=self._parts.responses.is_elsewhere(headers)))
+            # Only for sessions of ours: log-outs are not counted, so strangers must not write to the store by them.
+            if proving.protection.binding(scope, int(self._guard.now_s())) is not None:
+                await self._end_browser(shown, proving.bindings.session(headers))
+        return ended
+
+    async def _end_browser(self, browser_key: BrowserKey, session: bytes) -> None:
+        try:
+            await self._parts.escrow.end_browser(browser_key.key, session)
+        except StoreUnavailable:
+            log.warning("step-ups of a browser that logged out could not be ended: the store does not answer")
+
+    def _account_digest(self, account: str) -> bytes:
+        return self._guard.account_digest(self._accounts, account)
+
+    def end_all(self, account_digest: bytes) -> None:
+        """End the step-ups under way for this account, and its proofs."""
+        self._proofs.forget()
+        self._tasks.start(self._end_all(account_digest))
+
+    async def _end_all(self, account_digest: bytes) -> None:
+        try:
+            await self._parts.escrow.end_all(account_digest)
+        except StoreUnavailable:
+            log.warning("pending step-ups could not be ended: the store does not answer")
+
+    async def aclose(self) -> None:
+        await self._tasks.ended()
+        if self._telling is not None:
+            await self._telling.aclose()
+
+
+def _goes_by_session(door: Door) -> bool:
+    """Whether only the session shows whose password was changed here, or that the owner asked for the change."""
+    names_nobody = not all(fields.account for fields in door.fields)
+    return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)

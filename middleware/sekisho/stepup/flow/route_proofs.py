@@ -1,0 +1,100 @@
+"""Asks for a fresh proof at protected routes, and where a session links another account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.answer import send_answer
+from sekisho.model import StoreUnavailable
+from sekisho.read.request import headers_by_name
+from sekisho.stepup.escrow import Purpose, Ticket
+from sekisho.stepup.flow.browser_key import browser_key_of
+from sekisho.stepup.flow.resubmission import resumable
+
+if TYPE_CHECKING:
+    from sekisho.asgi.ports import Fresh, Stale
+    from sekisho.asgi.types import Scope, Send
+    from sekisho.model import Door
+    from sekisho.pipeline import Guard
+    from sekisho.read import Accounts
+    from sekisho.record import Events
+    from sekisho.stepup.flow.browser_key import BrowserKey
+    from sekisho.stepup.flow.parts import Parts
+
+COUNTED_S = 10.0  # until a change of password on another worker ends the proofs that this one has seen
+COUNTED_MAX = 1_024
+
+
+class RouteProofs:
+    """Belongs to one event loop."""
+
+    def __init__(self, guard: Guard, accounts: Accounts, parts: Parts, events: Events) -> None:
+        self._guard = guard
+        self._accounts = accounts
+        self._parts = parts
+        self._events = events
+        self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
+
+    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
+        """Whether this session may use a route now; None for unprotected routes."""
+        proving = self._parts.proving
+        if proving is None:
+            return None
+        return proving.protection.verdict(scope, int(self._guard.now_s()), has_body=has_body)
+
+    async def counts(self, fresh: Fresh) -> bool:
+        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it.
+
+        The store is asked every ten seconds for each proof. While it does not answer, proofs count: that lasts for
+        their `max_age` at most.
+        """
+        proof, now_s = (fresh.account, fresh.proved_s), self._guard.now_s()
+        if self._counted.get(proof, 0.0) > now_s:
+            return True
+        try:
+            if await self._parts.escrow.ended_since(self._account_digest(fresh.account), fresh.proved_s):
+                return False
+        except StoreUnavailable:
+            return True
+        if len(self._counted) >= COUNTED_MAX:
+            self._counted.clear()
+        self._counted[proof] = now_s + COUNTED_S
+        return True
+
+    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
+        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
+        proving = self._parts.proving
+        return None if proving is None else proving.protection.linking(door, scope, int(self._guard.now_s()))
+
+    async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
+        """Ask for a proof of the session's account, or for a log-in where the account is not known."""
+        headers, browser_key = scope["headers"], browser_key_of(headers_by_name(scope["headers"]))
+        proving = self._parts.proving
+        if stale.account is None or proving is None:
+            return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route))
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._account_digest(stale.account))
+        session = proving.bindings.session(headers)
+        _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
+        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
+        form = self._resumption(scope, browser_key)
+        answer = self._parts.responses.step_up(headers, text, form=form, route=stale.route)
+        line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))
+        return await send_answer(send, answer.adding(line))
+
+    def _resumption(self, scope: Scope, browser_key: BrowserKey) -> str:
+        """The sealed address of a page that asked for the proof, to go on to; empty for all that is no page view."""
+        address = resumable(scope)
+        if not address:
+            return ""
+        path, _, query = address.partition("?")
+        return self._parts.challenges.seal_form(
+            door=f"GET {path}", content_type=b"", body=b"", query=query.encode(), browser_key=browser_key.key,
+            now_s=int(self._guard.now_s()),
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """Ask the store again about every proof: some account's proofs have ended."""
+        self._counted.clear()
+
+    def _account_digest(self, account: str) -> bytes:
+        return self._guard.account_digest(self._accounts, account)
