@@ -77,21 +77,25 @@ DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),)
 class Assessment(Value):
     """An attempt with all findings about it. Settle it exactly once.
 
-    `device`: the class by which it was judged.
+    `device`: the class by which it was judged. `policy`: by which. `worked`: work was done for it.
     """
 
-    __slots__ = ("attempt", "charge", "decision", "device", "exposure", "question", "token", "verdict")
+    __slots__ = (
+        "attempt", "charge", "decision", "device", "exposure", "policy", "question", "token", "verdict", "worked"
+    )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all findings
         self,
         attempt: Attempt,
         charge: Charge,
         verdict: Verdict,
         decision: Decision,
         token: Token | None,
+        policy: Policy,
         exposure: Exposure = UNKNOWN,
         question: bytes = b"",
         device: Device = Device.STRANGER,
+        worked: bool = False,
     ) -> None:
         self.attempt: Final = attempt
         self.charge: Final = charge
@@ -101,6 +105,8 @@ class Assessment(Value):
         self.exposure: Final = exposure
         self.question: Final = question
         self.device: Final = device
+        self.policy: Final = policy
+        self.worked: Final = worked
 
 
 @final
@@ -346,7 +352,9 @@ class Guard:
             self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
         spent = verdict.lane_spent
-        return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)
+        return Assessment(
+            attempt, charge, verdict, decision, None if spent else token, policy, exposure, question, device, worked
+        )  # fmt: skip
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the newly chosen password has leaked; `None` where no source could tell."""
@@ -685,7 +693,7 @@ class Guard:
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)
-        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None)
+        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None, self._policies[True])
 
     def _is_exempt(self, origin: Origin) -> bool:
         # An allowed load balancer that forwards for all clients would lift the limits of all clients.

@@ -249,7 +249,7 @@ class Endpoint:
             assessment = None
         if assessment is None:
             return await self._unavailable(context)
-        if self._refuses(context, assessment.decision, attempt, assessment.device):
+        if self._refuses(context, assessment.decision, assessment):
             return await self._ask_or_refuse(context, assessment, worked=worked)
         is_special = attempt.new_secret or attempt.door.is_answered_first or self._reading.disposable
         if is_special and await self._answers_itself(context, assessment, contacted=contacted):
@@ -439,11 +439,14 @@ class Endpoint:
 
     # Refusing.
 
-    def _refuses(
-        self, context: RequestContext, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
-    ) -> bool:
+    def _refuses(self, context: RequestContext, decision: Decision, assessment: Assessment | None = None) -> bool:
         door = context.door
-        self._events.decided(door, decision, self.mode, context.origin, attempt, device)
+        if assessment is None:
+            self._events.decided(door, decision, self.mode, context.origin)
+        else:
+            self._events.decided(
+                door, decision, self.mode, context.origin, assessment.attempt, assessment.device, assessment
+            )
         if decision.passes:
             return False
         enforced = self.mode is Mode.ENFORCE

@@ -139,7 +139,7 @@ class OutcomeKeeper(Keeper):
         if held and context.body_reader in held:  # it has not even begun to answer
             self._admission.free(context.body_reader)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
-        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
+        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device, assessment)
         if self._watch is not None and assessment.device is _STRANGER:
             self._tell_watch(self._watch, context, assessment, outcome, status)
         changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK

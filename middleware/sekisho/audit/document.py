@@ -58,6 +58,10 @@ Pseudonyms are those of event files: derived from `SEKISHO_SECRET`, under a key 
 So the store and the audit cannot be matched without the secret. `sekisho look` and `sekisho tail` find an account by
 its name.
 
+With `SEKISHO_AUDIT_REPLAY=on` lines of attempts also have `counted`, the keyed digests that the counters were asked
+about, under a key of their own: for [`sekisho simulate --replay`](what-if.md). It tells of two secrets at one account
+and device whether they are the same, and nothing of secrets at different accounts.
+
 People type their password into the field of the name. A name is therefore written, sealed or plain, only of accounts
 that are known to exist: on lines of {known}, and on `settled` with the result `succeeded` that a rule or the
 application itself reported. All other lines of the account have the same pseudonym, by which `sekisho audit open`

@@ -5,6 +5,13 @@ the guard under test, or a small model of another limiter. The same scenario, po
 table.
 
 Nothing is sent anywhere, and no setting of the environment is read.
+
+  sekisho simulate --replay /var/log/sekisho/audit.jsonl                    under the service's own settings
+  sekisho simulate --replay audit.jsonl --policies mine.toml --policy half  under others: which decisions change
+
+`--replay` judges the attempts of an audit again (SEKISHO_AUDIT_REPLAY=on while it was written), with the guard's own
+ledger and judge. Files that the audit was renamed to (FILE.1, FILE.2.gz) are read before FILE; `-` is standard input.
+A policy's settings are put over those of the environment. docs/what-if.md says what the numbers mean.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sekisho.cli import what_if
 from sekisho.cli.guards import build_of
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused, within
@@ -46,6 +54,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
     parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="owners and attempts, times X [1]")
     parser.add_argument("--document", metavar="FILE", help="also write the tables as Markdown, with all parameters")
+    parser.add_argument(
+        "--replay", action="append", metavar="FILE", help="judge the attempts of an audit instead; - for standard input"
+    )
     parser.add_argument("--svg", metavar="FOLDER", help="also draw a picture for each scenario into a folder")
 
 
@@ -59,6 +70,8 @@ _scale.__name__ = "number from 0.001 to 1,000"
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.replay:
+        return what_if.run(args)
     if args.list:
         return _list(args)
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, final
 
@@ -78,6 +78,7 @@ class Policy:
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
         spares_familiar: a familiar one need not, where its secret is right.
+        steps: by which of the methods below it was made, a letter or a digit for each; see `repeated`.
     """
 
     account_failures_max: int = 100
@@ -96,10 +97,11 @@ class Policy:
     asks_strangers: bool = True
     asks_seen: bool = True
     spares_familiar: bool = False
+    steps: str = field(default="", compare=False)
 
     def for_small_secrets(self) -> Policy:
         """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
-        return replace(self, account_is_hard=True)
+        return replace(self, account_is_hard=True, steps=self.steps + "c")
 
     def in_posture(self, posture: Posture, asks_from: Posture, asks_familiar_from: Posture) -> Policy:
         """The same at a log-in in this posture.
@@ -113,6 +115,7 @@ class Policy:
             asks_strangers=asks,
             asks_seen=self.asks_seen and asks_from is Posture.CALM,
             spares_familiar=asks and posture < asks_familiar_from,
+            steps=f"{self.steps}{posture:d}",
         )
 
     def for_aged(self) -> Policy:
@@ -121,7 +124,7 @@ class Policy:
 
     def under_proof(self) -> Policy:
         """The same at an account that an operator has put under proof: only a proved device needs no factor."""
-        return replace(self, account_failures_max=UNDER_PROOF)
+        return replace(self, account_failures_max=UNDER_PROOF, steps=self.steps + "p")
 
     def for_links(self) -> Policy:
         """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.
@@ -129,10 +132,28 @@ class Policy:
         Only where the door has a success rule: a right PIN is then removed from the set of wrong ones.
         """
         most = min(LINK_TARGETS_PER_SECRET_MAX, self.accounts_per_secret_max)
-        return replace(self, account_is_hard=True, secret_is_hard=True, accounts_per_secret_max=most)
+        return replace(
+            self, account_is_hard=True, secret_is_hard=True, accounts_per_secret_max=most, steps=self.steps + "l"
+        )
 
     def without_factors(self) -> Policy:
         """The same if no account owner can be asked: a sign-up, a reset request, an attempt without an account."""
         # `refuse_without_factor` is for sites that have no factor at all, not for doors that cannot ask for one.
         refuses = self.refuse_without_factor and not self.factors
-        return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses)
+        return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses, steps=self.steps + "u")
+
+    def repeated(self, steps: str, asks_from: Posture, asks_familiar_from: Posture) -> Policy:
+        """What another policy became by these steps, made of this one. Raises `ValueError` for an unknown step."""
+        policy = self
+        for step in steps:
+            if step == "c":
+                policy = policy.for_small_secrets()
+            elif step == "p":
+                policy = policy.under_proof()
+            elif step == "l":
+                policy = policy.for_links()
+            elif step == "u":
+                policy = policy.without_factors()
+            else:
+                policy = policy.in_posture(Posture(int(step)), asks_from, asks_familiar_from)
+        return policy

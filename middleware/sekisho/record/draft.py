@@ -12,11 +12,13 @@ from sekisho.model import Action, Basis, Decision, Device, Mode, Origin, Outcome
 from sekisho.record.events import NOBODY, Event, Subject
 
 if TYPE_CHECKING:
+    from sekisho.record.counted import Counting
     from sekisho.record.subjects import Subjects
 
-Note: TypeAlias = tuple[
-    str, int, str, Decision | str, Outcome | Mode | None, Basis | None, Origin | None, str, str, Device
-]
+Note: TypeAlias = (
+    "tuple[str, int, str, Decision | str, Outcome | Mode | None, Basis | None, Origin | None, str, str, Device, "
+    "Counting | None]"
+)
 """The fields of a `Draft`, in its order. A plain tuple, which costs a request a tenth of a named one."""
 
 _NAMES: Final = {action._value_: action.name.lower() for action in Action}
@@ -30,6 +32,7 @@ class Draft(NamedTuple):
         of: the outcome of a settled attempt, or the mode in which it was judged.
         origin: the client; None: unknown.
         account, canonical, device: of the attempt; empty where it was refused unread.
+        counting: what the counters were asked; None where it is not to be counted again.
     """
 
     kind: str
@@ -42,6 +45,7 @@ class Draft(NamedTuple):
     account: str
     canonical: str
     device: Device
+    counting: Counting | None = None
 
     def __repr__(self) -> str:
         # Error reporters print values: accounts and addresses must not appear there.
@@ -85,7 +89,7 @@ class Draft(NamedTuple):
 
     def _subject(self, subjects: Subjects) -> Subject:
         if self.canonical:
-            return subjects.of_named(self.origin, self.account, self.canonical, self.device)
+            return subjects.of_named(self.origin, self.account, self.canonical, self.device, self.counting)
         return subjects.of_origin(self.origin) if self.origin is not None else NOBODY
 
 

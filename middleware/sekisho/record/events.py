@@ -107,12 +107,13 @@ class Subject(Value):
         software: the keyed digest of the device headers alone, 16 hex digits: the same on every network.
         device_class: `stranger`, `seen` or `proved`.
         country: two letters (ISO 3166-1).
+        counted: what the counters were asked; see `sekisho.record.counted`.
         handle: the exact account and address; None if no sink reads them, and never part of a written event.
     """
 
-    __slots__ = ("account", "address", "country", "device", "device_class", "handle", "network", "software")
+    __slots__ = ("account", "address", "counted", "country", "device", "device_class", "handle", "network", "software")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the fields of all events
         self,
         network: str = "",
         account: str = "",
@@ -122,6 +123,7 @@ class Subject(Value):
         country: str = "",
         handle: Handle | None = None,
         software: str = "",
+        counted: str = "",
     ) -> None:
         self.network: Final = network
         self.account: Final = account
@@ -131,6 +133,7 @@ class Subject(Value):
         self.country: Final = country
         self.handle: Final = handle
         self.software: Final = software
+        self.counted: Final = counted
 
 
 NOBODY: Final = Subject()

@@ -19,7 +19,7 @@ LINE_CHARS_MAX: Final = 16_384
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country")
+SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country", "counted")
 DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text", "notice")
 
 
@@ -81,11 +81,17 @@ FIELDS: Final[dict[str, Field]] = {
         "and language share it.",
     ),
     "device_class": Field("string", "The device at this account: `stranger`, `seen` or `proved`."),
+    "counted": Field(
+        "string",
+        "What the counters were asked, in keyed digests, for `sekisho simulate --replay`. Only in the audit, with "
+        "`SEKISHO_AUDIT_REPLAY=on`; other programs had better not read it.",
+    ),
     "country": Field("string", "The client's country: two letters. Absent: unknown, as always in this version."),
 }
 
 _CLIENT = ("network", "address", "device", "software", "country")
-_ATTEMPT = ("network", "account", "address", "device", "software", "device_class", "country")
+_PERSON = ("network", "account", "address", "device", "software", "device_class", "country")
+_ATTEMPT = (*_PERSON, "counted")
 _OWNER = ("network", "account", "address", "device", "software", "country")
 FORMS: Final[dict[str, Form]] = {
     Kind.DECIDED: Form(
@@ -128,9 +134,9 @@ FORMS: Final[dict[str, Form]] = {
     ),
     Kind.NEW_PASSWORD: Form(
         "A new password was looked up. `result`: `breached`, `not_known`, or `unknown` if no source could tell.",
-        ("door", "result", *_ATTEMPT),
+        ("door", "result", *_PERSON),
     ),
-    Kind.CHANGE_PASSWORD: Form("An owner logged in with a leaked password.", ("door", *_ATTEMPT)),
+    Kind.CHANGE_PASSWORD: Form("An owner logged in with a leaked password.", ("door", *_PERSON)),
     Kind.SUCCESS_RULE: Form(
         "A suspected success rule was tested. `result`: `held`, `wrong` or `untested`.", ("door", "result")
     ),
@@ -207,6 +213,7 @@ def _event(found: Mapping[str, Any]) -> Event | None:
         device_class=_text(found, "device_class"),
         country=_text(found, "country"),
         software=_text(found, "software"),
+        counted=_text(found, "counted"),
     )
     return Event(
         kind,

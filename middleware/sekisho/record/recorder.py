@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.model import Action, Device, Outcome
+from sekisho.record.counted import counting_of
 from sekisho.record.counts import Counts
 from sekisho.record.draft import Draft
 from sekisho.record.event_writer import EventWriter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sekisho.judge.posture import PostureChange
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
+    from sekisho.record.counted import Judged
     from sekisho.record.draft import Note
     from sekisho.record.hook import AccountHook
     from sekisho.record.subjects import Subjects
@@ -55,6 +57,7 @@ class Events:
         counts: kept from the start.
         sinks: take events.
         subjects: makes the subjects of events; None: events have none.
+        keeps_counting: note what the counters were asked about each attempt; see `sekisho.record.counted`.
         clock_us: Unix time in microseconds.
     """
 
@@ -65,6 +68,7 @@ class Events:
         counts: Counts | None = None,
         sinks: Sequence[Sink] = (),
         subjects: Subjects | None = None,
+        keeps_counting: bool = False,
         clock_us: Callable[[], int],
     ) -> None:
         self._counts: Final = Counts() if counts is None else counts
@@ -75,6 +79,7 @@ class Events:
         self._at_once: Final = tuple([sink for sink in sinks if not isinstance(sink, EventWriter)])
         self._wanted_at_once: Final = frozenset([kind for sink in self._at_once for kind in sink.kinds])
         self._subjects: Final = subjects
+        self._keeps_counting: Final = keeps_counting
         self._clock_us: Final = clock_us
         self._failed = False
 
@@ -115,10 +120,11 @@ class Events:
         origin: Origin | None = None,
         attempt: Attempt | None = None,
         device: Device = Device.STRANGER,
+        judged: Judged | None = None,
     ) -> None:
         """Count each finding of a judged attempt; attempts with findings are logged at INFO.
 
-        `origin` or `attempt`: whose it was; the attempt is None where it was refused unread.
+        `origin` or `attempt`: whose it was; the attempt is None where it was refused unread. `judged`: by what.
         """
         if not decision.findings:
             self._counts.add(door.name, "allow", "")
@@ -127,11 +133,12 @@ class Events:
         if Kind.DECIDED in self._wanted:
             door_name, at_us = door.name, self._clock_us()
             if attempt is None:
-                self._note((Kind.DECIDED, at_us, door_name, decision, mode, None, origin, "", "", device))
+                self._note((Kind.DECIDED, at_us, door_name, decision, mode, None, origin, "", "", device, None))
             else:
+                counting = counting_of(judged) if self._keeps_counting and judged is not None else None
                 self._note((
                     Kind.DECIDED, at_us, door_name, decision, mode, None, attempt.origin, attempt.account,
-                    attempt.canonical, device,
+                    attempt.canonical, device, counting,
                 ))  # fmt: skip
 
     def _found(self, door: Door, decision: Decision, mode: Mode) -> None:
@@ -148,14 +155,14 @@ class Events:
         self._counts.add(door.name, "unreadable", reason)
         if Kind.UNREADABLE in self._wanted:
             at_us = self._clock_us()
-            self._note((Kind.UNREADABLE, at_us, door.name, reason, None, None, origin, "", "", Device.STRANGER))
+            self._note((Kind.UNREADABLE, at_us, door.name, reason, None, None, origin, "", "", Device.STRANGER, None))
 
     def crowded(self, door: Door, origin: Origin | None = None) -> None:
         """A stranger's attempt was refused, because the application was at its limit."""
         self._counts.add(door.name, "unavailable", "crowded")
         if Kind.CROWDED in self._wanted:
             at_us = self._clock_us()
-            self._note((Kind.CROWDED, at_us, door.name, "", None, None, origin, "", "", Device.STRANGER))
+            self._note((Kind.CROWDED, at_us, door.name, "", None, None, origin, "", "", Device.STRANGER, None))
 
     def settled(
         self,
@@ -164,6 +171,7 @@ class Events:
         basis: Basis,
         attempt: Attempt | None = None,
         device: Device = Device.STRANGER,
+        judged: Judged | None = None,
         *,
         withheld: bool = False,
     ) -> None:
@@ -177,11 +185,12 @@ class Events:
         if Kind.SETTLED in self._wanted:
             at_us = self._clock_us()
             if attempt is None:
-                self._note((Kind.SETTLED, at_us, door.name, "", outcome, basis, None, "", "", device))
+                self._note((Kind.SETTLED, at_us, door.name, "", outcome, basis, None, "", "", device, None))
             else:
+                counting = counting_of(judged) if self._keeps_counting and judged is not None else None
                 self._note((
                     Kind.SETTLED, at_us, door.name, WITHHELD if withheld else "", outcome, basis, attempt.origin,
-                    attempt.account, attempt.canonical, device,
+                    attempt.account, attempt.canonical, device, counting,
                 ))  # fmt: skip
 
     def rule_tested(self, door: Door, result: str) -> None:

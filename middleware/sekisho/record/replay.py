@@ -33,6 +33,12 @@ def replay(lines: BinaryIO) -> Iterator[Event]:
     Raises:
         ReplayError: a line is no event; the message names it.
     """
+    for _, event in numbered(lines):
+        yield event
+
+
+def numbered(lines: BinaryIO) -> Iterator[tuple[int, Event]]:
+    """As `replay`, each event with the number of its line."""
     number = 0
     while line := lines.readline(LINE_CHARS_MAX + 1):
         number += 1
@@ -41,7 +47,7 @@ def replay(lines: BinaryIO) -> Iterator[Event]:
         except LineError as error:
             raise ReplayError(number, str(error)) from None
         if event is not None:
-            yield event
+            yield number, event
 
 
 def _decoded(line: bytes) -> Event | None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Device
 from sekisho.model.text import utf8
+from sekisho.record.counted import counted_text
 from sekisho.record.events import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.model import Attempt, Origin
+    from sekisho.record.counted import Counting
     from sekisho.record.events import Handle, HandleKey
 
 _CLASSES: Final = {each._value_: each.name.lower() for each in Device}  # members would be hashed in Python
@@ -35,10 +37,16 @@ class Subjects:
             secret is put in front.
         canonical: maps an account to its canonical spelling; may raise any error.
         handles: makes handles to the exact account and address; None if no sink reads them.
+        tells_counted: say what the counters were asked; see `sekisho.record.counted`.
     """
 
     def __init__(
-        self, secrets: Sequence[bytes], canonical: Callable[[str], str], handles: HandleKey | None = None
+        self,
+        secrets: Sequence[bytes],
+        canonical: Callable[[str], str],
+        handles: HandleKey | None = None,
+        *,
+        tells_counted: bool = False,
     ) -> None:
         key = blake2b(secrets[-1], digest_size=32, person=b"sekisho.events").digest()
         # A person string for each use: an address never has the digest of an account of the same text.
@@ -46,16 +54,20 @@ class Subjects:
         self._address: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event address")
         self._device: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event device")
         self._software: Final = blake2b(key=key, digest_size=_SOFTWARE_BYTES, person=b"event software")
+        self._counter: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event counter")
         self._canonical: Final = canonical
         self._handles: Final = handles
+        self._tells_counted: Final = tells_counted
 
     def of_attempt(self, attempt: Attempt, device: Device) -> Subject:
         """The subject of an attempt that was read."""
         return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device._value_])
 
-    def of_named(self, origin: Origin | None, account: str, canonical: str, device: Device) -> Subject:
+    def of_named(
+        self, origin: Origin | None, account: str, canonical: str, device: Device, counting: Counting | None = None
+    ) -> Subject:
         """The subject of an attempt by its parts; see `sekisho.record.draft`."""
-        return self._made(origin, account, canonical, _CLASSES[device._value_])
+        return self._made(origin, account, canonical, _CLASSES[device._value_], counting)
 
     def of_origin(self, origin: Origin) -> Subject:
         """The subject of a request whose account is not known, or was not read."""
@@ -78,7 +90,14 @@ class Subjects:
         """The first 8 bytes of an account's digest; see `sekisho.control.asked`."""
         return bytes.fromhex(_keyed(self._account, utf8(canonical)))[:8]
 
-    def _made(self, origin: Origin | None, account: str, canonical: str, device_class: str) -> Subject:
+    def _made(
+        self,
+        origin: Origin | None,
+        account: str,
+        canonical: str,
+        device_class: str,
+        counting: Counting | None = None,
+    ) -> Subject:
         digest = _keyed(self._account, utf8(canonical)) if canonical else ""
         if origin is None:
             return Subject(account=digest, handle=self._handle(account, ""))
@@ -91,7 +110,16 @@ class Subjects:
             device_class,
             handle=self._handle(account, origin.address),
             software=_keyed(self._software, origin.fingerprint),
+            counted=self._counted(counting) if counting is not None and self._tells_counted else "",
         )
+
+    def _counted(self, counting: Counting) -> str:
+        return counted_text(counting, self._name_of_counter)
+
+    def _name_of_counter(self, data: bytes) -> bytes:
+        digest = self._counter.copy()
+        digest.update(data)
+        return digest.digest()
 
     def _handle(self, account: str, address: str) -> Handle | None:
         return self._handles.close(account, address) if self._handles is not None else None

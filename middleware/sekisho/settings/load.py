@@ -299,6 +299,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         audit_address=source.read(table.AUDIT_ADDRESS),
         audit_recipient=source.read(table.AUDIT_RECIPIENT),
         audit_checkpoints=source.read(table.AUDIT_CHECKPOINTS),
+        audit_replay=source.read(table.AUDIT_REPLAY),
         audit_bytes_max=source.read(table.AUDIT_BYTES_MAX),
         audit_files_max=source.read(table.AUDIT_FILES_MAX),
         metrics_token=source.read(table.METRICS_TOKEN),

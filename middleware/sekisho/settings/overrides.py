@@ -95,6 +95,7 @@ class Overrides(TypedDict, total=False):
     audit_address: str | AuditAddress | None
     audit_recipient: str | None
     audit_checkpoints: str | None
+    audit_replay: str | bool | None
     audit_bytes_max: str | int | None
     audit_files_max: str | int | None
     metrics_token: str | bytes | None

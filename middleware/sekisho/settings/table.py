@@ -593,6 +593,14 @@ AUDIT_CHECKPOINTS: Setting[audit.AuditPlace | None] = Setting(
     "and a path on another disk than the audit's.",
     parse=audit.checkpoints,
 )
+AUDIT_REPLAY = Setting(
+    name="AUDIT_REPLAY",
+    example="on",
+    meaning="Whether the audit's lines of attempts also say, in keyed digests, what the counters were asked, so that "
+    "`sekisho simulate --replay` can judge them under other limits. A line grows by some 120 bytes.",
+    parse=parse.boolean,
+    default="off",
+)
 AUDIT_BYTES_MAX = Setting(
     name="AUDIT_BYTES_MAX",
     example="100000000",
@@ -937,6 +945,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         AUDIT_ADDRESS,
         AUDIT_RECIPIENT,
         AUDIT_CHECKPOINTS,
+        AUDIT_REPLAY,
         AUDIT_BYTES_MAX,
         AUDIT_FILES_MAX,
         METRICS_TOKEN,

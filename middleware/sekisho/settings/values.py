@@ -152,6 +152,7 @@ class Settings:
     audit_address: AuditAddress
     audit_recipient: bytes
     audit_checkpoints: AuditPlace | None
+    audit_replay: bool
     audit_bytes_max: int
     audit_files_max: int
     metrics_token: bytes = field(repr=False)

@@ -90,7 +90,7 @@ class ProcessWing:
         subjects = Subjects(settings.secrets, accounts.canonical, self.audit.handles if self.audit else None)
         self.subjects = subjects
         self.plugins = PluginParts.of(settings.plugins, counts.add)
-        self.writers = self._writers(settings, counts, subjects, clocks.wall_us)
+        self.writers = self._writers(settings, counts, subjects, accounts, clocks.wall_us)
         self.has_metrics = bool(settings.metrics_token)
         self.has_metrics_page = self.has_metrics and settings.metrics_listen is None
         self.times: Stopwatch | None = None
@@ -105,6 +105,7 @@ class ProcessWing:
             counts=counts,
             sinks=sinks,
             subjects=subjects,
+            keeps_counting=settings.audit_replay and self.audit is not None,
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins, settings.brand)
@@ -128,14 +129,7 @@ class ProcessWing:
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.clock_s = StoreClock(clocks.wall_s)
         self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
-        self.policy = Policy(
-            account_failures_max=settings.limits.account_failures_max,
-            prevalence_min=prevalence(settings.breached_min),
-            work=bool(settings.challenges),
-            factors=bool(settings.factors),
-            refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
-            account_locks=settings.account_lock,
-        )
+        self.policy = policy_of(settings)
         # Where strangers are always asked, no posture is estimated: it would change nothing.
         by_posture = settings.estimates_posture
         self.watch = PostureWatch(self.events.posture_changed, clocks.monotonic_s) if by_posture else None
@@ -163,9 +157,18 @@ class ProcessWing:
         )
 
     def _writers(
-        self, settings: Settings, counts: Counts, subjects: Subjects, clock_us: Callable[[], int]
+        self,
+        settings: Settings,
+        counts: Counts,
+        subjects: Subjects,
+        accounts: Accounts,
+        clock_us: Callable[[], int],
     ) -> list[EventWriter]:
-        writers = [self.audit.writer(counts.add, subjects)] if self.audit is not None else []
+        writers: list[EventWriter] = []
+        if self.audit is not None:
+            handles, tells = self.audit.handles, settings.audit_replay
+            audited = Subjects(settings.secrets, accounts.canonical, handles, tells_counted=tells)
+            writers.append(self.audit.writer(counts.add, audited))
         if settings.events_file:
             writers.append(event_file(settings.events_file, counts.add, subjects=subjects, clock_us=clock_us))
         for name, plugin in self.plugins.loaded.sinks.items():
@@ -262,6 +265,18 @@ class ProcessWing:
         if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
             return []
         return await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The judge's policy at a log-in whose owner can be asked."""
+    return Policy(
+        account_failures_max=settings.limits.account_failures_max,
+        prevalence_min=prevalence(settings.breached_min),
+        work=bool(settings.challenges),
+        factors=bool(settings.factors),
+        refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
+        account_locks=settings.account_lock,
+    )
 
 
 def addresses_of(settings: Settings) -> Addresses:

@@ -454,7 +454,9 @@ class Issuer:
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)
-        self._events.settled(context.door, outcome, basis, assessment.attempt, assessment.device, withheld=True)
+        self._events.settled(
+            context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
+        )
         if kept.answer is not None:
             self._suspect(context, assessment, basis, kept.answer)
         try:

@@ -1,0 +1,301 @@
+"""Counts and judges recorded attempts again, under rules of one's choice.
+
+The ledger is the guard's own in memory, on a clock that the lines set, and so is the judge. What neither of them finds
+is taken from the lines: leaked passwords, accounts at which a secret was tried, refusals by lists and plug-ins.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.judge import decide
+from sekisho.judge.familiarity import is_familiar
+from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.model import Action, Charge, Charged, Decision, Device, Effect, Exposure, Finding, Marked, Pair, Signals
+from sekisho.simulate.what_if.items import Attempted, Proved, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import LimitSet, Policy, Posture, Verdict
+    from sekisho.simulate.what_if.items import Item
+    from sekisho.simulate.what_if.tally import Tally
+
+ENTRIES_MAX: Final = 10_000_000
+KEPT_MAX: Final = 200_000
+"""Attempts that may still be settled, questions that may be answered, accounts that may be proved."""
+
+JUDGED: Final = frozenset({
+    "account_failures", "under_proof", "unproved_device", "familiar_address", "ip_rate", "network_rate", "device_rate",
+    "account_rate", "account_locked", "breached_password", "breached_pair", "breached_pair_variant",
+    "device_token_reused", "device_token_over_budget", "counters_lost", "ip_accounts", "network_accounts",
+    "device_accounts", "account_ips", "secret_accounts", "shed",
+})  # fmt: skip
+"""Reasons that the judge finds again. Others are taken from the lines."""
+
+SHED: Final = "shed"
+_SECRET: Final = b"what"  # stands for all secrets: the number of accounts at which one was tried is in the line
+_NOWHERE: Final = bytes(16)
+
+
+class Rules(NamedTuple):
+    """Attributes:
+    limits: of the ledger.
+    policy: of the judge, at a log-in whose owner can be asked.
+    asks_from, asks_familiar_from: the lowest posture in which strangers are asked, and familiar ones too.
+    """
+
+    limits: LimitSet
+    policy: Policy
+    asks_from: Posture
+    asks_familiar_from: Posture
+
+
+class _Open(NamedTuple):
+    """An attempt that is judged and may be settled.
+
+    Attributes:
+        change: how its decision differs from what was recorded; negative: milder, positive: stricter.
+        question: the charge of the attempt that was answered by asking for the work that this one brings.
+    """
+
+    attempted: Attempted
+    charge: Charge
+    verdict: Verdict
+    decision: Decision
+    change: int
+    question: tuple[Charge, Verdict] | None
+
+
+class _Kept(OrderedDict[str, _Open]):
+    """The newest `KEPT_MAX` attempts by some key."""
+
+    def keep(self, key: str, found: _Open) -> None:
+        self[key] = found
+        if len(self) > KEPT_MAX:
+            self.popitem(last=False)
+
+
+def judge_again(items: Iterable[Item], rules: Rules, tally: Tally) -> None:
+    """Count and judge these again.
+
+    Raises `ValueError` for steps of a policy that do not exist.
+    """
+    judging = _Judging(rules, tally)
+    for item in items:
+        judging.hear(item)
+
+
+class _Judging:
+    def __init__(self, rules: Rules, tally: Tally) -> None:
+        self._rules = rules
+        self._tally = tally
+        self._now_us = 0
+        self._ledger = MemoryLedger(rules.limits, entries_max=ENTRIES_MAX, clock_us=lambda: self._now_us)
+        self._policies: dict[str, Policy] = {}
+        self._judged: OrderedDict[str, None] = OrderedDict()
+        self._open, self._asked, self._withheld = _Kept(), _Kept(), _Kept()
+
+    def hear(self, item: Item) -> None:
+        # Late lines do not set the clock back.
+        self._now_us = max(self._now_us, item.at_us)
+        if isinstance(item, Attempted):
+            # Two lines name it: of its decision and of its settlement.
+            if self._is_first(item.key):
+                self._judge(item)
+        elif isinstance(item, Settled):
+            self._settle(item)
+        else:
+            self._prove(item)
+
+    def _is_first(self, key: str) -> bool:
+        if key in self._judged:
+            return False
+        self._judged[key] = None
+        if len(self._judged) > KEPT_MAX:
+            self._judged.popitem(last=False)
+        return True
+
+    def _judge(self, attempted: Attempted) -> None:
+        charge = self._charge(attempted)
+        policy = self._policy(attempted.counted.steps)
+        if not attempted.counted.charged and SHED in attempted.reasons and self._is_full(charge):
+            self._tally.judged(attempted, _decision(Action.THROTTLE, SHED))
+            return
+        asked = self._asked.pop(_client(attempted), None) if attempted.counted.worked else None
+        question = (asked.charge, asked.verdict) if asked is not None else None
+        verdict, question = self._charged(charge, question)
+        verdict = _with_recorded(verdict, attempted)
+        decision = _decided(attempted, verdict, policy)
+        if verdict.is_spared and not decision.passes:
+            self._ledger.settle(charge, verdict._replace(tagged=0))
+            verdict = verdict._replace(charged=0, marks=verdict.marks & ~Marked.SPARED)
+        change = self._tally.judged(attempted, decision)
+        self._keep(_Open(attempted, charge, verdict, decision, change, question))
+
+    def _charged(
+        self, charge: Charge, question: tuple[Charge, Verdict] | None
+    ) -> tuple[Verdict, tuple[Charge, Verdict] | None]:
+        """Charge, if need be in the place of the question; and what is left of the question's charge. See `Guard`."""
+        verdict = self._ledger.charge_now(charge)
+        if question is None or not verdict.throttle_wait_us:
+            return verdict, question
+        its, old = question
+        self._ledger.settle(its, old._replace(charged=old.charged & Charged.NETWORK, tagged=0))
+        return self._ledger.charge_now(charge), (its, old._replace(charged=old.charged & ~Charged.NETWORK))
+
+    def _keep(self, found: _Open) -> None:
+        attempted, was_refused = found.attempted, found.attempted.action is not Action.ALLOW
+        self._open.keep(attempted.key, found)
+        if found.decision.passes:
+            # Nothing says whether its secret is right.
+            if was_refused and attempted.action is not Action.STEP_UP:
+                self._ledger.fail(found.charge, found.verdict)
+            return
+        if found.verdict.last:
+            self._ledger.fail(found.charge, found.verdict)
+        if found.decision.asked in {Action.CHALLENGE, Action.STEP_UP}:
+            self._asked.keep(_client(attempted), found)
+
+    def _settle(self, settled: Settled) -> None:
+        found = self._open.pop(settled.key, None)
+        if found is None:
+            return
+        self._tally.settled(found.change, settled.result)
+        decision = found.decision
+        self._had_no_question(found)
+        if not decision.passes and decision.asked is not Action.STEP_UP:
+            return  # it would not have reached the application
+        if settled.result == "succeeded" and _is_told(found, is_withheld=settled.is_withheld):
+            self._refund(found, Effect.RIGHT)
+            return
+        self._ledger.fail(found.charge, found.verdict)
+        if settled.result == "succeeded" and settled.is_withheld:
+            self._withheld.keep(found.attempted.account, found)
+
+    def _had_no_question(self, found: _Open) -> None:
+        """The application has run for this attempt: it was not answered by asking for work."""
+        asked = self._asked.get(_client(found.attempted))
+        if asked is not None and asked.attempted.key == found.attempted.key:
+            del self._asked[_client(found.attempted)]
+
+    def _refund(self, found: _Open, effects: int) -> None:
+        if found.charge.place:
+            effects |= Effect.LEARNS
+            is_proved = found.attempted.device is Device.PROVED or effects & Effect.PROVED
+            if is_proved or not self._rules.policy.factors:
+                effects |= Effect.EARNS
+        self._ledger.settle(found.charge, found.verdict, effects)
+        if found.question is not None:
+            self._ledger.settle(*found.question)
+
+    def _prove(self, proved: Proved) -> None:
+        if (found := self._withheld.pop(proved.account, None)) is not None:
+            self._refund(found, Effect.PROVED)
+
+    def _is_full(self, charge: Charge) -> bool:
+        """Whether the limits of the address refuse. Nothing is charged: a worker's shed asks no ledger."""
+        limits = self._rules.limits
+        each = (*limits.networks[: len(charge.networks)], limits.ip, limits.device)
+        tats = (self._ledger.book.get(key, FRESH).tats for key in network_keys(charge))
+        return any(wait_us(one, its, self._now_us) > 0 for one, its in zip(tats, each, strict=True))
+
+    def _policy(self, steps: str) -> Policy:
+        policy = self._policies.get(steps)
+        if policy is None:
+            rules = self._rules
+            policy = rules.policy.repeated(steps, rules.asks_from, rules.asks_familiar_from)
+            self._policies[steps] = policy
+        return policy
+
+    def _charge(self, attempted: Attempted) -> Charge:
+        counted = attempted.counted
+        networks = counted.networks[: len(self._rules.limits.networks)]
+        address = bytes.fromhex(attempted.address) or _NOWHERE
+        has_lane = bool(counted.lane) and not counted.spent
+        return Charge(
+            networks[-1],
+            networks,
+            address,
+            bytes.fromhex(attempted.fingerprint) or _NOWHERE,
+            counted.account,
+            counted.lane if has_lane else b"",
+            counted.generation if has_lane else 0,
+            _SECRET if counted.has_secret else b"",
+            counted.who,
+            address[:4],
+            counted.pair or counted.who,
+            counted.pair or counted.who,
+            counted.exempt,
+            counted.place,
+            counted.may_spend,
+        )
+
+
+def _with_recorded(verdict: Verdict, attempted: Attempted) -> Verdict:
+    """The verdict, with what only the line can tell."""
+    counted = attempted.counted
+    has_lane = bool(counted.lane) and not counted.spent
+    over_budget = "device_token_over_budget" in attempted.reasons and not has_lane
+    return verdict._replace(
+        spread=verdict.spread._replace(accounts_per_secret=counted.secret_accounts),
+        lane_spent=counted.spent,
+        lane_wait_us=1 if over_budget else verdict.lane_wait_us,
+        counters_lost=counted.lost,
+    )
+
+
+def _decided(attempted: Attempted, verdict: Verdict, policy: Policy) -> Decision:
+    seen = Signals(
+        verdict,
+        _device(attempted, verdict),
+        exposure=_exposure(attempted, policy),
+        worked=attempted.counted.worked,
+        familiar=policy.spares_familiar and is_familiar(verdict.history),
+    )
+    return _with_foreign(decide(seen, policy), attempted)
+
+
+def _is_told(found: _Open, *, is_withheld: bool) -> bool:
+    """Whether a success is answered as one before a proof."""
+    was_asked = found.attempted.action is Action.STEP_UP
+    if found.decision.passes:
+        return was_asked or not is_withheld
+    # A familiar stranger is asked like all others, and let in without a proof behind a right secret.
+    return was_asked and not is_withheld
+
+
+def _device(attempted: Attempted, verdict: Verdict) -> Device:
+    if not attempted.counted.lane or attempted.counted.spent:
+        return attempted.device
+    if not verdict.charged & Charged.LANE:
+        return Device.STRANGER
+    return attempted.device or Device.SEEN
+
+
+def _exposure(attempted: Attempted, policy: Policy) -> Exposure:
+    """What leaks told of its secret: a leaked password is taken to have leaked often enough under any rules."""
+    reasons = attempted.reasons
+    pair = Pair.VARIANT if "breached_pair_variant" in reasons else None
+    return Exposure(
+        policy.prevalence_min if "breached_password" in reasons else None,
+        Pair.EXACT if "breached_pair" in reasons else pair,
+    )
+
+
+def _with_foreign(decision: Decision, attempted: Attempted) -> Decision:
+    """The decision; or the one in the line, where something else than the judge made it and it is sterner."""
+    foreign = [reason for reason in attempted.reasons if reason not in JUDGED]
+    if not foreign or attempted.action <= decision.asked:
+        return decision
+    return _decision(attempted.action, *foreign)
+
+
+def _decision(action: Action, *reasons: str) -> Decision:
+    return Decision(action, action, tuple(Finding(action, reason) for reason in reasons), 0)
+
+
+def _client(attempted: Attempted) -> str:
+    return f"{attempted.account} {attempted.address}"

@@ -1,0 +1,74 @@
+"""What the counters were asked, as a text in the audit: enough to count again, and no more."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import pytest
+
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.model import Action, Policy, Posture, Spread
+from sekisho.read import Digests
+from sekisho.record.counted import counted_of, counted_text
+from tests.record.made import SECRET, attempt
+
+VERDICT = UNHINDERED._replace(at_us=1_764_401_409_123_456, spread=Spread(accounts_per_secret=7))
+
+
+def name(data: bytes) -> bytes:
+    return blake2b(data, key=b"of events", digest_size=16).digest()
+
+
+def text(account: str = "Hana", lane: bytes = b"") -> str:
+    charge = Digests([SECRET]).charge(attempt(account), lane, lane_generation=3)
+    return counted_text((charge, VERDICT, Action.STEP_UP, "2p", True), name)
+
+
+def test_a_text_says_what_was_counted() -> None:
+    """Read again, it has the time, the action, the policy's steps, the bucket and the flags."""
+    found = counted_of(text(lane=b"a device"))
+    assert found is not None
+    assert (found.at_us, found.action, found.steps) == (1_764_401_409_123_456, Action.STEP_UP, "2p")
+    assert (found.secret_accounts, found.generation, len(found.lane), len(found.networks)) == (7, 3, 8, 1)
+    assert (found.worked, found.has_secret, found.charged) == (True, True, True)
+    assert (found.exempt, found.may_spend, found.spent, found.lost) == (False, False, False, False)
+
+
+def test_no_name_is_one_of_the_store() -> None:
+    """A reader of the store and of the audit finds no digest of one in the other."""
+    charge = Digests([SECRET]).charge(attempt(), b"a device")
+    written = text(lane=b"a device")
+    stored = (charge.ip, charge.device, charge.account, charge.lane, charge.secret, charge.pair_tag, charge.account_tag)
+    assert [digest for digest in (*stored, *charge.networks) if digest.hex()[:8] in written] == []
+
+
+def test_one_secret_at_two_accounts_is_not_told() -> None:
+    """Nobody who types a password at his own account learns from the audit who else has it."""
+    one, other = counted_of(text("Hana")), counted_of(text("Yuki"))
+    assert one is not None
+    assert other is not None
+    assert one.pair != other.pair
+    assert one.networks == other.networks
+
+
+def test_a_text_of_a_later_version_is_left_out() -> None:
+    assert counted_of("2.whatever") is None
+
+
+@pytest.mark.parametrize("damaged", ["1", "1.zz", "1." * 12, text().replace(".2p.", ".222222222."), text()[:-2]])
+def test_a_damaged_text_is_an_error(damaged: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        counted_of(damaged)
+
+
+def test_a_policy_is_made_again_by_its_steps() -> None:
+    """What an attempt was judged by, made of another policy by the same steps."""
+    recorded = Policy(factors=True).in_posture(Posture.ATTACK, Posture.ELEVATED, Posture.ATTACK).under_proof()
+    assert recorded.steps == "2p"
+
+    policy = Policy(factors=True, accounts_per_ip_max=3)
+    again = policy.repeated(recorded.steps, Posture.ELEVATED, Posture.ATTACK)
+    assert (again.asks_strangers, again.account_failures_max, again.accounts_per_ip_max) == (True, -1, 3)
+    assert policy.without_factors().for_links().for_small_secrets().steps == "ulc"
+    with pytest.raises(ValueError, match=r"invalid literal"):
+        policy.repeated("x", Posture.CALM, Posture.CALM)
