@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.judge.posture import PostureChange
-from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Outcome, Posture
+from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Origin, Outcome, Posture
 from sekisho.record import Counts, Event, Events, Exact, HandleKey, Kind, Subject, Subjects
 from sekisho.record.lines import encode
 from sekisho.record.subjects import network_text
@@ -201,15 +201,15 @@ def test_a_refusal_before_the_body_knows_the_client_alone() -> None:
     assert (subject.account, subject.network) == ("", "203.0.113.0/24")
 
 
-def told(events: Events) -> None:
+def told(events: Events, origin: Origin = FOUR) -> None:
     """Everything that can happen, once."""
-    events.decided(LOGIN, THROTTLED, Mode.ENFORCE, FOUR, attempt())
-    events.settled(LOGIN, Outcome.SUCCEEDED, Basis.RULE, attempt(), Device.SEEN, withheld=True)
-    events.unreadable(LOGIN, "account_repeated", FOUR)
-    events.crowded(LOGIN, FOUR)
-    events.step_up_issued("POST /login", "login", "Hana", FOUR)
-    events.proved("POST /login", "login", "totp", "Hana", FOUR)
-    events.step_up_failed("POST /login", "login", "totp", "Hana", FOUR)
+    events.decided(LOGIN, THROTTLED, Mode.ENFORCE, origin, attempt(origin=origin))
+    events.settled(LOGIN, Outcome.SUCCEEDED, Basis.RULE, attempt(origin=origin), Device.SEEN, withheld=True)
+    events.unreadable(LOGIN, "account_repeated", origin)
+    events.crowded(LOGIN, origin)
+    events.step_up_issued("POST /login", "login", "Hana", origin)
+    events.proved("POST /login", "login", "totp", "Hana", origin)
+    events.step_up_failed("POST /login", "login", "totp", "Hana", origin)
     events.step_up_not_completed("Hana")
     events.factor_changed("totp", "added", "Hana")
     events.factor_changed("totp", "stopped", "Hana")
@@ -219,8 +219,8 @@ def told(events: Events) -> None:
     events.aged_device("Hana")
     events.notice_lost("factor_changed", "status 550")
     events.notice_answered("new_device", "no", "Hana")
-    events.chosen(LOGIN, breached=True, attempt=attempt())
-    events.change_password(LOGIN, "Hana", attempt())
+    events.chosen(LOGIN, breached=True, attempt=attempt(origin=origin))
+    events.change_password(LOGIN, "Hana", attempt(origin=origin))
     events.rule_tested(LOGIN, "wrong")
     events.unjudged(LOGIN, "large")
     events.anomaly("a sentence for the operator")
@@ -273,19 +273,27 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
     }
 
 
-class Alarming:
-    """A maker of subjects that must not be asked."""
-
-    def __getattr__(self, name: str) -> object:
-        raise AssertionError(name)
+UNCOUNTED = Origin("203.0.113.9", (), b"")
+"""A client of which no subject can be made: it has no counted prefix."""
 
 
 def test_nothing_is_built_for_kinds_that_no_sink_wants() -> None:
     """Digests cost several microseconds: they are not computed where no sink wants the event."""
-    sink = Kept({"mode_changed"})
-    told(Events(sinks=(sink,), subjects=Alarming(), clock_us=lambda: 7))  # type: ignore[arg-type]
+    sink, asked = Kept({"mode_changed"}), list[str]()
+    told(Events(sinks=(sink,), subjects=Subjects([SECRET], noting(asked)), clock_us=lambda: 7), UNCOUNTED)
 
     assert sink.events == [Event("mode_changed", 7, mode="monitor")]
+    assert asked == []
+    with pytest.raises(IndexError):
+        told(Events(sinks=(Kept(),), subjects=Subjects([SECRET], noting(asked)), clock_us=lambda: 7), UNCOUNTED)
+
+
+def noting(asked: list[str]) -> Callable[[str], str]:
+    def canonical(account: str) -> str:
+        asked.append(account)
+        return account
+
+    return canonical
 
 
 def test_every_sink_takes_what_it_wants() -> None:
