@@ -38,7 +38,7 @@ class Nowhere:
         yield sum(1 for _ in lines)
 
 
-def _attempts() -> list[Attempt]:
+def attempts() -> list[Attempt]:
     """Strangers, each with an address and an account of its own."""
     found = []
     for number in range(ATTEMPTS):
@@ -48,7 +48,7 @@ def _attempts() -> list[Attempt]:
     return found
 
 
-def _audit(form: AuditFormat) -> tuple[Events, EventWriter]:
+def audit(form: AuditFormat) -> tuple[Events, EventWriter]:
     counts, subjects = Counts(), Subjects([SECRET], str)
     key = audit_key(SECRET)
     trail = AuditTrail(
@@ -62,7 +62,7 @@ def _audit(form: AuditFormat) -> tuple[Events, EventWriter]:
     return Events(counts=counts, sinks=[writer], subjects=subjects, clock_us=lambda: 1), writer
 
 
-def _failures(events: Events, attempts: list[Attempt]) -> None:
+def failures(events: Events, attempts: list[Attempt]) -> None:
     for attempt in attempts:
         events.decided(LOGIN, ALLOWED, Mode.ENFORCE, attempt.origin, attempt, Device.STRANGER)
         events.settled(LOGIN, Outcome.FAILED, Basis.RULE, attempt, Device.STRANGER)
@@ -71,27 +71,27 @@ def _failures(events: Events, attempts: list[Attempt]) -> None:
 @pytest.mark.parametrize("has_audit", [False, True], ids=["off", "on"])
 def test_note_an_attempt(benchmark: BenchmarkFixture, has_audit: bool) -> None:
     """In the request's path, 2,500 attempts that failed: a decision and an outcome each."""
-    attempts = _attempts()[:2_500]
+    tried = attempts()[:2_500]
     writers: list[EventWriter] = []
 
     def fresh() -> tuple[tuple[Events, list[Attempt]], dict[str, object]]:
-        events, writer = _audit(AuditFormat.SEKISHO)
+        events, writer = audit(AuditFormat.SEKISHO)
         writers[:] = [writer]
-        return (events if has_audit else Events(clock_us=lambda: 1), attempts), {}
+        return (events if has_audit else Events(clock_us=lambda: 1), tried), {}
 
-    benchmark.pedantic(_failures, setup=fresh, rounds=40)  # type: ignore[no-untyped-call]
+    benchmark.pedantic(failures, setup=fresh, rounds=40)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("form", list(AuditFormat), ids=lambda form: form.value)
 def test_write_an_attempt(benchmark: BenchmarkFixture, form: AuditFormat) -> None:
     """In the writing thread, 5,000 attempts that failed: a line each, and one sum."""
-    attempts = _attempts()
+    tried = attempts()
     writers: list[EventWriter] = []
 
     def fresh() -> tuple[tuple[EventWriter], dict[str, object]]:
-        events, writer = _audit(form)
+        events, writer = audit(form)
         writers[:] = [writer]
-        _failures(events, attempts)
+        failures(events, tried)
         return (writer,), {}
 
     benchmark.pedantic(EventWriter.flush, setup=fresh, rounds=10)  # type: ignore[no-untyped-call]
@@ -99,11 +99,11 @@ def test_write_an_attempt(benchmark: BenchmarkFixture, form: AuditFormat) -> Non
 
 def test_write_a_flood(benchmark: BenchmarkFixture) -> None:
     """In the writing thread, 10,000 attempts that were refused unread: one line."""
-    attempts = _attempts()
+    tried = attempts()
 
     def fresh() -> tuple[tuple[EventWriter], dict[str, object]]:
-        events, writer = _audit(AuditFormat.SEKISHO)
-        for attempt in attempts * 2:
+        events, writer = audit(AuditFormat.SEKISHO)
+        for attempt in tried * 2:
             events.decided(LOGIN, SHED, Mode.ENFORCE, attempt.origin)
         return (writer,), {}
 

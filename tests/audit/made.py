@@ -54,6 +54,7 @@ class Audited:
         seal_key: Callable[[bytes, str], str] | None = None,
         bytes_max: int = 0,
         id_start: int = 1,
+        reopen_lines: int = 10_000,
     ) -> None:
         self.path = folder / "audit.jsonl"
         self.checkpoints_path = folder / "checkpoints.jsonl"
@@ -64,7 +65,7 @@ class Audited:
             Appender(str(self.path), bytes_max=bytes_max, files_max=3),
             FORMS[form](),
             Disclosure(identity, address, handles, seal_name),
-            new_chain=lambda: Chain(KEY, lambda size: next(numbers).to_bytes(size, "big"), seal_key),
+            new_chain=lambda: Chain(KEY, lambda size: next(numbers).to_bytes(size, "big"), seal_key, reopen_lines),
             key=KEY,
             checkpoints=Appender(str(self.checkpoints_path)),
             clock_us=self.clock,

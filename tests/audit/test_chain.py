@@ -202,10 +202,9 @@ def test_a_renamed_file_goes_on_in_another(tmp_path: Path) -> None:
     assert made.verified((tmp_path / "older").read_bytes().splitlines(keepends=True) + made.lines).problems == []
 
 
-def test_a_long_chain_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_chain_is_opened_again(tmp_path: Path) -> None:
     """Of a stream that was cut anywhere, lines are verified from the next opening line on."""
-    monkeypatch.setattr("sekisho.audit.chain.REOPEN_LINES", 4)
-    made = Audited(tmp_path)
+    made = Audited(tmp_path, reopen_lines=4)
     settle(made, 10)
     kinds = [line["kind"] for line in made.read]
     assert [number for number, kind in enumerate(kinds) if kind == "audit_opened"] == [0, 5, 10]

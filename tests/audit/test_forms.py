@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from sekisho.audit.disclosure import Told
+from sekisho.audit.forms import FORMS
+from sekisho.audit.forms.templates import Templates
 from sekisho.model import Basis, Device, Mode, Outcome
-from sekisho.record import HandleKey
+from sekisho.record import Event, HandleKey, Subject
+from sekisho.record.lines import SUBJECT
 from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity
 from tests.audit.made import Audited
-from tests.record.made import FOUR, LOGIN, THROTTLED, attempt
+from tests.record.made import AT_US, FOUR, LOGIN, THROTTLED, attempt
 from tests.record.test_events import told
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -124,3 +129,24 @@ def test_a_changed_line_of_a_dialect_is_found(tmp_path: Path, form: AuditFormat)
     lines[1] = lines[1].replace(b"failed", b"passed").replace(b"failure", b"success")
 
     assert [problem.line for problem in audited.verified(lines).problems] == [2]
+
+
+SUBJECTS = [
+    Subject(),
+    Subject("203.0.113.0/24", address="ad" * 16, device="de" * 16, software="5f" * 8),
+    Subject(account="ac" * 16),
+    Subject("2001:db8::/56", "ac" * 16, "ad" * 16, device_class="seen", country="JP", counted="1.ab.-c."),
+]
+TOLD = [Told(SUBJECT), Told(SUBJECT, 'Ha"na\\ü%s', ip="203.0.113.9"), Told(SUBJECT, sealed="c2VhbGVk", ip='a"b')]
+
+
+@pytest.mark.parametrize("form", list(AuditFormat), ids=lambda form: form.value)
+@pytest.mark.parametrize("door", ["POST /login", "POST /100%/%s"])
+def test_a_line_of_a_template_is_the_dialect_s_own(form: AuditFormat, door: str) -> None:
+    """Templates save time and change no byte, with empty fields and with characters that JSON escapes."""
+    dialect = FORMS[form]()
+    for kind, outcome in itertools.product(("decided", "settled", "step_up_proved"), ("failed", "succeeded")):
+        templates = Templates(dialect)
+        for at_us, subject, told_of in itertools.product((AT_US, AT_US + 1_234_567), SUBJECTS, TOLD):
+            event = Event(kind, at_us, door, result=outcome, reasons=("ip_rate",), subject=subject)
+            assert templates.line(event, told_of) == dialect.line(event, told_of, 0)

@@ -205,7 +205,9 @@ def test_each_sort_has_lines_of_its_own(made: Made) -> None:
 def test_a_flood_of_many_sorts_is_bounded() -> None:
     """Beyond a thousand sorts in a second the rest is summed by kind: memory and lines stay bounded."""
     flood = Flood()
-    lines = [one for number in range(3_000) for one in flood.add(decided(5, text=str(number)))]
+    lines: list[Event] = []
+    for number in range(3_000):
+        flood.add(decided(5, text=str(number)), lines)
     lines += flood.rest()
 
     assert len(lines) == 1_000 + 20 + 1
@@ -215,8 +217,9 @@ def test_a_flood_of_many_sorts_is_bounded() -> None:
 def test_a_clock_that_was_set_back_loses_nothing() -> None:
     """Sums of the second before are due at once."""
     flood = Flood()
-    lines = [one for _ in range(25) for one in flood.add(decided(9 * SECOND))]
-    lines += flood.add(decided(5 * SECOND))
+    lines: list[Event] = []
+    for second in (*[9] * 25, 5):
+        flood.add(decided(second * SECOND), lines)
 
     assert sum(event.times for event in lines) == 26
 

@@ -89,6 +89,7 @@ class Chain:
         key: see `audit_key`.
         chance: as `secrets.token_bytes`.
         seal: seals a key for the recipient, bound to the chain and the number; None: there is no recipient.
+        reopen_lines: see `REOPEN_LINES`.
 
     Attributes:
         id: 16 random hex digits.
@@ -98,12 +99,18 @@ class Chain:
     """
 
     def __init__(
-        self, key: bytes, chance: Callable[[int], bytes], seal: Callable[[bytes, str], str] | None = None
+        self,
+        key: bytes,
+        chance: Callable[[int], bytes],
+        seal: Callable[[bytes, str], str] | None = None,
+        reopen_lines: int = REOPEN_LINES,
     ) -> None:
         self._key: Final = key
         self._chance: Final = chance
         self._seal: Final = seal
+        self._reopen_lines: Final = reopen_lines
         self.id: Final = chance(ID_BYTES).hex()
+        self._link: Final = f',"chain":{{"id":"{self.id}","n":'
         self.number = 0
         self.last_mac = ""
         self._next = b""
@@ -123,7 +130,7 @@ class Chain:
             following = self._chance(KEY_BYTES)
             fields["key"] = self._seal(following, place(self.id, number))
         written = self._linked(opening_key(self._key, self.id, number), *line(fields))
-        self._next, self.left = following, REOPEN_LINES
+        self._next, self.left = following, self._reopen_lines
         return written
 
     def add(self, head: str, tail: str) -> bytes:
@@ -134,7 +141,7 @@ class Chain:
         return self._linked(key, head, tail)
 
     def _linked(self, key: bytes, head: str, tail: str) -> bytes:
-        start = f'{head},"chain":{{"id":"{self.id}","n":{self.number},"mac":"'.encode()
+        start = f'{head}{self._link}{self.number},"mac":"'.encode()
         end = f'"}}{tail}'.encode()
         self.last_mac = mac(key, start, end)
         self.number += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.audit.chain import CLOSED, OPENED
 from sekisho.audit.checkpoints import EVERY_US, checkpoint_line
+from sekisho.audit.forms.templates import Templates
 from sekisho.record.flood import SORTS_MAX
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ UNWRITABLE = (
 )
 WRITABLE = "SEKISHO_AUDIT: the audit is written again"
 NO_CHECKPOINT = "SEKISHO_AUDIT_CHECKPOINTS: no checkpoint of the audit was kept (%s) [SEK024]"
+
+
+@final
+class _Sort:
+    """What is kept of a sort of event: how many the chain has told of, and the templates of its lines."""
+
+    __slots__ = ("templates", "total")
+
+    def __init__(self, templates: Templates | None) -> None:
+        self.templates: Final = templates
+        self.total = 0
 
 
 @final
@@ -71,7 +83,7 @@ class AuditTrail:
         self._chain: Chain | None = None
         self._is_sound = False
         self._lost = 0
-        self._totals: dict[Hashable, int] = {}
+        self._sorts: dict[Hashable, _Sort] = {}
         self._checked_us = 0
 
     def write(self, events: list[Event]) -> Iterator[int]:
@@ -116,14 +128,21 @@ class AuditTrail:
         return self._form.mark(OPENED, self._clock_us(), fields)
 
     def _line(self, event: Event) -> tuple[str, str]:
-        sort: Hashable = event.sort
-        return self._form.line(event, self._disclosure.of(event), self._total(event, sort), sort)
+        sort = event.sort
+        told_of = self._sorts.get(sort) or self._sort(event, sort)
+        told_of.total += event.times
+        told = self._disclosure.of(event)
+        # Texts of operators are in no template: they may be anything.
+        if event.times > 1 or told_of.templates is None or event.text or event.by:
+            return self._form.line(event, told, told_of.total if event.times > 1 else 0)
+        return told_of.templates.line(event, told)
 
-    def _total(self, event: Event, sort: Hashable) -> int:
-        if sort not in self._totals and len(self._totals) >= SORTS_MAX:
-            sort = event.kind
-        total = self._totals[sort] = self._totals.get(sort, 0) + event.times
-        return total if event.times > 1 else 0
+    def _sort(self, event: Event, sort: Hashable) -> _Sort:
+        if len(self._sorts) < SORTS_MAX:
+            found = self._sorts[sort] = _Sort(Templates(self._form))
+        else:
+            found = self._sorts.setdefault(event.kind, _Sort(None))
+        return found
 
     def _check(self, chain: Chain) -> None:
         self._checked_us = self._clock_us()

@@ -12,15 +12,15 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Protocol, final
 from weakref import WeakMethod
 
-from sekisho.record.draft import Draft
 from sekisho.record.flood import SORTS_MAX, Flood
 from sekisho.record.lines import FORMS
+from sekisho.record.notes import sort_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sekisho.record.draft import Note
     from sekisho.record.events import Event
+    from sekisho.record.notes import Note
 
 log = logging.getLogger("sekisho.events")
 
@@ -96,7 +96,7 @@ class EventWriter:
         self._writing = Lock()  # of the output and the flood
         self._flood = self._new_flood()
         self._queue: deque[Event | Note] = deque()
-        self._overflow: dict[object, tuple[Event | Draft, int]] = {}
+        self._overflow: dict[object, tuple[Event | Note, int]] = {}
         self._thread: Thread | None = None
         self._waiting = Flag()
         self._output.begin()
@@ -132,14 +132,14 @@ class EventWriter:
 
     def _over(self, noted: Event | Note) -> None:
         """Count an event for which there is no room: as a part of a sum, it is still told."""
-        event = _drafted(noted)
-        sort = event.sort
+        sort: object = sort_of(noted) if isinstance(noted, tuple) else noted.sort
+        number = 1 if isinstance(noted, tuple) else noted.times
         with self._lock:
-            first, times = self._overflow.get(sort, (event, 0))
+            first, times = self._overflow.get(sort, (noted, 0))
             if times or len(self._overflow) < SORTS_MAX:
-                self._overflow[sort] = first, times + event.times
+                self._overflow[sort] = first, times + number
             else:
-                self._count("", "events", "full", event.times)
+                self._count("", "events", "full", number)
 
     def _run(self) -> None:
         while self._waiting.wait(IDLE_S) or not self._ends():
@@ -169,7 +169,7 @@ class EventWriter:
         ready: list[Event] = []
         queue, add = self._queue, self._flood.add
         for _ in range(len(queue)):
-            ready += add(_drafted(queue.popleft()))
+            add(queue.popleft(), ready)
         for first, times in over.values():
             ready += self._flood.more(first, times)
         return ready
@@ -211,10 +211,6 @@ class _Forked:
 def _call(method: WeakMethod[Callable[[], None]]) -> None:
     if (bound := method()) is not None:
         bound()
-
-
-def _drafted(noted: Event | Note) -> Event | Draft:
-    return Draft(*noted) if isinstance(noted, tuple) else noted
 
 
 def _number(events: list[Event]) -> int:

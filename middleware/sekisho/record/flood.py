@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from sekisho.record.draft import Draft
 from sekisho.record.events import NOBODY, Event
+from sekisho.record.notes import client_of, event_of, sort_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sekisho.record.notes import Note
     from sekisho.record.subjects import Subjects
 
 SINGLY_MAX: Final = 20  # events of one sort in a second that pass one by one
@@ -19,23 +20,34 @@ SORTS_MAX: Final = 1_000  # sorts in a second; they consist of doors and codes, 
 class Singly(Protocol):
     """How many such events pass one by one in a second. `was_flood`: more came in the second before."""
 
-    def __call__(self, item: Event | Draft, /, *, was_flood: bool) -> int: ...
+    def __call__(self, item: Event | Note, /, *, was_flood: bool) -> int: ...
 
 
-def _twenty(_: Event | Draft, /, *, was_flood: bool) -> int:  # noqa: ARG001 - a `Singly`
+def _twenty(_: Event | Note, /, *, was_flood: bool) -> int:  # noqa: ARG001 - a `Singly`
     return SINGLY_MAX
 
 
 @final
-class _Sum:
-    """Events of one sort that are summed: the first of them, how many there are, and whether all are of one client."""
+class _Sort:
+    """The events of one sort in a second.
 
-    __slots__ = ("client", "first", "times")
+    Attributes:
+        is_rest: whether they are all further sorts of a kind.
+        first: the first that was summed; None: none was.
+        client: of all that were summed; empty if they are of several.
+        seen, summed: how many there are.
+        was_flood: more than `SINGLY_MAX` came in the second before.
+    """
 
-    def __init__(self, first: Event | Draft, client: bytes | None) -> None:
-        self.first = first
-        self.client = client
-        self.times = 0
+    __slots__ = ("client", "first", "is_rest", "seen", "summed", "was_flood")
+
+    def __init__(self, was_flood: bool, is_rest: bool) -> None:
+        self.first: Event | Note | None = None
+        self.client = b""
+        self.seen = 0
+        self.summed = 0
+        self.was_flood: Final = was_flood
+        self.is_rest: Final = is_rest
 
 
 @final
@@ -43,7 +55,7 @@ class Flood:
     """Passes the first events of each sort in a second, and sums the others. Pure: the time comes with the events.
 
     Args:
-        subjects: makes the subjects of drafts; None: they have none.
+        subjects: makes the subjects of notes; None: they have none.
         singly: how many of each sort pass one by one.
         names_one: whether a sum names its client, where all its events are of one.
     """
@@ -53,32 +65,32 @@ class Flood:
         self._singly = singly
         self._names_one = names_one
         self._second = 0
-        self._seen: dict[Hashable, int] = {}
-        self._sums: dict[Hashable, _Sum] = {}
+        self._sorts: dict[Hashable, _Sort] = {}
+        self._sums: list[_Sort] = []
         self._floods: frozenset[Hashable] = frozenset()
 
     @property
     def is_summing(self) -> bool:
         return bool(self._sums)
 
-    def add(self, item: Event | Draft) -> list[Event]:
-        """The events to write now: this one unless it is summed, after the sums of a second that has ended."""
-        ready = self.ended(item.at_us)
-        sort = self._sort(item)
-        seen = self._seen[sort] = self._seen.get(sort, 0) + 1
-        if seen <= self._singly(item, was_flood=sort in self._floods):
-            ready.append(self._made(item, self._subjects))
+    def add(self, item: Event | Note, ready: list[Event]) -> None:
+        """Append the events to write now: this one unless it is summed, after the sums of a second that has ended."""
+        at_us = _at_us(item)
+        if at_us // 1_000_000 != self._second:
+            ready += self._end(at_us // 1_000_000)
+        of = self._sort(item)
+        of.seen += 1
+        if of.seen <= self._singly(item, was_flood=of.was_flood):
+            ready.append(self._made(item))
         else:
-            self._sum(sort, item, item.times)
-        return ready
+            self._sum(of, item, _client(item) if self._names_one else b"", 1 if isinstance(item, tuple) else item.times)
 
-    def more(self, item: Event | Draft, times: int) -> list[Event]:
-        """As `add`, for `times` events like this one, of which none is written by itself."""
-        ready = self.ended(item.at_us)
-        sort = self._sort(item)
-        self._seen[sort] = self._seen.get(sort, 0) + times
-        self._sum(sort, item, times)
-        self._sums[sort].client = None
+    def more(self, item: Event | Note, times: int) -> list[Event]:
+        """As `add`, for `times` events like this one, of which none is written by itself. Returns the sums."""
+        ready = self.ended(_at_us(item))
+        of = self._sort(item)
+        of.seen += times
+        self._sum(of, item, b"", times)
         return ready
 
     def ended(self, now_us: int) -> list[Event]:
@@ -90,40 +102,52 @@ class Flood:
         """All sums, at the end of the process."""
         return self._end(0)
 
-    def _sort(self, item: Event | Draft) -> Hashable:
-        sort: Hashable = item.sort
-        return item.kind if sort not in self._seen and len(self._seen) >= SORTS_MAX else sort
-
-    def _sum(self, sort: Hashable, item: Event | Draft, times: int) -> None:
-        found = self._sums.get(sort)
-        client = _client(item) if self._names_one else None
+    def _sort(self, item: Event | Note) -> _Sort:
+        sort: Hashable = sort_of(item) if isinstance(item, tuple) else item.sort
+        found = self._sorts.get(sort)
+        if found is None and len(self._sorts) >= SORTS_MAX:
+            sort = _kind(item)
+            found = self._sorts.get(sort)
         if found is None:
-            first = Event(item.kind, item.at_us) if isinstance(sort, str) else item
-            found = self._sums[sort] = _Sum(first, client)
-        elif found.client != client:
-            found.client = None
-        found.times += times
+            found = self._sorts[sort] = _Sort(sort in self._floods, isinstance(sort, str))
+        return found
+
+    def _sum(self, of: _Sort, item: Event | Note, client: bytes, times: int) -> None:
+        if of.first is None:
+            of.first, of.client = Event(_kind(item), _at_us(item)) if of.is_rest else item, client
+            self._sums.append(of)
+        elif of.client != client:
+            of.client = b""
+        of.summed += times
 
     def _end(self, second: int) -> list[Event]:
-        sums = [self._summed(each) for each in self._sums.values()]
-        self._floods = frozenset([sort for sort, seen in self._seen.items() if seen > SINGLY_MAX])
-        self._second, self._seen, self._sums = second, {}, {}
+        sums = [self._summed(of.first, of) for of in self._sums if of.first is not None]
+        self._floods = frozenset([sort for sort, of in self._sorts.items() if of.seen > SINGLY_MAX])
+        self._second, self._sorts, self._sums = second, {}, []
         return sums
 
-    def _summed(self, each: _Sum) -> Event:
-        first = each.first
-        if each.times == 1 and self._names_one:
-            return self._made(first, self._subjects)
-        if isinstance(first, Draft):
-            if each.client and self._subjects is not None and first.origin is not None:
-                return first.event(None, times=each.times)._replace(subject=self._subjects.of_origin(first.origin))
-            return first.event(None, times=each.times)
-        # A sum is of many clients: it names none.
-        return first._replace(subject=NOBODY, times=each.times)
+    def _summed(self, first: Event | Note, of: _Sort) -> Event:
+        if of.summed == 1 and self._names_one:
+            return self._made(first)
+        if not isinstance(first, tuple):
+            # A sum is of many clients: it names none.
+            return first._replace(subject=NOBODY, times=of.summed)
+        event, origin = event_of(first, None, times=of.summed), first[6]
+        if of.client and self._subjects is not None and origin is not None:
+            return event._replace(subject=self._subjects.of_origin(origin))
+        return event
 
-    def _made(self, item: Event | Draft, subjects: Subjects | None) -> Event:
-        return item.event(subjects) if isinstance(item, Draft) else item
+    def _made(self, item: Event | Note) -> Event:
+        return event_of(item, self._subjects) if isinstance(item, tuple) else item
 
 
-def _client(item: Event | Draft) -> bytes | None:
-    return item.client if isinstance(item, Draft) else None
+def _kind(item: Event | Note) -> str:
+    return item[0] if isinstance(item, tuple) else item.kind
+
+
+def _at_us(item: Event | Note) -> int:
+    return item[1] if isinstance(item, tuple) else item.at_us
+
+
+def _client(item: Event | Note) -> bytes:
+    return client_of(item) if isinstance(item, tuple) else b""

@@ -2,7 +2,7 @@
 
 Counts are always kept, and decisions are always logged: both take plain arguments. An `Event` is built only if a sink
 wants events of its kind, so that an attempt costs no more than its counts where there is none. Sinks behind which a
-thread writes get drafts of attempts' events, and make the events there.
+thread writes get notes of attempts' events, and make the events there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sekisho.model import Action, Device, Outcome
 from sekisho.record.counted import counting_of
 from sekisho.record.counts import Counts
-from sekisho.record.draft import Draft
 from sekisho.record.event_writer import EventWriter
 from sekisho.record.events import NOBODY, WITHHELD, Event, Kind, Subject
 from sekisho.record.hook import Hook
+from sekisho.record.notes import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sekisho.judge.posture import PostureChange
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
     from sekisho.record.counted import Judged
-    from sekisho.record.draft import Note
     from sekisho.record.hook import AccountHook
+    from sekisho.record.notes import Note
     from sekisho.record.subjects import Subjects
 
 log = logging.getLogger("sekisho.events")
@@ -93,7 +93,7 @@ class Events:
         for writer in self._writers:
             writer.take(note)
         if note[0] in self._wanted_at_once:
-            self._give(Draft(*note).event(self._subjects))
+            self._give(event_of(note, self._subjects))
 
     def _give(self, event: Event) -> None:
         for sink in self._at_once:

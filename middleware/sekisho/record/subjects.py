@@ -6,6 +6,7 @@ match accounts in one with accounts in the other.
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from hashlib import blake2b
 from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _CLASSES: Final = {each._value_: each.name.lower() for each in Device}  # members would be hashed in Python
 _DIGEST_BYTES: Final = 16
 _SOFTWARE_BYTES: Final = 8
+_SOFTWARE_MAX: Final = 1_024  # digests that are kept: many clients share one
 
 
 @final
@@ -53,7 +55,8 @@ class Subjects:
         self._account: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event account")
         self._address: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event address")
         self._device: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event device")
-        self._software: Final = blake2b(key=key, digest_size=_SOFTWARE_BYTES, person=b"event software")
+        software = blake2b(key=key, digest_size=_SOFTWARE_BYTES, person=b"event software")
+        self._software: Final = lru_cache(_SOFTWARE_MAX)(partial(_keyed, software))
         self._counter: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event counter")
         self._canonical: Final = canonical
         self._handles: Final = handles
@@ -66,7 +69,7 @@ class Subjects:
     def of_named(
         self, origin: Origin | None, account: str, canonical: str, device: Device, counting: Counting | None = None
     ) -> Subject:
-        """The subject of an attempt by its parts; see `sekisho.record.draft`."""
+        """The subject of an attempt by its parts; see `sekisho.record.notes`."""
         return self._made(origin, account, canonical, _CLASSES[device._value_], counting)
 
     def of_origin(self, origin: Origin) -> Subject:
@@ -109,7 +112,7 @@ class Subjects:
             _keyed(self._device, prefixes[-1] + origin.fingerprint),
             device_class,
             handle=self._handle(account, origin.address),
-            software=_keyed(self._software, origin.fingerprint),
+            software=self._software(origin.fingerprint),
             counted=self._counted(counting) if counting is not None and self._tells_counted else "",
         )
 

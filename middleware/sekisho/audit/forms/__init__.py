@@ -11,7 +11,7 @@ from sekisho.audit.forms.sekisho import SekishoForm
 from sekisho.settings.audit import AuditFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.audit.disclosure import Told
     from sekisho.record import Event
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 class Form(Protocol):
     """A dialect. Both methods return a line in two parts, between which its link belongs; see `Chain.add`."""
 
-    def line(self, event: Event, told: Told, total: int, sort: Hashable) -> tuple[str, str]:
+    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
         """An event's line.
 
         Args:
             event: the event.
             told: what is told of its subject.
             total: how many such events the chain has told of; 0: it is not said.
-            sort: the event's, which is costly to make.
         """
         ...
 

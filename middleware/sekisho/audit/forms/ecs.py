@@ -10,7 +10,7 @@ from sekisho.record import Kind
 from sekisho.record.lines import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     from sekisho.audit.disclosure import Told
     from sekisho.record import Event
@@ -44,7 +44,7 @@ class EcsForm:
     def __init__(self) -> None:
         self._service: Final = {"type": "sekisho", "version": version("sekisho")}
 
-    def line(self, event: Event, told: Told, total: int, _: Hashable) -> tuple[str, str]:
+    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
         category, types = _categorised(event)
         described = {
             "kind": "event", "category": category, "type": types, "action": event.kind, "outcome": _outcome(event),

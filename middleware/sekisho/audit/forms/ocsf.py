@@ -9,7 +9,7 @@ from sekisho.audit.forms.own import line_with, mark_fields, own_fields, refused,
 from sekisho.record import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     from sekisho.audit.disclosure import Told
     from sekisho.record import Event
@@ -43,7 +43,7 @@ class OcsfForm:
         product = {"name": "sekisho", "vendor_name": "sekisho", "version": version("sekisho")}
         self._metadata: Final = {"version": VERSION, "product": product, "log_name": "audit"}
 
-    def line(self, event: Event, told: Told, total: int, _: Hashable) -> tuple[str, str]:
+    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
         is_attempt = event.kind in _ATTEMPTS
         common = self._attempt(event, told) if is_attempt else self._base(event.kind, event.at_us, _severity(event))
         return line_with({**common, "count": event.times}, "unmapped", own_fields(event, told, total))

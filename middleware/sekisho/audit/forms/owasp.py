@@ -13,7 +13,7 @@ from sekisho.record import Kind
 from sekisho.record.lines import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     from sekisho.audit.disclosure import Told
     from sekisho.record import Event
@@ -32,7 +32,7 @@ _KINDS: Final = {
 
 @final
 class OwaspForm:
-    def line(self, event: Event, told: Told, total: int, _: Hashable) -> tuple[str, str]:
+    def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
         word, level = _described(event, told.name or user_id(event))
         method, _space, path = event.door.partition(" ")
         common = {
