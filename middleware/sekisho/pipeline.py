@@ -68,6 +68,7 @@ REFUSED = UNHINDERED._replace(charged=0)
 
 _FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
+SECOND_US: Final = 1_000_000
 _PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
@@ -293,6 +294,7 @@ class Guard:
             token.device if token else b"",
             origin=digests,
             lane_generation=token.generation if token else 0,
+            lane_issued_us=token.issued_s * SECOND_US if token else 0,
             exempt=exempt,
             bucket=bucket,
             place=place,
@@ -350,7 +352,8 @@ class Guard:
             self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
             self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
-        # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
+        # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
+        # success its client gets a new device name.
         spent = verdict.lane_spent
         return Assessment(
             attempt, charge, verdict, decision, None if spent else token, policy, exposure, question, device, worked
@@ -576,6 +579,17 @@ class Guard:
         # Times of 0: this refunds no charge.
         self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), Effect.RENEWED)
 
+    def end_devices(self, attempt: Attempt, device: bytes, changed_us: int) -> None:
+        """End the trust of all devices of an account whose password was changed. It only queues.
+
+        Args:
+            attempt: names the account; nothing is tried.
+            device: the known device that made the change, which stays known; empty where a stranger's made it.
+            changed_us: when the change was charged, by the ledger's clock: what the change itself hands out is younger.
+        """
+        charge = self._digests.charge(attempt, device)
+        self._ledger.settle(charge, UNHINDERED._replace(charged=0, at_us=changed_us), Effect.ENDS)
+
     def device_name(self, assessment: Assessment, basis: Basis) -> bytes:
         """The name of the device after a success.
 
@@ -587,7 +601,9 @@ class Guard:
 
     def new_token(self, assessment: Assessment, device: bytes, family: int) -> str:
         """The token of this device after a success."""
-        attempt, token, now_s = assessment.attempt, assessment.token, int(self._clock_s())
+        attempt, token = assessment.attempt, assessment.token
+        # A reset ends all tokens up to its own second.
+        now_s = int(self._clock_s()) + (attempt.door.kind is DoorKind.RESET)
         text = self._tokens.renewed(
             attempt.token,
             attempt.account,

@@ -47,6 +47,7 @@ def charge(
     place: int | None = None,
     browser: int = 0,
     worked: bool = False,
+    issued_us: int = 0,
 ) -> Charge:
     """One attempt. `ip` and `device` are numbered within their network."""
     networks: tuple[bytes, ...] = (digest("/24", network),)
@@ -70,4 +71,5 @@ def charge(
         exempt=exempt,
         place=b"" if place is None else digest("P", account * 100 + place, 7) + bytes([browser]),
         worked=worked,
+        lane_issued_us=issued_us,
     )

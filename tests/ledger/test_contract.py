@@ -680,6 +680,63 @@ async def test_a_device_whose_trust_ended_stays_spent(store: Store) -> None:
     assert not verdict.lane_spent
 
 
+async def changed(store: Store, lane: int | None) -> None:
+    """The account's password is changed at a second's half, by this device."""
+    await store.move_to(T0 + SECOND // 2)
+    own = charge(lane=lane, generation=3)
+    verdict = UNHINDERED._replace(charged=0, at_us=store.now_us)
+    store.ledger(LIMITS).settle(own, verdict, Effect.ENDS)
+    await store.move_to(store.now_us)
+
+
+async def is_known(store: Store, lane: int, issued_us: int) -> bool:
+    (verdict,) = await ask(store.ledger(LIMITS), [charge(lane=lane, issued_us=issued_us)])
+    assert verdict.lane_spent != bool(verdict.charged & Charged.LANE)
+    return not verdict.lane_spent
+
+
+@pytest.mark.parametrize("days", [0, 90, 399])
+async def test_a_change_of_the_password_voids_the_tokens_of_all_other_devices(store: Store, days: int) -> None:
+    """Also of devices that the store knows nothing of; for 400 days, as long as any token lives."""
+    await changed(store, lane=1)
+    await store.move_to(T0 + days * DAY + SECOND)
+    assert not await is_known(store, 2, T0 - 1_000 * SECOND)
+    assert not await is_known(store, 3, T0 - SECOND)
+    assert await is_known(store, 1, T0 - 1_000 * SECOND)
+    assert not await is_known(store, 3, T0)  # in the second of the change, of which tokens tell no more
+    assert await is_known(store, 2, T0 + SECOND)
+    await store.move_to(T0 + 401 * DAY)
+    assert await is_known(store, 2, T0 - 1_000 * SECOND)
+
+
+async def test_the_last_change_counts(store: Store) -> None:
+    """A second change, by a stranger's browser, ends the device that made the first one. Other accounts are spared."""
+    await changed(store, lane=1)
+    await changed(store, lane=None)
+    assert not await is_known(store, 1, T0 - SECOND)
+    (other,) = await ask(store.ledger(LIMITS), [charge(7, lane=1, issued_us=T0 - SECOND)])
+    assert not other.lane_spent
+
+
+async def test_no_flood_of_failures_brings_a_void_token_back(store: Store) -> None:
+    """The change keeps its place beside the failures of more devices than there is room for."""
+    await changed(store, lane=1)
+    ledger = store.ledger(WIDE)
+    for lane in range(10, 30):
+        await in_lane(ledger, 1, lane=lane)
+        await store.move_to(store.now_us + SECOND)
+    assert not await is_known(store, 2, T0 - SECOND)
+
+
+async def test_a_change_that_no_clock_tells_is_of_now(store: Store) -> None:
+    """Times of another clock, or none, would void no token, or every one to come."""
+    for at_us in (0, 7, T0 + DAY):
+        store.ledger(LIMITS).settle(charge(lane=1), UNHINDERED._replace(charged=0, at_us=at_us), Effect.ENDS)
+        await store.move_to(store.now_us + SECOND)
+        assert not await is_known(store, 2, store.now_us - 5 * SECOND)
+        assert await is_known(store, 3, store.now_us)  # a second later
+
+
 async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:
     """A renewal is remembered for a day: longer would cost a record per log-in."""
     await renew(store)

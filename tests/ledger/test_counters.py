@@ -107,6 +107,20 @@ async def test_a_replaced_token_stays_spent(kind: str, request: pytest.FixtureRe
 
 
 @pytest.mark.parametrize("kind", STORES)
+async def test_a_cleared_account_has_changed_its_password(kind: str, request: pytest.FixtureRequest) -> None:
+    """Clearing an account brings no token back that a change of its password has made void."""
+    async with ledger(request.getfixturevalue(kind)) as (counted, counters):
+        own, verdict = charge(lane=1), await counted.charge(charge(lane=1))
+        counted.settle(own, verdict, Effect.ENDS)
+        old = charge(lane=2, issued_us=verdict.at_us - 2_000_000)
+        before = await counted.charge(old)
+        await counters.clear_account(charge_of(own.account))
+        after = await counted.charge(old)
+
+    assert (before.lane_spent, after.lane_spent) == (True, True)
+
+
+@pytest.mark.parametrize("kind", STORES)
 async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.FixtureRequest) -> None:
     """Clearing keeps the history of successes and forgetting ends it; a replaced token stays spent after both."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
     from tests.servers import RedisServer
 
-EFFECTS = [Effect.RENEWED, Effect.PROVED, Effect.RIGHT, Effect.LEARNS, Effect.EARNS]
+EFFECTS = [Effect.RENEWED, Effect.PROVED, Effect.RIGHT, Effect.LEARNS, Effect.EARNS, Effect.ENDS]
 
 
 def attempt(*, network: int, **rest: Any) -> Charge:
@@ -46,6 +46,7 @@ attempts = st.builds(
     place=st.none() | st.integers(0, 5),
     browser=st.integers(0, 5),
     worked=st.booleans(),
+    issued_us=st.sampled_from([0, T0, T0 + MINUTE, T0 + DAY]),
 )
 steps = st.sampled_from(
     [

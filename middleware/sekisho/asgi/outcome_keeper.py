@@ -144,8 +144,11 @@ class OutcomeKeeper(Keeper):
             self._tell_watch(self._watch, context, assessment, outcome, status)
         changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
         if self._consequences is not None and changed and door.changes_account:
-            device = assessment.token.device if assessment.token is not None else b""
-            self._consequences.account_changed(context.scope, assessment.attempt, outcome, account, device)
+            device, verdict = assessment.token.device if assessment.token is not None else b"", assessment.verdict
+            charged_us = verdict.account_at_us or verdict.at_us
+            self._consequences.account_changed(
+                context.scope, assessment.attempt, outcome, account, device, charged_us
+            )  # fmt: skip
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)

@@ -132,11 +132,12 @@ class Consequences(Protocol):
         ...
 
     def account_changed(
-        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
+        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes, charged_us: int
     ) -> None:
         """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed.
 
-        `device`: the name of the known device that changed it, which stays known; empty for another.
+        `device`: the name of the known device that changed it, which stays known; empty for another. `charged_us`: when
+        the change was charged.
         """
         ...
 

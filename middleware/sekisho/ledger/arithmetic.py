@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sekisho.ledger.history import (
+    CHANGE,
     FAILED,
+    HOUR_US,
     NAME_BYTES,
     PLACE,
     RENEWAL_KEPT_US,
@@ -27,6 +29,7 @@ from sekisho.ledger.history import (
     given_back,
     is_history,
     is_shared,
+    kind_of,
     learned,
     recalled,
     spent,
@@ -244,6 +247,8 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
         if effects & Effect.LEARNS and charge.place:
             lanes = learned(record.lanes, charge.place, now_us, width=len(limits.lane), earned=earns)
             record = record._replace(lanes=lanes)
+        if effects & Effect.ENDS:
+            record = _changed(record, charge.lane, verdict.account_at_us or verdict.at_us, now_us, len(limits.lane))
         book[account_key(charge)] = record._replace(failures=0) if proved else record
     if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.LANE:
         # A right secret must not stay in the set: with a dummy account, a reader of Redis could confirm it.
@@ -298,7 +303,7 @@ def unblocked(record: Record, *, history: bool = False) -> Record:
     lanes = [
         lane._replace(tats=())
         for lane in record.lanes
-        if lane.generation < FAILED or (is_history(lane) and not history)
+        if lane.generation < FAILED or kind_of(lane) == CHANGE or (is_history(lane) and not history)
     ]
     return Record(lanes=tuple(lanes))
 
@@ -604,11 +609,13 @@ def _grow_old(book: Book, key: bytes, charged_us: int) -> None:
 
 
 def _enter_lane(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[Lane | None, int, bool]:
-    """Return the bucket with this attempt; or None with the reason: the wait, or that its token was renewed since."""
+    """Return the bucket with this attempt; or None with the reason: the wait, or that its token counts no longer."""
     if not charge.lane:
         return None, 0, False
     lane = _lane(record, charge.lane)
     if charge.lane_generation < lane.generation and now_us - lane.renewed_us > RENEWAL_GRACE_US:
+        return None, 0, True
+    if _is_void(record, charge.lane, charge.lane_issued_us):
         return None, 0, True
     wait = max(0, wait_us(lane.tats, limits, now_us))
     if wait or not _has_place(record, lane, now_us):
@@ -644,7 +651,9 @@ def _others_like(record: Record, lane: Lane) -> list[Lane]:
     return [
         other
         for other in record.lanes
-        if other.device != lane.device and (other.generation >= FAILED) == (lane.generation >= FAILED)
+        if other.device != lane.device
+        and (other.generation >= FAILED) == (lane.generation >= FAILED)
+        and kind_of(other) != CHANGE
     ]
 
 
@@ -671,6 +680,34 @@ def _failed_in_lane(record: Record, device: bytes, limits: Limits, now_us: int) 
     renewed_us = now_us + FAILURES_KEPT_US - RENEWAL_KEPT_US
     entry = Lane(_failed_lane(device), FAILED + failures, renewed_us, (0,) * len(limits))
     return _with_lane(record, entry, now_us)
+
+
+# The last change of a password is an entry as well. Its name holds the device that made the change.
+
+
+def _changed(record: Record, device: bytes, at_us: int, now_us: int, width: int) -> Record:
+    """Return the record of an account whose password was changed: tokens of other devices from before are void."""
+    # Charges of another clock, or of none, do not say when it was.
+    at_us = at_us if now_us - HOUR_US < at_us <= now_us else now_us
+    name = bytes([CHANGE]) + (device or bytes(NAME_BYTES))[:NAME_BYTES]
+    # Chosen so that the entry ends after `ENDED_KEPT_US` when any version computes the end of a lane.
+    entry = Lane(name, FAILED, at_us + ENDED_KEPT_US - RENEWAL_KEPT_US, (0,) * width)
+    return record._replace(lanes=(*(lane for lane in record.lanes if kind_of(lane) != CHANGE), entry))
+
+
+def _is_void(record: Record, device: bytes, issued_us: int) -> bool:
+    """Whether a token is older than the last change of its account's password, which another device made."""
+    if not issued_us:
+        return False
+    for lane in record.lanes:
+        if lane.generation == FAILED and lane.device[0] == CHANGE:
+            return issued_us <= changed_us(lane) and lane.device[1:] != device[:NAME_BYTES]
+    return False
+
+
+def changed_us(entry: Lane) -> int:
+    """When the password was changed that such an entry is about."""
+    return entry.renewed_us + RENEWAL_KEPT_US - ENDED_KEPT_US
 
 
 def _at_rest(lane: Lane, now_us: int) -> bool:

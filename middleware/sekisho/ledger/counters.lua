@@ -13,6 +13,7 @@ local word, field = ARGV[1], ARGV[2]
 
 local HEAD, HEAD_BYTES, LANE_BYTES, TAT_BYTES = '<BBI7I4BBI2BBBB', 21, 19, 7
 local LANE_HEAD, FAILED, ENDED = '<c8I4I7', 2147483648, 2147483647
+local CHANGE = 252
 local RENEWAL_KEPT_MS, HISTORY_KEPT_MS, ENDED_KEPT_MS = 86400000, 5184000000, 34560000000
 
 -- How long a lane is kept without its counts; 0 where nothing is. A token that was replaced must stay spent, or an
@@ -21,6 +22,7 @@ local function kept_ms(head, generation, renewed)
   if generation == ENDED then return ENDED_KEPT_MS end
   if generation < FAILED then return renewed > 0 and RENEWAL_KEPT_MS or 0 end
   local kind = string.byte(head)
+  if kind == CHANGE then return ENDED_KEPT_MS end
   return word == 'clear' and (kind == 253 or kind == 254) and HISTORY_KEPT_MS or 0
 end
 

@@ -28,7 +28,8 @@ PLACES_MAX: Final = 4
 BROWSERS_MAX: Final = 3  # per network
 COUNT_MAX: Final = 127
 NAME_BYTES: Final = 7
-SUMMARY: Final = 0xFD  # the first byte of an entry's name; failures of devices have 0xFF
+CHANGE: Final = 0xFC  # the first byte of an entry's name: the last change of the password
+SUMMARY: Final = 0xFD  # of the history; failures of devices have 0xFF
 PLACE: Final = 0xFE
 
 EARNED_US: Final = 6 * HOUR_US
@@ -93,7 +94,7 @@ def is_known_here(history: int) -> bool:
 
 
 def kind_of(lane: Lane) -> int:
-    """Return `SUMMARY` or `PLACE` for an entry of the history, and another number for any other lane."""
+    """Return `CHANGE`, `SUMMARY` or `PLACE` for such an entry, and another number for any other lane."""
     return lane.device[0] if lane.generation >= FAILED else 0
 
 

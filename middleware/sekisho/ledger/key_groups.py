@@ -163,7 +163,7 @@ class Families:
     def _charges(self, charge: Charge, families: int) -> list[Part]:
         flags = flags_of(charge)
         return [
-            self._part(charge, each, pack_operation(charge, PART, flags, each, 0, 0))
+            self._part(charge, each, pack_operation(charge, PART, flags, each, 0, charge.lane_issued_us))
             for each in (NETWORK, ACCOUNT, SECRET)
             if families & each
         ]

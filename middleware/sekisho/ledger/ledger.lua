@@ -31,7 +31,7 @@ local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
 local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation covers
-local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT = 1, 2, 4, 8, 16, 32, 64
+local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT, ENDS = 1, 2, 4, 8, 16, 32, 64, 128
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
 local CREDIT_SPENT = 16 -- of what was charged; in a verdict's bits, where 16 has another meaning, `CREDIT_CHARGED`
@@ -60,6 +60,7 @@ local DAY, FAILURES_KEPT_DAYS, FAILURES_KEPT, FAILURES_CAP = 86400000000, 90, 77
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
 local ENDED, ENDED_KEPT = 2147483647, 34560000000000
+local CHANGE, CHANGE_BYTE = 252, '\252' -- the last change of the password
 local SITES = 2 -- networks of one house or site: /24; /56 and /48. The next is a provider's /32.
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
@@ -87,7 +88,7 @@ local function facts_of(flags, families)
   if not facts then
     facts = {
       exempt = has(flags, EXEMPT), account = has(flags, HAS_ACCOUNT), secret = has(flags, HAS_SECRET),
-      lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED),
+      lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED), ends = has(flags, ENDS),
       forgiven = has(flags, RIGHT + PROVED),
       asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
       asks_secret = has(families, SECRET),
@@ -491,7 +492,9 @@ end
 local function others_like(account, device, counts_failures)
   local others, at_rest = 0, nil
   for i, lane in ipairs(account.lanes) do
-    if lane.device ~= device and (lane.generation >= FAILED) == counts_failures then
+    if lane.device ~= device and (lane.generation >= FAILED) == counts_failures
+      and (lane.generation ~= FAILED or byte(lane.device) ~= CHANGE)
+    then
       others = others + 1
       if not at_rest then
         local last = 0
@@ -550,10 +553,36 @@ local function forgive_lane(account, device)
   if at then table.remove(account.lanes, at) end
 end
 
--- Whether the lane let the attempt in; else the wait, and whether its token was renewed since.
-local function enter_lane(slot, account, device, generation)
+-- The last change of the password: an entry as well, whose name holds the device that made it.
+local function end_devices(account, device, changed_at)
+  local kept = {}
+  for _, lane in ipairs(account.lanes) do
+    if lane.generation ~= FAILED or byte(lane.device) ~= CHANGE then kept[#kept + 1] = lane end
+  end
+  if changed_at <= now - HOUR or changed_at > now then changed_at = now end -- of another clock, or of none
+  local entry = {
+    device = CHANGE_BYTE .. sub(device, 1, 7), generation = FAILED, renewed = changed_at + ENDED_KEPT - RENEWAL_KEPT,
+  }
+  for i = 1, LANE.n do entry[i] = 0 end
+  kept[#kept + 1] = entry
+  account.lanes = kept
+end
+
+local function is_void(account, device, issued)
+  if issued == 0 then return false end
+  for _, lane in ipairs(account.lanes) do
+    if lane.generation == FAILED and byte(lane.device) == CHANGE then
+      return issued <= lane.renewed + RENEWAL_KEPT - ENDED_KEPT and sub(lane.device, 2) ~= sub(device, 1, 7)
+    end
+  end
+  return false
+end
+
+-- Whether the lane let the attempt in; else the wait, and whether its token counts no longer.
+local function enter_lane(slot, account, device, generation, issued)
   local lane, at = lane_of(account, device)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
+  if is_void(account, device, issued) then return false, 0, true end
   local wait = wait_of(lane, LANE)
   if wait > 0 then return false, wait, false end
   if not at and #account.lanes >= LANES_MAX then
@@ -850,7 +879,7 @@ end
 local NO_BEFORE
 
 local function charge(
-  kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
+  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
 )
   local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   local shares = false
@@ -872,7 +901,7 @@ local function charge(
   local lane_wait, spent = 0, false
   if account and facts.lane then
     local entered
-    entered, lane_wait, spent = enter_lane(slot, account, device, generation)
+    entered, lane_wait, spent = enter_lane(slot, account, device, generation, issued)
     if entered then
       local failures = math.min(FAILURES_CAP, lane_failures(account, device) + 1)
       local charged = LANE_CHARGED + (earns and EARNS_MARK or 0)
@@ -979,6 +1008,7 @@ local function settle(
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
     if has(deeds, LEARNS) then learn(account, its_place, has(deeds, EARNS)) end
+    if facts.ends then end_devices(account, device, charged_at) end
     changed[slot] = account
   end
   if facts.asks_secret and member_tag ~= NO_TAG and not has(charged, LANE_CHARGED) then
@@ -1179,7 +1209,8 @@ local function run(its_keys, its_arguments)
     local facts = facts_of(flags, families)
     if kind == CHARGE or kind == PART then
       verdicts[#verdicts + 1] = charge(
-        kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
+        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, device,
+        its_place, deeds
       )
     elseif kind == SETTLE then
       settle(

@@ -36,7 +36,7 @@ EXEMPT: Final = 1
 HAS_ACCOUNT: Final = 2
 HAS_SECRET: Final = 4
 HAS_LANE: Final = 8
-IN_FLAGS: Final = Effect.RENEWED | Effect.PROVED | Effect.RIGHT
+IN_FLAGS: Final = Effect.RENEWED | Effect.PROVED | Effect.RIGHT | Effect.ENDS
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 HAS_PLACE: Final = 1
 WORKED: Final = 2
@@ -177,7 +177,7 @@ def place_tags() -> tuple[int, ...]:
 
 
 def pack_charge(charge: Charge) -> bytes:
-    return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, 0)
+    return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, charge.lane_issued_us)
 
 
 def pack_settlement(charge: Charge, verdict: Verdict, effects: int = 0) -> bytes:
@@ -254,7 +254,10 @@ def deeds_of(verdict: Verdict, effects: int) -> int:
 def pack_operation(
     charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED, deeds: int = 0
 ) -> bytes:
-    """Pack an operation. Of the tags of pair and member, a settlement names only those to remove."""
+    """Pack an operation. Of the tags of pair and member, a settlement names only those to remove.
+
+    `at_us`: of a charge, when its token was issued; of all others, when the attempt was charged.
+    """
     return OPERATION.pack(
         kind,
         flags,

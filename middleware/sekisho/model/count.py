@@ -19,6 +19,7 @@ class Charge(Value):
         account: the canonical account; 16 bytes; empty if the door has none.
         lane: the device that a verified token names, 8 bytes; empty for strangers.
         lane_generation: how often that token has been renewed.
+        lane_issued_us: when that token was issued; 0 if unknown.
         secret: the secret, 4 bytes: too short to confirm a guess, even with the key; empty if the door has none.
         account_tag: represents the account in the sets of addresses and networks; 4 bytes.
         ip_tag: represents the address in the account's set; 4 bytes.
@@ -40,6 +41,7 @@ class Charge(Value):
         "ip_tag",
         "lane",
         "lane_generation",
+        "lane_issued_us",
         "member_tag",
         "network",
         "networks",
@@ -66,6 +68,7 @@ class Charge(Value):
         exempt: bool = False,
         place: bytes = b"",
         worked: bool = False,
+        lane_issued_us: int = 0,
     ) -> None:
         self._keys: tuple[object, list[bytes]] | None = None
         self.network: Final = network
@@ -83,6 +86,7 @@ class Charge(Value):
         self.exempt: Final = exempt
         self.place: Final = place
         self.worked: Final = worked
+        self.lane_issued_us: Final = lane_issued_us
 
     def keys_by(self, maker: object) -> list[bytes] | None:
         """The keys of its records that `maker` has left here: an attempt and its settlement have the same."""
@@ -130,7 +134,8 @@ class Verdict(Value):
         ip_wait_us, network_wait_us, device_wait_us: the time until the limit admits an attempt; 0 if it does now.
         account_wait_us: the same for strangers at this account. Advisory.
         lane_wait_us: the same for the known device's own bucket; 0 without one.
-        lane_spent: the token has been renewed since: a client that still presents the old one holds a copy.
+        lane_spent: the token has been renewed since (a client that still presents the old one holds a copy), or was
+            issued before the account's password was changed.
         failures: attempts at the account without a success since the last completed factor, this one included. For a
             stranger, those of strangers; for a known device in its lane, its own since its last success.
         young: every refusal here rests on charges younger than two seconds, which may still be refunded.
@@ -258,11 +263,12 @@ class Marked:
 
 
 class Effect:
-    """Flags of a settlement: the effects of a success besides the refund. Lua reads the first three as they are."""
+    """Flags of a settlement: the effects of a success besides the refund. Lua reads the first four as they are."""
 
     RENEWED: Final = 16  # the lane's token was replaced by a new one; the old one is spent
     PROVED: Final = 32  # a factor was completed: the account's failures end, regardless of this attempt's charges
     RIGHT: Final = 64  # the password was right: the failures of its lane end
+    ENDS: Final = 128  # the account's password was changed: older tokens are void, except for the charge's own device
     LEARNS: Final = 256  # the success enters the account's history
     EARNS: Final = 512  # it gives its address credit, if `Verdict.marks` says that this account may
 

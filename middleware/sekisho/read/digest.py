@@ -117,7 +117,7 @@ class Digests:
         network.update(prefix)
         return network.digest()
 
-    def charge(
+    def charge(  # noqa: PLR0913 - all that is counted, and nothing else
         self,
         attempt: Attempt,
         lane: bytes = b"",
@@ -128,6 +128,7 @@ class Digests:
         bucket: bytes = b"",
         place: bytes = b"",
         worked: bool = False,
+        lane_issued_us: int = 0,
     ) -> Charge:
         """The attempt as the ledger counts it.
 
@@ -141,6 +142,7 @@ class Digests:
             bucket: the name of a separate counter of the account, apart from its passwords; empty for none.
             place: see `place`; empty where no history is kept.
             worked: work was done for it.
+            lane_issued_us: when that token was issued; 0 if unknown.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
@@ -169,6 +171,7 @@ class Digests:
             exempt,
             place,
             worked,
+            lane_issued_us,
         )
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:

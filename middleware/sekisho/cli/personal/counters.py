@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.ledger.arithmetic import ENDED, TAG_BYTES
+from sekisho.ledger.arithmetic import ENDED, TAG_BYTES, changed_us
 from sekisho.ledger.counters import uses
-from sekisho.ledger.history import FAILED, PLACE, SUMMARY, kind_of
+from sekisho.ledger.history import CHANGE, FAILED, PLACE, SUMMARY, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def is_empty(record: Record) -> bool:
 
 
 def devices_json(lanes: Iterable[Lane]) -> list[dict[str, Any]]:
-    """Known devices, devices whose trust was ended, and failures of known devices."""
+    """Known devices, devices whose trust was ended, failures of known devices, and the last change of the password."""
     return [_device(lane) for lane in lanes if kind_of(lane) not in {SUMMARY, PLACE}]
 
 
@@ -58,6 +58,8 @@ def history_json(lanes: Iterable[Lane]) -> dict[str, Any] | None:
 
 
 def _device(lane: Lane) -> dict[str, Any]:
+    if kind_of(lane) == CHANGE:
+        return {"digest": lane.device[1:].hex(), "state": "changed_password", "since": changed_us(lane) // _US}
     if lane.generation >= FAILED:
         return {"digest": lane.device[1:].hex(), "state": "failures", "failures": lane.generation - FAILED}
     state = "ended" if lane.generation == ENDED else "known"

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 STORED: Final = {
     "counters": "times of attempts, failures, addresses and pairs that were tried, by kind of door",
-    "devices": "known devices, and failures of known devices",
+    "devices": "known devices, failures of known devices, and the last change of the password",
     "history": "successes: the first, their number, the hours of the day, networks and browsers",
     "guesses": "guesses at codes today",
     "sums": "amounts at routes with a cap",
@@ -38,9 +38,9 @@ class Staying(NamedTuple):
 STAYS: Final = (
     Staying(
         "spent_tokens",
-        "the random names of devices whose trust was ended, or that logged in within the day: without them a thief's "
-        "copy of a token would be trusted again",
-        "400 days after trust was ended; a day after a log-in",
+        "the random names of devices whose trust was ended, or that logged in within the day, and the time of the last "
+        "change of the password: without them a thief's token would be trusted again",
+        "400 days after trust was ended or the password changed; a day after a log-in",
     ),
     Staying("tags", "4 bytes of a digest in sets of addresses, devices and secrets, which are not searched", "an hour"),
     Staying("credit", "it belongs to an address and does not name the account", "60 days"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.devices.token import browser_name
-from sekisho.model import Attempt, DoorKind, Outcome, StoreUnavailable
+from sekisho.model import Attempt, DoorKind, Outcome, StoreUnavailable, Unreadable
 from sekisho.read import credentials_set
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.flow.browser_key import shown_key
-from sekisho.stepup.flow.telling import LINK
+from sekisho.stepup.flow.telling import LINK, sets_password
 from sekisho.stepup.log_ins import KNOWN
 from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
     from sekisho.pipeline import Guard
-    from sekisho.stepup.factors import AccountOwner
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.parts import Parts
     from sekisho.stepup.flow.route_proofs import RouteProofs
@@ -75,41 +74,41 @@ class AccountConsequences:
         )
 
     def account_changed(
-        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes = b""
+        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes, charged_us: int
     ) -> None:
         """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
 
-        After a change that is certain, other devices are no longer known, as far as the owners' database lists them.
+        After a change that is certain, no other device is known any more.
 
         Args:
             scope: of the request that changed it.
             attempt: the change.
             outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
             account: the account that the application reported, else the attempt's.
-            device: the name of the known device that changed it, which stays known.
+            device: the name of the known device that changed it, which stays known; empty where none did.
+            charged_us: when the change was charged.
         """
         is_link = attempt.door.kind is DoorKind.LINK
         if not is_link:
             for one in self._whose(scope, attempt, outcome, account) - {b""}:
                 self.end_all(one)
         if outcome is Outcome.SUCCEEDED and self._telling is not None:
-            self._telling.changed(scope, attempt, account, partial(self._end_devices, attempt, device))
+            self._telling.changed(scope, attempt, account)
         elif is_link and self._telling is not None:
             self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
+        if outcome is Outcome.SUCCEEDED and sets_password(attempt):
+            self._end_devices(scope, attempt, account, device, charged_us)
 
-    async def _end_devices(self, attempt: Attempt, device: bytes, owner: AccountOwner) -> None:
+    def _end_devices(self, scope: Scope, attempt: Attempt, account: str, device: bytes, charged_us: int) -> None:
         """End the trust of the account's other devices.
 
         A device that a thief made known with the old password would still be known with the next that they steal.
         """
-        proving = self._parts.proving
-        if proving is None or proving.log_ins is None:
-            return
-        known = await proving.log_ins.recent(owner)
-        account = owner.account
-        nothing = Attempt(attempt.door, attempt.origin, account, self._accounts.canonical(account), "")
-        for other in {log_in.device for log_in in known} - {b"", device}:
-            self._guard.end_device(nothing, other)
+        name = account or next(iter(self._sessions(scope)), "")
+        with suppress(Unreadable):  # no account has such a name
+            nothing = Attempt(attempt.door, attempt.origin, name, self._accounts.canonical(name), "")
+            if name:
+                self._guard.end_devices(nothing, device, charged_us)
 
     async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
         """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
@@ -132,14 +131,17 @@ class AccountConsequences:
         named = self._account_digest(attempt.account) if attempt.account else b""
         if outcome is Outcome.SUCCEEDED and named:
             return {named, self._account_digest(account)}
-        proving = self._parts.proving
-        sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
         # Forms for logged-in users often name no account: then it is the session's account.
-        shown = {self._account_digest(name) for name in sessions}
+        shown = {self._account_digest(name) for name in self._sessions(scope)}
         if outcome is Outcome.SUCCEEDED:
             return shown | {self._account_digest(account)}
         # An unknown outcome may be a change; the owner can start again.
         return shown & {named} if named else shown
+
+    def _sessions(self, scope: Scope) -> set[str]:
+        """The accounts that this request's session is bound to."""
+        proving = self._parts.proving
+        return proving.protection.accounts(scope, int(self._guard.now_s())) if proving is not None else set()
 
     async def logged_out(self, scope: Scope) -> Headers:
         """End this browser's step-ups; returns the headers that take away what names its session's account."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.devices.token import browser_name
 from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
@@ -18,18 +18,16 @@ from sekisho.read.request import headers_by_name
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from sekisho.asgi.types import Message, Scope, Send
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.model import Attempt, Door
     from sekisho.owners import Contact
-    from sekisho.stepup.factors import AccountOwner, Factors
+    from sekisho.stepup.factors import Factors
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.protected_routes import Protection
     from sekisho.store.vault import Vault
-
-    Then: TypeAlias = Callable[[AccountOwner], Awaitable[None]]
 
 log = logging.getLogger("sekisho")
 
@@ -97,14 +95,13 @@ class OwnerTelling:
 
     # Changes that the application has made.
 
-    def changed(self, scope: Scope, attempt: Attempt, account: str, password_changed: Then) -> None:
+    def changed(self, scope: Scope, attempt: Attempt, account: str) -> None:
         """An attempt at a `CHANGE`, `RESET` or `LINK` door has succeeded.
 
         Args:
             scope: of the request.
             attempt: the change.
             account: the account that the application reported, else the attempt's.
-            password_changed: called with the owner after they were told that their password was changed.
         """
         kinds = _kinds(attempt)
         if not kinds:
@@ -112,7 +109,7 @@ class OwnerTelling:
         sessions = self._protection.accounts(scope, int(self._means.clock_s()))
         # A link concerns both accounts. A form for logged-in users often names none: then it is the session's.
         names = {account, *sessions} if attempt.door.kind is DoorKind.LINK else {account or next(iter(sessions), "")}
-        self._begin(scope, names - {""}, kinds, _client(scope, attempt.origin.address), _BEFORE.get(), password_changed)
+        self._begin(scope, names - {""}, kinds, _client(scope, attempt.origin.address), _BEFORE.get())
 
     async def changing(self, scope: Scope, send: Send, door: Door, account: str) -> Send:
         """The `send` for an attempt at such a door. Its last message leaves after the owner's notice is kept.
@@ -168,29 +165,21 @@ class OwnerTelling:
         kinds: Iterable[str],
         client: Client,
         before: Contact | None,
-        then: Then | None = None,
     ) -> None:
-        key, task = id(scope), self._tasks.start(self._tell_all(tuple(accounts), kinds, client, before, then))
+        key, task = id(scope), self._tasks.start(self._tell_all(tuple(accounts), kinds, client, before))
         self._telling[key] = task
         task.add_done_callback(lambda _: self._telling.pop(key, None))
 
     async def _tell_all(
-        self,
-        accounts: Iterable[str],
-        kinds: Iterable[str],
-        client: Client,
-        before: Contact | None,
-        then: Then | None,
+        self, accounts: Iterable[str], kinds: Iterable[str], client: Client, before: Contact | None
     ) -> None:
         for account in accounts:
             try:
                 owner = await self._factors.owner(account)
                 for kind in kinds:
                     self._senders.happened(owner, kind, browser=client.browser, network=client.address, before=before)
-                if then is not None and _PASSWORD in kinds:
-                    await then(owner)
             except SekishoError as error:
-                log.warning("after a change not all was told and ended: %s", type(error).__name__)
+                log.warning("an owner was not told of a change: %s", type(error).__name__)
                 continue
             await self._senders.kept(owner.account_id)
 
@@ -249,8 +238,15 @@ def _kinds(attempt: Attempt) -> tuple[str, ...]:
     kinds = (_CHANGED[door.notice],) if door.notice else ()
     if door.kind is DoorKind.LINK:
         return (*kinds, "link_added")
-    sets_secret = bool(attempt.new_secret) or (not door.notice and (door.kind is DoorKind.CHANGE or attempt.secret))
-    return (*kinds, _PASSWORD) if sets_secret else kinds
+    return (*kinds, _PASSWORD) if sets_password(attempt) else kinds
+
+
+def sets_password(attempt: Attempt) -> bool:
+    """Whether the success of an attempt has changed the account's password."""
+    door = attempt.door
+    if door.kind is DoorKind.LINK:
+        return False
+    return bool(attempt.new_secret) or (not door.notice and (door.kind is DoorKind.CHANGE or bool(attempt.secret)))
 
 
 def _client(scope: Scope, address: str) -> Client:
