@@ -156,3 +156,28 @@ def test_a_place_is_of_one_exact_account_and_one_network() -> None:
     assert DIGESTS.place("Alice", origin(), family) != here
     assert (DIGESTS.place("alice", origin(), 4)[:7], DIGESTS.place("alice", origin(), 4)[7]) == (here[:7], 4)
     assert here[:7] not in b"".join(DIGESTS.origin_digests(origin()).ids)
+
+
+def system_of(packed: bytes) -> int:
+    """Two systems: 1.2.0.0/16 and 2001:db8::/33 belong to the first, 5.6.0.0/16 to the second."""
+    return {b"\1\2": 64500, b"\x20\x01": 64500, b"\5\6": 64501}.get(packed[:2], 0)
+
+
+def test_a_system_is_the_provider_of_ipv4_and_ipv6() -> None:
+    """Row 16: one budget for all networks of a system. An IPv4 address has a site's place too, so the limits fit."""
+    digests = Digests([OLD], limits_provider=True, asn_of=system_of)
+    addresses = ["1.2.3.4", "1.2.9.9", "2001:db8::1", "5.6.7.8"]
+    first, second, six, other = (digests.origin_digests(origin(address)) for address in addresses)
+    assert [len(each.networks) for each in (first, second, six, other)] == [3, 3, 3, 3]
+    assert first.networks[-1] == second.networks[-1] == six.networks[-1] == first.provider != other.provider
+    assert len({*first.networks, *second.networks}) == 5
+    assert digests.network_names(origin("1.2.3.4"))[1:] == [b"", b"ASN\0\0\xfb\xf4"]
+
+
+def test_an_address_of_no_known_system_counts_as_without_the_file() -> None:
+    """IPv4 by its /24, IPv6 by its /32 as well; and a system that is only told is no network."""
+    digests, without = (Digests([OLD], limits_provider=True, asn_of=each) for each in (system_of, None))
+    for address in ("9.9.9.9", "2002:909::1", "3001::1", ""):
+        assert digests.origin_digests(origin(address)) == without.origin_digests(origin(address))
+    told = Digests([OLD], tells_provider=True, asn_of=system_of).origin_digests(origin("1.2.3.4"))
+    assert (len(told.networks), len(told.provider)) == (1, 16)

@@ -66,6 +66,7 @@ def natural(setting: Setting[Any]) -> Iterator[Any]:
         "DISPOSABLE_DOMAINS",
         "BRAND_LOGO",
         "CITY_FILE",
+        "ASN_FILE",
     }:
         yield Path
 

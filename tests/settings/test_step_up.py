@@ -446,3 +446,9 @@ def test_aged_devices_need_somebody_to_tell() -> None:
     assert wrong(AGED_DEVICE_DAYS="14", FACTORS="totp", **DATABASE) == {"AGED_DEVICE_DAYS": problem}
     assert load(AGED_DEVICE_DAYS="14", FACTORS="totp", **DATABASE, **MAIL).estimates_posture
     assert wrong(AGED_DEVICE_DAYS="13") == {"AGED_DEVICE_DAYS": "is no whole number of days between 14 and 400"}
+
+
+def test_a_file_of_systems_needs_something_that_counts_by_it() -> None:
+    assert list(wrong(ASN_FILE="/srv/asn.mmdb")) == ["ASN_FILE"]
+    for more in ({"LIMIT_PROVIDER": "2000/hour"}, {"STEP_UP": "attack"}, {"PRESET": "familiar"}):
+        assert load(ASN_FILE="/srv/asn.mmdb", **more).asn_file == "/srv/asn.mmdb"

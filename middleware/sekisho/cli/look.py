@@ -138,9 +138,10 @@ async def _address_rows(service: Desk, found: Target) -> list[Row]:
     at_address, at_device = len(networks), len(networks) + 1
     rows = [_row("from this device", device, limits.device, now_us, at_device)] if found.kind == "device" else []
     rows.append(_row("from this address", address, limits.ip, now_us, at_address))
-    names = target.network_names(found.origin)
+    names = target.network_names(found, service.settings)
     for place, (name, record, its) in enumerate(zip(names, networks, limits.networks, strict=False)):
-        rows.append(_row(f"from its network {name}", record, its, now_us, place))
+        if name:
+            rows.append(_row(f"from its network {name}", record, its, now_us, place))
     return rows
 
 

@@ -120,7 +120,7 @@ def _line(name: str, door: DoorPosture) -> str:
     raised = [sum(bool(one.posture) for one in those.values()) for those in every]
     return (
         f"{name}: {site.posture.word}{since}; about {hostile:.0f} hostile attempts in the last "
-        f"hour; raised networks {raised[0]}, IPv6 providers {raised[1]}, browser families {raised[2]}; "
+        f"hour; raised networks {raised[0]}, providers {raised[1]}, browser families {raised[2]}; "
         f"failures in calm {door.clean:.0%}"
     )
 

@@ -11,9 +11,10 @@ from sekisho.model import Unreadable
 from sekisho.read import Accounts, Addresses, Digests
 from sekisho.read.account import id_name
 from sekisho.read.address import fingerprint, packed_address
-from sekisho.read.digest import provider_of
+from sekisho.read.digest import AUTONOMOUS_SYSTEM
 from sekisho.record import Subjects
 from sekisho.record.subjects import network_text
+from sekisho.wiring.digests import digests_of
 
 if TYPE_CHECKING:
     import argparse
@@ -157,13 +158,17 @@ def account_counters(found: Target, settings: Settings) -> list[NamedCounter]:
     return counters_of(found.names, {door.kind for door in settings.doors}, Digests(settings.secrets))
 
 
-def network_names(origin: Origin) -> list[str]:
-    """The networks around an address, narrowest first."""
-    provider = provider_of(origin)
-    return [network_text(prefix) for prefix in (*origin.prefixes[1:], *([provider] if provider else []))]
+def network_names(found: Target, settings: Settings) -> list[str]:
+    """The networks around an address, narrowest first; empty for one that is counted twice."""
+    return [_network_name(name) for name in digests_of(settings).network_names(found.origin)]
+
+
+def _network_name(name: bytes) -> str:
+    if name.startswith(AUTONOMOUS_SYSTEM) and len(name) == len(AUTONOMOUS_SYSTEM) + 4:
+        return f"AS{int.from_bytes(name[-4:], 'big')}"
+    return network_text(name) if name else ""
 
 
 def network_charge(found: Target, settings: Settings) -> Charge:
     """The counters of an address or a device, and of the networks around it."""
-    digests = Digests(settings.secrets, limits_provider=settings.limits_providers)
-    return charge_at(digests.origin_digests(found.origin))
+    return charge_at(digests_of(settings).origin_digests(found.origin))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.model import Charge
+from sekisho.model import SITE_NETWORKS, Charge
 from sekisho.model.text import utf8
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sekisho.model import Attempt, Origin
 
@@ -29,7 +29,8 @@ class OriginDigests(Value):
     """Attributes:
     ip, device, networks: 16 bytes each; the narrowest network first.
     ip_tag: represents the address in sets, 4 bytes.
-    provider: of an IPv6 address's /32, 16 bytes; empty for IPv4, and where nothing counts by it.
+    provider: of the autonomous system, else of an IPv6 address's /32, 16 bytes; empty where neither is known, and
+        where nothing counts by it.
     site: the network whose clients share a turn: IPv4 /24, IPv6 /48.
     ids: all identities of the origin that have a limit.
     """
@@ -48,12 +49,15 @@ class OriginDigests(Value):
         self.ids: Final = (ip, device, *networks)
 
 
-def provider_of(origin: Origin) -> bytes:
-    """The /32 of an IPv6 address, with its length; empty for others."""
+def provider_of(origin: Origin, asn_of: Callable[[bytes], int] | None = None) -> bytes:
+    """What names the provider: its autonomous system, else the /32 of an IPv6 address, with its length; else empty."""
+    if asn_of is not None and (number := asn_of(origin.prefixes[0][:-1])):
+        return AUTONOMOUS_SYSTEM + number.to_bytes(4, "big")
     site = origin.prefixes[-1]
     return site[:4] + _PROVIDER if len(site) > len(_PROVIDER) else b""
 
 
+AUTONOMOUS_SYSTEM: Final = b"ASN"  # before its number; no prefix has seven bytes
 _PROVIDER: Final = bytes(12) + b"\x20"  # the rest of an IPv6 /32, and its length
 
 
@@ -62,19 +66,37 @@ class Digests:
 
     Args:
         secrets: the service's.
-        tells_provider: the /32 of an IPv6 address is told.
+        tells_provider: the provider of an address is told.
         limits_provider: and is one of its networks.
+        asn_of: the number of the autonomous system of a packed address, 0 where it is not known; None where none is.
 
     Counters use the oldest secret in the list. A rotation puts a new secret in front; if counters used it at once,
     every rotation would reset all limits for attackers. Counters move to the next secret when the operator removes the
     oldest from the list.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_place", "_provider", "_secret", "_wide")
+    __slots__ = (
+        "_account",
+        "_asn_of",
+        "_device",
+        "_ip",
+        "_network",
+        "_pair",
+        "_place",
+        "_provider",
+        "_secret",
+        "_wide",
+    )
 
     def __init__(
-        self, secrets: Sequence[bytes], *, tells_provider: bool = False, limits_provider: bool = False
+        self,
+        secrets: Sequence[bytes],
+        *,
+        tells_provider: bool = False,
+        limits_provider: bool = False,
+        asn_of: Callable[[bytes], int] | None = None,
     ) -> None:
+        self._asn_of = asn_of
         self._provider = tells_provider or limits_provider
         self._wide = limits_provider
         # Hashed first: secrets have any length, and other parts use them too.
@@ -105,12 +127,28 @@ class Digests:
             networks.append(network.digest())
         provider = self._provider_of(origin) if self._provider else b""
         if provider and self._wide:
+            if len(networks) < SITE_NETWORKS:
+                networks.append(self._site_of(origin))
             networks.append(provider)
         digest = ip.digest()
         return OriginDigests(digest[:ID_BYTES], device.digest(), tuple(networks), digest[ID_BYTES:], provider)
 
+    def network_names(self, origin: Origin) -> list[bytes]:
+        """What names each of `OriginDigests.networks`: prefixes, then the provider. Empty for a repeated one."""
+        provider = provider_of(origin, self._asn_of) if self._wide else b""
+        prefixes = list(origin.prefixes[1:])
+        if not provider:
+            return prefixes
+        return [*prefixes, *[b""] * (SITE_NETWORKS - len(prefixes)), provider]
+
+    def _site_of(self, origin: Origin) -> bytes:
+        """The /24 of an IPv4 address again, in the place of an IPv6 site: the provider's limits come after it."""
+        network = self._network()
+        network.update(origin.prefixes[-1] + b"\0")
+        return network.digest()
+
     def _provider_of(self, origin: Origin) -> bytes:
-        prefix = provider_of(origin)
+        prefix = provider_of(origin, self._asn_of)
         if not prefix:
             return b""
         network = self._network()

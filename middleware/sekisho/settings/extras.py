@@ -72,6 +72,8 @@ def _needs_beside(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple
         yield table.AUDIT_RECIPIENT, "audit", ("cryptography.hazmat.primitives.hpke",)
     if settings.city_file is not None:
         yield table.CITY_FILE, "places", ("maxminddb",)
+    if settings.asn_file is not None:
+        yield table.ASN_FILE, "places", ("maxminddb",)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 

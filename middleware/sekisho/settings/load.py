@@ -332,6 +332,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         account_page=source.read(table.ACCOUNT_PAGE),
         pages_url=source.read(table.PAGES_URL),
         city_file=source.read(table.CITY_FILE),
+        asn_file=source.read(table.ASN_FILE),
         stranger_notices=source.read(table.STRANGER_NOTICES),
         stranger_notices_max=source.read(table.STRANGER_NOTICES_MAX),
         notices_webhook=source.read(table.NOTICES_WEBHOOK),

@@ -138,6 +138,7 @@ class Overrides(TypedDict, total=False):
     account_page: str | None
     pages_url: str | None
     city_file: str | Path | None
+    asn_file: str | Path | None
     stranger_notices: Texts | None
     stranger_notices_max: str | int | None
     notices_webhook: str | None

@@ -203,6 +203,7 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
         yield from _wrong_familiar(settings)
     yield from _unreachable(settings, understood)
     yield from _untold(settings, understood)
+    yield from _uncounted(settings, understood)
     origins = table.PASSKEY_ORIGINS
     if not understood(table.PASSKEY_DOMAIN.name, origins.name):
         return
@@ -221,6 +222,14 @@ def _wrong_familiar(settings: Settings) -> Iterator[SettingsError]:
         )
     elif settings.familiar_from is not settings.step_up and not settings.history:
         yield SettingsError(familiar, "is set, and SEKISHO_HISTORY=off remembers no networks; unset one of them")
+
+
+def _uncounted(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
+    """A file of autonomous systems that changes nothing."""
+    used = settings.estimates_posture or settings.limits_providers
+    if settings.asn_file and not used and understood(table.STEP_UP.name, table.LIMIT_PROVIDER.name):
+        problem = "is set, and neither a posture nor SEKISHO_LIMIT_PROVIDER counts by it; set SEKISHO_STEP_UP, "
+        yield SettingsError(table.ASN_FILE.variable, problem + "SEKISHO_STEP_UP_FAMILIAR or that, or unset this")
 
 
 def _untold(settings: Settings, understood: Understood) -> Iterator[SettingsError]:

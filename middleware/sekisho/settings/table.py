@@ -150,8 +150,9 @@ LIMIT_NETWORK = Setting(
 LIMIT_PROVIDER: Setting[Limits] = Setting(
     name="LIMIT_PROVIDER",
     example="2000/hour;10000/day",
-    meaning="Limit of attempts from one IPv6 /32, for attackers who have a /48 for each attempt. A provider's "
-    "customers share it, and only strangers' failures stay counted. It costs a key for each IPv6 address. Unset: none.",
+    meaning="Limit of attempts from one IPv6 /32, for attackers who have a /48 for each attempt; with `ASN_FILE` from "
+    "one autonomous system, IPv4 too. A provider's customers share it, and only strangers' failures stay counted. It "
+    "costs a key for each address, two for IPv4. Unset: none.",
     parse=rates,
     absent=(),
     separator=";",
@@ -816,6 +817,13 @@ CITY_FILE: Setting[str | None] = Setting(
     "country of their log-ins. It needs `OWNERS` and `FACTORS`, and is read at the start.",
     parse=parse.path,
 )
+ASN_FILE: Setting[str | None] = Setting(
+    name="ASN_FILE",
+    example="/var/lib/sekisho/asn.mmdb",
+    meaning="A file of autonomous systems in the MaxMind DB format, such as GeoLite2-ASN or DB-IP's: the posture has a "
+    "score for each, and `LIMIT_PROVIDER` counts each, in place of the IPv6 /32. It is read at the start.",
+    parse=parse.path,
+)
 STRANGER_NOTICES: Setting[tuple[str, ...]] = Setting(
     name="STRANGER_NOTICES",
     example="failures,link",
@@ -983,6 +991,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         ACCOUNT_PAGE,
         PAGES_URL,
         CITY_FILE,
+        ASN_FILE,
         STRANGER_NOTICES,
         STRANGER_NOTICES_MAX,
         NOTICES_WEBHOOK,

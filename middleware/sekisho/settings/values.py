@@ -185,6 +185,7 @@ class Settings:
     account_page: str | None = field(repr=False)
     pages_url: str | None = field(repr=False)
     city_file: str | None
+    asn_file: str | None
     stranger_notices: tuple[str, ...]
     stranger_notices_max: int
     notices_webhook: str | None = field(repr=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import maxminddb
 
-from sekisho.model import SettingsError
+from sekisho.detect.asn_file import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +33,11 @@ class CityFile:
         setting: the name in errors.
 
     Raises:
-        SettingsError: the file cannot be read, or is of another format. Its path and content are not named.
+        SettingsError: see `opened`.
     """
 
     def __init__(self, path: str, setting: str) -> None:
-        try:
-            self._reader: Final = maxminddb.open_database(path)
-        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-            problem = f"names a file that is no readable MaxMind database ({type(error).__name__})"
-            raise SettingsError(setting, problem) from None
+        self._reader: Final = opened(path, setting)
 
     def of(self, address: str, language: str) -> str:
         try:

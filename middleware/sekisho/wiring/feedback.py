@@ -15,6 +15,7 @@ from sekisho.model import Unreadable
 from sekisho.read import Addresses, Digests
 from sekisho.read.address import packed_address
 from sekisho.record import Subjects
+from sekisho.wiring.digests import digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,7 @@ class Feedback:
     async def _clear_address(self, address: str, by: str, why: str) -> None:
         settings = self._settings
         origin = Addresses(()).origin(address, None, b"", False)
-        charge = charge_at(Digests(settings.secrets, limits_provider=settings.limits_providers).origin_digests(origin))
+        charge = charge_at(digests_of(settings).origin_digests(origin))
         if self._counters is not None:
             await self._counters.clear_network(charge, [len(charge.networks)])
         subject = Subjects(settings.secrets, str).of_address(origin.prefixes)

@@ -27,7 +27,7 @@ from sekisho.metrics import DecisionTimes, MetricsSink
 from sekisho.model import Mode, Policy, Unreadable, prevalence
 from sekisho.pipeline import Stopwatch
 from sekisho.plugins.running import PluginOutput
-from sekisho.read import Addresses, Callers, Digests, Doors
+from sekisho.read import Addresses, Callers, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, EventWriter, Subjects, event_file
@@ -41,6 +41,7 @@ from sekisho.store.clock import StoreClock
 from sekisho.store.vault import MemoryVault
 from sekisho.wiring.audit import audit_of
 from sekisho.wiring.clocks import MACHINE, Clocks
+from sekisho.wiring.digests import digests_of
 from sekisho.wiring.leaks import LeakFiles
 from sekisho.wiring.plugins import PluginParts
 
@@ -109,9 +110,7 @@ class ProcessWing:
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins, settings.brand)
-        self.digests = Digests(
-            settings.secrets, tells_provider=settings.estimates_posture, limits_provider=settings.limits_providers
-        )
+        self.digests = digests_of(settings)
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
         self.reading = Reading(
