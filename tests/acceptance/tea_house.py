@@ -311,7 +311,8 @@ class Member:
         await self.page.goto(f"{self._house.url}/sekisho/factors")
 
     async def give_authenticator(self) -> None:
-        """Give the browser a phone's own authenticator whose user always confirms."""
+        """Give the browser a phone's own authenticator whose user always confirms, and chooses no passkey unasked."""
+        await self.context.add_init_script("delete PublicKeyCredential.isConditionalMediationAvailable")
         session = await self.context.new_cdp_session(self.page)
         await session.send("WebAuthn.enable")
         options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}

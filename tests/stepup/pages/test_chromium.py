@@ -145,6 +145,7 @@ async def test_a_code_leaves_the_address_and_goes_on(browser: Browser, site: Sit
 async def test_a_passkey_is_made_and_opens_the_door(browser: Browser, site: Site, origin: str) -> None:
     """A passkey is created on the owner's page and opens the log-in; the guard verifies both."""
     async with visiting(browser) as visit:
+        await visit.page.add_init_script(UNOFFERED)
         await _give_authenticator(visit)
         await visit.page.goto(f"{origin}/show/en/manage")
         await visit.page.fill("#label", "My key")
@@ -159,10 +160,50 @@ async def test_a_passkey_is_made_and_opens_the_door(browser: Browser, site: Site
         assert visit.complaints == []
 
 
+UNOFFERED = "delete PublicKeyCredential.isConditionalMediationAvailable"
+
+
+async def test_a_passkey_is_offered_where_a_code_is_typed(browser: Browser, site: Site, origin: str) -> None:
+    """The browser offers the passkey in the field of a code, without a click and without a dialog."""
+    async with visiting(browser) as visit:
+        await _give_authenticator(visit)
+        await visit.page.goto(f"{origin}/show/en/manage")
+        await visit.page.click("form[data-passkey] button")
+        await visit.page.wait_for_url("**/factors/webauthn")
+        await visit.page.goto(f"{origin}/show/en/step_up")  # the owner of this browser chooses it at once
+        await visit.page.wait_for_url("**/home")
+        assert visit.complaints == []
+    assert [path for path, _ in site.posted[-2:]] == ["/sekisho/step-up/options", "/sekisho/step-up"]
+    assert site.posted[-1][1]["factor"] == "webauthn"
+
+
+async def test_the_button_takes_the_offer_back(browser: Browser, site: Site, origin: str) -> None:
+    """Of several options only the last are accepted: the button asks with those that the offer had."""
+    async with visiting(browser) as visit:
+        await _give_authenticator(visit)
+        await visit.page.goto(f"{origin}/show/en/manage")
+        await visit.page.click("form[data-passkey] button")
+        await visit.page.wait_for_url("**/factors/webauthn")
+        await visit.page.add_init_script(NOBODY_CHOOSES)
+        await visit.page.goto(f"{origin}/show/en/step_up")
+        await visit.page.click("form[data-passkey] button")
+        await visit.page.wait_for_url("**/home")
+        assert visit.complaints == []
+    assert [path for path, _ in site.posted[-2:]] == ["/sekisho/step-up/options", "/sekisho/step-up"]
+
+
+NOBODY_CHOOSES = """
+const get = navigator.credentials.get.bind(navigator.credentials);
+navigator.credentials.get = (asked) => asked.mediation !== "conditional" ? get(asked)
+  : new Promise((_, reject) => asked.signal.addEventListener("abort", () => reject(asked.signal.reason)));
+"""
+
+
 @pytest.mark.parametrize("without", ["parseRequestOptionsFromJSON", "toJSON"])
 async def test_older_browsers_show_passkeys_too(browser: Browser, origin: str, without: str) -> None:
     """Older browsers without JSON for passkeys send the same data."""
     async with visiting(browser) as visit:
+        await visit.page.add_init_script(UNOFFERED)
         await _give_authenticator(visit)
         older = "parseCreationOptionsFromJSON parseRequestOptionsFromJSON" if "parse" in without else ""
         for name in older.split():
@@ -180,6 +221,7 @@ async def test_older_browsers_show_passkeys_too(browser: Browser, origin: str, w
 async def test_without_a_passkey_the_page_says_so(browser: Browser, origin: str) -> None:
     """A user who has no passkey, or declines, is told what to do and can try again."""
     async with visiting(browser) as visit:
+        await visit.page.add_init_script(UNOFFERED)
         await _give_authenticator(visit)
         await visit.page.goto(f"{origin}/show/en/step_up")
         await visit.page.click("form[data-passkey] button")

@@ -232,10 +232,10 @@ def test_the_factor_used_last_stays_open() -> None:
 
 
 def test_codes_can_be_filled_in_by_the_phone() -> None:
-    """Phones can fill in a code and show a digit keyboard; a recovery code has letters."""
+    """Phones can fill in a code, or offer a passkey there, and show a digit keyboard; a recovery code has letters."""
     fields = {one["id"]: one for one in Read(every_page(PAGES, "en")["step_up"].body).all("input") if "id" in one}
     for name in ("code-totp", "code-email", "code-webhook"):
-        assert (fields[name]["autocomplete"], fields[name]["inputmode"]) == ("one-time-code", "numeric")
+        assert (fields[name]["autocomplete"], fields[name]["inputmode"]) == ("one-time-code webauthn", "numeric")
     assert (fields["code-recovery"]["autocomplete"], "inputmode" in fields["code-recovery"]) == ("off", False)
 
 

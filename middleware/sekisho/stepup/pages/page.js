@@ -2,21 +2,54 @@ import { getPasskey, makePasskey, solve } from "./sekisho.js";
 
 const alertOf = (form) => form.querySelector("[role=alert]");
 
-async function passkey(form) {
+// What to ask the browser for; null if the step is over: the form's own answer says so then, and what to do.
+async function ask(form) {
   const fields = Object.fromEntries(new FormData(form));
   const asked = await fetch(form.dataset.options, {
     method: "POST",
     headers: { accept: "application/json", "content-type": "application/json" },
     body: JSON.stringify(fields.token ? { token: fields.token } : { challenge: fields.challenge }),
   });
-  // Expired or used up: the form's own answer says so, and what to do.
-  if (asked.status === 410) return true;
+  if (asked.status === 410) return null;
   if (!asked.ok) throw new Error("no options");
-  const { publicKey, state } = await asked.json();
-  const credential = await (form.dataset.passkey === "make" ? makePasskey : getPasskey)(publicKey);
-  form.elements.namedItem("credential").value = JSON.stringify(credential);
+  return asked.json();
+}
+
+async function passkey(form) {
+  const asked = await (offered ? takeBack() : ask(form));
+  if (!asked) return;
+  const { publicKey, state } = asked;
+  fill(form, await (form.dataset.passkey === "make" ? makePasskey : getPasskey)(publicKey));
   if (state) form.elements.namedItem("state").value = state;
-  return true;
+}
+
+function fill(form, credential) {
+  form.elements.namedItem("credential").value = JSON.stringify(credential);
+}
+
+// A passkey is also offered among what the browser fills into the field of a code. The page cannot know who has one, and
+// to those who have none a dialog would only say so.
+let offered = null;
+
+async function offer(form) {
+  const stop = new AbortController();
+  offered = { asked: ask(form), stop };
+  try {
+    const asked = await offered.asked;
+    if (!asked) return;
+    fill(form, await getPasskey(asked.publicKey, { mediation: "conditional", signal: stop.signal }));
+    form.submit();
+  } catch {
+    // Turned down, or taken back by the button, which then asks in its own words.
+  }
+}
+
+// The same options again: of several, only the last are accepted.
+function takeBack() {
+  const { asked, stop } = offered;
+  offered = null;
+  stop.abort();
+  return asked;
 }
 
 for (const form of document.querySelectorAll("form[data-passkey]")) {
@@ -43,6 +76,9 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       button.disabled = false;
     }
   });
+  if (form.dataset.passkey === "get") {
+    PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => can && offer(form), () => {});
+  }
 }
 
 // The owner's page: passkeys that were removed here disappear from the browser's own list too.

@@ -13,7 +13,8 @@ const STEP_UPS = ["step_up_required", "contact_required"]; // of an owner; of th
  * @typedef {object} StepUp What there is to choose from; the same for every account.
  * @property {string[]} factors In the site's order of preference.
  * @property {number} expiresIn Seconds.
- * @property {() => Promise<boolean>} passkey Asks for a passkey. Call it from a click: some browsers insist.
+ * @property {(more?: {mediation?: "conditional", signal?: AbortSignal}) => Promise<boolean>} passkey Asks for a passkey.
+ *   Call it from a click: some browsers insist. With `mediation: "conditional"` call it at once: see `getPasskey`.
  * @property {(factor: string, code: string) => Promise<boolean>} code False: wrong, try again.
  * @property {(factor: string) => Promise<void>} send If the password was right, a code is on its way.
  * @property {() => void} startAgain Sends the first request anew, for a new step-up.
@@ -90,11 +91,13 @@ export async function solve(challenge, onWork = () => {}) {
  * Asks for a passkey.
  *
  * @param {object} publicKey PublicKeyCredentialRequestOptionsJSON
+ * @param {{mediation?: "conditional", signal?: AbortSignal}} [more] `conditional`: offers it in fields that have
+ *   `autocomplete="… webauthn"`, and waits until it is chosen there.
  * @returns {Promise<object>} As `PublicKeyCredential.toJSON()`.
  */
-export async function getPasskey(publicKey) {
+export async function getPasskey(publicKey, more = {}) {
   const parse = PublicKeyCredential.parseRequestOptionsFromJSON?.bind(PublicKeyCredential) ?? parsed;
-  return toJSON(await navigator.credentials.get({ publicKey: parse(publicKey) }));
+  return toJSON(await navigator.credentials.get({ ...more, publicKey: parse(publicKey) }));
 }
 
 /**
@@ -155,12 +158,12 @@ function stepUp(asked, base, options) {
     options.onStepUp({
       factors: asked.factors,
       expiresIn: asked.expires_in,
-      passkey: async () => {
+      passkey: async (more) => {
         const response = await post("/options", {});
         if (response.status === 410) return resolve({ response }), false;
         if (!response.ok) throw new Error("unavailable");
         const { publicKey } = await response.json();
-        return show({ factor: "webauthn", credential: await getPasskey(publicKey) });
+        return show({ factor: "webauthn", credential: await getPasskey(publicKey, more) });
       },
       code: (factor, code) => show({ factor, code }),
       send: async (factor) => void (await post("/send", { factor })),
