@@ -274,6 +274,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
         code_guesses_max=source.read(table.CODE_GUESSES_MAX),
         day_limits=_day_limits(source),
+        codes_max=source.read(table.CODES_MAX),
         signup_codes_max=source.read(table.SIGNUP_CODES_MAX),
         disposable_domains=_domains(source),
         device_cookie=source.read(table.DEVICE_COOKIE),

@@ -50,6 +50,7 @@ class Overrides(TypedDict, total=False):
     code_guesses_max: str | int | None
     signups_network_max: str | int | None
     signups_device_max: str | int | None
+    codes_max: str | int | None
     signup_codes_max: str | int | None
     disposable_domains: str | Path | None
     link_account_max: str | int | None

@@ -219,6 +219,14 @@ SIGNUPS_DEVICE_MAX = Setting(
     parse=parse.integer(1, 1_000_000, "sign-ups"),
     default="50",
 )
+CODES_MAX = Setting(
+    name="CODES_MAX",
+    example="5000",
+    meaning="Limit of codes for log-ins and proofs that the whole site sends in an hour, by mail and webhook. They "
+    "leave behind right secrets only; beyond it none does, and owners without another factor wait.",
+    parse=parse.integer(100, 10_000_000, "codes"),
+    default="20000",
+)
 SIGNUP_CODES_MAX = Setting(
     name="SIGNUP_CODES_MAX",
     example="2000",
@@ -909,6 +917,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         CODE_GUESSES_MAX,
         SIGNUPS_NETWORK_MAX,
         SIGNUPS_DEVICE_MAX,
+        CODES_MAX,
         SIGNUP_CODES_MAX,
         DISPOSABLE_DOMAINS,
         LINK_ACCOUNT_MAX,

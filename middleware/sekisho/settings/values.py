@@ -127,6 +127,7 @@ class Settings:
     memory_entries_max: int
     code_guesses_max: int
     day_limits: DayLimits
+    codes_max: int
     signup_codes_max: int
     disposable_domains: frozenset[str] = field(repr=False)
     device_cookie: str

@@ -26,6 +26,7 @@ from sekisho.settings.store import MEMORY
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.address_book import AddressBook
+from sekisho.stepup.factors.code_budget import CodeBudget
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import Webhook
@@ -96,6 +97,11 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("sekisho")
+
+OVER_BUDGET: Final = (
+    "codes for log-ins are dropped: within the hour the whole site has sent four fifths of SEKISHO_CODES_MAX, or all. "
+    "Owners without a passkey or an app cannot prove themselves meanwhile"
+)
 
 
 class Site(NamedTuple):
@@ -447,7 +453,7 @@ class StepUpWing:
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
-            book=self._book, clock_s=self._clocks.wall_s,
+            book=self._book, budget=self._code_budget(site.events), clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
@@ -476,6 +482,15 @@ class StepUpWing:
             ),
             unfinished,
             log_ins,
+        )
+
+    def _code_budget(self, events: Events) -> CodeBudget:
+        return CodeBudget(
+            self._vault,
+            VaultKeys(self._settings.secrets),
+            codes_max=self._settings.codes_max,
+            chance=random.random,
+            exhausted=partial(events.anomaly, OVER_BUDGET),
         )
 
     def _log_ins(self) -> LogIns | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.seal import Sealer
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
+    from sekisho.stepup.factors.code_budget import CodeBudget
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")
@@ -63,21 +64,30 @@ class Codes:
         sealer: seals the codes.
         limits: counts the attempts, together with those at the other guessable factors.
         sends_max: challenges of one account with a code, in an hour.
+        budget: of the whole site; None for no limit.
     """
 
     def __init__(
-        self, vault: Vault, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits, *, sends_max: int = SENDS_MAX
+        self,
+        vault: Vault,
+        keys: VaultKeys,
+        sealer: Sealer,
+        limits: AttemptLimits,
+        *,
+        sends_max: int = SENDS_MAX,
+        budget: CodeBudget | None = None,
     ) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
         self._limits = limits
         self._sends_max = sends_max
+        self._budget = budget
 
     async def issue(self, trial: CodeTrial, *, now_s: int) -> Code | None:
-        """Return the code to send now; None behind a wrong secret or beyond the cap.
+        """Return the code to send now; None behind a wrong secret, beyond the cap or beyond the site's budget.
 
-        The caller must answer in the same way in both cases. Beyond the cap, the code that was sent stays valid.
+        The caller must answer in the same way in all cases. Beyond the cap, the code that was sent stays valid.
 
         Args:
             trial: the challenge, and whether its secret was right.
@@ -89,7 +99,10 @@ class Codes:
         name = self._name(trial)
         code = self._opened(name, await self._held(name, now_s))
         may_send = await self._may_send(trial)
-        if code is None or not may_send or not trial.behind_right_secret:
+        sends = code is not None and may_send and trial.behind_right_secret
+        if self._budget is not None:
+            sends = await self._budget.take(sends=sends)
+        if code is None or not sends:
             return None
         digits, issued_s = code
         return Code(digits, min(max(issued_s + LIFE_S - now_s, 0), LIFE_S))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Owners, Reset
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.address_book import AddressBook
+    from sekisho.stepup.factors.code_budget import CodeBudget
     from sekisho.stepup.factors.identities import BegunLogin
     from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
@@ -75,6 +76,7 @@ class Factors:
         provider: of the factor `oidc`; None if the site has none.
         strictness: which proofs the site accepts.
         book: remembers owners' mail addresses; None: every address counts at once.
+        budget: limits the codes of the whole site.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -93,6 +95,7 @@ class Factors:
         provider: OidcProvider | None = None,
         strictness: Strictness = NORMAL,
         book: AddressBook | None = None,
+        budget: CodeBudget | None = None,
         clock_s: Callable[[], float],
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
@@ -106,7 +109,7 @@ class Factors:
         keys, sealer = VaultKeys(secrets), Sealer(secrets, clock_s=clock_s)
         limits = self._limits = AttemptLimits(vault, keys)
         self._lookup = AccountLookup(owners, keys, sender, book)
-        self._codes = Codes(vault, keys, sealer, limits)
+        self._codes = Codes(vault, keys, sealer, limits, budget=budget)
         self._totp = Totp(vault, keys, sealer, limits, drift=strictness.totp_drift)
         self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
         self._recovery = RecoveryCodes(sealer, limits)
