@@ -133,7 +133,7 @@ def test_a_changed_line_of_a_dialect_is_found(tmp_path: Path, form: AuditFormat)
 
 SUBJECTS = [
     Subject(),
-    Subject("203.0.113.0/24", address="ad" * 16, device="de" * 16, software="5f" * 8),
+    Subject("203.0.113.0/24", address="ad" * 16, device="de" * 16, software="5f" * 8, secret="0a1b2c3d"),
     Subject(account="ac" * 16),
     Subject("2001:db8::/56", "ac" * 16, "ad" * 16, device_class="seen", country="JP", counted="1.ab.-c."),
 ]

@@ -6,6 +6,7 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,67 @@ def test_owners_behind_one_address_are_no_campaign() -> None:
 def test_one_who_has_forgotten_a_password_is_no_campaign() -> None:
     """Forty failures at three accounts are a family's."""
     assert found(*[settled(f"child {n % 3}", "failed") for n in range(40)]).campaigns == ()
+
+
+def a_spray(secret: str, count: int = 60, *, start: int = 0) -> list[Event]:
+    """One secret at many accounts, each attempt from a network and with headers of its own."""
+    events = [
+        settled(f"of {secret} {n}", "failed", 7 * n * n, address=f"10.{start + n}.0.9", device=f"{secret} {n}")
+        for n in range(count)
+    ]
+    return [event._replace(subject=event.subject._replace(secret=digest(secret)[:8])) for event in events]
+
+
+def test_one_secret_at_many_accounts_is_a_campaign() -> None:
+    """Nothing else groups these attempts: without the secret's digest there is no campaign."""
+    (campaign,) = found(*a_spray("123456")).campaigns
+    assert (campaign.attempts, campaign.accounts, campaign.networks) == (60, 60, 60)
+    assert campaign.traits == ((f"secret {digest('123456')[:8]}", 60),)
+    bare = [event._replace(subject=event.subject._replace(secret="")) for event in a_spray("123456")]
+    assert found(*bare).campaigns == ()
+
+
+def test_two_sprayed_secrets_are_two_campaigns() -> None:
+    both = found(*a_spray("123456"), *a_spray("dragon", start=100))
+    assert [each.attempts for each in both.campaigns] == [60, 60]
+
+
+@pytest.mark.parametrize(("every", "attempts"), [(1, [80]), (10, [40, 40])])
+def test_networks_that_spray_one_secret_are_one_campaign(every: int, attempts: list[int]) -> None:
+    """Two lists with a frequent password at every tenth account are two."""
+    secret = digest("123456")[:8]
+    events = [
+        settled(f"{at} {n}", "failed", n * n, address=f"{at}.0.0.9", device=at)
+        for at in ("10", "11")
+        for n in range(40)
+    ]
+    tagged = [
+        event if n % every else event._replace(subject=event.subject._replace(secret=secret))
+        for n, event in enumerate(events)
+    ]
+    assert [each.attempts for each in found(*tagged).campaigns] == attempts
+
+
+@pytest.mark.parametrize(("other_s", "campaigns"), [(60, 1), (75, 2)])
+def test_bots_that_keep_one_pace_are_one_campaign(other_s: int, campaigns: int) -> None:
+    """Two networks with lists of their own: an attempt a minute each, to some seconds, are one program's."""
+    events = [
+        settled(f"{at} {n}", "failed", n * period_s + (n * 7) % 5, address=f"{at}.0.0.9", device=at)
+        for at, period_s in (("10", 60), ("11", other_s))
+        for n in range(30)
+    ]
+    assert len(found(*events).campaigns) == campaigns
+
+
+@pytest.mark.parametrize(("step", "campaigns"), [(1, 1), (7, 2)])
+def test_bots_that_go_through_one_list_in_its_order_are_one_campaign(step: int, campaigns: int) -> None:
+    """A third of the targets is common: in the same order it is one list, in another two that share owners."""
+    one = [settled(f"{n:03}", "failed", n * n, address="10.0.0.9", device="one") for n in range(60)]
+    targets = [f"{n:03}" for n in (*range(40, 60), *range(100, 140))]
+    other = [
+        settled(targets[n * step % 60], "failed", 9_000 + n * n, address="11.0.0.9", device="other") for n in range(60)
+    ]
+    assert len(found(*one, *other).campaigns) == campaigns
 
 
 def test_neighbours_of_a_bot_are_not_taken_for_its_victims() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import Action, Policy, Posture, Spread
+from sekisho.model import Action, Basis, Decision, Device, Mode, Outcome, Policy, Posture, Spread
 from sekisho.read import Digests
 from sekisho.record.counted import counted_of, counted_text
-from tests.record.made import SECRET, attempt
+from sekisho.record.events import Kind
+from sekisho.record.notes import event_of
+from tests.record.made import ALLOWED, AT_US, FOUR, SECRET, THROTTLED, attempt, subjects
+
+if TYPE_CHECKING:
+    from sekisho.record.counted import Counting
 
 VERDICT = UNHINDERED._replace(at_us=1_764_401_409_123_456, spread=Spread(accounts_per_secret=7))
 
@@ -72,3 +78,41 @@ def test_a_policy_is_made_again_by_its_steps() -> None:
     assert policy.without_factors().for_links().for_small_secrets().steps == "ulc"
     with pytest.raises(ValueError, match=r"invalid literal"):
         policy.repeated("x", Posture.CALM, Posture.CALM)
+
+
+def counting(accounts: int = 16) -> Counting:
+    verdict = VERDICT._replace(spread=Spread(accounts_per_secret=accounts))
+    return Digests([SECRET]).charge(attempt()), verdict, Action.ALLOW, "", False
+
+
+def secret_of(judged: Decision | str, of: Outcome | Mode, accounts: int = 16, name: str = "Hana") -> str:
+    """The digest of the secret in the event of an attempt, whose secret was tried at so many accounts."""
+    kind = Kind.SETTLED if isinstance(judged, str) else Kind.DECIDED
+    basis, counted = Basis.RULE if isinstance(judged, str) else None, counting(accounts)
+    note = (kind, AT_US, "POST /login", judged, of, basis, FOUR, name, name.lower(), Device.STRANGER, counted)
+    return event_of(note, subjects()).subject.secret
+
+
+@pytest.mark.parametrize(
+    ("judged", "of", "tells"),
+    [
+        ("", Outcome.FAILED, True),
+        ("", Outcome.SUCCEEDED, False),
+        ("", Outcome.UNKNOWN, False),
+        (THROTTLED, Mode.ENFORCE, True),
+        (ALLOWED, Mode.ENFORCE, False),
+    ],
+)
+def test_a_sprayed_secret_is_named_where_it_was_wrong_or_refused(
+    judged: Decision | str, of: Outcome | Mode, tells: bool
+) -> None:
+    """Never where it may be the account's own: a reader would see which accounts share a password."""
+    assert bool(secret_of(judged, of)) is tells
+    assert not secret_of(judged, of, accounts=15)
+
+
+def test_a_sprayed_secret_has_one_name_at_all_accounts() -> None:
+    """Its digest does not depend on the account."""
+    names = {secret_of("", Outcome.FAILED), secret_of("", Outcome.FAILED, name="Yuki")}
+    assert len(names) == 1
+    assert len(names.pop()) == 8

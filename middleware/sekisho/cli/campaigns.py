@@ -3,9 +3,10 @@
   sekisho campaigns                              the last 24 hours of SEKISHO_AUDIT, or of SEKISHO_EVENTS_FILE
   sekisho campaigns --since 7d --file audit.jsonl.1 --file audit.jsonl
 
-A campaign is a group of software (headers), networks, devices (headers within a network) and addresses with 20 hostile
-attempts of strangers or more, at 10 accounts or more, of which 90% or more were hostile; of software 98%. Those that
-occur together are one campaign, and so are two that try nearly the same accounts. An account that was entered before
+A campaign is a group of secrets, software (headers), networks, devices (headers within a network) and addresses with 20
+hostile attempts of strangers or more, at 10 accounts or more, of which 90% or more were hostile; of software 98%. Those
+that occur together are one campaign, and so are two that try nearly the same accounts, or some in the same order, or
+mostly one secret, or that keep one pace. An account that was entered before
 its campaign could be recognised is counted too; `sekisho report --blast-radius` names it. Nothing is sent or changed.
 
 Not seen: a list that is spread so thinly that no network has 20 attempts, from bots with the headers of owners'

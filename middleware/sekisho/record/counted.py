@@ -21,6 +21,8 @@ TAG_BYTES: Final = 4
 NETWORKS_MAX: Final = 4  # around one address
 STEPS_MAX: Final = 8
 AT_US_MAX: Final = 1 << 53
+SPRAYED_MIN: Final = 16
+"""As many as the ledger counts. Few accounts share a password by chance that many others do not have as well."""
 
 _EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED = (1 << bit for bit in range(7))
 
@@ -125,6 +127,14 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         "-".join(name(b"network" + network)[:ID_BYTES].hex() for network in charge.networks),
     ]
     return ".".join(parts)
+
+
+def sprayed(counting: Counting, name: Callable[[bytes], bytes]) -> str:
+    """The digest of its secret in hex, where that was tried at `SPRAYED_MIN` accounts or more; else empty."""
+    charge, verdict, *_ = counting
+    if not charge.secret or verdict.spread.accounts_per_secret < SPRAYED_MIN:
+        return ""
+    return name(b"secret" + charge.secret)[:TAG_BYTES].hex()
 
 
 def counted_of(text: str) -> Counted | None:

@@ -107,11 +107,24 @@ class Subject(Value):
         software: the keyed digest of the device headers alone, 16 hex digits: the same on every network.
         device_class: `stranger`, `seen` or `proved`.
         country: two letters (ISO 3166-1).
+        secret: the keyed digest of a secret that was tried at many accounts lately, 8 hex digits; only where it was
+            refused or wrong, so that it never tells an account's own.
         counted: what the counters were asked; see `sekisho.record.counted`.
         handle: the exact account and address; None if no sink reads them, and never part of a written event.
     """
 
-    __slots__ = ("account", "address", "counted", "country", "device", "device_class", "handle", "network", "software")
+    __slots__ = (
+        "account",
+        "address",
+        "counted",
+        "country",
+        "device",
+        "device_class",
+        "handle",
+        "network",
+        "secret",
+        "software",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - the fields of all events
         self,
@@ -124,6 +137,7 @@ class Subject(Value):
         handle: Handle | None = None,
         software: str = "",
         counted: str = "",
+        secret: str = "",
     ) -> None:
         self.network: Final = network
         self.account: Final = account
@@ -134,6 +148,7 @@ class Subject(Value):
         self.handle: Final = handle
         self.software: Final = software
         self.counted: Final = counted
+        self.secret: Final = secret
 
 
 NOBODY: Final = Subject()

@@ -19,7 +19,7 @@ LINE_CHARS_MAX: Final = 16_384
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country", "counted")
+SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country", "secret", "counted")
 DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text", "notice")
 
 
@@ -81,6 +81,11 @@ FIELDS: Final[dict[str, Field]] = {
         "and language share it.",
     ),
     "device_class": Field("string", "The device at this account: `stranger`, `seen` or `proved`."),
+    "secret": Field(
+        "string",
+        "A secret that was tried at 16 accounts or more lately: a keyed digest, 8 hex digits. Only where it was "
+        "refused or wrong: it never tells the secret of an account.",
+    ),
     "counted": Field(
         "string",
         "What the counters were asked, in keyed digests, for `sekisho simulate --replay`. Only in the audit, with "
@@ -91,7 +96,7 @@ FIELDS: Final[dict[str, Field]] = {
 
 _CLIENT = ("network", "address", "device", "software", "country")
 _PERSON = ("network", "account", "address", "device", "software", "device_class", "country")
-_ATTEMPT = (*_PERSON, "counted")
+_ATTEMPT = (*_PERSON, "secret", "counted")
 _OWNER = ("network", "account", "address", "device", "software", "country")
 FORMS: Final[dict[str, Form]] = {
     Kind.DECIDED: Form(
@@ -214,6 +219,7 @@ def _event(found: Mapping[str, Any]) -> Event | None:
         country=_text(found, "country"),
         software=_text(found, "software"),
         counted=_text(found, "counted"),
+        secret=_text(found, "secret"),
     )
     return Event(
         kind,

@@ -78,5 +78,12 @@ def reasons_of(decision: Decision) -> tuple[str, ...]:
 def _subject(note: Note, subjects: Subjects) -> Subject:
     *_, origin, account, canonical, device, counting = note
     if canonical:
-        return subjects.of_named(origin, account, canonical, device, counting)
+        tells_secret = counting is not None and _was_not_right(note)
+        return subjects.of_named(origin, account, canonical, device, counting, tells_secret=tells_secret)
     return subjects.of_origin(origin) if origin is not None else NOBODY
+
+
+def _was_not_right(note: Note) -> bool:
+    """Whether the secret was wrong, or was not tried."""
+    judged = note[3]
+    return note[4] is Outcome.FAILED if isinstance(judged, str) else judged.asked >= Action.THROTTLE

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Device
 from sekisho.model.text import utf8
-from sekisho.record.counted import counted_text
+from sekisho.record.counted import counted_text, sprayed
 from sekisho.record.events import Subject
 
 if TYPE_CHECKING:
@@ -67,10 +67,25 @@ class Subjects:
         return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device._value_])
 
     def of_named(
-        self, origin: Origin | None, account: str, canonical: str, device: Device, counting: Counting | None = None
+        self,
+        origin: Origin | None,
+        account: str,
+        canonical: str,
+        device: Device,
+        counting: Counting | None = None,
+        *,
+        tells_secret: bool = False,
     ) -> Subject:
-        """The subject of an attempt by its parts; see `sekisho.record.notes`."""
-        return self._made(origin, account, canonical, _CLASSES[device._value_], counting)
+        """The subject of an attempt by its parts; see `sekisho.record.notes`.
+
+        `tells_secret`: name its secret, if that was tried at many accounts.
+        """
+        made = self._made(origin, account, canonical, _CLASSES[device._value_])
+        if counting is None:
+            return made
+        secret = sprayed(counting, self._name_of_counter) if tells_secret else ""
+        counted = counted_text(counting, self._name_of_counter) if self._tells_counted else ""
+        return made._replace(secret=secret, counted=counted) if secret or counted else made
 
     def of_origin(self, origin: Origin) -> Subject:
         """The subject of a request whose account is not known, or was not read."""
@@ -93,14 +108,7 @@ class Subjects:
         """The first 8 bytes of an account's digest; see `sekisho.control.asked`."""
         return bytes.fromhex(_keyed(self._account, utf8(canonical)))[:8]
 
-    def _made(
-        self,
-        origin: Origin | None,
-        account: str,
-        canonical: str,
-        device_class: str,
-        counting: Counting | None = None,
-    ) -> Subject:
+    def _made(self, origin: Origin | None, account: str, canonical: str, device_class: str) -> Subject:
         digest = _keyed(self._account, utf8(canonical)) if canonical else ""
         if origin is None:
             return Subject(account=digest, handle=self._handle(account, ""))
@@ -113,11 +121,7 @@ class Subjects:
             device_class,
             handle=self._handle(account, origin.address),
             software=self._software(origin.fingerprint),
-            counted=self._counted(counting) if counting is not None and self._tells_counted else "",
         )
-
-    def _counted(self, counting: Counting) -> str:
-        return counted_text(counting, self._name_of_counter)
 
     def _name_of_counter(self, data: bytes) -> bytes:
         digest = self._counter.copy()

@@ -26,7 +26,7 @@ TEMPLATES_MAX: Final = 64
 
 # Marks of fields: characters for private use, which JSON escapes. Of the time: a moment in the year 2255.
 _MARKED_US: Final = 8_999_999_999_123_456
-_MARKS: Final = (time_text(_MARKED_US)[:-1], str(_MARKED_US // 1000), *[f"\\ue00{digit:x}" for digit in range(11)])
+_MARKS: Final = (time_text(_MARKED_US)[:-1], str(_MARKED_US // 1000), *[f"\\ue00{digit:x}" for digit in range(12)])
 _NUMBERS: Final = {mark: number for number, mark in enumerate(_MARKS)}
 _MARK: Final = re.compile("|".join(map(re.escape, _MARKS)))
 
@@ -56,25 +56,27 @@ class Templates:
         subject = event.subject
         network, account, address, device = subject.network, subject.account, subject.address, subject.device
         software, device_class = subject.software, subject.device_class
-        country, counted = subject.country, subject.counted
+        country, secret, counted = subject.country, subject.secret, subject.counted
         name, sealed, ip = told.name, told.sealed, told.ip
         shape = (
             network == "", account == "", address == "", device == "", software == "", device_class == "",
-            country == "", counted == "", name == "", sealed == "", ip == "",
+            country == "", secret == "", counted == "", name == "", sealed == "", ip == "",
         )  # fmt: skip
         template = self._made.get(shape) or self._template(event, told, shape)
         # Digests, networks and words: nothing in them is to be escaped.
         values = (
             time_text(event.at_us)[:-1], str(event.at_us // 1000),
-            network, account, address, device, software, device_class, country, counted,
+            network, account, address, device, software, device_class, country, secret, counted,
             _escaped(name) if name else "", sealed, _escaped(ip) if ip else "",
         )  # fmt: skip
         return template.text % template.fields(values), template.tail
 
     def _template(self, event: Event, told: Told, shape: tuple[bool, ...]) -> _Template:
         marks = ["" if is_empty else chr(0xE000 + number) for number, is_empty in enumerate(shape)]
-        network, account, address, device, software, device_class, country, counted, name, sealed, ip = marks
-        subject = Subject(network, account, address, device, device_class, country, software=software, counted=counted)
+        network, account, address, device, software, device_class, country, secret, counted, name, sealed, ip = marks
+        subject = Subject(
+            network, account, address, device, device_class, country, software=software, counted=counted, secret=secret
+        )
         marked = event._replace(at_us=_MARKED_US, subject=subject)
         head, tail = self._form.line(marked, Told(told.subject, name, sealed, ip), 0)
         found = _MARK.findall(head)

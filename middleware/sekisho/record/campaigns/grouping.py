@@ -2,10 +2,11 @@
 
 Three walks over the events, so that memory is bounded however many there are:
 
-1. the software, networks, devices (headers within a network) and addresses with the most hostile attempts
+1. the secrets, software, networks, devices (headers within a network) and addresses with the most hostile attempts
    (`SpaceSaving`);
 2. of these, the ones that a password list explains: many accounts, and nearly nothing right. Traits that occur together
-   are one campaign, and so are two whose targets are nearly the same;
+   are one campaign, and so are two that try nearly the same targets, or some in the same order, or mostly one secret,
+   or that keep the same pace like a machine;
 3. what each campaign did. An account that was entered *before* its campaign could be recognised is found as well.
 
 Not seen: a list that is spread so thinly that no network has twenty attempts, from bots that pretend to be browsers
@@ -15,19 +16,22 @@ of owners; and guesses at a few accounts.
 from __future__ import annotations
 
 from hashlib import blake2b
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.record.campaigns.sample import Sample
+from sekisho.record.campaigns.sample import Sample, hash_of
 from sekisho.record.campaigns.space_saving import SpaceSaving
-from sekisho.record.campaigns.traits import TRAITS, Meaning, meaning, traits
+from sekisho.record.campaigns.traits import TRAITS, Meaning, observed, traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sekisho.record.campaigns.traits import Observed
     from sekisho.record.events import Event
 
     Events = Callable[[], Iterable[Event]]
+    AllObserved = Callable[[], Iterable[Observed]]
 
 COUNTERS_MAX: Final = 2_048  # of each kind of trait
 CANDIDATES_MAX: Final = 512  # the heaviest of each kind, which are looked at closely
@@ -45,6 +49,19 @@ SOFTWARE_HOSTILE_MIN: Final = 0.98
 
 LIKENESS_MIN: Final = 0.5  # of the targets of two groups
 LINKED_MAX: Final = 64  # groups whose targets are compared
+ORDERED_MIN: Final = 8  # common targets, of which at least so many are needed to compare their order
+ORDERED_MAX: Final = 24  # and at most so many are compared
+SAME_ORDER_MIN: Final = 0.9
+"""Of the pairs of common targets, that share was tried in the same order. Of two lists in different orders, half is."""
+
+SECRET_SHARE_MIN: Final = 0.5  # of the attempts of a group, with one secret
+SECRETS_MAX: Final = 16  # of a group, that are counted
+PACES_MIN: Final = 19  # times between attempts
+PACE_SPREAD_MAX: Final = 0.1
+"""Standard deviation of these times, by their mean. Of attempts that come by chance it is 1."""
+
+PACE_ALIKE_MAX: Final = 1.02  # one mean by the other
+PACE_US_MIN: Final = 1_000_000
 NETWORKS_MAX: Final = 100_000  # counted for a campaign
 ENTERED_MAX: Final = 10_000  # accounts of a campaign that are kept
 
@@ -122,10 +139,15 @@ class Found(NamedTuple):
 
 def find(events: Events) -> Found:
     """The campaigns in these events. `events` is called three times, and gives the same events each time."""
-    sketches, summed = _sketched(events())
+    return find_in(lambda: (attempt for event in events() if (attempt := observed(event)) is not None))
+
+
+def find_in(attempts: AllObserved) -> Found:
+    """As `find`, in attempts."""
+    sketches, summed = _sketched(attempts())
     heavy = {each.key for sketch in sketches.values() for each in sketch.heavy(ATTEMPTS_MIN)[:CANDIDATES_MAX]}
-    groups = _grouped(events(), heavy)
-    collecting = _collected(events(), groups)
+    groups = _grouped(attempts(), heavy)
+    collecting = _collected(attempts(), groups)
     made = sorted((each.campaign() for each in collecting.values()), key=lambda each: -each.attempts)
     return Found(
         tuple(made),
@@ -136,13 +158,13 @@ def find(events: Events) -> Found:
     )
 
 
-def _sketched(events: Iterable[Event]) -> tuple[dict[str, SpaceSaving], int]:
+def _sketched(attempts: Iterable[Observed]) -> tuple[dict[str, SpaceSaving], int]:
     """The most frequent traits of hostile attempts, and how many successes are in sums."""
     sketches, summed = {name: SpaceSaving(COUNTERS_MAX) for name in TRAITS}, 0
-    for event in events:
-        summed += event.times if event.times > 1 and event.result == "succeeded" else 0
-        if meaning(event) in _HOSTILE:
-            for trait in traits(event):
+    for attempt in attempts:
+        summed += attempt.summed
+        if attempt.meaning in _HOSTILE:
+            for trait in traits(attempt):
                 sketches[trait.partition(" ")[0]].add(trait)
     return sketches, summed
 
@@ -155,7 +177,9 @@ class _Tally:
         pinned: of these, the ones with a narrower trait that is heavy as well.
         right: accounts where the secret was right, each once: a thief who comes back must not hide the list.
         accounts: accounts that were tried.
-        beside: other heavy traits of its hostile attempts.
+        beside: other heavy traits of its hostile attempts, secrets left out.
+        secrets: its hostile attempts by secret, of those that were tried at many accounts.
+        pace: the times between its hostile attempts.
     """
 
     def __init__(self) -> None:
@@ -163,6 +187,39 @@ class _Tally:
         self.right = Sample(SAMPLE_MAX)
         self.accounts = Sample(SAMPLE_MAX)
         self.beside: set[str] = set()
+        self.secrets: dict[str, int] = {}
+        self.pace = _Pace()
+        self._first_us: dict[int, int] = {}
+
+    def add(self, attempt: Observed, found: list[str], trait: str) -> None:
+        """Take a hostile attempt with these heavy traits, of which this is one."""
+        self.hostile += 1
+        self.pinned += trait != found[-1]
+        self.accounts.add(attempt.account)
+        target = hash_of(attempt.account)
+        if target in self.accounts:
+            self._first_us.setdefault(target, attempt.at_us)
+        secret = f"secret {attempt.secret}" if attempt.secret else ""
+        self.beside.update(other for other in found if other != secret)
+        if secret and (secret in self.secrets or len(self.secrets) < SECRETS_MAX):
+            self.secrets[secret] = self.secrets.get(secret, 0) + 1
+        self.pace.add(attempt.at_us)
+
+    @property
+    def secret(self) -> str:
+        """The secret of most of its hostile attempts; empty where there is none."""
+        secret, times = max(self.secrets.items(), key=lambda each: each[1], default=("", 0))
+        return secret if times >= SECRET_SHARE_MIN * self.hostile else ""
+
+    def has_order_of(self, other: _Tally) -> bool:
+        """Whether both tried their common targets in the same order."""
+        common = self.accounts.kept & other.accounts.kept
+        order = sorted(common, key=lambda target: (self._first_us[target], target))
+        order = order[:: max(1, len(order) // ORDERED_MAX)][:ORDERED_MAX]
+        if len(order) < ORDERED_MIN:
+            return False
+        pairs = [other._first_us[one] < other._first_us[two] for one, two in combinations(order, 2)]
+        return sum(pairs) >= SAME_ORDER_MIN * len(pairs)
 
     def is_of_a_list(self, hostile_min: float) -> bool:
         share = self.hostile / max(1, self.hostile + len(self.right))
@@ -172,6 +229,36 @@ class _Tally:
     def is_pinned(self) -> bool:
         """Whether narrower traits say better who it was: a bot's neighbours in its network are owners."""
         return 2 * self.pinned >= self.hostile
+
+
+class _Pace:
+    """The times between attempts: how many there are, their mean and spread."""
+
+    def __init__(self) -> None:
+        self.first_us = self.last_us = 0
+        self._count = 0
+        self._sum = self._squares = 0.0
+
+    def add(self, at_us: int) -> None:
+        if self.last_us:
+            gap = abs(at_us - self.last_us)
+            self._count, self._sum, self._squares = self._count + 1, self._sum + gap, self._squares + gap * gap
+        self.first_us, self.last_us = self.first_us or at_us, at_us
+
+    @property
+    def steady_us(self) -> float:
+        """Their mean, if they are those of a machine; else 0."""
+        if self._count < PACES_MIN:
+            return 0.0
+        mean = self._sum / self._count
+        spread = sqrt(max(0.0, self._squares / self._count - mean * mean))
+        return mean if mean >= PACE_US_MIN and spread <= PACE_SPREAD_MAX * mean else 0.0
+
+    def is_like(self, other: _Pace) -> bool:
+        """Whether both are those of one machine, at the same time."""
+        mine, its = sorted((self.steady_us, other.steady_us))
+        at_once = max(self.first_us, other.first_us) <= min(self.last_us, other.last_us)
+        return bool(mine) and its <= PACE_ALIKE_MAX * mine and at_once
 
 
 class _Groups(NamedTuple):
@@ -184,14 +271,15 @@ class _Groups(NamedTuple):
     telling: frozenset[str]
 
 
-def _grouped(events: Iterable[Event], heavy: set[str]) -> _Groups:
+def _grouped(attempts: Iterable[Observed], heavy: set[str]) -> _Groups:
     tallies = {trait: _Tally() for trait in heavy}
-    for event in events:
-        what = meaning(event)
-        if what in _HOSTILE or what in _RIGHT:
-            _tally(tallies, event, is_hostile=what in _HOSTILE)
+    for attempt in attempts:
+        if attempt.meaning in _HOSTILE or attempt.meaning in _RIGHT:
+            _tally(tallies, attempt, is_hostile=attempt.meaning in _HOSTILE)
     listed = {trait: tally for trait, tally in tallies.items() if tally.is_of_a_list(_hostile_min(trait))}
     telling = frozenset(trait for trait, tally in listed.items() if not tally.is_pinned)
+    # A frequent password is in many lists: it joins only those that try little else.
+    listed = {trait: tally for trait, tally in listed.items() if trait in telling or not trait.startswith("secret ")}
     return _Groups(_leaders(listed), telling)
 
 
@@ -199,17 +287,13 @@ def _hostile_min(trait: str) -> float:
     return SOFTWARE_HOSTILE_MIN if trait.startswith("software ") else HOSTILE_MIN
 
 
-def _tally(tallies: Mapping[str, _Tally], event: Event, *, is_hostile: bool) -> None:
-    found = [trait for trait in traits(event) if trait in tallies]
+def _tally(tallies: Mapping[str, _Tally], attempt: Observed, *, is_hostile: bool) -> None:
+    found = [trait for trait in traits(attempt) if trait in tallies]
     for trait in found:
-        tally = tallies[trait]
-        if not is_hostile:
-            tally.right.add(event.subject.account)
-            continue
-        tally.hostile += 1
-        tally.pinned += trait != found[-1]
-        tally.accounts.add(event.subject.account)
-        tally.beside.update(found)
+        if is_hostile:
+            tallies[trait].add(attempt, found, trait)
+        else:
+            tallies[trait].right.add(attempt.account)
 
 
 def _leaders(tallies: Mapping[str, _Tally]) -> dict[str, str]:
@@ -220,11 +304,32 @@ def _leaders(tallies: Mapping[str, _Tally]) -> dict[str, str]:
     for trait in order:
         for other in sorted(tallies[trait].beside & tallies.keys()):
             _join(leads, ranks, trait, other)
+    for one, other in (*_with_one_secret(tallies, order), *_with_one_pace(tallies, order)):
+        _join(leads, ranks, one, other)
     first = [trait for trait in order if leads[trait] == trait][:LINKED_MAX]
     for one, other in combinations(first, 2):
-        if tallies[one].accounts.likeness(tallies[other].accounts) >= LIKENESS_MIN:
+        mine, its = tallies[one], tallies[other]
+        if mine.accounts.likeness(its.accounts) >= LIKENESS_MIN or mine.has_order_of(its):
             _join(leads, ranks, one, other)
     return leads
+
+
+def _with_one_secret(tallies: Mapping[str, _Tally], order: list[str]) -> list[tuple[str, str]]:
+    """Pairs of traits whose attempts are mostly of one secret."""
+    by_secret: dict[str, list[str]] = {}
+    for trait in order:
+        if secret := tallies[trait].secret:
+            by_secret.setdefault(secret, []).append(trait)
+    return [pair for those in by_secret.values() for pair in pairwise(those)]
+
+
+def _with_one_pace(tallies: Mapping[str, _Tally], order: list[str]) -> list[tuple[str, str]]:
+    """Pairs of traits that keep the same pace. Software and secrets are everywhere: theirs is a sum of many."""
+    steady = [
+        trait for trait in order if not trait.startswith(("software ", "secret ")) and tallies[trait].pace.steady_us
+    ]
+    steady.sort(key=lambda trait: (tallies[trait].pace.steady_us, trait))
+    return [(one, other) for one, other in pairwise(steady) if tallies[one].pace.is_like(tallies[other].pace)]
 
 
 def _join(leads: dict[str, str], ranks: Mapping[str, int], one: str, other: str) -> None:
@@ -247,25 +352,25 @@ class _Collecting:
         self._entries: dict[Meaning, dict[str, Entry]] = {Meaning.ENTERED: {}, Meaning.PROVED: {}}
         self._known: set[str] = set()
 
-    def hostile(self, what: Meaning, event: Event, shared: Iterable[str]) -> None:
-        self._counts[what] += 1
+    def hostile(self, attempt: Observed, shared: Iterable[str]) -> None:
+        self._counts[attempt.meaning] += 1
         for trait in shared:
             self._traits[trait] = self._traits.get(trait, 0) + 1
         for name, sample in self._distinct.items():
-            sample.add(getattr(event.subject, name))
-        if event.subject.network and len(self._networks) < NETWORKS_MAX:
-            self._networks.add(event.subject.network)
-        times_us = [*self._times_us, event.at_us]
+            sample.add(getattr(attempt, name))
+        if attempt.network and len(self._networks) < NETWORKS_MAX:
+            self._networks.add(attempt.network)
+        times_us = [*self._times_us, attempt.at_us]
         self._times_us = [min(times_us), max(times_us)]
 
-    def entered(self, what: Meaning, event: Event, by: str) -> None:
-        entries, account, at_us = self._entries[what], event.subject.account, event.at_us
+    def entered(self, attempt: Observed, by: str) -> None:
+        entries, account, at_us = self._entries[attempt.meaning], attempt.account, attempt.at_us
         old = entries.get(account)
         if old is not None:
             first_us, last_us = min(old.first_us, at_us), max(old.last_us, at_us)
             entries[account] = Entry(account, first_us, last_us, old.times + 1, old.network, old.by)
         elif account and sum(map(len, self._entries.values())) < ENTERED_MAX:
-            entries[account] = Entry(account, at_us, at_us, 1, event.subject.network, by)
+            entries[account] = Entry(account, at_us, at_us, 1, attempt.network, by)
 
     def known(self, account: str) -> None:
         if len(self._known) < ENTERED_MAX:
@@ -294,22 +399,23 @@ def _by_time(entry: Entry) -> tuple[int, str]:
     return entry.first_us, entry.account
 
 
-def _collected(events: Iterable[Event], groups: _Groups) -> dict[str, _Collecting]:
+def _collected(attempts: Iterable[Observed], groups: _Groups) -> dict[str, _Collecting]:
     found: dict[str, _Collecting] = {}
-    for event in events:
-        what = meaning(event)
-        counts = groups.leaders if what in _HOSTILE else groups.telling
-        shared = [trait for trait in traits(event) if trait in counts] if what is not Meaning.NOTHING else []
+    for attempt in attempts:
+        counts = groups.leaders if attempt.meaning in _HOSTILE else groups.telling
+        shared = (
+            [trait for trait in traits(attempt) if trait in counts] if attempt.meaning is not Meaning.NOTHING else []
+        )
         if not shared:
             continue
         leader = groups.leaders[shared[0]]
         campaign = found.setdefault(leader, _Collecting(leader))
-        if what in _HOSTILE:
-            campaign.hostile(what, event, shared)
-        elif what is Meaning.RIGHT:
-            campaign.known(event.subject.account)
+        if attempt.meaning in _HOSTILE:
+            campaign.hostile(attempt, shared)
+        elif attempt.meaning is Meaning.RIGHT:
+            campaign.known(attempt.account)
         else:
-            campaign.entered(what, event, shared[-1])
+            campaign.entered(attempt, shared[-1])
     return found
 
 

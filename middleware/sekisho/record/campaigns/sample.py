@@ -15,6 +15,11 @@ SAMPLE_MAX: Final = 256
 _SPAN: Final = 1 << 64
 
 
+def hash_of(digest: str) -> int:
+    """The hash of a key of at least 16 hexadecimal digits; beyond all hashes for others."""
+    return int(digest[:16], 16) if len(digest) >= 16 else _SPAN
+
+
 class Sample:
     """The smallest hashes of the keys that were added. Keys are keyed digests in hex: their first half is the hash."""
 
@@ -25,7 +30,7 @@ class Sample:
 
     def add(self, digest: str) -> None:
         """Add a key of at least 16 hexadecimal digits; others are left out."""
-        value = int(digest[:16], 16) if len(digest) >= 16 else _SPAN
+        value = hash_of(digest)
         if value in self._kept or value == _SPAN:
             return
         if len(self._heap) < self._most:
@@ -35,6 +40,15 @@ class Sample:
         else:
             return
         self._kept.add(value)
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """The hashes in the sample. Of two sets, each has the same ones of their common keys, as far as it has room."""
+        return frozenset(self._kept)
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a hash is in the sample."""
+        return value in self._kept
 
     def __len__(self) -> int:
         """How many distinct keys were added, about."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.record.events import WITHHELD, Kind
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sekisho.record.events import Event
 
-TRAITS: Final = ("software", "network", "device", "address")
+TRAITS: Final = ("secret", "software", "network", "device", "address")
 """Fields of a subject by which attempts are grouped, the widest first."""
 
 _UNPROVED: Final = frozenset({"stranger", "seen"})
@@ -30,6 +30,45 @@ class Meaning(Enum):
     RIGHT = 5  # the secret was right, and a proof was asked for before anything was opened
 
 
+class Observed(NamedTuple):
+    """An attempt as campaigns see it. Digests are in hex; a field that is not known is empty.
+
+    Attributes:
+        at_us: Unix time in microseconds.
+        secret: of one that was tried at many accounts lately.
+        summed: for how many successes that name no account it stands.
+    """
+
+    at_us: int
+    meaning: Meaning
+    account: str = ""
+    address: str = ""
+    network: str = ""
+    device: str = ""
+    software: str = ""
+    secret: str = ""
+    summed: int = 0
+
+
+def observed(event: Event) -> Observed | None:
+    """None for an event that means nothing here."""
+    summed = event.times if event.times > 1 and event.result == "succeeded" else 0
+    what, subject = meaning(event), event.subject
+    if what is Meaning.NOTHING and not summed:
+        return None
+    return Observed(
+        event.at_us,
+        what,
+        subject.account,
+        subject.address,
+        subject.network,
+        subject.device,
+        subject.software,
+        subject.secret,
+        summed,
+    )
+
+
 def meaning(event: Event) -> Meaning:
     """Events of known devices are never hostile: owners forget passwords."""
     device_class = event.subject.device_class
@@ -43,8 +82,8 @@ def meaning(event: Event) -> Meaning:
     return Meaning.PROVED if event.kind == Kind.STEP_UP_PROVED else Meaning.NOTHING
 
 
-def traits(event: Event) -> Iterator[str]:
+def traits(attempt: Observed) -> Iterator[str]:
     """`network 203.0.113.0/24` and so on, the widest first. A sum of events has none."""
     for name in TRAITS:
-        if text := getattr(event.subject, name):
+        if text := getattr(attempt, name):
             yield f"{name} {text}"
