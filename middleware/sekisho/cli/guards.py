@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 CHEAP_HASHES: Final = 256
 """What a simulated puzzle takes to solve. What it would have taken is counted."""
 
-POSTURE_EVERY_S: Final = 15.0
-"""As each second of simulated weeks would take most of a run. An alarm is seen up to so much later."""
+REST_S: Final = 60.0
+"""Between two rounds of background tasks, which would take most of a run that lasts weeks. An alarm comes up to so much
+later than in a service."""
 
 SETTINGS: Final[Mapping[str, Any]] = {
     "store": "memory://",
@@ -69,5 +71,9 @@ def clocks_of(ports: Ports) -> Clocks:
         wall_us=lambda: int((EPOCH_S + passed_s()) * 1e6),
         monotonic_s=passed_s,
         monotonic_us=lambda: int(passed_s() * 1e6),
-        posture_every_s=POSTURE_EVERY_S,
+        rest=_rest,
     )
+
+
+async def _rest(seconds: float) -> None:
+    await asyncio.sleep(max(seconds, REST_S))

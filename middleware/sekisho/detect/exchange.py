@@ -44,8 +44,8 @@ class PostureExchange:
         self._is_raised = False
         self._said: set[str] = set()
 
-    async def run(self, every_s: float = EVERY_S, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Exchange now, and again every so many seconds, until it is cancelled."""
+    async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Exchange now, and again every second, until it is cancelled."""
         while True:
             try:
                 # What was taken for a call without an answer is lost: it may have been counted.
@@ -53,7 +53,7 @@ class PostureExchange:
                     await self.once()
             except ResponseError as error:
                 self._say("the store refuses to share the posture: " + explained(error))
-            await sleep(every_s)
+            await sleep(EVERY_S)
 
     async def once(self) -> None:
         """Exchange once. Raises `StoreUnavailable`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.detect.exchange import EVERY_S
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 class Clocks(NamedTuple):
@@ -20,14 +19,14 @@ class Clocks(NamedTuple):
     Attributes:
         wall_s, wall_us: Unix time.
         monotonic_s, monotonic_us: time that no administrator sets back.
-        posture_every_s: between two exchanges of the posture, in seconds.
+        rest: waits so many seconds between two rounds of a background task; simulations may wait longer.
     """
 
     wall_s: Callable[[], float]
     wall_us: Callable[[], int]
     monotonic_s: Callable[[], float]
     monotonic_us: Callable[[], int]
-    posture_every_s: float = EVERY_S
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def utc(self) -> datetime:
         """The wall clock as a date, for letters."""

@@ -131,7 +131,7 @@ class LoopWing:
         self._postures = self._posture_exchange()
         self._sharing: asyncio.Task[None] | None = None
         if self._postures is not None:
-            self._sharing = loop.create_task(self._postures.run(process.clocks.posture_every_s), name="sekisho posture")
+            self._sharing = loop.create_task(self._postures.run(process.clocks.rest), name="sekisho posture")
         self._publishing = self._feed_publisher()
         self.metrics = self._with_metrics()
         self._otel = self._with_otel()

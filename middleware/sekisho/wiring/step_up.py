@@ -461,8 +461,9 @@ class StepUpWing:
         )  # fmt: skip
         log_ins = self._log_ins()
         unfinished = Unfinished(
-            self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=self._clocks.wall_s
-        )
+            self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=self._clocks.wall_s,
+            sleep=self._clocks.rest,
+        )  # fmt: skip
         self._telling = asyncio.ensure_future(unfinished.run())
         bindings = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
         return Proving(
