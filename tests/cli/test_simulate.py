@@ -25,8 +25,8 @@ def test_a_scenario_is_played(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert lines[0] == "six-right-passwords: SBI, 2020: six right passwords, tried patiently"
     assert [line.split()[:2] for line in lines[2:]] == [
         ["1", "default"],
-        ["2", "default"],
         ["1", "django-axes"],
+        ["2", "default"],
         ["2", "django-axes"],
     ]
 
@@ -40,10 +40,12 @@ def test_json_has_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_documents_and_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A Markdown page with every parameter and its source, and an SVG for each scenario."""
+    """A Markdown page with every parameter and its source, and SVGs for each scenario."""
     page, folder = tmp_path / "laboratory.md", tmp_path / "pictures"
-    assert main([*SMALL, "--document", str(page), "--svg", str(folder)]) == 0
+    assert main([*SMALL, "--document", str(page), "--svg", str(folder), "--curves", str(folder / "curves")]) == 0
 
+    assert "](pictures/curves/six-right-passwords.svg)" in page.read_text()
+    assert (folder / "curves" / "six-right-passwords.svg").exists()
     assert "- `attack 1.right`: 6; SBI Securities, September 2020: six accounts" in page.read_text()
     assert ET.fromstring((folder / "six-right-passwords.svg").read_text()).tag.endswith("svg")
     assert capsys.readouterr().out

@@ -22,6 +22,7 @@ import os
 import time
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,9 @@ from sekisho.cli.guards import build_of
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused, within
 from sekisho.simulate.laboratory import packaged, read_scenario, simulate
-from sekisho.simulate.laboratory.document import document
+from sekisho.simulate.laboratory.curve import curve, points
+from sekisho.simulate.laboratory.document import by_scenario, document
+from sekisho.simulate.laboratory.kept import KeptRuns, run_key
 from sekisho.simulate.laboratory.peers import PEERS
 from sekisho.simulate.laboratory.picture import picture
 from sekisho.simulate.laboratory.policy import policies
@@ -38,10 +41,11 @@ from sekisho.simulate.laboratory.report import Played, table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sekisho.cli.progress import Drawing
-    from sekisho.simulate.laboratory import Scenario
+    from sekisho.simulate.laboratory import Results, Scenario
+    from sekisho.simulate.laboratory.policy import Policy
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +56,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--policies", metavar="FILE", help="a TOML file of policies, in place of sekisho's")
     parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
-    parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="owners and attempts, times X [1]")
+    parser.add_argument("--scale", type=_scale, metavar="X", help="owners and attempts, times X [each scenario's own]")
+    parser.add_argument("--kept", metavar="FILE", help="keep results here, and play no run that is in it already")
     parser.add_argument("--document", metavar="FILE", help="also write the tables as Markdown, with all parameters")
     parser.add_argument(
         "--replay", action="append", metavar="FILE", help="judge the attempts of an audit instead; - for standard input"
     )
+    parser.add_argument("--curves", metavar="FOLDER", help="with --document: also draw its curves into a folder")
     parser.add_argument("--svg", metavar="FOLDER", help="also draw a picture for each scenario into a folder")
 
 
@@ -75,18 +81,17 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
-    begun_s = time.monotonic()
+    kept = KeptRuns(Path(args.kept) if args.kept else None)
     with _laboratory(), drawing() as progress:
-        played = [each for scenario in found for each in _played(scenario, args, progress)]
+        # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
+        played = [each for seed in args.seed or [1] for each in _played(found, seed, args, kept, progress)]
     if args.json:
         print(json.dumps([each.as_json() for each in played], indent=2))
     else:
         print(table(played))
     if args.document:
-        wall_s = time.monotonic() - begun_s
-        Path(args.document).write_text(
-            document(played, policies(_text(args.policies)), scale=args.scale, wall_s=wall_s)
-        )
+        page = Path(args.document)
+        page.write_text(document(played, policies(_text(args.policies)), curves=_curves(played, page, args.curves)))
     if args.svg:
         _draw(played, Path(args.svg))
     return 0
@@ -135,21 +140,40 @@ def _scenario(name: str) -> Scenario:
     return read_scenario(Path(name).stem, Path(name).read_text())
 
 
-def _played(scenario: Scenario, args: argparse.Namespace, progress: Drawing) -> Iterator[Played]:
+def _played(
+    scenarios: list[Scenario], seed: int, args: argparse.Namespace, kept: KeptRuns, progress: Drawing
+) -> Iterator[Played]:
     known = policies(_text(args.policies))
-    for name in args.policy or ["default"]:
+    for scenario, name in product(scenarios, args.policy or ["default"]):
         if name not in known and name not in PEERS:
             raise Misused("no such policy; --list shows them")
-        build, has_factors = build_of(name, known)
-        for seed in args.seed or [1]:
-            progress.begin(f"{scenario.name}, {name}, seed {seed}", None, "log-ins and attempts")
-            results = simulate(scenario, build, seed=seed, has_factors=has_factors, look=partial(_look, progress))
-            progress.end()
-            yield Played(scenario, name, seed, results)
+        play = partial(_results, scenario, name, known, seed, progress)
+        key = run_key(scenario, name, known[name].settings if name in known else {}, seed)
+        results, took_s = kept.played(key, play, time.monotonic)
+        yield Played(scenario, name, seed, results, took_s)
+
+
+def _results(scenario: Scenario, policy: str, known: Mapping[str, Policy], seed: int, progress: Drawing) -> Results:
+    build, has_factors = build_of(policy, known)
+    progress.begin(f"{scenario.name}, {policy}, seed {seed}", None, "log-ins and attempts")
+    results = simulate(scenario, build, seed=seed, has_factors=has_factors, look=partial(_look, progress))
+    progress.end()
+    return results
 
 
 def _look(progress: Drawing, done: int) -> None:
     progress.look(done)
+
+
+def _curves(played: list[Played], page: Path, folder: str | None) -> str:
+    """Draw the curves; the folder as the page links to it."""
+    if folder is None:
+        return ""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, runs in by_scenario(played).items():
+        if found := points(runs):
+            (Path(folder) / f"{name}.svg").write_text(curve(runs[0].scenario.title, found))
+    return os.path.relpath(folder, page.parent)
 
 
 def _draw(played: list[Played], folder: Path) -> None:

@@ -15,7 +15,9 @@ FRESH = Attack(attempts=60, hours=12, right=10, known_share=1.0)
 
 
 def scenario(*attacks: Attack, owners: Owners = FEW, hours: float = 12) -> Scenario:
-    return Scenario(name="few", title="a few owners", hours=hours, owners=owners, attacks=attacks, sources={})
+    return Scenario(
+        name="few", title="a few owners", hours=hours, scale=1.0, owners=owners, attacks=attacks, sources={}
+    )
 
 
 def played(of: Scenario, policy: str = "default", *, seed: int = 1, build: Build | None = None) -> Results:

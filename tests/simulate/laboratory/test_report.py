@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.simulate.laboratory import packaged, read_scenario
-from sekisho.simulate.laboratory.report import Played, overview
+from sekisho.simulate.laboratory.report import Played, overview, summary
 from sekisho.simulate.laboratory.results import Results
 
 
@@ -30,3 +30,13 @@ def test_the_overview_sums_the_seeds() -> None:
         "| 7pay | 5 of 21 | 0 of 10 |",
         "| quiet-month | – | – |",
     ]
+
+
+def test_a_summary_has_a_line_for_each_policy() -> None:
+    """Right pairs and takeovers are summed, owners of different seeds are different ones, alarms are a range."""
+    runs = [played("7pay", "posture", seed, right=10, taken=seed) for seed in (1, 2)]
+    runs[0].results.alarms += [90.0, 500.0]
+    head, _, line = (row.split(" | ") for row in summary(runs).splitlines())
+    found = dict(zip(head, line, strict=True))
+    assert (found["right pairs"], found["taken over"], found["by seed"]) == ("20", "3 (sent 3)", "1, 2")
+    assert line[-1] == "90 s in 1 of 2 |"

@@ -59,6 +59,14 @@ def test_scaling_keeps_one_address_for_each_attempt() -> None:
     assert read_scenario("o", packaged()["one-per-address"]).scaled(0.1).attacks[0].addresses == 0
 
 
+def test_a_scenario_has_a_scale_of_its_own() -> None:
+    """Six right passwords stay six; a scale that is asked for is used instead."""
+    six = read_scenario("six", packaged()["six-right-passwords"])
+    seven = read_scenario("7pay", packaged()["7pay"])
+    assert six.scaled().attacks[0].attempts == 6
+    assert (seven.scaled().owners.count, seven.scaled(1).owners.count) == (660, 6600)
+
+
 def test_policies_are_settings() -> None:
     """The policies of the package, and a mistake in a file of them."""
     assert policies()["factors"].has_factors

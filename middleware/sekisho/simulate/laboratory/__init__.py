@@ -2,6 +2,7 @@
 
 `scenario` reads what happens, `owners` and `bots` make it happen through `browser`, `site` is the application that they
 log in to, `run` puts these together, `results` counts what came of it, `peers` are other limiters in the guard's place.
+`kept` keeps results; `report`, `curve`, `picture` and `document` show them.
 Owners and bots see answers and nothing else: neither reads the guard's state.
 """
 

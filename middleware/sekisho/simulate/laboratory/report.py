@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, summed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,12 +29,17 @@ COLUMNS = (
 
 
 class Played(NamedTuple):
-    """One run: a scenario under a policy, with a seed."""
+    """One run: a scenario under a policy, with a seed.
+
+    Attributes:
+        took_s: how long it took, in seconds.
+    """
 
     scenario: Scenario
     policy: str
     seed: int
     results: Results
+    took_s: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -99,9 +104,25 @@ def table(played: Sequence[Played]) -> str:
     return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in _by_scenario(played))
 
 
-def markdown(played: Sequence[Played]) -> str:
-    """Every scenario's table, for a document."""
-    return "\n\n".join(f"### {title}\n\n{_pipes(rows)}" for title, rows in _by_scenario(played))
+def summary(played: Sequence[Played]) -> str:
+    """The table of one scenario, for a document: a line for each policy, the seeds together."""
+    rows: list[tuple[str, ...]] = [(*COLUMNS[:3], "by seed", *COLUMNS[3:])]
+    for name in dict.fromkeys(each.policy for each in played):
+        runs = [each for each in played if each.policy == name]
+        cells = runs[0]._replace(results=summed([each.results for each in runs])).row()
+        by_seed = ", ".join(str(each.results.taken_over) for each in runs)
+        rows.append((*cells[:3], by_seed, *cells[3:-1], _alarms(runs)))
+    return pipes(rows)
+
+
+def _alarms(runs: Sequence[Played]) -> str:
+    """The first alarms: the earliest and the latest, and in how many runs there were some."""
+    firsts = sorted(each.results.alarms[0] for each in runs if each.results.alarms)
+    if not firsts:
+        return "–"
+    some = "" if len(firsts) == len(runs) else f" in {len(firsts)} of {len(runs)}"
+    earliest, latest = _span(firsts[0]), _span(firsts[-1])
+    return (earliest if earliest == latest else f"{earliest} to {latest}") + some
 
 
 def overview(played: Sequence[Played]) -> str:
@@ -117,7 +138,7 @@ def overview(played: Sequence[Played]) -> str:
     for scenario, by_policy in sums.items():
         cells = [by_policy.get(name, [0, 0]) for name in names]
         rows.append((scenario, *(f"{taken:,} of {right:,}" if right else "–" for taken, right in cells)))
-    return _pipes(rows)
+    return pipes(rows)
 
 
 def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
@@ -135,7 +156,8 @@ def _aligned(rows: list[tuple[str, ...]]) -> str:
     )
 
 
-def _pipes(rows: list[tuple[str, ...]]) -> str:
+def pipes(rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table; the first row is its head."""
     head, *rest = rows
     lines = [head, ("---",) * len(head), *rest]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

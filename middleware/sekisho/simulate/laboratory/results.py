@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KNOWN = "known device"
 
@@ -103,6 +106,21 @@ class Results:
             "checks": self.checks,
             "alarms_s": [round(at, 1) for at in self.alarms],
         }
+
+
+def summed(every: Sequence[Results]) -> Results:
+    """The results of several seeds. Owners of different seeds are different ones; of the alarms, the first of each."""
+    total = Results(alarms=sorted(alarm for each in every for alarm in each.alarms[:1]))
+    for number, each in enumerate(every):
+        total.attempts += each.attempts
+        total.reached += each.reached
+        total.right += each.right
+        for name, owners in each.taken.items():
+            for owner in owners:
+                total.take(name, number << 32 | owner)
+        for name, counts in each.by_kind.items():
+            total.by_kind[name] = added([total.kind(name), counts])
+    return total
 
 
 def _counts(counts: OwnerCounts) -> dict[str, int]:

@@ -125,21 +125,28 @@ class Scenario:
 
     Attributes:
         name: of the file.
+        scale: at which it is played unless another is asked for: large enough to tell something, and no larger.
         sources: the value and the source of every parameter, by its name.
     """
 
     name: str
     title: str
     hours: float
+    scale: float
     owners: Owners
     attacks: tuple[Attack, ...]
     sources: Mapping[str, str]
 
-    def scaled(self, scale: float) -> Scenario:
-        """Fewer or more owners, attempts and addresses. What stands for one address or one account stays."""
-        owners = self.owners
+    def scaled(self, scale: float | None = None) -> Scenario:
+        """Fewer or more owners, attempts and addresses. What stands for one address or one account stays.
+
+        Args:
+            scale: None: the scenario's own.
+        """
+        owners, scale = self.owners, self.scale if scale is None else scale
         return replace(
             self,
+            scale=scale,
             owners=replace(owners, count=max(20, round(owners.count * scale))),
             attacks=tuple(_scaled(attack, scale) for attack in self.attacks),
         )
@@ -176,13 +183,17 @@ def read_scenario(name: str, text: str) -> Scenario:
     attacks = found.pop("attack", [])
     hours, source = _parameter(found.pop("hours", None), f"{name}: hours")
     sources[f"{name}: hours"] = f"{hours}; {source}"
+    scale, source = _parameter(found.pop("scale", [1, "as it stands"]), f"{name}: scale")
+    sources[f"{name}: scale"] = f"{scale}; {source}"
     title = found.pop("title", name)
     if found:
         raise ScenarioError(f"{name}: unknown: {', '.join(sorted(found))}")
     read = tuple(_read(Attack, each, f"{name}: attack {n}", sources) for n, each in enumerate(attacks, 1))
     if wrong := [attack.source for attack in read if attack.source not in SOURCES]:
         raise ScenarioError(f"{name}: source is one of {', '.join(SOURCES)}, not {wrong[0]}")
-    return Scenario(name=name, title=title, hours=float(hours), owners=owners, attacks=read, sources=sources)
+    return Scenario(
+        name=name, title=title, hours=float(hours), scale=float(scale), owners=owners, attacks=read, sources=sources
+    )
 
 
 def _read(kind: type[T], table: Mapping[str, Any], place: str, sources: dict[str, str]) -> T:
