@@ -24,7 +24,7 @@ KNOWN = ("hana", "right")
 Headers = list[tuple[bytes, bytes]]
 Shown = tuple[int, Headers, bytes]
 JSON = (b"content-type", b"application/json")
-SESSION = (b"set-cookie", b"session=abc; HttpOnly")
+SESSION = (b"set-cookie", b"session=abc; Secure; HttpOnly")
 
 
 def site(right: Shown, wrong: Shown = (401, [], b""), *, cookie: bytes = b"") -> Any:
@@ -152,3 +152,16 @@ def test_only_a_second_step_of_a_real_library_is_one(recording: dict[str, Any]) 
     }
 
     assert told == {situation: situation == "second_step" for situation in told}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [(b"; Secure", "SEK060"), (b"; HttpOnly", "SEK058"), (b"; Secure; HttpOnly", "")]
+)
+async def test_a_session_cookie_without_flags_is_found(flags: bytes, expected: str) -> None:
+    """The doctor logs nobody in: only the right log-in shows the session's own cookie."""
+    right = 303, [(b"location", b"/home"), (b"set-cookie", b"session=abc" + flags)], b""
+
+    report = await probed(site(right, WRONG_PAGE), " success=303:/home")
+
+    assert (report.result, number(report)) == (Result.GOOD, expected)
+    assert ("Set-Cookie: session=…; Secure; HttpOnly; SameSite=Lax" in report.advice) is bool(expected)

@@ -27,7 +27,7 @@ async def login(request):
     assert request.app.state.open
     right = (form["username"], form["password"]) == ("hana", "correct horse")
     response = RedirectResponse("/home" if right else "/login", 303)
-    response.set_cookie("session", "s", httponly=True)
+    response.set_cookie("session", "s", httponly=True, secure=True)
     return response
 
 def build(rule, path="/login"):

@@ -77,12 +77,13 @@ def shop_behind_sessions() -> Starlette:
 
 
 @contextmanager
-def served(*options: str, app: str = "shop", **settings: str) -> Iterator[int]:
-    """The service on a port of 127.0.0.1, run by uvicorn with these options."""
+def served(*options: str, app: str = "shop", hsts: str = "max-age=31536000", **settings: str) -> Iterator[int]:
+    """The service on a port of 127.0.0.1, run by uvicorn with these options, and this `Strict-Transport-Security`."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
         descriptor = listener.fileno()
         command = [sys.executable, "-m", "uvicorn", "--factory", f"tests.doctor.site:{app}", *options]
+        command += ["--header", f"strict-transport-security:{hsts}"] if hsts else []
         process = subprocess.Popen(
             [*command, "--fd", str(descriptor)],
             env=environment(**settings),

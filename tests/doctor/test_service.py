@@ -12,8 +12,9 @@ from sekisho.crypto.examiner import examiner_token, is_examiner
 from sekisho.crypto.signers import Signer
 from sekisho.doctor import http
 from sekisho.doctor.http import Reply, Site, site_of
-from sekisho.doctor.service import ServiceExaminer, checks_of_cookies, checks_of_cors, told_of
+from sekisho.doctor.service import ServiceExaminer, checks_of_cors, checks_of_pages, told_of
 from sekisho.model import SettingsError
+from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.settings import Settings, load
 from tests.acceptance.processes import SECRET
 from tests.doctor.site import FRONT, PROXY, Forward, appending, passing_on, proxied, served
@@ -173,13 +174,33 @@ async def test_plain_http_is_found(unaware: int) -> None:
     assert list(found(given)) == list(found(beside)) == ["SEK055"]
 
 
-def test_cookies_without_secure_are_named() -> None:
-    """Each cookie is named once; one that is deleted does not matter."""
-    lines = ["basket=1; Path=/", "basket=2", "session=1; secure; HttpOnly", "old=; Max-Age=0", "x\x1b[2J=1"]
-    page = Reply(200, tuple(("set-cookie", line) for line in lines), b"")
+@pytest.mark.parametrize("hsts", ["", "max-age=0", "max-age=86399; includeSubDomains"])
+async def test_a_service_that_does_not_keep_browsers_on_https_is_found(hsts: str) -> None:
+    """No header, or one that ends at once, protects nobody who types the address."""
+    with served(PLAIN, hsts=hsts, **SOUND) as port:
+        assert list(found(await examined("https://shop.example", port, settings(**SOUND)))) == ["SEK059"]
 
-    (only,) = checks_of_cookies([page])
-    assert only.write == "Set-Cookie: basket=…; Secure; HttpOnly; SameSite=Lax"
+
+@pytest.mark.parametrize(
+    "value", ["max-age=86400", 'includeSubDomains; MAX-AGE="31536000"', "max-age=63072000; preload"]
+)
+def test_a_header_that_keeps_browsers_on_https_is_read(value: str) -> None:
+    """As browsers read it: directives in any order and case, a quoted value."""
+    page = Reply(200, (("strict-transport-security", value), ("strict-transport-security", "max-age=0")), b"")
+    gone = Reply(404, (), b"")
+
+    assert list(checks_of_pages([page, gone])) == []
+
+
+def test_cookies_without_flags_are_named() -> None:
+    """Each cookie is named once. One that is deleted, and one that scripts must read, do not matter."""
+    lines = ["basket=1; Path=/", "basket=2", "old=; Max-Age=0", "x\x1b[2J=1", "sessionid=1; secure; HttpOnly"]
+    lines += ["csrftoken=1; Secure", "app_session=1; Secure", "__Host-sekisho=1"]
+
+    assert [(each.hazard.number, each.write) for each in checks_of_cookies(lines)] == [
+        ("SEK058", "Set-Cookie: basket=…; Secure; HttpOnly; SameSite=Lax"),
+        ("SEK060", "Set-Cookie: app_session=…; Secure; HttpOnly; SameSite=Lax"),
+    ]
 
 
 # --- CORS

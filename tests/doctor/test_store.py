@@ -151,6 +151,29 @@ async def test_the_feed_needs_rights_of_its_own(limited: RedisServer, by_admin: 
 
 
 @pytest.mark.parametrize("by_admin", [False, True])
+@pytest.mark.parametrize("where", [{"AUDIT": "redis"}, {"AUDIT": "stdout", "AUDIT_CHECKPOINTS": "store"}])
+async def test_an_audit_in_the_store_needs_a_right_of_its_own(
+    limited: RedisServer, by_admin: bool, where: dict[str, str]
+) -> None:
+    """The service needs to write it. To read it is for the commands: its lack is said, and is no finding."""
+    admin = limited.url if by_admin else None
+    url = guarded(limited, *rights_in_docs("every deployment"), "+info")
+    found = the(await examined(url, admin, **where), "SEK034")
+    url = guarded(limited, *rights_in_docs("every deployment"), "+xadd", "+info")
+    writes = await examined(url, admin, **where)
+    url = guarded(limited, *rights_in_docs("every deployment"), "+xadd", "+xrange", "+info")
+    reads = await examined(url, admin, **where)
+
+    assert found.write == "ACL SETUSER USER +xadd"
+    assert numbers(writes) == numbers(reads) == set()
+    assert [each.what for each in writes.unseen if "audit" in each.what] == [
+        "the audit in the store: its user may not read it (+xrange), so `sekisho audit` needs another user's URL"
+    ]
+    assert not [each for each in reads.unseen if "audit" in each.what]
+    assert limited.cli("KEYS", "*") == []
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
 async def test_another_prefix_is_found(limited: RedisServer, by_admin: bool) -> None:
     """A user who may touch other keys only is refused our prefix, as after `SEKISHO_NAMESPACE` was set."""
     rights = [right for right in rights_in_docs("every deployment") if not right.startswith("~")]

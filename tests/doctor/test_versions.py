@@ -1,4 +1,4 @@
-"""Which versions of a store have the hole CVE-2025-49844, by its makers' announcements."""
+"""Which versions of a store have known holes, by their makers' announcements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from sekisho.doctor.versions import checks_of_version, version_of
         ("redis_version", "8.0.3", ["SEK030"]),
         ("redis_version", "8.0.4", []),
         ("redis_version", "8.2.1", ["SEK030"]),
-        ("redis_version", "8.2.2", []),
+        ("redis_version", "8.2.2", ["SEK030"]),
+        ("redis_version", "8.2.3", []),
         ("redis_version", "8.4.0", []),
         ("redis_version", "9.0.0", []),
         ("redis_version", "6.0.16", ["SEK031", "SEK030"]),
@@ -47,3 +48,16 @@ def test_a_version_without_the_fix_is_found(field: str, text: str, numbers: list
 def test_another_product_has_no_version(facts: dict[str, str]) -> None:
     """Another product that answers like a Redis has its own holes, which its number does not tell."""
     assert version_of(facts) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "holes"),
+    [("7.0.15", "CVE-2025-49844"), ("8.2.1", "CVE-2025-49844 and CVE-2025-62507"), ("8.2.2", "CVE-2025-62507")],
+)
+def test_the_holes_are_named(text: str, holes: str) -> None:
+    """By them an operator finds the line in a package's changelog. XACKDEL came with 8.2."""
+    version = version_of({"redis_version": text})
+
+    assert version is not None
+    (found,) = checks_of_version(version)
+    assert found.what.endswith(f"(its package's changelog names {holes})")

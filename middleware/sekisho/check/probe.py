@@ -10,6 +10,7 @@ from sekisho.check.advice import cookie_line, rule_line, second_step_line
 from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
 from sekisho.check.trial import Trial, tried
 from sekisho.model import Basis, Credentials, Door, DoorKind, hazards
+from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from sekisho.asgi.types import App
-    from sekisho.model.diagnosis import Hazard
+    from sekisho.model.diagnosis import Diagnosis, Hazard
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -93,7 +94,9 @@ class DoorReport(NamedTuple):
         if result in told:
             return told[result]
         is_sound = result in {Result.GOOD, Result.HELD} and self.invented.basis is not Basis.GUESS
-        return "" if is_sound else self._rule()
+        if not is_sound:
+            return self._rule()
+        return "; ".join(dict.fromkeys(f"{each.what}: {each.write}" for each in self.cookies))
 
     @property
     def hazard(self) -> Hazard | None:
@@ -102,7 +105,15 @@ class DoorReport(NamedTuple):
             return self._unseen()
         if self.result in {Result.GOOD, Result.HELD} and self.invented.basis is Basis.GUESS:
             return hazards.GUESSED_SUCCESS
+        if self.result is Result.GOOD and self.cookies:
+            return self.cookies[0].hazard
         return _HAZARDS.get(self.result)
+
+    @property
+    def cookies(self) -> list[Diagnosis]:
+        """What the flags of the cookies leave open which the right log-in was answered with."""
+        headers = self.known.answer.headers if self.known is not None else []
+        return checks_of_cookies([value.decode("latin-1") for name, value in headers if name.lower() == b"set-cookie"])
 
     def _unseen(self) -> Hazard:
         is_sealed = self.known is not None and self.known.answer.is_sealed

@@ -25,6 +25,8 @@ Words = tuple[str, ...]
 
 KEYS: Final = "~"
 """In the place of a right: the user may not touch keys of our prefix."""
+READS_AUDIT: Final = "+xrange"
+"""Of operators' commands alone: the service itself only writes its audit."""
 LIFETIME_MS: Final = "60000"
 _UNKNOWN_SHA: Final = "0" * 40
 
@@ -71,10 +73,21 @@ def of_feed(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
     return [("+setbit", ("SETBIT", key, "0", "0")), ("+getbit", ("GETBIT", key, "0")), ("+del", ("DEL", key))]
 
 
+def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
+    """The rights that an audit in the store needs, and `XRANGE`, with which `sekisho audit` reads it."""
+    key = f"{namespace}:{{{tag}}}doctor{name}audit"
+    return [
+        ("+xadd", ("XADD", key, "*", "line", "1")),
+        ("+pexpire", ("PEXPIRE", key, LIFETIME_MS)),
+        (READS_AUDIT, ("XRANGE", key, "-", "+", "COUNT", "1")),
+        ("+del", ("DEL", key)),
+    ]
+
+
 async def tried(
     server: Conversation, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
-) -> list[Diagnosis]:
-    """Run each command as the service's own user. Raises `OSError` where the server does not answer."""
+) -> dict[str, Exception]:
+    """Run each command as the service's own user; returns errors by right. Raises `OSError` where nothing answers."""
     commands, keys = trial(namespace, tag, name)
     answers: dict[str, Exception] = {}
     try:
@@ -87,20 +100,20 @@ async def tried(
         # Without the right to delete, each key that has a lifetime ends by itself within a minute.
         with contextlib.suppress(RedisError, OSError):
             await server.ask("DEL", *keys)
-    return list(checks_of_trial(answers, namespace))
+    return answers
 
 
 async def asked(
     admin: Conversation, user: str, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
-) -> list[Diagnosis]:
-    """Ask an administrator's connection which commands the user may run. Raises `RedisError` or `OSError`."""
+) -> dict[str, Exception]:
+    """As `tried`, asking an administrator's connection, and running nothing. Raises `RedisError` or `OSError`."""
     commands, _ = trial(namespace, tag, name)
     answers: dict[str, Exception] = {}
     for right, words in (*commands, *extra):
         answer = await admin.ask("ACL", "DRYRUN", user, *words)
         if answer != b"OK":
             answers[right] = NoPermissionError(answer.decode("utf-8", "replace"))
-    return list(checks_of_trial(answers, namespace))
+    return answers
 
 
 def user_of(url: str) -> str:

@@ -1,9 +1,10 @@
-"""Examines the running service from outside: proxies, plain http, cookies, CORS, doors."""
+"""Examines the running service from outside: proxies, plain http, HSTS, cookies, CORS, doors."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
 from sekisho.read import Doors
 from sekisho.read.arrival import FORGED, Arrival
-from sekisho.read.set_cookies import set_cookies
+from sekisho.read.cookie_flags import checks_of_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ ATTEMPTS_MIN: Final = 100
 """Events at the other doors from which on an unused door is reported."""
 PAGES_MAX: Final = 8
 TEXT_CHARS_MAX: Final = 4_096
+HSTS_S_MIN: Final = 86_400
+_MAX_AGE: Final = re.compile(r'(?i:\bmax-age) *= *"?([0-9]{1,12})')
 _NUMBERED: Final = {each.number: each for each in HAZARDS}
 
 
@@ -142,7 +145,7 @@ class ServiceExaminer(NamedTuple):
         if self.site.scheme == "http":
             is_redirect = all(map(_leads_to_https, pages.values()))
             return Report(diagnoses=() if is_redirect else (_plain_http(),))
-        found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_cookies(pages.values())]
+        found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_pages(pages.values())]
         return Report(diagnoses=tuple(found))
 
     async def _is_open_at_80(self) -> bool:
@@ -200,15 +203,12 @@ def _text(read: Any) -> str:
     return read
 
 
-def checks_of_cookies(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
-    """Diagnoses of the cookies that pages set over https."""
-    lines = [line for page in pages for line in page.values("set-cookie")]
-    names = {cookie.name: None for line in lines if not _is_secure(line) for cookie in _cookies(line)}
-    for name in names:
-        yield hazards.INSECURE_COOKIE.found(
-            f"the application sets the cookie {name} without Secure",
-            f"Set-Cookie: {name}=…; Secure; HttpOnly; SameSite=Lax",
-        )
+def checks_of_pages(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
+    """Diagnoses of the headers of pages that came over https."""
+    answered = [page for page in pages if page.status < 400]
+    if not all(map(_keeps_https, answered)):
+        yield hazards.NO_HSTS.found("a page has no Strict-Transport-Security, or one that ends within a day")
+    yield from checks_of_cookies([line for page in answered for line in page.values("set-cookie")])
 
 
 def checks_of_cors(allowed: Sequence[str], origin: str, origins: Sequence[str]) -> Iterator[Diagnosis]:
@@ -243,10 +243,8 @@ def _leads_to_https(reply: Reply) -> bool:
     return 300 <= reply.status < 400 and any(each.lower().startswith("https://") for each in reply.values("location"))
 
 
-def _is_secure(line: str) -> bool:
-    return any(part.strip().lower() == "secure" for part in line.split(";")[1:])
-
-
-def _cookies(line: str) -> list[Any]:
-    found = set_cookies([(b"set-cookie", line.encode("latin-1", "replace"))])
-    return [each for each in found if not each.deletes and each.name.isprintable()]
+def _keeps_https(page: Reply) -> bool:
+    """Whether a browser keeps to https for a day at least (RFC 6797, section 6.1.1)."""
+    values = page.values("strict-transport-security")[:1]  # a browser reads the first alone
+    found = _MAX_AGE.search(values[0]) if values else None
+    return found is not None and int(found[1]) >= HSTS_S_MIN

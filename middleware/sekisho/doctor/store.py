@@ -13,6 +13,7 @@ from sekisho.doctor.servers import servers_of, talking
 from sekisho.doctor.versions import checks_of_version, version_of
 from sekisho.ledger.worker_sync import SyncKeys
 from sekisho.model import hazards
+from sekisho.settings.audit import AuditKind
 from sekisho.settings.store import CLUSTER, MEMORY, SENTINEL
 from sekisho.store.clock import SAID_FROM_S
 from sekisho.store.refusals import EVICTS, evicting_policy, problem_of, refusal_of
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 ROUND_TRIPS: Final = 50
 LATE_MIN: Final = 3  # one late answer may be this machine's own fault
 HEARD_US: Final = 5_000_000  # a worker reports once a second
+UNREAD_AUDIT: Final = Unseen(
+    "the audit in the store: its user may not read it (+xrange), so `sekisho audit` needs another user's URL"
+)
 _SECTIONS: Final = ("server", "memory", "replication", "persistence")
 
 
@@ -74,18 +78,31 @@ class Examiner(NamedTuple):
             return _failed(error)
 
     async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> Report:
-        namespace = self.settings.namespace
-        feed = rights.of_feed(namespace, server.tag, self.chance) if self.settings.feed else []
+        namespace, extra = self.settings.namespace, self._extra_rights(server.tag)
         if self.admin_url is None:
-            found = await rights.tried(user, namespace, server.tag, self.chance, feed)
-            return Report(diagnoses=tuple(found))
-        extra = (*_rights_of(self.settings.store), *feed)
+            return self._said_of(await rights.tried(user, namespace, server.tag, self.chance, extra))
+        extra = [*_rights_of(self.settings.store), *extra]
         try:
-            asked = await rights.asked(admin, rights.user_of(server.url), namespace, server.tag, self.chance, extra)
+            answers = await rights.asked(admin, rights.user_of(server.url), namespace, server.tag, self.chance, extra)
         except ResponseError as error:
             what = f"the rights of the store's user: the administrator's connection cannot ask ({_kind(error)})"
             return Report(unseen=(Unseen(what, is_failure=True),))
-        return Report(diagnoses=tuple(asked))
+        return self._said_of(answers)
+
+    def _extra_rights(self, tag: str) -> list[tuple[str, rights.Words]]:
+        """The rights that features need which are switched on, with the commands."""
+        settings = self.settings
+        places = (settings.audit, settings.audit_checkpoints)
+        has_audit = any(place is not None and place.kind is AuditKind.REDIS for place in places)
+        return [
+            *(rights.of_feed(settings.namespace, tag, self.chance) if settings.feed else []),
+            *(rights.of_audit(settings.namespace, tag, self.chance) if has_audit else []),
+        ]
+
+    def _said_of(self, answers: dict[str, Exception]) -> Report:
+        reads_audit = answers.pop(rights.READS_AUDIT, None) is None
+        unseen = () if reads_audit else (UNREAD_AUDIT,)
+        return Report(diagnoses=tuple(rights.checks_of_trial(answers, self.settings.namespace)), unseen=unseen)
 
     async def _facts(self, admin: Conversation, name: str) -> Report:
         try:

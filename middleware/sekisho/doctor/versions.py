@@ -4,6 +4,9 @@ CVE-2025-49844 is a use-after-free in the Lua parser of every earlier version (a
 fixed it on 3 October 2025 in 6.2.20, 7.2.11, 7.4.6, 8.0.4 and 8.2.2 (docker-library/official-images#20011), Valkey on
 the same day in 7.2.11, 8.0.6 and 8.1.4 (valkey-io/valkey#2686 and the release notes of 8.1.4). A branch without a fixed
 version, such as Redis 7.0, stays open.
+
+CVE-2025-62507 is an overflow of the stack by XACKDEL, which came with Redis 8.2, and was fixed in 8.2.3 (advisory
+GHSA-jhjx-x4cf-4vm8, docker-library/official-images#20204).
 """
 
 from __future__ import annotations
@@ -20,9 +23,28 @@ if TYPE_CHECKING:
 
 Branch = tuple[int, int]
 
-_FIXED: Final[dict[str, dict[Branch, int]]] = {
-    "Redis": {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2},
-    "Valkey": {(7, 2): 11, (8, 0): 6, (8, 1): 4},
+
+class Hole(NamedTuple):
+    """A known hole.
+
+    Attributes:
+        name: of the advisory.
+        since: the first branch that has it.
+        fixed: by branch, the first patch without it. Branches after the last of them never had it.
+    """
+
+    name: str
+    since: Branch
+    fixed: dict[Branch, int]
+
+
+_EVERY: Final = (0, 0)
+_HOLES: Final = {
+    "Redis": (
+        Hole("CVE-2025-49844", _EVERY, {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}),
+        Hole("CVE-2025-62507", (8, 2), {(8, 2): 3}),
+    ),
+    "Valkey": (Hole("CVE-2025-49844", _EVERY, {(7, 2): 11, (8, 0): 6, (8, 1): 4}),),
 }
 _OLDEST: Final = (6, 2)  # GETDEL
 _VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
@@ -52,21 +74,24 @@ def _redis(facts: Mapping[str, str]) -> str:
     return facts.get("redis_version", "")
 
 
-def is_holed(version: Version) -> bool:
-    """Whether this version has the hole CVE-2025-49844, as its makers published it."""
-    fixed = _FIXED[version.product]
-    if version.branch in fixed:
-        return version.patch < fixed[version.branch]
-    return version.branch < max(fixed)
+def holes_of(version: Version) -> list[str]:
+    """The holes that this version has, as its makers published them."""
+    return [hole.name for hole in _HOLES[version.product] if _has(version, hole)]
+
+
+def _has(version: Version, hole: Hole) -> bool:
+    if version.branch in hole.fixed:
+        return version.patch < hole.fixed[version.branch]
+    return hole.since <= version.branch < max(hole.fixed)
 
 
 def checks_of_version(version: Version) -> Iterator[Diagnosis]:
     """Diagnoses of a store's version."""
     if version.product == "Redis" and version.branch < _OLDEST:
         yield hazards.OUTDATED_STORE.found(f"SEKISHO_STORE: {version} is older than 6.2")
-    if is_holed(version):
+    if holes := holes_of(version):
         # A distribution's package keeps the number and adds the patch, which no command of the server shows.
         yield hazards.HOLED_STORE.found(
             f"SEKISHO_STORE: {version} has a known hole, unless its distribution closed it under the same number "
-            "(its package's changelog names CVE-2025-49844)"
+            f"(its package's changelog names {' and '.join(holes)})"
         )

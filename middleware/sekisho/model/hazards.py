@@ -198,8 +198,9 @@ HOLED_STORE: Final = Hazard(
     "SEK030",
     Severity.DANGER,
     "the store's version has a known hole",
-    "CVE-2025-49844: any client that may run scripts can run its own code on the store's machine.",
-    "upgrade to Redis 6.2.20, 7.2.11, 7.4.6, 8.0.4, 8.2.2 or later; Valkey 7.2.11, 8.0.6, 8.1.4 or later",
+    "Any client that may run scripts (CVE-2025-49844) or XACKDEL (CVE-2025-62507) can run its own code on the store's "
+    "machine.",
+    "upgrade to Redis 6.2.20, 7.2.11, 7.4.6, 8.0.4, 8.2.3 or later; Valkey 7.2.11, 8.0.6, 8.1.4 or later",
 )
 OUTDATED_STORE: Final = Hazard(
     "SEK031",
@@ -342,6 +343,21 @@ INSECURE_COOKIE: Final = Hazard(
     Severity.WARNING,
     "a cookie of the application is not Secure",
     "A browser sends the cookie over plain http as well, where anybody on the path can take the session.",
+    "Set-Cookie: NAME=…; Secure; HttpOnly; SameSite=Lax",
+)
+
+NO_HSTS: Final = Hazard(
+    "SEK059",
+    Severity.WARNING,
+    "browsers are not told to stay on https",
+    "A typed address goes out over plain http first, where anybody on the path can answer with a log-in page.",
+    "Strict-Transport-Security: max-age=31536000",
+)
+READABLE_SESSION: Final = Hazard(
+    "SEK060",
+    Severity.WARNING,
+    "scripts can read a session cookie",
+    "One injected script sends the session away, and its thief needs no password.",
     "Set-Cookie: NAME=…; Secure; HttpOnly; SameSite=Lax",
 )
 
@@ -492,6 +508,8 @@ HAZARDS: Final = (
     UNNAMED_CLIENTS,
     DOUBLE_CORS,
     INSECURE_COOKIE,
+    NO_HSTS,
+    READABLE_SESSION,
     MISSING_DOOR,
     WITHHELD_COOKIE,
     NEVER_RECOGNISED,
