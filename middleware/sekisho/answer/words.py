@@ -31,8 +31,8 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "This device is new to us. One more proof of who you are is needed before you can continue.",
         ),
         "contact_required": Words(
-            "Please confirm your mail address",
-            "A code is on its way to the address that you entered. Please enter it to continue.",
+            "Please confirm how to reach you",
+            "A code is on its way to the address or number that you entered. Please enter it to continue.",
         ),
         "proof_failed": Words(
             "That did not work",
@@ -94,8 +94,8 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "初めてお使いの端末のようです。お手続きを続けるには、ご本人であることの確認がもう一つ必要です。",
         ),
         "contact_required": Words(
-            "メールアドレスの確認をお願いします",
-            "ご入力のアドレスに確認コードをお送りします。届いたコードを入力して、お手続きを続けてください。",
+            "ご連絡先の確認をお願いします",
+            "ご入力の連絡先に確認コードをお送りします。届いたコードを入力して、お手続きを続けてください。",
         ),
         "proof_failed": Words(
             "確認できませんでした",

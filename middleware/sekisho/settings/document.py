@@ -103,9 +103,10 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   `POST /forgot form:username on_file=send_to`, or the account's own field. The guard answers every such request itself,
   alike (202, `reset_requested`), and then runs the application only if `SEKISHO_OWNERS` has this address for this
   account. It needs `SEKISHO_FACTORS`.
-- `contact=FIELD`, only at `SIGNUP` doors, names the field of the mail address: `POST /signup form:email,password
-  contact=email`. The guard mails a code to it, with the same answer (401, `contact_required`) for every address, and
-  runs the application only after the code. It needs `SEKISHO_SMTP`.
+- `contact=FIELD`, only at `SIGNUP` doors, names the field of the mail address or telephone number: `POST /signup
+  form:email,password contact=email`. The guard sends a code to it, with the same answer (401, `contact_required`) for
+  every address, and runs the application only after the code. It needs `SEKISHO_SMTP`, or `SEKISHO_CODE_WEBHOOK`, which
+  gets the codes for texts without `@`, and all where no mail is sent.
 - `notice=address` or `notice=payout`, only at `CHANGE` and `LINK` doors, names what is changed there: the mail address,
   or the place that money is paid out to. After a success the owner is told of that, instead of a changed password.
 

@@ -135,8 +135,11 @@ def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[
     )
     yield (
         table.SMTP,
-        any(door.contact for door in settings.doors) and settings.smtp is None,
-        "is not set, and contact= in SEKISHO_SIGNUP mails codes; set it, or leave contact= out there",
+        any(door.contact for door in settings.doors)
+        and settings.smtp is None
+        and settings.code_webhook is None
+        and not given.sender,
+        "is not set, and contact= in SEKISHO_SIGNUP sends codes; set it or SEKISHO_CODE_WEBHOOK, or leave it out there",
     )
     yield (
         table.MAIL_FROM,

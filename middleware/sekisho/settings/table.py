@@ -230,8 +230,8 @@ CODES_MAX = Setting(
 SIGNUP_CODES_MAX = Setting(
     name="SIGNUP_CODES_MAX",
     example="2000",
-    meaning="Limit of codes that the whole site mails in a day to addresses of new accounts (`contact=`); half of them "
-    "to one mail domain.",
+    meaning="Limit of codes that the whole site sends in a day to addresses and numbers of new accounts (`contact=`); "
+    "half of them to one mail domain, or to numbers that begin with the same six digits.",
     parse=parse.integer(1, 10_000_000, "codes"),
     default="10000",
 )

@@ -29,12 +29,12 @@ from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.code_budget import CodeBudget
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
-from sekisho.stepup.factors.webhook import Webhook
+from sekisho.stepup.factors.webhook import CodeMessage, Outbox, Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.consequences import AccountConsequences
-from sekisho.stepup.flow.contact_proofs import ContactBudget, ContactProofs
+from sekisho.stepup.flow.contact_proofs import Channels, ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.identity_pages import IdentityPages
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.flow.contact_proofs import Send as SendContactCode
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
@@ -196,6 +197,29 @@ def _city_file(path: str) -> CityFile:
     return CityFile(path, "SEKISHO_CITY_FILE")
 
 
+def _letters(mailer: Mailer, service: Service) -> SendContactCode:
+    """Mails the codes of sign-ups."""
+    from sekisho.mail import messages  # noqa: PLC0415 - a mail client, only for sites that send mail
+
+    def send(address: str, language: str, code: Code) -> None:
+        mailer.send(address, messages.signup_code(service, language, code=code.digits, minutes=_minutes(code)))
+
+    return send
+
+
+def _messages(sender: Webhook | Outbox) -> SendContactCode:
+    """Hands the codes of sign-ups to the service's own sender."""
+
+    def send(address: str, language: str, code: Code) -> None:
+        sender.send(CodeMessage("", address, code.digits, language, _minutes(code)))
+
+    return send
+
+
+def _minutes(code: Code) -> int:
+    return max(code.seconds_left // 60, 1)
+
+
 def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
     url = settings.code_webhook
     return Webhook(url, settings.code_webhook_key, clock_s=clocks.wall_s) if url else None
@@ -273,6 +297,7 @@ class StepUpWing:
         waits = (
             None if settings.captcha or self._plugins.widget else Waits(challenges, vault, VaultKeys(settings.secrets))
         )
+        channels = self._channels(given)
         parts = Parts(
             settings.mount,
             escrow,
@@ -287,6 +312,7 @@ class StepUpWing:
                 ),
                 settings.mount,
                 proving.factors.names if proving else (),
+                channels.names,
             ),
             challenges,
             waits,
@@ -316,7 +342,7 @@ class StepUpWing:
             if proving is not None and telling is not None and settings.caps
             else None
         )
-        contacts = self._contact_proofs(site, parts)
+        contacts = self._contact_proofs(site, parts, channels)
         on_file = self._on_file(site) if any(door.on_file for door in settings.doors) else None
         proof_routes = enrolment_pages = identity_pages = notice_pages = None
         if proving is not None:
@@ -386,25 +412,33 @@ class StepUpWing:
         self._closing.append(found)  # closed before the owners that it asks
         return found
 
-    def _contact_proofs(self, site: Site, parts: Parts) -> ContactProofs | None:
-        """Asks for codes at sign-ups; None where no door has `contact=`."""
-        settings, mailer, service = self._settings, self._mailer, self._service
-        if not any(door.contact for door in settings.doors) or mailer is None or service is None or site.daily is None:
-            return None
-        from sekisho.mail import messages  # noqa: PLC0415 - a mail client, only for sites that send mail
-        from sekisho.stepup.factors.codes import Codes  # noqa: PLC0415 - the same
+    def _channels(self, given: Given) -> Channels:
+        """The ways to send codes at sign-ups; none where no door has `contact=`."""
+        if not any(door.contact for door in self._settings.doors):
+            return Channels(None, None)
+        mailer, service, mail, hook = self._mailer, self._service, None, None
+        if mailer is not None and service is not None:
+            mail = _letters(mailer, service)
+        sender = _webhook(self._settings, self._clocks) or (given.on_code and Outbox(given.on_code))
+        if sender is not None:
+            self._closing.append(sender)
+            hook = _messages(sender)
+        return Channels(mail, hook)
 
-        def send(address: str, language: str, code: Code) -> None:
-            minutes = max(code.seconds_left // 60, 1)
-            mailer.send(address, messages.signup_code(service, language, code=code.digits, minutes=minutes))
+    def _contact_proofs(self, site: Site, parts: Parts, channels: Channels) -> ContactProofs | None:
+        """Asks for codes at sign-ups; None where no door has `contact=`."""
+        settings = self._settings
+        if not channels.names or site.daily is None:
+            return None
+        from sekisho.stepup.factors.codes import Codes  # noqa: PLC0415 - needs packages that other sites lack
 
         keys, sealer = VaultKeys(settings.listed), Sealer(settings.listed, clock_s=self._clocks.wall_s)
         codes = Codes(self._vault, keys, sealer, AttemptLimits(self._vault, keys))
         budget = ContactBudget(
             site.daily, keys, network_max=settings.day_limits.signup_network, site_max=settings.signup_codes_max
         )
-        found = ContactProofs(site.guard, site.reading, parts, codes, budget, send)
-        self._closing.append(found)  # closed before the mailer
+        found = ContactProofs(site.guard, site.reading, parts, codes, budget, channels)
+        self._closing.append(found)  # closed before the mailer and the sender
         return found
 
     def _challenges(self) -> Challenges:

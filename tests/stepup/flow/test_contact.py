@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.ledger.daily import DailyLimits, DayCounts
 from sekisho.model import SettingsError
+from sekisho.model.mail_domain import mailbox_key, prefix_key
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.stepup.flow.contact_proofs import ContactBudget
 from sekisho.store.vault import MemoryVault
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.stepup.factors.senders import CodeMessage
     from sekisho.wiring import LoginGuard
     from tests.asgi.driving import Answer
 
@@ -221,6 +224,53 @@ async def test_in_monitor_nobody_is_asked() -> None:
         assert (await sign_up(made.client())).status == 303
 
 
+async def test_a_number_gets_its_code_from_the_services_own_sender() -> None:
+    """A code for a number goes to the service's sender; numbers and addresses are asked alike."""
+    sent: list[CodeMessage] = []
+
+    async def on_code(message: CodeMessage) -> None:
+        sent.append(message)
+
+    door = "POST /signup form:phone,password contact=phone success=303:/welcome"
+    async with site(signup=door, on_code=on_code) as made:
+        client = made.client()
+
+        async def ask(phone: str, accept: bytes) -> Answer:
+            fields = urlencode({"phone": phone, "password": "never leaked 1!"}).encode()
+            return await client.send("/signup", fields, accept=accept)
+
+        asked = await ask("+81 90-1234-5678", PAGE)
+        assert b"Confirm how to reach you" in asked.body
+        assert json.loads((await ask("hana@mail.test", b"*/*")).body)["factors"] == ["email", "webhook"]
+        assert (await made.server.messages(1))[0].to == ("hana@mail.test",)
+        message = await arrived(sent)
+        assert message._replace(code="", minutes=10) == ("", "+81 90-1234-5678", "", "en", 10)
+        done = await enter(client, asked, message.code, form=hidden(asked, "form"))
+        assert (done.status, made.service.opened[0]["phone"]) == (303, "+81 90-1234-5678")
+
+
+async def arrived(sent: list[CodeMessage]) -> CodeMessage:
+    """Codes leave in a task of their own, within half a second."""
+    async with asyncio.timeout(20):
+        while not sent:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    return sent[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "mailbox", "prefix"),
+    [
+        ("Hana+shop@Mail.test", "hana@mail.test", "mail.test"),
+        ("+81 90-1234-5678", "819012345678", "819012"),
+        ("0081(90)1234.5678", "819012345678", "819012"),
+        ("＋８１９０１２３４５６７８", "819012345678", "819012"),
+    ],
+)
+def test_one_target_has_one_count(address: str, mailbox: str, prefix: str) -> None:
+    """No tag, blank or width makes another target of a mailbox or a telephone."""
+    assert (mailbox_key(address), prefix_key(address)) == (mailbox, prefix)
+
+
 async def test_codes_of_a_day_are_bounded() -> None:
     """A network, a mail domain and the whole site have so many each; another day has as many again."""
     now_s = 1_700_000_000.0
@@ -236,6 +286,6 @@ async def test_codes_of_a_day_are_bounded() -> None:
 
 
 def test_what_cannot_be_asked_stops_the_start() -> None:
-    """Without a mail server no code leaves."""
+    """Without a mail server, and without a sender of the service's own, no code leaves."""
     with pytest.raises(SettingsError, match="contact= in SEKISHO_SIGNUP"):
         guarded(Service(), signup=DOOR)

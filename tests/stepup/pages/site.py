@@ -66,6 +66,7 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "step_up_failed": step_up(failed=True, chosen="totp"),
         "step_up_sent": step_up(sent=True, chosen="email", form="Zm9ybQ"),
         "contact": pages.contact(language, challenge=TICKET, form="Zm9ybQ", nonce=nonce),
+        "contact_anywhere": pages.contact(language, challenge=TICKET, sent=True, by_mail=False, nonce=nonce),
         "contact_failed": pages.contact(language, challenge=TICKET, failed=True, nonce=nonce),
         "contact_sent": pages.contact(language, challenge=TICKET, sent=True, nonce=nonce),
         "work": pages.work(language, form="Zm9ybQ", work=PUZZLE.text, nonce=nonce),

@@ -106,8 +106,8 @@ def _step_up_required() -> Schema:
 def _contact_required() -> Schema:
     return _problem(
         refusal.contact_required(),
-        "A code was mailed to the address of a sign-up, if it may get one. The same for every address.",
-        **{**_ticket(), "factors": {"const": ["email"]}},
+        "A code was sent to the address or number of a sign-up, if it may get one. The same for every address.",
+        **{**_ticket(), "factors": {"enum": [["email"], ["webhook"], ["email", "webhook"]]}},
     )
 
 

@@ -33,8 +33,8 @@ class CodeMessage(NamedTuple):
     """A code and its recipient.
 
     Attributes:
-        account_id: the id that the enrolments belong to.
-        account: exactly as the application reads it.
+        account_id: the id that the enrolments belong to; empty at a sign-up, for an account that does not exist yet.
+        account: exactly as the application reads it; at a sign-up the address or number that the code is for.
         code: the code that the owner types.
         locale: as the service stores it, or empty.
         minutes: lifetime of the code.

@@ -1,4 +1,5 @@
-"""Sign-ups whose mail address is proved first: by a code that is mailed to it, before the application runs.
+"""Sign-ups whose mail address or telephone number is proved first: by a code that is sent there, before the application
+runs.
 
 Accounts at Docomo could be opened with any address, and then be linked with other people's bank accounts (2020). The
 answer is the same for every address, because nothing is looked up: whether it has an account already, only the
@@ -8,14 +9,14 @@ application knows, and it runs for those alone who read the mailbox.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.answer import language_of, send_answer
 from sekisho.challenge.challenges import FORM_CHARS_MAX
 from sekisho.ledger.daily import MAILS
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import SekishoError
-from sekisho.model.mail_domain import domain_key, mailbox_key
+from sekisho.model.mail_domain import mailbox_key, prefix_key
 from sekisho.stepup.attempt_limits import CodeTrial
 from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
@@ -42,14 +43,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
-FACTOR: Final = "email"
+MAIL, HOOK = "email", "webhook"
 SCOPE: Final = b"contact"  # guesses here use up no attempts of an owner who logs in
 SENDING_MAX: Final = 256  # tasks of one worker that are about to queue a code
 SITE: Final = b"whole site"
 OVER_BUDGET = (
-    "a code for a sign-up was not mailed: its network, its mail domain or the whole site has used up the codes of the "
-    "day (SEKISHO_SIGNUP_CODES_MAX)"
+    "a code for a sign-up was not sent: its network, its mail domain (or the first digits of its number) or the whole "
+    "site has used up the codes of the day (SEKISHO_SIGNUP_CODES_MAX)"
 )
+
+
+class Channels(NamedTuple):
+    """The ways to send a code: by mail to addresses, and by the service's own sender to all that cannot be mailed.
+
+    Attributes:
+        mail: None where the site mails nothing.
+        hook: None where the service has no sender.
+    """
+
+    mail: Send | None
+    hook: Send | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Both, as clients are told them."""
+        return tuple(name for name, send in ((MAIL, self.mail), (HOOK, self.hook)) if send is not None)
+
+    def to(self, address: str) -> tuple[str, Send | None]:
+        """The way to an address or number, by its form alone: nothing is looked up."""
+        by_mail = self.mail is not None and ("@" in address or self.hook is None)
+        return (MAIL, self.mail) if by_mail else (HOOK, self.hook)
 
 
 class ContactBudget:
@@ -59,7 +82,7 @@ class ContactBudget:
         limits: counts them.
         keys: the vault's.
         network_max: codes that one network asks for.
-        site_max: codes of the whole site; half of them to one mail domain.
+        site_max: codes of the whole site; half of them to one mail domain, or to numbers that begin alike.
     """
 
     def __init__(self, limits: DailyLimits, keys: VaultKeys, *, network_max: int, site_max: int) -> None:
@@ -70,7 +93,7 @@ class ContactBudget:
 
     async def take(self, address: str, network: bytes) -> bool:
         """Use up one code; return whether there was one left. Raises `StoreUnavailable`."""
-        domain = self._keys.of(b"contact domain", domain_key(address.rpartition("@")[2]))
+        domain = self._keys.of(b"contact domain", prefix_key(address))
         sources = (
             (network, self._network_max),
             (domain, max(1, self._site_max // 2)),
@@ -87,19 +110,19 @@ class ContactProofs:
         reading: knows the doors.
         parts: the parts of a step-up.
         codes: creates and accepts codes.
-        budget: limits how many are mailed.
-        send: queues one.
+        budget: limits how many are sent.
+        channels: queue them.
     """
 
     def __init__(
-        self, guard: Guard, reading: Reading, parts: Parts, codes: Codes, budget: ContactBudget, send: Send
+        self, guard: Guard, reading: Reading, parts: Parts, codes: Codes, budget: ContactBudget, channels: Channels
     ) -> None:
         self._guard = guard
         self._doors = reading.doors
         self._parts = parts
         self._codes = codes
         self._budget = budget
-        self._send = send
+        self._channels = channels
         self._waiting = WaitingProofs()
         self._tasks = TaskSet()
         self.routes: dict[tuple[str, str], Handler] = {
@@ -108,7 +131,7 @@ class ContactProofs:
         }
 
     async def ask(self, context: RequestContext, assessment: Assessment) -> None:
-        """Answer alike for every address, and mail a code to it behind the answer. The charge stands until then."""
+        """Answer alike for every address, and send a code to it behind the answer. The charge stands until then."""
         self._guard.put_off(assessment)
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         receipt = pack_receipt(assessment.charge, assessment.verdict)
@@ -131,7 +154,8 @@ class ContactProofs:
                 return self._refused(call, ticket)
             if not await self._parts.escrow.claim(ticket):
                 return self._parts.responses.start_again(call.headers)
-        self._parts.events.proved(ticket.place, ticket.purpose.value, FACTOR, ticket.account, call.caller.origin)
+        factor, _ = self._channels.to(ticket.account)
+        self._parts.events.proved(ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         # To read a mailbox clears no failures at an account of that name: its password was not shown.
         self._guard.refund(ticket.receipt, b"")
         return await let_through(self._parts, self._doors, call, ticket, int(self._guard.now_s()))
@@ -152,9 +176,10 @@ class ContactProofs:
         return None if await escrow.is_over(ticket, key) else ticket
 
     def _refused(self, call: PageCall, ticket: Ticket) -> Answer:
-        self._parts.refusals.answered(ticket.place, "proof_failed", FACTOR, enforced=True)
+        factor, _ = self._channels.to(ticket.account)
+        self._parts.refusals.answered(ticket.place, "proof_failed", factor, enforced=True)
         self._parts.events.step_up_failed(
-            ticket.place, ticket.purpose.value, FACTOR, ticket.account, call.caller.origin
+            ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin
         )
         return self._asked_again(call, failed=True)
 
@@ -169,15 +194,16 @@ class ContactProofs:
 
     async def _send_code(self, ticket: Ticket, network: bytes, language: str) -> None:
         address = ticket.account
+        factor, send = self._channels.to(address)
         try:
             code = await self._codes.issue(_trial(ticket), now_s=int(self._guard.now_s()))
             may_send = code is not None and await self._budget.take(address, network)
         except SekishoError as error:
-            return log.warning("a code for a sign-up was not mailed (%s)", type(error).__name__)
-        if code is not None and may_send:
-            self._send(address, language, code)
-            self._parts.events.code_sent(FACTOR, address)
-        elif code is not None:
+            return log.warning("a code for a sign-up was not sent (%s)", type(error).__name__)
+        if code is not None and may_send and send is not None:
+            send(address, language, code)
+            self._parts.events.code_sent(factor, address)
+        elif code is not None and send is not None:
             self._parts.anomaly(OVER_BUDGET)
         return None
 

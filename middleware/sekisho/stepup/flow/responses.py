@@ -58,9 +58,17 @@ class Responses:
     pages: for people.
     mount: the path of the next step.
     factors: the site's factors, in order; every client is told all of them, regardless of the account's own.
+    channels: the ways in which codes for sign-ups are sent.
     """
 
-    def __init__(self, renderer: Renderer, pages: Pages, mount: str, factors: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        pages: Pages,
+        mount: str,
+        factors: tuple[str, ...],
+        channels: tuple[str, ...] = (),
+    ) -> None:
         self._renderer = renderer
         self.pages = pages
         self._factors = factors
@@ -73,7 +81,8 @@ class Responses:
             self._files[pages.logo.path] = _file(pages.logo, _FOR_GOOD, _PICTURE)
         # Joined once: these JSON members never change, and a flood would pay for joining them.
         self._continue = _members({"continue": f"{mount}/continue"})
-        self._contact = _members({"step_up": f"{mount}/contact", "factors": ("email",), "expires_in": TICKET_S})
+        self._contact = _members({"step_up": f"{mount}/contact", "factors": channels, "expires_in": TICKET_S})
+        self._mails_only = channels == ("email",)
         self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
 
     def step_up(
@@ -118,12 +127,12 @@ class Responses:
     def contact(
         self, headers: Headers, ticket: str, *, form: str = "", failed: bool = False, sent: bool = False
     ) -> Answer:
-        """Ask for the code that is mailed to the address of a sign-up. See `step_up`."""
+        """Ask for the code that is sent to the address of a sign-up. See `step_up`."""
         refusal = proof_failed() if failed else _CONTACT
         if prefers_page(headers):
             page = self.pages.contact(
                 language_of(headers), challenge=ticket, form=form, failed=failed, sent=sent,
-                nonce=token_bytes(NONCE_BYTES).hex(),
+                by_mail=self._mails_only, nonce=token_bytes(NONCE_BYTES).hex(),
             )  # fmt: skip
             return self._refused(headers, refusal, page)
         if sent:

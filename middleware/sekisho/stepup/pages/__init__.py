@@ -208,13 +208,24 @@ class Pages:
         return self._step_up(language, factors, bool(form), failed, sent, known).filled(nonce, values)
 
     def contact(
-        self, language: str, *, challenge: str, nonce: str, form: str = "", failed: bool = False, sent: bool = False
+        self,
+        language: str,
+        *,
+        challenge: str,
+        nonce: str,
+        form: str = "",
+        failed: bool = False,
+        sent: bool = False,
+        by_mail: bool = True,
     ) -> Page:
-        """The question for the code that is mailed to the address of a sign-up. See `step_up`."""
+        """The question for the code that is sent to the address of a sign-up. See `step_up`.
+
+        `by_mail`: whether it can only be a mail address.
+        """
         values = {"challenge": escaped(challenge)}
         if form:
             values["form"] = escaped(form)
-        return self._contact(language, bool(form), failed, sent).filled(nonce, values)
+        return self._contact(language, bool(form), failed, sent, by_mail).filled(nonce, values)
 
     def work(
         self,
@@ -377,7 +388,7 @@ class Pages:
             chosen=chosen,
         )
 
-    def _rendered_contact(self, language: str, has_form: bool, failed: bool, sent: bool) -> _Asking:
+    def _rendered_contact(self, language: str, has_form: bool, failed: bool, sent: bool, by_mail: bool) -> _Asking:
         return self._rendered(
             "contact",
             language,
@@ -386,6 +397,7 @@ class Pages:
             form=mark("form") if has_form else "",
             failed=failed,
             sent=sent,
+            where="" if by_mail else "_anywhere",
         )
 
     def _rendered_work(
