@@ -71,7 +71,12 @@ def every_page(brand: Brand, pages: Pages, language: str) -> dict[str, bytes]:
     headers = [(b"accept", b"text/html"), (b"accept-language", language.encode())]
     refusal = Renderer(frozenset(), brand).render(denied(), headers)
     home = wallet.home_page(
-        wallet.Look(language), "basho@mail.test", 28_800, ["1000001"], [("top-up", "1000001", 30_000)]
+        wallet.Look(language),
+        "basho@mail.test",
+        28_800,
+        ["1000001"],
+        [("top-up", "1000001", 30_000)],
+        previous="2026-07-13 18:05 UTC · Firefox on Windows · Kyoto, JP",
     )
     return {**guards(pages, language), "refusal": refusal.body, "wallet": home.encode()}
 

@@ -14,7 +14,8 @@ import sekisho
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "sekisho": [
-        "CodeMessage", "Device", "LoginGuard", "MailPolicy", "Overrides", "Report", "SekishoError", "SettingsError",
+        "CodeMessage", "Device", "LoginGuard", "MailPolicy", "Overrides", "PreviousLogIn", "Report", "SekishoError",
+        "SettingsError",
     ],
     "sekisho.events": ["Event", "Kind", "ReplayError", "Subject", "replay"],
     "sekisho.owners": [

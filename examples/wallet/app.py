@@ -16,6 +16,7 @@ import os
 import re
 import smtplib
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ async def login(request: Request) -> Response:
     stored = member.password_hash if member else None
     if not await state.passwords.verify(stored, password) or member is None:
         return HTMLResponse(pages.login_page(look(request, "failed_login"), email), status_code=401)
-    return await logged_in(request, member)
+    return await logged_in(request, member, await previous_log_in(request))
 
 
 async def signup_form(request: Request) -> Response:
@@ -136,7 +137,8 @@ def members_only(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 async def home(request: Request, member: Member) -> Response:
     books = request.app.state.books
     linked, moves = await books.linked(member.id), await books.moves(member.id)
-    return HTMLResponse(pages.home_page(look(request), member.email, member.balance, linked, moves))
+    previous = await books.note(request.cookies.get("session", ""))
+    return HTMLResponse(pages.home_page(look(request), member.email, member.balance, linked, moves, previous))
 
 
 @members_only
@@ -212,11 +214,21 @@ async def typed(request: Request, *names: str) -> list[str]:
         return [str(form.get(name, "")) for name in names]
 
 
-async def logged_in(request: Request, member: Member) -> Response:
+async def previous_log_in(request: Request) -> str:
+    """When, with what and from where the member logged in before; empty where no guard knows it."""
+    guard = getattr(request.state, "sekisho", None)
+    found = await guard.previous_log_in() if guard is not None else None
+    if found is None:
+        return ""
+    when = datetime.fromtimestamp(found.at_s, UTC)
+    return " · ".join(filter(None, (f"{when:%Y-%m-%d %H:%M} UTC", found.browser, found.place or found.network)))
+
+
+async def logged_in(request: Request, member: Member, previous: str = "") -> Response:
     response = RedirectResponse("/home", status_code=303)
     response.set_cookie(
         "session",
-        await request.app.state.books.issue("session", member.id),
+        await request.app.state.books.issue("session", member.id, previous),
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",

@@ -38,6 +38,7 @@ tokens = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),
     sa.Column("member", sa.String(32), nullable=False, index=True),
     sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Column("note", sa.String(200), nullable=False),
 )  # fmt: skip
 bank_accounts = sa.Table(
     "bank_accounts", metadata,
@@ -130,14 +131,20 @@ class Books:
             row = (await connection.execute(members.select().where(condition))).first()
         return None if row is None else Member(*row)
 
-    async def issue(self, kind: str, member: str) -> str:
-        """A token for a session or a reset. Only its digest is stored."""
+    async def issue(self, kind: str, member: str, note: str = "") -> str:
+        """A token for a session or a reset. Only its digest is stored. `note`: kept beside it."""
         token = secrets.token_urlsafe(32)
         until = int(time.time()) + (SESSION_SECONDS if kind == "session" else RESET_SECONDS)
         async with self._engine.begin() as connection:
-            row = {"digest": _digest(token), "kind": kind, "member": member, "until": until}
+            row = {"digest": _digest(token), "kind": kind, "member": member, "until": until, "note": note[:200]}
             await connection.execute(tokens.insert().values(row))
         return token
+
+    async def note(self, token: str) -> str:
+        """The note beside a session; empty if there is none."""
+        asked = sa.select(tokens.c.note).where((tokens.c.digest == _digest(token)) & (tokens.c.kind == "session"))
+        async with self._reading.connect() as connection:
+            return await connection.scalar(asked) or ""
 
     async def end(self, token: str) -> None:
         async with self._engine.begin() as connection:

@@ -130,18 +130,26 @@ def notice_page(look: Look, name: str) -> str:
 
 
 def home_page(
-    look: Look, email: str, balance: int, linked: Sequence[str], moves: Sequence[tuple[str, str, int]]
+    look: Look,
+    email: str,
+    balance: int,
+    linked: Sequence[str],
+    moves: Sequence[tuple[str, str, int]],
+    previous: str = "",
 ) -> str:
+    """The member's own page. `previous`: the log-in before this one; empty if it is not known."""
     words = WORDS[look.language]
     kinds = {"top-up": words["top_up"], "payout": words["pay_out"]}
     shown = [f"<li><span>{kinds[kind]} · {number}</span><b>¥{amount:,}</b></li>" for kind, number, amount in moves]
     bank = [f"<li><span>{number}</span></li>" for number in linked]
+    before = f'<p class="soft">{words["previous"]}: {escape(previous)}</p>' if previous else ""
     none = f'<li class="soft">{words["none"]}</li>'
     acts = f'<a class="act" href="/top-up">{words["top_up"]}</a><a class="act" href="/payout">{words["pay_out"]}</a>'
     return _page(
         look,
         NAME[look.language],
         f'<p class="soft">{words["balance"]}</p><p class="yen">¥{balance:,}</p><p class="soft">{escape(email)}</p>'
+        f"{before}"
         f'<div class="acts">{acts}</div>'
         f"<h2>{words['linked']}</h2><ul>{''.join(bank) or none}</ul>"
         f"<h2>{words['moves']}</h2><ul>{''.join(shown) or none}</ul>"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from examples.wallet import app as wallet
@@ -187,6 +188,32 @@ async def postgres_url(postgres_server: PostgresServer) -> str:
 
 
 MODES = pytest.mark.parametrize("mode", ["off", "enforce"])
+
+
+async def until_kept(url: str) -> None:
+    """Log-ins are written beside the answer."""
+    engine = create_async_engine(url)
+    async with asyncio.timeout(20), engine.connect() as connection:
+        while not await connection.scalar(text("select count(*) from sekisho_logins")):  # noqa: ASYNC110 - a table
+            await asyncio.sleep(0.02)
+    await engine.dispose()
+
+
+async def test_a_member_sees_the_log_in_before(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """After the proof the wallet shows when and from where the member logged in before; without the guard nothing."""
+    async with serving("enforce", monkeypatch, url) as found:
+        assert "Last log-in" not in (await (await found.logged_in(HOME)).get("/home")).text
+        await until_kept(url)
+        shown = re.search(r"Last log-in: ([^<]+)<", (await (await found.logged_in(CAFE)).get("/home")).text)
+        assert shown
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC · 192\.0\.2\.0/24", shown[1])
+
+
+async def test_without_the_guard_no_log_in_is_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The same handlers, with the guard switched off."""
+    async with serving("off", monkeypatch, url) as found:
+        for _ in range(2):
+            assert "Last log-in" not in (await (await found.logged_in(HOME)).get("/home")).text
 
 
 async def a_members_day(found: Wallet) -> None:

@@ -16,6 +16,7 @@ from sekisho.model import Device, SekishoError, SettingsError
 
 if TYPE_CHECKING:
     from sekisho.asgi.response_observer import Report
+    from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.read import MailPolicy
     from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.webhook import CodeMessage
@@ -27,6 +28,7 @@ __all__ = [
     "LoginGuard",
     "MailPolicy",
     "Overrides",
+    "PreviousLogIn",
     "Report",
     "SekishoError",
     "SettingsError",
@@ -37,6 +39,7 @@ _PLACES = {
     "LoginGuard": "sekisho.wiring",
     "MailPolicy": "sekisho.read",
     "Overrides": "sekisho.settings.overrides",
+    "PreviousLogIn": "sekisho.model.previous_log_in",
     "Report": "sekisho.asgi.response_observer",
 }
 

@@ -28,7 +28,7 @@ def every_page(language: str) -> dict[str, str]:
         "reset": pages.reset_page(look),
         "confirm": pages.confirm_page(look, "token"),
         "notice": pages.notice_page(look, "sent"),
-        "home": pages.home_page(look, "basho@mail.test", 28_800, ["1000001"], moves),
+        "home": pages.home_page(look, "basho@mail.test", 28_800, ["1000001"], moves, "2026-01-01 09:00 UTC · Firefox"),
         "home_empty": pages.home_page(look, "basho@mail.test", 0, [], []),
         "link": pages.link_page(look),
         "top_up": pages.money_page(look, "/top-up", ["1000001"]),

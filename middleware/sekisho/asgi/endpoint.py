@@ -403,7 +403,7 @@ class Endpoint:
 
     async def _pass_on(self, context: RequestContext, assessment: Assessment, keeper: Keeper | None = None) -> None:
         attempt, scope = assessment.attempt, context.as_sent
-        report = Report(attempt, assessment.decision, assessment.exposure, assessment.device)
+        report = Report(attempt, assessment.decision, assessment.exposure, assessment.device, self._consequences)
         scope.setdefault("state", {})["sekisho"] = report
 
         if self._asker is not None and self._asker.asks(attempt):

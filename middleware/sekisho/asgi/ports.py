@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from sekisho.model.previous_log_in import PastLogIns
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -120,7 +122,7 @@ class FreshProofs(Protocol):
         ...
 
 
-class Consequences(Protocol):
+class Consequences(PastLogIns, Protocol):
     """What log-ins, changes and log-outs lead to: for the account's step-ups, proofs, devices and sessions."""
 
     def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
+    from sekisho.model.previous_log_in import PastLogIns, PreviousLogIn
     from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]
@@ -63,10 +64,26 @@ class Report:
         account: the application's own id of the account, once it has reported one.
     """
 
-    __slots__ = ("_canonical", "_origin", "_submitted", "account", "decision", "device", "door", "exposure", "outcome")
+    __slots__ = (
+        "_canonical",
+        "_origin",
+        "_past",
+        "_submitted",
+        "account",
+        "decision",
+        "device",
+        "door",
+        "exposure",
+        "outcome",
+    )
 
     def __init__(
-        self, attempt: Attempt, decision: Decision, exposure: Exposure, device: Device = Device.STRANGER
+        self,
+        attempt: Attempt,
+        decision: Decision,
+        exposure: Exposure,
+        device: Device = Device.STRANGER,
+        past: PastLogIns | None = None,
     ) -> None:
         self.door: Final = attempt.door
         self._origin: Final = attempt.origin
@@ -77,6 +94,14 @@ class Report:
         self.device = device
         self.account: str | None = None
         self.outcome: Outcome | None = None
+        self._past: Final = past
+
+    async def previous_log_in(self) -> PreviousLogIn | None:
+        """The account's log-in before this one; None where none is known, or nothing keeps log-ins.
+
+        Call it once the secret was right. Where a proof is asked for, nobody sees the answer before that proof.
+        """
+        return None if self._past is None else await self._past.previous_log_in(self._submitted)
 
     def report(self, *, success: bool, account: str | None = None) -> None:
         """Report the outcome of the attempt where the response does not show it, preferably before the response begins.

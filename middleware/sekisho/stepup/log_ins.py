@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.crypto.row_sealer import RowSealer
 from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
 from sekisho.model import SekishoError
+from sekisho.model.previous_log_in import PreviousLogIn
 from sekisho.record.subjects import counted_network
 from sekisho.tasks import TaskSet
 
@@ -123,8 +124,21 @@ class LogIns:
 
     async def recent(self, owner: AccountOwner) -> tuple[LogIn, ...]:
         """The owner's log-ins, newest first. Raises `OwnersError`."""
-        rows = await self._rows.recent(owner.account_id, now_s=int(self._clock_s()))
-        return tuple(found for row in rows if (found := self._opened(owner.account_id, row)) is not None)
+        return await self._of(owner.account_id)
+
+    async def _of(self, account_id: str) -> tuple[LogIn, ...]:
+        rows = await self._rows.recent(account_id, now_s=int(self._clock_s()))
+        return tuple(found for row in rows if (found := self._opened(account_id, row)) is not None)
+
+    async def previous_log_in(self, account: str) -> PreviousLogIn | None:
+        """The last completed log-in, which one under way will follow; None where none is known. It raises nothing."""
+        try:
+            contact = await self._find(account)
+            found = () if contact is None else await self._of(contact.account_id)
+        except SekishoError:
+            return None  # logged by the database's adapter
+        last = next((one for one in found if one.outcome != NOT_COMPLETED), None)
+        return last and PreviousLogIn(last.at_s, last.browser, last.network, last.place)
 
     async def aclose(self) -> None:
         await self._tasks.ended()

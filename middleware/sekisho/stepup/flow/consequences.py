@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
+    from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.pipeline import Guard
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.parts import Parts
@@ -53,6 +54,13 @@ class AccountConsequences:
             return
         browser, address = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
         proving.log_ins.note(attempt.account, KNOWN, browser=browser, address=address, device=device)
+
+    async def previous_log_in(self, account: str) -> PreviousLogIn | None:
+        """The account's last completed log-in; None where none is known, or no database keeps them."""
+        proving = self._parts.proving
+        if proving is None or proving.log_ins is None:
+            return None
+        return await proving.log_ins.previous_log_in(account)
 
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The session binding after a log-in without a proof; it does not count as a fresh proof.

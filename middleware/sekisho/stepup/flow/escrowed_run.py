@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message
+    from sekisho.model.previous_log_in import PastLogIns
     from sekisho.pipeline import Assessment
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
@@ -60,6 +61,7 @@ class EscrowedRun:
         answers: receives the application's answers.
         admission: where a stranger's run holds a place until the application begins to answer.
         holds: whether the client waits for the whole answer, which may then be longer.
+        past: knows earlier log-ins, for the application.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -75,10 +77,11 @@ class EscrowedRun:
         answers: Answers,
         admission: Admission,
         holds: bool = False,
+        past: PastLogIns | None = None,
     ) -> None:
         self._app = app
         self._door = context.door
-        self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device)
+        self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device, past)
         self._csrf = csrf.of(context.scope, context.door, shared)
         self._scope = escrowed_scope(context.scope, context.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report

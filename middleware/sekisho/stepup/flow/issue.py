@@ -426,6 +426,7 @@ class Issuer:
         return EscrowedRun(
             self._app, issued.context, issued.assessment, shared=self._lifespan_state(), csrf=self._csrf,
             begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
+            past=self._parts.proving.log_ins if self._parts.proving is not None else None,
         )  # fmt: skip
 
     async def _placed(self, issued: IssuedStepUp, proving: Proving, run: EscrowedRun) -> bool:
