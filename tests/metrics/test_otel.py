@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from sekisho.audit.places import LoggerPlace
 from sekisho.metrics import ALL_FAMILIES, Gauges
 from sekisho.metrics.instruments import Instruments
 from sekisho.model import SettingsError
@@ -296,3 +301,24 @@ async def test_attempts_are_exported_over_http(received: list[tuple[str, bytes]]
     assert (attempts.is_monotonic, by_action) == (True, {"allow": 2, "throttle": 1})
     assert sum(point.as_int for point in metrics["sekisho.decisions"].sum.data_points) == 3
     assert not re.search(rb"marked|mail\.example|" + re.escape(HERE).encode(), body)
+
+
+def test_lines_of_the_audit_become_logs_of_opentelemetry() -> None:
+    """With SEKISHO_AUDIT=logging a handler of OpenTelemetry at the root logger exports each line as it is."""
+    exporter, provider = InMemoryLogRecordExporter(), LoggerProvider()  # type: ignore[no-untyped-call]
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    handler = LoggingHandler(logger_provider=provider)
+    logging.getLogger().addHandler(handler)
+    try:
+        place = LoggerPlace()
+        place.open()
+        assert list(place.write([b'{"v":1,"kind":"settled"}\n'])) == [1]
+    finally:
+        logging.getLogger().removeHandler(handler)
+        provider.shutdown()
+
+    (found,) = exporter.get_finished_logs()
+    assert found.log_record.body == '{"v":1,"kind":"settled"}'
+    assert found.instrumentation_scope is not None
+    assert found.instrumentation_scope.name == "sekisho.audit"
+    assert found.log_record.severity_text == "INFO"
