@@ -19,7 +19,7 @@ from sekisho.audit.chain import keys_of
 from sekisho.audit.verify import Verifier, verify
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
-from tests.cli.operating import command, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ import asyncio, sys
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
 
 async def main():
-    app = guarded(Shop(), audit=sys.argv[1], limit_account="9999/minute", **OPEN)
+    app = guarded(Shop(), audit=sys.argv[1], store=sys.argv[2], limit_account="100/day", **OPEN)
     for _ in range(40):
         await log_in(app, "hana", "wrong")
     await asyncio.sleep(300)
@@ -153,15 +153,19 @@ asyncio.run(main())
 """
 
 
-def test_a_killed_worker_leaves_a_file_that_is_whole(tmp_path: Path) -> None:
-    """Lines before a SIGKILL are verified and add up to what happened; the chain is known not to be closed."""
+def test_a_killed_worker_leaves_a_file_that_is_whole(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines before a SIGKILL are verified and add up to the ledger's; the chain is known not to be closed."""
     path = tmp_path / "audit.jsonl"
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, f"file:{path}"]) as worker:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, f"file:{path}", redis_url]) as worker:
         deadline = time.monotonic() + 60
         while not path.exists() or counted(read_whole(path))["decided", "allow"] < 40:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         worker.send_signal(signal.SIGKILL)
+    serve_with(monkeypatch, store=redis_url, limit_account="100/day")
+    looked = run("look", "account", "hana")
 
     counts = counted(read(path))
     verifier = Verifier(keys_of([SECRET]), {})
@@ -170,6 +174,7 @@ def test_a_killed_worker_leaves_a_file_that_is_whole(tmp_path: Path) -> None:
     assert found.problems == []
     assert [chain.is_closed for chain in found.chains.values()] == [False]
     assert (counts["decided", "allow"], counts["settled", "failed"]) == (40, 40)
+    assert "40 of 100" in looked.out
 
 
 def read_whole(path: Path) -> list[dict[str, Any]]:
@@ -179,7 +184,9 @@ def read_whole(path: Path) -> list[dict[str, Any]]:
 def test_standard_output_has_whole_lines() -> None:
     """A log shipper reads lines of JSON from the service's standard output; the exit closes the chain."""
     program = PROGRAM.replace("await asyncio.sleep(300)", "")
-    ran = subprocess.run([sys.executable, "-c", program, "stdout"], capture_output=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "stdout", "memory://"], capture_output=True, timeout=60, check=True
+    )
 
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert counted(lines)["settled", "failed"] == 40
