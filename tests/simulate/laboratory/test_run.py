@@ -57,6 +57,16 @@ def test_a_broken_judge_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert played(scenario(SHIFTS)).taken_over == 10
 
 
+def test_a_blind_posture_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that never hears of an alarm asks only those who have enrolled a factor, and loses the other accounts."""
+    of = scenario(replace(FRESH, attempts=400))
+    seeing = played(of, "posture").taken_over
+    monkeypatch.setattr("sekisho.detect.watch.PostureWatch.hear", lambda *_: None)
+    blind = played(of, "posture").taken_over
+    assert seeing <= 3
+    assert blind >= 6
+
+
 def test_factors_stop_bots_and_let_owners_in() -> None:
     """Where a code is asked for, no right pair opens an account with a factor; owners with one log in."""
     with_mail = replace(FEW, mail_share=1.0, at_hand_share=1.0)
