@@ -418,6 +418,12 @@ def test_familiar_strangers_are_asked_as_others_unless_it_is_set() -> None:
     assert load(STEP_UP="elevated").familiar_from is StepUpFrom.ELEVATED
     assert load(STEP_UP_FAMILIAR="elevated").step_up is StepUpFrom.ALWAYS
     assert load(STEP_UP_FAMILIAR="elevated").goes_by_posture
+    assert load(STEP_UP="attack", STEP_UP_FAMILIAR="never").familiar_from is StepUpFrom.NEVER
+
+
+def test_strangers_cannot_all_be_spared() -> None:
+    """`never` is for familiar strangers: a stolen password would open every account of the others."""
+    assert "is none of always, elevated, attack" in wrong(STEP_UP="never")["STEP_UP"]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
 
 
 def _when(step_up: StepUpFrom) -> str:
-    return "always" if step_up is StepUpFrom.ALWAYS else f"from {step_up.value} on"
+    return step_up.value if step_up in {StepUpFrom.ALWAYS, StepUpFrom.NEVER} else f"from {step_up.value} on"
 
 
 def _line(name: str, door: DoorPosture) -> str:

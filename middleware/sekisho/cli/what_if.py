@@ -80,7 +80,7 @@ def _settings(overrides: Mapping[str, str]) -> Settings:
 
 def _replayed(name: str, settings: Settings, args: argparse.Namespace) -> tuple[str, Tally]:
     tally = Tally()
-    rules = Rules(settings.limits, policy_of(settings), settings.step_up.posture, settings.familiar_from.posture)
+    rules = Rules(settings.limits, policy_of(settings), settings.step_up.level, settings.familiar_from.level)
     with drawing() as progress:
         progress.begin(f"replay, {name}", None, "lines")
         judge_again(in_order(_events(args.replay, progress), tally), rules, tally)

@@ -103,17 +103,17 @@ class Policy:
         """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
         return replace(self, account_is_hard=True, steps=self.steps + "c")
 
-    def in_posture(self, posture: Posture, asks_from: Posture, asks_familiar_from: Posture) -> Policy:
+    def in_posture(self, posture: Posture, asks_from: int, asks_familiar_from: int) -> Policy:
         """The same at a log-in in this posture.
 
-        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked, and familiar ones too. Where
-        the posture decides that strangers are asked, seen devices are not.
+        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked, and familiar ones too; above
+        `ATTACK`: in none. Where the posture decides that strangers are asked, seen devices are not.
         """
         asks = posture >= asks_from
         return replace(
             self,
             asks_strangers=asks,
-            asks_seen=self.asks_seen and asks_from is Posture.CALM,
+            asks_seen=self.asks_seen and asks_from == 0,
             spares_familiar=asks and posture < asks_familiar_from,
             steps=f"{self.steps}{posture:d}",
         )
@@ -142,7 +142,7 @@ class Policy:
         refuses = self.refuse_without_factor and not self.factors
         return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses, steps=self.steps + "u")
 
-    def repeated(self, steps: str, asks_from: Posture, asks_familiar_from: Posture) -> Policy:
+    def repeated(self, steps: str, asks_from: int, asks_familiar_from: int) -> Policy:
         """What another policy became by these steps, made of this one. Raises `ValueError` for an unknown step."""
         policy = self
         for step in steps:

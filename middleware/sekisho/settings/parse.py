@@ -150,14 +150,15 @@ def _is_weak(secret: bytes) -> bool:
     return repeats or len(set(secret)) < SECRET_SYMBOLS_MIN
 
 
-def choice(kind: type[Choice]) -> Callable[[str, str], Choice]:
-    """A parser for one of an enumeration's values, in any case."""
+def choice(kind: type[Choice], without: Choice | None = None) -> Callable[[str, str], Choice]:
+    """A parser for one of an enumeration's values, in any case, but for the one that the setting is `without`."""
+    members = [member for member in kind if member is not without]
 
     def parse(text: str, setting: str) -> Choice:
-        for member in kind:
+        for member in members:
             if member.value == text.lower():
                 return member
-        raise SettingsError(setting, "is none of " + ", ".join(str(member.value) for member in kind))
+        raise SettingsError(setting, "is none of " + ", ".join(str(member.value) for member in members))
 
     return parse
 

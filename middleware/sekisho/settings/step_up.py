@@ -219,7 +219,7 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
 
 def _wrong_familiar(settings: Settings) -> Iterator[SettingsError]:
     familiar = table.STEP_UP_FAMILIAR.variable
-    if settings.familiar_from.posture < settings.step_up.posture:
+    if settings.familiar_from.level < settings.step_up.level:
         yield SettingsError(
             familiar, "asks familiar strangers before SEKISHO_STEP_UP asks others; set it to attack, or unset it"
         )

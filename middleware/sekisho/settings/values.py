@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import CLASS_OF, SITE_NETWORKS, FactorClass, Posture
+from sekisho.model import CLASS_OF, SITE_NETWORKS, FactorClass
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
@@ -39,16 +39,17 @@ class NoFactor(Enum):
 
 
 class StepUpFrom(Enum):
-    """When strangers are asked for a factor. `ELEVATED` and `ATTACK`: from this posture on."""
+    """When strangers are asked for a factor: from a posture on. `NEVER` is for familiar ones only."""
 
     ALWAYS = "always"
     ELEVATED = "elevated"
     ATTACK = "attack"
+    NEVER = "never"
 
     @property
-    def posture(self) -> Posture:
-        """The lowest posture in which they are asked."""
-        return Posture.CALM if self is StepUpFrom.ALWAYS else Posture[self.name]
+    def level(self) -> int:
+        """The lowest posture in which they are asked; above all postures where they never are."""
+        return tuple(StepUpFrom).index(self)
 
 
 class Preset(Enum):

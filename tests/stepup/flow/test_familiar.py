@@ -241,6 +241,19 @@ def test_in_an_alarm_unfamiliar_strangers_are_asked_before_familiar_ones() -> No
     run(story)
 
 
+def test_with_never_an_attack_asks_unfamiliar_strangers_alone() -> None:
+    """A wrong secret from a familiar network is asked, after as long as one from elsewhere."""
+
+    async def story() -> None:
+        town = await Town(step_up_familiar="never").settle_in()
+        town.watch.force(Posture.ATTACK)
+        assert (await town.client(HOME).log_in("kenji", "right")).status == 303
+        found = [await timed(town.client(at), "kenji", word) for at, word in ((AWAY, "right"), (HOME, "wrong"))]
+        assert [(took_s, answer.status) for took_s, answer in found] == [(QUESTION_S, 401)] * 2
+
+    run(story)
+
+
 def test_a_failing_application_is_no_success() -> None:
     class Broken(Shop):
         broken = False

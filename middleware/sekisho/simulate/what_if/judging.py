@@ -19,7 +19,7 @@ from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sekisho.model import LimitSet, Policy, Posture, Verdict
+    from sekisho.model import LimitSet, Policy, Verdict
     from sekisho.simulate.what_if.items import Item
     from sekisho.simulate.what_if.tally import Tally
 
@@ -49,8 +49,8 @@ class Rules(NamedTuple):
 
     limits: LimitSet
     policy: Policy
-    asks_from: Posture
-    asks_familiar_from: Posture
+    asks_from: int
+    asks_familiar_from: int
 
 
 class _Open(NamedTuple):
