@@ -44,7 +44,7 @@ class Unreadable(SekishoError):  # noqa: N818 - a state of the file
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.scenario or args.document or args.svg or args.seed or args.scale != 1:
+    if any((args.scenario, args.document, args.svg, args.curves, args.kept, args.seed, args.scale)):
         raise Misused("--replay plays what was recorded: it takes --policy, --policies and --json only")
     found = [_replayed(name, settings, args) for name, settings in _rules(args).items()]
     if all(not tally.attempts for _, tally in found) and any(tally.untold for _, tally in found):
