@@ -159,6 +159,19 @@ def test_many_networks_do_not_push_out_the_one_that_was_recognised() -> None:
 # Sealed attempts and proofs.
 
 
+def test_failures_of_days_ago_keep_no_network_out() -> None:
+    """Single failures from 400 networks fill the places; two days later one network guesses, second by second."""
+    state = PostureState()
+    for at in range(400):
+        state = after([*failures(1, at), *successes(1, 1_000 + at)], state, NOON_S + at)
+    for at in range(100):
+        guess = outcome(Told.FAILED, b"loud", tag(at * 7919))
+        state = after([guess], state, NOON_S + 2 * DAY_S + at)
+    door = state.doors[DOOR]
+    assert door.networks[b"loud"].posture is Posture.ATTACK
+    assert (door.browsers[4].posture, door.site.posture) == (Posture.CALM, Posture.CALM)
+
+
 def test_a_proof_takes_back_the_failure_that_its_attempt_was_counted_as() -> None:
     base = after(failures(30))
     sealed = advance(base, [outcome(Told.FAILED, b"here", b"mine")], NOON_S + 1)

@@ -312,8 +312,14 @@ class _Scores(Generic[_Tag]):
         found = {**self._before, **turned}
         kept = [(tag, one) for tag, one in found.items() if one.posture or one.score >= SCORE_FORGOTTEN]
         if len(kept) > most:
-            kept = sorted(kept, key=_weight, reverse=True)[:most]
+            kept = sorted(kept, key=self._weight, reverse=True)[:most]
         return dict(kept)
+
+    def _weight(self, item: tuple[_Tag, Segment]) -> tuple[int, float]:
+        # Raised segments are kept: an attacker with many networks must not push out the one that was recognised. Of the
+        # others, the scores of today count: those of days ago would let no other network in.
+        _, one = item
+        return one.posture, one.score * _left(self._now_s - one.at_s, HALF_LIFE_S)
 
 
 class _Score:
@@ -374,11 +380,6 @@ def _aimed(score: float, outcomes: int) -> Posture:
 
 def _left(elapsed_s: int, half_life_s: int) -> float:
     return float(0.5 ** (elapsed_s / half_life_s)) if elapsed_s > 0 else 1.0
-
-
-def _weight(item: tuple[object, Segment]) -> tuple[int, float]:
-    # Raised segments are kept: an attacker with many networks must not push out the one that was recognised.
-    return item[1].posture, item[1].score
 
 
 def _step(told: Told, reference: float) -> float:
