@@ -137,6 +137,16 @@ async def test_missing_rights_are_found(limited: RedisServer, by_admin: bool) ->
     assert limited.cli("KEYS", "*") == []
 
 
+async def test_campaigns_need_rights_of_their_own(limited: RedisServer) -> None:
+    """With SEKISHO_CAMPAIGNS four rights are asked for, and are those of the table."""
+    url = guarded(limited, *rights_in_docs("every deployment"), "+info")
+    found = the(await examined(url, CAMPAIGNS="on"), "SEK034")
+    url = guarded(limited, *rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_CAMPAIGNS=on`"), "+info")
+
+    assert found.write == "ACL SETUSER USER +exists +lrange +ltrim +rpush"
+    assert numbers(await examined(url, CAMPAIGNS="on")) == set()
+
+
 @pytest.mark.parametrize("by_admin", [False, True])
 async def test_the_feed_needs_rights_of_its_own(limited: RedisServer, by_admin: bool) -> None:
     """With SEKISHO_FEED its two rights are asked for, and are those of the table."""

@@ -13,6 +13,7 @@ import pytest
 from sekisho.judge.posture import PostureChange
 from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Origin, Outcome, Posture
 from sekisho.record import Counts, Event, Events, Exact, HandleKey, Kind, Subject, Subjects
+from sekisho.record.campaigns.live import CampaignChange, LiveCampaign
 from sekisho.record.lines import encode
 from sekisho.record.subjects import network_text
 from tests.record.made import (
@@ -201,6 +202,9 @@ def test_a_refusal_before_the_body_knows_the_client_alone() -> None:
     assert (subject.account, subject.network) == ("", "203.0.113.0/24")
 
 
+CAMPAIGN = LiveCampaign("c-922b76", ("network 203.0.113.0/24",), 1, 2, 40, 3, 1, 40, (), 0, 0)
+
+
 def told(events: Events, origin: Origin = FOUR) -> None:
     """Everything that can happen, once."""
     events.decided(LOGIN, THROTTLED, Mode.ENFORCE, origin, attempt(origin=origin))
@@ -230,6 +234,7 @@ def told(events: Events, origin: Origin = FOUR) -> None:
     subject = Subject("203.0.113.0/24", "ac", "ad", "de")
     events.commanded("mode", "jane (uid 1000)", "a trial", "monitor", subject)
     events.posture_changed(PostureChange("POST /login", "site", Posture.ATTACK))
+    events.campaign_changed(CampaignChange("recognised", CAMPAIGN))
     events.mode_changed(Mode.MONITOR)
 
 
@@ -261,6 +266,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("POST /login", "success_rule", "wrong"): 1,
         ("POST /login", "unjudged", "large"): 1,
         ("POST /login", "posture", "site,attack"): 1,
+        ("", "campaign", "recognised"): 1,
         ("POST /payout", "cap_reached", "refuse"): 1,
         ("", "odd", "a sentence for the operator"): 1,
         ("", "store", "lost"): 1,

@@ -11,23 +11,34 @@ its campaign could be recognised is counted too; `sekisho report --blast-radius`
 
 Not seen: a list that is spread so thinly that no network has 20 attempts, from bots with the headers of owners'
 browsers; and guesses at a few accounts.
-docs/campaigns.md has the limits, and what to do.
+With SEKISHO_CAMPAIGNS=on and a Redis it begins with the campaigns that the workers see at this moment; these need no
+events. docs/campaigns.md has the limits, and what to do.
 
 Exit code: 0 if no account was entered, 1 if one was, or if the events cannot be read; 2 if the command line is wrong.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli import written
+from sekisho.cli.operator import DEADLINE_US, Unreachable, settings
+from sekisho.ledger.opening import open_line
+from sekisho.model import StoreUnavailable
 from sekisho.record.campaigns import find
+from sekisho.settings.store import MEMORY
+from sekisho.settings.table import CAMPAIGNS
+from sekisho.wiring.campaigns import stored
 
 if TYPE_CHECKING:
     import argparse
 
     from sekisho.record.campaigns import Campaign, Entry, Found
+    from sekisho.record.campaigns.live import LiveCampaign
+    from sekisho.settings import Settings
 
 __all__ = ["arguments", "as_json", "run"]
 
@@ -39,11 +50,64 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    events = written.written(args)
-    found = find(events)
-    written.say_unread(events, "sekisho campaigns")
-    print(json.dumps(_as_json(found)) if args.json else "\n".join(_as_text(found)))
-    return int(any(campaign.entered or campaign.proved for campaign in found.campaigns))
+    live, found = live_campaigns(), None
+    if live is None or written.has_source(args):
+        events = written.written(args)
+        found = find(events)
+        written.say_unread(events, "sekisho campaigns")
+    if args.json:
+        nothing: dict[str, Any] = {"campaigns": []}
+        print(json.dumps({**(_as_json(found) if found is not None else nothing), "live": _live_json(live)}))
+    else:
+        print("\n".join([*_live_text(live), *(_as_text(found) if found is not None else [])]))
+    in_events = found is not None and any(campaign.entered or campaign.proved for campaign in found.campaigns)
+    return int(in_events or any(campaign.entered or campaign.proved for campaign in live or ()))
+
+
+def live_campaigns() -> tuple[LiveCampaign, ...] | None:
+    """The campaigns that the workers know; None where they look for none, or where they do without a store."""
+    if CAMPAIGNS.variable not in os.environ:
+        return None
+    found = settings()
+    return asyncio.run(_kept(found)) if found.campaigns and found.store != MEMORY else None
+
+
+async def _kept(found: Settings) -> tuple[LiveCampaign, ...]:
+    line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
+    try:
+        return (await stored(found, line).kept()).campaigns
+    except StoreUnavailable:
+        raise Unreachable("SEKISHO_STORE does not answer") from None
+    finally:
+        await line.aclose()
+
+
+def _live_text(live: tuple[LiveCampaign, ...] | None) -> list[str]:
+    if live is None:
+        return []
+    lines = [f"  {written.span_text(each.first_us, each.last_us)}  {each.text}" for each in live]
+    return ["now, as the workers see it:", *(lines or ["  no campaigns"]), ""]
+
+
+def _live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | None:
+    if live is None:
+        return None
+    return [
+        {
+            "name": each.name,
+            "first": each.first_us // 1_000_000,
+            "last": each.last_us // 1_000_000,
+            "attempts": each.attempts,
+            "addresses": each.addresses,
+            "networks": each.networks,
+            "accounts": each.accounts,
+            "shared": list(each.traits),
+            "entered": list(each.entered),
+            "proved": each.proved,
+            "passwords_known": each.passwords_known,
+        }
+        for each in live
+    ]
 
 
 def _as_text(found: Found) -> list[str]:

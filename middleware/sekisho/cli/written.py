@@ -45,6 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def has_source(args: argparse.Namespace) -> bool:
+    """Whether the command line or the environment names any events."""
+    return bool(args.file or any(os.environ.get(each.variable) for each in (AUDIT, EVENTS_FILE)))
+
+
 def written(args: argparse.Namespace) -> WrittenEvents:
     """The events that the command line names. Raises `Misused`, `Unreachable`, `OSError`."""
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)

@@ -84,6 +84,18 @@ def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
     ]
 
 
+def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
+    """The rights that `SEKISHO_CAMPAIGNS=on` and a posture need beside the others, with the commands."""
+    key = f"{namespace}:{{{tag}}}doctor{name}list"
+    return [
+        ("+exists", ("EXISTS", key)),
+        ("+rpush", ("RPUSH", key, "1")),
+        ("+ltrim", ("LTRIM", key, "-1", "-1")),
+        ("+lrange", ("LRANGE", key, "0", "-1")),
+        ("+del", ("DEL", key)),
+    ]
+
+
 async def tried(
     server: Conversation, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
 ) -> dict[str, Exception]:

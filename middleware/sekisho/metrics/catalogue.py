@@ -75,6 +75,10 @@ MODES: Final = Family(
 POSTURES: Final = Family(
     "posture_changes", "Changes of the posture, counted by each worker.", ("door", "segment", "posture"), "change"
 )
+CAMPAIGNS: Final = Family(
+    "campaigns", "Campaigns that were recognised, entered an account, or ended; counted by each worker.", ("change",),
+    "change",
+)  # fmt: skip
 COMMANDS: Final = Family("commands", "Commands of operators, counted by each worker.", ("command",), "command")
 MISCONFIGURED: Final = Family("misconfigured", "Signs of a mistake in the set-up. The log names them.", (), "sign")
 EVENTS_LOST: Final = Family("events_lost", "Events that were not recorded.", ("reason",), "event")
@@ -82,8 +86,8 @@ OTHER: Final = Family("other_events", "Events that have no family of their own."
 
 ALL_FAMILIES: Final = (
     ATTEMPTS, FINDINGS, UNREADABLE, CROWDED, OUTCOMES, SUCCESSES, UNJUDGED, RULES, ASKED, PROOFS, ABANDONED, CODES,
-    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, POSTURES, COMMANDS, MISCONFIGURED,
-    EVENTS_LOST, OTHER,
+    DEVICES, FACTORS, CAPS, NOTICES_LOST, PASSWORDS, CHANGES, PARTS, EMPTIED, MODES, POSTURES, CAMPAIGNS, COMMANDS,
+    MISCONFIGURED, EVENTS_LOST, OTHER,
 )  # fmt: skip
 
 GAUGES: Final = {
@@ -183,6 +187,7 @@ _BY_WORD: Final = {
     Kind.NEW_DEVICE: DEVICES,
     "mode": MODES,
     "notice_lost": NOTICES_LOST,
+    "campaign": CAMPAIGNS,
     "command": COMMANDS,
     "odd": MISCONFIGURED,
     "events": EVENTS_LOST,

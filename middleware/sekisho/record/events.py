@@ -41,6 +41,7 @@ class Kind:
     MODE_CHANGED: Final = "mode_changed"
     COMMANDED: Final = "commanded"
     POSTURE_CHANGED: Final = "posture_changed"
+    CAMPAIGN: Final = "campaign"
 
 
 class Exact(Value):

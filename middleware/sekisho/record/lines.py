@@ -155,6 +155,12 @@ FORMS: Final[dict[str, Form]] = {
         "An operator used a command. Each worker writes it when it obeys.",
         ("command", "by", "text", "mode", "network", "account", "address", "device"),
     ),
+    Kind.CAMPAIGN: Form(
+        "A campaign was recognised, has entered its first account, or has ended; each worker writes it when it hears "
+        "of it. `result`: `recognised`, `entered` or `ended`. `reasons`: by what its attempts are grouped. `text`: its "
+        "name and numbers.",
+        ("result", "reasons", "text"),
+    ),
     Kind.POSTURE_CHANGED: Form(
         "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `provider`, "
         "`browser`, `forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sekisho.judge.posture import PostureChange
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
+    from sekisho.record.campaigns.live import CampaignChange
     from sekisho.record.counted import Judged
     from sekisho.record.hook import AccountHook
     from sekisho.record.notes import Note
@@ -356,6 +357,15 @@ class Events:
         # A network is one of many: only what concerns all strangers is said aloud.
         level = logging.INFO if change.segment in {"network", "provider", "browser"} else logging.WARNING
         log.log(level, "posture of %s (%s) is now %s", change.door or "all doors", change.segment, word)
+
+    def campaign_changed(self, change: CampaignChange) -> None:
+        """A campaign was recognised, has entered its first account, or has ended."""
+        what, campaign = change
+        self._counts.add("", "campaign", what)
+        text = campaign.text
+        if Kind.CAMPAIGN in self._wanted:
+            self.emit(Event(Kind.CAMPAIGN, self._clock_us(), reasons=campaign.kinds, result=what, text=text))
+        log.warning("campaign %s: %s", what, text)
 
     def commanded(self, command: str, by: str, why: str, mode: str = "", subject: Subject = NOBODY) -> None:
         """This worker has obeyed an operator's command."""

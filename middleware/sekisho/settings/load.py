@@ -310,6 +310,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         feed=source.read(table.FEED),
         feed_entries_max=source.read(table.FEED_ENTRIES_MAX),
         feed_seconds_max=source.read(table.FEED_SECONDS_MAX),
+        campaigns=source.read(table.CAMPAIGNS),
         control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
         caps=source.read(table.CAPS),

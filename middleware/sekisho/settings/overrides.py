@@ -107,6 +107,7 @@ class Overrides(TypedDict, total=False):
     feed: str | bool | None
     feed_entries_max: str | int | None
     feed_seconds_max: str | int | None
+    campaigns: str | bool | None
     control_socket: str | Path | None
     mount: str | None
     protect: Texts | None

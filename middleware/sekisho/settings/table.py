@@ -540,6 +540,14 @@ EXPOSED_HEADER: Setting[str | None] = Setting(
     "Accepted from `TRUSTED_PROXIES` only.",
     parse=parse.header,
 )
+CAMPAIGNS = Setting(
+    name="CAMPAIGNS",
+    example="on",
+    meaning="Whether the workers recognise campaigns within a minute, and tell of them by events, the log and metrics. "
+    "Strangers' attempts of the last hour are kept in `STORE` for it, as keyed digests; see docs/campaigns.md.",
+    parse=parse.boolean,
+    default="off",
+)
 CONTROL_SOCKET: Setting[str | None] = Setting(
     name="CONTROL_SOCKET",
     example="/run/sekisho/control",
@@ -972,6 +980,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         FEED,
         FEED_ENTRIES_MAX,
         FEED_SECONDS_MAX,
+        CAMPAIGNS,
         CONTROL_SOCKET,
         MOUNT,
         PROTECT,

@@ -164,6 +164,7 @@ class Settings:
     feed: bool
     feed_entries_max: int
     feed_seconds_max: int
+    campaigns: bool
     control_socket: str | None
     protect: tuple[ProtectedRoute, ...]
     caps: tuple[CappedRoute, ...]

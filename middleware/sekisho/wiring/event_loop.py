@@ -133,6 +133,7 @@ class LoopWing:
         if self._postures is not None:
             self._sharing = loop.create_task(self._postures.run(process.clocks.rest), name="sekisho posture")
         self._publishing = self._feed_publisher()
+        self._recognising = self._campaign_exchange()
         self.metrics = self._with_metrics()
         self._otel = self._with_otel()
         self._step_up = self._with_step_up()
@@ -199,6 +200,13 @@ class LoopWing:
         doors, mac = [door.name for door in settings.doors], PostureMac(settings.listed, settings.namespace)
         return PostureExchange(process.watch, StoredPostures(self._line, settings.namespace, doors, mac))
 
+    def _campaign_exchange(self) -> asyncio.Task[None] | None:
+        campaigns = self._process.campaigns
+        if campaigns is None:
+            return None
+        exchange = campaigns.exchange(self._line)
+        return self.loop.create_task(exchange.run(self._process.clocks.rest), name="sekisho campaigns")
+
     def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
         """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
 
@@ -234,7 +242,7 @@ class LoopWing:
             await self._step_up.aclose()
         of_metrics = (self.metrics.adding, self.metrics.listening) if self.metrics is not None else ()
         await self._forgetting.cancel()
-        for task in (self._exchange, self._following, self._sharing, self._publishing, *of_metrics):
+        for task in (self._exchange, self._following, self._sharing, self._publishing, self._recognising, *of_metrics):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

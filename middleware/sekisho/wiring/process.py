@@ -40,6 +40,7 @@ from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
 from sekisho.store.vault import MemoryVault
 from sekisho.wiring.audit import audit_of
+from sekisho.wiring.campaigns import CampaignParts
 from sekisho.wiring.clocks import MACHINE, Clocks
 from sekisho.wiring.digests import digests_of
 from sekisho.wiring.leaks import LeakFiles
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Took
     from sekisho.read import Accounts
     from sekisho.record import AccountHook, Sink
+    from sekisho.record.campaigns.live import CampaignChange
     from sekisho.settings import Settings
     from sekisho.wiring.given import Given
 
@@ -168,12 +170,18 @@ class ProcessWing:
             handles, tells = self.audit.handles, settings.audit_replay
             audited = Subjects(settings.secrets, accounts.canonical, handles, tells_counted=tells)
             writers.append(self.audit.writer(counts.add, audited))
+        self.campaigns = CampaignParts(settings, self._campaign_changed, clock_us) if settings.campaigns else None
+        if self.campaigns is not None:
+            writers.append(self.campaigns.writer(counts.add, subjects))
         if settings.events_file:
             writers.append(event_file(settings.events_file, counts.add, subjects=subjects, clock_us=clock_us))
         for name, plugin in self.plugins.loaded.sinks.items():
             output = PluginOutput(name, plugin, self.plugins.failures)
             writers.append(EventWriter(output, counts.add, flood=partial(Flood, subjects), clock_us=clock_us))
         return writers
+
+    def _campaign_changed(self, change: CampaignChange) -> None:
+        self.events.campaign_changed(change)
 
     def _took(self, times: DecisionTimes) -> Took:
         if not self.settings.otel:

@@ -46,6 +46,7 @@ STAYS: Final = (
     Staying("credit", "it belongs to an address and does not name the account", "60 days"),
     Staying("feed", "addresses that the limits refuse, and a filter of addresses; they name no account", "two days"),
     Staying("posture", "4 bytes of a digest for a second, and one of 4,194,304 bits, which many share", "two days"),
+    Staying("campaigns", "digests of accounts that were tried lately: they are not searched", "two days"),
     Staying(
         "aged_devices",
         "named by the device's token, which is in the owner's browser",

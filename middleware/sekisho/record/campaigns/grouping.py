@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.record.campaigns.sample import Sample, hash_of
 from sekisho.record.campaigns.space_saving import SpaceSaving
-from sekisho.record.campaigns.traits import TRAITS, Meaning, observed, traits
+from sekisho.record.campaigns.traits import HOSTILE, TRAITS, Meaning, observed, traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,7 +65,7 @@ PACE_US_MIN: Final = 1_000_000
 NETWORKS_MAX: Final = 100_000  # counted for a campaign
 ENTERED_MAX: Final = 10_000  # accounts of a campaign that are kept
 
-_HOSTILE: Final = frozenset({Meaning.REFUSED, Meaning.FAILED})
+
 _RIGHT: Final = frozenset({Meaning.ENTERED, Meaning.RIGHT})
 
 
@@ -163,7 +163,7 @@ def _sketched(attempts: Iterable[Observed]) -> tuple[dict[str, SpaceSaving], int
     sketches, summed = {name: SpaceSaving(COUNTERS_MAX) for name in TRAITS}, 0
     for attempt in attempts:
         summed += attempt.summed
-        if attempt.meaning in _HOSTILE:
+        if attempt.meaning in HOSTILE:
             for trait in traits(attempt):
                 sketches[trait.partition(" ")[0]].add(trait)
     return sketches, summed
@@ -274,8 +274,8 @@ class _Groups(NamedTuple):
 def _grouped(attempts: Iterable[Observed], heavy: set[str]) -> _Groups:
     tallies = {trait: _Tally() for trait in heavy}
     for attempt in attempts:
-        if attempt.meaning in _HOSTILE or attempt.meaning in _RIGHT:
-            _tally(tallies, attempt, is_hostile=attempt.meaning in _HOSTILE)
+        if attempt.meaning in HOSTILE or attempt.meaning in _RIGHT:
+            _tally(tallies, attempt, is_hostile=attempt.meaning in HOSTILE)
     listed = {trait: tally for trait, tally in tallies.items() if tally.is_of_a_list(_hostile_min(trait))}
     telling = frozenset(trait for trait, tally in listed.items() if not tally.is_pinned)
     # A frequent password is in many lists: it joins only those that try little else.
@@ -402,7 +402,7 @@ def _by_time(entry: Entry) -> tuple[int, str]:
 def _collected(attempts: Iterable[Observed], groups: _Groups) -> dict[str, _Collecting]:
     found: dict[str, _Collecting] = {}
     for attempt in attempts:
-        counts = groups.leaders if attempt.meaning in _HOSTILE else groups.telling
+        counts = groups.leaders if attempt.meaning in HOSTILE else groups.telling
         shared = (
             [trait for trait in traits(attempt) if trait in counts] if attempt.meaning is not Meaning.NOTHING else []
         )
@@ -410,7 +410,7 @@ def _collected(attempts: Iterable[Observed], groups: _Groups) -> dict[str, _Coll
             continue
         leader = groups.leaders[shared[0]]
         campaign = found.setdefault(leader, _Collecting(leader))
-        if attempt.meaning in _HOSTILE:
+        if attempt.meaning in HOSTILE:
             campaign.hostile(attempt, shared)
         elif attempt.meaning is Meaning.RIGHT:
             campaign.known(attempt.account)

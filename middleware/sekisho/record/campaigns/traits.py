@@ -30,6 +30,9 @@ class Meaning(Enum):
     RIGHT = 5  # the secret was right, and a proof was asked for before anything was opened
 
 
+HOSTILE: Final = frozenset({Meaning.REFUSED, Meaning.FAILED})
+
+
 class Observed(NamedTuple):
     """An attempt as campaigns see it. Digests are in hex; a field that is not known is empty.
 

@@ -1,0 +1,145 @@
+"""Recognises campaigns in the workers: each notes attempts, one of them looks for campaigns, all of them hear of these.
+
+An attempt pays for one entry in a queue. A thread makes its digests, and the look itself runs in a thread too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import ResponseError
+
+from sekisho.model import Action, Outcome, StoreUnavailable
+from sekisho.record.campaigns.live import LiveState, advance, changes
+from sekisho.record.campaigns.traits import HOSTILE, Meaning, observed
+from sekisho.record.campaigns.written import pack_attempt, unpack_attempts
+from sekisho.record.events import Kind
+from sekisho.store.refusals import explained
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from sekisho.record.campaigns.live import CampaignChange
+    from sekisho.record.campaigns.places import CampaignPlace
+    from sekisho.record.events import Event
+    from sekisho.record.notes import Note
+
+log = logging.getLogger("sekisho")
+
+EVERY_S: Final = 15.0
+"""A campaign is recognised within three of these: it is noted, found, and heard of."""
+
+NOTED_MAX: Final = 2_000  # of this process between two exchanges; the oldest go
+HOSTILE_MAX: Final = 100  # of one door, action and reason in a second: a flood costs no more digests than these
+ALL: Final = 1 << 60
+
+
+def singly(item: Event | Note, /, *, was_flood: bool) -> int:  # noqa: ARG001 - a `Singly`
+    """How many such events a worker notes in a second; see `sekisho.record.flood.Singly`."""
+    if not isinstance(item, tuple):
+        return ALL if item.kind == Kind.STEP_UP_PROVED else 0
+    kind, judged, of = item[0], item[3], item[4]
+    if kind == Kind.SETTLED:
+        # An account that was entered must not be left out: each success has cost the check of a password.
+        return ALL if of is Outcome.SUCCEEDED else HOSTILE_MAX
+    refused = not isinstance(judged, str) and judged.asked not in {Action.ALLOW, Action.STEP_UP}
+    return HOSTILE_MAX if kind == Kind.DECIDED and refused else 0
+
+
+class CampaignWatch:
+    """Notes attempts, and knows the campaigns. Belongs to one process. See `sekisho.record.Output`.
+
+    Args:
+        tell: called with each change that this process hears of.
+        name: makes a keyed digest of a network.
+    """
+
+    unwritable: Final = "%s"  # it never fails
+    writable: Final = ""
+
+    def __init__(self, tell: Callable[[CampaignChange], None], name: Callable[[bytes], bytes]) -> None:
+        self._tell = tell
+        self._name = name
+        self.state = LiveState()
+        self.begin()
+
+    def begin(self) -> None:
+        self._noted: deque[bytes] = deque(maxlen=NOTED_MAX)
+
+    def write(self, events: list[Event]) -> Iterator[int]:
+        for event in events:
+            attempt = observed(event)
+            if attempt is not None and attempt.meaning is not Meaning.NOTHING:
+                self._noted.append(pack_attempt(attempt, self._name))
+        yield len(events)
+
+    def end(self) -> None:
+        """Attempts that wait are lost: another worker's are enough."""
+
+    def take(self) -> list[bytes]:
+        """The attempts since the last call."""
+        return [self._noted.popleft() for _ in range(len(self._noted))]
+
+    def hear(self, state: LiveState) -> None:
+        """Know these campaigns from now on."""
+        told = changes(self.state, state)
+        self.state = state
+        for change in told:
+            self._tell(change)
+
+
+class CampaignExchange:
+    """Belongs to one event loop.
+
+    Args:
+        watch: of this process.
+        place: where attempts and campaigns are kept.
+    """
+
+    def __init__(self, watch: CampaignWatch, place: CampaignPlace) -> None:
+        self._watch = watch
+        self._place = place
+        self._known = 0
+        self._state = LiveState()
+        self._said: set[str] = set()
+
+    async def run(self, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Exchange now, and again every `EVERY_S`, until it is cancelled. `rest` waits so long."""
+        while True:
+            try:
+                with contextlib.suppress(StoreUnavailable):
+                    await self.once()
+            except ResponseError as error:
+                self._say("the store refuses to share campaigns: " + explained(error))
+            await rest(EVERY_S)
+
+    async def once(self) -> None:
+        """Exchange once. Raises `StoreUnavailable`."""
+        heard = await self._place.exchange(self._watch.take(), self._known)
+        if heard.state is not None:
+            self._hear(heard.number, heard.state)
+        if heard.attempts is None or (heard.seen == self._state.seen and not self._state.campaigns):
+            return
+        state = await asyncio.to_thread(_advanced, self._state, heard.attempts, heard.seen, heard.now_us)
+        if state != self._state and await self._place.put(self._known, state):
+            self._hear(self._known + 1, state)
+
+    def _hear(self, number: int, state: LiveState) -> None:
+        self._known, self._state = number, state
+        self._watch.hear(state)
+
+    def _say(self, problem: str) -> None:
+        if problem not in self._said:
+            self._said.add(problem)
+            log.error("%s", problem)
+
+
+def _advanced(state: LiveState, packed: Sequence[bytes], seen: int, now_us: int) -> LiveState:
+    attempts = unpack_attempts(packed)
+    if not state.campaigns and not any(attempt.meaning in HOSTILE for attempt in attempts):
+        return LiveState(seen=seen)
+    return advance(state, attempts, seen, now_us)

@@ -1,0 +1,162 @@
+"""Campaigns while they run: what the grouping finds in the newest attempts, added up over time. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.record.campaigns.grouping import Campaign, find_in
+from sekisho.record.campaigns.traits import HOSTILE, traits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.record.campaigns.traits import Observed
+
+WINDOW_US: Final = 3_600_000_000
+"""Older attempts are not grouped. Counts of a campaign go on for as long as it lasts."""
+
+ENDS_US: Final = 600_000_000
+"""A campaign that was silent for so long has ended."""
+
+CAMPAIGNS_MAX: Final = 32  # at once; those with the most attempts
+TRAITS_KEPT: Final = 16
+ACCOUNTS_KEPT: Final = 200  # of those that a campaign entered; more are counted no further
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCampaign:
+    """A campaign as the workers know it. Numbers are lower bounds: in a flood a worker notes some of its attempts.
+
+    Attributes:
+        name, traits: see `Campaign`; the most frequent traits, without their numbers.
+        first_us, last_us: of its hostile attempts.
+        attempts: hostile ones that were noted.
+        addresses, networks, accounts: the most that were seen within an hour.
+        entered: digests of accounts that were let in without a proof.
+        proved: how many showed one; passwords_known: and of how many others the right password was used.
+    """
+
+    name: str
+    traits: tuple[str, ...]
+    first_us: int
+    last_us: int
+    attempts: int
+    addresses: int
+    networks: int
+    accounts: int
+    entered: tuple[str, ...]
+    proved: int
+    passwords_known: int
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What its attempts share, as words: `network`, `device` and so on."""
+        return tuple(sorted({trait.partition(" ")[0] for trait in self.traits}))
+
+    @property
+    def text(self) -> str:
+        """Its name and numbers, in one line."""
+        entered = f"{len(self.entered):,}{' or more' if len(self.entered) == ACCOUNTS_KEPT else ''}"
+        return (
+            f"{self.name}: {self.attempts:,} attempts at {self.accounts:,} accounts from {self.addresses:,} addresses; "
+            f"accounts entered: {entered}, with a second proof: {self.proved:,}, right password without: "
+            f"{self.passwords_known:,}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """Attributes:
+    campaigns: the one with the most attempts first.
+    seen: how many attempts had been noted when this state was made.
+    """
+
+    campaigns: tuple[LiveCampaign, ...] = ()
+    seen: int = 0
+
+
+class CampaignChange(NamedTuple):
+    """Attributes:
+    what: `recognised`, `entered` (the first account was), or `ended`.
+    """
+
+    what: str
+    campaign: LiveCampaign
+
+
+def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: int) -> LiveState:
+    """The state after these attempts.
+
+    Args:
+        state: the one before.
+        attempts: the newest of all workers, as far back as they are kept.
+        seen: how many were noted so far, these included.
+        now_us: the time.
+    """
+    window = [attempt for attempt in attempts if attempt.at_us >= now_us - WINDOW_US]
+    fresh = attempts[-min(len(attempts), max(0, seen - state.seen)) :] if seen > state.seen else ()
+    found = find_in(lambda: window).campaigns
+    olds = list(state.campaigns)
+    made = []
+    for campaign in found:
+        old = _taken(olds, campaign)
+        made.append(_merged(old, campaign, fresh))
+    alive = [campaign for campaign in (*made, *olds) if campaign.last_us >= now_us - ENDS_US]
+    alive.sort(key=lambda campaign: (-campaign.attempts, campaign.name))
+    return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen)
+
+
+def _taken(olds: list[LiveCampaign], campaign: Campaign) -> LiveCampaign | None:
+    """The known campaign that this one continues; it is removed. Its most frequent trait may be another meanwhile."""
+    mine = {trait for trait, _times in campaign.traits}
+    shared, at = max(((len(mine.intersection(old.traits)), -at) for at, old in enumerate(olds)), default=(0, 0))
+    return olds.pop(-at) if shared else None
+
+
+def _merged(old: LiveCampaign | None, found: Campaign, fresh: Sequence[Observed]) -> LiveCampaign:
+    kept = tuple(trait for trait, _times in found.traits[:TRAITS_KEPT])
+    entered = tuple(entry.account for entry in found.entered)
+    new = LiveCampaign(
+        found.name,
+        kept,
+        found.first_us,
+        found.last_us,
+        found.attempts,
+        found.addresses,
+        found.networks,
+        found.accounts,
+        entered[:ACCOUNTS_KEPT],
+        len(found.proved),
+        len(found.passwords_known),
+    )
+    if old is None:
+        return new
+    mine = {trait for trait, _times in found.traits}
+    more = sum(attempt.meaning in HOSTILE and not mine.isdisjoint(traits(attempt)) for attempt in fresh)
+    return replace(
+        new,
+        name=old.name,
+        first_us=min(old.first_us, new.first_us),
+        last_us=max(old.last_us, new.last_us),
+        attempts=max(old.attempts + more, new.attempts),
+        addresses=max(old.addresses, new.addresses),
+        networks=max(old.networks, new.networks),
+        accounts=max(old.accounts, new.accounts),
+        entered=tuple(dict.fromkeys((*old.entered, *new.entered)))[:ACCOUNTS_KEPT],
+        proved=max(old.proved, new.proved),
+        passwords_known=max(old.passwords_known, new.passwords_known),
+    )
+
+
+def changes(before: LiveState, after: LiveState) -> list[CampaignChange]:
+    """The news for a worker that knows the state before."""
+    old = {campaign.name: campaign for campaign in before.campaigns}
+    new = {campaign.name: campaign for campaign in after.campaigns}
+    told = [CampaignChange("recognised", campaign) for name, campaign in new.items() if name not in old]
+    told += [
+        CampaignChange("entered", campaign)
+        for name, campaign in new.items()
+        if campaign.entered and not (name in old and old[name].entered)
+    ]
+    return [*told, *(CampaignChange("ended", campaign) for name, campaign in old.items() if name not in new)]

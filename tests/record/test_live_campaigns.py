@@ -1,0 +1,232 @@
+"""Campaigns that the workers recognise while they run: their numbers, their end, and their form in the store."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sekisho.model import Device, Mode, Outcome
+from sekisho.record import Event, Kind
+from sekisho.record.campaigns import find
+from sekisho.record.campaigns.exchange import CampaignExchange, CampaignWatch, singly
+from sekisho.record.campaigns.live import CampaignChange, LiveState, advance, changes
+from sekisho.record.campaigns.places import MemoryCampaigns, StoredCampaigns
+from sekisho.record.campaigns.traits import Observed, observed
+from sekisho.record.campaigns.written import (
+    CampaignsMac,
+    decode_state,
+    encode_state,
+    pack_attempt,
+    unpack_attempts,
+)
+from sekisho.store.opening import open_to
+from sekisho.store.options import LineOptions
+from sekisho.store.script import Script
+from sekisho.testing import SECRET
+from tests.record.made import ALLOWED, THROTTLED
+from tests.record.test_campaigns import T0, a_list, digest, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    import pytest
+
+    from sekisho.model import Decision
+    from tests.servers import RedisServer
+
+MAC = CampaignsMac([SECRET], "sekisho")
+MINUTE_US = 60_000_000
+
+
+def name(network: bytes) -> bytes:
+    return blake2b(network, digest_size=16).digest()
+
+
+def seen(events: Iterable[Event]) -> list[Observed]:
+    return [attempt for event in events if (attempt := observed(event)) is not None]
+
+
+def after(*batches: list[Event]) -> LiveState:
+    """The state after these batches, a minute apart."""
+    state, attempts = LiveState(), list[Observed]()
+    for number, batch in enumerate(batches, start=1):
+        attempts += seen(batch)
+        state = advance(state, attempts, len(attempts), T0 + number * MINUTE_US)
+    return state
+
+
+def test_a_campaign_is_the_one_of_the_command() -> None:
+    """One grouping: the name, the numbers and the account that was entered are those that the command finds."""
+    events = [*a_list(40), settled("hana", "succeeded", 41)]
+    (live,) = after(events).campaigns
+    (campaign,) = find(lambda: events).campaigns
+    assert (live.name, live.attempts, live.accounts, live.addresses) == (campaign.name, 40, 40, 1)
+    assert live.entered == (digest("hana"),)
+    assert live.text.startswith(f"{campaign.name}: 40 attempts at 40 accounts from 1 addresses; accounts entered: 1,")
+
+
+def test_a_campaign_grows_and_keeps_its_name() -> None:
+    """Forty attempts, then thirty more of another address of the same network: each is counted once."""
+    first = a_list(40)
+    more = [settled(f"other {n}", "failed", 61 + n, address="203.0.113.77") for n in range(60)]
+    one, both = after(first), after(first, more)
+    assert [campaign.attempts for campaign in both.campaigns] == [100]
+    assert both.campaigns[0].name == one.campaigns[0].name
+    assert both.campaigns[0].addresses == 2
+    assert changes(one, both) == []
+
+
+def test_what_is_no_longer_kept_stays_counted() -> None:
+    """The store keeps the newest attempts only: the campaign's number goes on growing."""
+    attempts = seen(a_list(90))
+    state = advance(LiveState(), attempts[:50], 50, T0 + MINUTE_US)
+    state = advance(state, attempts[40:], 90, T0 + 2 * MINUTE_US)
+    assert [campaign.attempts for campaign in state.campaigns] == [90]
+
+
+def test_a_silent_campaign_ends() -> None:
+    """Ten minutes after its last attempt it is over; what it was told last is told again."""
+    attempts = seen(a_list(40))
+    begun = advance(LiveState(), attempts, 40, T0 + MINUTE_US)
+    last_us = T0 + 39_000_000
+    assert advance(begun, attempts, 40, last_us + 10 * MINUTE_US).campaigns == begun.campaigns
+    ended = advance(begun, attempts, 40, last_us + 10 * MINUTE_US + 1)
+    assert changes(begun, ended) == [CampaignChange("ended", begun.campaigns[0])]
+
+
+def test_changes_are_told_once() -> None:
+    """Recognised; then the first account that was entered, and no second one; in this order if both are new."""
+    none, found = LiveState(), after(a_list(40))
+    entered = after([*a_list(40), settled("hana", "succeeded", 41)])
+    again = after([*a_list(40), settled("hana", "succeeded", 41), settled("yuki", "succeeded", 42)])
+    assert [change.what for change in changes(none, found)] == ["recognised"]
+    assert [change.what for change in changes(found, entered)] == ["entered"]
+    assert [change.what for change in changes(entered, again)] == []
+    assert [change.what for change in changes(none, entered)] == ["recognised", "entered"]
+
+
+def test_owners_are_no_campaign() -> None:
+    """A company's proxy in the morning: of sixty log-ins a third fails at first."""
+    assert after([settled(f"owner {n}", "failed" if n % 3 == 0 else "succeeded") for n in range(60)]).campaigns == ()
+
+
+def test_attempts_survive_the_store() -> None:
+    """All that the grouping needs; the network of a hostile attempt as a text, an owner's as a digest."""
+    hostile, entered, owner = seen(
+        [
+            settled("victim", "failed"),
+            settled("hana", "succeeded"),
+            settled("yuki", "succeeded", address="198.51.100.7"),
+        ]
+    )
+    packed = [pack_attempt(each, name) for each in (hostile, entered, owner)]
+    assert max(map(len, packed)) <= 100
+    assert unpack_attempts(packed) == [hostile, entered, owner._replace(network=name(b"198.51.100.0/24")[:8].hex())]
+    assert b"198.51.100" not in b"".join(packed)
+
+
+def test_other_bytes_are_no_attempts() -> None:
+    """Another party that writes to the store makes the workers neither stop nor hold more."""
+    packed = pack_attempt(seen(a_list(1))[0], name)
+    damaged = [b"", packed[:-20], b"\x02" + packed[1:], packed[:1] + b"\x63" + packed[2:], packed + b"x" * 99]
+    assert unpack_attempts([*damaged, packed]) == seen(a_list(1))
+
+
+def test_a_state_survives_the_store_and_is_signed() -> None:
+    """Read back as it was; a state by another party, or of another version, is none."""
+    state = after([*a_list(40), settled("hana", "succeeded", 41)])
+    signed = MAC.sign(encode_state(state))
+    assert MAC.opened(signed) == state
+    assert MAC.opened(signed.replace(b"c-", b"d-")) is None
+    assert CampaignsMac([SECRET], "other").opened(signed) is None
+    others = (b"", b"[]", b'{"v":2}', b'{"v":1,"seen":1,"campaigns":[[1]]}')
+    assert [decode_state(text) for text in others] == [None] * 4
+
+
+class Worker:
+    """A worker without its attempts."""
+
+    def __init__(self, place: StoredCampaigns | MemoryCampaigns) -> None:
+        self.told: list[CampaignChange] = []
+        self.watch = CampaignWatch(self.told.append, name)
+        self.exchange = CampaignExchange(self.watch, place)
+
+    def note(self, events: list[Event]) -> None:
+        for _ in self.watch.write(events):
+            pass
+
+
+@asynccontextmanager
+async def stored(url: str) -> AsyncIterator[StoredCampaigns]:
+    line = open_to(url, LineOptions(Script("return ''", (), 1), 5_000_000))
+    try:
+        yield StoredCampaigns(line, "sekisho", MAC)
+    finally:
+        await line.aclose()
+
+
+def now(events: list[Event], now_us: int) -> list[Event]:
+    """The same events a few seconds ago, since Redis has its own clock."""
+    return [event._replace(at_us=event.at_us - T0 + now_us - MINUTE_US) for event in events]
+
+
+async def test_two_workers_find_together_what_neither_finds_alone(redis_url: str, redis_server: RedisServer) -> None:
+    """Each notes half of a list; both hear of the campaign, and of the account that a third attempt entered."""
+    async with stored(redis_url) as place:
+        first, second = Worker(place), Worker(place)
+        now_us = (await place.exchange([], 0)).now_us
+        events = now(a_list(38), now_us)
+        first.note(events[::2])
+        second.note([*events[1::2], *now([settled("hana", "succeeded", 40)], now_us)])
+        for _ in range(3):
+            redis_server.cli("DEL", "sekisho:{campaigns}turn")
+            await first.exchange.once()
+            await second.exchange.once()
+        assert [change.what for change in first.told] == ["recognised", "entered"]
+        assert first.told == second.told
+        assert (await place.kept()).campaigns[0].entered == (digest("hana"),)
+        assert int(redis_server.cli("PTTL", "sekisho:{campaigns}attempts")) <= 3_600_000
+
+
+async def test_a_forged_state_is_ignored(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A campaign that another party wrote is told to nobody."""
+    async with stored(redis_url) as place:
+        forged = CampaignsMac([b"another secret of thirty-two bytes, at least"], "sekisho")
+        await StoredCampaigns(place._line, "sekisho", forged).put(0, after(a_list(40)))
+        worker = Worker(place)
+        await worker.exchange.once()
+        assert worker.told == []
+        assert "[SEK041]" in caplog.text
+
+
+async def test_one_process_needs_no_store() -> None:
+    """With `memory://` the process alone finds it."""
+    worker = Worker(MemoryCampaigns(lambda: T0 + MINUTE_US))
+    worker.note(a_list(40))
+    await worker.exchange.once()
+    assert [change.what for change in worker.told] == ["recognised"]
+    assert worker.watch.take() == []
+
+
+def noted(judged: Decision | str, of: Outcome | Mode) -> int:
+    """How many such attempts a worker notes in a second of a flood."""
+    kind = Kind.SETTLED if isinstance(judged, str) else Kind.DECIDED
+    note = (kind, T0, "POST /login", judged, of, None, None, "hana", "hana", Device.STRANGER, None)
+    return singly(note, was_flood=True)
+
+
+def test_successes_are_never_left_out_of_a_flood() -> None:
+    """Of a flood a worker notes a hundred hostile attempts a second, of each sort; of what passes, its outcome only."""
+    assert noted("", Outcome.SUCCEEDED) > 10**6
+    assert singly(Event(Kind.STEP_UP_PROVED, T0), was_flood=True) > 10**6
+    assert (noted("", Outcome.FAILED), noted(THROTTLED, Mode.ENFORCE)) == (100, 100)
+    assert noted(ALLOWED, Mode.ENFORCE) == 0
+    assert singly(Event(Kind.CODE_SENT, T0), was_flood=False) == 0
+
+
+def test_memory_and_time_are_bounded() -> None:
+    """Of one worker 2,000 attempts wait for the store."""
+    worker = Worker(MemoryCampaigns(lambda: T0))
+    worker.note(a_list(2_500))
+    assert len(worker.watch.take()) == 2_000
