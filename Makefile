@@ -13,7 +13,9 @@ SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
 # One more than there are cores: tests wait for their servers and browsers.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
+# Bytecode is written even where the environment forbids it: hundreds of processes start here, and would each compile
+# what they import.
+PYTEST := PYTHONDONTWRITEBYTECODE= HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
 # A file stays with one worker: what its tests share is made once. Each worker has servers of its own. The order is
 # that of tests/conftest.py, where the longest files come first.
 SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
