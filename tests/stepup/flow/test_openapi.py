@@ -27,9 +27,15 @@ from tests.stepup.flow.test_contact import site as signing_up_at
 from tests.stepup.flow.test_enrolment_pages import app_code
 from tests.stepup.flow.test_lost_factor import letter, sheet
 from tests.stepup.flow.test_was_this_you import PAGES, token_of
+from tests.stepup.oidc.provider import provider
+from tests.stepup.oidc.test_factor import connected
+from tests.stepup.oidc.test_factor import settings as at_bank
+from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.stepup.flow.conftest import Later
     from tests.stepup.flow.letters import Post
@@ -76,7 +82,9 @@ EVERY: dict[str, Any] = {
 }
 
 
-async def test_each_answer_is_documented_and_each_documented_answer_comes(tmp_path: Path, later: Later) -> None:
+async def test_each_answer_is_documented_and_each_documented_answer_comes(
+    tmp_path: Path, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every answer on a program's way has the documented status, headers and members; the document has no others."""
     api = Api()
     async with writing(factors="webauthn,totp,email", passkey_domain="shop.test", **PAGES) as post:
@@ -89,6 +97,8 @@ async def test_each_answer_is_documented_and_each_documented_answer_comes(tmp_pa
     await refused(api, tmp_path)
     await shared(api)
     await found_by_browsers(api)
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    await elsewhere(api)
     assert api.documented() - api.seen == set()
 
 
@@ -109,6 +119,26 @@ async def proving(api: Api, post: Post) -> None:
         more = {"factor": "email"} if path in {STEP, f"{STEP}/send"} else {"code": "1"} if "recover" in path else {}
         await api.post(client, path, "StartAgain", challenge="junk", **more)
     await answered(api, post)
+
+
+async def elsewhere(api: Api) -> None:
+    """An app opens the provider's address, is handed that of the callback, and shows what the code stands for."""
+    async with provider() as bank:
+        site = Site(settings=at_bank(bank))
+        await connected(site, bank)
+        client = site.client(headers=[(KEY.encode(), b"new")])
+        asked = await client.log_in()
+        client.extra = [(KEY.encode(), asked.header(KEY.encode()) or b"")]
+        found = await api.post(client, f"{STEP}/oidc", "Elsewhere", challenge=challenge(asked))
+        query = bank.log_in(found["location"])
+        callback = "/sekisho/oidc/callback"
+        shown = await client.send(callback, method="GET", headers=(), query=query)
+        fields = api.holds("GET", callback, shown, "LogInElsewhere")
+        let_in = await client.send(STEP, json.dumps(fields).encode(), headers=[JSON])
+        api.released("POST", STEP, let_in)
+        assert let_in.status == 303
+        await api.get(client, callback, "StartAgain")
+        await stop(site.guard)
 
 
 async def answered(api: Api, post: Post) -> None:

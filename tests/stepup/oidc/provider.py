@@ -113,9 +113,17 @@ class Provider(Talker):
         if target in self.manner.silent:
             await asyncio.Event().wait()
         status, said = self._answered(f"{method} {target}", headers, body)
-        text = json.dumps(said).encode()
-        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
+        text, where = json.dumps(said).encode(), self._redirect(target)
+        head = f"HTTP/1.1 302 X\r\nLocation: {where}\r\n" if where else f"HTTP/1.1 {status} X\r\n"
+        writer.write(f"{head}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
         await writer.drain()
+
+    def _redirect(self, target: str) -> str:
+        """Where a browser is sent that comes to log in; the owner does so at once. Empty for all other requests."""
+        if not target.startswith("/authorize?"):
+            return ""
+        back = dict(parse_qsl(urlsplit(target).query))["redirect_uri"]
+        return f"{back}?{self.log_in(self.issuer + target)}"
 
     def _answered(self, request: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
         match request:

@@ -168,6 +168,15 @@ PROVING: Final = (
         answers={202: ("Sent",)},
     ),
     _proving(
+        "/step-up/oidc",
+        "beginLogInElsewhere",
+        "Ask for the address of the identity provider",
+        "Open it in a browser. The provider sends that browser to `/oidc/callback`; an app that is handed this address "
+        "(a universal link) asks for it itself, and posts the members of the answer to `/step-up`. Elsewhere the "
+        "browser does so, with the key that it was issued.",
+        answers={200: ("Elsewhere",)},
+    ),
+    _proving(
         "/contact",
         "proveContact",
         "Show the code that was mailed to the address of a sign-up",
@@ -235,6 +244,14 @@ OWNERS: Final = (
     _changing("/activity/end", "endDevice", "End a device's trust", ("Done",), fields={"id": _LOG_IN}),
     _changing("/activity/not-me", "notMe", "Say that it was somebody else", ("Done",), fields={"id": _LOG_IN}),
 )
+CALLBACK: Final = Operation(
+    "GET",
+    "/oidc/callback",
+    "logInElsewhere",
+    "The fields of a log-in at the identity provider",
+    "With the query as the provider wrote it. It changes and grants nothing.",
+    answers={200: ("LogInElsewhere",), 410: ("StartAgain",)},
+)
 NOTICE: Final = Operation(
     "POST",
     "/notice",
@@ -245,15 +262,13 @@ NOTICE: Final = Operation(
     answers={200: ("Answered",), 410: ("NoticeOver",)},
 )
 MODULE: Final = Operation("GET", "/sekisho.js", "module", "The script for front ends", answers={200: ("",)})
-OPERATIONS: Final = (DOOR, ROUTE, *PROVING, *OWNERS, NOTICE, MODULE, SITES)
+OPERATIONS: Final = (DOOR, ROUTE, *PROVING, *OWNERS, CALLBACK, NOTICE, MODULE, SITES)
 
 PAGES_ONLY: Final = frozenset(
     {
         ("POST", "/continue"),
-        ("POST", "/step-up/oidc"),
         ("POST", "/factors/oidc"),
         ("POST", "/factors/oidc/confirm"),
-        ("GET", "/oidc/callback"),
         ("GET", "/notice"),
         *{("GET", path) for path in ANSWERS_TO_FORMS},
         *{("GET", one.path) for one in OWNERS if one.method == "POST" and one.path.startswith("/factors/")},

@@ -186,6 +186,16 @@ def _proofs() -> dict[str, Schema]:
             expires_in=number("Seconds.", const=PROOF_S),
         ),
         "Sent": record("If the secret was right, a code is on its way.", sent={"const": True}),
+        "Elsewhere": record("The identity provider.", location=text("Its address for this log-in.")),
+        "LogInElsewhere": record(
+            "The members of what `/step-up` is sent.",
+            optional=("form",),
+            challenge=text("The ticket."),
+            factor={"const": "oidc"},
+            code=text("The provider's; valid once."),
+            credential=text("State and issuer, as JSON."),
+            form=text("The request that waits, sealed, where a page carries it."),
+        ),
         "PasskeyRequest": record(
             "For `navigator.credentials.get()`.",
             publicKey=_opaque("`PublicKeyCredentialRequestOptionsJSON` (WebAuthn Level 3)."),

@@ -2,7 +2,7 @@
 
 It changes nothing and grants nothing: it shows a form that sends the code on. A request that another site causes may
 lack our cookies, and any site can cause this one. The form is sent by our own page, with them, and the route that it is
-sent to checks everything.
+sent to checks everything. Programs that were handed the address of the callback get the form's fields as JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from sekisho.answer import Answer, language_of
+from sekisho.answer import Answer, language_of, prefers_page
 from sekisho.stepup.factors.identities import KIND
 from sekisho.stepup.oidc.login import OidcReturn
 
@@ -43,6 +43,8 @@ class IdentityPages:
             return self._refused(call, begun)
         enrols, responses = TOKEN in begun.fields, self._parts.responses
         fields = {**begun.fields, "code": returned.code, "credential": returned.credential}
+        if not (enrols or prefers_page(call.headers)):
+            return responses.json(call.headers, 200, {**fields, "factor": KIND})
         page = responses.pages.returned(
             language_of(call.headers),
             path="/factors/oidc/confirm" if enrols else "/step-up",

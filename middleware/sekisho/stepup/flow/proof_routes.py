@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sekisho.answer import Answer
+from sekisho.answer import Answer, prefers_page
 from sekisho.challenge.challenges import FORM_CHARS_MAX
 from sekisho.crypto.seal import bind
 from sekisho.model import SekishoError, StoreUnavailable
@@ -237,10 +237,12 @@ class ProofRoutes:
             return answer
 
     async def _log_in_elsewhere(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer:
-        """Redirect to the identity provider: the same way for every account and every secret."""
+        """Redirect to the identity provider: the same way for every account and every secret. Programs get the URL."""
         with self._place(call):
             address = await self._factors.begin_login(ticket.challenge, bound(ticket, call.browser_key), _carried(call))
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
+            if not prefers_page(call.headers):
+                return self._parts.responses.json(call.headers, 200, {"location": address})
             return self._parts.responses.see_other(address)
 
     async def _send_code(self, call: PageCall, ticket: Ticket, _begun_s: float) -> Answer:
