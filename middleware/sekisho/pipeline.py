@@ -192,6 +192,7 @@ class Guard:
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._in_posture = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
         self._for_aged = self._in_posture[Posture.CALM].for_aged()
+        self._proofs_earn = policy.factors and self._in_posture[Posture.CALM].asks_strangers
         self._ages = ages
         self._watch = watch
         self._shed = shed
@@ -479,13 +480,14 @@ class Guard:
     def _remembers(self, assessment: Assessment, basis: Basis) -> int:
         """The effects of a success on the account's history, and on the credit of its address.
 
-        Only successes that are believed in full. Where there are factors, only a proved device earns credit: otherwise
-        an attacker who has many passwords could buy guesses with them.
+        Only successes that are believed in full. Where strangers are asked in calm, only a proved device earns credit:
+        otherwise an attacker who has many passwords could buy guesses with them. Elsewhere few devices are proved, and
+        owners behind a NAT would have no credit at all.
         """
         rule = self._trust.rule(assessment.attempt.door, basis)
         if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
             return 0
-        earns = assessment.device is Device.PROVED or not self._policies[True].factors
+        earns = assessment.device is Device.PROVED or not self._proofs_earn
         return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:

@@ -78,3 +78,12 @@ async def test_a_proved_device_earns_and_a_wrong_password_there_does_not(site: S
     assert (await client.log_in()).status == 303
 
     assert [(one.learns, one.earns) for one in settled] == [(True, True)]
+
+
+@pytest.mark.parametrize("step_up", ["always", "attack"])
+async def test_a_seen_device_earns_where_strangers_are_not_asked_in_calm(settled: list[Settled], step_up: str) -> None:
+    """Else owners behind a NAT would have no credit, as few devices are proved, and a bot beside them shut them out."""
+    site = Site(settings={"login": "POST /login success=303:/account", "step_up": step_up})
+    await site.client().log_in()
+
+    assert [(one.learns, one.earns) for one in settled if one.learns] == [(True, True)] * (step_up == "attack")
