@@ -27,12 +27,14 @@ class Point(NamedTuple):
 
     Attributes:
         asked: of the owners' log-ins, those in which a proof was asked for.
+        elsewhere: of them all, those that were asked for no reason but an unfamiliar network.
         taken: of the right pairs that bots sent, those that opened an account.
         is_peer: another limiter, which asks for no proof.
     """
 
     policy: str
     asked: float
+    elsewhere: float
     taken: float
     is_peer: bool
 
@@ -44,8 +46,11 @@ def points(played: Sequence[Played]) -> list[Point]:
         runs = [each.results for each in played if each.policy == name]
         owners, right = [each.owners for each in runs], sum(each.right.total() for each in runs)
         if right:
-            asked = sum(each.asked for each in owners) / max(1, sum(each.log_ins for each in owners))
-            found.append(Point(name, asked, sum(each.taken_over for each in runs) / right, name in PEERS))
+            log_ins, taken = max(1, sum(each.log_ins for each in owners)), sum(each.taken_over for each in runs)
+            asked, elsewhere = (
+                sum(getattr(each, kind) for each in owners) / log_ins for kind in ("asked", "asked_elsewhere")
+            )
+            found.append(Point(name, asked, elsewhere, taken / right, name in PEERS))
     return found
 
 
@@ -73,7 +78,9 @@ def aims(found: Sequence[Point]) -> tuple[str, str, str, str]:
 
 
 def _cell(point: Point) -> str:
-    return f"`{point.policy}` {_percent(point.taken)}, asks {_percent(point.asked)}"
+    asked = f", asks {_percent(point.asked)}"
+    elsewhere = f", {_percent(point.elsewhere)} elsewhere" if point.asked else ""
+    return f"`{point.policy}` {_percent(point.taken)}{asked}{elsewhere}"
 
 
 def _percent(share: float) -> str:
