@@ -20,7 +20,8 @@ PUBLIC = {
     "sekisho.events": ["Event", "Kind", "ReplayError", "Subject", "replay"],
     "sekisho.owners": [
         "ENROLMENTS_MAX", "LABEL_CHARS_MAX", "RESET_DELAY_S", "SEALED_BYTES_MAX", "Contact", "Enrolment",
-        "EnrolmentsFull", "Held", "MemoryOwners", "Owners", "OwnersError", "OwnersUnavailable", "OwnersUnfit", "Reset",
+        "EnrolmentsFull", "Held", "KeepsAddresses",
+        "MemoryOwners", "Owners", "OwnersError", "OwnersUnavailable", "OwnersUnfit", "Reset",
     ],
     "sekisho.plugins": [
         "Action", "ChallengePlugin", "Device", "Hint", "Seen", "SignalPlugin", "SinkPlugin", "Widget",

@@ -36,6 +36,7 @@ class MemoryOwners:
         self._contacts = contacts
         self._held: dict[str, Held] = {}
         self._resets: dict[str, Reset] = {}
+        self._addresses: dict[str, bytes] = {}
 
     async def contact(self, account: str) -> Contact | None:
         return self._contacts.get(account) if holdable(account, chars_max=ACCOUNT_CHARS_MAX) else None
@@ -70,6 +71,7 @@ class MemoryOwners:
 
     async def forget(self, account_id: str) -> None:
         self._resets.pop(usable_id(account_id), None)
+        self._addresses.pop(account_id, None)
         for found in tuple(self._of(account_id)):
             del self._held[found.id]
 
@@ -93,6 +95,15 @@ class MemoryOwners:
     async def all_sealed(self) -> AsyncIterator[Held]:
         for held in tuple(self._held.values()):
             yield held
+
+    async def addresses(self, account_id: str) -> bytes | None:
+        return self._addresses.get(usable_id(account_id))
+
+    async def replace_addresses(self, account_id: str, old: bytes | None, new: bytes) -> None:
+        usable_sealed(new)
+        is_held = account_id in self._addresses
+        if self._addresses.get(usable_id(account_id)) == old and (is_held or len(self._addresses) < HELD_MAX):
+            self._addresses[account_id] = new
 
     def _of(self, account_id: str) -> Iterator[Enrolment]:
         return (held.enrolment for held in self._held.values() if held.account_id == account_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from sekisho.model import SekishoError
 
@@ -203,4 +203,21 @@ class Owners(Protocol):
 
         One that is added meanwhile may be missed: it is sealed with the newest key anyway.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsAddresses(Protocol):
+    """What an `Owners` may offer besides: a place for the addresses that an account had, one sealed row for each.
+
+    With it, a new address is held back for 72 hours and an earlier one hears of all notices for 30 days. Without it, a
+    changed address counts at once. `forget` removes the row as well.
+    """
+
+    async def addresses(self, account_id: str) -> bytes | None:
+        """The account's row, `SEALED_BYTES_MAX` at most; None if it has none. Also asked for unknown accounts."""
+        ...
+
+    async def replace_addresses(self, account_id: str, old: bytes | None, new: bytes) -> None:
+        """Write the row, unless it is no longer `old` (None: there was none)."""
         ...

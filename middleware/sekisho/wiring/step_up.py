@@ -19,13 +19,13 @@ from sekisho.challenge.work import Work, difficulty
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind, SettingsError
-from sekisho.owners import OwnersError
+from sekisho.owners import KeepsAddresses, OwnersError
 from sekisho.read.request import headers_by_name
 from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
-from sekisho.stepup.factors.address_book import AddressBook
+from sekisho.stepup.factors.address_book import AddressBook, RowsOfOwners
 from sekisho.stepup.factors.code_budget import CodeBudget
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.requirements import Strictness
@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
     from sekisho.stepup.city_file import CityFile
     from sekisho.stepup.factors import Enrolling, Factors
+    from sekisho.stepup.factors.address_book import AddressRows
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.contact_proofs import Send as SendContactCode
@@ -481,7 +482,7 @@ class StepUpWing:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = self._owners = given.owners or self._of_database()
-        self._book = self._address_book()
+        self._book = self._address_book(owners)
         senders = self._senders(given, site.events)
         passkeys, provider = _passkeys(settings), _identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
@@ -543,11 +544,16 @@ class StepUpWing:
         self._closing.append(log_ins)
         return log_ins
 
-    def _address_book(self) -> AddressBook | None:
-        """Remembers owners' addresses in their database; None where the service's own object holds the owners."""
-        if self._database is None:
+    def _address_book(self, owners: Owners) -> AddressBook | None:
+        """Remembers owners' addresses, in their database or in the service's own object; None where that keeps none."""
+        rows: AddressRows
+        if self._database is not None:
+            rows = _sql_addresses()(self._database)
+        elif isinstance(owners, KeepsAddresses):
+            rows = RowsOfOwners(owners)
+        else:
             return None
-        book = AddressBook(_sql_addresses()(self._database), self._settings.listed, clock_s=self._clocks.wall_s)
+        book = AddressBook(rows, self._settings.listed, clock_s=self._clocks.wall_s)
         self._closing.append(book)
         return book
 

@@ -9,9 +9,10 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from sekisho.owners import Contact
 from tests.mail.servers import real_server
 from tests.stepup.flow.driving import STEP, challenge
-from tests.stepup.flow.letters import SERVICE, Post, subject
+from tests.stepup.flow.letters import SERVICE, Post, subject, writing
 from tests.stepup.flow.test_activity import site_at
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.stepup.flow.conftest import Later
+    from tests.stepup.flow.driving import Site
 
 
 def change(path: Path, email: str, account: str = "kenji") -> None:
@@ -88,3 +90,28 @@ async def test_a_changed_address_gets_no_code_for_three_days(later: Later, tmp_p
         await until(lambda: len(codes(post)) > 1)
     # All that was queued has been sent by now: the code of the second log-in was not.
     assert codes(post) == ["kenji@mail.example", "thief@mail.example"]
+
+
+async def test_an_object_of_the_service_keeps_addresses_too(later: Later) -> None:
+    """Owners in a Python object with a place for addresses: a changed one gets no code until three days later."""
+    async with writing() as post:
+        site, row = post.site, b""
+        site.shop.owners["kenji"] = "sword"
+        for hours, email in ((0, "kenji"), (1, "thief"), (74, "thief")):
+            later.seconds = hours * 3_600
+            site.contacts["kenji"] = Contact("kenji", f"{email}@mail.example", "en")
+            await ask_for_code(post)
+            if hours != 74:
+                row = await changed_row(site, row)
+            await until(lambda: "kenji@mail.example" in codes(post))
+        await until(lambda: codes(post)[-1:] == ["thief@mail.example"])
+    assert codes(post) == ["kenji@mail.example", "thief@mail.example"]
+
+
+async def changed_row(site: Site, before: bytes) -> bytes:
+    """Kenji's row, once it is another than before: it is written beside the answer."""
+    async with asyncio.timeout(60):
+        while (found := await site.people.addresses("kenji")) in {None, before}:  # noqa: ASYNC110 - a store
+            await asyncio.sleep(0.02)
+    assert found is not None
+    return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.crypto.signers import Signer
-    from sekisho.owners import Contact
+    from sekisho.owners import Contact, KeepsAddresses
 
 PURPOSE: Final = b"addresses"
 WRITES_MAX: Final = 16  # at once: step-ups need the same few connections
@@ -25,6 +25,19 @@ class AddressRows(Protocol):
 
     async def read(self, account_id: str) -> bytes | None: ...
     async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None: ...
+
+
+class RowsOfOwners:
+    """The rows that the service's own object keeps."""
+
+    def __init__(self, owners: KeepsAddresses) -> None:
+        self._owners = owners
+
+    async def read(self, account_id: str) -> bytes | None:
+        return await self._owners.addresses(account_id)
+
+    async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None:
+        await self._owners.replace_addresses(account_id, old, new)
 
 
 class AddressBook:
