@@ -87,7 +87,8 @@ def _how(played: Sequence[Played], policies: Mapping[str, Policy]) -> Iterator[s
     yield "Policies:"
     yield ""
     for name in dict.fromkeys(each.policy for each in played):
-        yield f"- `{name}`: {policies[name].about if name in policies else 'a model of this limiter'}"
+        about = policies[name].about if name in policies else "a model of this limiter"
+        yield f"- `{name}`: {about}; seeds {_seeds(each for each in played if each.policy == name)}"
 
 
 def _seeds(played: Iterable[Played]) -> str:
