@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.simulate.laboratory import packaged, read_scenario
-from sekisho.simulate.laboratory.report import Played, overview, summary
-from sekisho.simulate.laboratory.results import Results
+from sekisho.simulate.laboratory.report import Played, asked_cell, lost_cell, overview, summary, taken_cell
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, Results
 
 
 def played(name: str, policy: str, seed: int, *, right: int, taken: int) -> Played:
@@ -24,12 +24,18 @@ def test_the_overview_sums_the_seeds() -> None:
         played("7pay", "factors", 1, right=10, taken=0),
         played("quiet-month", "default", 1, right=0, taken=0),
     ]
-    assert overview(runs).splitlines() == [
+    assert overview(runs, taken_cell).splitlines() == [
         "| scenario | default | factors |",
         "| --- | --- | --- |",
         "| 7pay | 5 of 21 | 0 of 10 |",
-        "| quiet-month | – | – |",
+        "| quiet-month | – |  |",
     ]
+
+
+def test_cells_tell_known_devices_and_strangers_apart() -> None:
+    known, home = OwnerCounts(log_ins=100, asked=1, asked_first=1), OwnerCounts(log_ins=100, asked=9, lost=2)
+    found = Results(by_kind={KNOWN: known, "at home": home})
+    assert (asked_cell(found), lost_cell(found), taken_cell(found)) == ("5%, 4.5%", "0, 2%", "–")
 
 
 def test_a_summary_has_a_line_for_each_policy() -> None:

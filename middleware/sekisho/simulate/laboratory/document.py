@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.simulate.laboratory.curve import aims, points
-from sekisho.simulate.laboratory.report import overview, pipes, summary
+from sekisho.simulate.laboratory.report import asked_cell, lost_cell, overview, pipes, summary, taken_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,7 +74,14 @@ _WHY = """
 def document(played: Sequence[Played], policies: Mapping[str, Policy], *, curves: str = "") -> str:
     """The page. `curves`: the folder of the pictures, as the page links to them; empty for none."""
     parts = [_HEAD, *_how(played, policies), _COLUMNS]
-    parts += ["## Accounts taken over, of right pairs sent", "", "Of all seeds together.", "", overview(played), ""]
+    parts += ["## Accounts taken over, of right pairs sent", "", "Of all seeds together.", ""]
+    parts += [overview(played, taken_cell), ""]
+    asking = [each for each in played if each.policy in policies and policies[each.policy].has_factors]
+    if asking:
+        parts += ["## Owners asked for a proof", "", "Of all log-ins of owners: in all, *elsewhere*.", ""]
+        parts += [overview(asking, asked_cell), ""]
+    parts += ["## Log-ins of owners that were lost", "", "On known devices, and on others.", ""]
+    parts += [overview(played, lost_cell), ""]
     parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves)]
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 

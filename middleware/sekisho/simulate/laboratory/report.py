@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sekisho.simulate.laboratory.results import Results
     from sekisho.simulate.laboratory.scenario import Scenario
@@ -125,20 +125,33 @@ def _alarms(runs: Sequence[Played]) -> str:
     return (earliest if earliest == latest else f"{earliest} to {latest}") + some
 
 
-def overview(played: Sequence[Played]) -> str:
-    """Accounts taken over, of right pairs sent, in all seeds: a line for each scenario, a column for each policy."""
+def overview(played: Sequence[Played], cell: Callable[[Results], str]) -> str:
+    """A line for each scenario, a column for each policy, seeds together. Without a run a cell is empty."""
     names = list(dict.fromkeys(each.policy for each in played))
-    sums: dict[str, dict[str, list[int]]] = {}
+    runs: dict[str, dict[str, list[Results]]] = {}
     for each in played:
-        sums.setdefault(each.scenario.name, {}).setdefault(each.policy, [0, 0])
-        cell = sums[each.scenario.name][each.policy]
-        cell[0] += each.results.taken_over
-        cell[1] += each.results.right.total()
-    rows = [("scenario", *names)]
-    for scenario, by_policy in sums.items():
-        cells = [by_policy.get(name, [0, 0]) for name in names]
-        rows.append((scenario, *(f"{taken:,} of {right:,}" if right else "–" for taken, right in cells)))
+        runs.setdefault(each.scenario.name, {}).setdefault(each.policy, []).append(each.results)
+    rows: list[tuple[str, ...]] = [("scenario", *names)]
+    for scenario, by_policy in runs.items():
+        rows.append((scenario, *(cell(summed(by_policy[name])) if name in by_policy else "" for name in names)))
     return pipes(rows)
+
+
+def taken_cell(results: Results) -> str:
+    """Accounts taken over, of the right pairs that were sent."""
+    right = results.right.total()
+    return f"{results.taken_over:,} of {right:,}" if right else "–"
+
+
+def asked_cell(results: Results) -> str:
+    """The owners' log-ins in which a proof was asked for, and those of them elsewhere."""
+    owners = results.owners
+    return f"{_share(owners.asked, owners.log_ins)}, {_share(owners.asked_elsewhere, owners.log_ins)}"
+
+
+def lost_cell(results: Results) -> str:
+    """The owners' log-ins that were lost: on known devices, and on others."""
+    return f"{_lost(results.by_kind.get(KNOWN))}, {_lost(results.strangers)}"
 
 
 def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
