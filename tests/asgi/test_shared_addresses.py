@@ -83,6 +83,8 @@ async def test_a_wrong_secret_tells_nothing(clock: Clock, naps: list[float]) -> 
     assert [sorted(name for name, _ in found.headers) for found in answers].count(
         sorted(name for name, _ in answers[0].headers)
     ) == 3
+    # Half a minute and some jitter: an owner who mistyped is let in then, and must not be sent away for long.
+    assert {found.header(b"retry-after") for found in answers} == {b"33"}
     assert shop.reached[reached:] == [("owner 3", "wrong")]
     assert len(naps) >= 2  # the other two waited
 

@@ -28,6 +28,7 @@ from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
+from sekisho.judge.policy import named_wait_us
 from sekisho.model import (
     DEVICE_CLASS,
     Action,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.detect import PostureWatch
+    from sekisho.model import Verdict
     from sekisho.pipeline import Assessment, Guard
 
     Headers = list[tuple[bytes, bytes]]
@@ -287,7 +289,7 @@ class Endpoint:
         may_prove = self._holds and self._is_held(assessment)
         if assessment.verdict.is_spared and may_prove:
             self._guard.give_back(assessment)
-            return await self._refuse_late(shared, context, _throttled(assessment.verdict.throttle_wait_us))
+            return await self._refuse_late(shared, context, _throttled(assessment.verdict))
         if assessment.verdict.is_spared and self.mode is Mode.ENFORCE:
             return await self._pass_on_spared(shared, context, assessment)
         if may_prove:
@@ -320,7 +322,7 @@ class Endpoint:
         else:
             self._guard.give_back(assessment)
         if not gate.is_open:
-            await self._refuse(context, _throttled(assessment.verdict.throttle_wait_us))
+            await self._refuse(context, _throttled(assessment.verdict))
         if failure is not None:
             raise failure
 
@@ -561,7 +563,9 @@ class Endpoint:
         return send_answer(context.send, answer)
 
 
-def _throttled(wait_us: int) -> Decision:
+def _throttled(verdict: Verdict) -> Decision:
+    """The refusal that the limits of the address call for."""
+    wait_us = named_wait_us(verdict, verdict.throttle_wait_us)
     return Decision(Action.THROTTLE, Action.THROTTLE, (), wait_us)
 
 

@@ -5,7 +5,7 @@ Pure on purpose: it reads no clock, socket or setting, so past traffic can be re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.model import Action, Decision, Device, Finding, Pair, Policy, Signals
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 HALF_WINDOW_US = 1_800_000_000
 """After so long, half of a set of wrong secrets is forgotten."""
+
+SHARED_WAIT_US: Final = 30_000_000
+"""The longest wait that a refusal names at an address that many owners share. After a wrong secret an account that is
+spared there is refused like all others, and after the right one it is let in: its owner must not be sent away."""
 
 UNPROVED = "unproved_device"
 
@@ -127,11 +131,16 @@ def _find_over_limits_of_address(seen: Signals, add: Add) -> None:
     # Many accounts have succeeded there: work lets in, as long as there is credit. Bots that do none cannot spend it.
     action = Action.CHALLENGE if verdict.has_credit and not seen.worked else Action.THROTTLE
     if verdict.ip_wait_us:
-        add(Finding(action, "ip_rate", verdict.ip_wait_us))
+        add(Finding(action, "ip_rate", named_wait_us(verdict, verdict.ip_wait_us)))
     if verdict.network_wait_us:
-        add(Finding(action, "network_rate", verdict.network_wait_us))
+        add(Finding(action, "network_rate", named_wait_us(verdict, verdict.network_wait_us)))
     if verdict.device_wait_us:
-        add(Finding(action, "device_rate", verdict.device_wait_us))
+        add(Finding(action, "device_rate", named_wait_us(verdict, verdict.device_wait_us)))
+
+
+def named_wait_us(verdict: Verdict, wait_us: int) -> int:
+    """The wait that a refusal by the limits of an address names: the same for all accounts there."""
+    return min(wait_us, SHARED_WAIT_US) if verdict.is_of_many else wait_us
 
 
 def _find_over_limit_of_account(verdict: Verdict, policy: Policy, add: Add) -> None:

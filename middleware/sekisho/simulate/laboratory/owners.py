@@ -156,6 +156,10 @@ class OwnersAtHome:
             return [f"{right}{n}" for n in range(3)]
         return [self._population.mistyped(visit.owner), right] if visit.typo else [right]
 
+    def retyped(self, visit: Visit, password: str) -> str:
+        """What an owner types who was told to wait: the right password, unless it is forgotten (assumed)."""
+        return password if visit.forgets else self._population.password(visit.owner)
+
     async def prove(self, visit: Visit, browser: Browser, asked: Answer, where: str) -> Answer | None:
         """Answer a question for a proof; None where the owner has none at hand."""
         return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
@@ -227,6 +231,7 @@ class _LogIn:
                 self._counts.waited += not waited
                 waited = True
                 await asyncio.sleep(answer.wait_s)
+                password = self._owners.retyped(self._visit, password)
                 answer = await self._browser.log_in(self._where, account, password)
             else:
                 break
