@@ -108,9 +108,11 @@ class Counted:
     def __init__(self, tree: Tree, app: str, folder: Path, environment: Mapping[str, str]) -> None:
         self._port = free_port()
         self._counts = folder / f"{tree.name}.{self._port}"
+        self.first_thread = 0.0
         # Under callgrind a turn takes fifty times as long: within the usual deadline no store would answer.
         fixed = FIXED | {"PYTHONPATH": tree.package, "SEKISHO_STORE_DEADLINE_MS": "10000", "BENCH_CALLGRIND": "1"}
-        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self._counts}"]
+        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]
+        command += [f"--callgrind-out-file={self._counts}"]
         command += [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(self._port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-access-log"]
         command += ["--timeout-keep-alive", "600"]  # a turn may take seconds
@@ -126,7 +128,7 @@ class Counted:
         self._process.wait(60)
 
     async def count(self, sent: Sent) -> float:
-        """Instructions for each of the counted requests."""
+        """Instructions for each of the counted requests; `first_thread`: those of the thread that answers."""
         await self._wait_until_up()
         before, counted = sent.numbers
         await self._send(sent, before)
@@ -136,7 +138,8 @@ class Counted:
         self._control("--instr=on")
         await self._send(sent, counted, status=sent.status)
         self._control("--dump")  # before counting ends, which would forget the counts
-        dumps = self._counts.parent.glob(f"{self._counts.name}.*")
+        dumps = list(self._counts.parent.glob(f"{self._counts.name}.*"))
+        self.first_thread = sum(total(dump) for dump in dumps if dump.name.endswith("-01")) / len(counted)
         return sum(map(total, dumps)) / len(counted)
 
     def _control(self, order: str) -> None:

@@ -17,9 +17,11 @@ from sekisho.record.flood import Flood
 from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_benchmark.fixture import BenchmarkFixture
+
+    from sekisho.audit.places import Place
 
 SECRET = bytes(range(32))
 ATTEMPTS = 5_000
@@ -48,18 +50,20 @@ def attempts() -> list[Attempt]:
     return found
 
 
-def audit(form: AuditFormat) -> tuple[Events, EventWriter]:
+def audit(
+    form: AuditFormat, place: Place | None = None, clock_us: Callable[[], int] = lambda: 1
+) -> tuple[Events, EventWriter]:
     counts, subjects = Counts(), Subjects([SECRET], str)
     key = audit_key(SECRET)
     trail = AuditTrail(
-        Nowhere(), FORMS[form](), Disclosure(AuditIdentity.DIGEST, AuditAddress.DIGEST),
-        new_chain=lambda: Chain(key, bytes), key=key, checkpoints=None, clock_us=lambda: 1,
+        place or Nowhere(), FORMS[form](), Disclosure(AuditIdentity.DIGEST, AuditAddress.DIGEST),
+        new_chain=lambda: Chain(key, bytes), key=key, checkpoints=None, clock_us=clock_us,
     )  # fmt: skip
     writer = EventWriter(
-        trail, counts.add, flood=lambda: Flood(subjects, singly, names_one=True), clock_us=lambda: 1,
+        trail, counts.add, flood=lambda: Flood(subjects, singly, names_one=True), clock_us=clock_us,
         in_background=False,
     )  # fmt: skip
-    return Events(counts=counts, sinks=[writer], subjects=subjects, clock_us=lambda: 1), writer
+    return Events(counts=counts, sinks=[writer], subjects=subjects, clock_us=clock_us), writer
 
 
 def failures(events: Events, attempts: list[Attempt]) -> None:
