@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sekisho.model import Device, Mode, Outcome
 from sekisho.record import Event, Kind
 from sekisho.record.campaigns import find
@@ -29,8 +31,6 @@ from tests.record.test_campaigns import T0, a_list, digest, settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
-
-    import pytest
 
     from sekisho.model import Decision
     from tests.servers import RedisServer
@@ -86,13 +86,24 @@ def test_what_is_no_longer_kept_stays_counted() -> None:
 
 
 def test_a_silent_campaign_ends() -> None:
-    """Ten minutes after its last attempt it is over; what it was told last is told again."""
+    """Thirty minutes after its last attempt it is over, and its last numbers are told."""
     attempts = seen(a_list(40))
     begun = advance(LiveState(), attempts, 40, T0 + MINUTE_US)
     last_us = T0 + 39_000_000
-    assert advance(begun, attempts, 40, last_us + 10 * MINUTE_US).campaigns == begun.campaigns
-    ended = advance(begun, attempts, 40, last_us + 10 * MINUTE_US + 1)
+    assert advance(begun, attempts, 40, last_us + 30 * MINUTE_US).campaigns == begun.campaigns
+    ended = advance(begun, attempts, 40, last_us + 30 * MINUTE_US + 1)
     assert changes(begun, ended) == [CampaignChange("ended", begun.campaigns[0])]
+
+
+@pytest.mark.parametrize(("more", "lives"), [(5, True), (4, False)])
+def test_bots_that_slow_down_are_the_same_campaign(more: int, lives: bool) -> None:
+    """The list is no longer kept; five attempts in half an hour show that it goes on, and four do not."""
+    attempts = seen(a_list(40))
+    state = advance(LiveState(), attempts, 40, T0 + MINUTE_US)
+    later = seen([settled(f"slow {n}", "failed", 1_700 + 10 * n) for n in range(more)])
+    state = advance(state, later, 40 + more, T0 + 30 * MINUTE_US)
+    late = advance(state, later, 40 + more, T0 + 50 * MINUTE_US)
+    assert [campaign.attempts for campaign in late.campaigns] == ([45] if lives else [])
 
 
 def test_changes_are_told_once() -> None:

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 WINDOW_US: Final = 3_600_000_000
 """Older attempts are not grouped. Counts of a campaign go on for as long as it lasts."""
 
-ENDS_US: Final = 600_000_000
-"""A campaign that was silent for so long has ended."""
+ENDS_US: Final = 1_800_000_000
+"""A campaign that was silent for so long has ended. Bots take turns and wait."""
+
+HOLDS_MIN: Final = 5
+"""Hostile attempts with its traits in that time, by which a campaign goes on that the grouping alone would not find any
+more. Owners at a bot's address mistype passwords too."""
 
 CAMPAIGNS_MAX: Final = 32  # at once; those with the most attempts
 TRAITS_KEPT: Final = 16
@@ -102,7 +106,9 @@ def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: i
     for campaign in found:
         old = _taken(olds, campaign)
         made.append(_merged(old, campaign, fresh))
-    alive = [campaign for campaign in (*made, *olds) if campaign.last_us >= now_us - ENDS_US]
+    lately = [each for each in window if each.meaning in HOSTILE and each.at_us >= now_us - ENDS_US] if olds else []
+    made += [_held(old, lately, fresh) for old in olds]
+    alive = [campaign for campaign in made if campaign.last_us >= now_us - ENDS_US]
     alive.sort(key=lambda campaign: (-campaign.attempts, campaign.name))
     return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen)
 
@@ -132,8 +138,7 @@ def _merged(old: LiveCampaign | None, found: Campaign, fresh: Sequence[Observed]
     )
     if old is None:
         return new
-    mine = {trait for trait, _times in found.traits}
-    more = sum(attempt.meaning in HOSTILE and not mine.isdisjoint(traits(attempt)) for attempt in fresh)
+    more = len(_of({trait for trait, _times in found.traits}, fresh))
     return replace(
         new,
         name=old.name,
@@ -147,6 +152,21 @@ def _merged(old: LiveCampaign | None, found: Campaign, fresh: Sequence[Observed]
         proved=max(old.proved, new.proved),
         passwords_known=max(old.passwords_known, new.passwords_known),
     )
+
+
+def _held(old: LiveCampaign, lately: Sequence[Observed], fresh: Sequence[Observed]) -> LiveCampaign:
+    """A known campaign that the grouping has not found again."""
+    mine = set(old.traits)
+    held = _of(mine, lately)
+    if len(held) < HOLDS_MIN:
+        return old
+    last_us = max(old.last_us, *(attempt.at_us for attempt in held))
+    return replace(old, last_us=last_us, attempts=old.attempts + len(_of(mine, fresh)))
+
+
+def _of(mine: set[str], attempts: Sequence[Observed]) -> list[Observed]:
+    """The hostile ones among attempts that have one of these traits."""
+    return [each for each in attempts if each.meaning in HOSTILE and not mine.isdisjoint(traits(each))]
 
 
 def changes(before: LiveState, after: LiveState) -> list[CampaignChange]:
