@@ -628,11 +628,17 @@ class Guard:
         return b"" if spared else token.device
 
     def contradicted_device(self, attempt: Attempt, family: int) -> bytes:
-        """The name of an aged device, also where its token counts for nothing now; empty for all others."""
+        """The name of a device with an age, also where its token counts for nothing now; empty for all others.
+
+        However young: a thief's device that was asked must not become aged by waiting.
+        """
         if self._ages is None or not attempt.token or not attempt.account:
             return b""
-        token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
-        return token.device if token is not None and self._is_aged(attempt, token) else b""
+        now_s = int(self._clock_s())
+        token = self._tokens.find(attempt.token, attempt.account, family, now_s)
+        if token is None or not self._ages.is_stamped(attempt.token, attempt.account, token, now_s):
+            return b""
+        return token.device
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.

@@ -70,6 +70,10 @@ class AgeStamps:
         _, since = self._own(presented, account, token.device, now_s)
         return 0 < since <= now_s // _DAY_S - self._days
 
+    def is_stamped(self, presented: str, account: str, token: Token, now_s: int) -> bool:
+        """Whether a seen device has a genuine stamp, however young."""
+        return token.device_class is Device.SEEN and self._own(presented, account, token.device, now_s)[1] > 0
+
     def carried(self, tokens: str, presented: str, account: str, token: Token | None, device: bytes, now_s: int) -> str:
         """The tokens to hand out, followed by the stamps of this browser's devices, as far as they fit.
 

@@ -79,6 +79,15 @@ async def test_a_device_seen_too_seldom_or_too_recently_is_asked(later: Later, l
         assert (await there.devices["kenji"].log_in("kenji")).status == 401
 
 
+async def test_a_device_that_was_asked_does_not_become_aged_by_waiting(later: Later) -> None:
+    """A thief's device that was seen before there were factors is asked once, and in vain: it is asked for ever."""
+    async with town(later, days=13) as there:
+        device = there.devices["kenji"]
+        assert (await device.log_in("kenji")).status == 401
+        later.seconds = 15 * DAY_S
+        assert (await device.log_in("kenji")).status == 401
+
+
 async def test_an_enrolled_account_is_asked_and_one_without_means_is_not(later: Later) -> None:
     """`hana` has an app. The owner of `nobody` could be asked for nothing, and would be shut out."""
     async with town(later) as there:
