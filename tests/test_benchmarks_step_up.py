@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.known import SECRET, proved
 from benchmarks.login_post import AGENT, address
-from benchmarks.step_up import doors, sealed
+from benchmarks.step_up import doors, enrolled, sealed
 from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies
@@ -142,6 +142,24 @@ def test_the_page_says_which_doors_tell() -> None:
     assert "Outside of it: 1 of 2." in text
     assert "| a reset with a token | yes | 0." in text
     assert "TELLS" in doors.said(found[1])
+
+
+def test_the_page_says_what_is_told_of_enrolled_factors() -> None:
+    """Every class is tried as often, at accounts of its own; one whose times differ counts as one that tells."""
+    tries = list(enrolled.attempts(9))
+    assert Counter(one for _, one, _ in tries) == dict.fromkeys(enrolled.CLASSES, 9)
+    accounts = {one: {account for _, its, account in tries if its == one} for one in enrolled.CLASSES}
+    assert len(set[str]().union(*accounts.values())) == sum(map(len, accounts.values()))
+    random = Random(13)
+    times: enrolled.Times = {
+        answer: {one: series(random, shift=900.0) for one in enrolled.CLASSES} for answer in enrolled.ANSWERS
+    }
+    times[enrolled.CODE]["a member with totp"] = series(random, shift=901.0)
+    plan = {"count": 9, "accounts": KNOWN, "clients": 20}
+    text = "\n".join(page(None, None, None, {**RESULT, "plan": plan, "classes": enrolled.compared(times)}))
+
+    assert "Outside: 1 of 9." in text
+    assert "| a wrong code | a member with an app | 0.7" in text
 
 
 RESULT: dict[str, Any] = {

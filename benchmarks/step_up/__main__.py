@@ -1,4 +1,4 @@
-"""`python -m benchmarks.step_up {timings,doors,cost,figures} [--quick]`: see the module of each."""
+"""`python -m benchmarks.step_up {timings,enrolled,doors,cost,figures} [--quick]`: see the module of each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from benchmarks.arguments import part_parsers
 
 PARTS = {
     "timings": "whether the time of an answer tells what a password was worth",
+    "enrolled": "whether the time of a step-up tells what an account has enrolled",
     "doors": "whether the time of an answer at another door tells whether there is an account",
     "cost": "what the question for a proof, and its being possible, add to an attempt",
     "figures": "the results so far, as a page of docs/",
 }
 FUNCTIONS = {
     "timings": "measure_timings",
+    "enrolled": "measure_enrolled",
     "doors": "measure_doors",
     "cost": "measure_step_up_cost",
     "figures": "write_step_up_figures",

@@ -112,7 +112,10 @@ def _limits() -> dict[str, Any]:
 
 def _asking() -> dict[str, Any]:
     factors = os.environ.get("BENCH_FACTORS")
-    return {"factors": factors, "owners": os.environ["BENCH_OWNERS"], "owners_query": QUERY} if factors else {}
+    if not factors:
+        return {}
+    passkeys = {"passkey_domain": "shop.example"} if "webauthn" in factors else {}
+    return {"factors": factors, "owners": os.environ["BENCH_OWNERS"], "owners_query": QUERY, **passkeys}
 
 
 _wait = os.environ.get("BENCH_WAIT_MS")

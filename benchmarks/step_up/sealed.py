@@ -123,7 +123,7 @@ async def _client(port: int, tries: Iterator[tuple[int, str, bool]], times: Time
         where, browser_key = address(number), new_holder()
         fields = {"username": account, "password": PASSWORD if right else WRONG}
         us, status, body = await connection.post("/login", fields, where, browser_key)
-        if _is_refused(status, body, "step_up_required"):
+        if is_refused(status, body, "step_up_required"):
             continue
         times.asked[right].append(us)
         await asyncio.sleep(SHOWN_AFTER_S)
@@ -131,7 +131,7 @@ async def _client(port: int, tries: Iterator[tuple[int, str, bool]], times: Time
         us, status, body = await connection.post("/sekisho/step-up", proof, where, browser_key)
         if status == RELEASED:
             continue
-        if not _is_refused(status, body, "proof_failed"):
+        if not is_refused(status, body, "proof_failed"):
             times.shown[right].append(us)
     connection.close()
 
@@ -148,7 +148,7 @@ async def _flood(port: int, number: int) -> None:
             connection.close()
 
 
-def _is_refused(status: int, body: bytes, code: str) -> bool:
+def is_refused(status: int, body: bytes, code: str) -> bool:
     """Whether it was told to come back, as a machine under load tells some. Raises where it is another answer."""
     if status == 503:
         return True

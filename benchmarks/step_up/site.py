@@ -15,7 +15,9 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
 from sekisho.passwords import Profile
+from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
+from sekisho.stepup.webauthn import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,25 +43,37 @@ def nobodies(count: int) -> Iterator[str]:
     return (f"nobody{number:05d}@mail.example" for number in range(count))
 
 
-def furnish(path: Path) -> str:
-    """A members table in SQLite, each enrolled with an authenticator app. Returns its URL."""
+ENROLLED: Final = ("webauthn", "totp", "")
+"""For services with several factors: one for each member by turns; "" for none."""
+
+
+def furnish(path: Path, enrolled: tuple[str, ...] = ("totp",)) -> str:
+    """A members table in SQLite, each enrolled with one of these factors by turns. Returns its URL."""
     url = f"sqlite+aiosqlite:///{path}"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("create table members (id text primary key, name text unique, email text, locale text)")
         rows = [(str(number), name, name, "en") for number, name in enumerate(members(KNOWN))]
         connection.executemany("insert into members values (?, ?, ?, ?)", rows)
-    asyncio.run(_enrol(url))
+    asyncio.run(_enrol(url, enrolled))
     return url
 
 
-async def _enrol(url: str) -> None:
+def _sealed(sealer: Sealer, kind: str, account_id: str, name: str) -> bytes:
+    if kind == "totp":
+        return sealer.seal(PURPOSE, new_secret(), bound_to=enrolment_binding(account_id, name))
+    passkey = Credential(secrets.token_bytes(32), secrets.token_bytes(77), 0, secrets.token_bytes(32))
+    return PasskeySealer(sealer).seal(passkey, account=account_id, enrolment=name)
+
+
+async def _enrol(url: str, enrolled: tuple[str, ...]) -> None:
     owners = SqlOwners(url, QUERY, deadline_us=20_000_000, clock_s=time.monotonic)
     sealer = Sealer((SECRET.encode(),), clock_s=time.time)
     try:
         await owners.migrate()
         for number in range(KNOWN):
-            name, account_id = secrets.token_hex(16), str(number)
-            sealed = sealer.seal(PURPOSE, new_secret(), bound_to=enrolment_binding(account_id, name))
-            await owners.enrol(account_id, Enrolment(name, "totp", "phone", 1, sealed))
+            name, account_id, kind = secrets.token_hex(16), str(number), enrolled[number % len(enrolled)]
+            if kind:
+                sealed = _sealed(sealer, kind, account_id, name)
+                await owners.enrol(account_id, Enrolment(name, kind, "phone", 1, sealed))
     finally:
         await owners.aclose()
