@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.crypto.seal import Sealer, Unsealable
-from sekisho.crypto.signers import Signer, signing
+from sekisho.crypto.signers import Signer, always_signing, signing
 from sekisho.devices.token import DeviceTokens
 from sekisho.model import Device, SettingsError
 from sekisho.read import Digests, SessionCredentials
@@ -181,3 +181,18 @@ def test_the_first_that_signs_and_has_not_ended_signs() -> None:
     assert signing(keys, NOW) == "signs"
     with pytest.raises(LookupError, match=r"^no secret signs$"):
         signing(keys[:2], NOW)
+
+
+@pytest.mark.parametrize(
+    ("signers", "always"),
+    [
+        ([Signer(b"new"), Signer(b"old", until_s=NOW)], b"new"),
+        ([Signer(b"next", signs=False), Signer(b"new")], b"new"),
+        ([Signer(b"new", until_s=NOW + 1), Signer(b"old")], None),
+        ([Signer(b"next", signs=False)], None),
+    ],
+    ids=["endless", "not yet everywhere", "ending", "none"],
+)
+def test_where_the_first_signer_has_no_end_no_clock_is_needed(signers: list[Signer], always: bytes | None) -> None:
+    """The key that signs at any time is that of the first signer that signs, if it never ends."""
+    assert always_signing((signer.secret, signer) for signer in signers) == always

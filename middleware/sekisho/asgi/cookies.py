@@ -10,11 +10,16 @@ from sekisho.model.value import Value
 
 def cookie(header: bytes, start: bytes) -> bytes:
     """The value of the first cookie that starts with `start` (`name=`); empty if there is none."""
-    if start not in header:
-        return b""
-    for pair in header.split(b";"):
-        if (stripped := pair.strip()).startswith(start):
-            return stripped[len(start) :]
+    pair = 0  # no earlier pair is the one
+    # `find`, not `in`: `bytes.__contains__` first tries bytes as a number, and the error costs a thousand steps.
+    while (at := header.find(start, pair)) >= 0:
+        begins = max(pair, header.rfind(b";", pair, at) + 1)
+        end = header.find(b";", at)
+        if begins == at or not header[begins:at].strip():
+            return header[at + len(start) : end if end >= 0 else len(header)].rstrip()
+        if end < 0:
+            break
+        pair = end + 1
     return b""
 
 

@@ -168,9 +168,12 @@ class Endpoint:
 
         Requests that carry a genuine device token, work or a proof are always read.
         """
-        step_up = self._step_up
+        step_up, waiting = self._step_up, self._admission.waiting
         return (
-            (self._queue.is_full(self._share(worked=False)) or (step_up is not None and step_up.has_no_room()))
+            (
+                (waiting > 0 and self._queue.is_full(self._share(worked=False)))
+                or (step_up is not None and step_up.has_no_room())
+            )
             and by_name.keys().isdisjoint(SHOWN)
             and not self._guard.has_genuine_token(self._attempts.presented(by_name).token)
             and self._admission.sheds()
@@ -181,7 +184,7 @@ class Endpoint:
         # all asked within a moment, would use up the limit with their questions, and none could answer.
         if self._step_up is None or stop.asked is not Action.THROTTLE:
             return False
-        shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
+        shows = WORK in context.by_name or context.by_name.get(b"cookie", b"").find(LOOK_START) >= 0
         return shows and self._step_up.earns_look(context)
 
     def _elsewhere(

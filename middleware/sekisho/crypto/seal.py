@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sekisho.crypto.signers import Signer, as_signers, signing
+from sekisho.crypto.signers import Signer, always_signing, as_signers, signing
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Sealer:
         ValueError: no secret was given.
     """
 
-    __slots__ = ("_batches", "_clock_s", "_heads", "_keys")
+    __slots__ = ("_always", "_batches", "_clock_s", "_heads", "_keys")
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float]) -> None:
         if not secrets:
@@ -99,6 +99,7 @@ class Sealer:
         # Each key is hashed once; sealing only copies that state, which keeps a flood of sealed answers cheap.
         self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
         self._heads: Final = [(head, signer) for head, (_, signer) in self._keys.items()]
+        self._always: Final = always_signing(self._heads)
         self._clock_s = clock_s
         self._batches: dict[tuple[bytes, bytes], _Batch] = {}  # by head and purpose
 
@@ -133,7 +134,8 @@ class Sealer:
 
     @property
     def _sealing(self) -> bytes:
-        return signing(self._heads, self._clock_s())
+        # Nearly every site has one secret without an end, and needs no clock.
+        return self._always or signing(self._heads, self._clock_s())
 
     def _opened(self, purpose: bytes, sealed: bytes, bound_to: bytes) -> bytes | None:
         head = sealed[: len(_VERSION) + _KEY_ID_BYTES]

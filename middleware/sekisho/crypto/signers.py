@@ -57,6 +57,12 @@ def signing(keys: Iterable[tuple[K, Signer]], now_s: float) -> K:
     raise LookupError("no secret signs")
 
 
+def always_signing(keys: Iterable[tuple[K, Signer]]) -> K | None:
+    """The key that `signing` gives at any time; None where the key depends on the time, or none signs."""
+    first = next(((key, signer) for key, signer in keys if signer.signs), None)
+    return first[0] if first is not None and first[1].until_s == inf else None
+
+
 def signers_of(
     plain: Sequence[Signer], namespace: str, *, old_until_s: float = 0.0, writes_old: bool = False
 ) -> tuple[Signer, ...]:

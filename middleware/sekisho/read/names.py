@@ -140,7 +140,7 @@ class Mention:
         return chain((first,) if first is not None else (), self._inside.finditer(text))
 
     def _may_stand_in(self, text: bytes) -> bool:
-        if b"%" in text:
+        if _PERCENT in text:
             if not any(start in text for start in self._starts):  # cheaper than decoding 64 KiB of other content
                 return False
             text = _decoded(text)
@@ -156,6 +156,9 @@ def _has_too_many_fields(text: bytes) -> bool:
     return text.count(b"&") + text.count(b";") >= FIELDS_MAX
 
 
+# A number: `bytes.__contains__` first tries bytes as one, and the error costs a thousand steps.
+_PERCENT: Final = ord("%")
+
 # Quoted-printable is percent-encoding with another sign, and the standard library decodes it in C. Line ends have a
 # meaning there, but no name contains one.
 _SWAPPED: Final = bytes.maketrans(b"%=\r\n", b"=%\0\0")
@@ -168,7 +171,7 @@ def _decoded(text: bytes) -> bytes:
 
 def unquoted(value: bytes) -> bytes:
     """Percent-decode as `unquote_to_bytes` does, leaving a stray `%` as it is; linear time for any value."""
-    if b"%" not in value:
+    if _PERCENT not in value:
         return value
     if _STRAY.search(value) is not None:
         value = _STRAY.sub(b"%25", value)
