@@ -82,6 +82,7 @@ def test_the_policy_lets_in_what_carries_the_nonce_and_nothing_else(page: Page) 
     assert {one["nonce"] for one in read.all("script", "link")} == {NONCE}
     assert not any(read.all("style"))
     assert ("script-src" in allowed) == any(read.all("script"))
+    assert ("connect-src" in allowed) == any("data-options" in attributes for _, attributes in read.elements)
     for _, attributes in read.elements:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 

@@ -455,7 +455,11 @@ class Pages:
         body = self._environment.get_template(f"{name}.html").render(
             language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
         )
-        policy = _policy(nonce, form_action=form_action, scripted=scripted, widget=widget, images=self._has_logo)
+        # Only passkeys ask the server for something. Servers check each byte of the policy, for each page of a flood.
+        connects = widget is not None or " data-options=" in body
+        policy = _policy(
+            nonce, form_action=form_action, scripted=scripted, connects=connects, widget=widget, images=self._has_logo
+        )
         # Under no-referrer, browsers send `Origin: null` with a form, which applications treat as a forgery. Captcha
         # providers check the embedding page.
         referrer = b"strict-origin-when-cross-origin" if widget else b"same-origin"
@@ -475,11 +479,15 @@ def _referring(page: Page, policy: bytes) -> Page:
     return page._replace(headers=headers)
 
 
-def _policy(nonce: str, *, form_action: str, scripted: bool, widget: Widget | None, images: bool) -> str:
+def _policy(
+    nonce: str, *, form_action: str, scripted: bool, connects: bool, widget: Widget | None, images: bool
+) -> str:
     hosts = f" {widget.hosts}" if widget else ""
     directives = ["default-src 'none'", f"style-src 'nonce-{nonce}'{hosts}"]
     if scripted:
-        directives += [f"script-src 'nonce-{nonce}'{hosts}", f"connect-src 'self'{hosts}"]
+        directives.append(f"script-src 'nonce-{nonce}'{hosts}")
+    if connects:
+        directives.append(f"connect-src 'self'{hosts}")
     if images:
         directives.append("img-src 'self'")
     if widget:
