@@ -13,12 +13,14 @@ from sekisho.cli.guards import guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
 from sekisho.simulate.laboratory import Built, Ports
+from sekisho.simulate.laboratory.browser import Answer, Browser
 from sekisho.simulate.laboratory.policy import Policy
 from sekisho.simulate.laboratory.results import KNOWN
 from tests.modules import imports
 from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.model import Decision
 
 
@@ -111,6 +113,17 @@ def test_a_relay_phisher_gets_nothing_from_a_passkey() -> None:
     assert not relayed.taken
     assert relayed.strangers.asked > 0
     assert relayed.owners.lost <= relayed.owners.asked / 10  # without their phone at hand
+
+
+async def test_a_refused_passkey_is_no_proof() -> None:
+    """The guard may refuse what an authenticator needs, at its limits: the owner then has nothing to show."""
+
+    async def refusing(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 429, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"code": "too_many_attempts"}'})
+
+    asked = Answer(401, "step_up_required", b'{"step_up": "/step-up", "challenge": "c"}', 0)
+    assert await Browser(refusing, "browser").passkey_options(asked, "192.0.2.1") is None
 
 
 def test_bots_that_solve_puzzles_are_counted() -> None:

@@ -80,11 +80,11 @@ class Browser:
         found = json.loads(asked.body)
         return await self._post(f"{found['step_up']}/send", address, _of(found, "webhook"))
 
-    async def passkey_options(self, asked: Answer, address: str) -> dict[str, Any]:
-        """What the service tells the authenticator."""
+    async def passkey_options(self, asked: Answer, address: str) -> dict[str, Any] | None:
+        """What the service tells the authenticator; None where it refuses."""
         found = json.loads(asked.body)
         answer = await self._post(f"{found['step_up']}/options", address, _of(found, "webauthn"))
-        options: dict[str, Any] = json.loads(answer.body)["publicKey"]
+        options: dict[str, Any] | None = json.loads(answer.body).get("publicKey")
         return options
 
     async def prove(self, asked: Answer, address: str, factor: str, shown: str) -> Answer:

@@ -58,9 +58,9 @@ was asked for, in all and *elsewhere*. *A tenth*: the policy that reaches it and
 _WHY = """
 **Why it takes more than 2%.**
 
-- Most questions answer a wrong password. An owner on an unknown device who mistypes gets the same question as a bot,
-  or the question would show which password is right. Others go to owners of a passkey or an app, who are always asked,
-  and to first log-ins. *Elsewhere* is the rest.
+- A question also answers a wrong password: an owner on an unknown device who mistypes gets the same one as a bot, or it
+  would show which password is right. Others go to owners of a passkey or an app, who are always asked, and to first
+  log-ins. *Elsewhere* is the rest, and with `familiar-spared` the smallest part.
 - A guess from an address and at an account of its own differs from an owner on a new device in one thing: the account
   has never succeeded from there. In an attack `posture` and `quiet` ask all strangers. `familiar` asks more than
   `factors` does: the devices that it spared in calm have proved nothing, and are strangers in an attack.

@@ -104,7 +104,8 @@ class Factors:
             return None
         if factor == "webauthn":
             options = await browser.passkey_options(asked, where)
-            return await browser.prove(asked, where, factor, self._passkey(owner).sign(options, page))
+            signed = None if options is None else self._passkey(owner).sign(options, page)
+            return None if signed is None else await browser.prove(asked, where, factor, signed)
         code = self._app_code(owner) if factor == "totp" else await self._sent_code(owner, browser, asked, where)
         return await browser.prove(asked, where, factor, code) if code else None
 
