@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import io
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho import pipeline
 from sekisho.cli import FAILED, MISUSED
 from sekisho.cli.guards import build_of
+from sekisho.judge import policy
 from sekisho.simulate.laboratory import packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.policy import policies
+from sekisho.simulate.what_if.judging import JUDGED
 from sekisho.testing import SECRET
 from sekisho.wiring import on_clocks
 from tests.asgi.driving import OPEN, RULED, Clock, Shop, log_in
@@ -48,6 +53,14 @@ def replayed(monkeypatch: pytest.MonkeyPatch, *line: str, **settings: str) -> di
 
 
 GUESSES = [("owner0", f"guess {n}", f"203.0.113.{n}") for n in range(8)]
+
+
+def test_every_reason_of_the_judge_is_found_again() -> None:
+    """A reason that the judge learns later must not be taken from the line: it would not change with the limits."""
+    source = inspect.getsource(policy) + inspect.getsource(pipeline)
+    judged = set(re.findall(r'Finding\(.*?"([a-z_]+)"', source)) - {"deny_list"}
+    assert judged >= {"ip_rate", "secret_accounts", "counters_lost"}
+    assert judged <= JUDGED
 
 
 async def test_unchanged_limits_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +112,8 @@ async def test_a_higher_limit_admits_what_was_refused(tmp_path: Path, monkeypatc
 def test_a_day_of_the_laboratory_is_judged_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work, second proofs, credit of an address and familiar strangers: 0 different decisions, 0 different reasons."""
     path = tmp_path / "audit.jsonl"
-    policy = policies()["familiar"]
-    audited = policy._replace(settings={**policy.settings, "audit": f"file:{path}", "audit_replay": "on"})
+    familiar = policies()["familiar"]
+    audited = familiar._replace(settings={**familiar.settings, "audit": f"file:{path}", "audit_replay": "on"})
     build, has_factors = build_of("familiar", {"familiar": audited})
     scenario = read_scenario("nat-with-bot", packaged()["nat-with-bot"]).scaled(0.01)
     simulate(scenario, build, seed=1, has_factors=has_factors)
