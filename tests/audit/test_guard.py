@@ -18,7 +18,7 @@ import pytest
 from sekisho.audit.chain import keys_of
 from sekisho.audit.verify import Verifier, verify
 from sekisho.testing import SECRET
-from tests.asgi.driving import OPEN, Shop, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop, until
 
 if TYPE_CHECKING:
@@ -57,6 +57,22 @@ async def test_every_attempt_is_in_the_audit(tmp_path: Path) -> None:
     verifier = Verifier(keys_of([SECRET]), {})
     with path.open("rb") as file:
         assert verify(verifier, [("", file)]).problems == []
+
+
+async def test_a_sprayed_secret_has_one_name_in_the_audit(tmp_path: Path) -> None:
+    """From the sixteenth account on, where it was wrong; the account whose password it is does not show it."""
+    path = tmp_path / "audit.jsonl"
+    app = guarded(Shop({"hana": "123456"}), audit=f"file:{path}", **OPEN)
+    for number in range(18):
+        await log_in(app, f"owner{number}", "123456", client=address(number))
+    await log_in(app, "hana", "123456", client=address(99))
+    await log_in(app, "owner1", "another", client=address(98))
+    await stop(app)
+
+    settled = [line for line in read(path) if line["kind"] == "settled"]
+    assert [("secret" in line) for line in settled] == [False] * 15 + [True] * 3 + [False] * 2
+    assert len({line["secret"] for line in settled[15:18]}) == 1
+    assert not any("counted" in line for line in read(path))
 
 
 async def test_without_the_setting_nothing_is_done() -> None:

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.model import Action, Device, Outcome
-from sekisho.record.counted import counting_of
+from sekisho.record.counted import SPRAYED_MIN, counting_of
 from sekisho.record.counts import Counts
 from sekisho.record.event_writer import EventWriter
 from sekisho.record.events import NOBODY, WITHHELD, Event, Kind, Subject
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sekisho.judge.posture import PostureChange
     from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
     from sekisho.record.campaigns.live import CampaignChange
-    from sekisho.record.counted import Judged
+    from sekisho.record.counted import Counting, Judged
     from sekisho.record.hook import AccountHook
     from sekisho.record.notes import Note
     from sekisho.record.subjects import Subjects
@@ -58,7 +58,8 @@ class Events:
         counts: kept from the start.
         sinks: take events.
         subjects: makes the subjects of events; None: events have none.
-        keeps_counting: note what the counters were asked about each attempt; see `sekisho.record.counted`.
+        keeps_counting: note what the counters were asked about each attempt, and not only about those whose secret was
+            tried at many accounts; see `sekisho.record.counted`.
         clock_us: Unix time in microseconds.
     """
 
@@ -136,11 +137,15 @@ class Events:
             if attempt is None:
                 self._note((Kind.DECIDED, at_us, door_name, decision, mode, None, origin, "", "", device, None))
             else:
-                counting = counting_of(judged) if self._keeps_counting and judged is not None else None
+                counting = self._counting(judged) if judged is not None else None
                 self._note((
                     Kind.DECIDED, at_us, door_name, decision, mode, None, attempt.origin, attempt.account,
                     attempt.canonical, device, counting,
                 ))  # fmt: skip
+
+    def _counting(self, judged: Judged) -> Counting | None:
+        sprayed = judged.verdict.spread.accounts_per_secret >= SPRAYED_MIN
+        return counting_of(judged) if sprayed or self._keeps_counting else None
 
     def _found(self, door: Door, decision: Decision, mode: Mode) -> None:
         action = _NAMES[decision.asked]
@@ -188,7 +193,7 @@ class Events:
             if attempt is None:
                 self._note((Kind.SETTLED, at_us, door.name, "", outcome, basis, None, "", "", device, None))
             else:
-                counting = counting_of(judged) if self._keeps_counting and judged is not None else None
+                counting = self._counting(judged) if judged is not None else None
                 self._note((
                     Kind.SETTLED, at_us, door.name, WITHHELD if withheld else "", outcome, basis, attempt.origin,
                     attempt.account, attempt.canonical, device, counting,

@@ -108,7 +108,7 @@ class ProcessWing:
             counts=counts,
             sinks=sinks,
             subjects=subjects,
-            keeps_counting=bool(self.writers),
+            keeps_counting=settings.audit_replay and self.audit is not None,
             clock_us=clocks.wall_us,
         )
         self.renderer = Renderer(settings.origins, settings.brand)
