@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -52,8 +53,11 @@ class Seen(NamedTuple):
 
 
 @contextmanager
-def served(module: str) -> Iterator[str]:
-    """A real uvicorn with a module's services behind their guards; gives its address."""
+def served(module: str, said: set[str] | None = None) -> Iterator[str]:
+    """A real uvicorn with a module's services behind their guards; gives its address.
+
+    `said`: gets the numbers of all warnings in its log, once it has ended.
+    """
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with tempfile.TemporaryFile() as log:
@@ -65,6 +69,9 @@ def served(module: str) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(10)
+            if said is not None:
+                log.seek(0)
+                said |= set(re.findall(r"\[(SEK\d{3})\]", log.read().decode(errors="replace")))
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
