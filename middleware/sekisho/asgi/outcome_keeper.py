@@ -147,7 +147,7 @@ class OutcomeKeeper(Keeper):
             device, verdict = assessment.token.device if assessment.token is not None else b"", assessment.verdict
             charged_us = verdict.account_at_us or verdict.at_us
             self._consequences.account_changed(
-                context.scope, assessment.attempt, outcome, account, device, charged_us
+                context.scope, assessment.attempt, outcome, basis, account, device, charged_us
             )  # fmt: skip
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
-    from sekisho.model import Attempt, Door, Outcome, ProtectedRoute
+    from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute
     from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]
@@ -134,7 +134,14 @@ class Consequences(PastLogIns, Protocol):
         ...
 
     def account_changed(
-        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes, charged_us: int
+        self,
+        scope: Scope,
+        attempt: Attempt,
+        outcome: Outcome,
+        basis: Basis,
+        account: str,
+        device: bytes,
+        charged_us: int,
     ) -> None:
         """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed.
 

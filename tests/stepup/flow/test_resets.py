@@ -76,6 +76,30 @@ async def test_a_reset_that_succeeded_ends_everything() -> None:
     assert (await owner.show(ticket, site.code())).code == "start_again"
 
 
+class Flashing(Shop):
+    """Answers every reset, with any token, by a redirect and a new session that holds a message."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/reset":
+            return await super().__call__(scope, receive, send)
+        await read(receive)
+        return await answer(send, 303, [(b"location", b"/thanks"), (b"set-cookie", b"session=flash; HttpOnly")])
+
+
+@pytest.mark.parametrize(("rule", "status"), [("", 303), (" success=303:/thanks", 401)])
+async def test_a_guessed_reset_ends_no_device(rule: str, status: int) -> None:
+    """Where no rule tells a reset from a made-up token, no stranger may make an owner's device unknown with one."""
+    reset = f"POST /reset form:username,token,new_password{rule}"
+    login = "POST /login form:username,password success=303:/account"
+    site = Site(shop=Flashing(), settings={"change": None, "protect": None, "reset": reset, "login": login})
+    await site.enrol()
+    owner, ticket = await begun(site)
+    assert (await owner.show(ticket, site.code())).status == 303
+    assert (await owner.log_in()).status == 303
+    await posted(site, "/reset", username="hana", token="made+up", new_password=NEW)
+    assert (await owner.log_in()).status == status
+
+
 CHANGE = "POST /password form:username,old_password,new_password"
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.devices.token import browser_name
-from sekisho.model import Attempt, DoorKind, Outcome, StoreUnavailable, Unreadable
+from sekisho.model import Attempt, Basis, DoorKind, Outcome, StoreUnavailable, Unreadable
 from sekisho.read import credentials_set
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.flow.browser_key import shown_key
@@ -82,16 +82,24 @@ class AccountConsequences:
         )
 
     def account_changed(
-        self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str, device: bytes, charged_us: int
+        self,
+        scope: Scope,
+        attempt: Attempt,
+        outcome: Outcome,
+        basis: Basis,
+        account: str,
+        device: bytes,
+        charged_us: int,
     ) -> None:
         """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
 
-        After a change that is certain, no other device is known any more.
+        After a change that a rule or the application tells, no other device is known any more.
 
         Args:
             scope: of the request that changed it.
             attempt: the change.
             outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
+            basis: of the outcome.
             account: the account that the application reported, else the attempt's.
             device: the name of the known device that changed it, which stays known; empty where none did.
             charged_us: when the change was charged.
@@ -104,7 +112,8 @@ class AccountConsequences:
             self._telling.changed(scope, attempt, account)
         elif is_link and self._telling is not None:
             self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
-        if outcome is Outcome.SUCCEEDED and sets_password(attempt):
+        # Of a guess a stranger could make one: an application that answers a made-up token as it does a right one.
+        if outcome is Outcome.SUCCEEDED and basis is not Basis.GUESS and sets_password(attempt):
             self._end_devices(scope, attempt, account, device, charged_us)
 
     def _end_devices(self, scope: Scope, attempt: Attempt, account: str, device: bytes, charged_us: int) -> None:
