@@ -26,7 +26,7 @@ TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
 TESTS_BROWSER ?= tests/stepup/pages tests/acceptance/test_step_up_in_a_browser.py \
 	tests/acceptance/test_the_wallet_in_a_browser.py tests/answer/test_chromium.py
 TESTS_STORES ?= tests/control tests/ledger tests/metrics tests/owners tests/store tests/upgrade
-TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/ledger tests/model tests/read tests/stepup/flow \
+TESTS_COMPILED ?= tests/answer tests/asgi tests/audit tests/detect tests/frameworks tests/judge tests/ledger tests/model tests/read tests/record tests/stepup/flow \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
 TESTS_UVLOOP ?= tests/asgi tests/challenge tests/frameworks tests/ledger tests/mail tests/owners tests/passwords tests/stepup \

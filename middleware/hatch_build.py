@@ -29,7 +29,6 @@ COMPILERS = ("mypy==2.4.1", "setuptools>=75")
 # - `LoginGuard` itself: servers detect ASGI 3 by `inspect.iscoroutinefunction`, which is false for compiled functions;
 # - the connection to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that
 # led   there, such as a cancellation (`tests/test_compiled.py` rejects such code);
-# - the estimate of the posture, which runs once a second;
 # - errors: plain modules inherit from them, which is impossible with compiled classes.
 COMPILED = (
     "model/*.py",
@@ -39,8 +38,13 @@ COMPILED = (
     "judge/familiarity.py",
     "judge/gradient.py",
     "judge/policy.py",
+    "judge/posture.py",
     "judge/trust.py",
     "pipeline.py",
+    "audit/chain.py",
+    "audit/disclosure.py",
+    "audit/forms/*.py",
+    "audit/policy.py",
     "answer/refusal.py",
     "answer/render.py",
     "answer/send.py",
@@ -71,6 +75,7 @@ COMPILED = (
     "record/counts.py",
     "record/events.py",
     "record/flood.py",
+    "record/notes.py",
     "record/recorder.py",
     "record/refusals.py",
     "record/subjects.py",

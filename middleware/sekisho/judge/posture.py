@@ -21,13 +21,14 @@ Scale", NDSS 2019): the failures beyond those that the successes explain.
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - compiled dataclasses look their annotations up
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from sekisho.model.posture import Posture, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sekisho.model.posture import StrangerOutcome
 
