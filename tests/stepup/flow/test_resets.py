@@ -87,8 +87,10 @@ class Flashing(Shop):
 
 
 @pytest.mark.parametrize(("rule", "status"), [("", 303), (" success=303:/thanks", 401)])
-async def test_a_guessed_reset_ends_no_device(rule: str, status: int) -> None:
-    """Where no rule tells a reset from a made-up token, no stranger may make an owner's device unknown with one."""
+async def test_a_guessed_reset_ends_nothing(rule: str, status: int) -> None:
+    """Where no rule tells a reset from a made-up token, no stranger may make an owner's device unknown with one, or end
+    the owner's step-up.
+    """
     reset = f"POST /reset form:username,token,new_password{rule}"
     login = "POST /login form:username,password success=303:/account"
     site = Site(shop=Flashing(), settings={"change": None, "protect": None, "reset": reset, "login": login})
@@ -96,8 +98,10 @@ async def test_a_guessed_reset_ends_no_device(rule: str, status: int) -> None:
     owner, ticket = await begun(site)
     assert (await owner.show(ticket, site.code())).status == 303
     assert (await owner.log_in()).status == 303
+    elsewhere, pending = await begun(site)
     await posted(site, "/reset", username="hana", token="made+up", new_password=NEW)
     assert (await owner.log_in()).status == status
+    assert (await elsewhere.show(pending, site.code(1))).status == (303 if status == 303 else 410)
 
 
 CHANGE = "POST /password form:username,old_password,new_password"
