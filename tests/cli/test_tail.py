@@ -83,7 +83,7 @@ async def test_an_account_and_an_address(file: Path, monkeypatch: pytest.MonkeyP
 
 def test_other_lines_are_counted(file: Path) -> None:
     """A damaged line hides no other; kinds of a later release are skipped."""
-    later = json.dumps({"v": 1, "time": "2026-11-29T07:30:09.123456Z", "kind": "campaign"})
+    later = json.dumps({"v": 1, "time": "2026-11-29T07:30:09.123456Z", "kind": "weather"})
     file.write_text(f"{line()}damaged\n{'x' * 20_000}\n{later}\n{line()}")
     said = run("tail")
 

@@ -8,13 +8,14 @@ from sekisho.cli.guards import build_of
 from sekisho.record.campaigns.live import CampaignChange, LiveState, advance, changes
 from sekisho.record.campaigns.traits import HOSTILE, Observed, observed
 from sekisho.record.lines import decode
-from sekisho.simulate.laboratory import EPOCH_S, packaged, read_scenario, simulate
+from sekisho.simulate.laboratory import packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.policy import policies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STEP_US = 15_000_000  # between two looks of the workers
+BEGINS_S = 1_751_328_000  # 1 July 2025: when simulated time begins
 HORIZON_US = 3 * 3_600_000_000
 
 
@@ -25,7 +26,7 @@ def played(scenario: str, scale: float, path: Path) -> list[Observed]:
     build, has_factors = build_of("default", {"default": audited})
     planned = read_scenario(scenario, packaged()[scenario]).scaled(scale)
     simulate(planned, build, seed=1, has_factors=has_factors)
-    begins_us = int((EPOCH_S + planned.owners.history_days * 86_400) * 1e6)
+    begins_us = int((BEGINS_S + planned.owners.history_days * 86_400) * 1e6)
     events = (decode(line) for line in path.read_bytes().splitlines())
     found = [attempt for event in events if event is not None and (attempt := observed(event)) is not None]
     return sorted((each for each in found if each.at_us >= begins_us), key=lambda attempt: attempt.at_us)
