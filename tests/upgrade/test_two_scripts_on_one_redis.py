@@ -72,6 +72,11 @@ class Script:
         packed = pack_settlement(each, verdict, effects)
         self._call(now_us, KEYS.of(each), packed, LIMITS)
 
+    def change(self, now_us: int, each: Charge) -> None:
+        """The account's password is changed."""
+        packed = pack_settlement(each, UNHINDERED._replace(at_us=now_us, charged=0), Effect.ENDS)
+        self._call(now_us, KEYS.of(each), packed, LIMITS)
+
     def fail(self, now_us: int, each: Charge, told: Told) -> None:
         verdict = self._verdict(now_us, told)
         if not self._is_old and (families := failed_families(verdict)):
@@ -149,6 +154,20 @@ def test_failures_of_a_device_outlive_what_the_old_script_writes(both: Both) -> 
 
     assert (at_old.charged & Charged.LANE, at_old.lane_spent) == (Charged.LANE, False)
     assert last.failures == 5
+
+
+def test_a_change_of_password_outlives_what_the_old_script_writes(both: Both) -> None:
+    """Tokens from before a change stay void, a year later, though the old script has let a device in meanwhile."""
+    both.new.change(T0, charge(0, 1, lane=1))
+    now_us = T0 + DAY
+    young = charge(0, 2, lane=2, issued_us=T0 + SECOND)
+    told = both.old.charge(now_us, young)
+    both.old.succeed(now_us, young, told, renewed=True)
+    both.old.charge(now_us + 80 * DAY, charge(0, 3, network=1))
+
+    last = [both.new.charge(T0 + 390 * DAY, charge(0, 1, lane=3, issued_us=T0 + n * SECOND)) for n in (0, 1)]
+
+    assert [each.lane_spent for each in last] == [True, False]
 
 
 def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:
