@@ -13,9 +13,9 @@ def cookie(header: bytes, start: bytes) -> bytes:
     pair = 0  # no earlier pair is the one
     # `find`, not `in`: `bytes.__contains__` first tries bytes as a number, and the error costs a thousand steps.
     while (at := header.find(start, pair)) >= 0:
-        begins = max(pair, header.rfind(b";", pair, at) + 1)
+        before = header[max(pair, header.rfind(b";", pair, at) + 1) : at] if at > pair else b""
         end = header.find(b";", at)
-        if begins == at or not header[begins:at].strip():
+        if not before.strip():
             return header[at + len(start) : end if end >= 0 else len(header)].rstrip()
         if end < 0:
             break
