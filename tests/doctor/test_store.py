@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -163,7 +163,7 @@ async def test_the_feed_needs_rights_of_its_own(limited: RedisServer, by_admin: 
 @pytest.mark.parametrize("by_admin", [False, True])
 @pytest.mark.parametrize("where", [{"AUDIT": "redis"}, {"AUDIT": "stdout", "AUDIT_CHECKPOINTS": "store"}])
 async def test_an_audit_in_the_store_needs_a_right_of_its_own(
-    limited: RedisServer, by_admin: bool, where: dict[str, str]
+    limited: RedisServer, by_admin: bool, where: dict[str, Any]
 ) -> None:
     """The service needs to write it. To read it is for the commands: its lack is said, and is no finding."""
     admin = limited.url if by_admin else None
