@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import inspect
 import io
 import json
 import re
 from collections import Counter
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho import pipeline
 from sekisho.cli import FAILED, MISUSED
 from sekisho.cli.guards import build_of
-from sekisho.judge import policy
 from sekisho.simulate.laboratory import packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.policy import policies
 from sekisho.simulate.what_if.judging import JUDGED
@@ -57,7 +55,7 @@ GUESSES = [("owner0", f"guess {n}", f"203.0.113.{n}") for n in range(8)]
 
 def test_every_reason_of_the_judge_is_found_again() -> None:
     """A reason that the judge learns later must not be taken from the line: it would not change with the limits."""
-    source = inspect.getsource(policy) + inspect.getsource(pipeline)
+    source = "".join((files("sekisho") / name).read_text() for name in ("judge/policy.py", "pipeline.py"))
     judged = set(re.findall(r'Finding\(.*?"([a-z_]+)"', source)) - {"deny_list"}
     assert judged >= {"ip_rate", "secret_accounts", "counters_lost"}
     assert judged <= JUDGED
