@@ -147,6 +147,24 @@ async def test_campaigns_need_rights_of_their_own(limited: RedisServer) -> None:
     assert numbers(await examined(url, CAMPAIGNS="on")) == set()
 
 
+async def test_a_posture_needs_rights_of_its_own(limited: RedisServer) -> None:
+    """Where the posture decides who is asked, its rights are asked for, and are those of the table."""
+    by_posture: dict[str, Any] = {
+        "STEP_UP": "attack",
+        "FACTORS": "totp",
+        "OWNERS": "sqlite+aiosqlite:////owners.db",
+        "OWNERS_QUERY": "SELECT id AS account_id, email FROM owners WHERE name = :account",
+    }
+    url = guarded(limited, *rights_in_docs("every deployment"), "+info")
+    found = the(await examined(url, **by_posture), "SEK034")
+    url = guarded(
+        limited, *rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_STEP_UP=elevated` or"), "+info"
+    )
+
+    assert found.write == "ACL SETUSER USER +exists +lrange +ltrim +rpush +setbit"
+    assert numbers(await examined(url, **by_posture)) == set()
+
+
 @pytest.mark.parametrize("by_admin", [False, True])
 async def test_the_feed_needs_rights_of_its_own(limited: RedisServer, by_admin: bool) -> None:
     """With SEKISHO_FEED its two rights are asked for, and are those of the table."""

@@ -85,7 +85,7 @@ def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 
 
 def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """The rights that `SEKISHO_CAMPAIGNS=on` and a posture need beside the others, with the commands."""
+    """The rights that `SEKISHO_CAMPAIGNS=on` needs beside the others, with the commands."""
     key = f"{namespace}:{{{tag}}}doctor{name}list"
     return [
         ("+exists", ("EXISTS", key)),
@@ -94,6 +94,12 @@ def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
         ("+lrange", ("LRANGE", key, "0", "-1")),
         ("+del", ("DEL", key)),
     ]
+
+
+def of_posture(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
+    """The rights that the estimate of a posture needs beside the others, with the commands."""
+    key = f"{namespace}:{{{tag}}}doctor{name}day"
+    return [*of_lists(namespace, tag, name), ("+setbit", ("SETBIT", key, "0", "0")), ("+del", ("DEL", key))]
 
 
 async def tried(

@@ -98,6 +98,7 @@ class Examiner(NamedTuple):
             *(rights.of_feed(settings.namespace, tag, self.chance) if settings.feed else []),
             *(rights.of_audit(settings.namespace, tag, self.chance) if has_audit else []),
             *(rights.of_lists(settings.namespace, tag, self.chance) if settings.campaigns else []),
+            *(rights.of_posture(settings.namespace, tag, self.chance) if settings.estimates_posture else []),
         ]
 
     def _said_of(self, answers: dict[str, Exception]) -> Report:
