@@ -20,7 +20,7 @@ from tests.server_groups import RedisCluster, SentinelGroup
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from playwright.async_api import Browser
 
@@ -34,8 +34,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
-
-gc.disable()  # until the tests are collected, which leaves little garbage
 
 # Shells let background jobs ignore it, and so would the processes that are interrupted here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -90,10 +88,15 @@ def _turn(item: pytest.Item) -> int:
     return next((turn for turn, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Collected tests live until the end: no collection of garbage needs to walk them, at a seventh of the time."""
-    gc.enable()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
