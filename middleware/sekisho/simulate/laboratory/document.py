@@ -90,6 +90,7 @@ def _how(played: Sequence[Played], policies: Mapping[str, Policy]) -> Iterator[s
     minutes = sum(each.took_s for each in played) / 60
     yield f"{len(played):,} runs, each scenario at a scale of its own, by which its owners and attempts are multiplied."
     yield f"They took {minutes:.0f} minutes in one process, on a machine that did other work too."
+    yield "Empty cells and seeds that are missing were not played."
     yield ""
     yield "Policies:"
     yield ""
