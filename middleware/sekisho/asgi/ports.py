@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sekisho.model.previous_log_in import PastLogIns
+from sekisho.asgi.past_log_ins import PastLogIns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -15,9 +15,10 @@ from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from sekisho.asgi.past_log_ins import PastLogIns
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
-    from sekisho.model.previous_log_in import PastLogIns, PreviousLogIn
+    from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 
 class PreviousLogIn(NamedTuple):
@@ -20,11 +20,3 @@ class PreviousLogIn(NamedTuple):
 
     def __repr__(self) -> str:
         return "PreviousLogIn(...)"
-
-
-class PastLogIns(Protocol):
-    """Knows an account's log-ins."""
-
-    async def previous_log_in(self, account: str) -> PreviousLogIn | None:
-        """The last one that was completed; None where none is known. It raises nothing."""
-        ...

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
+    from sekisho.asgi.past_log_ins import PastLogIns
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message
-    from sekisho.model.previous_log_in import PastLogIns
     from sekisho.pipeline import Assessment
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
