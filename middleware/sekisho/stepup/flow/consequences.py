@@ -34,7 +34,15 @@ log = logging.getLogger("sekisho")
 
 
 class AccountConsequences:
-    """Belongs to one event loop."""
+    """Belongs to one event loop.
+
+    Args:
+        guard: ends devices, and knows the time.
+        reading: the doors, and how accounts are read.
+        parts: the parts of a step-up.
+        telling: tells owners; None where the site has no factors.
+        proofs: forgets which proofs counted a moment ago, when proofs are ended.
+    """
 
     def __init__(
         self, guard: Guard, reading: Reading, parts: Parts, telling: OwnerTelling | None, proofs: RouteProofs

@@ -26,7 +26,14 @@ COUNTED_MAX = 1_024
 
 
 class RouteProofs:
-    """Belongs to one event loop."""
+    """Belongs to one event loop.
+
+    Args:
+        guard: knows the time.
+        accounts: how accounts are read.
+        parts: the parts of a step-up.
+        events: records each proof that is asked for.
+    """
 
     def __init__(self, guard: Guard, accounts: Accounts, parts: Parts, events: Events) -> None:
         self._guard = guard
