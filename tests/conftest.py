@@ -47,6 +47,7 @@ if os.environ.get("TEST_LOOP") == "uvloop":
 LONG = (
     "tests/test_benchmarks_replay.py",
     "tests/metrics/test_deploy.py",
+    "examples/wallet/test_stories.py",
     "tests/owners/test_contract.py",
     "tests/stepup/pages/test_chromium.py",
     "tests/outbox/test_sigkill.py",
