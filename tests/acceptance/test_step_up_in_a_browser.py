@@ -430,7 +430,8 @@ async def test_a_new_member_proves_an_address(
         await page.fill("#password", PASSWORD)
         await page.click("main button")
         assert await page.inner_text("h1") == "メールアドレスの確認"
-        assert await page.evaluate("document.activeElement.id") == "code"
+        # Browsers focus it when they draw the page.
+        await page.wait_for_function("document.activeElement.id === 'code'")
         assert await barriers(page) == []
         code = await house.mailed_code()
         await page.fill("#code", f"{(int(code) + 1) % 10**8:08}")

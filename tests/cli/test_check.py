@@ -30,8 +30,11 @@ async def login(request):
     response.set_cookie("session", "s", httponly=True, secure=True)
     return response
 
+def front(_):
+    return PlainTextResponse("a shop")
+
 def build(rule, path="/login"):
-    app = Starlette(routes=[Route("/login", login, methods=["POST"])])
+    app = Starlette(routes=[Route("/", front), Route("/login", login, methods=["POST"])])
     app.state.open = True
     door = f"POST {path} form:username,password{rule}"
     app.add_middleware(LoginGuard, secret=b"s3cret of a test that nobody uses!", login=door)

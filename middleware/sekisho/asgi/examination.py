@@ -1,5 +1,7 @@
 """Answers `sekisho doctor --url`: how a request arrived, and what this worker knows of its own set-up.
 
+Answers `sekisho check --url` as well, by trying the service's own doors.
+
 Requests without the secret's token are none of its business, and go on like all others.
 """
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 PATH: Final = "/doctor"
 """Below the mount."""
+CHECK_PATH: Final = "/doctor/check"
+"""Below the mount: GET, so that no attempt pays for the look at it."""
+QUESTION: Final = b"sekisho-question"
+"""The header with the sealed question; see `sekisho.check.question`."""
 
 
 class Known(NamedTuple):
@@ -33,11 +39,14 @@ class Known(NamedTuple):
         diagnoses: of its settings, arguments in Python included.
         attempts: events since the start, by door.
         missing: finds the doors that the application does not have.
+        check: tries doors, as a sealed question asks that came with this token; returns the answer's body. None for a
+            question that does not open.
     """
 
     diagnoses: Callable[[], Iterable[Diagnosis]]
     attempts: Callable[[], Mapping[str, int]]
     missing: Callable[[], Awaitable[Sequence[Door]]]
+    check: Callable[[bytes, bytes], Awaitable[bytes | None]]
 
 
 class Examination:
@@ -60,6 +69,8 @@ class Examination:
         clock_s: Callable[[], float],
     ) -> None:
         self._path = mount + PATH
+        self._check_path = mount + CHECK_PATH
+        self._is_checking = False
         self._signers = signers
         self._addresses = addresses
         self._renderer = renderer
@@ -69,21 +80,39 @@ class Examination:
     def is_asked(self, scope: Scope) -> bool:
         """Whether a request is for the examination, and may have it."""
         # The path first: every attempt passes here.
-        if not scope["path"].endswith(self._path) or scope["type"] != "http" or scope["method"] != "GET":
+        if not scope["path"].endswith((self._path, self._check_path)):
+            return False
+        if scope["type"] != "http" or scope["method"] != "GET":
             return False
         # Strangers must not learn whether a forged address is believed.
         token = dict(scope["headers"]).get(HEADER, b"")
         return bool(token) and is_examiner(self._signers, token, self._clock_s())
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        body = json.dumps(await self._facts(scope)).encode()
+        if scope["path"].endswith(self._check_path):
+            return await self._check(scope, send)
+        return await self._answer(scope, send, 200, json.dumps(await self._facts(scope)).encode())
+
+    async def _check(self, scope: Scope, send: Send) -> None:
+        # One at a time: a proxy that saw the token could replay the question, and each log-in costs a password's check.
+        if self._is_checking:
+            return await self._answer(scope, send, 503, b"[]")
+        headers = dict(scope["headers"])
+        self._is_checking = True
+        try:
+            body = await self._known.check(headers.get(QUESTION, b""), headers[HEADER])
+        finally:
+            self._is_checking = False
+        return await self._answer(scope, send, 200 if body is not None else 400, body or b"[]")
+
+    async def _answer(self, scope: Scope, send: Send, status: int, body: bytes) -> None:
         headers = (
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"cache-control", b"no-store"),
             *self._renderer.cors(scope["headers"]),
         )
-        await send_answer(send, Answer(200, headers, body))
+        await send_answer(send, Answer(status, headers, body))
 
     async def _facts(self, scope: Scope) -> dict[str, Any]:
         return {

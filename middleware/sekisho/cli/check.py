@@ -1,14 +1,18 @@
 """Try the doors of an application: report the outcomes that its guard derives, and the settings to change.
 
   sekisho check --app shop.main:app             a log-in with an invented account at each LOGIN door
+  sekisho check --url https://shop.example      the same, by a worker of the running service
   sekisho check --app shop.main:app --known     and a right one, which really logs in
 
-The application is imported and started here, and the log-ins bypass its guard's counters. If success is guessed, and
-the guess is right with --known, running workers trust it from then on, provided that they use this SEKISHO_STORE.
+With --app the application is imported and started here. With --url the running service tries its own doors, behind its
+guard: run the command with the service's environment, because the same SEKISHO_SECRET proves that it may ask. The
+log-ins bypass the guard's counters. If success is guessed, and the guess is right with --known, running workers trust
+it from then on, provided that they use this SEKISHO_STORE.
 
 The account and the password of --known are asked for on the terminal, or read as two lines from standard input. They
-cannot be given as arguments. docs/warnings.md has a section for each number such as [SEK075].
-Exit code: 0 if all is well, 1 if a setting should be changed.
+cannot be given as arguments, and --url sends them sealed. docs/warnings.md has a section for each number such as
+[SEK075].
+Exit code: 0 if all is well, 1 if a setting should be changed, 2 if the service at --url could not be asked.
 """
 
 from __future__ import annotations
@@ -17,34 +21,49 @@ import asyncio
 import importlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Final
 
+from sekisho.asgi.examination import CHECK_PATH, QUESTION
+from sekisho.check.described import described, read_answer
 from sekisho.check.lifespan import running
 from sekisho.check.probe import Result
-from sekisho.cli import asking
+from sekisho.check.question import Question, QuestionSealer
+from sekisho.cli import asking, operator
 from sekisho.cli.usage import Misused
-from sekisho.model import SekishoError
+from sekisho.crypto.examiner import HEADER, examiner_token
+from sekisho.doctor.http import fetch, site_of
+from sekisho.model import Credentials, SekishoError, SettingsError
 
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.check.probe import DoorReport
-    from sekisho.check.trial import Trial
+    from sekisho.doctor.http import Site
+    from sekisho.settings import Settings
 
 __all__ = ["NoGuard", "arguments", "run"]
 
-_FINE = frozenset({Result.GOOD, Result.HELD, Result.STEPPED})
+NOT_ASKED: Final = 2
+CHECK_S: Final = 300.0
+"""How long a running service may take for all its doors, in seconds."""
+
+_FINE = frozenset({Result.GOOD.value, Result.HELD.value, Result.STEPPED.value})
 _TOLD = {
-    Result.GOOD: "the invented log-in failed, the right one succeeded",
-    Result.HELD: "the invented log-in failed",
-    Result.WRONG: "A LOG-IN THAT NOBODY HAS WAS BELIEVED",
-    Result.BLIND: "the right log-in was not believed",
-    Result.HALF: "THE RIGHT LOG-IN WAS BELIEVED BEFORE ITS SECOND STEP",
-    Result.STEPPED: "the right log-in leads to a second step, and is no success before it",
-    Result.WITHHELD: "the application misses a cookie that it does not get behind a step-up",
-    Result.MISSING: "the application has no such route",
-    Result.UNTOLD: "the application did not look at the secret",
+    Result.GOOD.value: "the invented log-in failed, the right one succeeded",
+    Result.HELD.value: "the invented log-in failed",
+    Result.WRONG.value: "A LOG-IN THAT NOBODY HAS WAS BELIEVED",
+    Result.BLIND.value: "the right log-in was not believed",
+    Result.HALF.value: "THE RIGHT LOG-IN WAS BELIEVED BEFORE ITS SECOND STEP",
+    Result.STEPPED.value: "the right log-in leads to a second step, and is no success before it",
+    Result.WITHHELD.value: "the application misses a cookie that it does not get behind a step-up",
+    Result.MISSING.value: "the application has no such route",
+    Result.UNTOLD.value: "the application did not look at the secret",
 }
+
+
+class NotAsked(SekishoError):  # noqa: N818 - a state of the service, not of the program
+    """The running service could not be asked."""
 
 
 class NoGuard(SekishoError):  # noqa: N818 - a state of the application, not of the program
@@ -52,7 +71,9 @@ class NoGuard(SekishoError):  # noqa: N818 - a state of the application, not of 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--app", required=True, metavar="MODULE:APP", help="the application, as a server takes it")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--app", metavar="MODULE:APP", help="the application, as a server takes it")
+    where.add_argument("--url", metavar="URL", help="the running service, at an address that reaches it")
     parser.add_argument("--factory", action="store_true", help="APP is a function that makes the application")
     parser.add_argument("--known", action="store_true", help="also ask for a valid log-in, and try it")
     parser.add_argument(
@@ -65,11 +86,59 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.url is not None and args.factory:
+        raise Misused("--factory needs --app")
+    try:
+        reports = _asked(args) if args.url is not None else _imported(args)
+    except NotAsked as error:
+        sys.stderr.write(f"{error}\n")
+        return NOT_ASKED
+    print(json.dumps(reports) if args.json else "\n".join(map(_as_text, reports)))
+    return 0 if all(report["result"] in _FINE and not report["advice"] for report in reports) else 1
+
+
+def _known(args: argparse.Namespace) -> tuple[str, str] | None:
+    return (asking.account(), asking.password()) if args.known else None
+
+
+def _imported(args: argparse.Namespace) -> list[dict[str, Any]]:
     app = _application(args.app, is_factory=args.factory)
-    known = (asking.account(), asking.password()) if args.known else None
-    reports = asyncio.run(_probe(app, known, tuple(args.door)))
-    print(json.dumps([_as_json(report) for report in reports]) if args.json else "\n".join(map(_as_text, reports)))
-    return 0 if all(report.result in _FINE and not report.advice for report in reports) else 1
+    return asyncio.run(_probe(app, _known(args), tuple(args.door)))
+
+
+def _asked(args: argparse.Namespace) -> list[dict[str, Any]]:
+    try:
+        site, settings = site_of(args.url), operator.settings()
+    except SettingsError as error:
+        raise Misused(str(error)) from None
+    known = _known(args)
+    return _answered(site, settings, Question(Credentials(*known) if known else None, tuple(args.door)))
+
+
+def _answered(site: Site, settings: Settings, question: Question) -> list[dict[str, Any]]:
+    """Have the service try its doors. Raises `NotAsked`."""
+    now_s = time.time()
+    token = examiner_token(settings.signers, now_s)
+    try:
+        sealed = QuestionSealer(settings.signers, lambda: now_s).sealed(question, token)
+    except ValueError as error:
+        raise Misused(str(error)) from None
+    headers = {HEADER.decode(): token.decode(), QUESTION.decode(): sealed}
+    try:
+        reply = fetch(site, "GET", settings.mount + CHECK_PATH, headers, answer_s=CHECK_S)
+    except (OSError, HTTPException) as error:
+        raise NotAsked(f"the service at --url does not answer: {type(error).__name__}") from None
+    reports = read_answer(reply.body) if reply.status == 200 else None
+    if reports is None:
+        raise NotAsked(_REFUSED.get(reply.status, _NO_GUARD))
+    return reports
+
+
+_REFUSED: Final = {503: "another check is under way in this worker, or the service is not ready: try again"}
+_NO_GUARD: Final = (
+    "the service at --url: no guard answered there with this SEKISHO_SECRET, SEKISHO_NAMESPACE and SEKISHO_MOUNT, or "
+    "its version has no check of its own"
+)
 
 
 def _application(named: str, *, is_factory: bool) -> Any:
@@ -87,40 +156,25 @@ def _application(named: str, *, is_factory: bool) -> Any:
     return found() if is_factory else found
 
 
-async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]) -> list[DoorReport]:
+async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]) -> list[dict[str, Any]]:
     from sekisho.wiring import guards  # noqa: PLC0415 - Redis, and all that a guard is made of
 
     async with running(app):
         found = guards()
         if not found:
             raise NoGuard("the application has no LoginGuard, or adds it only after its first request")
-        return [report for guard in found for report in await guard.probe(known=known, doors=doors, through=app)]
+        return [
+            described(report) for guard in found for report in await guard.probe(known=known, doors=doors, through=app)
+        ]
 
 
-def _as_text(report: DoorReport) -> str:
-    number = f" [{report.hazard.number}]" if report.hazard is not None else ""
-    lines = [f"{report.door.name}: {_TOLD[report.result]}{number}"]
-    lines += [f"  {who}: {_trial(trial)}" for who, trial in _trials(report)]
-    return "\n".join([*lines, f"  {report.advice}"] if report.advice else lines)
+def _as_text(report: dict[str, Any]) -> str:
+    number = f" [{report['number']}]" if report["number"] else ""
+    lines = [f"{report['door']}: {_TOLD.get(report['result'], report['result'])}{number}"]
+    lines += [f"  {who}: {_trial(report[who])}" for who in ("invented", "known") if who in report]
+    return "\n".join([*lines, f"  {report['advice']}"] if report["advice"] else lines)
 
 
-def _trials(report: DoorReport) -> list[tuple[str, Trial]]:
-    return [("invented", report.invented), *([("known", report.known)] if report.known is not None else [])]
-
-
-def _trial(trial: Trial) -> str:
-    answered = f"answered {trial.status}" if trial.status else f"no answer ({trial.error})"
-    return f"{answered}, {trial.outcome.value} by {trial.basis.value}"
-
-
-def _as_json(report: DoorReport) -> dict[str, Any]:
-    return {
-        "door": report.door.name,
-        "result": report.result.value,
-        "number": report.hazard.number if report.hazard is not None else "",
-        "advice": report.advice,
-        **{
-            who: {"status": trial.status, "outcome": trial.outcome.value, "basis": trial.basis.value}
-            for who, trial in _trials(report)
-        },
-    }
+def _trial(trial: dict[str, Any]) -> str:
+    answered = f"answered {trial['status']}" if trial["status"] else f"no answer ({trial.get('error', '')})"
+    return f"{answered}, {trial['outcome']} by {trial['basis']}"

@@ -67,9 +67,9 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable else None
 
 
-def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Reply:
-    """Ask once. Raises `OSError` or `http.client.HTTPException`."""
-    connection = _connection(site)
+def fetch(site: Site, method: str, path: str, headers: Mapping[str, str], *, answer_s: float = ANSWER_S) -> Reply:
+    """Ask once, and wait so many seconds for the answer. Raises `OSError` or `http.client.HTTPException`."""
+    connection = _connection(site, answer_s)
     try:
         connection.request(method, site.path + path, headers={"Accept": "*/*", **headers})
         answer = connection.getresponse()
@@ -79,8 +79,8 @@ def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Rep
         connection.close()
 
 
-def _connection(site: Site) -> http.client.HTTPConnection:
+def _connection(site: Site, answer_s: float) -> http.client.HTTPConnection:
     if site.scheme == "https":
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(site.host, site.port, timeout=ANSWER_S, context=context)
-    return http.client.HTTPConnection(site.host, site.port, timeout=ANSWER_S)
+        return http.client.HTTPSConnection(site.host, site.port, timeout=answer_s, context=context)
+    return http.client.HTTPConnection(site.host, site.port, timeout=answer_s)

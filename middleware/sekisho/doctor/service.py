@@ -121,7 +121,7 @@ class ServiceExaminer(NamedTuple):
             if not attempts and name not in told.missing and sum(told.attempts.values()) >= ATTEMPTS_MIN:
                 yield hazards.IDLE_DOOR.found(
                     f"{kinds.get(name, 'SEKISHO_LOGIN')}: no request has come to {name} since the worker started",
-                    f"sekisho check --app MODULE:APP --door '{name}'",
+                    f"sekisho check --url URL --door '{name}'",
                 )
 
     async def _pages(self) -> dict[str, Reply]:

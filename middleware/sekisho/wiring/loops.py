@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from sekisho.asgi.other_loop import runs_asyncio
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
+from sekisho.check.described import as_answer
+from sekisho.check.question import QuestionSealer
 from sekisho.control import ControlMac, ControlState, MemoryControl, StoredControl
 from sekisho.feed import FeedReader
 from sekisho.ledger.counters import StoredCounters
@@ -45,6 +47,8 @@ class EventLoops:
             ControlMac(settings.listed, settings.namespace), self._controlled, process.clocks.wall_s, self._acted
         )
         self._local_control = MemoryControl(self.control.hear)
+        self._questions = QuestionSealer(settings.signers, process.clock_s)
+        self._examination = process.examination(self._check)
         self._running: dict[asyncio.AbstractEventLoop, LoopWing] = {}
         self._latest: LoopWing | None = None
 
@@ -67,8 +71,8 @@ class EventLoops:
     def page(self, scope: Scope) -> App | None:
         """The page for operators that a request asks for; None for all other requests."""
         process = self.process
-        if process.examination.is_asked(scope):
-            return process.examination
+        if self._examination.is_asked(scope):
+            return self._examination
         return self._metrics_page(scope) if process.has_metrics_page else None
 
     def _metrics_page(self, scope: Scope) -> App | None:
@@ -167,6 +171,11 @@ class EventLoops:
             settings,
             process.clocks.wall_s,
         )
+
+    async def _check(self, question: bytes, token: bytes) -> bytes | None:
+        """Try the doors that `sekisho check --url` asks for; None for a question that does not open."""
+        asked = self._questions.opened(question, token)
+        return as_answer(await self.probe(asked.known, asked.doors, None)) if asked is not None else None
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
         """Try log-ins (see `LoginGuard.probe`), and tell other workers what they showed."""

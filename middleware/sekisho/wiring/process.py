@@ -47,7 +47,7 @@ from sekisho.wiring.leaks import LeakFiles
 from sekisho.wiring.plugins import PluginParts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
@@ -148,8 +148,7 @@ class ProcessWing:
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given.session_account)
         self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
-        known = Known(self._diagnoses, self._attempts, self.missing)
-        self.examination = Examination(settings.mount, settings.signers, addresses, self.renderer, known, self.clock_s)
+        self._addresses = addresses
         self.trust = SuccessTrust(
             settings.doors,
             rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
@@ -223,6 +222,11 @@ class ProcessWing:
         under = f"{self.settings.mount.casefold()}/"
         has_pages = bool(self.settings.factors or self.settings.challenges)
         return has_pages and any(key.startswith(under) for key in path_keys(request))
+
+    def examination(self, check: Callable[[bytes, bytes], Awaitable[bytes | None]]) -> Examination:
+        """What answers `sekisho doctor` and `sekisho check`. `check`: see `Known`."""
+        settings, known = self.settings, Known(self._diagnoses, self._attempts, self.missing, check)
+        return Examination(settings.mount, settings.signers, self._addresses, self.renderer, known, self.clock_s)
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
         around = self.around if through is None else {ASIDE: True}

@@ -1,0 +1,71 @@
+"""The sealed question by which `sekisho check --url` has a running service try its own doors.
+
+It holds the account and the password of a right log-in, so it is sealed: the service's proxies log headers. It opens
+only beside the examiner's token that it was sealed for, so it ends with that token, after five minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import Error, a2b_base64
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.model import Credentials
+from sekisho.model.text import base64url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.crypto.signers import Signer
+
+PURPOSE: Final = b"check"
+CHARS_MAX: Final = 8_000  # servers take 8 KiB for a header; longer text is not opened
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+
+
+class Question(NamedTuple):
+    """What to try.
+
+    Attributes:
+        known: a right log-in for the `LOGIN` doors; None for none.
+        doors: names of other doors.
+    """
+
+    known: Credentials | None
+    doors: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        # It holds a password.
+        return f"Question(doors={self.doors!r}, ...)"
+
+
+class QuestionSealer:
+    """Args:
+    signers: of the service.
+    clock_s: Unix time in seconds.
+    """
+
+    def __init__(self, signers: Sequence[Signer], clock_s: Callable[[], float]) -> None:
+        self._sealer = Sealer(signers, clock_s=clock_s)
+
+    def sealed(self, question: Question, token: bytes) -> str:
+        """The question for one token. Raises `ValueError`: it is too long for a header."""
+        known = question.known
+        asked = {"known": [known.account, known.secret] if known is not None else None, "doors": question.doors}
+        text = base64url(self._sealer.seal(PURPOSE, json.dumps(asked).encode(), bound_to=token))
+        if len(text) > CHARS_MAX:
+            raise ValueError("the log-in and the names of the doors are too long for a header")
+        return text
+
+    def opened(self, text: bytes, token: bytes) -> Question | None:
+        """The question; None for any text that was not sealed for this token."""
+        if len(text) > CHARS_MAX:
+            return None
+        try:
+            sealed = a2b_base64(text.translate(_STANDARD) + b"=" * (-len(text) % 4))
+            asked = json.loads(self._sealer.open(PURPOSE, sealed, bound_to=token))
+        except (Error, Unsealable):
+            return None
+        known = Credentials(*asked["known"]) if asked["known"] is not None else None
+        return Question(known, tuple(asked["doors"]))
