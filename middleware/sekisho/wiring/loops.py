@@ -11,7 +11,6 @@ from sekisho.asgi.other_loop import runs_asyncio
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
 from sekisho.check.described import as_answer
-from sekisho.check.question import QuestionSealer
 from sekisho.control import ControlMac, ControlState, MemoryControl, StoredControl
 from sekisho.feed import FeedReader
 from sekisho.ledger.counters import StoredCounters
@@ -47,7 +46,6 @@ class EventLoops:
             ControlMac(settings.listed, settings.namespace), self._controlled, process.clocks.wall_s, self._acted
         )
         self._local_control = MemoryControl(self.control.hear)
-        self._questions = QuestionSealer(settings.signers, process.clock_s)
         self._examination = process.examination(self._check)
         self._running: dict[asyncio.AbstractEventLoop, LoopWing] = {}
         self._latest: LoopWing | None = None
@@ -174,7 +172,10 @@ class EventLoops:
 
     async def _check(self, question: bytes, token: bytes) -> bytes | None:
         """Try the doors that `sekisho check --url` asks for; None for a question that does not open."""
-        asked = self._questions.opened(question, token)
+        from sekisho.check.question import QuestionSealer  # noqa: PLC0415 - ciphers, which limits alone do not need
+
+        process = self.process
+        asked = QuestionSealer(process.settings.signers, process.clock_s).opened(question, token)
         return as_answer(await self.probe(asked.known, asked.doors, None)) if asked is not None else None
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
