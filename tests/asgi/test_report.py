@@ -45,7 +45,7 @@ def reachable(root: object) -> Iterator[object]:
         seen[id(each)] = each
         yield each
         waiting += gc.get_referents(each)
-        if type(each).__module__.startswith("sekisho."):
+        if str(type(each).__module__).startswith("sekisho."):  # a compiled coroutine function has a descriptor there
             waiting += [getattr(each, name) for name in dir(each) if not name.startswith("__")]
             waiting += [bound.__self__ for bound in waiting if hasattr(bound, "__self__")]
 
