@@ -19,6 +19,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
+from secrets import randbelow
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import redis
@@ -365,10 +366,19 @@ def cpu_seconds(pid: int) -> float:
 
 
 def free_port() -> int:
-    """A loopback port free a moment ago; its caller must be ready to ask for another."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A loopback port free a moment ago; its caller must be ready to ask for another.
+
+    It is below those that systems hand out by themselves (Linux from 32,768 on): another test's connection, or a
+    listener on port 0, would take one of those before its server does.
+    """
+    while True:
+        # Not `random`: a run seeds that alike in all its processes.
+        port = _PORTS_FROM + randbelow(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+_PORTS_FROM, _PORTS = 10_000, 22_000
 
 
 def _redis_on_path() -> str | None:
