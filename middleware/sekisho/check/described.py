@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from sekisho.model.text import told_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.check.probe import DoorReport
     from sekisho.check.trial import Trial
 
-TEXT_CHARS_MAX: Final = 4_096
 DOORS_MAX: Final = 1_000
 
 
@@ -52,18 +53,11 @@ def read_answer(body: bytes) -> list[dict[str, Any]] | None:
 
 
 def _described(read: Any) -> dict[str, Any]:
-    texts = {name: _text(read[name]) for name in ("door", "result", "number", "advice")}
+    texts = {name: told_text(read[name]) for name in ("door", "result", "number", "advice")}
     trials = {who: _read_trial(read[who]) for who in ("invented", "known") if who in read}
     return {**texts, "invented": trials["invented"], **trials}
 
 
 def _read_trial(read: Any) -> dict[str, Any]:
-    texts = {name: _text(read[name]) for name in ("outcome", "basis", "error") if name in read}
+    texts = {name: told_text(read[name]) for name in ("outcome", "basis", "error") if name in read}
     return {"status": int(read["status"]), "outcome": texts["outcome"], "basis": texts["basis"], **texts}
-
-
-def _text(read: Any) -> str:
-    # Another server's answer must not move the cursor of the operator's terminal.
-    if not isinstance(read, str) or len(read) > TEXT_CHARS_MAX or not read.isprintable():
-        raise ValueError("no text of ours")
-    return read

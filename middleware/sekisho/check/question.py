@@ -7,7 +7,7 @@ only beside the examiner's token that it was sealed for, so it ends with that to
 from __future__ import annotations
 
 import json
-from binascii import Error, a2b_base64
+from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PURPOSE: Final = b"check"
 CHARS_MAX: Final = 8_000  # servers take 8 KiB for a header; longer text is not opened
-_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class Question(NamedTuple):
@@ -63,9 +62,9 @@ class QuestionSealer:
         if len(text) > CHARS_MAX:
             return None
         try:
-            sealed = a2b_base64(text.translate(_STANDARD) + b"=" * (-len(text) % 4))
+            sealed = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
             asked = json.loads(self._sealer.open(PURPOSE, sealed, bound_to=token))
-        except (Error, Unsealable):
+        except (ValueError, Unsealable):
             return None
         known = Credentials(*asked["known"]) if asked["known"] is not None else None
         return Question(known, tuple(asked["doors"]))

@@ -9,7 +9,7 @@ Pure: time arrives as a value.
 
 from __future__ import annotations
 
-from binascii import a2b_base64
+from base64 import urlsafe_b64decode
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
@@ -34,7 +34,6 @@ _BODY: Final = Struct("<BH")  # key id, day since 1970
 _MAC_BYTES: Final = 16
 _CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
 _PADDING: Final = b"=" * (-_CHARS % 4)
-_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class _Key(NamedTuple):
@@ -124,7 +123,7 @@ def _stamps(presented: str) -> list[str]:
 def _packed(text: str) -> bytes:
     """Decode base64url; empty if the text is none."""
     try:
-        packed = a2b_base64(text.encode("ascii").translate(_STANDARD) + _PADDING)
+        packed = urlsafe_b64decode(text.encode("ascii") + _PADDING)
     except ValueError:
         return b""
     return packed if len(packed) == _BODY.size + _MAC_BYTES else b""

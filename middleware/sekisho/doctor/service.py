@@ -15,6 +15,7 @@ from sekisho.doctor.forms import checks_of_forms, log_in_forms
 from sekisho.doctor.report import Report, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
+from sekisho.model.text import told_text
 from sekisho.read import Doors
 from sekisho.read.arrival import FORGED, Arrival
 from sekisho.read.cookie_flags import checks_of_cookies
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 ATTEMPTS_MIN: Final = 100
 """Events at the other doors from which on an unused door is reported."""
 PAGES_MAX: Final = 8
-TEXT_CHARS_MAX: Final = 4_096
 HSTS_S_MIN: Final = 86_400
 _MAX_AGE: Final = re.compile(r'(?i:\bmax-age) *= *"?([0-9]{1,12})')
 _NUMBERED: Final = {each.number: each for each in HAZARDS}
@@ -177,8 +177,8 @@ def told_of(body: bytes) -> Told | None:
     try:
         read: Any = json.loads(body)
         arrival = _arrival(read["arrival"])
-        attempts = {_text(name): int(count) for name, count in read["attempts"].items()}
-        missing = tuple(map(_text, read["missing"]))
+        attempts = {told_text(name): int(count) for name, count in read["attempts"].items()}
+        missing = tuple(map(told_text, read["missing"]))
         found = [_diagnosis(each) for each in read["diagnoses"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -186,21 +186,14 @@ def told_of(body: bytes) -> Told | None:
 
 
 def _arrival(read: Any) -> Arrival:
-    arrival = Arrival(**{**read, "network": _text(read["network"])})
+    arrival = Arrival(**{**read, "network": told_text(read["network"])})
     if not all(isinstance(each, bool) for name, each in arrival._asdict().items() if name != "network"):
         raise ValueError("no facts of ours")
     return arrival
 
 
 def _diagnosis(read: Any) -> Diagnosis:
-    return _NUMBERED[read["number"]].found(_text(read["what"]), _text(read["write"]))
-
-
-def _text(read: Any) -> str:
-    # Another server's answer must not move the cursor of the operator's terminal.
-    if not isinstance(read, str) or len(read) > TEXT_CHARS_MAX or not read.isprintable():
-        raise ValueError("no text of ours")
-    return read
+    return _NUMBERED[read["number"]].found(told_text(read["what"]), told_text(read["write"]))
 
 
 def checks_of_pages(pages: Iterable[Reply]) -> Iterator[Diagnosis]:

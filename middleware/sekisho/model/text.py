@@ -5,6 +5,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import Final
 
+TOLD_CHARS_MAX: Final = 4_096
 _URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -18,3 +19,13 @@ def base64url(data: bytes) -> str:
     """Encode as base64url without padding (RFC 7515, section 2)."""
     # `rstrip` removes the line end together with the padding; the argument `newline=False` would cost more.
     return b2a_base64(data).rstrip(b"=\n").translate(_URLSAFE).decode()
+
+
+def told_text(read: object) -> str:
+    """A text that another server told, to be shown on a terminal. Raises `ValueError` for any other value.
+
+    Another server's answer must not move the cursor of the operator's terminal.
+    """
+    if not isinstance(read, str) or len(read) > TOLD_CHARS_MAX or not read.isprintable():
+        raise ValueError("no text of ours")
+    return read
