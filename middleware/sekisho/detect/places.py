@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from importlib import resources
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.detect.written import DAY_BITS, day_bit, encode_state, pack_outcome, unpack_outcome
 from sekisho.judge.posture import DAY_S, PostureState
 from sekisho.model.posture import StrangerOutcome, Told
+from sekisho.store.shared_state import SharedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,21 +16,12 @@ if TYPE_CHECKING:
     from sekisho.detect.written import PostureMac
     from sekisho.store import AnyStoreConnection
 
-log = logging.getLogger("sekisho")
-
+KEPT_MS: Final = 30 * 86_400_000
 OUTCOMES_MAX: Final = 4_096  # that wait for the next second; the oldest go
 FORGED: Final = (
     "the posture in the store is ignored, and estimated anew: it is not signed with SEKISHO_SECRET for this "
     "SEKISHO_NAMESPACE. Another party writes to the store, or the secret was replaced [SEK041]"
 )
-
-# Another worker may have advanced the state meanwhile; then this one's is not written.
-_PUT: Final = b"""
-if (redis.call('HGET', KEYS[1], 'number') or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'number', ARGV[2], 'text', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], 30 * 86400000)
-return 1
-"""
 
 
 class Heard(NamedTuple):
@@ -76,42 +67,40 @@ class StoredPostures:
     def __init__(self, line: AnyStoreConnection, namespace: str, doors: Sequence[str], mac: PostureMac) -> None:
         self._line = line
         self._doors = tuple(doors)
-        self._mac = mac
-        self._forged_said = False
         self._at = f"{namespace}:{{posture}}".encode()
+        self._state = SharedState(
+            line,
+            self._at + b"state",
+            kept_ms=KEPT_MS,
+            empty=PostureState(),
+            sign=lambda state: mac.sign(encode_state(state)),
+            opened=mac.opened,
+            forged=FORGED,
+        )
         self._script = resources.files(__package__).joinpath("postures.lua").read_bytes()
         self._day = 0
 
     async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
         pairs = [part for one in outcomes for part in (pack_outcome(one, self._doors), b"%d" % day_bit(one.account))]
         # The day of the last exchange: the script may use only keys that it is given.
-        keys = self._at + b"state", self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
+        keys = self._state.key, self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
         numbers = b"%d" % known, b"%d" % is_raised
         now, found, text, taken = await self._line.execute(b"EVAL", self._script, b"4", *keys, *numbers, *pairs)
         now_s, number = int(now), int(found)
         self._day = now_s // DAY_S
-        state = self._opened(text) if number != known else None
+        state = self._state.read(text) if number != known else None
         return Heard(now_s, number, state, None if taken is None else self._unpacked(taken))
 
     async def kept(self) -> PostureState:
         """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
-        return self._opened(await self._line.execute(b"HGET", self._at + b"state", b"text") or b"")
-
-    def _opened(self, text: bytes) -> PostureState:
-        """The state; an empty one where none is kept."""
-        found = self._mac.opened(text) if text else PostureState()
-        if found is None and not self._forged_said:
-            self._forged_said = True
-            log.error("%s", FORGED)
-        return found or PostureState()
+        return await self._state.kept()
 
     def _unpacked(self, taken: Sequence[bytes]) -> tuple[StrangerOutcome, ...]:
         found = [unpack_outcome(packed, self._doors) for packed in taken]
         return tuple(one for one in found if one is not None)
 
     async def put(self, number: int, state: PostureState) -> bool:
-        text, numbers = self._mac.sign(encode_state(state)), (b"%d" % number, b"%d" % (number + 1))
-        return bool(await self._line.execute(b"EVAL", _PUT, b"1", self._at + b"state", *numbers, text))
+        return await self._state.put(number, state)
 
 
 class MemoryPostures:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from importlib import resources
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.record.campaigns.live import LiveState
 from sekisho.record.campaigns.written import encode_state
+from sekisho.store.shared_state import SharedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,22 +16,13 @@ if TYPE_CHECKING:
     from sekisho.record.campaigns.written import CampaignsMac
     from sekisho.store import AnyStoreConnection
 
-log = logging.getLogger("sekisho")
-
 TURN_MS: Final = 13_500  # a little less than between two exchanges, or the next would come too early
+KEPT_MS: Final = 2 * 86_400_000
 KEPT_MAX: Final = 6_000  # attempts of all workers, some 0.6 MB; they are grouped in 0.3 s
 FORGED: Final = (
     "the campaigns in the store are ignored, and looked for anew: they are not signed with SEKISHO_SECRET for this "
     "SEKISHO_NAMESPACE. Another party writes to the store, or the secret was replaced [SEK041]"
 )
-
-# Another worker may have put a newer state meanwhile; then this one's is not written.
-_PUT: Final = b"""
-if (redis.call('HGET', KEYS[1], 'number') or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'number', ARGV[2], 'text', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], 2 * 86400000)
-return 1
-"""
 
 
 class Heard(NamedTuple):
@@ -72,34 +63,33 @@ class StoredCampaigns:
 
     def __init__(self, line: AnyStoreConnection, namespace: str, mac: CampaignsMac) -> None:
         self._line = line
-        self._mac = mac
-        self._forged_said = False
         self._at = f"{namespace}:{{campaigns}}".encode()
+        self._state = SharedState(
+            line,
+            self._at + b"state",
+            kept_ms=KEPT_MS,
+            empty=LiveState(),
+            sign=lambda state: mac.sign(encode_state(state)),
+            opened=mac.opened,
+            forged=FORGED,
+        )
         self._script = resources.files(__package__).joinpath("campaigns.lua").read_bytes()
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> Heard:
-        keys = self._at + b"state", self._at + b"attempts", self._at + b"turn"
+        keys = self._state.key, self._at + b"attempts", self._at + b"turn"
         now, found, text, seen, taken = await self._line.execute(
             b"EVAL", self._script, b"3", *keys, b"%d" % known, b"%d" % TURN_MS, *attempts
         )
         number = int(found)
-        state = self._opened(text) if number != known else None
+        state = self._state.read(text) if number != known else None
         return Heard(int(now), number, state, int(seen), None if taken is None else tuple(taken))
 
     async def kept(self) -> LiveState:
         """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
-        return self._opened(await self._line.execute(b"HGET", self._at + b"state", b"text") or b"")
+        return await self._state.kept()
 
     async def put(self, number: int, state: LiveState) -> bool:
-        text, numbers = self._mac.sign(encode_state(state)), (b"%d" % number, b"%d" % (number + 1))
-        return bool(await self._line.execute(b"EVAL", _PUT, b"1", self._at + b"state", *numbers, text))
-
-    def _opened(self, text: bytes) -> LiveState:
-        found = self._mac.opened(text) if text else LiveState()
-        if found is None and not self._forged_said:
-            self._forged_said = True
-            log.error("%s", FORGED)
-        return found or LiveState()
+        return await self._state.put(number, state)
 
 
 class MemoryCampaigns:
