@@ -2,8 +2,8 @@
 
 Beside another commit: processor time of one thread for an attempt that failed, in each dialect, which is its decision
 as a part of a sum and a line of its own for its outcome. Both trees take turns in processes of their own, and of each
-the least time counts, because all that the machine does besides only adds to it. Then a flood: a million attempts that
-are refused unread in a hundred seconds, by a clock that is set, and what is written of it.
+the least time counts, because all that the machine does besides only adds to it. Then a flood: the size of the audit
+after a million attempts that are refused unread within a hundred seconds of a fake clock.
 """
 
 from __future__ import annotations

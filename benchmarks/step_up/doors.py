@@ -1,8 +1,8 @@
 """Whether the time of an answer at the other doors tells an account from none.
 
 Requests for resets, sign-ups, codes and links name known and unknown accounts in random order. Each comes from an
-address of its own. Once on a service with factors, where the guard answers most of them itself: it mails a code before
-a sign-up, and lets nobody link an account without a proof. Once on one without, where they reach an application that
+address of its own. They go to two services. The guard of the one with factors answers most of them itself: it mails a
+code before a sign-up, and demands a proof before a link. At the one without factors they reach an application that
 answers all of them alike and at once, so that the guard's share of the time is nearly all of it.
 """
 

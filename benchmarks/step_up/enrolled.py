@@ -1,10 +1,10 @@
 """Whether the time of a step-up tells what an account has enrolled, or that it exists.
 
 A thief has the right passwords of members with a passkey, of members with an authenticator app and of members with
-nothing, and names of nobody besides. Log-ins come in random order, from many clients at once, each in a network of its
+nothing, and names without an account. Log-ins come in random order, from many clients at once, each in a network of its
 own. Three answers are timed: the question for a proof, the options for a passkey, and the answer to a wrong code.
 
-`AUC` is the chance that the answer for a class is slower than that for nobody: 0.5 tells nothing.
+`AUC` is the chance that the answer for a class is slower than the answer for no account: 0.5 tells nothing.
 """
 
 from __future__ import annotations
