@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments
 from benchmarks.result import write_result
 from benchmarks.tables import markdown_table
+from sekisho.known_devices import KnownDevices
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
@@ -68,26 +69,39 @@ class House:
         self.door = next(door for door in found.doors if door.kind is DoorKind.LOGIN)
         self._digests = parts.digests
         self._origins = [_origin(number) for number in range(BROWSERS)]
+        ledger = MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us)
+        shed = Shed(self.clock_us)
+        devices = KnownDevices(
+            parts.tokens,
+            ledger=ledger,
+            digests=parts.digests,
+            shed=shed,
+            trust=parts.trust,
+            clock_s=self._clock_s,
+            chance=Random(7).randbytes,
+        )
         self.guard = Guard(
-            ledger=MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us),
+            ledger=ledger,
             limits=found.limits,
             digests=parts.digests,
-            tokens=parts.tokens,
+            devices=devices,
             policy=parts.policy,
-            shed=Shed(self.clock_us),
+            shed=shed,
             room=InFlight(_nobody_waits),
             allow=Networks(found.allow) if found.allow else None,
             deny=None,
             breaches=parts.leaks.breaches(None),
             leaked_account=parts.reading.accounts.listed,
-            clock_s=lambda: self.now_us / US,
-            chance=Random(7).randbytes,
+            clock_s=self._clock_s,
             trust=parts.trust,
             keeps_history=found.history,
         )
 
     def clock_us(self) -> int:
         return self.now_us
+
+    def _clock_s(self) -> float:
+        return self.now_us / US
 
     async def tries(self, owner: int, token: str, question: bytes, *, worked: bool = False) -> Assessment:
         """One attempt of an owner; with the receipt of the question, if one was charged and work was done for it."""
@@ -115,7 +129,7 @@ def _origin(browser: int) -> Origin:
 
 async def _logs_in(house: House, owner: int, *, known: bool, came: dict[str, int]) -> AsyncIterator[float]:
     """An owner's way in; yields the seconds that pass."""
-    token = house.guard.proved_token("", f"owner{owner}", 0)[0] if known else ""
+    token = house.guard.devices.proved_token("", f"owner{owner}", 0)[0] if known else ""
     question, has_waited, has_worked = b"", False, False
     for _ in range(TRIES_MAX):
         assessment = await house.tries(owner, token, question)

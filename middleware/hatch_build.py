@@ -40,6 +40,7 @@ COMPILED = (
     "judge/policy.py",
     "judge/posture.py",
     "judge/trust.py",
+    "known_devices.py",
     "pipeline.py",
     "audit/chain.py",
     "audit/disclosure.py",

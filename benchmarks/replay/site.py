@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.known_devices import KnownDevices
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
@@ -266,13 +267,23 @@ def assemble(
         note=note,
     )
     alarms = Alarms(clock, tally)
+    shed = Shed(clock.us)
+    devices = KnownDevices(
+        parts.tokens,
+        ledger=ledger,
+        digests=parts.digests,
+        shed=shed,
+        trust=parts.trust,
+        clock_s=clock.seconds,
+        chance=secrets.token_bytes,
+    )
     guard = Guard(
         ledger=ledger,
         limits=found.limits,
         digests=parts.digests,
-        tokens=parts.tokens,
+        devices=devices,
         policy=parts.policy,
-        shed=Shed(clock.us),
+        shed=shed,
         room=InFlight(alarms.until),
         trust=parts.trust,
         allow=None,
@@ -280,7 +291,6 @@ def assemble(
         breaches=parts.leaks.breaches(None),
         leaked_account=parts.reading.accounts.listed,
         clock_s=clock.seconds,
-        chance=secrets.token_bytes,
     )
     return Site(guard, connection, ledger, alarms, parts)
 

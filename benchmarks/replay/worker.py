@@ -391,8 +391,9 @@ class Worker:
         if decision.passes:
             self._guard.begin(assessment)
             if tried.right:
-                device = self._guard.device_name(assessment, Basis.RULE)
-                self._guard.new_token(assessment, device, browser_family(tried.user_agent.encode()))
+                devices, attempt, token = self._guard.devices, assessment.attempt, assessment.token
+                device = devices.device_name(token, attempt.door, Basis.RULE)
+                devices.new_token(attempt, token, device, browser_family(tried.user_agent.encode()))
             outcome = Outcome.SUCCEEDED if tried.right else Outcome.FAILED
             self._guard.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
         elif decision.asked is not Action.STEP_UP:

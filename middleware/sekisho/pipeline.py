@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.familiarity import is_familiar
-from sekisho.judge.trust import MARK_BYTES
-from sekisho.ledger.arithmetic import ENDED, UNHINDERED
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.daily import LINKS, SIGNUPS
 from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
@@ -48,12 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.lookup import BreachLookup
-    from sekisho.control.asked import AskedAccounts
     from sekisho.detect import PostureWatch
-    from sekisho.devices.age import AgeStamps
-    from sekisho.devices.token import DeviceTokens, Token
+    from sekisho.devices.token import Token
     from sekisho.feed import RefusalNotes
     from sekisho.judge import RuleTrust
+    from sekisho.known_devices import KnownDevices
     from sekisho.ledger.daily import DailyGuesses, DailyLimits
     from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
@@ -130,7 +128,8 @@ class Guard:
     Args:
         ledger: counts.
         limits: the ledger's own limits; they bound how many attempts may wait for one counter.
-        digests, tokens: made from the service's secrets.
+        digests: made from the service's secrets.
+        devices: which devices are known, and by which tokens.
         policy: which findings lead to which action.
         shed: this worker's memory of refusals.
         room: where attempts wait for log-ins under way.
@@ -140,7 +139,6 @@ class Guard:
         breaches: looks passwords up in breach data.
         leaked_account: maps an attempt to the account name under which lists of leaked pairs are searched.
         clock_s: Unix time in seconds.
-        chance: `n -> n` random bytes.
         guesses: the daily limit on guesses at codes; None for no limit.
         times: takes how long each decision took; None for no record.
         daily: counts sign-ups and links in a day; None where no door needs it.
@@ -148,7 +146,6 @@ class Guard:
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
-        ages: reads and writes how long a device has been seen; None where no device is ever aged.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
         feed: notes refused addresses for what stands in front; None where nothing does.
     """
@@ -159,7 +156,7 @@ class Guard:
         ledger: Ledger,
         limits: LimitSet,
         digests: Digests,
-        tokens: DeviceTokens,
+        devices: KnownDevices,
         policy: Policy,
         shed: Shed,
         room: InFlight,
@@ -169,7 +166,6 @@ class Guard:
         breaches: BreachLookup,
         leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
-        chance: Callable[[int], bytes],
         guesses: DailyGuesses | None = None,
         times: Stopwatch | None = None,
         daily: DailyLimits | None = None,
@@ -178,14 +174,13 @@ class Guard:
         asks_from: int = 0,
         asks_familiar_from: int = 0,
         keeps_history: bool = False,
-        ages: AgeStamps | None = None,
         feed: RefusalNotes | None = None,
         signals: PluginSignals | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
         self._digests = digests
-        self._tokens = tokens
+        self.devices: Final = devices
         # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
         self._policies = {True: policy, False: policy.without_factors()}
         self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
@@ -193,7 +188,6 @@ class Guard:
         self._in_posture = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
         self._for_aged = self._in_posture[Posture.CALM].for_aged()
         self._proofs_earn = policy.factors and self._in_posture[Posture.CALM].asks_strangers
-        self._ages = ages
         self._watch = watch
         self._shed = shed
         self._room = room
@@ -203,7 +197,6 @@ class Guard:
         self._breaches = breaches
         self._leaked_account = leaked_account
         self._clock_s = clock_s
-        self._chance = chance
         self._guesses = guesses
         self._times = times
         self._daily = daily
@@ -215,21 +208,12 @@ class Guard:
         self._under_proof_in_posture = tuple(
             [each.under_proof() if each.asks_strangers or not each.factors else each for each in self._in_posture]
         )
-        self._asked: AskedAccounts | None = None
         self._signals = signals
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Exempt and refuse these networks from now on, in place of those before."""
         self._allow = allow
         self._deny = deny
-
-    def set_asked(self, asked: AskedAccounts | None) -> None:
-        """Ask for a proof at these accounts from now on, also on devices that were merely seen; None: at no account."""
-        self._asked = asked
-
-    def is_under_proof(self, attempt: Attempt) -> bool:
-        """Whether an operator asks for a proof at the account that is tried."""
-        return self._asked is not None and self._asked.has(attempt.canonical)
 
     @property
     def has_denied(self) -> bool:
@@ -249,7 +233,7 @@ class Guard:
         # The shed may hold a network because of a neighbour's attempts. An exempt address is not under that limit.
         if anybody or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
             return None
-        if self.has_genuine_token(token):
+        if self.devices.has_genuine_token(token):
             return None
         return _shed(wait_us)
 
@@ -278,7 +262,7 @@ class Guard:
         bucket.
         """
         began_us = self._times.clock_us() if self._times is not None else 0
-        token = self._token(attempt, family)
+        token = self.devices.trusted_token(attempt, family)
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
         exempt = self._is_exempt(attempt.origin)
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
@@ -386,10 +370,6 @@ class Guard:
         verdict = assessment.verdict
         charged = verdict.charged & ~(Charged.NETWORK | Charged.CREDIT)
         self._ledger.settle(assessment.charge, verdict._replace(charged=charged, tagged=0))
-
-    def has_genuine_token(self, token: str) -> bool:
-        """Whether this is a genuine device token of this service, regardless of the account."""
-        return bool(token) and self._tokens.has_genuine(token, int(self._clock_s()))
 
     def put_off(self, assessment: Assessment) -> None:
         """Keep the charge of an attempt that must first show a proof, and stop others waiting for its refund."""
@@ -551,103 +531,22 @@ class Guard:
         """Unix time."""
         return self._clock_s()
 
-    def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool, bytes]:
-        """The device token after a second factor, whether the device was a stranger until now, and its new name."""
-        now_s = int(self._clock_s())
-        token = self._tokens.find(presented, account, family, now_s) if presented else None
-        name = self._chance(8)
-        text = self._tokens.renewed(
-            presented,
-            account,
-            # A new name for the device: an attacker who copied the old token may know its bucket.
-            None,
-            device_class=Device.PROVED,
-            family=family,
-            now_s=now_s,
-            fresh=name,
-        )
-        if self._ages is not None:
-            text = self._ages.carried(text, presented, account, token, b"", now_s)
-        return text, token is None, name
-
-    def end_device(self, attempt: Attempt, device: bytes) -> None:
-        """End the trust of a device, within a minute: from then on its token counts as a copy that was renewed since.
-
-        Args:
-            attempt: names the account; nothing is tried.
-            device: the device's name, 8 bytes.
-        """
-        charge = self._digests.charge(attempt, device, lane_generation=ENDED - 1)
-        # Times of 0: this refunds no charge.
-        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), Effect.RENEWED)
-
-    def end_devices(self, attempt: Attempt, device: bytes, changed_us: int) -> None:
-        """End the trust of all devices of an account whose password was changed. It only queues.
-
-        Args:
-            attempt: names the account; nothing is tried.
-            device: the known device that made the change, which stays known; empty where a stranger's made it.
-            changed_us: when the change was charged, by the ledger's clock: what the change itself hands out is younger.
-        """
-        charge = self._digests.charge(attempt, device)
-        self._ledger.settle(charge, UNHINDERED._replace(charged=0, at_us=changed_us), Effect.ENDS)
-
-    def device_name(self, assessment: Assessment, basis: Basis) -> bytes:
-        """The name of the device after a success.
-
-        A new one begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
-        """
-        if assessment.token is not None:
-            return assessment.token.device
-        return self._trust.rule(assessment.attempt.door, basis).mark + self._chance(8)[MARK_BYTES:]
-
-    def new_token(self, assessment: Assessment, device: bytes, family: int) -> str:
-        """The token of this device after a success."""
-        attempt, token = assessment.attempt, assessment.token
-        # A reset ends all tokens up to its own second.
-        now_s = int(self._clock_s()) + (attempt.door.kind is DoorKind.RESET)
-        text = self._tokens.renewed(
-            attempt.token,
-            attempt.account,
-            token,
-            device_class=token.device_class if token else Device.SEEN,
-            family=family,
-            now_s=now_s,
-            fresh=device,
-        )
-        if self._ages is None:
-            return text
-        return self._ages.carried(text, attempt.token, attempt.account, token, device, now_s)
-
     def aged_device(self, assessment: Assessment) -> bytes:
         """The name of a device that is let in by its age alone; empty for all others."""
         token = assessment.token
-        if token is None or not self._is_aged(assessment.attempt, token):
+        if token is None or not self.devices.is_aged(assessment.attempt, token):
             return b""
         spared = self._in_posture[Posture.CALM].spares_familiar and is_familiar(assessment.verdict.history)
         return b"" if spared else token.device
 
-    def contradicted_device(self, attempt: Attempt, family: int) -> bytes:
-        """The name of a device with an age, also where its token counts for nothing now; empty for all others.
-
-        However young: a thief's device that was asked must not become aged by waiting.
-        """
-        if self._ages is None or not attempt.token or not attempt.account:
-            return b""
-        now_s = int(self._clock_s())
-        token = self._tokens.find(attempt.token, attempt.account, family, now_s)
-        if token is None or not self._ages.is_stamped(attempt.token, attempt.account, token, now_s):
-            return b""
-        return token.device
-
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
-        under_proof = self._asked is not None and _asks_owner(attempt) and self.is_under_proof(attempt)
+        under_proof = self.devices.asked is not None and _asks_owner(attempt) and self.devices.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
             # By the posture too: a question at another time than elsewhere would tell which accounts these are.
             in_posture = self._under_proof_in_posture if under_proof else self._in_posture
             posture = self._watch.of(attempt.door.name, digests, family)
-            if posture is Posture.CALM and not under_proof and self._is_aged(attempt, token):
+            if posture is Posture.CALM and not under_proof and self.devices.is_aged(attempt, token):
                 return self._for_aged
             return in_posture[posture]
         if under_proof:
@@ -697,23 +596,6 @@ class Guard:
         if not self._breaches.has_files or not _tries_password(attempt):
             return attempt.told
         return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
-
-    def _token(self, attempt: Attempt, family: int) -> Token | None:
-        if not attempt.token or not attempt.account:
-            return None
-        token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
-        if token is None or self._shed.wait_us((token.device,)):
-            return None
-        if self._asked is not None and token.device_class is Device.SEEN and self.is_under_proof(attempt):
-            return None
-        # Where a wrong rule reported success, the password was never right. A token earned by a factor stays valid.
-        void = self._trust.void
-        return None if void and token.device_class is Device.SEEN and token.device[:MARK_BYTES] in void else token
-
-    def _is_aged(self, attempt: Attempt, token: Token | None) -> bool:
-        if self._ages is None or token is None:
-            return False
-        return self._ages.is_aged(attempt.token, attempt.account, token, int(self._clock_s()))
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)

@@ -175,7 +175,7 @@ class Endpoint:
                 or (step_up is not None and step_up.has_no_room())
             )
             and by_name.keys().isdisjoint(SHOWN)
-            and not self._guard.has_genuine_token(self._attempts.presented(by_name).token)
+            and not self._guard.devices.has_genuine_token(self._attempts.presented(by_name).token)
             and self._admission.sheds()
         )
 

@@ -112,7 +112,9 @@ class OutcomeKeeper(Keeper):
         if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
-        name = self._guard.device_name(assessment, basis) if belief is Belief.FULL else b""
+        name = b""
+        if belief is Belief.FULL:
+            name = self._guard.devices.device_name(assessment.token, attempt.door, basis)
         device = [self._device(context, assessment, name)] if name else []
         if self._consequences is None:
             return device, bool(device)
@@ -161,7 +163,7 @@ class OutcomeKeeper(Keeper):
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
     def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
-        token = self._guard.new_token(assessment, name, context.family)
+        token = self._guard.devices.new_token(assessment.attempt, assessment.token, name, context.family)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
         elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])

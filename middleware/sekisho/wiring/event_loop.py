@@ -35,6 +35,7 @@ from sekisho.devices.age import AgeStamps
 from sekisho.devices.asker import Askers
 from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
+from sekisho.known_devices import KnownDevices
 from sekisho.ledger.counters import StoredCounters
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.ledger.in_flight import InFlight
@@ -155,7 +156,8 @@ class LoopWing:
         """Apply the control record's lists, in addition to those of the settings."""
         settings = self._process.settings
         self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
-        self._guard.set_asked(AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None)
+        asked = AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None
+        self._guard.devices.asked = asked
 
     def _follow_control(self) -> None:
         settings = self._process.settings
@@ -307,7 +309,7 @@ class LoopWing:
             ledger=ledger,
             limits=settings.limits,
             digests=process.digests,
-            tokens=process.tokens,
+            devices=self._known_devices(ledger),
             policy=process.policy,
             shed=process.shed,
             room=InFlight(),
@@ -317,7 +319,6 @@ class LoopWing:
             breaches=process.leaks.breaches(self._hibp),
             leaked_account=process.reading.accounts.listed,
             clock_s=process.clock_s,
-            chance=RandomPool().take,
             guesses=self._guesses,
             times=process.times,
             daily=self._limits,
@@ -326,9 +327,21 @@ class LoopWing:
             asks_from=settings.step_up.level,
             asks_familiar_from=settings.familiar_from.level,
             keeps_history=settings.history,
-            ages=_ages(settings),
             feed=process.feed,
             signals=process.plugins.signals,
+        )
+
+    def _known_devices(self, ledger: Ledger) -> KnownDevices:
+        process = self._process
+        return KnownDevices(
+            process.tokens,
+            ledger=ledger,
+            digests=process.digests,
+            shed=process.shed,
+            trust=process.trust,
+            clock_s=process.clock_s,
+            chance=RandomPool().take,
+            ages=_ages(process.settings),
         )
 
     @property

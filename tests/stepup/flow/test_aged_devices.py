@@ -119,9 +119,9 @@ async def test_a_campaign_at_its_account_ends_its_age(later: Later) -> None:
         device = there.devices["kenji"]
         assert (await device.log_in("kenji")).status == 303
         guard = there.loop._latest._guard
-        guard.set_asked(AskedAccounts(frozenset({b"kenji"}), str.encode))
+        guard.devices.asked = AskedAccounts(frozenset({b"kenji"}), str.encode)
         assert (await device.log_in("kenji")).status == 401
-        guard.set_asked(None)
+        guard.devices.asked = None
         assert (await device.log_in("kenji")).status == 401
 
 

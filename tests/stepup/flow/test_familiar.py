@@ -164,7 +164,7 @@ def test_an_account_under_proof_is_asked_at_the_same_time_as_others() -> None:
         town = await Town().settle_in()
         assert town.guard._loops is not None
         guard = town.guard._loops._latest._guard  # type: ignore[union-attr]
-        guard.set_asked(AskedAccounts(frozenset({b"kenji"}), str.encode))
+        guard.devices.asked = AskedAccounts(frozenset({b"kenji"}), str.encode)
         for password in ("right", "guess"):
             took_s, found = await timed(town.client(HOME), "kenji", password)
             assert (found.status, took_s) == (401, QUESTION_S)

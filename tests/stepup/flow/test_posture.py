@@ -93,11 +93,11 @@ async def test_in_calm_an_account_under_proof_is_asked_behind_a_right_secret_onl
     before = await thief.log_in("alice", "hatter")
     assert loops is not None
     guard = loops._latest._guard  # type: ignore[union-attr]
-    guard.set_asked(AskedAccounts(frozenset({b"alice"}), str.encode))
+    guard.devices.asked = AskedAccounts(frozenset({b"alice"}), str.encode)
     found = [seen(await site.client().log_in(name, "guess")) for name in ("alice", "nobody")]
     del thief.jar["session"]
     asked = await thief.log_in("alice", "hatter")
-    guard.set_asked(None)
+    guard.devices.asked = None
     after = await thief.log_in("alice", "hatter")
     assert before.status == 303
     assert found[0] == found[1]

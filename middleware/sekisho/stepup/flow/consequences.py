@@ -136,7 +136,7 @@ class AccountConsequences:
         with suppress(Unreadable):  # no account has such a name
             nothing = Attempt(attempt.door, attempt.origin, name, self._accounts.canonical(name), "")
             if name:
-                self._guard.end_devices(nothing, device, charged_us)
+                self._guard.devices.end_devices(nothing, device, charged_us)
 
     async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
         """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""

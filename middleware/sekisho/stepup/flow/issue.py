@@ -366,7 +366,7 @@ class Issuer:
             answered.set_result(held)
 
     async def _must_prove(self, proving: Proving, issued: IssuedStepUp) -> bool:
-        under_proof = self._guard.is_under_proof(issued.assessment.attempt)
+        under_proof = self._guard.devices.is_under_proof(issued.assessment.attempt)
         # The look-up first, always: its time is that of accounts that are not under proof.
         if await self._is_enrolled(proving, issued.ticket) or under_proof:
             return True
@@ -387,7 +387,7 @@ class Issuer:
     async def _end_age(self, aged: AgedDevices, context: RequestContext, assessment: Assessment) -> None:
         """End the age of a device that is asked: in an alarm, in a campaign, or after anything else that is strange."""
         attempt = assessment.attempt
-        if device := self._guard.contradicted_device(attempt, context.family):
+        if device := self._guard.devices.contradicted_device(attempt, context.family):
             with suppress(StoreUnavailable):  # without the store its owner cannot be told either
                 await aged.end(attempt.account, device)
 

@@ -52,4 +52,4 @@ class NotMe:
     def end_device(self, account: str, device: bytes, origin: Origin) -> None:
         """End the trust of a device alone."""
         attempt = Attempt(self._door, origin, account, self._accounts.canonical(account), "")
-        self._guard.end_device(attempt, device)
+        self._guard.devices.end_device(attempt, device)

@@ -129,7 +129,8 @@ class Redeemer:
         call, ticket, owner = redemption
         shown = presented(call.by_name, self._cookie.name + b"=")
         agent = call.by_name.get(b"user-agent", b"")
-        token, is_new, device = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
+        family = browser_family(agent)
+        token, is_new, device = self._guard.devices.proved_token(shown.token, ticket.account, family)
         address = call.caller.origin.address
         if self._proving.log_ins is not None:
             self._proving.log_ins.note(
