@@ -169,7 +169,7 @@ bench-corpus: $(VENV)/.with-bench ## Measure files of leaked passwords at full s
 
 .PHONY: bench-step-up
 bench-step-up: $(VENV)/.with-bench ## Measure what the time of a step-up tells, and what it costs (an hour; QUICK=1 for a first look)
-	@for part in timings enrolled doors cost; do \
+	@for part in timings flooded enrolled doors cost; do \
 		$(BIN)/python -m benchmarks.step_up $$part $(if $(QUICK),--quick) || exit 1; \
 	done
 	@$(BIN)/python -m benchmarks.step_up figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from ipaddress import ip_address
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 
 from benchmarks.known import SECRET, proved
 from benchmarks.login_post import AGENT, address
-from benchmarks.step_up import doors, enrolled, sealed
+from benchmarks.step_up import doors, enrolled, flooded, sealed
 from benchmarks.step_up.figures import page
-from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
+from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation, shares
 from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies
 from benchmarks.step_up.timings import KINDS, attempts, compared
 from sekisho.devices.token import DeviceTokens, browser_family
@@ -160,6 +161,37 @@ def test_the_page_says_what_is_told_of_enrolled_factors() -> None:
 
     assert "Outside: 1 of 9." in text
     assert "| a wrong code | a member with an app | 0.7" in text
+
+
+def test_shares_of_refusals_are_compared() -> None:
+    """Half and half is alike, and so are no refusals at all; 60 of 100 beside 40 of 100 is one chance in 200."""
+    assert shares(50, 100, 500, 1_000) == shares(7, 7, 9, 9) == 1.0
+    assert shares(60, 100, 40, 100) == pytest.approx(0.00468, rel=0.01)
+
+
+def test_every_class_is_tried_as_often_beside_a_flood() -> None:
+    """Each three attempts have one of each class, and each class has names of its kind."""
+    tries = list(islice(flooded.attempts(1), 300))
+
+    assert Counter(one for _, one, _ in tries) == dict.fromkeys(flooded.CLASSES, 100)
+    assert {account[:6] for _, one, account in tries if one == flooded.NOBODY} == {"nobody"}
+    assert {account[:6] for _, one, account in tries if one != flooded.NOBODY} == {"member"}
+
+
+def test_the_page_says_what_is_told_beside_a_flood() -> None:
+    """One class is slower at the wrong code, and another is refused more often: both are counted as telling."""
+    random = Random(19)
+    times = {one: flooded.Times([4_000], series(random), series(random)) for one in flooded.CLASSES}
+    times[flooded.RIGHT] = flooded.Times([4_000], series(random), series(random, shift=9.0))
+    times[flooded.NOBODY] = flooded.Times([6_000], series(random), series(random))
+    found = flooded.compared(flooded.SETTINGS[0], times)
+    plan = {**RESULT["plan"], "seconds": 9.0, "clients": 2, "flood": "fresh addresses", "rate": 500.0}
+    text = "\n".join(page(None, None, flooded={**RESULT, "plan": plan, "answers": found}))
+
+    assert [one["holds"] for one in found] == [True, False, False, True]
+    assert "Outside of either: 2 of 4." in text
+    assert "| a wrong code | the password | 1.000 | 2,000 of 2,000 / 2,000 of 2,000 | 1 |" in text
+    assert "TELLS" in flooded.said(found[1])
 
 
 RESULT: dict[str, Any] = {

@@ -89,7 +89,7 @@ def measured(row: Row, known: int) -> Cell:
 
 
 def _besideflooded(row: Row, known: int, server: Server, redis: RedisServer) -> Cell:
-    flood = flooded(row, server.port) if row.flood else None
+    flood = flooded(server.port, row.flood, row.rate) if row.flood else None
     try:
         time.sleep(LEAD_IN_S)
         begun = time.monotonic()
@@ -134,8 +134,9 @@ def _percentile(values: list[float], share: float) -> float:
     return percentile(sorted(values), share) if values else 0.0
 
 
-def flooded(row: Row, port: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.overload.flood", str(port), row.flood, str(row.rate)]
+def flooded(port: int, kind: str, rate: float) -> subprocess.Popen[str]:
+    """The process of a flood, see `flood`."""
+    command = [sys.executable, "-m", "benchmarks.overload.flood", str(port), kind, str(rate)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

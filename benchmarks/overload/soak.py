@@ -45,7 +45,7 @@ def ran(minutes: float) -> bool:
     until = time.monotonic() + 60 * minutes
     with RedisServer() as redis, _server(redis) as server:
         server.wait_until_up(partial(state, server))
-        flood = flooded(FLOOD, server.port)
+        flood = flooded(server.port, FLOOD.flood, FLOOD.rate)
         while time.monotonic() < until:
             came = asyncio.run(owners.known(server.port, 5.0, int(5 * LOOK_S), known))
             owners.forget_connections()  # they belonged to that event loop

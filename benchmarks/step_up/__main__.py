@@ -1,4 +1,4 @@
-"""`python -m benchmarks.step_up {timings,enrolled,doors,cost,figures} [--quick]`: see the module of each."""
+"""`python -m benchmarks.step_up {timings,flooded,enrolled,doors,cost,figures} [--quick]`: see the module of each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from benchmarks.arguments import part_parsers
 
 PARTS = {
     "timings": "whether the time of an answer tells what a password was worth",
+    "flooded": "whether it tells that beside a flood, or that there is an account",
     "enrolled": "whether the time of a step-up tells what an account has enrolled",
     "doors": "whether the time of an answer at another door tells whether there is an account",
     "cost": "what the question for a proof, and its being possible, add to an attempt",
@@ -15,6 +16,7 @@ PARTS = {
 }
 FUNCTIONS = {
     "timings": "measure_timings",
+    "flooded": "measure_flooded",
     "enrolled": "measure_enrolled",
     "doors": "measure_doors",
     "cost": "measure_step_up_cost",

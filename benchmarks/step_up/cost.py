@@ -8,21 +8,17 @@ configured, in pairs with the same service without them.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import measure
 from benchmarks.known import proved
 from benchmarks.login_post import address
-from benchmarks.measure import LOAD_CORE, Server, median_interval
+from benchmarks.measure import Server, median_interval
 from benchmarks.result import write_result
 from benchmarks.step_up.client import Client
-from benchmarks.step_up.site import furnish
-from tests.servers import RedisServer, free_port
+from benchmarks.step_up.site import furnished
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     import argparse
@@ -37,16 +33,11 @@ PAUSE_S = 0.015
 
 
 def measure_step_up_cost(options: argparse.Namespace) -> None:
-    measure.require_tools()
-    about = measure.machine()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
-        bare = {"BENCH_STORE": redis.url}
-        asking = bare | {"BENCH_FACTORS": "totp", "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite")}
-        question = asked(asking, QUICK_ANSWERS if options.quick else ANSWERS)
-        redis.cli("FLUSHALL")
-        allowed = paired(bare, asking, QUICK_PAIRS if options.quick else PAIRS)
-    found = {"machine": about, "question": question, "allowed": allowed}
+    with furnished() as site:
+        question = asked(site.asking, QUICK_ANSWERS if options.quick else ANSWERS)
+        site.forget()
+        allowed = paired(site.bare, site.asking, QUICK_PAIRS if options.quick else PAIRS)
+    found = {"machine": site.machine, "question": question, "allowed": allowed}
     write_result("step-up-cost", found, quick=options.quick)
     print(question, {name: value for name, value in allowed.items() if name != "ratios"}, sep="\n")
 

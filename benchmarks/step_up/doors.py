@@ -9,28 +9,24 @@ answers all of them alike and at once, so that the guard's share of the time is 
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
-import tempfile
 import time
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import measure
 from benchmarks.known import SECRET
 from benchmarks.login_post import address
-from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.measure import Server
 from benchmarks.result import write_result
 from benchmarks.step_up.client import Client
 from benchmarks.step_up.sealed import HIGH, LOW
 from benchmarks.step_up.separate import auc
-from benchmarks.step_up.site import KNOWN, furnish, members, nobodies
+from benchmarks.step_up.site import KNOWN, furnished, members, nobodies
 from sekisho.model.factor_class import FactorClass
 from sekisho.read import SessionCredentials
 from sekisho.stepup.session_binding import SessionBinding, SessionBindings
-from tests.servers import RedisServer, free_port
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     import argparse
@@ -69,20 +65,15 @@ LINKING = Knock("a link after a proof", "/link", (("pin", "{:04}"),), is_proved=
 
 def measure_doors(options: argparse.Namespace) -> None:
     count = QUICK if options.quick else COUNT
-    measure.require_tools()
-    about = measure.machine()
-    os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis, which inherits it
     found = []
-    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
-        environment = {"BENCH_STORE": redis.url, "BENCH_DOORS": "1", "BENCH_NO_LIMITS": "1"}
-        asking = {"BENCH_FACTORS": "totp", "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite")}
-        for factors in ({}, asking):
-            redis.cli("FLUSHALL")
-            for one in measured({**environment, **factors}, count, factors=bool(factors)):
+    with furnished() as site:
+        for factors, environment in ((False, site.bare), (True, site.asking)):
+            site.forget()
+            for one in measured({**environment, "BENCH_DOORS": "1", "BENCH_NO_LIMITS": "1"}, count, factors=factors):
                 print(said(one), flush=True)
                 found.append(one)
     plan = {"count": count, "accounts": KNOWN}
-    write_result("step-up-doors", {"plan": plan, "machine": about, "doors": found}, quick=options.quick)
+    write_result("step-up-doors", {"plan": plan, "machine": site.machine, "doors": found}, quick=options.quick)
 
 
 def measured(environment: Mapping[str, str], count: int, *, factors: bool) -> Iterator[dict[str, Any]]:

@@ -12,22 +12,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import statistics
-import tempfile
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import measure
 from benchmarks.login_post import address
-from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.measure import Server
 from benchmarks.result import write_result
 from benchmarks.step_up.client import new_holder
 from benchmarks.step_up.sealed import CLIENTS, HIGH, LOW, RELEASED, SHOWN_AFTER_S, Connection, is_refused
 from benchmarks.step_up.separate import auc
-from benchmarks.step_up.site import ENROLLED, KNOWN, PASSWORD, furnish, members, nobodies
-from tests.servers import RedisServer, free_port
+from benchmarks.step_up.site import ENROLLED, KNOWN, PASSWORD, furnished, members, nobodies
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     import argparse
@@ -45,24 +41,15 @@ Times = dict[str, dict[str, list[float]]]
 
 def measure_enrolled(options: argparse.Namespace) -> None:
     count = QUICK if options.quick else COUNT
-    measure.require_tools()
-    about = measure.machine()
-    os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis, which inherits it
-    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "BENCH_STORE": redis.url,
-            "BENCH_FACTORS": "webauthn,totp",
-            "BENCH_NO_LIMITS": "1",
-            "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite", ENROLLED),
-        }
+    with furnished("webauthn,totp", ENROLLED) as site:
         port = free_port()
-        with Server("benchmarks.step_up.app:app", port, environment) as server:
+        with Server("benchmarks.step_up.app:app", port, {**site.asking, "BENCH_NO_LIMITS": "1"}) as server:
             server.wait_until_up()
             found = compared(asyncio.run(measured(port, count)))
     for one in found:
         print(said(one), flush=True)
     plan = {"count": count, "accounts": KNOWN, "clients": CLIENTS}
-    write_result("step-up-enrolled", {"plan": plan, "machine": about, "classes": found}, quick=options.quick)
+    write_result("step-up-enrolled", {"plan": plan, "machine": site.machine, "classes": found}, quick=options.quick)
 
 
 def attempts(count: int, seed: int = SEED) -> Iterator[tuple[int, str, str]]:

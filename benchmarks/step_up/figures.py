@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_step_up_figures(options: argparse.Namespace) -> None:
-    names = ("timings", "cost", "doors", "enrolled")
+    names = ("timings", "cost", "doors", "enrolled", "flooded")
     parts = [read_result(f"step-up-{part}", quick=options.quick) for part in names]
     write_page("step-up-figures.md", page(*parts), quick=options.quick)
 
@@ -28,6 +28,7 @@ def page(
     cost: Mapping[str, Any] | None,
     doors: Mapping[str, Any] | None = None,
     enrolled: Mapping[str, Any] | None = None,
+    flooded: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
     """The lines of the page, without unmeasured parts."""
     yield "# The step-up in figures"
@@ -38,12 +39,46 @@ def page(
     )
     if timings:
         yield from _timings(timings)
+    if flooded:
+        yield from _flooded(flooded)
     if enrolled:
         yield from _enrolled(enrolled)
     if doors:
         yield from _doors(doors)
     if cost:
         yield from _cost(cost)
+
+
+def _flooded(found: Mapping[str, Any]) -> Iterator[str]:
+    plan, answers = found["plan"], found["answers"]
+    yield from ("", "## What the time of an answer tells beside a flood", "")
+    yield (
+        f"For each setting {plan['seconds']:.0f} seconds of log-ins by {plan['clients']} clients at once: right and "
+        "wrong passwords of members, and wrong ones of names without an account, in random order. Beside them "
+        f"{plan['rate']:.0f} attempts a second from {plan['flood']}, some five times what this machine can check at "
+        f"{plan['profile']['passes']} passes of {plan['profile']['memory_kib']:,} KiB. Most are refused for want of "
+        "room, and those clients try again at once. AUC is the chance that a right password (a member) has the slower "
+        f"answer of a pair; {LOW} to {HIGH} tells nothing. A share of refusals that would differ so by chance less "
+        f"often than α = {plan['alpha']} would tell something, too. Outside of either: "
+        f"{sum(not one['holds'] for one in answers)} of {len(answers)}."
+    )
+    yield ""
+    yield from markdown_table(
+        ("setting", "answer", "what would be told", "AUC", "answered", "p, refused", "median, ms"),
+        [
+            (
+                one["setting"],
+                one["answer"],
+                one["told"],
+                f"{one['auc']:.3f}",
+                " / ".join(f"{count:,} of {sent:,}" for count, sent in zip(one["count"], one["sent"], strict=True)),
+                f"{one['p_refused']:.3g}",
+                " / ".join(f"{us / 1000:,.1f}" for us in one["median_us"]),
+            )
+            for one in answers
+        ],
+    )
+    yield from ("", measured_text(found))
 
 
 def _enrolled(found: Mapping[str, Any]) -> Iterator[str]:

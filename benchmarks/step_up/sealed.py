@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import json
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -28,6 +28,8 @@ from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from benchmarks.step_up.site import Furnished
 
 COUNT, QUICK = 1_500, 500
 CLIENTS = 20
@@ -58,6 +60,13 @@ class Setting(NamedTuple):
 SETTINGS = tuple(itertools.starmap(Setting, itertools.product((0, 40, 400), (False, True), (False, True))))
 
 
+class Tried(NamedTuple):
+    """Microseconds to the question for a proof and to the answer to a wrong code; `None` for a refusal."""
+
+    asked_us: float | None
+    shown_us: float | None
+
+
 class Connection:
     """Kept, for one client: the clock is read when the request has left and when its answer is whole."""
 
@@ -78,6 +87,20 @@ class Connection:
         self._writer.write(request)
         head, answer = await read_answer(self._reader)
         return (time.perf_counter_ns() - begun) / 1000, status_of(head), answer
+
+    async def log_in(self, number: int, account: str, password: str) -> Tried:
+        """A stranger's log-in from a network of its own, and a wrong code shortly after the question."""
+        where, browser_key = address(number), new_holder()
+        fields = {"username": account, "password": password}
+        asked_us, status, body = await self.post("/login", fields, where, browser_key)
+        if is_refused(status, body, "step_up_required"):
+            return Tried(None, None)
+        await asyncio.sleep(SHOWN_AFTER_S)
+        proof = {"challenge": json.loads(body)["challenge"], "factor": "totp", "code": "000000"}
+        shown_us, status, body = await self.post("/sekisho/step-up", proof, where, browser_key)
+        if status == RELEASED or is_refused(status, body, "proof_failed"):
+            return Tried(asked_us, None)
+        return Tried(asked_us, shown_us)
 
     def close(self) -> None:
         self._writer.close()
@@ -120,19 +143,11 @@ async def measured(port: int, count: int, setting: Setting, seed: int) -> Times:
 async def _client(port: int, tries: Iterator[tuple[int, str, bool]], times: Times) -> None:
     connection = await Connection.to(port)
     for number, account, right in tries:
-        where, browser_key = address(number), new_holder()
-        fields = {"username": account, "password": PASSWORD if right else WRONG}
-        us, status, body = await connection.post("/login", fields, where, browser_key)
-        if is_refused(status, body, "step_up_required"):
-            continue
-        times.asked[right].append(us)
-        await asyncio.sleep(SHOWN_AFTER_S)
-        proof = {"challenge": json.loads(body)["challenge"], "factor": "totp", "code": "000000"}
-        us, status, body = await connection.post("/sekisho/step-up", proof, where, browser_key)
-        if status == RELEASED:
-            continue
-        if not is_refused(status, body, "proof_failed"):
-            times.shown[right].append(us)
+        tried = await connection.log_in(number, account, PASSWORD if right else WRONG)
+        if tried.asked_us:
+            times.asked[right].append(tried.asked_us)
+        if tried.shown_us:
+            times.shown[right].append(tried.shown_us)
     connection.close()
 
 
@@ -170,19 +185,25 @@ def compared(setting: Setting, times: Times) -> dict[str, Any]:
     return {"name": setting.name, **setting._asdict(), **both}
 
 
-def series(environment: Mapping[str, str], count: int, flush: Any) -> Iterator[dict[str, Any]]:
+def series(site: Furnished, count: int) -> Iterator[dict[str, Any]]:
     """All settings, one after the other, each at a server of its own."""
     for seed, setting in enumerate(SETTINGS):
-        flush()
-        more = {"BENCH_MORE_MS": str(setting.more_ms), "BENCH_NO_LIMITS": "1"}
-        if setting.renews:
-            more["BENCH_REHASH"] = "1"
-        port = free_port()
-        with Server("benchmarks.step_up.app:app", port, {**environment, **more}) as server:
-            server.wait_until_up()
+        with serving(site, setting) as port:
             found = compared(setting, asyncio.run(measured(port, count, setting, seed)))
         print(said(found), flush=True)
         yield found
+
+
+@contextmanager
+def serving(site: Furnished, setting: Setting) -> Iterator[int]:
+    """The port of a server with this setting, over an empty store."""
+    site.forget()
+    more = {"BENCH_MORE_MS": str(setting.more_ms), "BENCH_NO_LIMITS": "1"}
+    if setting.renews:
+        more["BENCH_REHASH"] = "1"
+    with Server("benchmarks.step_up.app:app", free_port(), {**site.asking, **more}) as server:
+        server.wait_until_up()
+        yield server.port
 
 
 def said(found: Mapping[str, Any]) -> str:

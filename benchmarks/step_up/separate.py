@@ -40,6 +40,13 @@ def auc(one: Sequence[float], other: Sequence[float]) -> float:
     return wins / (2 * len(one) * len(other))
 
 
+def shares(one: int, of_one: int, other: int, of_other: int) -> float:
+    """The chance of such a difference between two shares of one kind: two-sided, by the normal limit."""
+    whole = (one + other) / (of_one + of_other)
+    variance = whole * (1 - whole) * (1 / of_one + 1 / of_other)
+    return erfc(abs(one / of_one - other / of_other) / sqrt(2 * variance)) if variance else 1.0
+
+
 def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:
     """Two-sided, by the normal limit, corrected for ties."""
     m, n = len(one), len(other)

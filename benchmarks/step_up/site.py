@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import sqlite3
+import tempfile
 import time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from benchmarks import measure
 from benchmarks.known import SECRET
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
@@ -18,10 +22,10 @@ from sekisho.passwords import Profile
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
 from sekisho.stepup.webauthn import Credential
+from tests.servers import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 PASSWORD: Final = "right0000"
 WRONG: Final = "wrong0000"
@@ -45,6 +49,35 @@ def nobodies(count: int) -> Iterator[str]:
 
 ENROLLED: Final = ("webauthn", "totp", "")
 """For services with several factors: one for each member by turns; "" for none."""
+
+
+class Furnished(NamedTuple):
+    """Attributes:
+    machine: as it was before.
+    redis: on the core of the load.
+    bare, asking: environments of a service without factors, and of one whose members are enrolled.
+    """
+
+    machine: Mapping[str, Any]
+    redis: RedisServer
+    bare: Mapping[str, str]
+    asking: Mapping[str, str]
+
+    def forget(self) -> None:
+        """Empty the store."""
+        self.redis.cli("FLUSHALL")
+
+
+@contextlib.contextmanager
+def furnished(factors: str = "totp", enrolled: tuple[str, ...] = ("totp",)) -> Iterator[Furnished]:
+    """What the services of a benchmark need. `factors`: as the setting. `enrolled`: one for each member by turns."""
+    measure.require_tools()
+    about = measure.machine()
+    os.sched_setaffinity(0, {measure.LOAD_CORE})  # and with it Redis, which inherits it
+    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
+        bare = {"BENCH_STORE": redis.url}
+        owners = furnish(Path(folder) / "members.sqlite", enrolled)
+        yield Furnished(about, redis, bare, {**bare, "BENCH_FACTORS": factors, "BENCH_OWNERS": owners})
 
 
 def furnish(path: Path, enrolled: tuple[str, ...] = ("totp",)) -> str:

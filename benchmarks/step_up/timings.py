@@ -10,23 +10,19 @@ application's own time, and is not measured. Then come the series of `sealed`, w
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import measure
 from benchmarks.login_post import address
-from benchmarks.measure import LOAD_CORE, Server, median_interval
+from benchmarks.measure import Server, median_interval
 from benchmarks.result import interval_text, write_result
 from benchmarks.step_up import sealed
 from benchmarks.step_up.client import Client, Timed, new_holder
 from benchmarks.step_up.separate import ALPHA, separation
-from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
-from tests.servers import RedisServer, free_port
+from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnished, members, nobodies
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     import argparse
@@ -58,33 +54,30 @@ KINDS = (
 
 def measure_timings(options: argparse.Namespace) -> None:
     count = QUICK if options.quick else COUNT
-    measure.require_tools()
-    about = measure.machine()
-    os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis, which inherits it
-    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "BENCH_STORE": redis.url,
-            "BENCH_FACTORS": "totp",
-            "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite"),
-        }
+    with furnished() as site:
         series = []
         for pause_s in (PAUSE_S, 0.0):
-            redis.cli("FLUSHALL")
-            series += measured(environment, count, pause_s=pause_s)
+            site.forget()
+            series += measured(site.asking, count, pause_s=pause_s)
         behind = sealed.QUICK if options.quick else sealed.COUNT
-        tells = list(sealed.series(environment, behind, lambda: redis.cli("FLUSHALL")))
+        tells = list(sealed.series(site, behind))
     plan = {
         "count": count,
         "pause_ms": PAUSE_S * 1000,
         "sealed": {"count": behind, "clients": sealed.CLIENTS},
         "alpha": ALPHA,
         "accounts": KNOWN,
-        "profile": {"passes": PROFILE.passes, "memory_kib": PROFILE.memory_kib, "lanes": PROFILE.lanes},
+        "profile": profile(),
     }
-    found = {"plan": plan, "machine": about, "series": series, "sealed": tells}
+    found = {"plan": plan, "machine": site.machine, "series": series, "sealed": tells}
     write_result("step-up-timings", found, quick=options.quick)
     for one in series:
         print(*said(one), sep="\n")
+
+
+def profile() -> dict[str, int]:
+    """How the log-in hashes, for the page."""
+    return {"passes": PROFILE.passes, "memory_kib": PROFILE.memory_kib, "lanes": PROFILE.lanes}
 
 
 def measured(environment: Mapping[str, str], count: int, *, pause_s: float) -> list[dict[str, Any]]:
