@@ -15,6 +15,7 @@ import pytest
 
 from sekisho import answer
 from sekisho.settings import TABLE, load
+from sekisho.wiring.checks import diagnoses_of
 from tests.asgi.driving import Clock
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
 
     settings = load({**environ, "SEKISHO_SECRET_FILE": str(secret)})
 
-    assert [warning.partition(":")[0] for warning in settings.warnings] == ["SEKISHO_MODE", "SEKISHO_NO_FACTOR"]
+    assert [each.what.partition(":")[0] for each in diagnoses_of(settings)] == ["SEKISHO_MODE", "SEKISHO_NO_FACTOR"]
 
 
 def test_the_readme_is_read_in_five_minutes() -> None:

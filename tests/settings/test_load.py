@@ -17,7 +17,6 @@ from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
 from sekisho.settings import NoFactor, Settings, StoreFailure
 from sekisho.settings.files import read_file
-from sekisho.settings.step_up import checks_without_session_account
 
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
@@ -165,8 +164,9 @@ def test_demonstrations_bring_their_own_secret() -> None:
     loaded = settings.load({}, ephemeral_secret=made_up)
 
     assert loaded.secrets == (made_up,)
-    assert any("made up for this process" in warning for warning in loaded.warnings)
-    assert settings.load({"SEKISHO_SECRET": OTHER}, ephemeral_secret=made_up).secrets == (OTHER.encode(),)
+    assert loaded.is_secret_made_up
+    own = settings.load({"SEKISHO_SECRET": OTHER}, ephemeral_secret=made_up)
+    assert (own.secrets, own.is_secret_made_up) == ((OTHER.encode(),), False)
 
 
 def test_an_ephemeral_secret_does_not_excuse_a_bad_one() -> None:
@@ -503,39 +503,6 @@ def test_a_header_is_believed_from_somebody() -> None:
         assert load(EXPOSED_HEADER="x-exposed", TRUSTED_PROXIES=trusted).exposed_header == "x-exposed"
 
 
-def test_breached_passwords_that_nobody_would_see_are_warned_of() -> None:
-    """Breach checks without an effect are warned of, such as a door without a named new password, or a refusal of two
-    in five.
-    """
-    warned = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old", NO_FACTOR="refuse").warnings
-    quiet = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old,new").warnings
-
-    assert any(warning.startswith("SEKISHO_CHANGE: POST /password names no field") for warning in warned)
-    assert any("strangers whose password has leaked get 403" in warning for warning in warned)
-    assert not any(warning.startswith("SEKISHO_CHANGE") for warning in quiet)
-
-
-def test_what_works_but_may_not_be_meant_is_warned_of() -> None:
-    """A working but doubtful setting gives a warning that begins with the variable to set."""
-    loaded = load(
-        STORE="rediss://redis?ssl_cert_reqs=none", MODE="monitor", ON_STORE_FAILURE="open", DEVICE_COOKIE="device"
-    )
-    assert [warning.partition(":")[0] for warning in loaded.warnings] == [
-        "SEKISHO_MODE",
-        "SEKISHO_STORE",
-        "SEKISHO_ON_STORE_FAILURE",
-        "SEKISHO_NO_FACTOR",
-        "SEKISHO_DEVICE_COOKIE",
-        "SEKISHO_LOGIN",
-    ]
-    assert any(warning.startswith("SEKISHO_STORE: counts live in this process alone") for warning in load().warnings)
-
-
-def test_there_is_a_way_to_have_no_warnings() -> None:
-    """A configuration without warnings exists, so warnings are read."""
-    assert load(STORE="redis://redis", NO_FACTOR="refuse", LOGIN="POST /login success=302:/home").warnings == ()
-
-
 # --- keyword arguments
 
 
@@ -636,58 +603,9 @@ def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
         PAIRS="/srv/pairs",
         PAIRS_KEY=OTHER,
     )
-    said = repr(loaded) + " ".join(loaded.warnings)
+    said = repr(loaded)
 
     assert not [part for part in (SECRET, OTHER, "sesame", "redis://", "192.0.2", "198.51", "203.0") if part in said]
-
-
-def test_without_the_applications_word_a_guessed_session_is_said() -> None:
-    """Rows 4.17 and 5.22: without the application's word a guessed session is warned of, with the line to write."""
-    told = list(
-        checks_without_session_account(
-            load(
-                PROTECT="POST /pay max_age=60",
-                FACTORS="totp",
-                CODE="POST /code form:,code; POST /code/send form:username",
-                OWNERS="sqlite+aiosqlite:////tmp/owners",
-                OWNERS_QUERY="select email, locale from users where username = :account",
-            )
-        )
-    )
-
-    assert [each.what.partition(":")[0] for each in told] == ["SEKISHO_LOGIN", "SEKISHO_CODE"]
-    assert "success=cookie:NAME" in told[0].what
-    assert "POST /code names no account" in told[1].what
-
-
-@pytest.mark.parametrize(
-    ("variables", "lines"),
-    [
-        ({}, ["SEK083"]),
-        ({"FACTORS": "totp", "LOGIN": "GET /api basic success=!401"}, ["SEK018", "SEK083"]),
-        ({"FACTORS": "totp"}, ["SEK018"]),
-        ({"FACTORS": "totp", "LOGIN": "POST /login success=cookie:session"}, []),
-    ],
-)
-def test_an_account_that_links_another_unknown_is_said(variables: dict[str, str], lines: list[str]) -> None:
-    """At `LINK` doors the log names what is missing to know the account that links another."""
-    owners = {
-        "OWNERS": "sqlite+aiosqlite:////tmp/owners",
-        "OWNERS_QUERY": "select email, locale from users where username = :account",
-    }
-    loaded = load(LINK="POST /link form:number,pin", **variables, **(owners if "FACTORS" in variables else {}))
-    told = list(checks_without_session_account(loaded))
-    assert [one.hazard.number for one in told] == lines
-    if lines == ["SEK018", "SEK083"]:
-        assert "POST /link links" in told[1].what
-        assert "no owner can show the proof" in told[1].what
-
-
-def test_where_all_is_named_there_is_nothing_to_say() -> None:
-    """With a cookie's rule, and codes that name their account, there is no such warning."""
-    named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")
-
-    assert list(checks_without_session_account(named)) == []
 
 
 def test_accounts_of_all_doors_have_as_many_parts() -> None:

@@ -327,22 +327,6 @@ def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
     assert list(wrong(FACTORS="webauthn", **DATABASE, PASSKEY_DOMAIN="?")) == ["PASSKEY_DOMAIN"]
 
 
-# --- warnings
-
-
-def warned(**variables: str) -> list[str]:
-    usual = {"STORE": "redis://redis", "LOGIN": "POST /login success=302:/home"}
-    return [warning.partition(":")[0].removeprefix("SEKISHO_") for warning in load(**usual | variables).warnings]
-
-
-def test_factors_that_must_be_enrolled_first_are_warned_of() -> None:
-    """Factors that must be enrolled first are warned of, and then not the lack of factors."""
-    assert warned(FACTORS="totp", **DATABASE) == ["FACTORS"]
-    assert warned(FACTORS="totp,email", SERVICE_NAME="Shop", **DATABASE, **MAIL) == []
-    assert warned(FACTORS="email", **DATABASE, **MAIL) == ["SERVICE_NAME"]
-    assert warned() == ["NO_FACTOR"]
-
-
 # --- missing packages
 
 
@@ -355,7 +339,6 @@ def test_work_is_asked_for_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> N
     """Without its packages work is off by default, with a warning; asking for it explicitly is an error."""
     pretend_missing(monkeypatch, "altcha")
     assert load().challenges == ()
-    assert any("pip install '.[step-up]' in a checkout of sekisho" in warning for warning in load().warnings)
     assert missing_extras(load()) == []
     ((mistake),) = missing_extras(load(CHALLENGES="pow"))
     assert str(mistake) == "SEKISHO_CHALLENGES: needs altcha: pip install '.[step-up]' in a checkout of sekisho"

@@ -25,11 +25,10 @@ from sekisho.cli import asking, operator
 from sekisho.cli.diagnoses import as_text, is_coloured
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
-from sekisho.doctor import Report, examine
+from sekisho.doctor import Place, Report, examine
 from sekisho.doctor.http import site_of
 from sekisho.model import SettingsError
 from sekisho.model.hazards import HAZARDS
-from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.settings.parse import origin_list
 from sekisho.settings.store import MEMORY, store
@@ -37,7 +36,7 @@ from sekisho.settings.store import MEMORY, store
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.doctor.http import Site
+    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
 __all__ = ["arguments", "run"]
@@ -73,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if not ignored <= NUMBERS:
         raise Misused("--ignore names a number that no finding has")
     try:
-        settings = _settings()
-        report = asyncio.run(_examine(settings, args))
+        settings = operator.settings()
+        report = asyncio.run(_examine(settings, _diagnoses(settings), args))
     except SettingsErrors as errors:
         sys.stderr.write(f"{errors}\n")
         return NOT_EXAMINED
@@ -85,23 +84,22 @@ def run(args: argparse.Namespace) -> int:
     return FOUND if report.diagnoses else 0
 
 
-def _settings() -> Settings:
-    settings = operator.settings()
-    if mistakes := missing_extras(settings):
-        raise SettingsErrors(mistakes)
-    return settings
+def _diagnoses(settings: Settings) -> tuple[Diagnosis, ...]:
+    from sekisho.wiring.checks import diagnoses_of  # noqa: PLC0415 - Redis, and all that a guard is made of
+
+    return diagnoses_of(settings)
 
 
-def _place(args: argparse.Namespace) -> tuple[Site | None, str]:
-    """The service's address, and the origin of a front end. Raises `SettingsError`."""
+def _place(args: argparse.Namespace) -> Place | None:
+    """Where the running service is asked. Raises `SettingsError`."""
     if args.url is None:
         if args.origin is not None or args.page:
             raise Misused("--origin and --page need --url")
-        return None, ""
+        return None
     (origin,) = origin_list(args.origin, "--origin", most=1) if args.origin is not None else (b"",)
     if not all(map(_PATH.fullmatch, args.page)):
         raise Misused("--page is no path, such as /account")
-    return site_of(args.url), origin.decode()
+    return Place(site_of(args.url), origin.decode(), args.page)
 
 
 def _admin_url(given: str | None, settings: Settings) -> str | None:
@@ -113,19 +111,18 @@ def _admin_url(given: str | None, settings: Settings) -> str | None:
     return url
 
 
-async def _examine(settings: Settings, args: argparse.Namespace) -> Report:
+async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: argparse.Namespace) -> Report:
     try:
         admin_url = _admin_url(args.admin_url, settings)
-        site, origin = _place(args)
+        place = _place(args)
     except SettingsError as error:
         raise Misused(str(error)) from None
     with drawing() as progress:
         return await examine(
             settings,
+            diagnoses,
             admin_url=admin_url,
-            site=site,
-            origin=origin,
-            pages=args.page,
+            place=place,
             progress=progress,
             wall_s=time.time,
             monotonic_s=time.monotonic,

@@ -44,7 +44,7 @@ class Unreachable(SekishoError):  # noqa: N818 - a state of the service, not of 
 def settings() -> Settings:
     """The service's settings, from the environment. Raises `SettingsErrors`."""
     # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
-    return load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True)
+    return load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True, has_session_account=True)
 
 
 class Desk(NamedTuple):

@@ -8,6 +8,8 @@ SEKISHO_PRESET sets, and `default` what nothing does. Keyword arguments of Login
 and cannot be seen from here.
 Values of settings that hold secrets are never printed, and of URLs that may hold one only the beginning.
 
+What the service would log of them at its start stands below, with the numbers of docs/warnings.md.
+
 Exit code: 0 if the service would start with these settings, 1 if not (each mistake is printed), 2 if the command line
 is wrong.
 """
@@ -22,7 +24,6 @@ from urllib.parse import urlsplit
 
 from sekisho.cli import operator
 from sekisho.settings import SettingsErrors
-from sekisho.settings.extras import missing_extras
 from sekisho.settings.presets import texts_of
 from sekisho.settings.store import CLUSTER, SENTINEL
 from sekisho.settings.table import CAPTCHA_URL, CODE_WEBHOOK, PRESET, STORE, TABLE
@@ -31,8 +32,8 @@ from sekisho.settings.values import Preset
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.model import SettingsError
     from sekisho.settings.table import Setting
+    from sekisho.wiring.checks import Found
 
 __all__ = ["arguments", "run"]
 
@@ -62,20 +63,23 @@ def run(args: argparse.Namespace) -> int:
     rows = [_row(setting, preset) for setting in TABLE]
     if args.is_set:
         rows = [row for row in rows if row.source != "default"]
-    mistakes = _mistakes()
+    found = _found()
     if args.json:
-        print(json.dumps(_as_json(rows, mistakes), indent=2))
+        print(json.dumps(_as_json(rows, found), indent=2))
     else:
         print("\n".join(map(str, rows)))
-        sys.stderr.writelines(f"{mistake.name}: {mistake.problem}\n" for mistake in mistakes)
-    return 1 if mistakes else 0
+        sys.stderr.writelines(f"{mistake.name}: {mistake.problem}\n" for mistake in found.mistakes)
+        sys.stderr.writelines(f"{diagnosis.logged}\n" for diagnosis in found.diagnoses)
+    return 1 if found.mistakes else 0
 
 
-def _mistakes() -> tuple[SettingsError, ...]:
+def _found() -> Found:
+    from sekisho.wiring.checks import Found, examined  # noqa: PLC0415 - Redis, and all that a guard is made of
+
     try:
-        return tuple(missing_extras(operator.settings()))
+        return examined(operator.settings())
     except SettingsErrors as errors:
-        return errors.mistakes
+        return Found(errors.mistakes, ())
 
 
 def _preset() -> dict[str, str]:
@@ -117,8 +121,11 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}/…"
 
 
-def _as_json(rows: list[Row], mistakes: tuple[SettingsError, ...]) -> dict[str, Any]:
+def _as_json(rows: list[Row], found: Found) -> dict[str, Any]:
     return {
         "settings": [{"name": row.variable, "value": row.value, "from": row.source} for row in rows],
-        "mistakes": [{"name": mistake.name, "problem": mistake.problem} for mistake in mistakes],
+        "mistakes": [{"name": mistake.name, "problem": mistake.problem} for mistake in found.mistakes],
+        "warnings": [
+            {"number": each.hazard.number, "what": each.what, "write": each.write} for each in found.diagnoses
+        ],
     }

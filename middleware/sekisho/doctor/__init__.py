@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sekisho.doctor.report import Report, Unseen
-from sekisho.doctor.run import examine
+from sekisho.doctor.run import Place, examine
 
-__all__ = ["Report", "Unseen", "examine"]
+__all__ = ["Place", "Report", "Unseen", "examine"]

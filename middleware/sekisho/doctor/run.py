@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.doctor.corpus import corpus_report
 from sekisho.doctor.http import fetch
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sekisho.breach.progress import Progress
     from sekisho.doctor.http import Site
+    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
 NO_URL = Unseen("proxies, plain http, cookies, CORS and the routes of doors: give the service's --url")
@@ -25,13 +26,24 @@ IN_PYTHON = Unseen(
 )
 
 
+class Place(NamedTuple):
+    """Attributes:
+    site: the address of the running service, as clients have it.
+    origin: of a front end on another site.
+    pages: paths of pages that may have a log-in form, beside those of the doors.
+    """
+
+    site: Site
+    origin: str = ""
+    pages: Sequence[str] = ()
+
+
 async def examine(
     settings: Settings,
+    diagnoses: Sequence[Diagnosis],
     *,
     admin_url: str | None = None,
-    site: Site | None = None,
-    origin: str = "",
-    pages: Sequence[str] = (),
+    place: Place | None = None,
     progress: Progress,
     wall_s: Callable[[], float],
     monotonic_s: Callable[[], float],
@@ -40,21 +52,20 @@ async def examine(
 
     Args:
         settings: as the service has them.
+        diagnoses: of these settings.
         admin_url: of an administrator at the store, for rights and configuration.
-        site: the address of the running service, as clients have it; None: the service is not asked.
-        origin: of a front end on another site.
-        pages: paths of pages that may have a log-in form, beside those of the doors.
+        place: where the running service is asked; None: it is not.
         progress: told about long stages.
         wall_s: Unix time in seconds.
         monotonic_s: seconds, for round trips.
     """
     report = Report((("settings", f"doors: {len(settings.doors)}"),))
     told = Report(unseen=(NO_URL,))
-    if site is not None:
-        told = await ServiceExaminer(settings, site, origin, pages, fetch, wall_s).examine()
-    if site is None or not told.is_complete:
+    if place is not None:
+        told = await ServiceExaminer(settings, place.site, place.origin, place.pages, fetch, wall_s).examine()
+    if place is None or not told.is_complete:
         # Else the service itself has told of its settings, those in Python included.
-        report += Report(diagnoses=settings.diagnoses, unseen=(IN_PYTHON,))
+        report += Report(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
     report += told
     report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
     return report + corpus_report(settings, wall_s())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from sekisho.model.errors import SettingsError
+
 
 class Severity(Enum):
     """The worst effect of a hazard."""
@@ -53,3 +55,7 @@ class Diagnosis(NamedTuple):
     def logged(self) -> str:
         """The line for the log: the sentence and the number."""
         return f"{self.what} [{self.hazard.number}]"
+
+
+Finding = Diagnosis | SettingsError
+"""A room finds these in valid settings: a diagnosis is logged, an error stops the start."""

@@ -438,6 +438,16 @@ def _statuses(text: str) -> range:
     return range(first, first + (100 if text.endswith("xx") else 1))
 
 
+def names_of(doors: Iterable[Door]) -> str:
+    """The doors' names, for a sentence."""
+    return ", ".join(door.name for door in doors)
+
+
+def ruled_line(door: Door, rule: str) -> str:
+    """The line that sets a door with this rule of success."""
+    return f"SEKISHO_{door.kind.name}={door_text(door, success=rule)}"
+
+
 def door_text(door: Door, *, success: str = "", cookie: str = "") -> str:
     """A door in the notation of the settings, with this rule in place of its own, or with one more cookie."""
     words = (door.text or door.name).split()

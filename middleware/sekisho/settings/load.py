@@ -21,7 +21,6 @@ from sekisho.model.brand import Brand
 from sekisho.settings import table
 from sekisho.settings.audit import AuditIdentity, AuditKind
 from sekisho.settings.brand import AT, logo_of
-from sekisho.settings.checks import checks
 from sekisho.settings.domains import domains_of
 from sekisho.settings.doors import (
     SAME_ROUTE,
@@ -76,6 +75,7 @@ def load(
     ephemeral_secret: bytes | None = None,
     has_owners: bool = False,
     has_sender: bool = False,
+    has_session_account: bool = False,
 ) -> Settings:
     """Parse all settings.
 
@@ -88,16 +88,22 @@ def load(
             signed with it are invalid.
         has_owners: whether a Python object looks up account owners, in place of `OWNERS`.
         has_sender: whether a callable sends codes, in place of `CODE_WEBHOOK`.
+        has_session_account: whether a callable maps a session to its account.
 
     Raises:
         SettingsErrors: a `SettingsError` that names every mistake and holds no value.
     """
     source = _Source(environ, overrides)
     given = StepUpGiven(owners=has_owners, sender=has_sender)
-    settings = _settings(source, ephemeral_secret, given, environ.get(PROCESSES, ""))
+    settings = _settings(source, ephemeral_secret, given)
     if source.mistakes:
         raise SettingsErrors([source.explained(mistake) for mistake in source.mistakes])
-    return settings
+    return replace(settings, processes=_processes(environ), has_session_account=has_session_account)
+
+
+def _processes(environ: Mapping[str, str]) -> int:
+    text = environ.get(PROCESSES, "").strip()[:6]
+    return int(text) if text.isdecimal() else 1
 
 
 class _Source:
@@ -242,7 +248,7 @@ def _text(value: object, separator: str) -> str | None:
     return None
 
 
-def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGiven, processes: str) -> Settings:
+def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGiven) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     listed = _secrets(source, ephemeral_secret)
     settings = Settings(
@@ -349,7 +355,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
     source.mistakes.extend(_contradictions(source, settings))
     source.mistakes.extend(contradictions(settings, given, source.understood))
     is_made_up = ephemeral_secret is not None and settings.secrets == (ephemeral_secret,)
-    return replace(settings, diagnoses=tuple(checks(settings, is_made_up=is_made_up, processes=processes)))
+    return replace(settings, is_secret_made_up=is_made_up)
 
 
 def _secrets(source: _Source, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
@@ -421,7 +427,10 @@ def _day_limits(source: _Source) -> DayLimits:
 
 
 def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsError]:
-    """Errors for values that are valid alone and invalid together."""
+    """Errors for values that are valid alone and invalid together.
+
+    They stay here and not in the rooms: `load` returns no settings that contradict each other.
+    """
     alone = settings.store == MEMORY and source.understood(table.STORE.name)
     if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"

@@ -1,4 +1,6 @@
-"""Check the settings of a step-up together: what each requires of the others, and likely mistakes.
+"""Check the settings of a step-up together: what each requires of the others.
+
+These checks stay here and not in the rooms: `load` returns no settings that contradict each other.
 
 A factor that cannot be asked for is found here, at start. At a log-in it would be too late: the account owner would be
 locked out, or the factor skipped and an attacker admitted.
@@ -9,10 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.model import CLASS_OF, DoorKind, SettingsError, SuccessBy, hazards
+from sekisho.model import CLASS_OF, DoorKind, SettingsError
 from sekisho.settings import table
 from sekisho.settings.caps import unprotected
-from sekisho.settings.extras import can_ask_for_work, installing
+from sekisho.settings.extras import can_ask_for_work
 from sekisho.settings.factors import POW
 from sekisho.settings.places import host_of
 from sekisho.settings.protect import conflict
@@ -21,7 +23,6 @@ from sekisho.settings.values import Preset
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings.table import Setting
     from sekisho.settings.values import Settings
 
@@ -254,66 +255,3 @@ def _unreachable(settings: Settings, understood: Understood) -> Iterator[Setting
     if any(route.acr > best for route in settings.protect):
         problem = "wants an acr= that no factor in SEKISHO_FACTORS has; add one there"
         yield SettingsError(table.PROTECT.variable, problem)
-
-
-def checks_of_step_up(settings: Settings) -> Iterator[Diagnosis]:
-    """Diagnoses of valid settings that may be unintended."""
-    if settings.factors and not {"email", "webhook"}.intersection(settings.factors):
-        yield hazards.ENROLLED_ONLY.found(
-            "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
-            "and stay out from new devices"
-        )
-    if settings.origins and settings.factors:
-        yield hazards.FOREIGN_SESSION.found(
-            "SEKISHO_ORIGINS: pages there that are of another site get cookies with SameSite=None; Partitioned; the "
-            "application's own session cookie needs the same, or a step-up ends without a session"
-        )
-    if not settings.challenges_set and POW not in settings.challenges:
-        yield hazards.NO_WORK.found(
-            "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "
-            f"{installing('step-up')}, or set it to none",
-            installing("step-up"),
-        )
-    if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
-        yield hazards.NAMELESS_SERVICE.found(
-            "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
-        )
-
-
-def guesses_session(settings: Settings) -> bool:
-    """Whether a session's cookie is guessed from an answer, because a door has no rule that names it."""
-    return any(
-        door.kind is DoorKind.LOGIN and not any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success)
-        for door in settings.doors
-    )
-
-
-def _binds_sessions(settings: Settings) -> bool:
-    """Whether a log-in here begins a session that the guard can tell apart."""
-    return any(door.kind in {DoorKind.LOGIN, DoorKind.CODE} and door.reads_body for door in settings.doors)
-
-
-def checks_without_session_account(settings: Settings) -> Iterator[Diagnosis]:
-    """Diagnoses that apply only if `LoginGuard` has no `session_account` to map a session to its account."""
-    links = ", ".join(door.name for door in settings.doors if door.kind is DoorKind.LINK)
-    if (settings.protect or (links and settings.factors)) and guesses_session(settings):
-        yield hazards.GUESSED_SESSION.found(
-            "SEKISHO_LOGIN: no rule names the session's cookie, so protected routes guess which one it is; add "
-            "success=cookie:NAME, or give LoginGuard session_account="
-        )
-    if links and not (settings.factors and _binds_sessions(settings)):
-        refused = ", and no owner can show the proof that it needs" if settings.factors else ""
-        yield hazards.UNKNOWN_LINKER.found(
-            f"SEKISHO_LINK: {links} links an account to one that is not known, so SEKISHO_LINK_ACCOUNT_MAX limits "
-            f"nobody{refused}; give LoginGuard session_account="
-        )
-    nameless = [
-        door.name
-        for door in settings.doors
-        if door.kind is DoorKind.CODE and any(one.secret and not one.account for one in door.fields)
-    ]
-    if nameless:
-        yield hazards.CODE_WITHOUT_ACCOUNT.found(
-            f"SEKISHO_CODE: {', '.join(nameless)} names no account, so guesses at a code are counted by address alone; "
-            "add the account's field, as in form:username,code, or give LoginGuard session_account="
-        )

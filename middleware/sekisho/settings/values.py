@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import CLASS_OF, SITE_NETWORKS, FactorClass
+from sekisho.model import CLASS_OF, SITE_NETWORKS, DoorKind, FactorClass, SuccessBy
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
     from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
-    from sekisho.model.diagnosis import Diagnosis
     from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity, AuditPlace
     from sekisho.settings.listening import Listening
@@ -97,7 +96,9 @@ class Settings:
         brand: the look of the pages, from `SERVICE_NAME` and the `BRAND_…` settings.
         captcha_url: replaces the provider's own URL; `None` if not set.
         code_webhook_key, metrics_token, audit_recipient: empty if none is set.
-        diagnoses: of allowed but risky settings; each begins with the variable's name.
+        is_secret_made_up: whether no secret was set, and one was made up for this process.
+        processes: the number that `WEB_CONCURRENCY` starts; 1 where it is not set.
+        has_session_account: whether the application maps a session to its account.
     """
 
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -198,12 +199,9 @@ class Settings:
     rp_id: str | None
     passkey_origins: tuple[str, ...]
     brand: Brand = field(default=NO_BRAND, repr=False)
-    diagnoses: tuple[Diagnosis, ...] = ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The diagnoses as lines for the log."""
-        return tuple(each.logged for each in self.diagnoses)
+    is_secret_made_up: bool = False
+    processes: int = 1
+    has_session_account: bool = False
 
     @property
     def listed(self) -> tuple[Signer, ...]:
@@ -235,6 +233,12 @@ class Settings:
         hosts = ((origin, urlsplit(origin).hostname or "") for origin in self.passkey_origins)
         # An Android app has no host: the system checks its signature against the domain.
         return tuple(origin for origin, host in hosts if host not in {"", domain} and not host.endswith("." + domain))
+
+    @property
+    def guesses_session(self) -> bool:
+        """Whether a session's cookie is guessed from an answer, because a door has no rule that names it."""
+        logins = (door for door in self.doors if door.kind is DoorKind.LOGIN)
+        return not all(any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success) for door in logins)
 
     @property
     def limits_providers(self) -> bool:

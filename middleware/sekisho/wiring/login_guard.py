@@ -13,8 +13,7 @@ from sekisho.asgi.metrics_listener import ensure_usable
 from sekisho.model import Credentials, SettingsError
 from sekisho.read import Accounts, MailPolicy
 from sekisho.settings import load, table
-from sekisho.settings.extras import missing_extras
-from sekisho.settings.load import SettingsErrors
+from sekisho.wiring.checks import diagnoses_of
 from sekisho.wiring.clocks import MACHINE
 from sekisho.wiring.feedback import SERVICE, NamedAccount, named_account
 from sekisho.wiring.given import Given
@@ -141,11 +140,25 @@ class LoginGuard:
         given, self._obeys = self._given, self._prescribed
         chosen = {**self._overrides, **self._obeys}
         try:
-            settings = _installed(
-                load(os.environ, chosen, has_owners=given.owners is not None, has_sender=given.on_code is not None)
+            settings = load(
+                os.environ,
+                chosen,
+                has_owners=given.owners is not None,
+                has_sender=given.on_code is not None,
+                has_session_account=given.session_account is not None,
             )
+            diagnoses = diagnoses_of(settings)
+            _ensure_openable(settings)
             accounts = Accounts(self._mail_policy, self._resolver, parts=settings.account_parts)
-            process = ProcessWing(self._app, settings, accounts, self._on_change_password, given, self._clocks)
+            process = ProcessWing(
+                self._app,
+                settings,
+                accounts,
+                self._on_change_password,
+                given,
+                self._clocks,
+                diagnoses=diagnoses,
+            )
             self._loops = EventLoops(process)
         except SettingsError as error:
             self._problem = str(error)
@@ -346,10 +359,8 @@ def owners_of(
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
 
-def _installed(settings: Settings) -> Settings:
-    """The settings themselves. Raises `SettingsErrors` where they need packages that are not installed."""
-    if mistakes := missing_extras(settings):
-        raise SettingsErrors(mistakes)
+def _ensure_openable(settings: Settings) -> None:
+    """Raise `SettingsError` for a place, an exporter or a file that this process cannot use."""
     if settings.metrics_listen is not None:
         _ensure_usable(settings.metrics_listen)
     if settings.otel:
@@ -358,10 +369,9 @@ def _installed(settings: Settings) -> Settings:
         ensure_exportable(os.environ)
     if settings.factors or settings.challenges:
         # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
-        from sekisho.wiring.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have
+        from sekisho.wiring.step_up import import_early  # noqa: PLC0415 - packages that others need not have
 
-        ensure_sound(settings)
-    return settings
+        import_early(settings)
 
 
 def _ensure_usable(place: Listening) -> None:

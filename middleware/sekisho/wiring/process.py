@@ -33,7 +33,6 @@ from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, EventWriter, Subjects, event_file
 from sekisho.record.flood import Flood
 from sekisho.settings import NoFactor
-from sekisho.settings.step_up import checks_without_session_account
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.stepup.flow.protected_routes import as_doors
@@ -82,8 +81,11 @@ class ProcessWing:
         on_change_password: AccountHook | None,
         given: Given,
         clocks: Clocks = MACHINE,
+        *,
+        diagnoses: Sequence[Diagnosis] = (),
     ) -> None:
         self.app = app
+        self._found = diagnoses
         self.clocks = clocks
         self.given = given
         self.settings = settings
@@ -260,8 +262,7 @@ class ProcessWing:
                 log.warning("%s", diagnosis.logged)
 
     def _diagnoses(self) -> list[Diagnosis]:
-        untold = () if self.given.session_account is not None else checks_without_session_account(self.settings)
-        return [*self.settings.diagnoses, *untold, *self.unnamed.diagnoses()]
+        return [*self._found, *self.unnamed.diagnoses()]
 
     def _attempts(self) -> dict[str, int]:
         """The number of this process's events at each door since the start."""

@@ -21,7 +21,6 @@ from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind, SettingsError
 from sekisho.owners import KeepsAddresses, OwnersError
 from sekisho.read.request import headers_by_name
-from sekisho.settings.step_up import guesses_session
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
@@ -59,7 +58,7 @@ from sekisho.stepup.session_binding import SessionBindings
 from sekisho.wiring.clocks import MACHINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
@@ -134,27 +133,8 @@ class Site(NamedTuple):
     plugins: PluginParts
 
 
-def ensure_sound(settings: Settings) -> None:
-    """Raise `SettingsError` for settings that parse but cannot work: at the start rather than at the first proof."""
-    if settings.factors:
-        _factors()
-    if "oidc" in settings.factors:
-        _oidc_provider()
-    if settings.owners is not None:
-        _sql_owners(settings, MACHINE)
-        _sql_log_ins()
-        _sql_addresses()
-    if settings.city_file is not None:
-        _city_file(settings.city_file).close()
-    if settings.smtp is not None:
-        from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
-        from sekisho.mail.relay import relay  # noqa: PLC0415
-
-        relay(settings.smtp, settings.smtp_password)
-        try:
-            Service(settings.service_name, settings.account_page or "")
-        except Unsendable as error:
-            raise SettingsError("SEKISHO_ACCOUNT_PAGE", f"cannot stand in a mail: {error}") from None
+def checks(settings: Settings) -> Iterator[SettingsError]:
+    """Webhooks and passkeys that parse and could not be asked: found at the start, not at an owner's first proof."""
     for variable, make in (
         ("SEKISHO_CODE_WEBHOOK", _webhook),
         ("SEKISHO_NOTICES_WEBHOOK", _notice_webhook),
@@ -163,7 +143,20 @@ def ensure_sound(settings: Settings) -> None:
         try:
             make(settings)
         except ValueError as error:
-            raise SettingsError(variable, str(error)) from None
+            yield SettingsError(variable, str(error))
+
+
+def import_early(settings: Settings) -> None:
+    """Import at the start what the first proof would wait for. Raises `SettingsError`: a file cannot be read."""
+    if settings.factors:
+        _factors()
+    if "oidc" in settings.factors:
+        _oidc_provider()
+    if settings.owners is not None:
+        _sql_log_ins()
+        _sql_addresses()
+    if settings.city_file is not None:
+        _city_file(settings.city_file).close()
 
 
 def _factors() -> tuple[type[Factors], type[Enrolling]]:
@@ -500,7 +493,7 @@ class StepUpWing:
             sleep=self._clocks.rest,
         )  # fmt: skip
         self._telling = asyncio.ensure_future(unfinished.run())
-        bindings = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
+        bindings = SessionBindings(settings.signers, guesses=settings.guesses_session, clock_s=self._clock_s)
         return Proving(
             factors,
             enrolling,
