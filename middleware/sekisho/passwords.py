@@ -37,6 +37,7 @@ from argon2 import low_level
 from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
 
 from sekisho.model import DEVICE_CLASS, Device, PasswordsBusy, SekishoError
+from sekisho.once import Once
 from sekisho.read.names import SECRET_BYTES_MAX
 from sekisho.tasks import TaskSet
 
@@ -225,7 +226,7 @@ class Passwords:
         self._nobodys = _phc(self.decoy)
         self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
         self.memory_kib_max: Final = self._pool.threads * self._costs_max[0]
-        self._warned = False
+        self._once = Once()
         self._renewing = TaskSet()
 
     @property
@@ -302,8 +303,7 @@ class Passwords:
         # A damaged parameter could ask for terabytes, or for a thread that never returns.
         if any(cost > most for cost, most in zip(_costs(known.profile), self._costs_max, strict=True)):
             raise UnusableHash("costly")
-        if known.profile.work_kib > self.decoy.work_kib and not self._warned:
-            self._warned = True
+        if known.profile.work_kib > self.decoy.work_kib and self._once():
             log.warning(COSTLIER)
         return known
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.audit.chain import CLOSED, OPENED
 from sekisho.audit.checkpoints import EVERY_US, checkpoint_line
 from sekisho.audit.forms.templates import Templates
+from sekisho.once import Once
 from sekisho.record.flood import SORTS_MAX
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AuditTrail:
         self._key = key
         self._checkpoints = checkpoints
         self._clock_us = clock_us
-        self._said_checkpoint = False
+        self._once = Once()
         self.begin()
 
     def begin(self) -> None:
@@ -154,8 +155,7 @@ class AuditTrail:
             for _ in self._checkpoints.write([line]):
                 pass
         except OSError as error:
-            if not self._said_checkpoint:
-                self._said_checkpoint = True
+            if self._once():
                 log.error(NO_CHECKPOINT, error.strerror)  # noqa: TRY400 - the cause is all there is to know
 
 

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.control.record import EMPTY, ControlError, decode
+from sekisho.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class ControlState:
         self._acted = acted
         self._since_s = clock_s() - SINCE_S
         self._lock = Lock()
-        self._said: set[str] = set()
+        self._once = Once()
         self._last: bytes | None = None
         self.record = EMPTY
         self.applied = Applied()
@@ -107,8 +108,7 @@ class ControlState:
             if not problem:
                 before, self.record, self._last = self.record, record, signed
                 self._tell_acts(before, record)
-        if problem and problem not in self._said:
-            self._said.add(problem)
+        if problem and self._once(problem):
             log.error("%s", problem)
 
     def _tell_acts(self, before: ControlRecord, record: ControlRecord) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import ResponseError
-
 from sekisho.judge.posture import PostureState, advance
-from sekisho.model import StoreUnavailable
-from sekisho.store.refusals import explained
+from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,9 +15,8 @@ if TYPE_CHECKING:
     from sekisho.detect.watch import PostureWatch
     from sekisho.model.posture import StrangerOutcome
 
-log = logging.getLogger("sekisho")
-
 EVERY_S: Final = 1.0
+REFUSED: Final = "the store refuses to share the posture: %s"
 
 
 class PostureExchange:
@@ -42,18 +36,11 @@ class PostureExchange:
         self._known = 0
         self._state = PostureState()
         self._is_raised = False
-        self._said: set[str] = set()
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Exchange now, and again every second, until it is cancelled."""
-        while True:
-            try:
-                # What was taken for a call without an answer is lost: it may have been counted.
-                with contextlib.suppress(StoreUnavailable):
-                    await self.once()
-            except ResponseError as error:
-                self._say("the store refuses to share the posture: " + explained(error))
-            await sleep(EVERY_S)
+        # What was taken for a call without an answer is lost: it may have been counted.
+        await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=sleep)
 
     async def once(self) -> None:
         """Exchange once. Raises `StoreUnavailable`."""
@@ -73,8 +60,3 @@ class PostureExchange:
     def _hear(self, number: int, state: PostureState) -> None:
         self._known, self._state, self._is_raised = number, state, state.is_raised
         self._watch.hear(state)
-
-    def _say(self, problem: str) -> None:
-        if problem not in self._said:
-            self._said.add(problem)
-            log.error("%s", problem)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import ResponseError
-
 from sekisho.feed.entries import HOUR_MS, feed_key
-from sekisho.model import StoreUnavailable
-from sekisho.store.refusals import explained
+from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,10 +18,9 @@ if TYPE_CHECKING:
     from sekisho.model import Charge
     from sekisho.store import AnyStoreConnection
 
-log = logging.getLogger("sekisho")
-
 EVERY_S: Final = 0.5
 """With the command's own pause a block stands within a second of the refusal."""
+REFUSED: Final = "the store refuses the feed of SEKISHO_FEED: %s"
 
 LOOKED_MAX: Final = 256
 """Addresses in one publication whose credit is looked at."""
@@ -71,18 +65,11 @@ class FeedPublisher:
         self._enforces = enforces
         self._has_credit = has_credit
         self._script = resources.files(__package__).joinpath("publish.lua").read_bytes()
-        self._said: set[str] = set()
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Publish every half second where there is something new, until it is cancelled."""
-        while True:
-            try:
-                # What is lost with the store is noted again when the shed's memory of it ends.
-                with contextlib.suppress(StoreUnavailable):
-                    await self.once()
-            except ResponseError as error:
-                self._say(explained(error))
-            await sleep(EVERY_S)
+        # What is lost with the store is noted again when the shed's memory of it ends.
+        await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=sleep)
 
     async def once(self) -> None:
         """Publish what was noted. Raises `StoreUnavailable`."""
@@ -119,11 +106,6 @@ class FeedPublisher:
 
     def _members(self, prefix: bytes, now_s: float) -> list[bytes]:
         return members_of(self._mac, prefix, now_s, self._notes.seconds_max)
-
-    def _say(self, problem: str) -> None:
-        if problem not in self._said:
-            self._said.add(problem)
-            log.error("the store refuses the feed of SEKISHO_FEED: %s", problem)
 
 
 def members_of(mac: FeedMac, prefix: bytes, now_s: float, seconds_max: int) -> list[bytes]:

@@ -7,25 +7,18 @@ the messages here.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 from importlib import resources
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from redis.exceptions import ResponseError
-
-from sekisho.model import StoreUnavailable
-from sekisho.store.refusals import explained
+from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.store import AnyStoreConnection
 
-log = logging.getLogger("sekisho")
-
 EVERY_S = 1.0
+REFUSED: Final = "the store refuses the exchange between workers: %s"
 
 
 class News(NamedTuple):
@@ -88,27 +81,12 @@ class WorkerSync:
         self._told: frozenset[bytes] = frozenset()
         self._owed = 0
         self._began = b""
-        self._refusals: set[str] = set()
         self._script = resources.files(__package__).joinpath("worker_sync.lua").read_bytes()
 
     async def run(self) -> None:
         """Exchange now, and every second from now on."""
-        while True:
-            with contextlib.suppress(StoreUnavailable):
-                await self._try()
-            await asyncio.sleep(EVERY_S)
-
-    async def _try(self) -> None:
-        try:
-            await self.once()
-        except ResponseError as error:
-            # Without the exchange, each worker grants the whole limits while the store is lost.
-            self._tell(explained(error))
-
-    def _tell(self, problem: str) -> None:
-        if problem not in self._refusals:
-            self._refusals.add(problem)
-            log.error("the store refuses the exchange between workers: %s", problem)
+        # Without the exchange, each worker grants the whole limits while the store is lost.
+        await periodically(self.once, every_s=EVERY_S, refused=REFUSED)
 
     async def once(self) -> None:
         """Exchange once. Data that could not be sent are sent the next time. Raises `StoreUnavailable`."""

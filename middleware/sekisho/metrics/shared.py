@@ -7,27 +7,21 @@ others.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from importlib import resources
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from redis.exceptions import ResponseError
-
-from sekisho.model import StoreUnavailable
-from sekisho.store.refusals import explained
+from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.store import AnyStoreConnection
 
-log = logging.getLogger("sekisho")
-
 EVERY_S: Final = 1.0
+REFUSED: Final = "the store refuses the counts for SEKISHO_METRICS_TOKEN: %s"
 SUMS_KEPT_S: Final = 90 * 86_400
 NUMBER_KEPT_S: Final = 3_600  # an addition is sent again after an outage that is shorter
 FIELDS_MAX: Final = 500  # in one call: a script must not hold the store for long
@@ -92,19 +86,13 @@ class SharedCounts:
         self._line = line
         sums = f"{namespace}:{{metrics}}".encode()
         self._keys = sums + b"sums", sums + additions.worker.hex().encode()
-        self._said: set[str] = set()
         self._script = resources.files(__package__).joinpath("sum_counts.lua").read_bytes()
 
     async def run(self) -> None:
         """Add this worker's counts every second, until it is cancelled."""
-        while self._line is not None:
-            try:
-                await self.add()
-            except StoreUnavailable:
-                pass  # the next addition brings these counts too
-            except ResponseError as error:
-                self._tell(explained(error))
-            await asyncio.sleep(EVERY_S)
+        if self._line is not None:
+            # After an outage the next addition brings its counts too.
+            await periodically(self.add, every_s=EVERY_S, refused=REFUSED)
 
     async def add(self) -> None:
         """Add the new counts once. Raises `StoreUnavailable`: the next call adds these counts."""
@@ -125,11 +113,6 @@ class SharedCounts:
         found = await self._line.execute(b"HGETALL", self._keys[0])
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         return {key: int(count) for field, count in pairs if (key := _key(field)) is not None}
-
-    def _tell(self, problem: str) -> None:
-        if problem not in self._said:
-            self._said.add(problem)
-            log.error("the store refuses the counts for SEKISHO_METRICS_TOKEN: %s", problem)
 
 
 def _field(key: Key) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from sekisho.once import Once
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,12 +18,11 @@ class Failures:
 
     def __init__(self, count: Callable[[str, str, str], object]) -> None:
         self._count = count
-        self._said: set[str] = set()
+        self._once = Once()
 
     def failed(self, name: str, error: Exception) -> None:
         """A plug-in has raised, or has answered with something that it may not."""
         self._count("", "plugin_failed", name)
-        if name not in self._said:
-            self._said.add(name)
+        if self._once(name):
             # Only its type: the message may contain an account, an address or a token.
             log.error("the plug-in %s failed: %s (counted from now on)", name, type(error).__name__)

@@ -12,6 +12,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Protocol, final
 from weakref import WeakMethod
 
+from sekisho.once import Once
 from sekisho.record.flood import SORTS_MAX, Flood
 from sekisho.record.lines import FORMS
 from sekisho.record.notes import sort_of
@@ -84,7 +85,7 @@ class EventWriter:
         self._new_flood = flood
         self._clock_us = clock_us
         self._in_background = in_background
-        self._said: set[int | None] = set()
+        self._once = Once()
         self._fails = False
         self._begin()
         atexit.register(_call, WeakMethod(self.end))
@@ -188,13 +189,11 @@ class EventWriter:
     def _failed(self, error: OSError) -> None:
         self._fails = True
         # Once for each cause: a disk that is full now and then must not fill the log.
-        if error.errno not in self._said:
-            self._said.add(error.errno)
+        if self._once(error.errno):
             log.error(self._output.unwritable, error.strerror)
 
     def _works(self) -> None:
-        if self._fails and None not in self._said:
-            self._said.add(None)
+        if self._fails and self._once("works"):
             log.warning(self._output.writable)
 
 

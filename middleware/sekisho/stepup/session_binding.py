@@ -21,6 +21,7 @@ from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers, signing
 from sekisho.model import FactorClass
 from sekisho.model.text import base64url, utf8
+from sekisho.once import Once
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class SessionBindings:
         clock_s: Callable[[], float],
     ) -> None:
         self._guesses: Final = guesses
-        self._told = False
+        self._once = Once()
         self._found: dict[bytes, tuple[int, SessionBinding]] = {}
         self._sealer: Final = Sealer(secrets, clock_s=clock_s)
         self._name: Final = name
@@ -147,8 +148,7 @@ class SessionBindings:
         return SessionBinding(account, account_id, *_proved(proved)) if found else None
 
     def _tell(self) -> None:
-        if not self._told:
-            self._told = True
+        if self._once():
             log.warning(AMBIGUOUS)
 
     def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> SessionBinding | None:

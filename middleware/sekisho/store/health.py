@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from sekisho.once import Once
+
 if TYPE_CHECKING:
     from asyncio import TimerHandle
     from collections.abc import Callable
@@ -43,8 +45,7 @@ class Health:
         self._works: bool | None = None
         self._recovery: TimerHandle | None = None
         self._problems: set[str] = set()
-        self._settings: set[str] = set()
-        self._busy = False
+        self._once = Once()
 
     def turned(self, answers: bool) -> None:
         """Record that the store began or ceased to answer."""
@@ -64,14 +65,12 @@ class Health:
 
     def setting(self, text: str) -> None:
         """Log a setting of the store that its operator should change, once."""
-        if text not in self._settings:
-            self._settings.add(text)
+        if self._once(text):
             log.warning("%s", text)
 
     def busy(self, turn_s: float) -> None:
         """Log once that an answer was late because a turn of the loop took so many seconds, if it took long."""
-        if turn_s >= BUSY_S and not self._busy:
-            self._busy = True
+        if turn_s >= BUSY_S and self._once(BUSY):
             log.warning(BUSY, turn_s * 1_000)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.once import Once
 from sekisho.store.refusals import explained
 from sekisho.store.vault import MARK, ensure_key, ensure_seconds, ensure_value
 
@@ -31,7 +32,7 @@ class RedisVault:
     def __init__(self, line: AnyStoreConnection, namespace: str) -> None:
         self._line = line
         self._prefix = namespace.encode() + b":{v"
-        self._refusals: set[tuple[bytes, str]] = set()
+        self._once = Once()
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
         ensure_value(value)
@@ -67,8 +68,7 @@ class RedisVault:
 
     def _tell(self, command: bytes, kind: str) -> None:
         """Log what Redis refuses, once for each kind: otherwise an attacker could fill the log."""
-        if (command, kind) not in self._refusals:
-            self._refusals.add((command, kind))
+        if self._once((command, kind)):
             log.error("the store refuses %s: %s", command.decode(), kind)
 
     def _key(self, key: bytes) -> bytes:

@@ -25,6 +25,7 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.metrics import DecisionTimes, MetricsSink
 from sekisho.model import Mode, Policy, Unreadable, prevalence
+from sekisho.once import Once
 from sekisho.pipeline import Stopwatch
 from sekisho.plugins.running import PluginOutput
 from sekisho.read import Addresses, Callers, Doors
@@ -146,7 +147,7 @@ class ProcessWing:
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=clocks.monotonic_s)
         self.own = MemoryLedger(self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=clocks.wall_us)  # fmt: skip
-        self._warned = False
+        self._once = Once()
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given.session_account)
         self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
@@ -256,8 +257,7 @@ class ProcessWing:
 
     def warn(self) -> None:
         """Log the mistakes in the settings, once."""
-        if not self._warned:
-            self._warned = True
+        if self._once():
             for diagnosis in self._diagnoses():
                 log.warning("%s", diagnosis.logged)
 

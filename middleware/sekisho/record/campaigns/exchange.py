@@ -6,19 +6,15 @@ An attempt pays for one entry in a queue. A thread makes its digests, and the lo
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import ResponseError
-
-from sekisho.model import Action, Outcome, StoreUnavailable
+from sekisho.model import Action, Outcome
 from sekisho.record.campaigns.live import LiveState, advance, changes
 from sekisho.record.campaigns.traits import HOSTILE, Meaning, observed
 from sekisho.record.campaigns.written import pack_attempt, unpack_attempts
 from sekisho.record.events import Kind
-from sekisho.store.refusals import explained
+from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -28,10 +24,9 @@ if TYPE_CHECKING:
     from sekisho.record.events import Event
     from sekisho.record.notes import Note
 
-log = logging.getLogger("sekisho")
-
 EVERY_S: Final = 15.0
 """A campaign is recognised within three of these: it is noted, found, and heard of."""
+REFUSED: Final = "the store refuses to share campaigns: %s"
 
 NOTED_MAX: Final = 2_000  # of this process between two exchanges; the oldest go
 HOSTILE_MAX: Final = 100  # of one door, action and reason in a second: a flood costs no more digests than these
@@ -105,17 +100,10 @@ class CampaignExchange:
         self._place = place
         self._known = 0
         self._state = LiveState()
-        self._said: set[str] = set()
 
     async def run(self, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Exchange now, and again every `EVERY_S`, until it is cancelled. `rest` waits so long."""
-        while True:
-            try:
-                with contextlib.suppress(StoreUnavailable):
-                    await self.once()
-            except ResponseError as error:
-                self._say("the store refuses to share campaigns: " + explained(error))
-            await rest(EVERY_S)
+        await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=rest)
 
     async def once(self) -> None:
         """Exchange once. Raises `StoreUnavailable`."""
@@ -131,11 +119,6 @@ class CampaignExchange:
     def _hear(self, number: int, state: LiveState) -> None:
         self._known, self._state = number, state
         self._watch.hear(state)
-
-    def _say(self, problem: str) -> None:
-        if problem not in self._said:
-            self._said.add(problem)
-            log.error("%s", problem)
 
 
 def _advanced(state: LiveState, packed: Sequence[bytes], seen: int, now_us: int) -> LiveState:
