@@ -54,6 +54,7 @@ COMPILED = (
     "crypto/random_pool.py",
     "asgi/cookies.py",
     "asgi/endpoint.py",
+    "asgi/fast_path.py",
     "asgi/attempt_reader.py",
     "asgi/outcome_keeper.py",
     "asgi/other_requests.py",
@@ -81,6 +82,7 @@ COMPILED = (
     "record/refusals.py",
     "record/subjects.py",
     "store/batch.py",
+    "store/clock.py",
 )
 
 

@@ -49,7 +49,8 @@ class FastPath:
             if raw == scope.get("raw_path"):
                 if scope.get("method") in passing:
                     return not scope.get("root_path")
-                self._sample(scope["path"], raw)
+                if passing is _LOOKS:
+                    self._sample(scope["path"], raw)
                 return False
         if scope.get("path") and not scope.get("root_path"):  # a lifespan has none
             self._remember(scope, scope["path"], scope.get("raw_path"))
@@ -62,14 +63,14 @@ class FastPath:
             self._known.clear()
             self._sampled.clear()
         passing = _LOOKS if self._samples else _USUAL
-        self._known[path] = raw, _NONE if self._is_ours(scope) else passing
-        if scope.get("method") not in _LOOKS:
+        if self._is_ours(scope):
+            passing = _NONE
+        self._known[path] = raw, passing
+        if passing is _LOOKS and scope.get("method") not in _LOOKS:
             self._sample(path, raw)
 
     def _sample(self, path: str, raw: bytes | None) -> None:
         """Count a request of a path that is looked at; after enough of them all pass."""
-        if self._known[path][1] is not _LOOKS:
-            return
         self._sampled[path] = count = self._sampled.get(path, 0) + 1
         if count >= self._samples:
             self._known[path] = raw, _USUAL
