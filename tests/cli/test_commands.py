@@ -193,7 +193,7 @@ WITHOUT = """
 import sys
 class Without:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"numpy", "httpx", "rich"}:
+        if name.partition(".")[0] in {"numpy", "httpx", "rich", "cryptography", "jinja2", "sqlalchemy"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Without())
 from sekisho.cli import main
@@ -202,8 +202,25 @@ sys.exit(main())
 
 
 def without_the_extra(*line: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """A process that cannot import numpy, httpx or rich."""
+    """A process that cannot import what only the extras bring."""
     return subprocess.run([sys.executable, "-c", WITHOUT, *line], input=stdin, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("line", [("completion", "bash"), ("check", "--help"), ("doctor", "--help")])
+def test_commands_that_need_no_extra_run_without_any(line: tuple[str, ...]) -> None:
+    """A plain `pip install .` is enough for the commands that the first warnings name."""
+    ended = without_the_extra(*line)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_running_service_is_not_checked_without_ciphers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check --url` seals its question: without ciphers it says what to install."""
+    monkeypatch.setenv("SEKISHO_SECRET", "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe")
+    ended = without_the_extra("check", "--url", "https://shop.example")
+    assert ended.returncode == MISUSED
+    assert ended.stderr.decode() == (
+        "sekisho check: --url needs cryptography: pip install '.[step-up]' in a checkout of sekisho\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["build", "fetch"])

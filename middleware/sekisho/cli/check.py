@@ -29,12 +29,12 @@ from sekisho.asgi.examination import CHECK_PATH, QUESTION
 from sekisho.check.described import described, read_answer
 from sekisho.check.lifespan import running
 from sekisho.check.probe import Result
-from sekisho.check.question import Question, QuestionSealer
 from sekisho.cli import asking, operator
 from sekisho.cli.usage import Misused
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.http import fetch, site_of
 from sekisho.model import Credentials, SekishoError, SettingsError
+from sekisho.settings.extras import installing
 
 if TYPE_CHECKING:
     import argparse
@@ -111,18 +111,26 @@ def _asked(args: argparse.Namespace) -> list[dict[str, Any]]:
         site, settings = site_of(args.url), operator.settings()
     except SettingsError as error:
         raise Misused(str(error)) from None
-    known = _known(args)
-    return _answered(site, settings, Question(Credentials(*known) if known else None, tuple(args.door)))
-
-
-def _answered(site: Site, settings: Settings, question: Question) -> list[dict[str, Any]]:
-    """Have the service try its doors. Raises `NotAsked`."""
     now_s = time.time()
     token = examiner_token(settings.signers, now_s)
+    return _answered(site, settings, token, _sealed_question(args, settings, token, now_s))
+
+
+def _sealed_question(args: argparse.Namespace, settings: Settings, token: bytes, now_s: float) -> str:
     try:
-        sealed = QuestionSealer(settings.signers, lambda: now_s).sealed(question, token)
+        from sekisho.check.question import Question, QuestionSealer  # noqa: PLC0415 - ciphers, not needed with --app
+    except ModuleNotFoundError as missing:
+        raise Misused(f"--url needs {missing.name}: {installing('step-up')}") from None
+    known = _known(args)
+    question = Question(Credentials(*known) if known else None, tuple(args.door))
+    try:
+        return QuestionSealer(settings.signers, lambda: now_s).sealed(question, token)
     except ValueError as error:
         raise Misused(str(error)) from None
+
+
+def _answered(site: Site, settings: Settings, token: bytes, sealed: str) -> list[dict[str, Any]]:
+    """Have the service try its doors. Raises `NotAsked`."""
     headers = {HEADER.decode(): token.decode(), QUESTION.decode(): sealed}
     try:
         reply = fetch(site, "GET", settings.mount + CHECK_PATH, headers, answer_s=CHECK_S)
