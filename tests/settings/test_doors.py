@@ -208,6 +208,8 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("POST /login form multipart", "form beside multipart or oauth2"),
         ("POST /login form oauth2", "form beside multipart or oauth2"),
         ("POST /login basic:user", "names fields for basic, which has none"),
+        ("POST /login, POST /signin", "has a second path; doors are separated by ;"),
+        ("POST /login form: username, password", "write no blanks, as in form:username,password"),
         ("POST /login form:", "names no field"),
         ("POST /login form:a,a", "reads two of account, secret and new secret from the same field"),
         ("POST /login form:a|b,b", "reads two of account, secret and new secret from the same field"),

@@ -190,7 +190,7 @@ def test_secrets_rotate_newest_first() -> None:
         (SECRET[:31], "shorter than 32 bytes"),
         (f"{SECRET},{SECRET}", "twice"),
         (f"{SECRET},", "empty item"),
-        (f"{SECRET},short", "number 2 is shorter"),
+        (f"{SECRET},short", "number 2 of 2 secrets (a comma separates them) is shorter"),
         (",".join(SECRET[n:] + SECRET[:n] for n in range(9)), "more than 8"),
     ],
 )
@@ -320,11 +320,40 @@ def test_only_secrets_have_files() -> None:
         ("SEKISHO_TRUSTED_PROXY", "SEKISHO_TRUSTED_PROXIES"),
         ("SEKISHO_SECRETFILE", "SEKISHO_SECRET_FILE"),
         ("sekisho_mode", "SEKISHO_MODE"),
+        ("SEKISHO_DOOR", "SEKISHO_LOGIN"),
+        ("SEKISHO_DOORS", "SEKISHO_LOGIN"),
+        ("SEKISHO_REDIS_URL", "SEKISHO_STORE"),
+        ("SEKISHO_SECRET_KEY", "SEKISHO_SECRET"),
+        ("SEKISHO_ENABLED", "SEKISHO_MODE"),
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
     """A misspelt name gets the nearest real one: a setting almost set protects nothing."""
     assert mistakes({name: "x"}) == [(name, f"is no setting of sekisho; did you mean {nearest}?")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MODE", '"monitor"'),
+        ("LOGIN", "'POST /login form:username,password'"),
+        ("STORE", '"redis://localhost"'),
+        ("TRUSTED_PROXIES", '"10.0.0.0/8"'),
+    ],
+)
+def test_quotation_marks_are_recognised(name: str, text: str) -> None:
+    """Shells take quotation marks away, and `docker run --env-file` does not: the error says so, without the value."""
+    problem = wrong(name, text)
+
+    assert problem.endswith(
+        "(it is in quotation marks, which count as part of it here: docker run --env-file keeps them; write none)"
+    )
+    assert text not in problem
+
+
+def test_a_wrong_value_without_quotation_marks_gets_no_such_hint() -> None:
+    """Other mistakes are not explained by quotation marks."""
+    assert wrong("MODE", "monitored") == "is none of enforce, monitor, off"
 
 
 def test_a_name_near_nothing_is_told_where_to_look() -> None:

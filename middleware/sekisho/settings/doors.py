@@ -276,6 +276,8 @@ class _Reader:
             raise self._wrong("has a placeholder that is not a whole step of its path; name all of the step")
 
     def _all_fields(self, words: list[str]) -> tuple[Fields, ...]:
+        if any(word.startswith("/") for word in words):
+            raise self._wrong("has a second path; doors are separated by ;")
         found = tuple(self._fields(word) for word in words) or (self._usual(Encoding.FORM), self._usual(Encoding.JSON))
         encodings = {one.encoding for one in found}
         if Encoding.GRAPHQL in encodings and len(found) > 1:
@@ -347,7 +349,7 @@ class _Reader:
 
     def _complete(self, fields: Fields) -> Fields:
         if not (fields.account or fields.secret or fields.new_secret):
-            raise self._wrong("names no field after an encoding's colon")
+            raise self._wrong("names no field after an encoding's colon; write no blanks, as in form:username,password")
         if fields.new_secret and self._kind not in _SET_HERE:
             raise self._wrong("names a field for a new password, which is set at SIGNUP, RESET and CHANGE doors alone")
         if self._kind is DoorKind.LOGIN and not (fields.account and fields.secret):

@@ -46,8 +46,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FILE_BYTES_MAX = 65_536
 _FILE = "_FILE"
+QUOTED = "it is in quotation marks, which count as part of it here: docker run --env-file keeps them; write none"
 PROCESSES = "WEB_CONCURRENCY"  # by it uvicorn and gunicorn start workers
 _NOTHING: Mapping[str, object] = MappingProxyType({})
+
+# Names that other programs, or this documentation's own words, suggest for a setting.
+_MEANT: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("DOOR", "DOORS", "PATH", "PATHS", "ROUTE", "ROUTES", "LOGIN_PATH", "LOGIN_URL"), "LOGIN")
+    | dict.fromkeys(("REDIS", "REDIS_URL", "REDIS_URI", "STORAGE", "STORAGE_URI", "STORE_URL", "BACKEND"), "STORE")
+    | dict.fromkeys(("KEY", "SECRET_KEY", "SECRETS"), "SECRET")
+    | dict.fromkeys(("PROXIES", "PROXY", "FORWARDED_ALLOW_IPS"), "TRUSTED_PROXIES")
+    | dict.fromkeys(("LIMIT", "LIMITS", "RATE", "RATE_LIMIT"), "LIMIT_ACCOUNT")
+    | dict.fromkeys(("ENABLED", "DISABLED"), "MODE")
+)
 
 # Kubernetes sets these in every container beside a Service called sekisho, or sekisho-something.
 _INJECTED = re.compile(
@@ -182,10 +193,9 @@ def _variables(setting: Setting[T]) -> tuple[str, ...]:
 
 def _unknown(name: str, known: set[str], spell: Callable[[str], str], prefix: str) -> SettingsError:
     # Compared without the prefix: with it, all names would be similar.
-    nearest = get_close_matches(name.upper().removeprefix(PREFIX), sorted(known), n=1, cutoff=0.6)
-    hint = (
-        f"did you mean {prefix}{spell(nearest[0])}?" if nearest else "`python -m sekisho.settings` prints all of them"
-    )
+    bare = name.upper().removeprefix(PREFIX)
+    meant = _MEANT.get(bare) or next(iter(get_close_matches(bare, sorted(known), n=1, cutoff=0.6)), None)
+    hint = f"did you mean {prefix}{spell(meant)}?" if meant else "`python -m sekisho.settings` prints all of them"
     return SettingsError(name[:64], f"is no setting of sekisho; {hint}")
 
 
@@ -221,7 +231,16 @@ def _parse(setting: Setting[T], value: object, name: str) -> T:
             "to switch the guard off, set SEKISHO_MODE=off" if setting is table.LOGIN else "unset it for its default"
         )
         raise SettingsError(name, f"is empty; {instead}")
-    return setting.parse(text.strip(), name)
+    try:
+        return setting.parse(text.strip(), name)
+    except SettingsError as mistake:
+        if not _is_quoted(text.strip()):
+            raise
+        raise SettingsError(mistake.name, f"{mistake.problem} ({QUOTED})") from None
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
 
 
 def _as_bytes(value: object) -> list[bytes]:

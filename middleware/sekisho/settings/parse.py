@@ -123,7 +123,7 @@ def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
     if len(set(found)) < len(found):
         raise SettingsError(setting, "lists the same secret twice")
     for position, secret in enumerate(found, 1):
-        which = "" if len(found) == 1 else f"number {position} "
+        which = "" if len(found) == 1 else f"number {position} of {len(found)} secrets (a comma separates them) "
         if len(secret) < SECRET_BYTES_MIN:
             raise SettingsError(setting, f"{which}is shorter than {SECRET_BYTES_MIN} bytes. {HOW_TO_MAKE_A_SECRET}")
         if _is_weak(secret):
