@@ -87,6 +87,20 @@ async def test_doors_without_a_route_are_found(build: Callable[[], App]) -> None
     assert [door.name for door in found] == ["POST /logn", "POST /api/nothing"]
 
 
+async def slashed(scope: Any, receive: Any, send: Any) -> None:
+    """A router that knows `/login/` alone, as Django's without a redirect to it."""
+    await send({"type": "http.response.start", "status": 200 if scope["path"] == "/login/" else 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("path", ["/login", "/login/"])
+async def test_a_last_slash_makes_no_other_door(path: str) -> None:
+    """A door is found with and without a last slash, so a router that knows one of the two has it."""
+    doors = parse_doors(DoorKind.LOGIN, f"POST {path}", "X")
+
+    assert await missing_routes(slashed, doors, {}, lambda n: b"x" * n) == []
+
+
 async def test_an_application_that_raises_is_not_accused() -> None:
     """An application that raises is not reported: it may have the path."""
     assert await missing_routes(raising, parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda n: b"x" * n) == []

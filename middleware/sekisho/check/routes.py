@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
@@ -34,6 +35,13 @@ async def missing_routes(
 
 
 async def _is_missing(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
+    # A door is found with and without a last slash, and a router may know one of the two.
+    other = door.path.removesuffix("/") if door.path.endswith("/") else f"{door.path}/"
+    spellings = [door, replace(door, path=other)] if door.path != "/" else [door]
+    return all([await _answers_404(app, one, around, chance) for one in spellings])
+
+
+async def _answers_404(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
     # OPTIONS changes nothing (RFC 9110, section 9.2.1). For most routers it shows whether the path exists.
     scope = plain_scope(door, around, method="OPTIONS")
     asked = await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)
