@@ -15,6 +15,7 @@ from sekisho.model import Mode, Outcome, SettingsError
 from sekisho.testing import SECRET
 from tests.asgi.driving import (
     HERE,
+    JSON,
     OPEN,
     SESSION,
     Clock,
@@ -28,6 +29,7 @@ from tests.asgi.driving import (
     http,
     log_in,
     pieces,
+    read,
 )
 from tests.control.commanding import tell
 
@@ -326,6 +328,40 @@ async def test_a_door_without_a_rule_is_suggested_one(caplog: pytest.LogCaptureF
     said = [record.getMessage() for record in caplog.records if "success is guessed from its answers" in record.msg]
     assert len(said) == 1
     assert "add success=cookie:session" in said[0]
+
+
+def answering(headers: list[tuple[bytes, bytes]], body: bytes) -> App:
+    """A shop whose right log-ins are answered 200 with these; wrong ones 401."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        right = b"right" in await read(receive)
+        await answer(send, 200 if right else 401, headers if right else [], body if right else b"")
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("rule", "answered", "fitting"),
+    [
+        ("success=303:/home", answering([SESSION, JSON], b'{"user": "hana"}'), "success=cookie:session"),
+        ("success=json:token", answering([JSON], b'{"access_token": "t"}'), "success=json:access_token"),
+        ("success=cookie:session", answering([SESSION, JSON], b'{"user": "hana"}'), ""),
+        ("success=json:access_token", answering([JSON], b'{"access_token": "t"}'), ""),
+    ],
+)
+async def test_a_rule_that_fits_no_answer_is_said(
+    rule: str, answered: App, fitting: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rule that no right log-in matches would have owners refused as attackers: the log says it once, with a rule
+    that fits.
+    """
+    guard = guarded(answered, login=f"POST /login {rule}", **OPEN, limit_account="999/hour")
+    for n in range(20):
+        await log_in(guard, f"owner {n}", "right" if n % 2 else "wrong")
+
+    said = [record.getMessage() for record in caplog.records if "no answer has matched" in record.msg]
+    assert len(said) == bool(fitting)
+    assert all(f" {fitting} would match them" in line and line.endswith("[SEK080]") for line in said)
 
 
 async def test_outcomes_are_counted(clock: Clock) -> None:

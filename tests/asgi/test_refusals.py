@@ -15,6 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from tests.asgi.driving import (
     FORM,
     HERE,
+    JSON,
     OPEN,
     SESSION,
     Answer,
@@ -332,7 +333,30 @@ async def test_a_forwarding_header_from_a_stranger_is_said_out_loud(caplog: pyte
         await log_in(app, f"owner {n}", "x", headers=[FORWARDED])
 
     said = [record.getMessage() for record in caplog.records if "SEKISHO_TRUSTED_PROXIES" in record.getMessage()]
-    assert [text.rpartition("(")[2] for text in said] == ["seen 1 times)", "seen 10 times)"]
+    assert [text.partition("(")[2] for text in said] == ["", "seen 10 times)"]
+
+
+@pytest.mark.parametrize(
+    ("door", "headers", "body", "reads"),
+    [
+        ("form:username,password", [JSON], b'{"username": "hana", "password": "x"}', "form:username,password"),
+        ("json:user.email,pin", [FORM], b"username=hana&password=x", "json:user.email,pin"),
+        ("form:login|mail,pin", [FORM], b"username=hana&password=x", "form:login|mail,pin"),
+        ("form:username,pin", [FORM], b"username=hana&password=x", "form:username,pin"),
+    ],
+)
+async def test_a_door_that_does_not_find_its_fields_says_what_it_reads(
+    door: str, headers: list[tuple[bytes, bytes]], body: bytes, reads: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A door written for another form refuses every owner: the log says once what it reads, and no word of a client."""
+    app = guarded(Shop(), login=f"POST /login {door}", **OPEN)
+    for _ in range(3):
+        await ask(app, http(headers=headers), body)
+
+    (said,) = [record.getMessage() for record in caplog.records if "[SEK084]" in record.getMessage()]
+    assert said.startswith("POST /login: a request was refused: ")
+    assert f" ({reads}). " in said
+    assert "hana" not in said
 
 
 async def test_a_guard_inside_a_session_middleware_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -462,7 +486,7 @@ async def test_a_client_that_sends_latin_1_is_said_once(caplog: pytest.LogCaptur
     assert said == (
         "* /files/*: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 "
         "there, write basic:latin-1 for basic in SEKISHO_LOGIN, or basic:utf-8|latin-1 if it does so where UTF-8 "
-        "fails (seen 1 times)"
+        "fails"
     )
 
 

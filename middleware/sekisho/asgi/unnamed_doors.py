@@ -29,8 +29,10 @@ STEPS_MAX: Final = 8  # of a path that is shown
 TEMPLATE_CHARS_MAX: Final = 256
 
 _FOUND: Final = {
-    True: "%s: a body with a password field came to a path that is no door, so guesses there are not counted [SEK081]",
-    False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open [SEK082]",
+    True: "%s: a body with a password field came to a path that is no door, so guesses there are not counted. If it "
+    "checks or sets a password, add it to SEKISHO_LOGIN, SIGNUP, RESET, CHANGE or LINK [SEK081]",
+    False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open: add it "
+    "to SEKISHO_LOGIN [SEK082]",
 }
 
 _FIELD: Final = re.compile(

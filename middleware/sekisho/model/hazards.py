@@ -459,6 +459,13 @@ UNKNOWN_LINKER: Final = Hazard(
     "One wallet tries the numbers of many accounts, and where there are factors no owner can link an account.",
     "LoginGuard(app, session_account=ACCOUNT_OF_SCOPE)",
 )
+UNREAD_ATTEMPT: Final = Hazard(
+    "SEK084",
+    Severity.WARNING,
+    "a request has nothing that its door reads",
+    "If it is the service's own log-in, it is refused for everybody.",
+    "SEKISHO_LOGIN=POST /login json:ACCOUNT,PASSWORD",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -524,5 +531,6 @@ HAZARDS: Final = (
     UNNAMED_DOOR,
     UNNAMED_SESSION,
     UNKNOWN_LINKER,
+    UNREAD_ATTEMPT,
 )
 """Every hazard, by number."""

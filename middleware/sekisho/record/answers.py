@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from sekisho.model import Outcome
+from sekisho.model import DoorKind, Outcome
 from sekisho.read import RuleSuggester, json_tree, why_unknown
 from sekisho.settings import door_text
 
@@ -48,6 +48,11 @@ UNJUDGED = {
 """Reasons why an answer could not be judged, and what the operator can do about each."""
 
 
+UNMATCHED = (
+    "%s: no answer has matched its rule of success yet, and several look like those to right log-ins. If they are, "
+    "owners are charged like attackers, and refused. success=%s would match them; `sekisho check --app MODULE:APP "
+    "--known` tells for certain [SEK080]"
+)
 UNCLEAR_MAX = 10
 UNRECOGNISED_MAX = 50
 NEVER_RECOGNISED = (
@@ -73,6 +78,11 @@ class Answers:
         self._unclear = dict(self._unrecognised)
         self._refused: set[str] = set()
         self._suggesters = {door.name: RuleSuggester(door) for door in self._doors if not door.success}
+        self._unmatched = {
+            door.name: RuleSuggester(door)
+            for door in self._doors
+            if door.success and door.reads_body and door.kind is DoorKind.LOGIN
+        }
 
     def started(
         self,
@@ -88,6 +98,11 @@ class Answers:
         if suggester is not None:
             suggester.saw(status, headers, scope, sent)
             self._suggest(door, suggester)
+        elif status < 400 and (suggester := self._unmatched.get(door.name)) is not None:
+            suggester.saw(status, headers, scope, sent)
+            if learned is not None:
+                suggester.unread(status, headers)
+            self._look_for_match(door, suggester)
         if learned is Outcome.UNKNOWN and (why := why_unknown(door, status, headers)):
             self.unjudged(door, why)
 
@@ -99,6 +114,9 @@ class Answers:
         elif (suggester := self._suggesters.get(door.name)) is not None:
             suggester.read(status, headers, tree)
             self._suggest(door, suggester)
+        elif (suggester := self._unmatched.get(door.name)) is not None:
+            suggester.read(status, headers, tree)
+            self._look_for_match(door, suggester)
 
     def escrowed(self, door: Door, outcome: Outcome, csrf: str | None) -> None:
         """Note the result of an escrowed run.
@@ -126,6 +144,14 @@ class Answers:
         """Note an answer that could not be judged. Logged once for each door and reason."""
         if self._events.unjudged(door, why) == 1:
             log.warning("%s: %s [%s]", door.name, UNJUDGED[why], "SEK073" if why == "coding" else "SEK074")
+
+    def _look_for_match(self, door: Door, suggester: RuleSuggester) -> None:
+        """Say that the door's rule fits no answer. Until then, or until a rule fits, its answers are looked at."""
+        if self._events.has_let_in(door):
+            del self._unmatched[door.name]
+        elif rule := suggester.guess():
+            del self._unmatched[door.name]
+            log.warning(UNMATCHED, door.name, rule)
 
     def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
         if not suggester.is_due:

@@ -18,6 +18,7 @@ from sekisho.record.event_writer import EventWriter
 from sekisho.record.events import NOBODY, WITHHELD, Event, Kind, Subject
 from sekisho.record.hook import Hook
 from sekisho.record.notes import event_of
+from sekisho.record.unread import warn_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +159,8 @@ class Events:
 
     def unreadable(self, door: Door, reason: str, origin: Origin | None = None) -> None:
         """An attempt could not be read, and was refused."""
-        self._counts.add(door.name, "unreadable", reason)
+        if self._counts.add(door.name, "unreadable", reason) == 1:
+            warn_unread(door, reason)
         if Kind.UNREADABLE in self._wanted:
             at_us = self._clock_us()
             self._note((Kind.UNREADABLE, at_us, door.name, reason, None, None, origin, "", "", Device.STRANGER, None))
@@ -198,6 +200,10 @@ class Events:
                     Kind.SETTLED, at_us, door.name, WITHHELD if withheld else "", outcome, basis, attempt.origin,
                     attempt.account, attempt.canonical, device, counting,
                 ))  # fmt: skip
+
+    def has_let_in(self, door: Door) -> bool:
+        """Whether any attempt at the door has succeeded since the start."""
+        return (door.name, "outcome", _word(Outcome.SUCCEEDED)) in self._counts.numbers
 
     def rule_tested(self, door: Door, result: str) -> None:
         """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
@@ -386,7 +392,7 @@ class Events:
         if Kind.MISCONFIGURED in self._wanted:
             self.emit(Event(Kind.MISCONFIGURED, self._clock_us(), text=text))
         if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
-            log.warning("%s (seen %d times)", text, count)
+            log.warning("%s%s", text, f" (seen {count} times)" if count > 1 else "")
 
     def _of_attempt(self, attempt: Attempt | None) -> Subject:
         if self._subjects is None or attempt is None:

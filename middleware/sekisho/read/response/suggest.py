@@ -38,6 +38,7 @@ class RuleSuggester:
     ATTEMPTS_MIN: Final = 50
     FAILURES_MIN: Final = 5
     FITTING_MIN: Final = 3
+    GUESSED_MIN: Final = 5
     RULES_MAX: Final = 64  # bounds the memory if an application generates cookie names
 
     def __init__(self, door: Door) -> None:
@@ -76,6 +77,11 @@ class RuleSuggester:
             self._fits(rule, "json")
         self._note("json", headers, f"{status // 100}xx")
 
+    def unread(self, status: int, headers: Headers) -> None:
+        """Record a JSON answer whose body is not read, by its cookies alone: its status may be that of failures too."""
+        if status == 200 and is_json(headers):
+            self._note("json", headers)
+
     @property
     def is_due(self) -> bool:
         """Whether to ask for a suggestion: at every tenth attempt after the first 50."""
@@ -87,6 +93,18 @@ class RuleSuggester:
         if self._seen < self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
         telling = [rule for rule, looks in self._fitting.items() if self._tells(rule, looks)]
+        return min(telling, key=preference) if telling else None
+
+    def guess(self) -> str | None:
+        """A rule that several answers fit and no failure; for a door whose own rule fits none.
+
+        It proves less than a suggestion: perhaps the door has answered no right secret yet.
+        """
+        telling = [
+            rule
+            for rule, looks in self._fitting.items()
+            if self._tells(rule, looks) and looks.total() >= self.GUESSED_MIN
+        ]
         return min(telling, key=preference) if telling else None
 
     def hint(self) -> str | None:

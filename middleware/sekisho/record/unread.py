@@ -1,0 +1,38 @@
+"""Says once for each door what it did not find in a request: many such doors are written for another form."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sekisho.model import Door, Fields
+
+log = logging.getLogger("sekisho")
+
+_MISSING: Final = {
+    "content_type": "its content type is none of those that this door reads",
+    "account_missing": "it has no field for the account that this door reads",
+    "secret_missing": "it has no field for the secret that this door reads",
+}
+REFUSED: Final = (
+    "%s: a request was refused: %s (%s). If the service's own clients send such requests, nobody can log in: write the "
+    "door as they send it, as in form:ACCOUNT,SECRET or json:ACCOUNT,SECRET [SEK084]"
+)
+
+
+def warn_unread(door: Door, reason: str) -> None:
+    """Log what the door reads, where `reason` is that a request has nothing of it; no word of the request."""
+    if (missing := _MISSING.get(reason)) is not None:
+        log.warning(REFUSED, door.name, missing, " ".join(map(_written, door.fields)))
+
+
+def _written(fields: Fields) -> str:
+    return f"{fields.encoding.value}:{','.join(_places(fields))}"
+
+
+def _places(fields: Fields) -> Iterator[str]:
+    for places in (fields.account, fields.secret):
+        yield "|".join([".".join(place) for place in places])
