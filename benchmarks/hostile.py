@@ -21,6 +21,7 @@ from benchmarks.callgrind import between_marks, mark
 from sekisho.asgi.request_context import presented
 from sekisho.model import Unreadable
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, decoded, read_credentials
+from sekisho.read.outcome import from_start
 from sekisho.read.request import read_headers
 from sekisho.settings import load
 
@@ -32,7 +33,10 @@ INSTRUCTIONS_MAX = 6_000_000
 """Two milliseconds of a processor that does three instructions in a nanosecond."""
 
 SEED = 20_261_128
-DOORS = "POST /login form:username,password json:user.email,password; * /files/* basic; PUT /login json:a,b"
+DOORS = (
+    "POST /login form:username,password json:user.email,password success=303!/error; * /files/* basic; "
+    "PUT /login json:a,b"
+)
 TEXTS = (
     b"%&", b"&", b"%", b"+", b"%41", b"%25", b"a&", b"[&", b"&username", b"&username=", b"&%75", b";", b"&;",
     b"&%75%73%65%72%6e%61%6d%65=", b"username[&", b"&_method=PUT", b"=", b"\\u0041", b"\\ud800", b"\\", b'"', b"{",
@@ -40,6 +44,7 @@ TEXTS = (
     b"%CC%81", b",", b" ", b"\t", b"\r\n", b"--b\r\n", b"--b\r\n\r\n\r\n", b"/..", b"/", b"//", b"%2e%2e/", b'for="\\',
     b'"\\\\', b"for=1,", b"1.2.3.4,", b"::,", b"a=b; ", b"; __Host-sekisho=", b"\0", b"\x80", b"AAAA.",
     b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n',
+    b"/%,", b"/home%,", b"/a?,", b"//[,", b"\\u002f", b"%2f%25,", b"/x/..",
 )  # fmt: skip
 
 FORM, JSON = b"application/x-www-form-urlencoded", b"application/json"
@@ -61,8 +66,10 @@ BODIES = (
 )
 HEADERS = (
     b"cookie", b"x-forwarded-for", b"forwarded", b"content-type", b"user-agent", b"sekisho-device",
-    b"x-http-method-override", b"content-length", b"content-encoding",
+    b"x-http-method-override", b"content-length", b"content-encoding", b"referer",
 )  # fmt: skip
+
+LOGGED_IN = [(b"location", b"/home"), (b"set-cookie", b"session=s; HttpOnly; Secure; Path=/")]
 
 
 class Case(NamedTuple):
@@ -74,7 +81,7 @@ class Case(NamedTuple):
 
 
 class Reader:
-    """All that reads a request at a door, as the middleware has it."""
+    """All that reads a request at a door, and its answer, as the middleware has it."""
 
     def __init__(self) -> None:
         settings = load({}, {"secret": bytes(range(40)), "login": DOORS, "trusted_proxies": "10.0.0.0/8"})
@@ -105,6 +112,8 @@ class Reader:
         found = read_credentials(door, request, body, raw=raw, by_name=by_name)
         if found is not None and found.account:
             self._accounts.limit_key(self._accounts.canonical(found.account))
+        # With an account of its own an attacker is logged in, and the request is searched for the page that follows.
+        from_start(door, 303, LOGGED_IN, request, raw)
         return "read"
 
 

@@ -43,6 +43,20 @@ async def test_spellings_share_the_limit_of_their_account(clock: Clock) -> None:
     assert await guesses(guarded(shop, **TIGHT), shop, SPELLINGS, clock) == 5
 
 
+@pytest.mark.parametrize(
+    ("spellings", "reached"),
+    [
+        (["7", "07", "+7", "0_7", "7.0", "٧", " 7"], 5),
+        (["hana@a.example", "hana@a\u3002example"], 5),
+        ([f"{name} <hana@a.example>" for name in "abcd"], 0),
+    ],
+)
+async def test_spellings_that_applications_parse_share_it_too(spellings: list[str], reached: int, clock: Clock) -> None:
+    """Row 131: a number, and a mail address, has many spellings and one limit; a name in front of one is refused."""
+    shop = Shop()
+    assert await guesses(guarded(shop, **TIGHT), shop, spellings, clock) == reached
+
+
 async def test_kana_share_the_limit_too(clock: Clock) -> None:
     """`ハハ` and `パパ` share a limit: they are one name to utf8mb4_0900_ai_ci."""
     shop = Shop()

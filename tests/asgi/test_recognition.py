@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.authentication import AuthenticationBackend
+from starlette.middleware.authentication import AuthenticationMiddleware
 
 from tests.asgi.driving import (
     FORM,
@@ -25,6 +29,8 @@ from tests.asgi.driving import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from starlette.requests import HTTPConnection
 
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.wiring import LoginGuard
@@ -265,6 +271,31 @@ async def test_names_of_headers_are_read_in_any_case_and_arrive_as_they_were() -
     titled = [(b"Content-Type", FORM[1]), (b"X-Kept", b"1")]
     assert (await ask(guard, http(headers=titled), form("mio", "guess"))).status == 401
     assert shop.scopes[-1]["headers"] == titled
+
+
+class BasicAuth(AuthenticationBackend):
+    """The backend of Starlette's documentation, in short."""
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    async def authenticate(self, conn: HTTPConnection) -> None:
+        scheme, credentials = conn.headers["Authorization"].split()
+        if scheme.lower() == "basic":
+            self.tried.append(b64decode(credentials).decode())
+
+
+async def test_basic_behind_white_space_is_no_way_round() -> None:
+    """Row 130: Starlette's own example splits the header at any white space, 0xA0 too; none of twelve passes."""
+    backend = BasicAuth()
+    app = AuthenticationMiddleware(Starlette(), backend=backend)
+    guard = guarded(app, login="POST /login; * /files/* basic", **LIMIT)
+    for n in range(GUESSES):
+        header = (b"authorization", b"\xa0" + BASIC[1])
+        await ask(guard, http("/files/a", method="GET", headers=[header], client=address(n)))
+    assert backend.tried == []
+    await ask(guard, http("/files/a", method="GET", headers=[BASIC]))
+    assert backend.tried == ["hana:guess"]
 
 
 async def test_a_device_token_is_found_among_the_crumbs_of_http_2() -> None:

@@ -425,3 +425,14 @@ def test_a_prefix_that_covers_a_door_is_no_second_one() -> None:
     found = doors.find(scope("/srv/login", headers=[BASIC], root_path="/srv"))
     assert found is not None
     assert found.name == LOGIN.name
+
+
+def test_a_long_path_of_doubled_slashes_is_refused() -> None:
+    """Row 128: merging 20,000 doubled slashes takes milliseconds; a long path with a URL in it is read."""
+    doors = Doors([door()])
+    with pytest.raises(Unreadable, match=r"^400 request_target$"):
+        doors.find(scope("//[," * 16_000))
+    assert doors.find(scope("/img/https://x/" + "a" * 4_000 + "//b")) is None
+    with pytest.raises(Unreadable, match=r"^400 request_target$"):
+        doors.find(scope("/" + "é" * 60_000, raw_path=b"/" + b"%C3%A9" * 60_000))
+    assert doors.find(scope("/" + "é" * 16_000, raw_path=b"/" + b"%C3%A9" * 16_000)) is None

@@ -453,6 +453,22 @@ def test_a_form_door_reads_basic_in_the_charset_of_the_nearest_prefix(order: int
     assert read(b"username=alice&password=s3cret", FORM, found) == ALICE
 
 
+@pytest.mark.parametrize("before", ["\xa0", "  ", "\x85", "\x1f", " \t\xa0", "\xa0" * 9])
+def test_basic_behind_what_applications_strip_is_basic(before: str) -> None:
+    """Row 130: `str.split` drops all of these, HTTP/2 and uvicorn pass them on: the scheme is found, and refused."""
+    value = f"{before}Basic YTpi"
+    assert value.split() == ["Basic", "YTpi"]
+    header = (b"authorization", value.encode("latin-1"))
+    assert Doors([BASIC]).find(scope(headers=[header])) is not None
+    assert read_header(header) == (400, "basic_malformed")
+
+
+def test_another_scheme_is_not_basic() -> None:
+    """A scheme that only ends or goes on like it is another."""
+    for value in (b"Bearer Basic", b"xbasic YTpi", b"\xa0Bearer basic"):
+        assert Doors([BASIC]).find(scope(headers=[(b"authorization", value)])) is None
+
+
 def test_several_authorizations_are_refused() -> None:
     """Several `Authorization` headers are refused: frameworks differ about which counts."""
     assert read_header(basic("a:b"), basic("a:c")) == (400, "authorization_repeated")

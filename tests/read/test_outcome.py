@@ -182,6 +182,30 @@ def test_a_place_that_the_client_names_proves_nothing(
     assert from_start(DOOR, 302, [to(location), SESSION], request_, sent) is expected
 
 
+def asks_for(text: bytes) -> dict[str, Any]:
+    """A request with this text at each place that may name where a redirect leads."""
+    return {**asked((b"referer", text), (b"cookie", b"c=" + text)), "query_string": b"next=" + text}
+
+
+@pytest.mark.parametrize(
+    "named",
+    [b"/home", b"%2Fhome", b"%252fHome", b"\\/home", b"\\u002fhome", b"/x/../home", b"https://x/home", b"//x/home?a=b"],
+)
+def test_a_place_is_found_among_many(named: bytes) -> None:
+    """Row 2.3: a place that the client names is found among thirty others, in any spelling."""
+    many = b",".join([b"/other/%d" % number for number in range(30)] + [named])
+    for request, sent in ((asks_for(many), b""), (asked(), b"next=" + many)):
+        assert from_start(DOOR, 302, [to("/home"), SESSION], request, sent) is PERHAPS
+
+
+@pytest.mark.parametrize("text", [b"/%,", b"/home%,", b"%2f%25,", b"//[home,", b"\\u002f", b"a,%"])
+def test_a_request_that_takes_long_to_search_proves_nothing(text: bytes) -> None:
+    """Row 128: resolving each of 20,000 parts once took a quarter of a second; such a text counts as naming a place."""
+    many = (text * 40_000)[:60_000]
+    for request, sent in ((asks_for(many), b""), (asked(), b"next=" + many)):
+        assert from_start(DOOR, 302, [to("/home"), SESSION], request, sent) is PERHAPS
+
+
 @pytest.mark.parametrize(
     ("expected", "cookie"),
     [

@@ -15,6 +15,7 @@ from unicodedata import category, combining, normalize
 from sekisho.model import Unreadable
 from sekisho.read.collation import limit_key, unmarked
 from sekisho.read.names import ACCOUNT_CHARS_MAX
+from sekisho.read.parsed_names import IDEOGRAPHIC_DOT, IN_ASCII, UUID_DIGITS, as_number, as_uuid, with_readable_domain
 
 if TYPE_CHECKING:
     from sekisho.model import Attempt
@@ -32,6 +33,8 @@ _MARKS_MAX: Final = 30  # in a row, as UAX 15 bounds them for streams: sorting a
 # An iota subscript without a vowel, an Arabic vowel sign without a letter: some databases read a letter or a blank,
 # others ignore it, so that one name would be two accounts. No real account name contains one.
 _STANDS_ALONE: Final = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
+
+_NAMED_ADDRESS: Final = re.compile(r"<[^<]*@")
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
 # Invisible characters by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
@@ -99,9 +102,9 @@ def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
 
     Raises:
         Unreadable: for control characters (`account_controls`), for surrogates (`not_unicode`), for marks without a
-            base letter or over 30 in a row (`account_ambiguous`), for a folded account over the limit
-            (`account_too_long`), and for an account without any character left (`account_empty`): all of those would
-            share one counter.
+            base letter or over 30 in a row and for an address with a name in front (`account_ambiguous`), for a
+            folded account over the limit (`account_too_long`), and for an account without any character left
+            (`account_empty`): all of those would share one counter.
     """
     if account.isascii():
         if not account.isprintable():
@@ -113,6 +116,9 @@ def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
         text = _folded(account)
     if not text:
         raise Unreadable(400, "account_empty")
+    # `x1 <a@b.example>`: pydantic's `EmailStr` reads the address, so each name in front would be new attempts at it.
+    if text.endswith(">") and _NAMED_ADDRESS.search(text):
+        raise Unreadable(400, "account_ambiguous")
     return policy.folded(text) if policy else text
 
 
@@ -244,7 +250,21 @@ class Accounts:
 
 
 def _limit_key(canonical: str) -> str:
-    key = limit_key(canonical)
+    # Only digits and signs sort before `@`: other names are not looked at.
+    key = limit_key(_readable(canonical) if IN_ASCII in canonical else canonical)
     if not key and canonical:
         raise Unreadable(400, "account_empty")
-    return key
+    if not key.isascii():
+        key = key.replace(IDEOGRAPHIC_DOT, ".")
+    elif key[:1] < "@":
+        key = as_number(key)
+    return as_uuid(key) if len(key) >= UUID_DIGITS else key
+
+
+def _readable(canonical_address: str) -> str:
+    """The canonical account with a readable domain; as it is if that would be no account."""
+    address = with_readable_domain(canonical_address)
+    try:
+        return canonical(address)
+    except Unreadable:
+        return canonical_address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from typing import TYPE_CHECKING
 
 from sekisho.model import Charset, Unreadable
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 _HEADER_BYTES_MAX = (ACCOUNT_CHARS_MAX * 4 + SECRET_BYTES_MAX) * 4 // 3 + 16
 
 
+# Servers pass leading blanks (HTTP/2) and bytes beyond ASCII on, and `str.split` drops them: 0xA0 is white space to it.
+_NAMED = re.compile(rb"[^0-9A-Za-z]*+basic", re.IGNORECASE)
+
+
 def is_basic(authorization: bytes) -> bool:
     """Whether a header names the scheme, in any case. Lenient on purpose: `read_basic` refuses malformed values."""
-    return authorization[:6].lstrip()[:5].lower() == b"basic"
+    return _NAMED.match(authorization) is not None
 
 
 def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ODD_CHARS_MAX = 2_048  # a longer path with dot segments or second escapes would take milliseconds to read
+FOREIGN_CHARS_MAX = 16_384  # of a path beyond ASCII; folding the case of a longer one would, too
 RAW_BYTES_MAX = 4_096  # of a longer one only the decoded path is read
 DECODED_MAX = 2  # further rounds of decoding: some routers decode again after the server
 
@@ -19,6 +20,8 @@ DECODED_MAX = 2  # further rounds of decoding: some routers decode again after t
 _IGNORED_AT_END = "/ \t\n\v\f\r"
 # Some routers treat these as part of a segment, others as its end.
 _CUT = re.compile(r"[#?;]")
+_SLASHES = re.compile("//+")
+SLASHES_MAX = 64  # doubled ones, in a path that long; URLs as a part of a path have one or two
 # RFC 9112 section 3.2.2, in its plain form: URL parsers differ about all other forms.
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#;\\\x00-\x20\x7f]*(?P<path>/[^?#;\\\x00-\x20\x7f]*)?")
 
@@ -50,6 +53,8 @@ def path_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _all_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
+    if len(scope["path"]) > FOREIGN_CHARS_MAX and not scope["path"].isascii():
+        raise Unreadable(400, "request_target")
     root = (scope.get("root_path") or "").rstrip("/").casefold()
     path = scope["path"].casefold()
     if _is_stray(path, root):
@@ -105,13 +110,13 @@ def _keys(path: str) -> Iterator[str]:
     if not _is_odd(path):
         yield path.rstrip(_IGNORED_AT_END)
         return
-    if len(path) > ODD_CHARS_MAX and ("/." in path or "%" in path):
+    if len(path) > ODD_CHARS_MAX and ("/." in path or "%" in path or path.count("//") > SLASHES_MAX):
         raise Unreadable(400, "request_target")
     for spelling in _spellings(path):
         key = spelling.rstrip(_IGNORED_AT_END)
         yield key
         if "//" in key:
-            yield re.sub("//+", "/", key)
+            yield _SLASHES.sub("/", key)
         if "/." in key:
             yield _flat(key)
 

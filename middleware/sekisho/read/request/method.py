@@ -29,7 +29,8 @@ def overrides(scope: Mapping[str, Any]) -> list[str]:
         value for name, value in scope["headers"] if name[:1] == b"x" and name.replace(b"_", b"-") in _OVERRIDES
     ]
     in_query = [unquote_to_bytes((mention["value"] or b"")[:METHOD_BYTES_MAX]) for mention in _mentions(scope)]
-    return [method.decode("latin-1").strip(" +").upper() for method in (*in_headers, *in_query)]
+    # Applications strip more than blanks: 0xA0 is white space to `str.strip`.
+    return [method.decode("latin-1").replace("+", " ").strip().upper() for method in (*in_headers, *in_query)]
 
 
 def _mentions(scope: Mapping[str, Any]) -> Iterator[re.Match[bytes]]:

@@ -9,12 +9,19 @@ from __future__ import annotations
 import re
 from posixpath import normpath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, unquote_plus, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
+
+from sekisho.read.names import unquoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-SENT_BYTES_MAX: Final = 65_536  # longer text is not searched: it counts as naming the target
+# Text beyond these counts as naming the target; see `_names`.
+SENT_BYTES_MAX: Final = 65_536
+ESCAPES_MAX: Final = 2_048  # analytics' cookies have hundreds
+PARTS_MAX: Final = 2_000
+PLACE_CHARS_MAX: Final = 4_096  # of the parts that are resolved
+PLACE_CHARS_MIN: Final = 64  # what resolving any part costs, in characters
 _PLAIN_PORTS: Final = (":443", ":80")
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
 _NO_PLACE: Final = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
@@ -116,6 +123,8 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
     """Whether a request names the target of its redirect in its query, headers, cookies or body.
 
+    A request that would take long to search counts as naming it; see `_names`.
+
     Args:
         scope: of the request; `query_string` and `headers` are read.
         body: of the request, as it was sent.
@@ -137,10 +146,9 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         body_may and _names(body, wanted, segment, path)
     ):
         return True
-    for name, value in headers:
-        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, wanted, segment, path):
-            return True
-    return False
+    # At once, so that a thousand headers are searched within the bounds of one text.
+    naming = [value for name, value in headers if name not in _NAME_NO_PLACE and _may_hold_slash(value)]
+    return bool(naming) and _names(b"\n".join(naming), wanted, segment, path)
 
 
 def _may_name(sent: bytes, segment: str) -> bool:
@@ -159,21 +167,64 @@ def _last_named(wanted: str, path: str) -> str:
 def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     """Whether a redirect leads back to the page in the client's `Referer`."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
-    # No `in`: a compiled generator has none.
-    return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
+    wanted = target.path.casefold()
+    return _names(referer, wanted, _last_named(wanted, scope["path"]), scope["path"])
 
 
 def _names(sent: bytes, wanted: str, segment: str, path: str, *, words: bool = False) -> bool:
-    """Whether text names a target: `wanted` is its folded path, `segment` see `_last_named`, `path` the request's."""
-    text = sent.decode(errors="replace")
+    """Whether any part of a text is a place that an application might resolve to a target.
+
+    64 KiB of slashes and escapes would take a quarter of a second to resolve. Text with more of them than any browser
+    sends counts as naming the target: its own account's log-in then proves nothing, which costs its sender alone.
+
+    Args:
+        sent: the text.
+        wanted: the target's folded path.
+        segment: see `_last_named`.
+        path: of the request.
+        words: also try words without a slash, as in `?next=home`; not in a body, where a word may be the account.
+    """
+    folded = sent.decode(errors="replace").casefold()
     # Most text does not contain the segment and is skipped, unless it contains an escape.
-    folded = text.casefold()
-    if not (segment in folded or "%" in folded or "\\" in folded):
+    escapes = folded.count("%") + folded.count("\\")
+    if not (escapes or segment in folded):
         return False
-    if len(sent) > SENT_BYTES_MAX:
+    if len(sent) > SENT_BYTES_MAX or escapes > ESCAPES_MAX:
         return True
-    # No `in`: a compiled generator has none.
-    return any(place.casefold() == wanted for place in _places(text, path, words=words))
+    chars = PLACE_CHARS_MAX
+    for text in _spellings(sent):
+        parts = _NO_PLACE.split(text, PARTS_MAX)
+        if len(parts) > PARTS_MAX:
+            return True
+        for part in parts:
+            if not (words or "/" in part or "\\" in part) or not ("%" in part or segment in part.casefold()):
+                continue
+            chars -= len(part) + PLACE_CHARS_MIN
+            if chars < 0 or _resolves_to(wanted, part, path):
+                return True
+    return False
+
+
+def _spellings(sent: bytes) -> set[str]:
+    """A text as an application may decode it: JSON's escapes, then percent-encoding up to twice."""
+    text = sent.decode(errors="replace")
+    spelled = _ESCAPED.sub(_character, text.replace("\\/", "/"))
+    once = _unquoted(spelled)
+    return {text, spelled, once, _unquoted(once)}
+
+
+def _character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
+
+
+def _unquoted(text: str) -> str:
+    return unquoted(text.replace("+", " ").encode(errors="replace")).decode(errors="replace")
+
+
+def _resolves_to(wanted: str, part: str, path: str) -> bool:
+    # `https://shop.example` without a path is an `Origin`; every form sends one.
+    target = None if _is_bare_origin(part) else target_of(part, path)
+    return target is not None and target.path.casefold() == wanted
 
 
 def _may_hold_slash(sent: bytes) -> bool:
@@ -181,24 +232,9 @@ def _may_hold_slash(sent: bytes) -> bool:
     # Numbers, not bytes: `bytes.__contains__` first tries bytes as a number, and the error costs a thousand steps.
     if _SLASH in sent or _BACKSLASH in sent:
         return True
-    return _PERCENT in sent and _ESCAPED_SLASH.search(sent) is not None
-
-
-def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
-    """Yield every path that a part of a text may be, as an application might resolve it.
-
-    `words`: also words without a slash, as in `?next=home`; not for a body, where a word may be the account.
-    """
-    spelled = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), sent.replace("\\/", "/"))
-    for text in {sent, spelled, unquote_plus(spelled), unquote_plus(unquote_plus(spelled))}:
-        for part in _NO_PLACE.split(text):
-            # `https://shop.example` without a path is an `Origin`; every form sends one.
-            if (
-                (words or "/" in part or "\\" in part)
-                and not _is_bare_origin(part)
-                and (target := target_of(part, path))
-            ):
-                yield target.path
+    if _PERCENT not in sent:
+        return False
+    return sent.count(b"%") > ESCAPES_MAX or _ESCAPED_SLASH.search(sent) is not None
 
 
 def _is_bare_origin(text: str) -> bool:

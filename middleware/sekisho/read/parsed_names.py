@@ -1,0 +1,55 @@
+"""Spellings that an application parses before it looks an account up: numbers, UUIDs, international mail domains.
+
+Pydantic and `int` take `7`, `+7`, `0_07` and `7.0` for one number; without this, each would be an account with attempts
+of its own. Only the limits use the result: it folds more than some application does, never less.
+"""
+
+from __future__ import annotations
+
+import re
+from string import digits
+from typing import Final
+
+_OF_NUMBERS: Final = frozenset(digits + "+-_.()/ ")  # telephone numbers included
+_NO_DIGIT: Final = re.compile(r"[^0-9]+")
+_OF_UUIDS: Final = frozenset(digits + "abcdef")
+UUID_DIGITS: Final = 32
+
+IN_ASCII: Final = "xn--"
+IDEOGRAPHIC_DOT: Final = "\u3002"  # divides a domain as `.` does (RFC 3490 section 3.1)
+LABEL_CHARS_MAX: Final = 63  # RFC 1035; decoding takes quadratic time
+
+
+def as_number(text: str) -> str:
+    """The digits of a number, without separators, sign and zeros in front; any other text as it is."""
+    if not _OF_NUMBERS.issuperset(text):
+        return text
+    whole, _, fraction = text.partition(".")
+    plain = _NO_DIGIT.sub("", whole if not fraction.strip("0") else text)
+    return (plain.lstrip("0") or "0") if plain else text
+
+
+def as_uuid(text: str) -> str:
+    """A UUID as RFC 9562 writes it, from any spelling that `uuid.UUID` reads; any other text as it is."""
+    plain = text.replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "")
+    if len(plain) != UUID_DIGITS or not _OF_UUIDS.issuperset(plain):
+        return text
+    return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
+
+
+def with_readable_domain(address: str) -> str:
+    """A mail address whose domain is in the letters of its language: `a@xn--bcher-kva.example` is `a@bücher.example`.
+
+    RFC 5891; email-validator takes both for one.
+    """
+    local, at, domain = address.rpartition("@")
+    return local + at + ".".join([_readable(label) for label in domain.split(".")])
+
+
+def _readable(label: str) -> str:
+    if not label.startswith(IN_ASCII) or len(label) > LABEL_CHARS_MAX:
+        return label
+    try:
+        return label.removeprefix(IN_ASCII).encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
