@@ -20,7 +20,7 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
-from sekisho.pipeline import Guard
+from sekisho.pipeline import Guard, ShownProofs
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
 from sekisho.wiring.given import Given
@@ -109,7 +109,8 @@ class House:
         origin = self._origins[owner % BROWSERS]
         attempt = Attempt(self.door, origin, name, name, f"right {owner}", token)
         digests = self._digests.origin_digests(origin)
-        return await self.guard.assess(attempt, digests, worked=worked or bool(question), question=question)
+        shown = ShownProofs(worked or bool(question), question=question)
+        return await self.guard.assess(attempt, digests, shown=shown)
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

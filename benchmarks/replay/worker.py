@@ -34,7 +34,7 @@ from sekisho.devices.token import browser_family
 from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
-from sekisho.pipeline import REFUSED
+from sekisho.pipeline import REFUSED, ShownProofs
 from sekisho.simulate import Attack, Logins
 from sekisho.store import StoreConnection
 
@@ -318,7 +318,7 @@ class Worker:
 
     async def _assess(self, caller: Caller, attempt: Attempt, *, worked: bool = False) -> Assessment:
         began = time.perf_counter()
-        assessment = await self._guard.assess(attempt, caller.digests, family=caller.family, worked=worked)
+        assessment = await self._guard.assess(attempt, caller.digests, family=caller.family, shown=ShownProofs(worked))
         self.tally.latencies.add((time.perf_counter() - began) * 1e6)
         if assessment.verdict is REFUSED:
             self.tally.counts["shed_late"] += 1

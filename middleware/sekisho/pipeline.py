@@ -73,6 +73,47 @@ DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),)
 
 
 @final
+class ShownProofs(Value):
+    """What a request shows besides its secret.
+
+    Attributes:
+        worked: work or a captcha was done; it proves effort, never identity.
+        proved: the account owner has shown a second proof for this door and account a moment ago.
+        question: receipt of the attempt that was answered by asking for the work; empty where there is none. See
+            `Guard.question`.
+        contacted: the code that was mailed to the request's address was shown for it a moment ago. The same sign-up was
+            counted when the code was asked for.
+        asker: the name of the browser, where it asked for the code that is tried.
+        linking: the digest of the session's account, where another is linked to it; empty where it is not known.
+    """
+
+    __slots__ = ("asker", "contacted", "linking", "proved", "question", "worked")
+
+    def __init__(
+        self,
+        worked: bool = False,
+        proved: bool = False,
+        question: bytes = b"",
+        contacted: bool = False,
+        asker: bytes = b"",
+        linking: bytes = b"",
+    ) -> None:
+        self.worked: Final = worked
+        self.proved: Final = proved
+        self.question: Final = question
+        self.contacted: Final = contacted
+        self.asker: Final = asker
+        self.linking: Final = linking
+
+    def beside(self, asker: bytes, linking: bytes) -> ShownProofs:
+        """These proofs, of a browser that asked for the code, or for a session that links another account."""
+        return ShownProofs(self.worked, self.proved, self.question, self.contacted, asker, linking)
+
+
+NOTHING_SHOWN: Final = ShownProofs()
+
+
+@final
 class Assessment(Value):
     """An attempt with all findings about it. Settle it exactly once.
 
@@ -237,76 +278,37 @@ class Guard:
             return None
         return _shed(wait_us)
 
-    async def assess(  # noqa: C901, PLR0913 - the order of things, in one place
-        self,
-        attempt: Attempt,
-        digests: OriginDigests,
-        *,
-        family: int = 0,
-        worked: bool = False,
-        proved: bool = False,
-        asker: bytes = b"",
-        question: bytes = b"",
-        linking: bytes = b"",
-        contacted: bool = False,
+    async def assess(  # noqa: C901 - the order of things, in one place
+        self, attempt: Attempt, digests: OriginDigests, *, family: int = 0, shown: ShownProofs = NOTHING_SHOWN
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
-
-        `worked`: a proof of work was solved for it. `proved`: the account owner has shown a second factor for it.
-        `asker`: the name of the browser, where that browser asked for the code that is tried. `question`: the receipt
-        of the attempt that was answered by asking for work; see `question`. `linking`: the digest of the session's
-        account, where another is linked to it; empty where it is not known. `contacted`: the same sign-up was counted
-        when its address was asked for a code, which it shows now.
 
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
         """
         began_us = self._times.clock_us() if self._times is not None else 0
         token = self.devices.trusted_token(attempt, family)
+        exempt, question, tagged = self._is_exempt(attempt.origin), shown.question, 0
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
-        exempt = self._is_exempt(attempt.origin)
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
-        bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
-        policy, signals = self._policy(attempt, digests, family, token), self._signals
-        place, may_spend = b"", False
-        if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
-            place = self._digests.place(attempt.account, attempt.origin, family)
-            # Where nobody can be asked for work, credit is spent without.
-            may_spend = worked or not policy.work
-        charge = self._digests.charge(
-            attempt,
-            token.device if token else b"",
-            origin=digests,
-            lane_generation=token.generation if token else 0,
-            lane_issued_us=token.issued_s * SECOND_US if token else 0,
-            exempt=exempt,
-            bucket=bucket,
-            place=place,
-            worked=may_spend,
-        )
+        policy = self._policy(attempt, digests, family, token)
+        charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
         exposure = self._exposure(attempt)
-        tagged = 0
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
-                self._ledger.settle(charge, verdict)
                 # A stranger's attempt is counted under the limit key, a known device's under the account itself.
-                charge = self._digests.charge(
-                    attempt, origin=digests, exempt=exempt, bucket=bucket, place=place, worked=may_spend
-                )
-                found = await self._ledger.charge(charge)
-                verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
+                before, charge = charge, self._charge(attempt, digests, None, family, shown, policy, exempt=exempt)
+                verdict = await self._charge_instead(charge, before, verdict)
             if question and verdict.throttle_wait_us:
                 tagged |= verdict.tagged
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
-            device = Device.PROVED if proved else _device(token, verdict)
+            device = Device.PROVED if shown.proved else _device(token, verdict)
             familiar = policy.spares_familiar and is_familiar(verdict.history)
-            seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
-            decision = (
-                decide(seen, policy) if signals is None else decide_with(signals.of(attempt, device), seen, policy)
-            )
+            seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
+            decision = self._judge(attempt, seen, policy)
             if decision.passes or not (pause_s and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict, pause_s):
@@ -314,34 +316,25 @@ class Guard:
             # The next round charges again, so this round's charge is refunded. Its tags stay, and stay its own.
             tagged |= verdict.tagged
             self._ledger.settle(charge, verdict._replace(tagged=0))
-        verdict = verdict._replace(tagged=verdict.tagged | tagged) if tagged else verdict
+        if tagged:
+            verdict = verdict._replace(tagged=verdict.tagged | tagged)
         if verdict.marks:
             verdict = self._at_shared_address(charge, verdict, decision)
-        # Only for attempts that would pass: a flood over the limits must not become a flood at the breach service. A
-        # spared account is not looked up either: the wait would show that it is spared.
-        if (
-            decision.passes
-            and not verdict.is_spared
-            and _tries_password(attempt)
-            and self._breaches.would_ask(exposure)
-        ):
+        if decision.passes and self._looks_up(attempt, verdict, exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
-            seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
-            decision = (
-                decide(seen, policy) if signals is None else decide_with(signals.of(attempt, device), seen, policy)
-            )
-        if decision.passes and not attempt.door.secret_is_password and not contacted:
-            asked = bool(asker) if device is Device.STRANGER else None
-            decision = await self._within_the_day(attempt, digests, decision, asked, linking, exempt=exempt)
+            seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
+            decision = self._judge(attempt, seen, policy)
+        if decision.passes and not attempt.door.secret_is_password and not shown.contacted:
+            decision = await self._within_the_day(attempt, digests, decision, shown, device, exempt=exempt)
         if not decision.passes:
             self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
             self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
-        spent = verdict.lane_spent
+        kept = None if verdict.lane_spent else token
         return Assessment(
-            attempt, charge, verdict, decision, None if spent else token, policy, exposure, question, device, worked
+            attempt, charge, verdict, decision, kept, policy, exposure, question, device, shown.worked
         )  # fmt: skip
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
@@ -556,23 +549,68 @@ class Guard:
             policies = self._for_links
         return policies[bool(attempt.account) and attempt.door.has_owner]
 
+    def _charge(
+        self,
+        attempt: Attempt,
+        digests: OriginDigests,
+        token: Token | None,
+        family: int,
+        shown: ShownProofs,
+        policy: Policy,
+        *,
+        exempt: bool,
+    ) -> Charge:
+        bucket = b"" if _tries_password(attempt) else _bucket(attempt, shown.asker)
+        place, may_spend = b"", False
+        if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
+            place = self._digests.place(attempt.account, attempt.origin, family)
+            # Where nobody can be asked for work, credit is spent without.
+            may_spend = shown.worked or not policy.work
+        return self._digests.charge(
+            attempt,
+            token.device if token else b"",
+            origin=digests,
+            lane_generation=token.generation if token else 0,
+            lane_issued_us=token.issued_s * SECOND_US if token else 0,
+            exempt=exempt,
+            bucket=bucket,
+            place=place,
+            worked=may_spend,
+        )
+
+    async def _charge_instead(self, charge: Charge, before: Charge, verdict: Verdict) -> Verdict:
+        """Refund a charge and charge another; the verdict on the device's own bucket stays."""
+        self._ledger.settle(before, verdict)
+        found = await self._ledger.charge(charge)
+        return found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
+
+    def _judge(self, attempt: Attempt, seen: Signals, policy: Policy) -> Decision:
+        if self._signals is None:
+            return decide(seen, policy)
+        return decide_with(self._signals.of(attempt, seen.device), seen, policy)
+
+    def _looks_up(self, attempt: Attempt, verdict: Verdict, exposure: Exposure) -> bool:
+        """Whether the breach service is asked about a secret, whether it is right or wrong.
+
+        Only for attempts that would pass: a flood over the limits must not become a flood at the breach service. A
+        spared account is not looked up either: the wait would show that it is spared.
+        """
+        return not verdict.is_spared and _tries_password(attempt) and self._breaches.would_ask(exposure)
+
     async def _within_the_day(
         self,
         attempt: Attempt,
         digests: OriginDigests,
         decision: Decision,
-        asked: bool | None,
-        linking: bytes,
+        shown: ShownProofs,
+        known: Device,
         *,
         exempt: bool,
     ) -> Decision:
-        """The decision, or a refusal where a limit of the day is used up: of guesses at codes, of sign-ups, of links.
-
-        `asked`: whether a stranger's browser asked for the code; None for a known device.
-        """
+        """The decision, or a refusal where a day's limit is used up: of guesses at codes, of sign-ups, of links."""
         account = self._digests.account(attempt.limit_key or attempt.canonical) if attempt.canonical else b""
-        if asked is not None and self._guesses is not None and account and _tries_code(attempt):
-            wait_us = await self._guesses.take(account, asked=asked)
+        if known is Device.STRANGER and self._guesses is not None and account and _tries_code(attempt):
+            wait_us = await self._guesses.take(account, asked=bool(shown.asker))
             if wait_us:
                 return _throttled("account_guesses", wait_us)
         if self._daily is None or self._day_limits is None:
@@ -584,7 +622,7 @@ class Guard:
             )
             return _throttled("signups", wait_us) if wait_us else decision
         if attempt.door.kind is DoorKind.LINK and account:
-            sources = [(linking, limits.link_account)] if linking else []
+            sources = [(shown.linking, limits.link_account)] if shown.linking else []
             # The narrowest first: what one device is refused does not count against its network.
             sources += [] if exempt else [(device, limits.link_device), (network, limits.link_network)]
             wait_us = await self._daily.take(LINKS, sources, account)

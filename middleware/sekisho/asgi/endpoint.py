@@ -45,7 +45,7 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.mail_domain import is_of_domains
-from sekisho.pipeline import is_log_in
+from sekisho.pipeline import NOTHING_SHOWN, is_log_in
 from sekisho.read import (
     is_basic,
 )
@@ -225,9 +225,7 @@ class Endpoint:
         needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None
         family = context.family if needs_family else 0
         step_up = self._step_up
-        worked = proved = contacted = False
-        question = linking = b""
-        asker = b""
+        shown, asker, linking = NOTHING_SHOWN, b"", b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
             asked = await self._asking(self._asker, context, attempt)
             if not isinstance(asked, tuple):
@@ -237,29 +235,19 @@ class Endpoint:
         try:
             if step_up is not None and not context.by_name.keys().isdisjoint(SHOWN):
                 shown = await step_up.shown(context, attempt)
-                worked, proved, question = shown.worked, shown.proved, shown.question
-                contacted = shown.contacted
-            assessment = await self._guard.assess(
-                attempt,
-                context.digests,
-                family=family,
-                worked=worked,
-                proved=proved,
-                asker=asker,
-                question=question,
-                linking=linking,
-                contacted=contacted,
-            )
+            if asker or linking:
+                shown = shown.beside(asker, linking)
+            assessment = await self._guard.assess(attempt, context.digests, family=family, shown=shown)
         except StoreUnavailable:
             assessment = None
         if assessment is None:
             return await self._unavailable(context)
         if self._refuses(context, assessment.decision, assessment):
-            return await self._ask_or_refuse(context, assessment, worked=worked)
+            return await self._ask_or_refuse(context, assessment, worked=shown.worked)
         is_special = attempt.new_secret or attempt.door.is_answered_first or self._reading.disposable
-        if is_special and await self._answers_itself(context, assessment, contacted=contacted):
+        if is_special and await self._answers_itself(context, assessment, contacted=shown.contacted):
             return None
-        return await self._onward(context, assessment, worked=worked)
+        return await self._onward(context, assessment, worked=shown.worked)
 
     def _onward(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> Awaitable[None]:
         """Pass an attempt on, directly or through what its device and its address call for."""

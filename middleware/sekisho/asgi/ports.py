@@ -16,25 +16,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute
-    from sekisho.pipeline import Assessment
+    from sekisho.pipeline import Assessment, ShownProofs
 
     Headers = list[tuple[bytes, bytes]]
-
-
-class ShownProofs(NamedTuple):
-    """Proofs that a request shows besides its secret.
-
-    Attributes:
-        worked: work or a captcha was done; it proves effort, never identity.
-        proved: a second proof was shown for this door and account a moment ago.
-        question: receipt of the attempt that was asked for the work; empty where there is none.
-        contacted: the code that was mailed to the request's address was shown for it a moment ago.
-    """
-
-    worked: bool = False
-    proved: bool = False
-    question: bytes = b""
-    contacted: bool = False
 
 
 class Fresh(NamedTuple):

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from sekisho.answer import Answer, prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
-from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.crypto.seal import bind
@@ -19,6 +18,7 @@ from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
+from sekisho.pipeline import ShownProofs
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
