@@ -60,6 +60,7 @@ COMPILED = (
     "asgi/other_requests.py",
     "asgi/body_reader.py",
     "asgi/reading.py",
+    "asgi/refusal_pace.py",
     "asgi/request_context.py",
     "asgi/response_observer.py",
     "asgi/shared_addresses.py",

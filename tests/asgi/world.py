@@ -24,13 +24,13 @@ class World:
         self._soon: list[Callable[[], object]] = []
         self._later: list[tuple[float, Callable[[], object]]] = []
         self.admission = Admission(
-            GradientLimit(places), clock_s=lambda: self.now_s, soon=self._call_soon, later=self._call_later
+            GradientLimit(places), clock_s=lambda: self.now_s, soon=self._call_soon, later=self.call_later
         )
 
     def _call_soon(self, call: Callable[[], object]) -> None:
         self._soon.append(call)
 
-    def _call_later(self, seconds: float, call: Callable[[], object]) -> None:
+    def call_later(self, seconds: float, call: Callable[[], object]) -> None:
         self._later.append((self.now_s + seconds, call))
 
     def turn(self) -> None:

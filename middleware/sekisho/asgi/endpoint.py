@@ -110,7 +110,7 @@ class Endpoint:
         self._keeper = keeper
         self._others = others
         self._reading, self._attempts, self._patience, self._cookie, self._asker = readers
-        self._renderer, self._events, self._refusals, self._jitter = refusing
+        self._renderer, self._events, self._refusals, self._pace, self._jitter = refusing
         self._admission, self._queue, self._shared = places
         self._step_up, self._routes, self._on_file, self._contacts, self._fresh, self._consequences = step_ups
         self.mode = mode  # an operator may change it at run time
@@ -134,7 +134,7 @@ class Endpoint:
             return await self._refuse_websocket(door, scope, request, receive, send)
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
-            return await self._crowded(door, request, send)
+            return await self._crowded_in_turn(door, request, send)
         context = self._attempts.context(door, scope, request, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site", context.origin)
@@ -144,7 +144,7 @@ class Endpoint:
         anybody, token = door.is_mixed or self.mode is Mode.MONITOR, context.presented.token
         stop = self._guard.at_the_gate(context.origin, context.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
-            return await self._refuse(context, stop)
+            return await self._refuse_in_turn(context, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
         try:
@@ -481,6 +481,18 @@ class Endpoint:
     def _refuse(self, context: RequestContext, decision: Decision) -> Awaitable[None]:
         self._reading.callers.remember(context.caller)
         return self._answer(context, self._refusal(decision))
+
+    def _refuse_in_turn(self, context: RequestContext, decision: Decision) -> Awaitable[None]:
+        return self._refuse_later(context, decision) if self._pace.holds() else self._refuse(context, decision)
+
+    async def _refuse_later(self, context: RequestContext, decision: Decision) -> None:
+        await self._pace.hold()
+        return await self._refuse(context, decision)
+
+    async def _crowded_in_turn(self, door: Door, request: Scope, send: Send) -> None:
+        if self._pace.holds():
+            await self._pace.hold()
+        return await self._crowded(door, request, send)
 
     def _refusal(self, decision: Decision) -> Refusal:
         match decision.asked:

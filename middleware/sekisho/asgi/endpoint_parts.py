@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, Routes, StepUp
     from sekisho.asgi.reading import Reading
+    from sekisho.asgi.refusal_pace import RefusalPace
     from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.record import Events, RefusalLog
 
@@ -45,12 +46,14 @@ class Refusing(NamedTuple):
         renderer: renders refusals.
         events: counts decisions.
         refusals: logs refusals.
+        pace: holds refusals back while they keep the event loop busy.
         jitter: uniform in [0, 1), for the time after which to try again.
     """
 
     renderer: Renderer
     events: Events
     refusals: RefusalLog
+    pace: RefusalPace
     jitter: Callable[[], float]
 
 

@@ -23,6 +23,7 @@ from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
 from sekisho.asgi.other_requests import OtherRequests
 from sekisho.asgi.outcome_keeper import NOT_THERE, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
+from sekisho.asgi.refusal_pace import RefusalPace
 from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
 from sekisho.control import StoredControl, follow
@@ -121,6 +122,11 @@ class LoopWing:
             clock_s=process.clocks.monotonic_s,
             soon=loop.call_soon,
             later=loop.call_later,
+        )
+        self._pace = RefusalPace(
+            clock_s=process.clocks.monotonic_s,
+            later=loop.call_later,
+            sleep=asyncio.sleep,
         )
         self._queue = PlaceQueue(self._admission)
         self._guesses, self._limits = self._daily_guesses(), self._daily_limits()
@@ -357,7 +363,7 @@ class LoopWing:
             self._keeper(),
             self._other_requests(),
             readers=Readers(process.reading, attempts, self._patience, self._cookie, asker),
-            refusing=Refusing(process.renderer, process.events, self._refusals, random.random),
+            refusing=Refusing(process.renderer, process.events, self._refusals, self._pace, random.random),
             places=Places(self._admission, self._queue, self._shared_addresses()),
             step_ups=self._ports,
             mode=process.mode,
