@@ -6,26 +6,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import Answer
-from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
-from sekisho.devices.token import browser_family, browser_name
+from sekisho.devices.token import browser_family
 from sekisho.ledger.receipt import unpack_receipt
 from sekisho.model import Charged, StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.stepup.escrow import TICKET_S, Purpose
+from sekisho.stepup.flow.grants import Grants, ProvedClient
 from sekisho.stepup.flow.let_through import let_through
 from sekisho.stepup.flow.resubmission import as_from
-from sekisho.stepup.log_ins import PROVED
-from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.reading import Reading
     from sekisho.detect import PostureWatch
-    from sekisho.model import Door
     from sekisho.pipeline import Guard
     from sekisho.record import Events
-    from sekisho.stepup.escrow import Sealed, Ticket
+    from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.page_call import PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
@@ -67,7 +64,7 @@ class Redeemer:
         self._parts = parts
         self._proving = proving
         self._events = events
-        self._cookie = cookie
+        self._grants = Grants(guard, proving, cookie)
         self._places = {door.name: door for door in reading.doors.all}
 
     async def __call__(self, redemption: Redemption, proof: Proof) -> Answer | None:
@@ -103,13 +100,13 @@ class Redeemer:
             return self._parts.responses.start_again(call.headers)
         door = self._places[ticket.place]
         headers = list(as_from(call.prefix + door.path, sealed.headers))
+        client = self._client(redemption)
         if self._is_believed(ticket):
-            headers += self._device(redemption)
-        headers += self._binding(redemption, proof, door, sealed)
+            headers += self._grants.device(client)
+        headers += self._grants.binding(client, proof, credentials_set(door, list(sealed.headers), sealed.body))
         headers.append((b"cache-control", b"no-store"))
         if not call.browser_key.by_header:
-            elsewhere = self._parts.responses.is_elsewhere(call.headers)
-            headers.append(call.browser_key.deleted(elsewhere=elsewhere))
+            headers.append(call.browser_key.deleted(elsewhere=client.elsewhere))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:
@@ -125,34 +122,10 @@ class Redeemer:
         family = browser_family(call.by_name.get(b"user-agent", b""))
         return self._guard.place(ticket.account, call.caller.origin, family)
 
-    def _device(self, redemption: Redemption) -> Headers:
-        call, ticket, owner = redemption
-        shown = presented(call.by_name, self._cookie.name + b"=")
-        agent = call.by_name.get(b"user-agent", b"")
-        family = browser_family(agent)
-        token, is_new, device = self._guard.devices.proved_token(shown.token, ticket.account, family)
-        address = call.caller.origin.address
-        if self._proving.log_ins is not None:
-            self._proving.log_ins.note(
-                ticket.account, PROVED, browser=browser_name(agent), address=address, device=device
-            )
-        if is_new:
-            self._proving.senders.new_device(owner, browser=browser_name(agent), network=address, device=device)
-        if shown.by_header or call.browser_key.by_header:
-            return [(DEVICE_HEADER, token.encode())]
+    def _client(self, redemption: Redemption) -> ProvedClient:
+        call, _, owner = redemption
         elsewhere = self._parts.responses.is_elsewhere(call.headers)
-        return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
-
-    def _binding(self, redemption: Redemption, proof: Proof, door: Door, sealed: Sealed) -> Headers:
-        credentials = credentials_set(door, list(sealed.headers), sealed.body)
-        now_s = int(self._guard.now_s())
-        binding = SessionBinding(redemption.ticket.account, redemption.owner.account_id)
-        # A factor that was just enrolled, perhaps by a thief, logs in but opens no protected route.
-        if proof.settled:
-            binding = binding._replace(proved_s=now_s, proved_by=proof.factor_class)
-        return self._proving.bindings.headers(
-            binding, credentials, now_s, by_header=redemption.call.browser_key.by_header
-        )
+        return ProvedClient(owner, call.by_name, call.caller.origin.address, call.browser_key.by_header, elsewhere)
 
     def _next(self, ticket: Ticket) -> str:
         # A browser can only be redirected to a route that is read by GET; for all others it goes to the front page.
