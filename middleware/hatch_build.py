@@ -62,6 +62,7 @@ COMPILED = (
     "asgi/reading.py",
     "asgi/refusal_pace.py",
     "asgi/request_context.py",
+    "asgi/proved_keeper.py",
     "asgi/response_observer.py",
     "asgi/shared_addresses.py",
     "breach/lookup.py",

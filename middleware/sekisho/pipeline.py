@@ -148,6 +148,14 @@ class Assessment(Value):
         self.policy: Final = policy
         self.worked: Final = worked
 
+    def proved(self, attempt: Attempt) -> Assessment:
+        """The same for a client that has proved whose account it is, named by `attempt`, and got its charge back."""
+        verdict = self.verdict._replace(charged=0, tagged=0)
+        return Assessment(
+            attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,
+            Device.PROVED, self.worked,
+        )  # fmt: skip
+
 
 @final
 class Stopwatch(Value):

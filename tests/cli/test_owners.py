@@ -18,7 +18,7 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import RESET_DELAY_S, Enrolment
 from sekisho.owners.addresses import SqlAddresses
 from sekisho.owners.sql import SqlOwners
-from sekisho.stepup.factors import identities, recovery, strong_only, totp
+from sekisho.stepup.factors import identities, passkey_index, recovery, strong_only, totp
 from sekisho.stepup.factors.address_book import binding
 from tests.mail.servers import real_server
 from tests.mariadb import PASSWORD as MARIADB_PASSWORD
@@ -389,7 +389,8 @@ async def test_what_is_left_is_told(
 def test_purposes_are_those_of_the_factors() -> None:
     """Rewrapping uses the factors' own purposes: sealed for another, a factor would be lost."""
     factors = {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"}
-    assert {**factors, "oidc": identities.PURPOSE, strong_only.KIND: strong_only.PURPOSE} == PURPOSES
+    factors |= {"oidc": identities.PURPOSE, "passkey-owner": passkey_index.PURPOSE}
+    assert {**factors, strong_only.KIND: strong_only.PURPOSE} == PURPOSES
 
 
 async def test_the_same_on_a_server(

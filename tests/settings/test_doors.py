@@ -530,3 +530,24 @@ def test_a_log_out_is_a_route_without_fields() -> None:
     ):
         with pytest.raises(SettingsError):
             parse_doors(DoorKind.LOGOUT, text, "SEKISHO_LOGOUT")
+
+
+def test_a_log_in_that_begins_with_a_passkey_has_one_field() -> None:
+    """It is written METHOD PATH, and `success=`; the field is always `credential`, of a form or JSON."""
+    (door,) = parse_doors(DoorKind.PASSKEY, "POST /login/passkey success=cookie:session", "SEKISHO_PASSKEY")
+    assert [(one.encoding, one.account, one.secret) for one in door.fields] == [
+        (Encoding.FORM, (), (("credential",),)),
+        (Encoding.JSON, (), (("credential",),)),
+    ]
+    assert (door.name, door.shows_passkey, door.has_owner) == ("POST /login/passkey", True, False)
+    assert door.success == (SuccessRule(SuccessBy.COOKIE, name="session"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["POST", "POST /p form:a,b", "POST /p cookies=a", "POST /{shop}/p", "GET /p", "* /p", "POST /p/*", "POST p"],
+)
+def test_no_other_field_begins_a_log_in_with_a_passkey(text: str) -> None:
+    """Another field would not be verified, and a request without a body shows no passkey."""
+    with pytest.raises(SettingsError):
+        parse_doors(DoorKind.PASSKEY, text, "SEKISHO_PASSKEY")

@@ -441,3 +441,11 @@ def test_a_file_of_systems_needs_something_that_counts_by_it() -> None:
     assert list(wrong(ASN_FILE="/srv/asn.mmdb")) == ["ASN_FILE"]
     for more in ({"LIMIT_PROVIDER": "2000/hour"}, {"STEP_UP": "attack"}, {"PRESET": "familiar"}):
         assert load(ASN_FILE="/srv/asn.mmdb", **more).asn_file == "/srv/asn.mmdb"
+
+
+def test_a_log_in_begins_with_a_passkey_only_where_there_are_passkeys() -> None:
+    """The door without the factor would let nobody in: the start names the setting that is missing."""
+    door = {"PASSKEY": "POST /login/passkey"}
+    assert "has no webauthn" in wrong(**door)["FACTORS"]
+    assert "has no webauthn" in wrong(**door, FACTORS="totp", **DATABASE)["FACTORS"]
+    assert load(**door, FACTORS="webauthn", PASSKEY_DOMAIN="shop.example", **DATABASE).doors[-1].shows_passkey

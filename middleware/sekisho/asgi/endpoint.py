@@ -25,6 +25,7 @@ from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.other_requests import OtherRequests, why_stale
 from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
+from sekisho.asgi.proved_keeper import ProvedKeeper
 from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
@@ -112,7 +113,15 @@ class Endpoint:
         self._reading, self._attempts, self._patience, self._cookie, self._asker = readers
         self._renderer, self._events, self._refusals, self._pace, self._jitter = refusing
         self._admission, self._queue, self._shared = places
-        self._step_up, self._routes, self._on_file, self._contacts, self._fresh, self._consequences = step_ups
+        (
+            self._step_up,
+            self._routes,
+            self._on_file,
+            self._contacts,
+            self._fresh,
+            self._consequences,
+            self._passkeys,
+        ) = step_ups
         self.mode = mode  # an operator may change it at run time
         self._watch = watch
         self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
@@ -356,7 +365,15 @@ class Endpoint:
             self._guard.give_back(assessment)
             await self._answer(context, breached_password())
             return True
-        if not attempt.door.is_answered_first or self.mode is not Mode.ENFORCE:
+        return attempt.door.is_answered_first and await self._answers_first(context, assessment, contacted=contacted)
+
+    async def _answers_first(self, context: RequestContext, assessment: Assessment, *, contacted: bool) -> bool:
+        """Whether the attempt was answered before the application, or instead of it."""
+        attempt = assessment.attempt
+        if attempt.door.shows_passkey:
+            await self._by_passkey(context, assessment)
+            return True
+        if self.mode is not Mode.ENFORCE:
             return False
         if self._contacts is not None and attempt.door.contact and not contacted:
             await self._contacts.ask(context, assessment)
@@ -367,6 +384,17 @@ class Endpoint:
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
         await self._on_file.answer(context, assessment)
         return True
+
+    async def _by_passkey(self, context: RequestContext, assessment: Assessment) -> None:
+        """Pass a log-in on that a passkey begins, with the account that it proves: in monitor mode as well."""
+        found = await self._passkeys.prove(context, assessment) if self._passkeys is not None else None
+        if found is None:
+            return None
+        attempt, account = assessment.attempt, found.account
+        canonical = self._reading.accounts.canonical(account)
+        proved = Attempt(attempt.door, attempt.origin, account, canonical, attempt.secret, attempt.token)
+        keeper = ProvedKeeper(self._keeper, found.grants)
+        return await self._pass_on(context.sending(found.send), assessment.proved(proved), keeper)
 
     async def _wait_for_place(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         """Have a stranger wait while the application has no room. Known devices never wait here.

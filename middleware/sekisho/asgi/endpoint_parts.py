@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, Routes, StepUp
+    from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, PasskeyLogIns, Routes, StepUp
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.refusal_pace import RefusalPace
     from sekisho.asgi.shared_addresses import SharedAddresses
@@ -81,6 +81,7 @@ class StepUps(NamedTuple):
         contacts: answers sign-ups whose address must be proved first; None where no door asks for it.
         fresh: asks for fresh proofs at protected routes.
         consequences: what log-ins, changes and log-outs lead to.
+        passkeys: proves log-ins that begin with a passkey; None where no door has them.
     """
 
     asks: StepUp | None = None
@@ -89,3 +90,4 @@ class StepUps(NamedTuple):
     contacts: Contacts | None = None
     fresh: FreshProofs | None = None
     consequences: Consequences | None = None
+    passkeys: PasskeyLogIns | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sekisho.asgi.past_log_ins import PastLogIns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
@@ -180,6 +180,31 @@ class Contacts(Protocol):
 
     def ask(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
         """Answer alike for every address, and mail a code to it."""
+        ...
+
+
+class ProvedLogIn(NamedTuple):
+    """A log-in that a passkey began.
+
+    Attributes:
+        account: exactly as the application read it when it accepted that account.
+        grants: the headers that a success adds, given the answer's headers and its body where it was held.
+        send: the client's; an answer leaves after the notices to the owner.
+    """
+
+    account: str
+    grants: Callable[[Headers, bytes], Headers]
+    send: Send
+
+    def __repr__(self) -> str:
+        return "ProvedLogIn(...)"
+
+
+class PasskeyLogIns(Protocol):
+    """Proves log-ins that begin with a passkey."""
+
+    async def prove(self, context: RequestContext, assessment: Assessment) -> ProvedLogIn | None:
+        """The account whose passkey was shown; None where it proved nothing, and the client has its answer."""
         ...
 
 

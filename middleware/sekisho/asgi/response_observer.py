@@ -115,6 +115,14 @@ class Report:
         self.account = account
 
     @property
+    def passkey_account(self) -> str | None:
+        """The account whose passkey began this log-in, as the application read it when it accepted that account.
+
+        None at all other doors. It is proved: log this account in, and ask for nothing more.
+        """
+        return self._submitted if self.door.shows_passkey else None
+
+    @property
     def attempt(self) -> ReportedAttempt:
         """The attempt as it was read, without its secrets."""
         # Made on request: most applications never ask.

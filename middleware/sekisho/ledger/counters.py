@@ -137,7 +137,7 @@ def counters_of(names: Sequence[str], kinds: Iterable[DoorKind], digests: Digest
         kinds: of the service's doors.
         digests: the service's.
     """
-    apart = sorted(set(kinds) - {DoorKind.LOGIN, DoorKind.LOGOUT}, key=lambda kind: kind.name)
+    apart = sorted(set(kinds) - {DoorKind.LOGIN, DoorKind.LOGOUT, DoorKind.PASSKEY}, key=lambda kind: kind.name)
     buckets = {"": b"", **{kind.name: kind.value.encode() for kind in apart}}
     counted = [(digests.counter(name, bucket), doors) for doors, bucket in buckets.items() for name in names]
     return [NamedCounter(digest, charge_of(digest), doors) for digest, doors in counted]

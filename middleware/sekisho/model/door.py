@@ -18,6 +18,7 @@ class DoorKind(Enum):
     CODE = "code"
     LINK = "link"
     LOGOUT = "logout"
+    PASSKEY = "passkey"
 
 
 class Encoding(Enum):
@@ -154,6 +155,8 @@ class Door:
     """Whether the secret may be a code or a PIN: an attacker finds it by guessing if work can buy guesses."""
     is_answered_first: bool = field(init=False, compare=False, repr=False)
     """Whether the guard answers requests here itself before the application has run."""
+    shows_passkey: bool = field(init=False, compare=False, repr=False)
+    """Whether a log-in begins with a passkey here: the application runs only behind a right one."""
     is_mixed: bool = field(init=False, compare=False, repr=False)
     """Whether most requests here are no attempts, which only their bodies show: none is refused unread."""
     changes_account: bool = field(init=False, compare=False, repr=False)
@@ -161,7 +164,8 @@ class Door:
     has_owner: bool = field(init=False, compare=False, repr=False)
     """Whether the owner of the account in the request can be asked for a factor.
 
-    A reset is proved by mail already, a sign-up has no factor yet, and an account that is linked is not the client's.
+    A reset is proved by mail already, a sign-up has no factor yet, an account that is linked is not the client's, and
+    where a log-in begins with a passkey the request names none.
     """
 
     def __post_init__(self) -> None:
@@ -174,7 +178,8 @@ class Door:
         # A log-out that shares its path: a method field in its body could turn the request into another door's.
         object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
         object.__setattr__(self, "is_mixed", bool(operation) or self.kind is DoorKind.LOGOUT)
-        object.__setattr__(self, "is_answered_first", self.on_file or self.contact)
+        object.__setattr__(self, "shows_passkey", self.kind is DoorKind.PASSKEY)
+        object.__setattr__(self, "is_answered_first", self.on_file or self.contact or self.shows_passkey)
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})
@@ -182,7 +187,9 @@ class Door:
         object.__setattr__(self, "secret_is_small", small)
         changes = self.kind in {DoorKind.CHANGE, DoorKind.RESET, DoorKind.LINK}
         object.__setattr__(self, "changes_account", changes)
-        object.__setattr__(self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET, DoorKind.LINK})
+        object.__setattr__(
+            self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET, DoorKind.LINK, DoorKind.PASSKEY}
+        )
 
 
 @dataclass(frozen=True, slots=True)

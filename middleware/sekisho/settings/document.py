@@ -128,6 +128,12 @@ has begun end. It stays a known device: that opens nothing by itself, and withou
 every log-in, and stays out while strangers use up the account's limit. `POST /logout forget=device` makes it a
 stranger's, for machines that many people use.
 
+A `PASSKEY` door is written `METHOD PATH`, with `success=` if need be: `POST /login/passkey`. Requests there have a
+passkey's answer in the field `credential`, of a form or as text in JSON, and name no account. The guard verifies it,
+and the application runs only behind a right one: with the account in `passkey_account`, see
+[step-up.md](step-up.md#a-log-in-that-begins-with-a-passkey). It needs `webauthn` in `SEKISHO_FACTORS`. Wrong ones are
+counted by address, network and device. `sekisho check` does not try these doors, because it has no passkey.
+
 ## How protected routes are written
 
     METHOD PATH max_age=SECONDS [acr=CLASS] [page=PATH] [notice=address|payout [success=RULE]]

@@ -64,6 +64,7 @@ _USUAL_NEW_SECRETS: dict[DoorKind, tuple[Path, ...]] = {
     DoorKind.RESET: _PASSWORD,
     DoorKind.CHANGE: (("new_password",),),
 }
+PASSKEY_FIELD: tuple[Path, ...] = (("credential",),)
 CHANGES = frozenset({"address", "payout"})
 _SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a password is chosen
 
@@ -76,7 +77,7 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`),
     `oauth2` or `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
     `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
-    A log-out is `METHOD PATH [forget=device]`.
+    A log-out is `METHOD PATH [forget=device]`, a log-in that begins with a passkey `METHOD PATH [success=RULE|RULE…]`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
@@ -84,8 +85,7 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     if len(texts) > DOORS_MAX:
         raise SettingsError(setting, f"lists more than {DOORS_MAX} doors")
     readers = [_Reader(kind, setting, number) for number in range(1, len(texts) + 1)]
-    out = kind is DoorKind.LOGOUT
-    doors = tuple(one.log_out(text) if out else one.door(text) for one, text in zip(readers, texts, strict=True))
+    doors = tuple(one.read(text) for one, text in zip(readers, texts, strict=True))
     if two_doors_for_one_request(doors):
         raise SettingsError(setting, SAME_ROUTE)
     return doors
@@ -137,6 +137,10 @@ class _Reader:
         self._number = number
         self._noun = noun
 
+    def read(self, text: str) -> Door:
+        read = {DoorKind.LOGOUT: self.log_out, DoorKind.PASSKEY: self.passkey}.get(self._kind, self.door)
+        return read(text)
+
     def door(self, text: str) -> Door:
         method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
         rules = [word for word in rest if word.startswith("success=")]
@@ -177,6 +181,17 @@ class _Reader:
             raise self._wrong("has a *; a log-out has one method and one path")
         self._check_route(method.upper(), path, ())
         return Door(self._kind, method.upper(), path, (), forgets_device=bool(rest), text=" ".join(text.split()))
+
+    def passkey(self, text: str) -> Door:
+        method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
+        if len(rest) > 1 or not all(word.startswith("success=") for word in rest):
+            raise self._wrong("has more than METHOD PATH success=RULE: the passkey is in the field credential")
+        if "{" in path:
+            raise self._wrong("has a placeholder in its path, where a passkey begins a log-in; name its one path")
+        fields = tuple(Fields(encoding, (), PASSKEY_FIELD) for encoding in (Encoding.FORM, Encoding.JSON))
+        self._check_route(method.upper(), path, fields)
+        success = self._rules(rest[0].removeprefix("success=")) if rest else ()
+        return Door(self._kind, method.upper(), path, fields, success, text=" ".join(text.split()))
 
     def _on_file(self, fields: tuple[Fields, ...], words: list[str]) -> tuple[Fields, ...]:
         """The fields, with the place of the address that must be on file."""

@@ -39,6 +39,7 @@ class Overrides(TypedDict, total=False):
     code: Texts | None
     link: Texts | None
     logout: Texts | None
+    passkey: Texts | None
     limit_ip: Texts | None
     limit_network: Texts | None
     limit_device: Texts | None

@@ -90,6 +90,11 @@ def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any
         "is not set, and on_file= in SEKISHO_RESET asks the owners that it brings; set it and SEKISHO_OWNERS",
     )
     yield (
+        table.FACTORS,
+        any(door.shows_passkey for door in settings.doors) and "webauthn" not in factors,
+        "has no webauthn, and a log-in begins with a passkey in SEKISHO_PASSKEY; add it, or unset that",
+    )
+    yield (
         table.OWNERS,
         settings.owners_query is not None and settings.owners is None and not factors,
         "is not set, and SEKISHO_OWNERS_QUERY asks nothing else; set it, or unset the query",

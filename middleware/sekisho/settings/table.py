@@ -131,6 +131,11 @@ CHANGE = _doors(
 CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors for sending and checking one-time codes.")
 LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors for linking another account.")
 LOGOUT = _doors(DoorKind.LOGOUT, "POST /logout", "Doors for logging out: `METHOD PATH`, and `forget=device`.")
+PASSKEY = _doors(
+    DoorKind.PASSKEY,
+    "POST /login/passkey success=cookie:session",
+    "Doors for log-ins that begin with a passkey: `METHOD PATH`, and `success=`.",
+)
 LIMIT_IP = Setting(
     name="LIMIT_IP",
     example="20/10minute;100/day",
@@ -904,7 +909,7 @@ PASSKEY_ORIGINS: Setting[tuple[str, ...]] = Setting(
     separator=",",
 )
 
-DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK, LOGOUT)
+DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK, LOGOUT, PASSKEY)
 
 TABLE: tuple[Setting[object], ...] = cast(
     "tuple[Setting[object], ...]",

@@ -237,7 +237,7 @@ class Settings:
     @property
     def guesses_session(self) -> bool:
         """Whether a session's cookie is guessed from an answer, because a door has no rule that names it."""
-        logins = (door for door in self.doors if door.kind is DoorKind.LOGIN)
+        logins = (door for door in self.doors if door.kind in {DoorKind.LOGIN, DoorKind.PASSKEY})
         return not all(any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success) for door in logins)
 
     @property

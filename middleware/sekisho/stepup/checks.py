@@ -72,4 +72,5 @@ def _of_sessions(settings: Settings) -> Iterator[Diagnosis]:
 
 def _binds_sessions(settings: Settings) -> bool:
     """Whether a log-in here begins a session that the guard can tell apart."""
-    return any(door.kind in {DoorKind.LOGIN, DoorKind.CODE} and door.reads_body for door in settings.doors)
+    begin = {DoorKind.LOGIN, DoorKind.CODE, DoorKind.PASSKEY}
+    return any(door.kind in begin and door.reads_body for door in settings.doors)

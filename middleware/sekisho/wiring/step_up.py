@@ -27,6 +27,7 @@ from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.address_book import AddressBook, RowsOfOwners
 from sekisho.stepup.factors.code_budget import CodeBudget
 from sekisho.stepup.factors.letter_budget import LetterBudget
+from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.factors.webhook import CodeMessage, Outbox, Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
@@ -42,6 +43,7 @@ from sekisho.stepup.flow.not_me import NotMe
 from sekisho.stepup.flow.notice_pages import NoticePages
 from sekisho.stepup.flow.on_file import OnFileResets
 from sekisho.stepup.flow.parts import Parts, Proving
+from sekisho.stepup.flow.passkey_log_ins import PasskeyDoors
 from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
 from sekisho.stepup.flow.recorded_senders import RecordedSenders
@@ -138,7 +140,7 @@ def checks(settings: Settings) -> Iterator[SettingsError]:
     for variable, make in (
         ("SEKISHO_CODE_WEBHOOK", _webhook),
         ("SEKISHO_NOTICES_WEBHOOK", _notice_webhook),
-        ("SEKISHO_PASSKEY_DOMAIN", _passkeys),
+        ("SEKISHO_PASSKEY_DOMAIN", site_passkeys),
     ):
         try:
             make(settings)
@@ -227,7 +229,8 @@ def _notice_webhook(settings: Settings, clocks: Clocks = MACHINE) -> WebhookDeli
     return WebhookDelivery(settings.notices_webhook, settings.notices_webhook_secret, clock_s=clocks.wall_s)
 
 
-def _passkeys(settings: Settings) -> WebAuthn | None:
+def site_passkeys(settings: Settings) -> WebAuthn | None:
+    """Makes and verifies passkey requests; None where the site has no passkeys."""
     if "webauthn" not in settings.factors:
         return None
     from sekisho.stepup.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
@@ -338,25 +341,26 @@ class StepUpWing:
         )
         contacts = self._contact_proofs(site, parts, channels)
         on_file = self._on_file(site) if any(door.on_file for door in settings.doors) else None
-        proof_routes = enrolment_pages = identity_pages = notice_pages = None
+        proof_routes = enrolment_pages = identity_pages = notice_pages = passkeys = None
         if proving is not None:
             redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
             proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
             not_me = NotMe(site.guard, site.reading, self._consequences.end_all, given.on_not_me)
             activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
             enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving, activity)
+            passkeys = self._passkey_doors(site, parts, proving)
             identity_pages = IdentityPages(parts, proving) if "oidc" in settings.factors else None
             notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
         routes = PageRoutes(
             site.guard,
             site.reading,
             parts,
-            (proof_routes, enrolment_pages, identity_pages, notice_pages, contacts),
+            (proof_routes, enrolment_pages, identity_pages, notice_pages, contacts, passkeys),
             patience=site.patience,
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
         )
-        self.ports: Final = StepUps(self._issuer, routes, on_file, contacts, fresh, self._consequences)
+        self.ports: Final = StepUps(self._issuer, routes, on_file, contacts, fresh, self._consequences, passkeys)
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:
@@ -405,6 +409,19 @@ class StepUpWing:
         found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter, book=self._book)
         self._closing.append(found)  # closed before the owners that it asks
         return found
+
+    def _passkey_doors(self, site: Site, parts: Parts, proving: Proving) -> PasskeyDoors | None:
+        """Proves log-ins that begin with a passkey; None where no door has them."""
+        log_in = proving.factors.log_in
+        if log_in is None:
+            return None
+        return PasskeyDoors(site.guard, site.reading, parts, proving, log_in, site.cookie, jitter=site.jitter)
+
+    def _passkey_index(self, owners: Owners) -> PasskeyIndex | None:
+        if not any(door.shows_passkey for door in self._settings.doors):
+            return None
+        sealer = Sealer(self._settings.listed, clock_s=self._clocks.wall_s)
+        return PasskeyIndex(owners, sealer, clock_s=self._clocks.wall_s)
 
     def _channels(self, given: Given) -> Channels:
         """The ways to send codes at sign-ups; none where no door has `contact=`."""
@@ -477,15 +494,16 @@ class StepUpWing:
         owners = self._owners = given.owners or self._of_database()
         self._book = self._address_book(owners)
         senders = self._senders(given, site.events)
-        passkeys, provider = _passkeys(settings), _identity_provider(settings, site.events, self._clocks)
+        index = self._passkey_index(owners)
+        passkeys, provider = site_passkeys(settings), _identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
-            book=self._book, budget=self._code_budget(site.events), clock_s=self._clocks.wall_s,
+            book=self._book, budget=self._code_budget(site.events), index=index, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
-            requirements=factors.requirements, provider=provider, clock_s=self._clocks.wall_s,
+            requirements=factors.requirements, provider=provider, index=index, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         log_ins = self._log_ins()
         unfinished = Unfinished(

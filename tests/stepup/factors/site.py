@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
+from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.proving import NORMAL
 from sekisho.stepup.factors.requirements import LOG_IN
 from sekisho.stepup.factors.senders import Senders
@@ -88,6 +90,7 @@ class Site:
         self.sender = Notes(mailer, service)
         web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
         secrets = tuple(SECRETS)
+        index = PasskeyIndex(self.owners, Sealer(secrets, clock_s=self.clock), clock_s=self.clock)
         self.factors = Factors(
             names,
             self.owners,
@@ -96,6 +99,7 @@ class Site:
             passkeys=web,
             sender=self.sender,
             strictness=strictness,
+            index=index,
             clock_s=self.clock,
         )
         self.enrolling = Enrolling(
@@ -106,6 +110,7 @@ class Site:
             sender=self.sender,
             issuer="Shop",
             requirements=self.factors.requirements,
+            index=index,
             clock_s=self.clock,
         )
 

@@ -19,7 +19,7 @@ from sekisho.cli.progress import drawing
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners.addresses import SqlAddresses
-from sekisho.stepup.factors import address_book, identities, recovery, strong_only, totp
+from sekisho.stepup.factors import address_book, identities, passkey_index, recovery, strong_only, totp
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +36,7 @@ PURPOSES = {
     "webauthn": b"webauthn",
     "oidc": identities.PURPOSE,
     strong_only.KIND: strong_only.PURPOSE,
+    passkey_index.KIND: passkey_index.PURPOSE,
 }
 """The seal's purpose for each kind of enrolment."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from sekisho.crypto.seal import Sealer
 from sekisho.outbox.kept import notices_to
 from sekisho.outbox.sending import service_id
 from sekisho.owners import OwnersUnfit
@@ -13,7 +14,10 @@ from sekisho.owners.logins import SqlLogins
 from sekisho.owners.outbox import SqlOutbox
 from sekisho.stepup.factors.account_owner import AccountOwner
 from sekisho.stepup.factors.address_book import AddressBook
+from sekisho.stepup.factors.passkey_index import PasskeyIndex
+from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.log_ins import LogIns
+from sekisho.wiring.step_up import site_passkeys
 
 if TYPE_CHECKING:
     from sekisho.outbox.kept import KeptNotice
@@ -35,6 +39,7 @@ class OwnerRows:
     def __init__(self, owners: SqlOwners, settings: Settings, account: str, contact: Contact) -> None:
         secrets = settings.listed
         self._owners = owners
+        self._settings = settings
         self._secrets = secrets
         self._owner = AccountOwner(account, contact, ())
         self._outbox = SqlOutbox(owners, service_id(secrets, settings.namespace))
@@ -73,9 +78,20 @@ class OwnerRows:
         # The notices first: their addresses are known from the other rows.
         if notices := await self._notices():
             await self._outbox.remove([row.id for row, _ in notices])
+        await self._forget_passkeys()
         await self._owners.forget(self._owner.account_id)
         if any((await self.read()).values()):
             raise OwnersUnfit("rows of the account are left: run `sekisho owners check`, and then this again")
+
+    async def _forget_passkeys(self) -> None:
+        """Remove what names the account by a passkey: by those that it has, and by the first that it may have had."""
+        sealer = Sealer(self._secrets, clock_s=time.time)
+        index = PasskeyIndex(self._owners, sealer, clock_s=time.time)
+        account_id, web = self._owner.account_id, site_passkeys(self._settings)
+        owner = self._owner._replace(enrolments=await self._owners.enrolments(account_id))
+        handles = {credential.user_handle for _, credential in PasskeySealer(sealer).open(owner)}
+        for handle in handles | ({web.user_handle(account_id)} if web is not None else set()):
+            await index.forget(handle)
 
     async def _notices(self) -> list[KeptNotice]:
         kept = [one.text for one in await self._book.kept(self._owner.account_id)]

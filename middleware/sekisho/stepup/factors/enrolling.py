@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
     from sekisho.stepup.factors.account_owner import AccountOwner
+    from sekisho.stepup.factors.passkey_index import PasskeyIndex
     from sekisho.stepup.factors.recovery import Sheet
     from sekisho.stepup.factors.requirements import Requirements
     from sekisho.stepup.factors.senders import Senders
@@ -83,6 +84,7 @@ class Enrolling:
         sender: sends notices.
         issuer: the service's name, as authenticator apps show it.
         requirements: of the site and of each account.
+        index: names accounts by their passkeys; None where no log-in begins with one.
         clock_s: Unix time in seconds.
     """
 
@@ -97,6 +99,7 @@ class Enrolling:
         issuer: str,
         requirements: Requirements,
         provider: OidcProvider | None = None,
+        index: PasskeyIndex | None = None,
         clock_s: Callable[[], float],
     ) -> None:
         self._owners = owners
@@ -111,6 +114,7 @@ class Enrolling:
         self._lookup = AccountLookup(owners, self._keys, sender)
         self._totp = Totp(vault, self._keys, self._sealer, limits, drift=requirements.totp_drift)
         self._requirements = requirements
+        self._index = index
         self._strong_only = StrongOnly(self._sealer, self._keys)
         self._codes = RecoveryCodes(self._sealer, limits)
         self._cabinet = PasskeySealer(self._sealer)
@@ -178,7 +182,10 @@ class Enrolling:
         made = self._passkeys().register(begun, credential, existing, now_s=self._now_s())
         enrolment = secrets.token_hex(_ID_BYTES)
         sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
-        return await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
+        kept = await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
+        if self._index is not None:
+            await self._index.note(owner.account, made.user_handle)
+        return kept
 
     async def begin_identity(self, owner: AccountOwner, browser_key: str, fields: Mapping[str, str]) -> str:
         """The URL of a log-in at the provider, to connect the identity there. See `Identities.begin` for `fields`.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.crypto.seal import Unsealable, bind
 from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn import CREDENTIALS_MAX, RESPONSE_BYTES_MAX, SECONDS, Credential
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from sekisho.owners import Enrolment, Owners
     from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
     from sekisho.stepup.factors.account_owner import AccountOwner
+    from sekisho.stepup.factors.passkey_index import PasskeyIndex
     from sekisho.stepup.webauthn import WebAuthn
+    from sekisho.stepup.webauthn.reading import Assertion
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")
@@ -64,10 +67,21 @@ class PasskeySealer:
 
 
 class Passkeys:
-    """The factor `webauthn`: makes options for the browser, and accepts its response."""
+    """The factor `webauthn`: makes options for the browser, and accepts its response.
+
+    `index`: names an account by its passkey; None where no log-in begins with one.
+    """
 
     def __init__(
-        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, limits: AttemptLimits
+        self,
+        web: WebAuthn,
+        owners: Owners,
+        vault: Vault,
+        *,
+        keys: VaultKeys,
+        sealer: Sealer,
+        limits: AttemptLimits,
+        index: PasskeyIndex | None = None,
     ) -> None:
         self._web = web
         self._owners = owners
@@ -75,6 +89,7 @@ class Passkeys:
         self._keys = keys
         self._sealer = sealer
         self._limits = limits
+        self._index = index
         self._cabinet = PasskeySealer(sealer)
 
     async def options(
@@ -116,7 +131,25 @@ class Passkeys:
         used = self._used(owner, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
             return None
-        return await self._keep_count(owner, self._cabinet.open(owner), used)
+        kept = await self._keep_count(owner, self._cabinet.open(owner), used)
+        # Where the proof comes before the secret, the application has not accepted this spelling of the account: its
+        # owner could have the passkey name another's account, and log in there.
+        if kept is not None and self._index is not None and trial.scope != DOOR:
+            await self._index.note(owner.account, used.user_handle)
+        return kept
+
+    async def accept_login(self, owner: AccountOwner, shown: Assertion, challenge: bytes) -> Enrolment | None:
+        """The enrolment of the passkey that begins a log-in of this owner, or None. See `WebAuthn.authenticate_owner`.
+
+        The caller accepts each challenge once.
+        """
+        held = self._cabinet.open(owner)
+        try:
+            used = self._web.authenticate_owner(shown, challenge, [credential for _, credential in held])
+        except ProofFailed as error:
+            log.info("a passkey began no log-in: %s", error.reason)
+            return None
+        return await self._keep_count(owner, held, used)
 
     async def match(self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether `accept` would succeed behind a right secret. It counts nothing, and the options stay valid."""

@@ -16,6 +16,7 @@ from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
 from sekisho.stepup.factors.codes import Codes
 from sekisho.stepup.factors.identities import Identities
 from sekisho.stepup.factors.lost_factor import LostFactor
+from sekisho.stepup.factors.passkey_log_in import PasskeyLogIn
 from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
 from sekisho.stepup.factors.requirements import LOG_IN, MANAGE, Requirements, Strictness, is_settled, settled
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.address_book import AddressBook
     from sekisho.stepup.factors.code_budget import CodeBudget
     from sekisho.stepup.factors.identities import BegunLogin
+    from sekisho.stepup.factors.passkey_index import PasskeyIndex
     from sekisho.stepup.factors.requirements import Demand
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.oidc.provider import OidcProvider
@@ -77,6 +79,7 @@ class Factors:
         strictness: which proofs the site accepts.
         book: remembers owners' mail addresses; None: every address counts at once.
         budget: limits the codes of the whole site.
+        index: names accounts by their passkeys; None where no log-in begins with one.
         clock_s: Unix time in seconds.
 
     Raises:
@@ -96,6 +99,7 @@ class Factors:
         strictness: Strictness = NORMAL,
         book: AddressBook | None = None,
         budget: CodeBudget | None = None,
+        index: PasskeyIndex | None = None,
         clock_s: Callable[[], float],
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
@@ -116,8 +120,18 @@ class Factors:
         by = next((name for name in SENT if name in self.names), "")
         self._lost: Final = LostFactor(by, owners, keys, self._codes, requirements=self.requirements, sender=sender)
         self._passkeys = (
-            Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits) if passkeys is not None else None
+            Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits, index=index)
+            if passkeys is not None
+            else None
         )
+        self.log_in: Final = (
+            PasskeyLogIn(
+                passkeys, self._passkeys, index, vault, keys=keys, sealer=sealer, find=self.owner, proved=self._proved,
+                clock_s=clock_s,
+            )
+            if passkeys is not None and self._passkeys is not None and index is not None
+            else None
+        )  # fmt: skip
         self._identities = (
             Identities(provider, vault, keys=keys, sealer=sealer, limits=limits) if provider is not None else None
         )
@@ -298,11 +312,14 @@ class Factors:
         usable = self._usable(owner, demand, now_s)
         proof = await factor.accept(trial, usable, shown, bound_to, now_s) if factor else None
         if proof is not None:
-            await self._limits.proved(owner.counted_by)
-        # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits too.
-        if proof is not None and owner.reset_asked:
-            await self._owners.cancel_reset(owner.account_id)
+            await self._proved(owner)
         return proof
+
+    async def _proved(self, owner: AccountOwner) -> None:
+        await self._limits.proved(owner.counted_by)
+        # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits too.
+        if owner.reset_asked:
+            await self._owners.cancel_reset(owner.account_id)
 
     @property
     def recovers(self) -> bool:

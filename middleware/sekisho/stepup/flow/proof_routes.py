@@ -379,9 +379,13 @@ def wait_s(took_s: float, age_s: float) -> float:
             just before `FIRST_S`: otherwise an attacker could choose the most telling moment.
         age_s: since the ticket was issued, by this worker's clock.
     """
-    even_s = EVEN_S - took_s % EVEN_S
     # Another worker's clock may differ: the delay for that is one whole `FIRST_S` at most.
-    return max(even_s, min(FIRST_S - age_s, FIRST_S))
+    return max(even_s(took_s), min(FIRST_S - age_s, FIRST_S))
+
+
+def even_s(took_s: float) -> float:
+    """How long until the next multiple of `EVEN_S`. `took_s`: since the request came."""
+    return EVEN_S - took_s % EVEN_S
 
 
 def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:

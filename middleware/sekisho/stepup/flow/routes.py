@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.notice_pages import NoticePages
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
+    from sekisho.stepup.flow.passkey_log_ins import PasskeyDoors
     from sekisho.stepup.flow.proof_routes import ProofRoutes
 
 BUSY_US = 3_000_000
@@ -71,7 +72,9 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        served: tuple[ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | ContactProofs | None, ...],
+        served: tuple[
+            ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | ContactProofs | PasskeyDoors | None, ...
+        ],
         *,
         patience: Patience,
         jitter: Callable[[], float],

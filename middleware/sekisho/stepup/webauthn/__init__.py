@@ -143,7 +143,7 @@ class WebAuthn:
         """
         # A second handle would make a second entry in the owner's password manager, and one of the two would be
         # useless.
-        handle = existing[0].user_handle if existing else self._user_handle(account_id)
+        handle = existing[0].user_handle if existing else self.user_handle(account_id)
         options = generate_registration_options(
             rp_id=self._rp_id,
             rp_name=self._rp_name,
@@ -217,7 +217,36 @@ class WebAuthn:
             now_s: Unix time in seconds.
         """
         challenge, _ = _opened(state, _GET, now_s)
-        shown = read_assertion(response)
+        return self._authenticated(read_assertion(response), challenge, credentials)
+
+    def login_options(self, challenge: bytes, *, seconds: int) -> dict[str, Any]:
+        """Return the options for a browser whose user has named no account: the authenticator names it.
+
+        Args:
+            challenge: at least 16 bytes that nobody can guess; the caller recognises it and accepts it once.
+            seconds: how long it is valid.
+        """
+        options = generate_authentication_options(
+            rp_id=self._rp_id,
+            challenge=challenge,
+            timeout=seconds * 1000,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+        return options_to_json_dict(options)
+
+    def authenticate_owner(self, shown: Assertion, challenge: bytes, credentials: Sequence[Credential]) -> Credential:
+        """As `authenticate`, where the passkey itself named the account. Raises `ProofFailed`.
+
+        Args:
+            shown: names the account by its user handle (section 7.2, step 6).
+            challenge: the challenge that was sent, used for the first time.
+            credentials: of the account with this user handle.
+        """
+        if not shown.user_handle:
+            refuse("user")
+        return self._authenticated(shown, challenge, credentials)
+
+    def _authenticated(self, shown: Assertion, challenge: bytes, credentials: Sequence[Credential]) -> Credential:
         check_client_data(shown.client_data, ceremony="webauthn.get", challenge=challenge, origins=self._origins)
         data = _authenticator_data(shown.authenticator_data)
         self._check_authenticator(data)
@@ -235,14 +264,15 @@ class WebAuthn:
 
         Only for an owner who has shown a proof: the list names real passkeys without decoys.
         """
-        handle = credentials[0].user_handle if credentials else self._user_handle(account_id)
+        handle = credentials[0].user_handle if credentials else self.user_handle(account_id)
         return {
             "rpId": self._rp_id,
             "userId": bytes_to_base64url(handle),
             "allAcceptedCredentialIds": [bytes_to_base64url(credential.id) for credential in credentials],
         }
 
-    def _user_handle(self, account_id: str) -> bytes:
+    def user_handle(self, account_id: str) -> bytes:
+        """The handle that a first passkey of an account gets: a keyed digest of 32 bytes."""
         name = utf8(account_id)
         return blake2b(name, key=self._key, digest_size=32, person=b"passkey user").digest()
 

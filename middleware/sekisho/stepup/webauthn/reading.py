@@ -23,6 +23,7 @@ _CLIENT_DATA_BYTES_MAX = 2_048  # Chromium's is about 200; an origin may be long
 _AUTHENTICATOR_DATA_BYTES_MAX = 1_024  # 37, and extensions that the options did not ask for
 _SIGNATURE_BYTES_MAX = 512  # RSA of 4096 bits
 _ATTESTATION_BYTES_MAX = 4_096  # an id of 1023 bytes, an RSA key, and the attestation's own signature
+_CHALLENGE_BYTES_MAX = 128  # sealed ones have 57
 _USER_HANDLE_BYTES_MAX = 64  # WebAuthn section 5.4.3
 
 
@@ -67,6 +68,11 @@ def read_assertion(response: bytes) -> Assertion:
         _bytes(fields, "signature", _SIGNATURE_BYTES_MAX),
         b"" if without_handle else _bytes(fields, "userHandle", _USER_HANDLE_BYTES_MAX),
     )
+
+
+def challenge_of(raw: bytes) -> bytes:
+    """The challenge that client data name; nothing is verified. Raises `ProofFailed`."""
+    return _bytes(_json_object(raw), "challenge", _CHALLENGE_BYTES_MAX)
 
 
 def check_client_data(raw: bytes, *, ceremony: str, challenge: bytes, origins: AbstractSet[str]) -> None:
