@@ -7,7 +7,7 @@ given the private key; an attacker who copies the audit file and the service's s
 from __future__ import annotations
 
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from typing import Final, final
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+
+from sekisho.model.text import from_base64url
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 NAME: Final = "sekisho audit name "
@@ -63,7 +65,7 @@ class RecipientOpener:
         if len(sealed) > SEALED_CHARS_MAX:
             return None
         try:
-            data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+            data = from_base64url(sealed)
             return _SUITE.decrypt(data, self._private, info.encode())
         except (ValueError, InvalidTag):
             return None

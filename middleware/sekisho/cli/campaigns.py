@@ -94,13 +94,8 @@ def _live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | 
         return None
     return [
         {
-            "name": each.name,
-            "first": each.first_us // 1_000_000,
-            "last": each.last_us // 1_000_000,
+            **_common_json(each),
             "attempts": each.attempts,
-            "addresses": each.addresses,
-            "networks": each.networks,
-            "accounts": each.accounts,
             "shared": list(each.traits),
             "entered": list(each.entered),
             "proved": each.proved,
@@ -160,18 +155,24 @@ def _as_json(found: Found) -> dict[str, Any]:
 def as_json(campaign: Campaign) -> dict[str, Any]:
     """A campaign as JSON; times are Unix seconds."""
     return {
-        "name": campaign.name,
-        "first": campaign.first_us // 1_000_000,
-        "last": campaign.last_us // 1_000_000,
+        **_common_json(campaign),
         "refused": campaign.refused,
         "failed": campaign.failed,
-        "addresses": campaign.addresses,
-        "networks": campaign.networks,
-        "accounts": campaign.accounts,
         "shared": [{"trait": trait, "attempts": times} for trait, times in campaign.traits],
         "entered": [_entry(entry) for entry in campaign.entered],
         "proved": [_entry(entry) for entry in campaign.proved],
         "passwords_known": list(campaign.passwords_known),
+    }
+
+
+def _common_json(campaign: Campaign | LiveCampaign) -> dict[str, Any]:
+    return {
+        "name": campaign.name,
+        "first": campaign.first_us // 1_000_000,
+        "last": campaign.last_us // 1_000_000,
+        "addresses": campaign.addresses,
+        "networks": campaign.networks,
+        "accounts": campaign.accounts,
     }
 
 

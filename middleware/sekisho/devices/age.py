@@ -9,7 +9,6 @@ Pure: time arrives as a value.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sekisho.crypto.signers import as_signers, signing
 from sekisho.devices.token import ACCOUNTS_MAX, PRESENTED_CHARS_MAX
 from sekisho.model import Device
-from sekisho.model.text import base64url, utf8
+from sekisho.model.text import base64url, from_base64url, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,6 @@ _DAY_S: Final = 86_400
 _BODY: Final = Struct("<BH")  # key id, day since 1970
 _MAC_BYTES: Final = 16
 _CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
-_PADDING: Final = b"=" * (-_CHARS % 4)
 
 
 class _Key(NamedTuple):
@@ -123,7 +121,7 @@ def _stamps(presented: str) -> list[str]:
 def _packed(text: str) -> bytes:
     """Decode base64url; empty if the text is none."""
     try:
-        packed = urlsafe_b64decode(text.encode("ascii") + _PADDING)
+        packed = from_base64url(text)
     except ValueError:
         return b""
     return packed if len(packed) == _BODY.size + _MAC_BYTES else b""

@@ -9,14 +9,12 @@ Pure: time and randomness arrive as values.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
-from binascii import Error as Base64Error
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from sekisho.model.text import base64url, utf8
+from sekisho.model.text import base64url, from_base64url, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +76,8 @@ def _unpacked(presented: str) -> bytes:
     if not 0 < len(presented) <= _CHARS:
         return b""
     try:
-        packed = urlsafe_b64decode(presented + "=" * (-len(presented) % 4))
-    except (Base64Error, ValueError):
+        packed = from_base64url(presented)
+    except ValueError:
         return b""
     return packed if len(packed) == _BODY.size + _MAC_BYTES else b""
 

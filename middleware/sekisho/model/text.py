@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from typing import Final
 
 TOLD_CHARS_MAX: Final = 4_096
 _URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 def utf8(text: str) -> bytes:
@@ -19,6 +20,14 @@ def base64url(data: bytes) -> str:
     """Encode as base64url without padding (RFC 7515, section 2)."""
     # `rstrip` removes the line end together with the padding; the argument `newline=False` would cost more.
     return b2a_base64(data).rstrip(b"=\n").translate(_URLSAFE).decode()
+
+
+def from_base64url(text: str) -> bytes:
+    """Decode base64url with or without padding. Raises `ValueError` for a wrong length, and for text beyond ASCII.
+
+    Foreign characters are skipped, so one value has many spellings.
+    """
+    return a2b_base64(text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4))
 
 
 def told_text(read: object) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.model.text import from_base64url
 from sekisho.read.cookie_names import is_never_session, is_session
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _tells(part: str) -> bool:
     if not part.startswith(("eyJ", "eJ")):
         return False
     try:
-        text = urlsafe_b64decode(part[:_OPEN_CHARS_MAX] + "=" * (-len(part[:_OPEN_CHARS_MAX]) % 4))
+        text = from_base64url(part[:_OPEN_CHARS_MAX])
     except ValueError:
         return False
     if part.startswith("eJ"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from enum import Enum
 from typing import Final, NamedTuple
 
 from sekisho.model import SettingsError
+from sekisho.model.text import from_base64url
 from sekisho.settings import parse
 
 PUBLIC_BYTES: Final = 32
@@ -79,7 +79,7 @@ def checkpoints(text: str, setting: str) -> AuditPlace:
 def recipient(text: str, setting: str) -> bytes:
     """Read a public key for X25519: 32 bytes, in base64url."""
     try:
-        public = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        public = from_base64url(text)
     except ValueError:
         public = b""
     if len(public) != PUBLIC_BYTES or not any(public):

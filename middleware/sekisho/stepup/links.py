@@ -7,13 +7,11 @@ A link is a sealed text in the fragment of a URL: browsers send no fragment to a
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
-from binascii import Error as Base64Error
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model.text import base64url
+from sekisho.model.text import base64url, from_base64url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +97,6 @@ def _decoded(token: str) -> bytes:
     if len(token) > TOKEN_CHARS_MAX:
         return b""
     try:
-        return urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-    except (Base64Error, ValueError):
+        return from_base64url(token)
+    except ValueError:
         return b""

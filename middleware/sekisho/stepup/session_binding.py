@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-from base64 import urlsafe_b64decode
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,7 +19,7 @@ from sekisho.answer.cookies import attributes
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers, signing
 from sekisho.model import FactorClass
-from sekisho.model.text import base64url, utf8
+from sekisho.model.text import base64url, from_base64url, utf8
 from sekisho.once import Once
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
@@ -241,7 +240,7 @@ class SessionBindings:
         if not presented or len(presented) > CHARS_MAX:
             return None
         try:
-            sealed = urlsafe_b64decode(presented + "=" * (-len(presented) % 4))
+            sealed = from_base64url(presented)
             said = self._sealer.open(_PURPOSE, sealed, bound_to=self._name)
         except (ValueError, Unsealable):
             return None

@@ -6,12 +6,11 @@ feeds a client's bytes to one more parser.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from hmac import compare_digest
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from sekisho.model.text import base64url, utf8
+from sekisho.model.text import base64url, from_base64url, utf8
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.credential import ID_BYTES_MAX, TRANSPORTS
 
@@ -147,7 +146,7 @@ def _bytes(fields: dict[str, Any], name: str, bytes_max: int) -> bytes:
     if not text or len(text) > -(-bytes_max * 4 // 3):
         refuse("malformed")
     try:
-        value = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        value = from_base64url(text)
     except ValueError:  # a wrong length, or a character that is not ASCII
         refuse("malformed")
     # The decoder skips foreign characters, and the last character has spare bits: an id would have many spellings.
