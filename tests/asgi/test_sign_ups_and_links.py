@@ -81,6 +81,7 @@ async def test_disposable_addresses_open_no_account(tmp_path: Path) -> None:
     for mail in ("a@trash.example", "a@X.TRASH.example.", "a@gone.example", "a@屑.example"):
         refused = await post(guard, "/signup", email=mail, password="never leaked 1!")
         assert (refused.status, refused.code) == (422, "disposable_address")
+    assert (await post(guard, "/signup", email="x <a@trash.example>", password="never leaked 1!")).status == 400
     assert not bank.reached
     assert (await post(guard, "/signup", email="a@nottrash.example", password="never leaked 1!")).status == 303
     assert (await post(guard, "/signup", email="hana", password="never leaked 1!")).status == 303
@@ -96,6 +97,19 @@ async def test_one_pin_at_many_accounts_is_refused() -> None:
     assert {found.code for found in tried if found.status != 200} == {"too_many_attempts"}
     assert (await post(guard, "/link", address(99), number="50007", pin="0007")).status == 200
     assert guard.counts["POST /link", "throttle", "secret_accounts"] == 53
+
+
+async def test_one_pin_in_many_spellings_is_one_pin() -> None:
+    """Row 132: the bank compares numbers, so zeros, signs and blanks make no other PIN."""
+    bank = Bank()
+    guard = guarded(bank, link=LINK, **WIDE)
+    spelled = [f"{before}{'0' * n}1234{after}" for n in range(12) for before in ("", "+", " ") for after in ("", " ")]
+    assert {int(pin) for pin in spelled} == {1234}
+    tried = [
+        await post(guard, "/link", address(n), b"%d" % n, number=f"{70_000 + n}", pin=pin)
+        for n, pin in enumerate(spelled)
+    ]
+    assert sum(found.status == 200 for found in tried) == 7
 
 
 async def test_right_pins_are_no_guesses() -> None:

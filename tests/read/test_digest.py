@@ -121,6 +121,19 @@ def test_rotation_resets_no_count() -> None:
     assert all(getattr(before, name) != getattr(after, name) for name in counted)
 
 
+@pytest.mark.parametrize("secret", ["pass word ", "\u3000pass word", "ｐａｓｓ ｗｏｒｄ", "pass\u00a0word\n"])
+def test_a_password_in_other_width_or_with_blanks_around_is_one_secret(secret: str) -> None:
+    """Row 132: serializers strip and fold passwords: one in rotation has one tag, but pairs are told apart."""
+    plain, other = DIGESTS.charge(attempt(secret="pass word")), DIGESTS.charge(attempt(secret=secret))
+    assert other.secret == plain.secret
+    assert other.pair_tag != plain.pair_tag
+
+
+def test_a_password_of_digits_is_no_number() -> None:
+    """Passwords are text: a zero in front makes another."""
+    assert DIGESTS.charge(attempt(secret="0123")).secret != DIGESTS.charge(attempt(secret="123")).secret
+
+
 def test_long_secrets_count_whole() -> None:
     """BLAKE2b keys end at 64 bytes, and longer secrets still count in full."""
     assert Digests([b"k" * 64 + b"a"]).charge(attempt()) != Digests([b"k" * 64 + b"b"]).charge(attempt())

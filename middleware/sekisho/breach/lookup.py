@@ -79,7 +79,11 @@ class BreachLookup:
         self._clock_s = clock_s
 
     def look(self, account: str, secret: str) -> Exposure:
-        """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs."""
+        """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs.
+
+        Blanks around it do not count: Django REST framework strips them, so a leaked password would pass as another.
+        """
+        secret = secret.strip()
         lookout = self._lookout
         if lookout.clock_s() >= lookout.due_s:
             lookout.look()
@@ -100,7 +104,7 @@ class BreachLookup:
         """Ask the network. If an old file does not know the password and the network does not answer, it is unknown."""
         if self._online is None:
             return exposure
-        count = await self._online.seen(_sha1(secret), wait_s=WAIT_S)
+        count = await self._online.seen(_sha1(secret.strip()), wait_s=WAIT_S)
         return exposure._replace(password=None if count is None else prevalence(count))
 
     def _is_fresh(self) -> bool:

@@ -15,7 +15,15 @@ from unicodedata import category, combining, normalize
 from sekisho.model import Unreadable
 from sekisho.read.collation import limit_key, unmarked
 from sekisho.read.names import ACCOUNT_CHARS_MAX
-from sekisho.read.parsed_names import IDEOGRAPHIC_DOT, IN_ASCII, UUID_DIGITS, as_number, as_uuid, with_readable_domain
+from sekisho.read.parsed_names import (
+    IDEOGRAPHIC_DOT,
+    IN_ASCII,
+    UUID_DIGITS,
+    as_number,
+    as_uuid,
+    has_name_in_front,
+    with_readable_domain,
+)
 
 if TYPE_CHECKING:
     from sekisho.model import Attempt
@@ -33,8 +41,6 @@ _MARKS_MAX: Final = 30  # in a row, as UAX 15 bounds them for streams: sorting a
 # An iota subscript without a vowel, an Arabic vowel sign without a letter: some databases read a letter or a blank,
 # others ignore it, so that one name would be two accounts. No real account name contains one.
 _STANDS_ALONE: Final = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
-
-_NAMED_ADDRESS: Final = re.compile(r"<[^<]*@")
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
 # Invisible characters by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
@@ -116,8 +122,7 @@ def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
         text = _folded(account)
     if not text:
         raise Unreadable(400, "account_empty")
-    # `x1 <a@b.example>`: pydantic's `EmailStr` reads the address, so each name in front would be new attempts at it.
-    if text.endswith(">") and _NAMED_ADDRESS.search(text):
+    if text.endswith(">") and has_name_in_front(text):
         raise Unreadable(400, "account_ambiguous")
     return policy.folded(text) if policy else text
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.model import SITE_NETWORKS, Charge
 from sekisho.model.text import utf8
 from sekisho.model.value import Value
+from sekisho.read.parsed_names import as_tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -201,7 +202,7 @@ class Digests:
             self._counted(name, account, bucket),
             lane,
             lane_generation,
-            self._secret_tag(typed) if typed else b"",
+            self._secret_tag(attempt, typed) if typed else b"",
             account[ID_BYTES:],
             origin.ip_tag,
             _of_device(pair[:TAG_BYTES], origin.device),
@@ -240,9 +241,10 @@ class Digests:
         account_hash.update(utf8(canonical))
         return account_hash.digest()[:ID_BYTES]
 
-    def _secret_tag(self, secret: bytes) -> bytes:
+    def _secret_tag(self, attempt: Attempt, typed: bytes) -> bytes:
+        tried = as_tried(attempt.secret, is_small=attempt.door.secret_is_small)
         tag = self._secret()
-        tag.update(secret)
+        tag.update(typed if tried == attempt.secret else utf8(tried))
         return tag.digest()
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 
 from sekisho.model import Credentials, Unreadable
 from sekisho.model.value import Value
+from sekisho.read.parsed_names import has_name_in_front
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -201,6 +202,8 @@ def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_onl
         raise Unreadable(415, "charset")
     if len(typed) > ACCOUNT_CHARS_MAX or len(address) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
+    if address and has_name_in_front(address):
+        raise Unreadable(400, "address_ambiguous")
     if _is_too_long(tried) or _is_too_long(chosen):
         raise Unreadable(400, "secret_too_long")
     return Credentials(typed, tried, chosen, address)

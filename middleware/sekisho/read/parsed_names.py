@@ -1,4 +1,4 @@
-"""Spellings that an application parses before it looks an account up: numbers, UUIDs, international mail domains.
+"""Spellings that an application parses before it compares them: numbers, UUIDs, international mail domains, secrets.
 
 Pydantic and `int` take `7`, `+7`, `0_07` and `7.0` for one number; without this, each would be an account with attempts
 of its own. Only the limits use the result: it folds more than some application does, never less.
@@ -9,15 +9,27 @@ from __future__ import annotations
 import re
 from string import digits
 from typing import Final
+from unicodedata import normalize
 
 _OF_NUMBERS: Final = frozenset(digits + "+-_.()/ ")  # telephone numbers included
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
 _OF_UUIDS: Final = frozenset(digits + "abcdef")
 UUID_DIGITS: Final = 32
 
+_NAMED: Final = re.compile(r"<[^<]*@")
+
 IN_ASCII: Final = "xn--"
 IDEOGRAPHIC_DOT: Final = "\u3002"  # divides a domain as `.` does (RFC 3490 section 3.1)
+NORMALIZED_CHARS_MAX: Final = 256  # of a secret; longer ones would take milliseconds, and no one is tried widely
 LABEL_CHARS_MAX: Final = 63  # RFC 1035; decoding takes quadratic time
+
+
+def has_name_in_front(text: str) -> bool:
+    """Whether this is `x1 <a@b.example>`, which pydantic's `EmailStr` reads as the address alone.
+
+    Each name in front would be new attempts at one account, or one mailbox.
+    """
+    return text.rstrip().endswith(">") and _NAMED.search(text) is not None
 
 
 def as_number(text: str) -> str:
@@ -27,6 +39,23 @@ def as_number(text: str) -> str:
     whole, _, fraction = text.partition(".")
     plain = _NO_DIGIT.sub("", whole if not fraction.strip("0") else text)
     return (plain.lstrip("0") or "0") if plain else text
+
+
+def as_tried(secret: str, *, is_small: bool) -> str:
+    """A secret as the accounts that it was tried at are counted.
+
+    Serializers strip blanks (Django REST framework) and fold width; an application with PINs may compare numbers. One
+    PIN tried sideways would otherwise be another secret at each account: `1234`, `01234`, `1234 `.
+
+    Args:
+        secret: as typed.
+        is_small: whether it is a code or a PIN, not a password.
+    """
+    text = secret
+    if not text.isascii() and len(text) <= NORMALIZED_CHARS_MAX:
+        text = normalize("NFKC", text)
+    text = text.strip()
+    return as_number(text) if is_small else text
 
 
 def as_uuid(text: str) -> str:
