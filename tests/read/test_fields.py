@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sanic.headers import parse_credentials
 
 from sekisho.model import Charset, Credentials, Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.read import Doors, decoded, read_credentials
@@ -463,9 +464,17 @@ def test_basic_behind_what_applications_strip_is_basic(before: str) -> None:
     assert read_header(header) == (400, "basic_malformed")
 
 
+@pytest.mark.parametrize("value", [b"x Basic YTpi", b"XBasicYTpi", b"Bearer Basic YTpi", b"Digest x, Basic \xa0YTpi"])
+def test_a_pair_behind_another_scheme_is_basic(value: bytes) -> None:
+    """Row 130: Sanic looks for `Basic` anywhere in the header."""
+    assert parse_credentials(value.decode("latin-1"))[0] == "Basic"
+    assert Doors([BASIC]).find(scope(headers=[(b"authorization", value)])) is not None
+    assert read_header((b"authorization", value)) == (400, "basic_malformed")
+
+
 def test_another_scheme_is_not_basic() -> None:
-    """A scheme that only ends or goes on like it is another."""
-    for value in (b"Bearer Basic", b"xbasic YTpi", b"\xa0Bearer basic"):
+    """A scheme that only ends or goes on like it is another, and so is a token that happens to hold its name."""
+    for value in (b"Bearer Basic", b"xbasic YTpi", b"\xa0Bearer basic", b"Bearer eyJhBasicx/8z+Q.abc"):
         assert Doors([BASIC]).find(scope(headers=[(b"authorization", value)])) is None
 
 

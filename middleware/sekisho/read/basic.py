@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from sekisho.model import Charset, Unreadable
@@ -18,12 +19,27 @@ _HEADER_BYTES_MAX = (ACCOUNT_CHARS_MAX * 4 + SECRET_BYTES_MAX) * 4 // 3 + 16
 
 
 # Servers pass leading blanks (HTTP/2) and bytes beyond ASCII on, and `str.split` drops them: 0xA0 is white space to it.
+_SCHEME = b"Basic"
 _NAMED = re.compile(rb"[^0-9A-Za-z]*+basic", re.IGNORECASE)
 
 
 def is_basic(authorization: bytes) -> bool:
     """Whether a header names the scheme, in any case. Lenient on purpose: `read_basic` refuses malformed values."""
-    return _NAMED.match(authorization) is not None
+    return _NAMED.match(authorization) is not None or _holds_pair(authorization)
+
+
+def _holds_pair(authorization: bytes) -> bool:
+    """Whether a pair of account and secret stands behind `Basic` anywhere in a header: Sanic reads it there.
+
+    `Basic` is also a part of one bearer token in a million, whose rest is no text.
+    """
+    at = authorization.find(_SCHEME)
+    if at < 0:
+        return False
+    try:
+        return ":" in b64decode(authorization[at + len(_SCHEME) :].strip()).decode()
+    except ValueError:
+        return False
 
 
 def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
