@@ -85,6 +85,25 @@ def test_several_processes_cannot_count_in_memory(processes: str, is_found: bool
 
 
 @pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("/venv/bin/uvicorn --workers 2 app:app", 2),
+        ("/venv/lib/uvicorn/__main__.py app:app --workers=3", 3),
+        ("/venv/bin/gunicorn -w 4 app:app", 4),
+        ("/venv/bin/fastapi run app.py --workers 2", 2),
+        ("/venv/bin/uvicorn app:app", 1),
+        ("/venv/bin/uvicorn app:app --workers", 1),
+        ("/venv/bin/pytest -w 4", 1),
+        ("", 1),
+    ],
+)
+def test_the_servers_command_line_says_how_many_it_starts(line: str, number: int) -> None:
+    """`uvicorn --workers 2` counts twice in memory, as with the variable; other programs' options mean other things."""
+    assert load({"SEKISHO_SECRET": SECRET}, argv=line.split()).processes == number
+    assert load({"SEKISHO_SECRET": SECRET, "WEB_CONCURRENCY": "9"}, argv=line.split()).processes == 9
+
+
+@pytest.mark.parametrize(
     "secret",
     [
         b"abcdefghijklmnopqrstuvwxyz012345",

@@ -33,6 +33,7 @@ from sekisho.settings.doors import (
 from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.presets import texts_of
+from sekisho.settings.processes import processes
 from sekisho.settings.step_up import StepUpGiven, contradictions, with_defaults
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
@@ -47,7 +48,6 @@ T = TypeVar("T")
 FILE_BYTES_MAX = 65_536
 _FILE = "_FILE"
 QUOTED = "it is in quotation marks, which count as part of it here: docker run --env-file keeps them; write none"
-PROCESSES = "WEB_CONCURRENCY"  # by it uvicorn and gunicorn start workers
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 # Names that other programs, or this documentation's own words, suggest for a setting.
@@ -83,6 +83,7 @@ def load(
     environ: Mapping[str, str],
     overrides: Mapping[str, object] = _NOTHING,
     *,
+    argv: Sequence[str] = (),
     ephemeral_secret: bytes | None = None,
     has_owners: bool = False,
     has_sender: bool = False,
@@ -95,6 +96,7 @@ def load(
         overrides: keyword arguments, by lower-case name without the prefix; text as in the environment, or the
             value itself (`bytes` for a secret, a list of texts, a number, an enumeration's member). `None` means
             not given.
+        argv: the command line of the server, as `sys.argv`, for the same warning.
         ephemeral_secret: used if no secret is set, only for demonstrations and tests: after a restart, all tokens
             signed with it are invalid.
         has_owners: whether a Python object looks up account owners, in place of `OWNERS`.
@@ -109,12 +111,7 @@ def load(
     settings = _settings(source, ephemeral_secret, given)
     if source.mistakes:
         raise SettingsErrors([source.explained(mistake) for mistake in source.mistakes])
-    return replace(settings, processes=_processes(environ), has_session_account=has_session_account)
-
-
-def _processes(environ: Mapping[str, str]) -> int:
-    text = environ.get(PROCESSES, "").strip()[:6]
-    return int(text) if text.isdecimal() else 1
+    return replace(settings, processes=processes(environ, argv), has_session_account=has_session_account)
 
 
 class _Source:

@@ -97,7 +97,7 @@ class Settings:
         captcha_url: replaces the provider's own URL; `None` if not set.
         code_webhook_key, metrics_token, audit_recipient: empty if none is set.
         is_secret_made_up: whether no secret was set, and one was made up for this process.
-        processes: the number that `WEB_CONCURRENCY` starts; 1 where it is not set.
+        processes: the number that the server starts, by its command line or `WEB_CONCURRENCY`; 1 where neither says.
         has_session_account: whether the application maps a session to its account.
     """
 

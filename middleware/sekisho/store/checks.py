@@ -27,5 +27,5 @@ def _alone(settings: Settings) -> Iterator[Diagnosis]:
     # Each process would grant an attacker the whole limit.
     if settings.processes > 1:
         yield hazards.SEVERAL_WORKERS_ALONE.found(
-            "SEKISHO_STORE: WEB_CONCURRENCY starts several processes, and each of them counts alone"
+            "SEKISHO_STORE: the server starts several processes (--workers, WEB_CONCURRENCY), and each counts alone"
         )

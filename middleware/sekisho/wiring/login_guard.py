@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 from weakref import WeakSet
@@ -143,6 +144,7 @@ class LoginGuard:
             settings = load(
                 os.environ,
                 chosen,
+                argv=sys.argv,
                 has_owners=given.owners is not None,
                 has_sender=given.on_code is not None,
                 has_session_account=given.session_account is not None,
