@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import subprocess
 import sys
 from importlib import import_module
@@ -32,6 +33,14 @@ HEAVY = {
     "numpy", "sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "starlette", "httpx", "rich", "cryptography", "webauthn",
     "aiosmtplib", "jinja2", "limits", "pwnedpasswords", "argon2",
 }  # fmt: skip
+EXTRAS = {
+    "numpy", "sqlalchemy", "webauthn", "pyotp", "segno", "altcha", "jinja2", "aiosmtplib", "joserfc", "maxminddb",
+    "graphql", "prometheus_client", "zxcvbn", "rich", "uvicorn", "uvloop",
+}  # fmt: skip
+"""What only extras bring: without them, a plug-in that needs one ends each test of each suite where it is installed.
+
+Ciphers and OpenTelemetry are missing here: redis-py takes both where they are.
+"""
 
 
 @pytest.mark.parametrize("module", PUBLIC)
@@ -51,6 +60,7 @@ def test_a_public_module_has_what_it_names_and_names_what_is_public(module: str)
         ("import sekisho.owners", HEAVY | {"redis", "sekisho.wiring"}),
         ("import sekisho.plugins", HEAVY | {"redis", "sekisho.wiring"}),
         ("import sekisho.events", HEAVY | {"redis", "sekisho.wiring"}),
+        ("import sekisho.testing, sekisho.pytest_plugin", EXTRAS),
     ],
 )
 def test_an_import_loads_no_more_than_it_needs(line: str, absent: set[str]) -> None:
@@ -58,6 +68,14 @@ def test_an_import_loads_no_more_than_it_needs(line: str, absent: set[str]) -> N
     code = f"import sys; {line}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert sorted(set(done.stdout.split()) & absent) == []
+
+
+def test_help_shows_how_to_begin_and_every_name() -> None:
+    """`help(sekisho)` begins with the lines to write, and shows names that are imported on first use."""
+    shown = pydoc.plain(pydoc.render_doc(sekisho))
+
+    assert shown.index("app.add_middleware(LoginGuard") < shown.index("PACKAGE CONTENTS")
+    assert [name for name in PUBLIC["sekisho"] if f"class {name}" not in shown] == []
 
 
 def test_type_checkers_read_the_packages_types() -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.ledger.arithmetic import GENERATION_US
 from sekisho.model import Limit
-from sekisho.simulate import SCENARIOS, Attack, Rota
 from sekisho.simulate.bound import Bound
+from sekisho.simulate.generator import SCENARIOS, Attack, Rota
 
 if TYPE_CHECKING:
     from sekisho.model import LimitSet, Policy
-    from sekisho.simulate import Scenario
+    from sekisho.simulate.generator import Scenario
 
 US = 1_000_000
 WINDOW_US = 5 * US  # of scenario time; a worker is never further ahead of another than this and what is under way

@@ -35,7 +35,7 @@ from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
 from sekisho.pipeline import REFUSED, ShownProofs
-from sekisho.simulate import Attack, Logins
+from sekisho.simulate.generator import Attack, Logins
 from sekisho.store import StoreConnection
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sekisho.model import Origin
     from sekisho.pipeline import Assessment
     from sekisho.read import OriginDigests
-    from sekisho.simulate import Combo, Try
+    from sekisho.simulate.generator import Combo, Try
     from sekisho.store.options import LineOptions
 
 ORIGINS_KNOWN_MAX = 4_096  # of a crew, and of the one that takes over from it

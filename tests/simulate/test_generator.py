@@ -12,20 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.simulate import (
+from sekisho.simulate.generator import (
     SCENARIOS,
     Attack,
     Campaign,
     Honest,
     Logins,
-    Population,
     Rota,
     Scenario,
     Try,
+    attack,
     habits,
+    logins,
     traffic,
 )
-from sekisho.simulate.generator import attack, logins
+from sekisho.simulate.population import Population
 
 ATTACKERS = IPv4Network("248.0.0.0/5")
 LIMITED = ATTACKERS.broadcast_address

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.simulate import Population
+from sekisho.simulate.population import Population
 from sekisho.simulate.words import leaked_passwords
 
 LEAKED = frozenset(leaked_passwords())

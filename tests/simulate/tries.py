@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sekisho.simulate import Try
 from sekisho.simulate.client import HttpAnswer
+from sekisho.simulate.generator import Try
 
 ENTERED = HttpAnswer(303, ((b"location", b"/account"), (b"set-cookie", b"session=s; HttpOnly")), b"")
 TURNED_DOWN = HttpAnswer(401, ((b"content-type", b"text/html; charset=utf-8"),), b"<p>no</p>")
