@@ -1,5 +1,13 @@
 """sekisho (関所, checkpoint): credential-stuffing defence in front of an ASGI log-in.
 
+    from sekisho import LoginGuard
+
+    app.add_middleware(LoginGuard, login="POST /login success=303:/home")  # Starlette, FastAPI
+    app = LoginGuard(app, login="POST /login success=303:/home")           # any other ASGI application
+
+It needs a secret, `SEKISHO_SECRET`. `python -m sekisho.settings` prints all settings; `sekisho --help` lists the
+commands. Handlers find a `Report` in `request.state.sekisho`.
+
     request ─► read ─► charge ─► judge ─► answer, or the application ─► record
 
 An attempt is read strictly (`read`), charged before its secret is checked (`ledger`), judged by one pure function
@@ -50,3 +58,7 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this m
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_PLACES[name]), name)
+
+    def __dir__() -> list[str]:
+        """All names, for `help(sekisho)` and completion: those that are not imported yet too."""
+        return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Unpack
 
+from sekisho.model import SettingsError
 from sekisho.settings import load
 from sekisho.simulate.solve import solved
 from sekisho.wiring import Clocks, LoginGuard, on_clocks, owners_of
@@ -88,7 +89,7 @@ def guarded(  # noqa: PLR0913 - what `LoginGuard` takes, and a clock
     given_owners, known = owners_of(owners, settings)
     load(os.environ, known, has_owners=given_owners is not None, has_sender=on_code is not None)
     made: type[LoginGuard] = on_clocks(clock.clocks if clock else LoginGuard._clocks)  # noqa: SLF001 - of this package
-    return made(
+    guard = made(
         app,
         resolver=resolver,
         mail_policy=mail_policy,
@@ -99,6 +100,10 @@ def guarded(  # noqa: PLR0913 - what `LoginGuard` takes, and a clock
         on_not_me=on_not_me,
         **settings,
     )
+    if guard.problem:  # what only shows when files are opened, or in several settings together
+        name, _, problem = guard.problem.partition(": ")
+        raise SettingsError(name, problem)
+    return guard
 
 
 def browser(app: App, *, address: str = "203.0.113.9", agent: str = AGENT) -> TestClient:

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sekisho import SettingsError
 from sekisho.testing import FakeClock, browser, guarded, work_headers
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ def test_an_answer_without_work_is_refused() -> None:
     """A test that takes another refusal for a challenge hears it."""
     with pytest.raises(ValueError, match="asks for no work"):
         work_headers({"code": "rate_limited"})
+
+
+def test_a_mistake_in_settings_fails_the_test_at_once() -> None:
+    """A guard that answers 503 to every request would hide the mistake, also one that shows when a file is opened."""
+    with pytest.raises(SettingsError, match=r"^SEKISHO_CORPUS: names a file that cannot be used"):
+        guarded(SHOP, corpus="/nowhere/passwords")
 
 
 def test_time_moves_forward_only() -> None:

@@ -70,6 +70,17 @@ async def test_a_fault_is_tried_once_more(caplog: pytest.LogCaptureFixture) -> N
     assert (len(always.posts), caplog.messages) == (2, ["a code was not sent: status 503"])
 
 
+async def test_a_plain_function_may_send_codes(caplog: pytest.LogCaptureFixture) -> None:
+    """A function that is no coroutine function is called, and its code does not count as unsent."""
+    sent: list[str] = []
+
+    outbox = Outbox(lambda message: sent.append(message.code), limits=QUICK)
+    outbox.send(MESSAGE)
+    await outbox.aclose()
+
+    assert (sent, caplog.messages) == ([MESSAGE.code], [])
+
+
 async def test_what_a_hook_raises_is_told_by_its_type_alone(caplog: pytest.LogCaptureFixture) -> None:
     """An exception of a hook is logged by its type alone: its text may hold the code."""
 

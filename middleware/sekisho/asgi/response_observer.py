@@ -60,9 +60,10 @@ class Report:
         decision: the judgement. `decision.change_password`: if the secret is right, ask its owner to choose another,
             because this one has leaked.
         exposure: whether the secret is in known leaks: `None` where no source could tell, which is not *clean*.
-        device: `STRANGER`, `SEEN` or `PROVED` (see `sekisho.model.Device`), known before the secret is looked at. Serve
-            known devices first if your own pool checks passwords.
+        device: `STRANGER`, `SEEN` or `PROVED` (see `sekisho.Device`), known before the secret is looked at. Serve known
+            devices first if your own pool checks passwords.
         account: the application's own id of the account, once it has reported one.
+        outcome: as the application has reported it; `None` until it does.
     """
 
     __slots__ = (

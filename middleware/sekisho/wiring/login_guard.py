@@ -65,7 +65,8 @@ class LoginGuard:
         on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
             a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
         owners: stores contacts and factors: an object (see `sekisho.owners.Owners`), or a URL as in `SEKISHO_OWNERS`.
-        on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`.
+        on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`. A
+            coroutine function, or a function that does not block.
         session_account: the account of a request's session, for services whose session cookie changes with every
             answer.
         on_not_me: called with the account (as its owner typed it) when the owner answers a notice with *no, it was not
@@ -276,7 +277,7 @@ class LoginGuard:
         Raises:
             SettingsError: the guard did not start.
             ValueError: no account can have this name, or the reason is too long.
-            ControlError: 2,000 accounts are asked for a proof already.
+            SekishoError: 2,000 accounts are asked for a proof already.
             StoreUnavailable: it may or may not be done; report it again.
         """
         named = self._named(account)

@@ -51,8 +51,8 @@ class CodeMessage(NamedTuple):
         return "CodeMessage(...)"
 
 
-CodeHook: TypeAlias = "Callable[[CodeMessage], Awaitable[None]]"
-"""A function of the service that sends a code."""
+CodeHook: TypeAlias = "Callable[[CodeMessage], Awaitable[None] | None]"
+"""A function of the service that sends a code. A plain function must not block: it runs on the event loop."""
 
 
 class WebhookLimits(NamedTuple):
@@ -134,7 +134,9 @@ class Outbox:
 
     async def _one_try(self, message: CodeMessage) -> None:
         async with self._places, asyncio.timeout(self._limits.try_s):
-            await self._deliver(message)
+            sending = self._deliver(message)
+            if sending is not None:
+                await sending
 
 
 class Webhook:
