@@ -67,6 +67,9 @@ REFUSED = UNHINDERED._replace(charged=0)
 _FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
 SECOND_US: Final = 1_000_000
+READING_US: Final = 120 * SECOND_US
+"""So long a proof may take before any of its attempt's charge counts as expired: until a mail is there and its code is
+typed (assumed)."""
 _PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
@@ -155,6 +158,12 @@ class Assessment(Value):
             attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,
             Device.PROVED, self.worked,
         )  # fmt: skip
+
+
+def read_code(verdict: Verdict) -> Verdict:
+    """The verdict on an attempt whose owner has shown a proof, as if it had been charged when the code was read."""
+    account_at_us = verdict.account_at_us and verdict.account_at_us + READING_US
+    return verdict._replace(at_us=verdict.at_us + READING_US, account_at_us=account_at_us)
 
 
 @final
@@ -386,11 +395,14 @@ class Guard:
         """
         return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
 
-    def return_question(self, receipt: bytes) -> None:
-        """Refund the attempt that was answered by asking for work, now that the work has led to a success."""
+    def return_question(self, receipt: bytes, *, proved: bool = False) -> None:
+        """Refund the attempt that was answered by asking for work, now that the work has led to a success.
+
+        `proved`: to a proof; see `refund`.
+        """
         if receipt:
             charge, verdict = unpack_receipt(receipt)
-            self._ledger.settle(charge, verdict)
+            self._ledger.settle(charge, read_code(verdict) if proved else verdict)
             for key in _counters(charge):
                 self._room.settled(key)
 
@@ -501,6 +513,10 @@ class Guard:
     def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
         """Refund an attempt whose account owner has shown a second factor, and clear older failures.
 
+        Without what expires while a code is read: where many owners share an address, that alone would fill its limit.
+        No refund exceeds its charge, so an attacker with accounts to prove gains no guess in the long run, and at once
+        those that `READING_US` has room for.
+
         `account`: the digest of the account whose factor was shown. Failures shared with a similar account name are not
         cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.
         `place`: where the proof was shown, for the account's history; empty where no password was right. The attempt
@@ -513,7 +529,7 @@ class Guard:
         effects = Effect.PROVED if charge.account == account else 0
         if charge.place and place:
             charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
-        self._ledger.settle(charge, verdict, effects)
+        self._ledger.settle(charge, read_code(verdict), effects)
         for key in _counters(charge):
             self._room.settled(key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +52,7 @@ def guard(policy: Policy, ports: Ports) -> Built:
         return CHEAP_HASHES
 
     factors: dict[str, Any] = {"owners": ports.owners, "on_code": ports.on_code} if policy.has_factors else {}
-    made = on_clocks(clocks_of(ports), puzzle_size=asked)
+    made = on_clocks(clocks_of(ports), puzzle_size=asked, chance=random.random)
     settings: dict[str, Any] = {**SETTINGS, "secret": ports.secret, **policy.settings}
     built = made(ports.app, **factors, **settings)
     return Built(built, partial(_alarms, built))

@@ -58,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
     parser.add_argument("--scale", type=_scale, metavar="X", help="owners and attempts, times X [each scenario's own]")
     parser.add_argument("--kept", metavar="FILE", help="keep results here, and play no run that is in it already")
+    parser.add_argument("--at", default="", metavar="NAME", help="with --kept: the commit that is played")
     parser.add_argument("--document", metavar="FILE", help="also write the tables as Markdown, with all parameters")
     parser.add_argument(
         "--replay", action="append", metavar="FILE", help="judge the attempts of an audit instead; - for standard input"
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
-    kept = KeptRuns(Path(args.kept) if args.kept else None)
+    kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
     with _laboratory(), drawing() as progress:
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
         played = [each for seed in args.seed or [1] for each in _played(found, seed, args, kept, progress)]
@@ -149,8 +150,7 @@ def _played(
             raise Misused("no such policy; --list shows them")
         play = partial(_results, scenario, name, known, seed, progress)
         key = run_key(scenario, name, known[name].settings if name in known else {}, seed)
-        results, took_s = kept.played(key, play, time.monotonic)
-        yield Played(scenario, name, seed, results, took_s)
+        yield Played(scenario, name, seed, *kept.played(key, play, time.monotonic))
 
 
 def _results(scenario: Scenario, policy: str, known: Mapping[str, Policy], seed: int, progress: Drawing) -> Results:

@@ -26,6 +26,7 @@ class Given(NamedTuple):
     session_account: the account of a request's session, as the application knows it.
     on_not_me: ends the sessions of an account whose owner says that somebody else used it.
     puzzle_size: replaces `sekisho.challenge.work.difficulty`, for simulations.
+    chance: replaces the system's randomness where it decides when a code is handed to `on_code`, for simulations.
     """
 
     owners: Owners | None = None
@@ -33,3 +34,4 @@ class Given(NamedTuple):
     session_account: SessionAccount | None = None
     on_not_me: AccountHook | None = None
     puzzle_size: PuzzleSize | None = None
+    chance: Callable[[], float] | None = None

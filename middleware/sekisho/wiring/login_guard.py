@@ -22,7 +22,7 @@ from sekisho.wiring.loops import EventLoops
 from sekisho.wiring.process import ASIDE, ProcessWing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.check import DoorReport
@@ -80,6 +80,7 @@ class LoginGuard:
     _clocks: ClassVar[Clocks] = MACHINE
     _prescribed: ClassVar[Overrides] = {}  # settings that take precedence over all others: test suites set them
     _puzzle_size: ClassVar[PuzzleSize | None] = None
+    _chance: ClassVar[Callable[[], float] | None] = None
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -128,8 +129,9 @@ class LoginGuard:
         self._app = app
         _guards.add(self)
         given_owners, self._overrides = owners_of(owners, overrides)
-        size = type(self)._puzzle_size  # noqa: SLF001 - of the class: a function in an instance would be bound
-        self._given = Given(given_owners, on_code, session_account, on_not_me, size)
+        # Of the class: a function in an instance would be bound.
+        size, chance = type(self)._puzzle_size, type(self)._chance  # noqa: SLF001
+        self._given = Given(given_owners, on_code, session_account, on_not_me, size, chance)
         self._mail_policy = mail_policy or MailPolicy()
         self._resolver = resolver
         self._on_change_password = on_change_password
@@ -333,13 +335,17 @@ class LoginGuard:
         return await self._loops.probe(Credentials(*known) if known else None, doors, through)
 
 
-def on_clocks(clocks: Clocks, *, puzzle_size: PuzzleSize | None = None) -> type[LoginGuard]:
+def on_clocks(
+    clocks: Clocks, *, puzzle_size: PuzzleSize | None = None, chance: Callable[[], float] | None = None
+) -> type[LoginGuard]:
     """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
 
     Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`. `puzzle_size`
-    replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long.
+    replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long; `chance` the
+    system's randomness in when a code is handed to `on_code`, so that a run can be repeated.
     """
-    return type("LoginGuard", (LoginGuard,), {"_clocks": clocks, "_prescribed": {}, "_puzzle_size": puzzle_size})
+    replaced: dict[str, object] = {"_clocks": clocks, "_prescribed": {}, "_puzzle_size": puzzle_size, "_chance": chance}
+    return type("LoginGuard", (LoginGuard,), replaced)
 
 
 def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]:

@@ -29,7 +29,7 @@ from sekisho.stepup.factors.code_budget import CodeBudget
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.requirements import Strictness
-from sekisho.stepup.factors.webhook import CodeMessage, Outbox, Webhook
+from sekisho.stepup.factors.webhook import CHANCE, CodeMessage, Outbox, Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.capped_routes import CappedRoutes
@@ -430,7 +430,9 @@ class StepUpWing:
         mailer, service, mail, hook = self._mailer, self._service, None, None
         if mailer is not None and service is not None:
             mail = _letters(mailer, service)
-        sender = _webhook(self._settings, self._clocks) or (given.on_code and Outbox(given.on_code))
+        sender = _webhook(self._settings, self._clocks) or (
+            given.on_code and Outbox(given.on_code, chance=given.chance or CHANCE)
+        )
         if sender is not None:
             self._closing.append(sender)
             hook = _messages(sender)
@@ -608,6 +610,7 @@ class StepUpWing:
             links=self._links,
             has_notice_hook=settings.notices_webhook is not None,
             clock_s=self._clocks.wall_s,
+            chance=given.chance or CHANCE,
         )
         self._closing.append(senders)
         return senders

@@ -28,16 +28,16 @@ def never() -> Results:
 
 
 def test_a_kept_run_is_not_played_again(tmp_path: Path) -> None:
-    """Results and the time they took come back from the file, as they were."""
+    """Results and the time they took come back from the file, as they were, with the code that was played."""
     path = tmp_path / "kept.jsonl"
-    KeptRuns(path).played("a", results, iter([1.0, 3.5]).__next__)
-    assert KeptRuns(path).played("a", never, lambda: 0.0) == (results(), 2.5)
+    KeptRuns(path, "abc123").played("a", results, iter([1.0, 3.5]).__next__)
+    assert KeptRuns(path, "def456").played("a", never, lambda: 0.0) == (results(), 2.5, "abc123")
 
 
 def test_a_line_that_was_cut_off_is_played_again(tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
     path.write_text('{"run": "a", "took_s": 1, "resu')
-    assert KeptRuns(path).played("a", results, lambda: 0.0) == (results(), 0.0)
+    assert KeptRuns(path).played("a", results, lambda: 0.0) == (results(), 0.0, "")
 
 
 def test_another_run_has_another_key() -> None:

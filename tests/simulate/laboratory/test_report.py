@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.simulate.laboratory import packaged, read_scenario
-from sekisho.simulate.laboratory.report import Played, asked_cell, lost_cell, overview, summary, taken_cell
+from sekisho.simulate.laboratory.document import document
+from sekisho.simulate.laboratory.report import Played, asked_cell, lost_cell, overview, seeds_of, summary, taken_cell
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, Results
 
 
@@ -33,9 +34,12 @@ def test_the_overview_sums_the_seeds() -> None:
 
 
 def test_cells_tell_known_devices_and_strangers_apart() -> None:
-    known, home = OwnerCounts(log_ins=100, asked=1, asked_first=1), OwnerCounts(log_ins=100, asked=9, lost=2)
+    known, home = (
+        OwnerCounts(log_ins=100, asked=1, asked_first=1),
+        OwnerCounts(log_ins=100, asked=9, lost=5, unproved=3),
+    )
     found = Results(by_kind={KNOWN: known, "at home": home})
-    assert (asked_cell(found), lost_cell(found), taken_cell(found)) == ("5%, 4.5%", "0, 2%", "–")
+    assert (asked_cell(found), lost_cell(found), taken_cell(found)) == ("5%, 4.5%", "0, 2%, 1.5%", "–")
 
 
 def test_a_summary_has_a_line_for_each_policy() -> None:
@@ -44,5 +48,21 @@ def test_a_summary_has_a_line_for_each_policy() -> None:
     runs[0].results.alarms += [90.0, 500.0]
     head, _, line = (row.split(" | ") for row in summary(runs).splitlines())
     found = dict(zip(head, line, strict=True))
-    assert (found["right pairs"], found["taken over"], found["by seed"]) == ("20", "3 (sent 3)", "1, 2")
+    assert (found["seeds"], found["right pairs"], found["taken over"], found["by seed"]) == (
+        "1-2", "20", "3 (sent 3)", "1, 2"
+    )  # fmt: skip
     assert line[-1] == "90 s in 1 of 2 |"
+
+
+def test_seeds_are_told_in_ranges() -> None:
+    runs = [played("7pay", "default", seed, right=1, taken=0) for seed in (4, 1, 2, 7, 3, 1)]
+    assert seeds_of(runs) == "1-4, 7"
+
+
+def test_the_page_says_which_code_was_played() -> None:
+    """Runs of two commits are told apart; runs without a name are not counted to either."""
+    runs = [played("7pay", policy, seed, right=1, taken=0) for policy in ("default", "slowapi") for seed in (1, 2)]
+    runs = [runs[0]._replace(at="aaa"), *(each._replace(at="bbb") for each in runs[1:]), runs[0]]
+    page = document(runs, {})
+    assert "- `aaa`: 1 runs of `default`; seeds 1\n" in page
+    assert "- `bbb`: 3 runs of `default`, `slowapi`; seeds 1-2\n" in page

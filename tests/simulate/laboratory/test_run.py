@@ -16,6 +16,7 @@ from sekisho.simulate.laboratory import Built, Ports
 from sekisho.simulate.laboratory.browser import Answer, Browser
 from sekisho.simulate.laboratory.policy import Policy
 from sekisho.simulate.laboratory.results import KNOWN
+from sekisho.simulate.laboratory.scenario import Owners
 from tests.modules import imports
 from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
 
@@ -78,6 +79,26 @@ def test_factors_stop_bots_and_let_owners_in() -> None:
     assert results.right["sent"] > 0
     assert results.strangers.asked > 0
     assert results.owners.lost == 0
+
+
+def test_codes_that_colleagues_read_fill_no_limit() -> None:
+    """Eighty owners behind one address are asked within half an hour, each reads a code: none is refused."""
+    office = Owners(
+        count=80, logins_per_day=1.0, history_days=2, proxy_share=1.0, proxy_size=80, proxy_hour=9, nat_share=0.0,
+        cookies_share=0.0, typo_share=0.0, forget_share=0.0, travel_share=0.0, at_hand_share=1.0, mail_share=1.0,
+    )  # fmt: skip
+    counts = played(scenario(owners=office, hours=24), "factors").owners
+
+    assert counts.asked == counts.log_ins > 40
+    assert counts.lost == 0
+
+
+def test_a_proof_that_is_not_there_is_not_the_guards_refusal() -> None:
+    """Owners who are asked and have nothing at hand are lost, and not refused."""
+    forgetful = replace(FEW, at_hand_share=0.0, cookies_share=0.0)
+    counts = played(scenario(owners=forgetful, hours=24), "factors").owners
+    assert counts.lost == counts.unproved > 0
+    assert counts.refused == 0
 
 
 def test_questions_are_counted_by_what_they_answered() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.simulate.laboratory.curve import aims, points
-from sekisho.simulate.laboratory.report import asked_cell, lost_cell, overview, pipes, summary, taken_cell
+from sekisho.simulate.laboratory.report import asked_cell, lost_cell, overview, pipes, seeds_of, summary, taken_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,8 +30,11 @@ _COLUMNS = """
   of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`).
 - **reached check**: of the bots' attempts, those whose password the application checked, behind a question for a proof
   or at once.
-- **lost**: of the owners' log-ins that would have succeeded, those that did not: refused for longer than a minute, or
-  asked for a proof that the owner did not have. *Known*: on a device on which the owner has logged in before.
+- **refused**: of the owners' log-ins that would have succeeded, those that the guard refused: for longer than a
+  minute, again and again, or in spite of a proof. *Known*: on a device on which the owner has logged in before.
+- **no proof**: of all log-ins of owners, those that ended because a proof was asked for that the owner did not have.
+  In 5% of the questions owners have none at hand (`at_hand_share`), and some have no mail address on file. That is the
+  price of asking at all, and not of a limit.
 - **asked**, **worked**: of all log-ins of owners, those in which the owner was asked for a proof, or the browser for
   work. **Asked elsewhere**: of all log-ins, those asked for no reason but a network or browser without a success: the
   password was right, the account has no app and no passkey, and its owner had logged in before. The rest of *asked*
@@ -46,6 +49,8 @@ _COLUMNS = """
 [posture.md](posture.md#the-estimate), and not changed for these scenarios. The limits are the defaults, or those of the
 preset. `familiar-spared` was added after a look at one-per-address and one-per-account with seed 1.
 """
+
+_LOST = "Refused on known devices, refused on others, and of all log-ins those without a proof where one was asked for."
 
 _AIMS = """## A tenth
 
@@ -80,7 +85,7 @@ def document(played: Sequence[Played], policies: Mapping[str, Policy], *, curves
     if asking:
         parts += ["## Owners asked for a proof", "", "Of all log-ins of owners: in all, *elsewhere*.", ""]
         parts += [overview(asking, asked_cell), ""]
-    parts += ["## Log-ins of owners that were lost", "", "On known devices, and on others.", ""]
+    parts += ["## Log-ins of owners that were lost", "", _LOST, ""]
     parts += [overview(played, lost_cell), ""]
     parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves)]
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
@@ -96,11 +101,22 @@ def _how(played: Sequence[Played], policies: Mapping[str, Policy]) -> Iterator[s
     yield ""
     for name in dict.fromkeys(each.policy for each in played):
         about = policies[name].about if name in policies else "a model of this limiter"
-        yield f"- `{name}`: {about}; seeds {_seeds(each for each in played if each.policy == name)}"
+        yield f"- `{name}`: {about}; seeds {seeds_of(each for each in played if each.policy == name)}"
+    yield from _commits(played)
 
 
-def _seeds(played: Iterable[Played]) -> str:
-    return ", ".join(str(seed) for seed in sorted({each.seed for each in played}))
+def _commits(played: Sequence[Played]) -> Iterator[str]:
+    """Which runs were played with which code, where it is known."""
+    known = dict.fromkeys(each.at for each in played if each.at)
+    if not known:
+        return
+    yield ""
+    yield "Played at these commits, so that a column may stand beside one of another:"
+    yield ""
+    for at in known:
+        runs = [each for each in played if each.at == at]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(each.policy for each in runs))
+        yield f"- `{at}`: {len(runs):,} runs of {names}; seeds {seeds_of(runs)}"
 
 
 def by_scenario(played: Iterable[Played]) -> dict[str, list[Played]]:
@@ -121,7 +137,7 @@ def _results(played: Iterable[Played], curves: str) -> Iterator[str]:
         scenario = runs[0].scenario
         yield f"### {name}: {scenario.title}"
         yield ""
-        yield f"{scenario.owners.count:,} owners, scale {scenario.scale:g}, seeds {_seeds(runs)}."
+        yield f"{scenario.owners.count:,} owners, scale {scenario.scale:g}, seeds {seeds_of(runs)}."
         yield ""
         if curves and points(runs):
             yield f"![Accounts taken over against owners asked]({curves}/{name}.svg)"

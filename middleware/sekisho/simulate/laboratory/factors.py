@@ -99,8 +99,8 @@ class Factors:
             where: the browser's address.
             page: origin of the page that the owner sees: `SITE`, or `PHISHER` where a phisher passes the answer on.
         """
-        factor = {PHR: "webauthn", APP: "totp", SENT: "webhook"}.get(self.account_class(owner), "")
-        if factor not in json.loads(asked.body).get("factors", ()):
+        factor = self._factor(owner)
+        if not self.can_answer(owner, asked):
             return None
         if factor == "webauthn":
             options = await browser.passkey_options(asked, where)
@@ -108,6 +108,13 @@ class Factors:
             return None if signed is None else await browser.prove(asked, where, factor, signed)
         code = self._app_code(owner) if factor == "totp" else await self._sent_code(owner, browser, asked, where)
         return await browser.prove(asked, where, factor, code) if code else None
+
+    def can_answer(self, owner: int, asked: Answer) -> bool:
+        """Whether the owner has a factor that the question accepts."""
+        return self._factor(owner) in json.loads(asked.body).get("factors", ())
+
+    def _factor(self, owner: int) -> str:
+        return {PHR: "webauthn", APP: "totp", SENT: "webhook"}.get(self.account_class(owner), "")
 
     def _app_code(self, owner: int) -> str:
         return pyotp.TOTP(b32encode(self._secret(owner)).decode()).at(int(self._clock_s()))

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, fields
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.simulate.laboratory.results import OwnerCounts, Results
 
@@ -23,19 +23,32 @@ def run_key(scenario: Scenario, policy: str, settings: Mapping[str, str], seed: 
     return blake2b(said.encode(), digest_size=16).hexdigest()
 
 
+class Kept(NamedTuple):
+    """Attributes:
+    took_s: how long the run took, in seconds.
+    at: the code that was played; empty where it has no name.
+    """
+
+    results: Results
+    took_s: float
+    at: str
+
+
 class KeptRuns:
-    """Results and the seconds that each took, by `run_key`.
+    """Results, the seconds that each took, and the code that was played, by `run_key`.
 
     Args:
         path: of the file; None: nothing is kept.
+        at: names the code, such as by its commit; empty for no name.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, at: str = "") -> None:
         self._path = path
+        self._at = at
         self._found = _read(path.read_text()) if path is not None and path.exists() else {}
 
-    def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> tuple[Results, float]:
-        """The results of before, or those of `play`; and how many seconds it took."""
+    def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> Kept:
+        """The results of before, or those of `play`."""
         if key in self._found:
             return self._found[key]
         begun_s = clock_s()
@@ -43,18 +56,20 @@ class KeptRuns:
         took_s = clock_s() - begun_s
         if self._path is not None:
             with self._path.open("a") as file:
-                file.write(json.dumps({"run": key, "took_s": round(took_s, 3), "results": _as_json(results)}) + "\n")
-        return results, took_s
+                line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
+                file.write(json.dumps(line) + "\n")
+        return Kept(results, took_s, self._at)
 
 
-def _read(text: str) -> dict[str, tuple[Results, float]]:
+def _read(text: str) -> dict[str, Kept]:
     found = {}
     for line in text.splitlines():
         try:
             each = json.loads(line)
         except ValueError:
             continue  # the machine stopped while it was written
-        found[str(each["run"])] = _results(each["results"]), float(each["took_s"])
+        kept = Kept(_results(each["results"]), float(each["took_s"]), str(each.get("at", "")))
+        found[str(each["run"])] = kept
     return found
 
 

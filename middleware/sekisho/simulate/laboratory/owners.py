@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DAY_S: Final = 86_400.0
 PATIENCE_S: Final = 60.0  # assumed: an owner who is told to wait longer gives up
 STEPS_MAX: Final = 6
+NO_PROOF: Final = "no proof at hand"
 RETYPE_S: Final = 4.0
 READ_CODE_S: Final = 20.0  # assumed: to open the mail, and to type the code
 
@@ -121,8 +123,14 @@ class OwnersAtHome:
         self._from_s = from_s
         self._browsers: dict[tuple[int, int], Browser] = {}
         self._entered: set[int] = set()
+        self._at_it: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def visit(self, visit: Visit) -> None:
+        # On one device at a time: with one mailbox for two log-ins, the code of one would be typed at the other.
+        async with self._at_it[visit.owner]:
+            await self._visit(visit)
+
+    async def _visit(self, visit: Visit) -> None:
         if visit.new_device:
             self._browsers.pop((visit.owner, visit.device), None)
         browser = self._browser(visit)
@@ -164,6 +172,10 @@ class OwnersAtHome:
         """Answer a question for a proof; None where the owner has none at hand."""
         return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
 
+    def has_proof(self, visit: Visit, asked: Answer) -> bool:
+        """Whether the owner has at hand what a question asks for."""
+        return visit.at_hand and self._factors.can_answer(visit.owner, asked)
+
     def entered(self, visit: Visit, counts: OwnerCounts) -> None:
         counts.entered += 1
         self._entered.add(visit.owner)
@@ -177,6 +189,7 @@ class OwnersAtHome:
 
     def lost(self, visit: Visit, counts: OwnerCounts, code: str) -> None:
         counts.lost += 1
+        counts.unproved += code == NO_PROOF
         if visit.at_s >= self._from_s and not visit.forgets:
             self._results.refused_by[code] += 1
 
@@ -184,7 +197,7 @@ class OwnersAtHome:
 class _LogIn:
     """One log-in, from the first password to the session."""
 
-    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_where")
+    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_where", "_why")
 
     def __init__(self, owners: OwnersAtHome, visit: Visit, browser: Browser, where: str, counts: OwnerCounts) -> None:
         self._owners = owners
@@ -193,6 +206,7 @@ class _LogIn:
         self._where = where
         self._counts = counts
         self._asked_behind = ""  # the last password that was answered by a question
+        self._why = ""  # the last question led to no session
 
     async def run(self) -> None:
         self._counts.log_ins += 1
@@ -202,7 +216,7 @@ class _LogIn:
         if answer is not None and answer.entered:
             self._owners.entered(self._visit, self._counts)
         elif answer is None or not answer.wrong:
-            self._owners.lost(self._visit, self._counts, answer.code if answer else "no proof at hand")
+            self._owners.lost(self._visit, self._counts, answer.code if answer else self._why)
 
     async def _answered(self) -> Answer | None:
         """The answer to the last password. None where the owner gives up."""
@@ -239,6 +253,7 @@ class _LogIn:
 
     async def _asked(self, answer: Answer) -> Answer | None:
         await asyncio.sleep(READ_CODE_S)
+        self._why = "proof refused" if self._owners.has_proof(self._visit, answer) else NO_PROOF
         proved = await self._owners.prove(self._visit, self._browser, answer, self._where)
         # A right proof behind a wrong password is answered as a wrong one: the owner types the password anew.
         return None if proved is None or proved.code == PROOF_FAILED else proved

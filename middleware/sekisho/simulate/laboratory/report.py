@@ -17,10 +17,11 @@ COLUMNS = (
     "right pairs",
     "taken over",
     "reached check",
-    "known lost",
-    "strangers lost",
-    "NAT lost",
-    "proxy lost",
+    "known refused",
+    "strangers refused",
+    "NAT refused",
+    "proxy refused",
+    "no proof",
     "asked",
     "asked elsewhere",
     "worked",
@@ -33,6 +34,7 @@ class Played(NamedTuple):
 
     Attributes:
         took_s: how long it took, in seconds.
+        at: of the code, as `--at` named it; empty where it did not.
     """
 
     scenario: Scenario
@@ -40,6 +42,7 @@ class Played(NamedTuple):
     seed: int
     results: Results
     took_s: float = 0.0
+    at: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -58,10 +61,11 @@ class Played(NamedTuple):
             f"{results.right.total():,}",
             _taken(results),
             _share(results.reached, results.attempts),
-            _lost(kinds.get(KNOWN)),
-            _lost(results.strangers),
-            _lost(kinds.get("carrier NAT")),
-            _lost(kinds.get("company proxy")),
+            _refused(kinds.get(KNOWN)),
+            _refused(results.strangers),
+            _refused(kinds.get("carrier NAT")),
+            _refused(kinds.get("company proxy")),
+            _share(results.owners.unproved, results.owners.log_ins),
             _share(results.owners.asked, results.owners.log_ins),
             _share(results.owners.asked_elsewhere, results.owners.log_ins),
             _share(results.owners.worked, results.owners.log_ins),
@@ -78,8 +82,8 @@ def _taken(results: Results) -> str:
     return f"{results.taken_over:,} ({by_class})"
 
 
-def _lost(counts: OwnerCounts | None) -> str:
-    return "–" if counts is None or not counts.log_ins else _share(counts.lost, counts.log_ins)
+def _refused(counts: OwnerCounts | None) -> str:
+    return "–" if counts is None or not counts.log_ins else _share(counts.refused, counts.log_ins)
 
 
 def _share(some: int, every: int) -> str:
@@ -106,13 +110,21 @@ def table(played: Sequence[Played]) -> str:
 
 def summary(played: Sequence[Played]) -> str:
     """The table of one scenario, for a document: a line for each policy, the seeds together."""
-    rows: list[tuple[str, ...]] = [(*COLUMNS[:3], "by seed", *COLUMNS[3:])]
+    rows: list[tuple[str, ...]] = [(COLUMNS[0], "seeds", *COLUMNS[1:3], "by seed", *COLUMNS[3:])]
     for name in dict.fromkeys(each.policy for each in played):
         runs = [each for each in played if each.policy == name]
         cells = runs[0]._replace(results=summed([each.results for each in runs])).row()
         by_seed = ", ".join(str(each.results.taken_over) for each in runs)
-        rows.append((*cells[:3], by_seed, *cells[3:-1], _alarms(runs)))
+        rows.append((cells[0], seeds_of(runs), *cells[1:3], by_seed, *cells[3:-1], _alarms(runs)))
     return pipes(rows)
+
+
+def seeds_of(played: Iterable[Played]) -> str:
+    """The seeds, as `1-4, 7`."""
+    seeds = sorted({each.seed for each in played})
+    starts = [seed for seed in seeds if seed - 1 not in seeds]
+    ends = [seed for seed in seeds if seed + 1 not in seeds]
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def _alarms(runs: Sequence[Played]) -> str:
@@ -150,8 +162,9 @@ def asked_cell(results: Results) -> str:
 
 
 def lost_cell(results: Results) -> str:
-    """The owners' log-ins that were lost: on known devices, and on others."""
-    return f"{_lost(results.by_kind.get(KNOWN))}, {_lost(results.strangers)}"
+    """The owners' log-ins that were refused, on known devices and on others; and those without a proof, of all."""
+    owners, known = results.owners, _refused(results.by_kind.get(KNOWN))
+    return f"{known}, {_refused(results.strangers)}, {_share(owners.unproved, owners.log_ins)}"
 
 
 def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:

@@ -24,7 +24,8 @@ class OwnerCounts:
         asked_mistyped: of `asked`, those in which only a wrong password was answered by a question.
         asked_enrolled: of `asked`, those behind a right password of an owner with an app or a passkey.
         asked_first: of `asked`, those behind a right password of an owner who has never logged in before.
-        lost: that the guard refused to the end, or asked for a proof that the owner did not have.
+        lost: that did not end with a session: the guard refused them, or the owner could not prove to be its owner.
+        unproved: of `lost`, those that were asked for a proof that the owner did not have.
         waited: that were told to come back, and did.
     """
 
@@ -37,6 +38,12 @@ class OwnerCounts:
     asked_mistyped: int = 0
     asked_enrolled: int = 0
     asked_first: int = 0
+    unproved: int = 0
+
+    @property
+    def refused(self) -> int:
+        """The rest of `lost`: the owner had a proof, or was not asked for one."""
+        return self.lost - self.unproved
 
     @property
     def asked_elsewhere(self) -> int:

@@ -14,6 +14,7 @@ from sekisho.judge.familiarity import is_familiar
 from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.model import Action, Charge, Charged, Decision, Device, Effect, Exposure, Finding, Marked, Pair, Signals
+from sekisho.pipeline import read_code
 from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 
 if TYPE_CHECKING:
@@ -187,9 +188,12 @@ class _Judging:
             is_proved = found.attempted.device is Device.PROVED or effects & Effect.PROVED
             if is_proved or not self._rules.policy.factors:
                 effects |= Effect.EARNS
-        self._ledger.settle(found.charge, found.verdict, effects)
+        was_proved = effects & Effect.PROVED != 0
+        verdict = read_code(found.verdict) if was_proved else found.verdict
+        self._ledger.settle(found.charge, verdict, effects)
         if found.question is not None:
-            self._ledger.settle(*found.question)
+            charge, old = found.question
+            self._ledger.settle(charge, read_code(old) if was_proved else old)
 
     def _prove(self, proved: Proved) -> None:
         if (found := self._withheld.pop(proved.account, None)) is not None:

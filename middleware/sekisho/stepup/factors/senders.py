@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import StoreUnavailable
 from sekisho.owners import OwnersError
 from sekisho.stepup.factors.addresses import AddressHistory
-from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
+from sekisho.stepup.factors.webhook import CHANCE, CodeHook, CodeMessage, Outbox
 from sekisho.stepup.links import Question
 from sekisho.tasks import TaskSet
 
@@ -49,6 +49,7 @@ class Senders:
         links: makes the links of letters; None: letters have none.
         has_notice_hook: whether the outbox posts notices to the service's webhook as well.
         clock_s: Unix time in seconds.
+        chance: random numbers from 0 up to 1, for the moment at which `on_code` is called.
 
     Raises:
         ValueError: a mailer without a service.
@@ -66,13 +67,14 @@ class Senders:
         links: NoticeLinks | None = None,
         has_notice_hook: bool = False,
         clock_s: Callable[[], float],
+        chance: Callable[[], float] = CHANCE,
     ) -> None:
         if mailer is not None and service is None:
             raise ValueError("a mailer needs a service to write for")
         self._mailer = mailer
         self._service = service
         self._webhook = webhook
-        self._outbox = Outbox(on_code) if on_code is not None else None
+        self._outbox = Outbox(on_code, chance=chance) if on_code is not None else None
         self._budget = budget
         self._notices = outbox
         self._links = links

@@ -26,7 +26,7 @@ log = logging.getLogger("sekisho.webhook")
 SIGNATURE = "Sekisho-Signature"
 KEY_BYTES_MIN = 16
 _ANSWER_BYTES_MAX = 16 << 10
-_CHANCE = SystemRandom().random
+CHANCE = SystemRandom().random
 
 
 class CodeMessage(NamedTuple):
@@ -91,7 +91,7 @@ class Outbox:
         deliver: CodeHook,
         *,
         limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
-        chance: Callable[[], float] = _CHANCE,
+        chance: Callable[[], float] = CHANCE,
     ) -> None:
         self._deliver = deliver
         self._limits = limits
@@ -163,7 +163,7 @@ class Webhook:
         *,
         limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
         clock_s: Callable[[], float],
-        chance: Callable[[], float] = _CHANCE,
+        chance: Callable[[], float] = CHANCE,
     ) -> None:
         if len(key) < KEY_BYTES_MIN:
             raise ValueError(f"a webhook's key has at least {KEY_BYTES_MIN} bytes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.stepup.factors.senders import Senders
+from sekisho.stepup.factors.webhook import CHANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +39,11 @@ class RecordedSenders(Senders):
         links: NoticeLinks | None = None,
         has_notice_hook: bool = False,
         clock_s: Callable[[], float],
+        chance: Callable[[], float] = CHANCE,
     ) -> None:
         super().__init__(
             mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links,
-            has_notice_hook=has_notice_hook, clock_s=clock_s,
+            has_notice_hook=has_notice_hook, clock_s=clock_s, chance=chance,
         )  # fmt: skip
         self._events = events
 

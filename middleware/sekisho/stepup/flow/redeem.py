@@ -75,7 +75,8 @@ class Redeemer:
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
             self._guard.refund(ticket.receipt, ticket.account_digest, self._place(redemption))
             with suppress(StoreUnavailable):  # without the store that charge stands
-                self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
+                question = await self._parts.escrow.take_question(ticket, call.browser_key.key)
+                self._guard.return_question(question, proved=True)
         if ticket.purpose is Purpose.LOGIN:
             self._tell_watch(call, ticket)
             answer = await self._release(redemption, proof)
