@@ -36,6 +36,7 @@ from sekisho.stepup.flow.capped_routes import CappedRoutes
 from sekisho.stepup.flow.consequences import AccountConsequences
 from sekisho.stepup.flow.contact_proofs import Channels, ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.identity_pages import IdentityPages
 from sekisho.stepup.flow.issue import Issuer
@@ -327,10 +328,13 @@ class StepUpWing:
             if proving is not None and settings.aged_device_days is not None
             else None
         )
-        self._issuer: Final = Issuer(
-            site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
-            lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
-            admission=site.admission, telling=telling, watch=site.watch, aged=aged,
+        self._runs: Final = EscrowedRuns(
+            site.app, site.guard, parts, site.events, answers=site.reading.answers,
+            lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
+        )  # fmt: skip
+        issuer = Issuer(
+            site.guard, site.reading, parts, site.events, self._runs, jitter=site.jitter, workers_share=shared,
+            telling=telling, watch=site.watch, aged=aged,
         )  # fmt: skip
         fresh = RouteProofs(site.guard, site.reading.accounts, parts, site.events)
         self._consequences: Final = AccountConsequences(site.guard, site.reading, parts, telling, fresh)
@@ -360,7 +364,7 @@ class StepUpWing:
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
         )
-        self.ports: Final = StepUps(self._issuer, routes, on_file, contacts, fresh, self._consequences, passkeys)
+        self.ports: Final = StepUps(issuer, routes, on_file, contacts, fresh, self._consequences, passkeys)
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:
@@ -375,7 +379,7 @@ class StepUpWing:
                 if task is not None:
                     task.cancel()
             await self._consequences.aclose()
-            await self._issuer.aclose()
+            await self._runs.aclose()
 
     def _telling_owners(self, site: Site, proving: Proving) -> OwnerTelling:
         settings, callers = self._settings, site.reading.callers

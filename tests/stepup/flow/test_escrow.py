@@ -521,7 +521,7 @@ async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
     crowded: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a place, the owner waits, then gets 503 instead of a question nobody could answer, for any secret."""
-    monkeypatch.setattr("sekisho.stepup.flow.issue.PLACE_S", 0.01)
+    monkeypatch.setattr("sekisho.stepup.flow.escrowed_runs.PLACE_S", 0.01)
     assert (await crowded.client("192.0.2.1").log_in("nobody", "wrong")).code == "step_up_required"
     seen = set()
     for n, (account, password) in enumerate(PASSWORDS):
@@ -557,7 +557,7 @@ async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: 
 
 async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping the service waits briefly for runs under way, then cancels them."""
-    monkeypatch.setattr("sekisho.stepup.flow.issue.STOP_S", 0.01)
+    monkeypatch.setattr("sekisho.stepup.flow.escrowed_runs.STOP_S", 0.01)
     site = Site(shop=Stuck())
     before = asyncio.all_tasks()
     await site.client().log_in()

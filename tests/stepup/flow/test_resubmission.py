@@ -67,7 +67,7 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
     claimed = asyncio.Event()
     loops = site.guard._loops
     assert loops is not None
-    escrow = loops._running[asyncio.get_running_loop()]._step_up._issuer._parts.escrow  # type: ignore[union-attr]
+    escrow = loops._running[asyncio.get_running_loop()]._step_up._runs._parts.escrow  # type: ignore[union-attr]
     take = escrow.take
 
     async def slowly(*given: Any) -> Any:

@@ -7,43 +7,37 @@ import logging
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from sekisho.answer import Answer, prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
-from sekisho.asgi.suspicion import Suspicion
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.text import utf8
 from sekisho.pipeline import ShownProofs
-from sekisho.stepup.escrow import Kept, Purpose, Ticket
+from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
-from sekisho.stepup.flow.escrowed_run import EscrowedRun
-from sekisho.stepup.flow.resubmission import as_from
+from sekisho.stepup.flow.escrowed_runs import IssuedStepUp
 from sekisho.stepup.flow.sealed_request import contact_of, key_line, sealed_form
 from sekisho.stepup.flow.telling import FAILURES
-from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
-    from sekisho.asgi.admission import Admission
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
-    from sekisho.asgi.types import App
     from sekisho.detect import PostureWatch
-    from sekisho.model import Basis, Door
+    from sekisho.model import Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.aged_devices import AgedDevices
     from sekisho.stepup.flow.browser_key import BrowserKey
-    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.escrowed_run import RunResult
+    from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.telling import OwnerTelling
 
@@ -56,13 +50,7 @@ log = logging.getLogger("sekisho")
 WORK_FROM = 0.25
 """The occupancy of the queue from which strangers must do work for a place in it, regardless of other findings."""
 
-PLACE_S = 10.0
-"""How long an account owner's log-in waits for a place before it is refused."""
-
 PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
-
-STOP_S = 2.0
-"""How long a shutdown waits for runs under way."""
 
 FULL_US = 5_000_000
 
@@ -75,23 +63,6 @@ QUESTION_S = 2.0
 
 HELD_MAX = 256
 """Questions that are held back at once. Beyond it, all leave at once, and no stranger is spared."""
-
-
-class IssuedStepUp(NamedTuple):
-    """Attributes:
-    context: the request that was answered by a step-up.
-    assessment: of its attempt.
-    ticket: names the step-up.
-    browser_key: the key of the browser that may show the ticket.
-    """
-
-    context: RequestContext
-    assessment: Assessment
-    ticket: Ticket
-    browser_key: BrowserKey
-
-    def __repr__(self) -> str:
-        return "IssuedStepUp(...)"
 
 
 class HeldAnswer(NamedTuple):
@@ -111,38 +82,28 @@ class Issuer:
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
-        app: App,
         guard: Guard,
         reading: Reading,
         parts: Parts,
         events: Events,
+        runs: EscrowedRuns,
         *,
         jitter: Callable[[], float],
         workers_share: bool,
-        lifespan_state: Callable[[], Mapping[str, object]],
-        csrf: CsrfCookies,
-        test: Callable[[Suspicion], None],
-        admission: Admission,
         telling: OwnerTelling | None,
         watch: PostureWatch | None = None,
         aged: AgedDevices | None = None,
     ) -> None:
-        self._app = app
         self._aged = aged
         self._watch = watch
-        self._admission = admission
         self._guard = guard
         self._accounts = reading.accounts
         self._body_bytes_max = reading.body_bytes_max
         self._parts = parts
         self._events = events
-        self._answers = reading.answers
+        self._runs = runs
         self._jitter = jitter
         self._workers_share = workers_share
-        self._lifespan_state = lifespan_state
-        self._csrf = csrf
-        self._test = test
-        self._tasks = TaskSet()
         self._telling = telling
         self._held = 0
 
@@ -256,12 +217,12 @@ class Issuer:
         decision = assessment.decision
         holds = decision.holds and self._held < HELD_MAX
         answered: asyncio.Future[Sealed | None] = asyncio.get_running_loop().create_future()
-        done = partial(self._done, issued, proving)
+        done = partial(self._runs.withhold, issued, proving)
         if holds and decision.releases:
             done = partial(self._released, issued, proving, keeper, answered)
         self._held += holds
         try:
-            if not await self._placed(issued, proving, self._run_of(issued, partial(self._begun, ticket), done)):
+            if not await self._runs.place(issued, proving, partial(self._runs.begun, ticket), done):
                 return await self._unavailable(context)
             answer = await _within(answered, QUESTION_S, None) if holds else None
         finally:
@@ -283,8 +244,8 @@ class Issuer:
         """Settle a familiar stranger's run. Only a right secret shows that it was one, where no factor is enrolled."""
         answer = result.kept.answer
         if answer is None or await self._is_enrolled(proving, issued.ticket) or answered.done():
-            return await self._done(issued, proving, result)
-        return answered.set_result(self._settled(issued, keeper, result, answer))
+            return await self._runs.withhold(issued, proving, result)
+        return answered.set_result(self._runs.release(issued, keeper, result, answer))
 
     async def _issued(self, context: RequestContext, assessment: Assessment) -> tuple[IssuedStepUp, str]:
         attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
@@ -337,8 +298,8 @@ class Issuer:
             raise AssertionError  # without factors nothing is held
         answered: asyncio.Future[HeldAnswer] = asyncio.get_running_loop().create_future()
         issued, text = await self._issued(context, assessment)
-        run = self._run_of(issued, _nothing, partial(self._settle_held, issued, proving, keeper, answered), holds=True)
-        if not await self._placed(issued, proving, run):
+        done = partial(self._settle_held, issued, proving, keeper, answered)
+        if not await self._runs.place(issued, proving, _nothing, done, holds=True):
             return await self._unavailable(context)
         held = await _within(answered, HELD_S, HeldAnswer(None))
         if held.asks:
@@ -358,10 +319,10 @@ class Issuer:
         """Settle the run in its own task: a client that leaves must not leave its attempt unsettled."""
         if result.outcome is Outcome.SUCCEEDED and await self._must_prove(proving, issued):
             self._tell_watch(issued.context, issued.assessment)
-            await self._done(issued, proving, result)
+            await self._runs.withhold(issued, proving, result)
             held = HeldAnswer(None, asks=True)
         else:
-            held = HeldAnswer(self._settled(issued, keeper, result, result.whole))
+            held = HeldAnswer(self._runs.release(issued, keeper, result, result.whole))
         if not answered.done():
             answered.set_result(held)
 
@@ -397,103 +358,6 @@ class Issuer:
         except SekishoError:
             return True  # where it cannot be told, a proof is asked for
 
-    def _settled(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult, answer: Sealed | None) -> Sealed | None:
-        context, assessment = issued.context, issued.assessment
-        renewed = False
-        if answer is not None and result.outcome is Outcome.SUCCEEDED:
-            status, headers, body = answer
-            extra, renewed = keeper.success_headers(context, assessment, status, list(headers), body, result.basis)
-            answer = answer._replace(headers=(*headers, *extra))
-        keeper.ended(
-            context,
-            assessment,
-            result.outcome,
-            result.basis,
-            renewed=renewed,
-            account=assessment.attempt.account,
-            status=answer.status if answer is not None else 0,
-        )
-        return answer
-
-    def _run_of(
-        self,
-        issued: IssuedStepUp,
-        begun: Callable[[], Awaitable[None]],
-        done: Callable[[RunResult], Awaitable[None]],
-        *,
-        holds: bool = False,
-    ) -> EscrowedRun:
-        return EscrowedRun(
-            self._app, issued.context, issued.assessment, shared=self._lifespan_state(), csrf=self._csrf,
-            begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
-            past=self._parts.proving.log_ins if self._parts.proving is not None else None,
-        )  # fmt: skip
-
-    async def _placed(self, issued: IssuedStepUp, proving: Proving, run: EscrowedRun) -> bool:
-        """Queue the application's run. Waits for a place, not for the run."""
-        context, assessment = issued.context, issued.assessment
-        queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
-        self._guard.begin(assessment)
-        placed = False
-        try:
-            placed = await queue.enter(context.digests.site, context.digests.ip, run, wait_s=PLACE_S)
-        finally:
-            if not placed:
-                self._guard.end(assessment)
-        return placed
-
-    async def _begun(self, ticket: Ticket) -> None:
-        with suppress(StoreUnavailable):  # without the mark the run is given up later
-            await self._parts.escrow.begin(ticket)
-
-    async def _done(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
-        context, assessment, ticket, browser_key = issued
-        kept, outcome, basis, _ = result
-        if kept.answer is not None and "{" in context.door.path:
-            # The page that releases it knows the door's path with its placeholders only.
-            kept = Kept(_sent_from(context.scope["path"], kept.answer))
-        # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
-        # it.
-        self._guard.end(assessment)
-        self._events.settled(
-            context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
-        )
-        if kept.answer is not None:
-            self._suspect(context, assessment, basis, kept.answer)
-        try:
-            await self._parts.escrow.keep(ticket, browser_key.key, kept)
-        except StoreUnavailable:
-            # A store that is nearly full has room for marks but not for answers. Without a mark in its place, a missing
-            # answer would reveal a right secret.
-            with suppress(StoreUnavailable):
-                await self._parts.escrow.keep(ticket, browser_key.key, Kept(None))
-            return
-        await self._settle_tries(proving, ticket, kept)
-        if kept.answer is not None:
-            self._tasks.start(self._note(context, proving, ticket))
-
-    def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
-        """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
-        _, suspected = self._guard.saw_success(assessment, basis)
-        if suspected is not None:
-            self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
-
-    async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
-        """Settle codes that were shown during the run: now it is known whose attempts they use up."""
-        try:
-            await proving.factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
-        except SekishoError:
-            return  # they are settled with the next proof for this ticket
-
-    # The owner is told of a right secret without a proof: it means that another person knows the password.
-
-    async def _note(self, context: RequestContext, proving: Proving, ticket: Ticket) -> None:
-        browser, network = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
-        try:
-            await proving.unfinished.note(ticket, browser=browser, network=network)
-        except StoreUnavailable:
-            log.warning("the owner of an incomplete step-up will not be notified: the store does not answer")
-
     def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
         """Tell the owner of many wrong secrets, where the site wants that told."""
         if self._telling is None:
@@ -501,22 +365,11 @@ class Issuer:
         if any(finding.reason == "account_failures" for finding in assessment.decision.findings):
             self._telling.tried(FAILURES, context.scope, assessment.attempt.account, context.origin.address)
 
-    async def aclose(self) -> None:
-        await self._tasks.ended()
-        if self._parts.proving is not None:
-            proving = self._parts.proving
-            await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
-
     # Answers.
 
     async def _unavailable(self, context: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
         await send_answer(context.send, self._parts.responses.refusal(context.scope["headers"], refusal))
-
-
-def _sent_from(path: str, answer: Sealed) -> Sealed:
-    """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
-    return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
 
 
 async def _nothing() -> None: ...

@@ -1,0 +1,216 @@
+"""Runs of the application behind a step-up: they wait in a queue, and what they showed is kept sealed or released."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from sekisho.asgi.suspicion import Suspicion
+from sekisho.devices.token import browser_name
+from sekisho.model import Device, Outcome, SekishoError, StoreUnavailable
+from sekisho.stepup.escrow import Kept
+from sekisho.stepup.flow.escrowed_run import EscrowedRun
+from sekisho.stepup.flow.resubmission import as_from
+from sekisho.tasks import TaskSet
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sekisho.asgi.admission import Admission
+    from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.response_observer import Keeper
+    from sekisho.asgi.types import App
+    from sekisho.model import Basis
+    from sekisho.pipeline import Assessment, Guard
+    from sekisho.record import Answers, Events
+    from sekisho.stepup.escrow import Sealed, Ticket
+    from sekisho.stepup.flow.browser_key import BrowserKey
+    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.flow.escrowed_run import RunResult
+    from sekisho.stepup.flow.parts import Parts, Proving
+
+log = logging.getLogger("sekisho")
+
+PLACE_S: Final = 10.0
+"""How long an account owner's log-in waits for a place before it is refused."""
+
+STOP_S: Final = 2.0
+"""How long a shutdown waits for runs under way."""
+
+
+class IssuedStepUp(NamedTuple):
+    """Attributes:
+    context: the request that was answered by a step-up.
+    assessment: of its attempt.
+    ticket: names the step-up.
+    browser_key: the key of the browser that may show the ticket.
+    """
+
+    context: RequestContext
+    assessment: Assessment
+    ticket: Ticket
+    browser_key: BrowserKey
+
+    def __repr__(self) -> str:
+        return "IssuedStepUp(...)"
+
+
+class EscrowedRuns:
+    """Belongs to one event loop.
+
+    Args:
+        app: the application.
+        guard: settles the attempts.
+        parts: has the escrow, and the queues where the site has factors.
+        answers: what applications answer at each door.
+        lifespan_state: the state that each request of the application gets.
+        csrf: sets the cookies that a form of the application needs.
+        test: takes suspicions of success rules.
+        admission: the places for strangers.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+        self,
+        app: App,
+        guard: Guard,
+        parts: Parts,
+        events: Events,
+        *,
+        answers: Answers,
+        lifespan_state: Callable[[], Mapping[str, object]],
+        csrf: CsrfCookies,
+        test: Callable[[Suspicion], None],
+        admission: Admission,
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._parts = parts
+        self._events = events
+        self._answers = answers
+        self._lifespan_state = lifespan_state
+        self._csrf = csrf
+        self._test = test
+        self._admission = admission
+        self._tasks = TaskSet()
+
+    async def place(
+        self,
+        issued: IssuedStepUp,
+        proving: Proving,
+        begun: Callable[[], Awaitable[None]],
+        done: Callable[[RunResult], Awaitable[None]],
+        *,
+        holds: bool = False,
+    ) -> bool:
+        """Queue the application's run. Waits for a place, not for the run. Returns whether it got one.
+
+        Args:
+            issued: the attempt that runs, and the step-up behind it.
+            proving: has the queues.
+            begun: called when the run begins.
+            done: called with its result. It settles the attempt.
+            holds: see `EscrowedRun`.
+        """
+        context, assessment = issued.context, issued.assessment
+        run = EscrowedRun(
+            self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
+            begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
+            past=proving.log_ins,
+        )  # fmt: skip
+        queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
+        self._guard.begin(assessment)
+        placed = False
+        try:
+            placed = await queue.enter(context.digests.site, context.digests.ip, run, wait_s=PLACE_S)
+        finally:
+            if not placed:
+                self._guard.end(assessment)
+        return placed
+
+    async def begun(self, ticket: Ticket) -> None:
+        """Note that the run behind a ticket has begun."""
+        with suppress(StoreUnavailable):  # without the mark the run is given up later
+            await self._parts.escrow.begin(ticket)
+
+    def release(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult, answer: Sealed | None) -> Sealed | None:
+        """Settle a run that needs no proof; returns the application's answer with what a success adds."""
+        context, assessment = issued.context, issued.assessment
+        renewed = False
+        if answer is not None and result.outcome is Outcome.SUCCEEDED:
+            status, headers, body = answer
+            extra, renewed = keeper.success_headers(context, assessment, status, list(headers), body, result.basis)
+            answer = answer._replace(headers=(*headers, *extra))
+        keeper.ended(
+            context,
+            assessment,
+            result.outcome,
+            result.basis,
+            renewed=renewed,
+            account=assessment.attempt.account,
+            status=answer.status if answer is not None else 0,
+        )
+        return answer
+
+    async def withhold(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
+        """Settle a run whose answer stays sealed until the proof."""
+        context, assessment, ticket, browser_key = issued
+        kept, outcome, basis, _ = result
+        if kept.answer is not None and "{" in context.door.path:
+            # The page that releases it knows the door's path with its placeholders only.
+            kept = Kept(_sent_from(context.scope["path"], kept.answer))
+        # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
+        # it.
+        self._guard.end(assessment)
+        self._events.settled(
+            context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
+        )
+        if kept.answer is not None:
+            self._suspect(context, assessment, basis, kept.answer)
+        try:
+            await self._parts.escrow.keep(ticket, browser_key.key, kept)
+        except StoreUnavailable:
+            # A store that is nearly full has room for marks but not for answers. Without a mark in its place, a missing
+            # answer would reveal a right secret.
+            with suppress(StoreUnavailable):
+                await self._parts.escrow.keep(ticket, browser_key.key, Kept(None))
+            return
+        await self._settle_tries(proving, ticket, kept)
+        if kept.answer is not None:
+            self._tasks.start(self._note(context, proving, ticket))
+
+    def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
+        """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
+        _, suspected = self._guard.saw_success(assessment, basis)
+        if suspected is not None:
+            self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
+
+    async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
+        """Settle codes that were shown during the run: now it is known whose attempts they use up."""
+        try:
+            await proving.factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
+        except SekishoError:
+            return  # they are settled with the next proof for this ticket
+
+    # The owner is told of a right secret without a proof: it means that another person knows the password.
+
+    async def _note(self, context: RequestContext, proving: Proving, ticket: Ticket) -> None:
+        browser, network = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
+        try:
+            await proving.unfinished.note(ticket, browser=browser, network=network)
+        except StoreUnavailable:
+            log.warning("the owner of an incomplete step-up will not be notified: the store does not answer")
+
+    async def aclose(self) -> None:
+        """Wait for runs under way, and for notes of them."""
+        await self._tasks.ended()
+        if self._parts.proving is not None:
+            proving = self._parts.proving
+            await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
+
+
+def _sent_from(path: str, answer: Sealed) -> Sealed:
+    """The answer with addresses that do not depend on the page that sends it. The client has chosen parts of `path`."""
+    return answer._replace(headers=tuple(as_from(quote(path), answer.headers)))
