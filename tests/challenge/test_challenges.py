@@ -20,12 +20,13 @@ from sekisho.challenge.challenges import (
     SKEW_S,
     Challenge,
     Challenges,
+    Paid,
     SealedForm,
 )
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.model import StoreUnavailable
-from sekisho.simulate.solve import solved
+from sekisho.simulate.solve import encoded, solved
 from sekisho.store.vault import MemoryVault
 from tests.challenge.captcha_server import SECRET, siteverify_api
 
@@ -134,6 +135,21 @@ async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
     assert await paid(one, work, "token")
     assert captcha.asked == [("token", "192.0.2.1")]
     assert await paid(without, work)
+
+
+async def test_a_solved_captcha_brings_the_receipt_by_its_puzzle() -> None:
+    """The puzzle beside a captcha brings its receipt back unsolved, once, and only with a captcha that was solved."""
+    said: list[Answer] = [False, None, Solved("turnstile"), Solved("turnstile"), Solved("turnstile")]
+    one = challenges(Says(lambda _token: said.pop(0)))
+    asked = one.ask(ATTEMPT, 0, 0.0, question=b"receipt").work
+    assert asked is not None
+    shown = encoded({"challenge": json.loads(asked.text)})
+    found = [
+        await one.paid(work=shown, captcha="token", bound_to=bound_to, address="")
+        for bound_to in (ATTEMPT, ATTEMPT, OTHER, ATTEMPT, ATTEMPT)
+    ]
+
+    assert found == [None, None, Paid(b""), Paid(b"receipt"), Paid(b"")]
 
 
 async def test_a_captcha_that_was_not_solved_is_not_made_up_for() -> None:

@@ -106,6 +106,21 @@ async def test_it_works_once(site: Site) -> None:
     assert await site.accept(payload) is None
 
 
+async def test_data_comes_back_once_with_a_solution_or_without(site: Site) -> None:
+    """An unsolved puzzle brings its data back once and uses the puzzle up, or it would come back again as solved."""
+    asked, other = (puzzle(site.work, carried="cGxhaW4_-=") for _ in range(2))
+    forged = {**other, "parameters": {**other["parameters"], "data": {**other["parameters"]["data"], "carried": "x"}}}
+
+    assert await site.accept(encoded({"challenge": asked})) is None
+    assert await site.work.carried(encoded({"challenge": asked}), b"another attempt") == ""
+    assert await site.work.carried(encoded({"challenge": asked}), ATTEMPT) == "cGxhaW4_-="
+    assert await site.work.carried(encoded({"challenge": asked}), ATTEMPT) == ""
+    assert await site.accept(solved(asked)) is None
+    assert await site.work.carried(encoded({"challenge": forged}), ATTEMPT) == ""
+    assert await site.accept(solved(other))
+    assert await site.work.carried(encoded({"challenge": other}), ATTEMPT) == ""
+
+
 async def test_another_spelling_or_solution_of_it_is_the_same_work(site: Site) -> None:
     """Another spelling or solution of one puzzle is the same work, or JSON's spellings would multiply it."""
     payload = solve(site.challenge())

@@ -63,8 +63,8 @@ class Paid(NamedTuple):
     """The client has solved its challenge.
 
     Attributes:
-        question: the receipt of the attempt that was answered with the challenge, if the work carried it; otherwise
-            empty.
+        question: the receipt of the attempt that was answered with the challenge, if the client sent the puzzle that
+            carries it; otherwise empty.
     """
 
     question: bytes = b""
@@ -147,11 +147,13 @@ class Challenges:
         told = await self._captcha.check(captcha, address=address) if self._captcha is not None and captcha else None
         if told is False:
             return None
-        # Our pages do the work beside a captcha, as its fallback; the work carries the attempt's receipt.
+        if told:
+            # The puzzle that was asked beside the captcha carries the attempt's receipt; it need not be solved.
+            return Paid(self._question(await self._work.carried(work, bound_to) if work else "", bound_to))
         worked = await self._work.accept(work, bound_to) if work else None
-        if told is None and (worked is None or (not captcha and await self._could_tell(address))):
+        if worked is None or (not captcha and await self._could_tell(address)):
             return None
-        return Paid(self._question(worked.carried, bound_to) if worked else b"")
+        return Paid(self._question(worked.carried, bound_to))
 
     async def _could_tell(self, address: str) -> bool:
         """Whether a captcha's provider answers. Then work without a token is not enough.

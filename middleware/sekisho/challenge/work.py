@@ -56,6 +56,7 @@ _COST_MAX = 8_000  # iterations for one try, and so for the check: 2 ms, a tenth
 _DIGITS_MIN = 2
 _NONCE_BYTES, _SALT_BYTES = 16, 16
 _KEY = re.compile("[0-9a-f]{64}")
+_UNSOLVED = {"counter": 0, "derivedKey": "0" * 64}  # no tries in the age of the universe find that key
 _CARRIED, _OURS = "carried", "ours"
 _ENDS = re.compile("[0-9]{1,12}")
 MARK_CHARS_MAX = 128  # a page's mark has some 80
@@ -211,16 +212,34 @@ class Work:
             StoreUnavailable: the solution may have been used before, so grant nothing.
             ValueError: no binding.
         """
-        if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
+        if (solved := _read(payload)) is None or not solved.is_solved:
             return None
-        if (key := self._signed_with(solved, bound_to)) is None:
+        if (key := await self._used_up(solved, bound_to)) is None or not verify_solution(solved.payload, key).verified:
             return None
-        if not await self._vault.once(_used(key, solved), seconds=USED_S):
+        return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), solved.carried)
+
+    async def carried(self, payload: str, bound_to: bytes) -> str:
+        """Return the data of a genuine challenge, solved or not, the first time that it is shown; otherwise empty.
+
+        For clients that have solved a captcha instead. The challenge is used up by it: an attacker who shows it once
+        beside a captcha and once solved would get one charge back twice.
+
+        Args:
+            payload: as for `accept`; it may lack the solution.
+            bound_to: as for `challenge`.
+
+        Raises:
+            StoreUnavailable: the challenge may have been used before.
+        """
+        if (shown := _read(payload)) is None or await self._used_up(shown, bound_to) is None:
+            return ""
+        return shown.carried
+
+    async def _used_up(self, shown: _Solved, bound_to: bytes) -> bytes | None:
+        """Mark a challenge of this attempt as used. Returns its key; None if it is not genuine, too old, or used."""
+        if not self._is_fresh(shown.parameters) or (key := self._signed_with(shown, bound_to)) is None:
             return None
-        if not verify_solution(solved.payload, key).verified:
-            return None
-        data = solved.parameters.data or {}
-        return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), data.get(_CARRIED, ""))
+        return key if await self._vault.once(_used(key, shown), seconds=USED_S) else None
 
     def _signing(self) -> _Key:
         return self._always or signing(self._signed, self._clock_s())
@@ -289,6 +308,12 @@ class _Parameters(ChallengeParameters):
 class _Solved(NamedTuple):
     payload: Payload
     parameters: _Parameters  # of the payload
+    is_solved: bool
+
+    @property
+    def carried(self) -> str:
+        found: str = (self.parameters.data or {}).get(_CARRIED, "")
+        return found
 
 
 def _shape(difficulty: int) -> tuple[int, int]:
@@ -317,11 +342,12 @@ def _read(payload: str) -> _Solved | None:
     try:
         read = json.loads(b64decode(payload, validate=True))
         parameters: Any = _Parameters.from_dict(read["challenge"]["parameters"])
-        found = Solution.from_dict(read["solution"])
+        found = Solution.from_dict(read.get("solution", _UNSOLVED))
         # `1000.0` is signed as `1000`, but is no number of iterations.
         numbers = (parameters.cost, parameters.key_length, parameters.ends_s, found.counter)
         if not (all(type(number) is int for number in numbers) and _KEY.fullmatch(found.derived_key)):
             return None
-        return _Solved(Payload(Challenge(parameters, read["challenge"]["signature"]), found), parameters)
+        payload_read = Payload(Challenge(parameters, read["challenge"]["signature"]), found)
+        return _Solved(payload_read, parameters, "solution" in read)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.simulate.solve import solved
+from sekisho.simulate.solve import encoded, solved
 from sekisho.wiring import MACHINE
 from tests.asgi.driving import FORM, OPEN, Clock
 from tests.challenge.captcha_server import SECRET, siteverify_api
@@ -200,6 +200,25 @@ async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
             first = await client.log_in(f"member{n}", accept=HTML)
             token = {"cf-turnstile-response": api.earned()}
             statuses.append((await sent_on(client, first, **token)).status)
+
+    assert statuses == [303] * 6
+
+
+async def test_a_program_gets_its_question_back_with_a_captcha_alone(clock: Clock) -> None:
+    """A program that solves the captcha sends the puzzle beside it unsolved, and is charged once."""
+    async with siteverify_api() as api:
+        captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
+        limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
+        site = plain(**{**limits, **captcha, "captcha_url": api.url, "challenges": "pow,turnstile"})
+        statuses = []
+        for n in range(6):
+            await site.client(f"192.0.{n}.1").log_in(f"member{n}", f"burn {n}")
+            clock.advance(3)
+            client = site.client(HOUSE)
+            first = await client.log_in(f"member{n}")
+            work = (b"sekisho-work", encoded({"challenge": json.loads(first.body)["work"]}).encode())
+            token = (b"sekisho-captcha", api.earned().encode())
+            statuses.append((await client.log_in(f"member{n}", headers=(FORM, work, token))).status)
 
     assert statuses == [303] * 6
 

@@ -37,7 +37,8 @@ This document is written by `python -m sekisho.stepup.api`."""
 
 _SHOWN: Final = {
     "Sekisho-Challenge": "The client's key, from an earlier answer; `new` at first. Browsers have a cookie instead.",
-    "Sekisho-Work": "The solution of a puzzle: base64 of JSON, as ALTCHA's widget gives it.",
+    "Sekisho-Work": "The solution of a puzzle: base64 of JSON, as ALTCHA's widget gives it. Beside a captcha the "
+    'puzzle alone, `{"challenge": …}`, brings the charge of the first request back.',
     "Sekisho-Captcha": "The token of a captcha's widget.",
     "Sekisho-Proof": "The text `proof` of a proof that came first.",
     "Sekisho-Device": "The device token, from an earlier answer.",
