@@ -103,6 +103,9 @@ class Tags(NamedTuple):
         return _find(self.young, tag) >= 0 or _find(self.old, tag) >= 0
 
 
+NO_TAGS = Tags()
+
+
 class Record(NamedTuple):
     """The counters of one identity. A missing record equals a fresh one.
 
@@ -111,9 +114,9 @@ class Record(NamedTuple):
 
     tats: tuple[int, ...] = ()
     at_us: int = 0
-    seen: Tags = Tags()
+    seen: Tags = NO_TAGS
     failures: int = 0
-    tried: Tags = Tags()
+    tried: Tags = NO_TAGS
     lanes: tuple[Lane, ...] = ()
 
 
@@ -176,8 +179,8 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
             history=history,
         )
 
-    waits, young, spread, charged, last, marks = _enter_network(book, charge, limits, now_us)
-    throttled, account_wait_us, tagged, history = any(waits), 0, 0, 0
+    waits, young, near, charged, last, marks = _enter_network(book, charge, limits, now_us)
+    throttled, account_wait_us, tagged, history, ips, accounts = any(waits), 0, 0, 0, 0, 0
     if charge.place:
         history, earns = recalled(account.lanes, charge.place, now_us)
         marks |= Marked.EARNS if earns else 0
@@ -196,10 +199,10 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
             account = _of_nobody(account, limits.account, now_us)
             charged, tagged = charged & ~Charged.FAILURES, 0
         book[shared_key(charge) if shares else account_key(charge)] = account
-        spread = spread._replace(ips_per_account=account.seen.size)
+        ips = account.seen.size
     if charge.secret:
-        size, member = _see_secret(book, charge, now_us, known_only=throttled or over_budget)
-        spread, tagged = spread._replace(accounts_per_secret=size), tagged | member
+        accounts, member = _see_secret(book, charge, now_us, known_only=throttled or over_budget)
+        tagged |= member
     return Verdict(
         at_us=now_us,
         charged=charged,
@@ -212,7 +215,7 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
         failures=charged // Charged.ACCOUNT & 1 if shares else account.failures,
         young=young and (throttled or account_wait_us > 0),
         counters_lost=False,
-        spread=spread,
+        spread=Spread(*near, ips, accounts),
         tagged=tagged,
         last=last,
         network_at=_longest(waits[2:]),
@@ -275,13 +278,16 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
 
 def expires_us(record: Record, now_us: int) -> int:
     """When the record becomes worthless, in microseconds. At or before `now_us`, it can be forgotten."""
-    ends = [now_us, *record.tats]
+    end = now_us
+    for tat in record.tats:
+        end = max(end, tat)
     if record.seen.size or record.tried.size:
-        ends.append((record.seen.generation + 2) * GENERATION_US)
+        end = max(end, (record.seen.generation + 2) * GENERATION_US)
     if record.failures:
-        ends.append(record.at_us + failures_kept_us(record.failures))
-    ends.extend(_lane_ends_us(lane) for lane in record.lanes)
-    return max(ends)
+        end = max(end, record.at_us + failures_kept_us(record.failures))
+    for lane in record.lanes:
+        end = max(end, _lane_ends_us(lane))
+    return end
 
 
 def failures_kept_us(failures: int) -> int:
@@ -310,7 +316,11 @@ def unblocked(record: Record, *, history: bool = False) -> Record:
 
 def current(record: Record, now_us: int) -> Record:
     """Return the record without expired parts, so that a kept record and a forgotten one give the same results."""
-    seen, tried, lanes, failures = aged(record.seen, now_us), aged(record.tried, now_us), record.lanes, record.failures
+    if record is FRESH:
+        none = Tags(now_us // GENERATION_US)
+        return Record((), 0, none, 0, none, ())
+    seen, lanes, failures = aged(record.seen, now_us), record.lanes, record.failures
+    tried = seen if record.tried is record.seen else aged(record.tried, now_us)
     if failures and now_us >= record.at_us + failures_kept_us(failures):
         failures = 0
     if lanes:
@@ -344,6 +354,8 @@ def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...
 
 
 def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
+    if not tats:
+        return [now_us] * len(limits)
     found: list[int] = []
     tat = 0
     for i, (burst, period_us) in enumerate(limits):
@@ -356,8 +368,12 @@ def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
 
 def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
     """Microseconds until every limit has room for one more attempt; at most 0 if there is room now."""
+    return _wait_us(_fitted(tats, limits, now_us), limits, now_us)
+
+
+def _wait_us(fitting: list[int], limits: Limits, now_us: int) -> int:
     waits = [0] if not limits else []
-    for i, tat in enumerate(_fitted(tats, limits, now_us)):
+    for i, tat in enumerate(fitting):
         burst, period_us = limits[i]
         interval_us = period_us // burst
         waits.append(tat + interval_us - burst * interval_us - now_us)
@@ -365,9 +381,13 @@ def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
 
 
 def taken(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    found = _fitted(tats, limits, now_us)
+    return _taken(_fitted(tats, limits, now_us), limits)
+
+
+def _taken(fitting: list[int], limits: Limits) -> tuple[int, ...]:
+    found: list[int] = []
     for i, (burst, period_us) in enumerate(limits):
-        found[i] += period_us // burst
+        found.append(fitting[i] + period_us // burst)
     return tuple(found)
 
 
@@ -396,6 +416,8 @@ def aged(tags: Tags, now_us: int) -> Tags:
 
 def seen(tags: Tags, tag: bytes, cap: int) -> Tags:
     """Add `tag` to the young tags. If the set is full, forget the oldest of the old tags, then of the young ones."""
+    if not tags.young and not tags.old:
+        return Tags(tags.generation, tag, b"")
     if _find(tags.young, tag) >= 0:
         return tags
     at = _find(tags.old, tag)
@@ -438,41 +460,48 @@ def _is_gone(record: Record, now_us: int) -> bool:
 
 def _enter_network(
     book: Book, charge: Charge, limits: LimitSet, now_us: int
-) -> tuple[tuple[int, ...], bool, Spread, int, bool, int]:
+) -> tuple[tuple[int, ...], bool, tuple[int, int, int], int, bool, int]:
     """Charge network, address and device; or if they refuse, the address's credit.
 
     Returns:
-        The waits for address, device and networks; whether all refusals are young; the spread; the charged flags;
-        whether the address has no room for another attempt; the address's marks.
+        The waits for address, device and networks; whether all refusals are young; the accounts that are tried there;
+        the charged flags; whether the address has no room for another attempt; the address's marks.
     """
     keys, every = network_keys(charge), _network_limits(charge, limits)
-    records = [current(book.get(key, FRESH), now_us) for key in keys]
-    each = [
-        0 if charge.exempt else max(0, wait_us(record.tats, key_limits, now_us))
-        for record, key_limits in zip(records, every, strict=True)
-    ]
-    young = all(now_us - record.at_us < YOUNG_US for record, wait in zip(records, each, strict=True) if wait)
+    records: list[Record] = []
+    fitting: list[list[int]] = []
+    each: list[int] = []
+    young = True
+    for i, key in enumerate(keys):
+        record = current(book.get(key, FRESH), now_us)
+        fits = _fitted(record.tats, every[i], now_us)
+        wait = 0 if charge.exempt else max(0, _wait_us(fits, every[i], now_us))
+        young = young and (not wait or now_us - record.at_us < YOUNG_US)
+        records.append(record)
+        fitting.append(fits)
+        each.append(wait)
     refused = any(each)
     charged = 0 if refused or charge.exempt else Charged.NETWORK
     marks = _marks_of_address(book, charge, now_us) if refused else 0
     if charge.worked and marks & Marked.CREDIT:
         _spend_credit(book, charge, now_us)
         refused, young, charged, each = False, True, Charged.CREDIT, [0] * len(each)
-    for i, (key, key_limits) in enumerate(zip(keys, every, strict=True)):
+    for i, key in enumerate(keys):
         record = records[i]
         if refused and _is_gone(record, now_us):
             continue
+        tats, at_us, tags = record.tats, record.at_us, record.seen
         if charged & Charged.NETWORK:
-            record = record._replace(tats=taken(record.tats, key_limits, now_us), at_us=now_us)
+            tats, at_us = _taken(fitting[i], every[i]), now_us
         if charge.account:
-            record = record._replace(seen=seen(record.seen, charge.account_tag, ACCOUNTS_CAP))
-        records[i] = book[key] = record
+            tags = seen(tags, charge.account_tag, ACCOUNTS_CAP)
+        records[i] = book[key] = Record(tats, at_us, tags, record.failures, record.tried, record.lanes)
     *networks, ip, device = records
     # Many owners share a provider: how many accounts are tried there says nothing.
     accounts = max((record.seen.size for record in networks[:SITE_NETWORKS]), default=0)
-    spread = Spread(ip.seen.size, accounts, device.seen.size)
+    near = ip.seen.size, accounts, device.seen.size
     last = charged & Charged.NETWORK != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
-    return (each[-2], each[-1], *each[:-2]), young, spread, charged, last, marks
+    return (each[-2], each[-1], *each[:-2]), young, near, charged, last, marks
 
 
 def _longest(waits: tuple[int, ...]) -> int:
@@ -530,20 +559,22 @@ def _enter_account(
     record: Record, charge: Charge, limits: Limits, now_us: int, *, throttled: bool
 ) -> tuple[int, bool, int, Record]:
     """Return the wait, whether it is young, charged and tagged flags, and the account's record with this attempt."""
-    wait = max(0, wait_us(record.tats, limits, now_us))
+    fits = _fitted(record.tats, limits, now_us)
+    wait = max(0, _wait_us(fits, limits, now_us))
     young = wait == 0 or now_us - record.at_us < YOUNG_US
     # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so a repeat is
     # not charged here (the address is charged). This does not apply while the first try may still be in flight, or
     # parallel repeats would all be free. At a door without a secret, every attempt would look like a repeat.
     again = charge.secret and record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
-    bits = 0
+    bits, tats, at_us, failures, tried = 0, record.tats, record.at_us, record.failures, record.tried
     if not throttled and not wait:
-        bits = 0 if record.tried.holds(charge.pair_tag) else Tagged.PAIR
-        record = record._replace(at_us=now_us, tried=seen(record.tried, charge.pair_tag, TRIED_CAP))
+        bits = 0 if tried.holds(charge.pair_tag) else Tagged.PAIR
+        at_us, tried = now_us, seen(tried, charge.pair_tag, TRIED_CAP)
         if not again:
             bits |= Charged.ACCOUNT | Charged.FAILURES
-            record = _failed_once(record._replace(tats=taken(record.tats, limits, now_us)))
-    return wait, young, bits, record._replace(seen=seen(record.seen, charge.ip_tag, IPS_CAP))
+            tats, failures = _taken(fits, limits), min(FAILURES_CAP, failures + 1)
+    tags = seen(record.seen, charge.ip_tag, IPS_CAP)
+    return wait, young, bits, Record(tats, at_us, tags, failures, tried, record.lanes)
 
 
 def _undo_account(
@@ -563,10 +594,6 @@ def _undo_account(
     if renewed:
         lane = lane._replace(generation=max(lane.generation, charge.lane_generation + 1), renewed_us=now_us)
     return _with_lane(record, lane, now_us)
-
-
-def _failed_once(record: Record) -> Record:
-    return record._replace(failures=min(FAILURES_CAP, record.failures + 1))
 
 
 def _shares(account: Record, charge: Charge, now_us: int) -> bool:
@@ -594,9 +621,9 @@ def _see_secret(book: Book, charge: Charge, now_us: int, *, known_only: bool) ->
     if not charge.account or (known_only and not record.seen.size):
         return record.seen.size, 0
     member = 0 if record.seen.holds(charge.member_tag) else Tagged.MEMBER
-    record = record._replace(seen=seen(record.seen, charge.member_tag, ACCOUNTS_CAP))
-    book[secret_key(charge)] = record
-    return record.seen.size, member
+    tags = seen(record.seen, charge.member_tag, ACCOUNTS_CAP)
+    book[secret_key(charge)] = Record(record.tats, record.at_us, tags, record.failures, record.tried, record.lanes)
+    return tags.size, member
 
 
 def _grow_old(book: Book, key: bytes, charged_us: int) -> None:

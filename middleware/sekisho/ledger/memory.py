@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, MutableMapping
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import TAG_BYTES, Record, Tags
@@ -37,10 +37,10 @@ def packed(record: Record) -> bytes | Record:
     seen, tried = record.seen, record.tried
     if record.lanes or (tried.generation != seen.generation and (tried.young or tried.old)):
         return record
-    tats = record.tats
-    lengths = [len(tags) // TAG_BYTES for tags in (seen.young, seen.old, tried.young, tried.old)]
+    tats, young, old = record.tats, seen.young, seen.old
+    lengths = len(young) // TAG_BYTES, len(old) // TAG_BYTES, len(tried.young) // TAG_BYTES, len(tried.old) // TAG_BYTES
     head = _HEAD.pack(len(tats), *lengths, record.failures, seen.generation, record.at_us)
-    return head + _TATS[len(tats)].pack(*tats) + seen.young + seen.old + tried.young + tried.old
+    return head + _TATS[len(tats)].pack(*tats) + young + old + tried.young + tried.old
 
 
 def unpacked(held: bytes | Record) -> Record:
@@ -72,6 +72,13 @@ class BoundedBook(MutableMapping[bytes, Record]):
     def __getitem__(self, key: bytes) -> Record:
         found = self._records.get(key)
         return unpacked(found) if found is not None else self._shared[_shared(key)]
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """Return the record, or `default`; the mapping's own method raises and catches an error for each newcomer."""
+        found = self._records.get(key)
+        if found is not None:
+            return unpacked(found)
+        return self._shared.get(_shared(key), default) if self._shared else default
 
     def __setitem__(self, key: bytes, record: Record) -> None:
         self._sweep()
