@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 START_SECONDS_MAX = 20
 SECRET = secrets.token_urlsafe(48)
@@ -42,11 +43,27 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def worker(**settings: str) -> Iterator[str]:
     """One worker process of `service`; gives its URL once it answers."""
+    with serving(lambda fd: [sys.executable, "-m", "tests.acceptance.service", str(fd)], settings) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def serving(
+    command: Callable[[int], list[str]], settings: Mapping[str, str], folder: Path | None = None
+) -> Iterator[int]:
+    """A server's process on a port of 127.0.0.1; gives the port once it answers.
+
+    Args:
+        command: makes its command line, with the file descriptor on which it listens.
+        settings: of ours, by lower-case name.
+        folder: its working directory; None for this process's.
+    """
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.acceptance.service", str(listener.fileno())],
+            command(listener.fileno()),
             env=environment(**settings),
+            cwd=folder,
             pass_fds=[listener.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -54,7 +71,7 @@ def worker(**settings: str) -> Iterator[str]:
         )
     with ended(process):
         wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
+        yield port
 
 
 def wait_for(port: int, process: subprocess.Popen[str]) -> None:

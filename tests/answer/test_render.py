@@ -234,7 +234,7 @@ def test_a_configured_origin_may_read_the_refusal() -> None:
         b"",
     ],
 )
-def test_no_other_origin_may(origin: bytes) -> None:
+def test_similar_origins_may_not_read_the_refusal(origin: bytes) -> None:
     """Similar origins get no CORS header."""
     assert not [name for name, _ in rendered(answer.denied(), origin=origin).headers if name.startswith(b"access-")]
 
@@ -411,7 +411,7 @@ def test_a_known_origin_may_call_with_its_visitors_cookies() -> None:
         [(b"origin", b""), (b"access-control-request-method", b"POST")],
     ],
 )
-def test_nobody_else_may(asks: Headers) -> None:
+def test_other_origins_get_no_preflight_answer(asks: Headers) -> None:
     """Other origins, and requests that are no preflight, are not answered here."""
     assert RENDERER.preflight(asks) is None
 

@@ -7,7 +7,7 @@ import pytest
 from tests.asgi.world import Waiting, World
 
 
-def test_there_are_as_many_places_as_there_are() -> None:
+def test_a_third_stranger_waits_for_one_of_two_places() -> None:
     """With two places the third stranger waits until one has been answered."""
     world = World(places=2)
 
@@ -39,7 +39,7 @@ def test_lines_take_turns() -> None:
     assert (runs.started, callers.started) == (["r1", "r2", "r3"], ["c1", "c2"])
 
 
-def test_an_empty_line_holds_up_nobody() -> None:
+def test_an_empty_line_leaves_all_places_to_the_other() -> None:
     """An empty queue leaves all places to the other."""
     world = World(places=1)
     world.take("first")
@@ -75,7 +75,7 @@ def test_an_attempt_that_never_begins_to_answer_gives_its_place_back() -> None:
     assert world.admission.limit.round_s == 0
 
 
-def test_what_holds_no_place_is_nobodys() -> None:
+def test_an_answer_that_held_no_place_frees_none() -> None:
     """An answer without a place, as to a known device, frees none."""
     world = World()
     world.admission.answered("known", 302)
@@ -168,7 +168,7 @@ def test_after_a_delay_strangers_pause_for_as_long() -> None:
     assert world.take("d")
 
 
-def test_who_waits_goes_in_after_the_pause() -> None:
+def test_waiting_strangers_enter_after_the_pause() -> None:
     """Waiting callers enter after the pause by themselves."""
     world = World(places=8)
     busy(world)
@@ -199,7 +199,7 @@ def test_a_loop_that_stays_late_sheds_ever_more() -> None:
 
 
 @pytest.mark.parametrize(("share", "shed"), [(0.0, 0), (0.25, 25), (0.5, 50), (1.0, 100)])
-def test_of_a_hundred_as_many_are_shed_as_the_share_says(share: float, shed: int) -> None:
+def test_exactly_the_share_of_a_hundred_requests_is_shed(share: float, shed: int) -> None:
     """Of a hundred the exact share is shed, evenly and not by chance, so retrying is no advantage."""
     admission = World().admission
     admission.shed_share = share

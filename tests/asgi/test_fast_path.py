@@ -53,7 +53,7 @@ def passed(passing: FastPath, *paths: str, root_path: str = "") -> list[str]:
     st.lists(st.sampled_from([BASIC, OVERRIDE]), max_size=2),
     st.booleans(),
 )
-def test_where_a_door_is_found_one_is_known_to_stand(
+def test_a_door_is_never_remembered_as_no_door(
     path: str, method: str, headers: list[tuple[bytes, bytes]], socket: bool
 ) -> None:
     """A door is recognised in any spelling, or its second request would pass unseen (row 44)."""
@@ -121,7 +121,7 @@ def test_strangers_fill_no_memory() -> None:
     assert passed(passing, "/0", "/0") == ["/0"]
 
 
-def test_what_has_no_path_never_passes() -> None:
+def test_a_lifespan_never_takes_the_fast_path() -> None:
     """A second lifespan, on another loop, starts the guard as the first did, whichever paths passed before."""
     passing = FastPath(stand_at)
     scopes: list[Any] = [{"type": "lifespan"}, http(""), {"type": "of another kind"}, http("")]
@@ -129,7 +129,7 @@ def test_what_has_no_path_never_passes() -> None:
     assert [passing.passes(scope) for scope in scopes * 2] == [False] * 8
 
 
-async def test_nobody_stands_between_but_the_guard_itself() -> None:
+async def test_the_guard_awaits_the_application_directly() -> None:
     """`LoginGuard` awaits the application directly: each coroutine between costs every request."""
     between: list[str] = []
 
@@ -179,7 +179,7 @@ async def test_a_flood_elsewhere_opens_no_door(guard: LoginGuard) -> None:
     assert [status == 429 for status in statuses] == [False, False, True, True]
 
 
-async def test_all_that_is_ours_is_looked_at(guard: LoginGuard) -> None:
+async def test_doors_routes_and_pages_are_never_remembered_as_foreign(guard: LoginGuard) -> None:
     """Doors of all kinds, protected routes and our pages are never remembered as foreign paths."""
     assert guard._loops is not None
     ours = ["/login", "/pw", "/PW/", "/pay", "/x/../pay", "/sekisho/api/step-up", "/sekisho/", "/x/../Sekisho/continue"]

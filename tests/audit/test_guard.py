@@ -19,7 +19,8 @@ from sekisho.audit.chain import keys_of
 from sekisho.audit.verify import Verifier, verify
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -425,7 +425,7 @@ async def test_a_resolver_that_hangs_is_unknown_and_its_threads_never_grow(monke
 # Over TLS, as the service is.
 
 
-async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_changes_nothing_of_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over TLS, as the real service requires, the check works the same."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     async with range_api(leaked(), secure=True) as api, asking(api) as asked:

@@ -116,14 +116,14 @@ async def test_the_address_is_sent_where_the_site_wants_it() -> None:
         assert [form.get("remoteip") for form in api.forms] == ["192.0.2.7", None]
 
 
-async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_changes_nothing_of_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over TLS, as the real services require, the check works the same."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     async with siteverify_api(secure=True) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) == BY_TURNSTILE
 
 
-async def test_nobody_else_is_told_the_secret() -> None:
+async def test_an_untrusted_certificate_gets_no_secret() -> None:
     """An untrusted certificate ends the connection before any of the form is sent."""
     async with siteverify_api(secure=True) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) is None
@@ -193,7 +193,7 @@ async def test_a_token_that_was_not_solved_leaves_no_mark() -> None:
         assert at.vault.entries == 0
 
 
-async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
+async def test_nothing_is_granted_where_the_store_cannot_tell_whether_it_was_used() -> None:
     """If the store cannot tell whether a token was used, such as when it is full, nothing is granted."""
     async with siteverify_api() as api, site(api) as at:
         for number in range(100):
@@ -207,7 +207,7 @@ async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> No
     ["", " ", "a b", "a\r\nb", "道場", "a\0", "x" * 2_049],
     ids=["none", "blank", "space", "line", "ja", "nul", "long"],
 )
-async def test_what_can_be_no_token_is_not_asked_about(token: str) -> None:
+async def test_a_text_that_cannot_be_a_token_is_not_sent(token: str) -> None:
     """A text that cannot be a token is not sent to the provider."""
     async with siteverify_api() as api, site(api) as at:
         assert await at.captcha.check(token) is False
@@ -252,7 +252,7 @@ SLOW = [manner.silence, manner.silence_after_headers, manner.drip, manner.drip_o
 
 
 @pytest.mark.parametrize("answer", BROKEN, ids=lambda answer: str(answer.__qualname__))
-async def test_a_broken_answer_tells_nothing(answer: manner.Answer) -> None:
+async def test_a_broken_answer_means_could_not_tell(answer: manner.Answer) -> None:
     """A broken answer to an earned token means *could not tell*, and the next token is asked about as usual."""
     async with siteverify_api(answer) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) is None
@@ -272,12 +272,12 @@ async def test_a_slow_answer_tells_nothing_in_time(answer: manner.Answer) -> Non
         assert asyncio.get_running_loop().time() - start < SHORT_S + 2
 
 
-def test_nobody_waits_longer_than_a_second_and_a_half() -> None:
+def test_a_check_takes_a_second_and_a_half_at_most() -> None:
     """By default a check takes a second and a half at most."""
     assert CaptchaLimits().call_s == 1.5
 
 
-async def test_where_nobody_answers_nothing_is_told() -> None:
+async def test_a_provider_that_cannot_be_reached_means_could_not_tell() -> None:
     """A closed port, a silent one and an unknown name mean *could not tell*."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -358,7 +358,7 @@ async def test_tokens_that_are_wrong_are_no_fault_of_the_service() -> None:
         assert at.captcha.answers
 
 
-async def test_who_hangs_up_takes_nothing_with_him() -> None:
+async def test_a_caller_that_disconnects_is_no_failure_of_the_provider() -> None:
     """A caller that disconnects counts as no failure, or three of them would open the breaker."""
     gate = asyncio.Event()
     async with siteverify_api(manner.after(gate)) as api, site(api, limits={"failures_max": 1}) as at:
@@ -391,7 +391,7 @@ async def test_a_flood_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> Non
     assert caplog.messages == ["too many captchas to check with turnstile at once: some clients must solve another one"]
 
 
-async def test_two_hundred_at_once_are_all_told_apart() -> None:
+async def test_each_of_two_hundred_at_once_gets_its_own_answer() -> None:
     """Of two hundred at once, more than there are places, each gets its own right answer."""
     async with siteverify_api() as api, site(api) as at:
         tokens = [api.earned() if number % 2 else f"made-up-{number}" for number in range(200)]
@@ -412,7 +412,7 @@ async def test_one_address_takes_no_more_than_its_places() -> None:
         assert sorted(await asyncio.gather(*flood), key=bool) == [False] * 18 + [BY_TURNSTILE] * 2
 
 
-async def test_who_finds_no_place_in_time_comes_again() -> None:
+async def test_a_caller_without_a_place_in_time_is_told_to_retry() -> None:
     """A caller without a place in time is told to retry, at a provider that is slow but not failing."""
     async with siteverify_api(manner.silence) as api, site(api, limits={"calls_max": 1, "wait_s": 0.01}) as at:
         first = asyncio.create_task(at.captcha.check(api.earned()))
@@ -422,7 +422,7 @@ async def test_who_finds_no_place_in_time_comes_again() -> None:
         assert await first is None
 
 
-async def test_who_hangs_up_in_the_queue_leaves_no_place_behind() -> None:
+async def test_a_caller_that_disconnects_in_the_queue_frees_its_place() -> None:
     """Callers that disconnect in the queue leave their places free."""
     gate = asyncio.Event()
     async with siteverify_api(manner.after(gate)) as api, site(api, limits={"calls_max": 1, "waiting_max": 1}) as at:
@@ -439,7 +439,7 @@ async def test_who_hangs_up_in_the_queue_leaves_no_place_behind() -> None:
         assert [await first, await waiting] == [BY_TURNSTILE] * 2
 
 
-async def test_who_waits_when_it_closes_is_told_nothing() -> None:
+async def test_closing_ends_waiting_checks_with_could_not_tell() -> None:
     """Closing ends waiting checks at once with *could not tell*, and asks nothing further."""
     async with siteverify_api(manner.silence) as api, site(api) as at:
         waiting = asyncio.create_task(at.captcha.check(api.earned()))
@@ -502,7 +502,7 @@ def test_the_services_are_asked_where_they_say() -> None:
 # No proof, and no value shown.
 
 
-def test_a_riddle_solved_is_nothing_but_that() -> None:
+def test_a_solved_captcha_is_no_proof_by_a_factor() -> None:
     """A solved captcha neither equals nor imitates a factor's result, and is immutable."""
     assert Solved.__mro__ == (Solved, object)
     for other in (("turnstile",), "turnstile", True):

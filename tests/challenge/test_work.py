@@ -276,7 +276,7 @@ async def test_secrets_rotate(site: Site) -> None:
     assert await site.worker(NEW).accept(after, ATTEMPT) == EASY_WORK
 
 
-async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
+async def test_nothing_is_granted_where_the_store_cannot_tell_whether_it_was_used() -> None:
     """If the store cannot tell whether work was used, such as when it is full, nothing is granted."""
     site = Site(entries_max=1)
     await site.vault.once(b"another", seconds=1_000)

@@ -11,8 +11,6 @@ from sekisho.cli import main
 from sekisho.testing import SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
 
     from sekisho.wiring import LoginGuard
@@ -46,15 +44,6 @@ def run(*line: str) -> Said:
             code = ended.code
     assert isinstance(code, int)
     return Said(code, out.getvalue(), err.getvalue())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; a worker reads the record about once a second."""
-    for _ in range(600):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError
 
 
 async def stop(*guards: LoginGuard) -> None:

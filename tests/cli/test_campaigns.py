@@ -20,12 +20,13 @@ from sekisho.record.lines import encode
 from sekisho.stepup.factors.totp import PURPOSE
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN
-from tests.cli.operating import Said, command, run, serve_with, until
+from tests.cli.operating import Said, command, run, serve_with
 from tests.owners.worlds import PATIENT_US, QUERY
 from tests.record.test_campaigns import a_list, settled
 from tests.stepup.flow.over_http import PROXY, Visitor, visited
 from tests.stepup.flow.test_activity import LOGIN, SqlSite, site_at
 from tests.stepup.flow.test_changed import Living
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
-import subprocess
 import sys
 import textwrap
 import time
@@ -19,7 +17,7 @@ from sekisho.cli import main
 from sekisho.crypto.examiner import examiner_token
 from sekisho.crypto.signers import Signer
 from sekisho.doctor.http import Site, fetch
-from tests.acceptance.processes import ended, environment, wait_for
+from tests.acceptance.processes import serving
 from tests.cli.test_check import SHOP
 
 if TYPE_CHECKING:
@@ -34,19 +32,7 @@ NOT_ASKED = 2
 def running(folder: Path, app: str) -> Iterator[int]:
     """One of the shops, run by uvicorn, and its port."""
     (folder / "shop.py").write_text(SHOP)
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        port = listener.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", f"shop:{app}", "--fd", str(listener.fileno())],
-            env=environment(),
-            cwd=folder,
-            pass_fds=[listener.fileno()],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    with ended(process):
-        wait_for(port, process)
+    with serving(lambda fd: [sys.executable, "-m", "uvicorn", f"shop:{app}", "--fd", str(fd)], {}, folder) as port:
         yield port
 
 

@@ -12,7 +12,8 @@ from sekisho.control import Act, Entry
 from sekisho.control.record import ControlRecord, decode
 from sekisho.record import replay
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sekisho.wiring import MACHINE, on_clocks
 from tests.asgi.driving import OPEN, RULED, Shop, log_in
-from tests.cli.operating import command, serve_with, stop, until
+from tests.cli.operating import command, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ from sekisho.read import Digests
 from sekisho.record import replay
 from sekisho.testing import SECRET
 from tests.asgi.driving import HERE, Shop, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from sekisho.control import ControlMac
 from sekisho.model import Mode
 from sekisho.record import replay
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,9 +20,10 @@ from sekisho.stepup.owner_counts import counts_of
 from sekisho.store.vault import MemoryVault
 from sekisho.testing import SECRET
 from tests.asgi.driving import HERE, Shop, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
 from tests.owners.worlds import QUERY
 from tests.stepup.flow.test_activity import LOGIN, proved, site_at, statement
+from tests.waiting import until
 
 PAGE = (Path(__file__).parents[2] / "docs/privacy.md").read_text("utf-8")
 

@@ -15,7 +15,8 @@ from sekisho.model.posture import Posture, StrangerOutcome, Told
 from sekisho.record import replay
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
-from tests.cli.operating import command, run, serve_with, stop, until
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from sekisho.model import SettingsError
 from sekisho.record import replay
 from sekisho.testing import FakeClock
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, known_device, log_in
-from tests.cli.operating import command, serve_with, stop, until
+from tests.cli.operating import command, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,6 +23,7 @@ from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,15 +39,6 @@ FAR_S = 4_000_000_000
 
 def to(**changes: Any) -> Callable[[ControlRecord], ControlRecord]:
     return lambda record: replace(record, **changes)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; a worker reads the record once a second."""
-    for _ in range(600):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError
 
 
 def mode(guard: LoginGuard) -> Mode:

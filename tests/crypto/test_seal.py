@@ -73,7 +73,7 @@ def test_every_bit_is_sealed() -> None:
 
 
 @given(st.integers(0, 200))
-def test_a_piece_of_it_is_nothing(length: int) -> None:
+def test_a_cut_or_extended_seal_is_refused(length: int) -> None:
     """A seal cut or extended at either end is refused like any other."""
     whole = sealed(b"v" * 150)
 
@@ -83,7 +83,7 @@ def test_a_piece_of_it_is_nothing(length: int) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_whatever_a_stranger_sends_is_refused(shown: bytes) -> None:
+def test_random_bytes_are_refused(shown: bytes) -> None:
     """Random input is refused, also behind the start of a genuine seal."""
     assert refused(shown) == THE_WORDS
     assert refused(sealed()[:9] + shown) == THE_WORDS
@@ -144,7 +144,7 @@ def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
     assert refused(new) == THE_WORDS
 
 
-def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
+def test_a_rewrapped_seal_needs_the_new_secret_alone() -> None:
     """What `needs_rewrap` names is opened and sealed anew; then the old secret may go."""
     both, new_alone = Sealer([NEW, OLD], clock_s=time.time), Sealer([NEW], clock_s=time.time)
     old = sealed(b"a factor's secret")
@@ -158,12 +158,12 @@ def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
 @pytest.mark.parametrize(
     "shown", [b"", b"\x01", b"\x02" + sealed()[1:], sealed(by=Sealer([FOREIGN], clock_s=time.time))]
 )
-def test_what_is_not_under_the_newest_secret_wants_wrapping(shown: bytes) -> None:
+def test_damaged_data_counts_as_sealed_under_an_old_secret(shown: bytes) -> None:
     """Damaged data counts as not under the newest secret: better tried in vain than left behind."""
     assert SEALER.needs_rewrap(shown)
 
 
-def test_the_same_is_never_sealed_the_same() -> None:
+def test_a_thousand_seals_of_one_value_all_differ() -> None:
     """A thousand seals of one value have a thousand nonces and look unrelated."""
     whole = [sealed(b"value") for _ in range(1_000)]
 
@@ -199,12 +199,12 @@ def test_after_a_fork_no_nonce_is_used_twice() -> None:
     assert len(ours | {text[at : at + 12] for at in range(0, 1_200, 12)}) == 200
 
 
-def test_its_layout_is_this() -> None:
+def test_the_layout_of_a_seal_does_not_change() -> None:
     """The layout is version, key id, salt, nonce, AES-256-GCM: an update must open what databases hold."""
     assert SEALER.open(FOR, laid_out(b"data"), bound_to=TO) == b"data"
 
 
-def test_one_that_was_kept_since_the_first_version_opens() -> None:
+def test_a_seal_of_the_first_version_opens() -> None:
     """A seal written down from the first version still opens."""
     kept = bytes.fromhex(
         "019ce14e35c356b5602c6a651abddacd21c0b548c1d3319b5c989051c9b3e3c2566ebdd89979206095bec24fdaf4f3f29f38"
@@ -230,7 +230,7 @@ def test_without_a_secret_nothing_is_sealed() -> None:
         Sealer([], clock_s=time.time)
 
 
-def test_it_shows_no_key() -> None:
+def test_a_sealer_shows_no_key() -> None:
     """No `repr` shows a key, and errors are our own."""
     sealer = Sealer([b"canary-secret" * 4], clock_s=time.time)
 

@@ -7,8 +7,6 @@ tests.doctor.site:shop` runs it.
 from __future__ import annotations
 
 import http.client
-import socket
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from sekisho import LoginGuard
-from tests.acceptance.processes import ended, environment, wait_for
+from tests.acceptance.processes import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,21 +77,9 @@ def shop_behind_sessions() -> Starlette:
 @contextmanager
 def served(*options: str, app: str = "shop", hsts: str = "max-age=31536000", **settings: str) -> Iterator[int]:
     """The service on a port of 127.0.0.1, run by uvicorn with these options, and this `Strict-Transport-Security`."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        port = listener.getsockname()[1]
-        descriptor = listener.fileno()
-        command = [sys.executable, "-m", "uvicorn", "--factory", f"tests.doctor.site:{app}", *options]
-        command += ["--header", f"strict-transport-security:{hsts}"] if hsts else []
-        process = subprocess.Popen(
-            [*command, "--fd", str(descriptor)],
-            env=environment(**settings),
-            pass_fds=[descriptor],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    with ended(process):
-        wait_for(port, process)
+    line = [sys.executable, "-m", "uvicorn", "--factory", f"tests.doctor.site:{app}", *options]
+    line += ["--header", f"strict-transport-security:{hsts}"] if hsts else []
+    with serving(lambda fd: [*line, "--fd", str(fd)], settings) as port:
         yield port
 
 

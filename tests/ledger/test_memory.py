@@ -65,7 +65,7 @@ def test_a_flood_of_everything_is_bounded() -> None:
     assert len({key[1:] for key in memory.book._shared}) <= 2**14
 
 
-def test_nobody_counted_is_forgotten() -> None:
+def test_a_full_table_forgets_no_counted_account() -> None:
     """Row 60: with the table full, each of a thousand counted accounts is refused as before."""
     memory = Memory(entries_max=3_000)
     counted = [charge(n, n % 30, network=n % 10, ip=n % 9) for n in range(500)]
@@ -182,7 +182,7 @@ def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None
     assert len(memory.book._records) == 0
 
 
-def test_what_is_kept_packed_is_what_was_put_in() -> None:
+def test_any_record_is_unpacked_as_it_was_packed() -> None:
     """Row 13.6: any record is unpacked as it was packed, with and without lanes, mostly in a few dozen bytes."""
     tags = Tags(900_000, b"youngone", b"old1")
     records = [

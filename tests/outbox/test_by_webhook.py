@@ -23,6 +23,7 @@ from sekisho.settings import load
 from sekisho.stepup.factors.account_owner import AccountOwner
 from sekisho.stepup.factors.senders import notices_of
 from tests.talking import CERTIFICATE, Talker, listening
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,12 +78,6 @@ def outbox(sql: SqlWorld, deliver: Callable[[Notice, int, str], Awaitable[None]]
     means = OutboxMeans(lambda: time.s, time.sleep, lambda: 0.0, lambda count: bytes(range(count)))
     rows = SqlOutbox(sql.owners(), "5e")
     return NoticeOutbox(rows, (Signer(SECRET),), deliver, lambda kind, why: lost.append(f"{kind} {why}"), means)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not happened():  # noqa: ASYNC110 - a server's list
-            await asyncio.sleep(0.01)
 
 
 def test_the_signature_is_that_of_the_specification() -> None:

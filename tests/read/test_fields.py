@@ -628,7 +628,7 @@ def test_a_chosen_password_is_read_in_every_encoding(content_type: bytes, body: 
 
 
 @pytest.mark.parametrize(("content_type", "body"), [(FORM, b"user=a&old=b"), (JSON, b'{"user":"a","old":"b"}')])
-def test_nothing_may_be_chosen(content_type: bytes, body: bytes) -> None:
+def test_a_request_may_leave_out_the_new_password(content_type: bytes, body: bytes) -> None:
     """No new password is fine: one page may send a mail and later take the password."""
     assert read(body, content_type, CHANGE) == Credentials("a", "b", "")
 

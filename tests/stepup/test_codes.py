@@ -64,7 +64,7 @@ async def test_full_width_digits_are_read() -> None:
     assert await codes(vault).accept(trial(), code.digits.translate({ord(d): ord(d) + 0xFEE0 for d in "0123456789"}))
 
 
-async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
+async def test_a_code_shown_in_parallel_is_accepted_once(redis_url: str) -> None:
     """Of five workers shown a code at once one accepts it, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):

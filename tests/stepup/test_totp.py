@@ -113,7 +113,7 @@ async def test_everything_else_is_refused_and_is_no_try(typed: str) -> None:
 
 
 @given(st.text(max_size=80), st.integers(0, 2**40))
-def test_whatever_is_typed_nothing_breaks(typed: str, now_s: int) -> None:
+def test_no_text_and_no_time_raises(typed: str, now_s: int) -> None:
     """No text and no time raises, and only codes of near steps are accepted."""
     step = verify(SECRET, typed, now_s)
     assert step is None or abs(step - now_s // 30) <= 1
@@ -188,7 +188,7 @@ async def test_the_right_code_proves_the_owner_once() -> None:
     assert shown == [True, False, False]
 
 
-async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
+async def test_a_code_shown_in_parallel_is_accepted_once(redis_url: str) -> None:
     """Row 79: of eight workers with one code at once one accepts it, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
@@ -254,7 +254,7 @@ async def test_a_wrong_code_takes_the_same_steps_whatever_is_behind_it() -> None
         (b"junk", "owner-1"),
     ],
 )
-async def test_no_enrolment_proves_nothing(
+async def test_a_missing_altered_or_moved_enrolment_proves_nothing(
     sealed: bytes | None, account: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A missing, altered or moved enrolment is refused like a wrong code, and the log names no account."""
@@ -263,7 +263,7 @@ async def test_no_enrolment_proves_nothing(
     assert len(caplog.records) == (sealed is not None)
 
 
-async def test_a_code_of_nobodys_secret_proves_nothing() -> None:
+async def test_a_code_proves_nothing_without_an_enrolment() -> None:
     """Without an enrolment a random secret is checked, and knowing it proves nothing."""
     factor = totp(memory())
     factor._nobodys = factor.seal(SECRET, account="", enrolment="")

@@ -98,7 +98,7 @@ async def test_a_redis_paused_for_long_is_found_again(own_redis_server: RedisSer
 # A faulty wire.
 
 
-async def test_a_black_hole_is_left(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
+async def test_a_black_hole_gets_another_connection(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
     """In a black hole a new connection is made, although the old one was never closed."""
     async with watched(proxy.url) as found:
         before = proxy.connections
@@ -111,7 +111,7 @@ async def test_a_black_hole_is_left(proxy: Proxy, redis_server: RedisServer, imp
         assert await found.ask(3) == question(3)
 
 
-async def test_a_black_hole_from_the_start_is_left(redis_url: str, proxy: Proxy, impatient: None) -> None:
+async def test_a_black_hole_from_the_start_gets_another(redis_url: str, proxy: Proxy, impatient: None) -> None:
     """A store that accepts and never answers costs callers one deadline, once."""
     proxy.hold()
     found = Watched(proxy.url)
@@ -125,7 +125,7 @@ async def test_a_black_hole_from_the_start_is_left(redis_url: str, proxy: Proxy,
 
 
 @pytest.mark.parametrize("reply_bytes", [0, 1, 5, 12])
-async def test_a_reply_that_is_cut_is_nobodys(proxy: Proxy, redis_server: RedisServer, reply_bytes: int) -> None:
+async def test_a_reply_that_is_cut_answers_no_caller(proxy: Proxy, redis_server: RedisServer, reply_bytes: int) -> None:
     """If a batch's reply is cut, its callers are told that the store is gone, and nothing is sent again."""
     async with watched(proxy.url) as found:
         proxy.cut(reply_bytes)
@@ -246,7 +246,7 @@ async def test_settlements_are_kept_within_a_bound(
         assert (counted(own_redis_server, b"old"), counted(own_redis_server, b"new")) == (0, 50)
 
 
-async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_question_pushed_out_of_the_queue_is_refused(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A question pushed out of a silent store's queue by settlements is refused, not forgotten."""
     monkeypatch.setattr(line_module, "IN_FLIGHT_MAX", 1)
     monkeypatch.setattr(line_module, "KEPT_MAX", 3)
@@ -265,7 +265,7 @@ async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: p
             await asyncio.wait_for(second, DEADLINE_S + SLACK_S)
 
 
-async def test_nothing_is_believed_behind_an_answer_that_ends_the_connection(proxy: Proxy) -> None:
+async def test_replies_after_one_that_ends_the_connection_are_dropped(proxy: Proxy) -> None:
     """CVE-2023-28859: replies after one that ends the connection are dropped, or earlier callers would get them."""
     async with watched(proxy.url) as found:
         proxy.hold()
@@ -399,7 +399,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-async def test_whatever_the_other_end_says_the_line_lives_on(
+async def test_any_reply_ends_every_question_in_time(
     name: str, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """For any reply of the server every question ends in time with its own answer or none, and a recovered server is

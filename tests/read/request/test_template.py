@@ -89,7 +89,7 @@ def test_path_and_body_together_say_who_and_what() -> None:
     ["//password-recovery/hana", "/x/../password-recovery/hana", "/password-recovery/ha%6ea", "/password-recovery/a#b",
      "/password-recovery/a;b", "/password-recovery/\\ufffd", "http://x/password-recovery/hana"],
 )  # fmt: skip
-def test_where_routers_disagree_about_a_path_its_account_is_nobodys(path: str) -> None:
+def test_a_path_whose_account_routers_read_differently_is_refused(path: str) -> None:
     """A path whose account routers read differently (cut or decoded twice) is refused."""
     with pytest.raises(Unreadable, match="400 path_doubtful"):
         read(ASK, path.replace("\\ufffd", "\ufffd"))

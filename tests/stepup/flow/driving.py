@@ -133,6 +133,15 @@ class Site:
     def client(self, address: str = STRANGE, guard: LoginGuard | None = None, headers: Headers = ()) -> Client:
         return Client(guard or self.guard, address, list(headers))
 
+    async def logged_in(self, account: str = "hana", password: str = "right", *, steps: int = -1) -> Client:
+        """A browser with a session that its owner has proved, by the code of this time step: the one before, or the
+        next ones are left for the test.
+        """
+        client = self.client()
+        asked = await client.log_in(account, password)
+        assert (await client.show(challenge(asked), self.code(steps))).status == 303
+        return client
+
 
 async def stop(guard: LoginGuard) -> None:
     """Stop as a service does: its tasks have ended and its connections are closed."""

@@ -14,9 +14,10 @@ from tests.mail.servers import real_server
 from tests.stepup.flow.driving import STEP, challenge
 from tests.stepup.flow.letters import SERVICE, Post, subject, writing
 from tests.stepup.flow.test_activity import site_at
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.stepup.flow.conftest import Later
@@ -58,13 +59,6 @@ def filed(path: Path) -> bytes:
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("select sealed from sekisho_addresses where account_id = 'kenji'").fetchall()
     return rows[0][0] if rows else b""
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait until it has happened: some writes are made beside the answer."""
-    async with asyncio.timeout(60):
-        while not happened():  # noqa: ASYNC110 - it happens in a database and in a mail server
-            await asyncio.sleep(0.02)
 
 
 def codes(post: Post) -> list[str]:

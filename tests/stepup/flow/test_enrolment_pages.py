@@ -37,14 +37,6 @@ async def site(later: Later) -> Site:
     return made
 
 
-async def logged_in(site: Site, account: str = "hana", password: str = "right", steps: int = -1) -> Client:
-    """A browser with a session that its owner has proved."""
-    client = site.client()
-    shown = await client.show(challenge(await client.log_in(account, password)), site.code(steps))
-    assert shown.status == 303
-    return client
-
-
 async def look(client: Client, accept: bytes = b"*/*", path: str = PAGE) -> Answer:
     return await client.send(path, method="GET", headers=(), accept=accept)
 
@@ -89,7 +81,7 @@ async def test_a_session_that_is_nobodys_sees_nothing(site: Site) -> None:
 
 async def test_who_proved_it_a_while_ago_is_asked_again(site: Site, later: Later) -> None:
     """A proof that is too old is asked again: an unattended machine or a stolen session enrols no factor."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     later.seconds = 301
     for path in CHANGES:
@@ -103,7 +95,7 @@ async def test_who_proved_it_a_while_ago_is_asked_again(site: Site, later: Later
 
 async def test_a_page_leads_back_here_after_the_proof(site: Site, later: Later) -> None:
     """After the proof a page leads back to the owner's page."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 301
     asked = await look(client, HTML)
     assert asked.status == 401
@@ -114,7 +106,7 @@ async def test_a_page_leads_back_here_after_the_proof(site: Site, later: Later) 
 
 async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Later) -> None:
     """R4: a thief with A's session cannot use a factor of the thief's own account."""
-    owner, thief = await logged_in(site), await logged_in(site, "Alice", "wonder")
+    owner, thief = await site.logged_in(), await site.logged_in("Alice", "wonder")
     later.seconds = 301
     own = dict(thief.jar)
     ticket = challenge(await look(thief))
@@ -130,8 +122,8 @@ async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Lat
 
 async def test_a_change_is_asked_for_by_this_page_alone(site: Site) -> None:
     """A change needs this page's token: another site has none, and a token of another browser or account is void."""
-    client = await logged_in(site)
-    other = await logged_in(site, "Alice", "wonder")
+    client = await site.logged_in()
+    other = await site.logged_in("Alice", "wonder")
     theirs = (await listed(other))["token"]
     ticket = challenge(await site.client().log_in())
     for token in ("", "x", theirs, ticket):
@@ -146,7 +138,7 @@ async def test_a_change_is_asked_for_by_this_page_alone(site: Site) -> None:
 
 async def test_the_question_for_a_proof_is_no_token(site: Site, later: Later) -> None:
     """A ticket for a proof is no token of this page: only the token says that the page was seen."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 301
     question = challenge(await look(client))
     assert (await client.show(question, site.code())).status == 200
@@ -159,7 +151,7 @@ async def test_the_question_for_a_proof_is_no_token(site: Site, later: Later) ->
 
 async def test_an_authenticator_app_is_enrolled(site: Site, later: Later) -> None:
     """An enrolled app proves its owner from the next time step on; the code that enrolled it is spent."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     offer = said(await change(client, "/totp", token=token))
     assert offer["uri"].startswith("otpauth://totp/")
@@ -179,7 +171,7 @@ async def test_an_authenticator_app_is_enrolled(site: Site, later: Later) -> Non
 
 async def test_an_offer_is_good_for_its_account_and_once(site: Site) -> None:
     """An offer works once and for its own account alone."""
-    client, other = await logged_in(site), await logged_in(site, "Alice", "wonder")
+    client, other = await site.logged_in(), await site.logged_in("Alice", "wonder")
     token, theirs = (await listed(client))["token"], (await listed(other))["token"]
     offer = said(await change(client, "/totp", token=token))
     now = time.time()
@@ -192,7 +184,7 @@ async def test_an_offer_is_good_for_its_account_and_once(site: Site) -> None:
 
 async def test_a_passkey_is_enrolled_and_proves_its_owner(site: Site) -> None:
     """An enrolled passkey proves its owner at the log-in, in a new browser."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     asked = said(await change(client, "/webauthn/options", token=token))
     key = Authenticator(ORIGIN, Ed25519PrivateKey.generate())
@@ -213,7 +205,7 @@ async def test_a_passkey_is_enrolled_and_proves_its_owner(site: Site) -> None:
 
 async def test_recovery_codes_let_their_owner_in_and_a_new_sheet_ends_the_old(site: Site) -> None:
     """Each recovery code works once, and a new sheet voids the old one, where the account has nothing stronger."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     found = await listed(client)
     assert said(await change(client, "/remove", token=found["token"], id=found["factors"][0]["id"])) == {"done": True}
     token = (await listed(client))["token"]
@@ -233,7 +225,7 @@ async def test_recovery_codes_let_their_owner_in_and_a_new_sheet_ends_the_old(si
 
 async def test_a_factor_that_was_removed_proves_nothing(site: Site) -> None:
     """A removed factor proves nothing from that moment on."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     found = await listed(client)
     assert said(await change(client, "/remove", token=found["token"], id=found["factors"][0]["id"])) == {"done": True}
     assert (await listed(client))["factors"] == []
@@ -244,7 +236,7 @@ async def test_a_factor_that_was_removed_proves_nothing(site: Site) -> None:
 
 async def test_a_fourth_app_is_one_too_many(site: Site) -> None:
     """A fourth app would never be checked, so it is not enrolled; page and program are told."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     await site.enrol("1")
     await site.enrol("1")
     token = (await listed(client))["token"]
@@ -260,7 +252,7 @@ async def test_a_fourth_app_is_one_too_many(site: Site) -> None:
 
 async def test_the_page_does_without_scripts_what_needs_none(site: Site) -> None:
     """Begin, mistyped code, confirm and remove all work through forms without scripts."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     page = await look(client, HTML)
     assert page.status == 200
     token = hidden(page, "token")
@@ -297,7 +289,7 @@ def secret_in(page: Answer) -> str:
 @pytest.mark.parametrize("notice", ["failed", "full", "<script>", "x" * 9_999, "%E3%81%82"])
 async def test_a_link_says_nothing_on_the_page_that_did_not_happen(site: Site, notice: str) -> None:
     """The page shows no message that a link made up: it could frighten or mislead an owner."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     page = await client.send(PAGE, method="GET", headers=(), accept=HTML, query=f"notice={notice}")
     assert page.status == 200
     assert 'role="status"' not in page.body.decode()
@@ -306,7 +298,7 @@ async def test_a_link_says_nothing_on_the_page_that_did_not_happen(site: Site, n
 @pytest.mark.parametrize("path", ["/webauthn", "/totp/confirm"])
 async def test_a_page_whose_change_failed_says_so(site: Site, path: str) -> None:
     """A failed change is reported on the page itself, which can be used further."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     failed = await change(client, path, HTML, token=token, state="x", credential="{}", code="123456")
     assert failed.status == 401
@@ -353,7 +345,7 @@ async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for(
     change = "POST /password form:username,old_password,new_password success=303"
     site = Site(settings={"protect": None, "login": "POST /login success=303:/account", "change": change})
     await site.enrol()
-    client = await logged_in(site)
+    client = await site.logged_in()
     assert client.jar.pop("__Host-sekisho-tie")
     assert (await client.log_in()).status == 303
     assert "__Host-sekisho-tie" not in client.jar
@@ -367,7 +359,7 @@ async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for(
 
 async def test_a_passkey_is_listed_with_its_maker(site: Site) -> None:
     """A passkey without a name of the owner's is listed by its maker's, in JSON and on the page; it proves as ever."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     asked = said(await change(client, "/webauthn/options", token=token))
     apple = bytes.fromhex("fbfc3007154e4ecc8c0b6e020557d7bd")
@@ -390,7 +382,7 @@ async def test_a_passkey_is_listed_with_its_maker(site: Site) -> None:
 
 async def test_an_owner_accepts_only_strong_ways_and_ends_it(site: Site) -> None:
     """The choice is made on the page or by a program; the last strong way then stays, and the page says why."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     found = await listed(client)
     assert found["only_strong"] is False
     done = await change(client, "/only-strong", HTML, token=found["token"], on="yes")
@@ -408,7 +400,7 @@ async def test_an_owner_accepts_only_strong_ways_and_ends_it(site: Site) -> None
 
 async def test_browsers_are_told_which_passkeys_are_left(site: Site) -> None:
     """The page and the API list the accepted passkeys for the Signal API, so that a removed one is offered no more."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = (await listed(client))["token"]
     asked = said(await change(client, "/webauthn/options", token=token))
     key = Authenticator(ORIGIN, Ed25519PrivateKey.generate())

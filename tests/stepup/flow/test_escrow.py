@@ -18,7 +18,7 @@ from sekisho.stepup.flow.proof_routes import wait_s
 from sekisho.store.vault import MemoryVault
 from tests.asgi.driving import Line, answer, ask, form, http, pieces, read
 from tests.control.commanding import tell
-from tests.stepup.flow.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
+from tests.stepup.flow.driving import FORM, STEP, STRANGE, Shop, Site, challenge, stop
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
@@ -34,14 +34,6 @@ async def site() -> Site:
     await made.enrol("1")
     await made.enrol("2")
     return made
-
-
-async def logged_in(site: Site, account: str = "hana", password: str = "right") -> Client:
-    """A browser that has shown its second proof."""
-    client = site.client()
-    asked = await client.log_in(account, password)
-    assert (await client.show(challenge(asked), site.code())).status == 303
-    return client
 
 
 async def test_the_applications_answer_is_released_after_the_proof(site: Site) -> None:
@@ -103,7 +95,7 @@ async def test_an_answer_below_a_tenant_keeps_its_addresses() -> None:
 
 async def test_a_proved_device_is_asked_no_more(site: Site) -> None:
     """A device that was proved is not asked again, from any address: its token came with the released answer."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     client.address = "203.0.113.200"
     assert (await client.log_in()).status == 303
 
@@ -391,7 +383,7 @@ async def test_ten_wrong_codes_behind_a_wrong_password_cost_the_owner_nothing(si
         ticket = challenge(await attacker.log_in("hana", "wrong"))
         for _ in range(5):
             await attacker.show(ticket, "000000")
-    await logged_in(site)
+    await site.logged_in()
 
 
 async def test_a_right_code_behind_a_wrong_password_is_not_spent(site: Site) -> None:
@@ -399,14 +391,14 @@ async def test_a_right_code_behind_a_wrong_password_is_not_spent(site: Site) -> 
     attacker = site.client("198.51.100.3")
     ticket = challenge(await attacker.log_in("hana", "wrong"))
     assert (await attacker.show(ticket, site.code())).code == "proof_failed"
-    await logged_in(site)
+    await site.logged_in()
 
 
 async def test_a_challenge_dies_with_a_change_of_password(site: Site) -> None:
     """Row 83: a challenge that began with the old password ends with a change of it."""
     thief = site.client()
     ticket = challenge(await thief.log_in())
-    owner = await logged_in(site)
+    owner = await site.logged_in()
     changed = await owner.send("/password", b"username=hana&old_password=right&new_password=better")
     assert changed.status == 303
     await settled(site)

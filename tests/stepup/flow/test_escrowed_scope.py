@@ -171,7 +171,7 @@ def test_a_header_that_the_door_names_is_there() -> None:
     assert found["headers"] == [(b"x-tenant", b"a")]
 
 
-def test_what_others_have_made_of_the_client_stays_out() -> None:
+def test_users_sessions_and_certificates_of_the_scope_stay_out() -> None:
     """Client data in the scope (servers' certificates, middleware's users and sessions) stays out, under any name."""
     outside: dict[str, Any] = {
         "user": "planted",

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.stepup.flow.driving import JSON, STEP, Client, Site, challenge
+from tests.stepup.flow.driving import JSON, STEP, Site, challenge
 
 if TYPE_CHECKING:
     from tests.asgi.driving import Answer
@@ -43,14 +43,6 @@ async def site(later: Later) -> Site:
     return made
 
 
-async def logged_in(site: Site) -> Client:
-    """A browser with a session that its owner has just proved."""
-    client = site.client()
-    shown = await client.show(challenge(await client.log_in()), site.code(-1))
-    assert shown.status == 303
-    return client
-
-
 # Texts that JSON can express and later steps cannot take, as they stand in a body.
 SPELLINGS = {
     "a lone surrogate": r'"\ud800"',
@@ -74,7 +66,7 @@ async def test_no_text_in_any_field_breaks_anything(site: Site, spelling: str) -
     """No text in any field causes an error: it is refused with a fitting status, with and without a valid ticket or
     token.
     """
-    client = await logged_in(site)
+    client = await site.logged_in()
     token = json.loads((await client.send(PAGE, method="GET", headers=())).body)["token"]
     stranger = site.client()
     ticket = challenge(await stranger.log_in())
@@ -142,7 +134,7 @@ async def test_a_post_of_another_site_changes_nothing(
     """A cross-site POST comes without cookies; its answer sets none, so session binding and step-up stay as they
     are.
     """
-    client = await logged_in(site)
+    client = await site.logged_in()
     stranger = site.client()
     ticket = challenge(await stranger.log_in())
     before = dict(client.jar), dict(stranger.jar)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.owners import Contact
-from tests.stepup.flow.driving import Client, Site, challenge, stop
+from tests.stepup.flow.driving import Site, challenge, stop
 from tests.stepup.flow.test_escrow import settled
 
 
@@ -22,13 +22,6 @@ async def site_of_two(**settings: str) -> Site:
     return made
 
 
-async def logged_in(site: Site, account: str, password: str) -> Client:
-    client = site.client()
-    ticket = challenge(await client.log_in(account, password))
-    assert (await client.show(ticket, site.code())).status == 303
-    return client
-
-
 @pytest.mark.parametrize(("changed", "dies"), [("hána", False), ("HANA", True), ("hana", True)])
 async def test_a_change_ends_the_step_ups_of_its_own_account(changed: str, dies: bool) -> None:
     """Row 83: a change of password ends no step-up of a like name, or registering one would lock the owner out."""
@@ -37,7 +30,7 @@ async def test_a_change_ends_the_step_ups_of_its_own_account(changed: str, dies:
     site.contacts["HANA"] = Contact("1", None, None)
     waiting = site.client()
     ticket = challenge(await waiting.log_in("hana", site.shop.owners["hana"]))
-    other = await logged_in(site, changed, "mine")
+    other = await site.logged_in(changed, "mine")
     body = urlencode({"username": changed, "old_password": "mine", "new_password": "never seen 17"}).encode()
     assert (await other.send("/password", body)).status == 303
     await settled(site)
@@ -59,10 +52,10 @@ async def test_a_proof_forgives_the_failures_of_its_own_account(redis_url: str) 
     for _ in range(6):
         await site.client().log_in("hana", "wrong")
     assert await suspects()
-    await logged_in(site, "hána", "mine")
+    await site.logged_in("hána", "mine")
     await asyncio.sleep(0.1)
     assert await suspects()
-    await logged_in(site, "hana", "right")
+    await site.logged_in("hana", "right")
     await asyncio.sleep(0.1)
     assert not await suspects()
     await stop(plain)

@@ -39,28 +39,20 @@ async def site(later: Later) -> Site:
     return made
 
 
-async def logged_in(site: Site, account: str = "hana", password: str = "right", steps: int = -1) -> Client:
-    """A browser with a session that its owner has proved."""
-    client = site.client()
-    shown = await client.show(challenge(await client.log_in(account, password)), site.code(steps))
-    assert shown.status == 303
-    return client
-
-
 async def pay(client: Client, accept: bytes = b"*/*") -> Answer:
     return await client.send("/pay", b"yen=1", accept=accept)
 
 
 async def test_a_log_in_with_a_proof_is_fresh(site: Site) -> None:
     """A log-in with a proof counts as fresh: nothing is asked twice in a row."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     assert (await pay(client)).body == b"paid"
     assert site.shop.paid == ["hana"]
 
 
 async def test_a_proof_that_is_too_old_asks_for_another(site: Site, later: Later) -> None:
     """A proof that is too old is refused with the allowed age (RFC 9470), and the route has not run."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 301
     asked = await pay(client)
     assert (asked.status, asked.code) == (401, "step_up_required")
@@ -72,7 +64,7 @@ async def test_a_proof_that_is_too_old_asks_for_another(site: Site, later: Later
 
 async def test_a_new_proof_opens_the_route_again(site: Site, later: Later) -> None:
     """A new proof opens the route for its maximum age, and no longer."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 400
     ticket = challenge(await pay(client))
     shown = await client.show(ticket, site.code())
@@ -86,7 +78,7 @@ async def test_a_new_proof_opens_the_route_again(site: Site, later: Later) -> No
 
 async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None:
     """A page leads on to the route after the proof, unless a link cannot reach the route."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 400
     ticket = challenge(await pay(client, accept=HTML))
     shown = await client.show(ticket, site.code(), accept=HTML)
@@ -96,7 +88,7 @@ async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None
 
 async def test_a_denied_client_uses_no_protected_route(site: Site) -> None:
     """An operator's denial ends what a session and its fresh proof open; other routes and other clients go on."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     site.guard = site.guarded(deny="198.51.100.77")
     client.guard = site.guard
     refused = await pay(client)
@@ -108,7 +100,7 @@ async def test_a_denied_client_uses_no_protected_route(site: Site) -> None:
 
 async def test_a_socket_is_closed_where_its_session_has_no_fresh_proof(site: Site, later: Later) -> None:
     """A WebSocket at a protected route opens with a fresh proof alone: a handshake can ask for none."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     with pytest.raises(NotImplementedError, match="websocket"):
         await client.connect("/pay")
     later.seconds = 301
@@ -117,7 +109,7 @@ async def test_a_socket_is_closed_where_its_session_has_no_fresh_proof(site: Sit
 
 async def test_a_denied_clients_socket_is_closed(site: Site) -> None:
     """An operator's denial closes sockets at protected routes, those of a session with a fresh proof too."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     client.guard = site.guarded(deny="198.51.100.77")
     assert [message["type"] for message in await client.connect("/pay")] == ["websocket.close"]
 
@@ -140,7 +132,7 @@ async def test_a_page_view_is_resumed_after_the_proof(later: Later, path: str, q
     """The page of a form asks beforehand, and the browser goes on to what it asked for: never to another host."""
     site = Site(settings=PAGES)
     await site.enrol("1")
-    client = await logged_in(site)
+    client = await site.logged_in()
     assert (await client.send("/pay", method="GET")).status == 200
     later.seconds = 160  # half of the page's 300 s are over; the form itself can still be sent
     assert (await client.send("/pay", b"yen=1", headers=(FORM,))).status == 200
@@ -156,7 +148,7 @@ async def test_a_page_view_is_resumed_after_the_proof(later: Later, path: str, q
 
 async def test_a_known_device_with_the_password_alone_is_not_fresh(site: Site, later: Later) -> None:
     """A known device with the password alone is not fresh: its session is bound to its account, without a proof."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     del client.jar[TIE], client.jar["session"]
     assert (await client.log_in()).status == 303
     asked = await pay(client)
@@ -168,8 +160,8 @@ async def test_a_known_device_with_the_password_alone_is_not_fresh(site: Site, l
 
 async def test_the_proof_of_one_does_not_open_the_session_of_another(site: Site, later: Later) -> None:
     """R4: a thief with A's session cookie cannot open it with a proof of the thief's own account."""
-    owner = await logged_in(site)
-    thief = await logged_in(site, "Alice", "wonder")
+    owner = await site.logged_in()
+    thief = await site.logged_in("Alice", "wonder")
     own = thief.jar["session"]
     thief.jar["session"] = owner.jar["session"]
     refused = await pay(thief)
@@ -190,7 +182,7 @@ async def test_the_tie_of_one_is_no_tie_of_anothers_session(site: Site) -> None:
     """R4: one account's binding is void for another's session, in any combination and with both sessions shown at
     once.
     """
-    owner, thief = await logged_in(site), await logged_in(site, "Alice", "wonder")
+    owner, thief = await site.logged_in(), await site.logged_in("Alice", "wonder")
     mixed = site.client()
     mixed.jar = {TIE: thief.jar[TIE], "session": owner.jar["session"]}
     assert (await pay(mixed)).status == 401
@@ -201,7 +193,7 @@ async def test_the_tie_of_one_is_no_tie_of_anothers_session(site: Site) -> None:
 
 async def test_a_session_that_is_tied_to_nobody_is_refused(site: Site) -> None:
     """A session bound to no account is refused and told to log in: no proof would help."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     del client.jar[TIE]
     refused = await pay(client)
     assert (refused.status, refused.code) == (401, "step_up_required")
@@ -213,7 +205,7 @@ async def test_a_session_that_is_tied_to_nobody_is_refused(site: Site) -> None:
 @pytest.mark.parametrize(("said", "status"), [("hana", 200), (None, 200), ("Alice", 401), ("Hana", 401)])
 async def test_the_application_knows_whose_session_it_is(site: Site, said: str | None, status: int) -> None:
     """If the application names another account than the binding does, the session is refused."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     client.guard = site.guarded(session_account=lambda _: said)
     assert (await pay(client)).status == status
 
@@ -231,11 +223,11 @@ async def test_a_question_for_a_fresh_proof_dies_with_a_change_of_password(
     """Row 83: a challenge asked in a session from before a password change is void; others are not affected."""
     asked = {}
     for account, password in (("hana", "right"), ("Alice", "wonder")):
-        asked[account] = await logged_in(site, account, password)
+        asked[account] = await site.logged_in(account, password)
     later.seconds = 400
     method = "POST" if where == "/pay" else "GET"
     tickets = {name: challenge(await client.send(where, method=method)) for name, client in asked.items()}
-    owner = await logged_in(site)
+    owner = await site.logged_in()
     changed = await owner.send("/password", b"username=hana&old_password=right&new_password=never+seen+17")
     assert changed.status == 303
     await asyncio.sleep(0)
@@ -246,7 +238,7 @@ async def test_a_question_for_a_fresh_proof_dies_with_a_change_of_password(
 
 async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: Later) -> None:
     """A ticket of another browser refreshes nothing: only the browser that was asked holds it."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 400
     ticket = challenge(await pay(client))
     client.jar.pop(STEP_COOKIE)
@@ -255,7 +247,7 @@ async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: 
 
 async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) -> None:
     """A ticket of a log-in refreshes nothing: its purpose is sealed into it."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 400
     binding, session = client.jar[TIE], client.jar["session"]
     stranger = site.client()
@@ -344,7 +336,7 @@ async def test_without_the_application_s_word_a_cookie_that_changed_is_nobody_s(
 
 async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -> None:
     """A session has one challenge at a time: five tries and forty reads of factors, in any number of browsers."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     # Minutes later; a minute after the ten-minute mark.
     later.seconds = 1_260 - time.time() % 600
     thieves = []
@@ -364,7 +356,7 @@ async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -
 
 async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: Later) -> None:
     """A route that allows no age asks for each proof anew: each proof ends its own challenge and starts no other."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     for number in range(3):
         later.seconds += 301
         ticket = challenge(await pay(client))
@@ -375,7 +367,7 @@ async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: L
 
 async def test_an_answer_that_was_lost_leaves_another_question(site: Site, later: Later) -> None:
     """If the answer with the new binding was lost, the session is asked anew by a new challenge."""
-    client = await logged_in(site)
+    client = await site.logged_in()
     later.seconds = 301
     before = dict(client.jar)
     assert (await client.show(challenge(await pay(client)), site.code())).status == 200
@@ -394,7 +386,7 @@ async def test_a_route_may_want_a_passkey(later: Later) -> None:
     settings = {"factors": "webauthn,totp", "passkey_domain": "shop.test"}
     site = Site(settings={**settings, "protect": "POST /pay max_age=300 acr=phr"})
     await site.enrol("1")
-    client = await logged_in(site)
+    client = await site.logged_in()
     asked = await pay(client)
     said = asked.header(b"www-authenticate") or b""
     assert (asked.status, asked.code) == (401, "step_up_required")
@@ -409,7 +401,7 @@ async def test_the_floor_of_the_site_holds_for_every_route(later: Later) -> None
     later.seconds = 0
     site = Site(settings={"factor_floor": "app"})
     await site.enrol("1")
-    client = await logged_in(site)
+    client = await site.logged_in()
     assert (await pay(client)).body == b"paid"
     later.seconds = 400
     assert b'acr_values="app"' in ((await pay(client)).header(b"www-authenticate") or b"")
@@ -420,7 +412,7 @@ async def test_a_log_in_by_a_new_factor_opens_no_protected_route(later: Later) -
     site = Site()
     later.seconds = 0
     await site.enrol("1", created_s=int(time.time()))
-    client = await logged_in(site)
+    client = await site.logged_in()
     asked = await pay(client)
     assert (asked.status, asked.code) == (401, "step_up_required")
     assert (await client.show(challenge(asked), site.code())).code == "proof_failed"
