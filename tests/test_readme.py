@@ -137,6 +137,19 @@ def test_every_answer_in_the_table_is_one_that_is_given() -> None:
     assert told == {(refusal.status, refusal.code) for refusal in given}
 
 
+def test_every_reason_that_is_explained_is_one_that_is_given() -> None:
+    """Reasons of unreadable attempts, as the log has them; some are built of `account` or `secret` and a word."""
+    page = (DOCS / "answers.md").read_text("utf-8").partition("## Reasons in the log")[2]
+    told = {word for row in re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE) for word in re.findall(r"`(\w+)`", row)}
+    reading = "".join(path.read_text("utf-8") for path in (ROOT / "middleware/sekisho").rglob("*.py"))
+    given = set(re.findall(r'Unreadable\(4\d\d, f?"([\w{}]+)"', reading))
+
+    built = {f"{kind}_{word}" for kind in ("account", "secret") for word in ("missing", "repeated", "not_text")}
+    assert len(told) > 10
+    assert told - built <= given
+    assert {f"{{kind}}_{word}" for word in ("missing", "repeated", "not_text")} <= given | {"{kind}_missing"}
+
+
 @pytest.mark.parametrize("code", blocks("python", *PAGES), ids=lambda code: code.splitlines()[0])
 def test_python_compiles(code: str) -> None:
     """Every Python block compiles by itself."""

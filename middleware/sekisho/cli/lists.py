@@ -137,7 +137,7 @@ def _network(text: str) -> Network:
     try:
         found = networks(text, "NETWORK")
     except SettingsError as error:
-        raise Misused(f"NETWORK {error.problem}") from None
+        raise Misused(f"NETWORK {error.problem}. Without NETWORK the list is shown") from None
     if len(found) != 1:
         raise Misused("NETWORK is a list; give one network")
     if covers_half(found):
