@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -77,12 +78,13 @@ def seconds_until_let_in(urls: list[str]) -> float:
 
 
 def test_the_owner_gets_in_on_every_worker_within_a_second(redis_url: str, tmp_path: Path) -> None:
-    """`look` says why in words, `unblock` lets her in on two workers within a second, the events show who did it.
+    """`look` says why in words, `unblock` lets her in on two workers within a second, events and audit show who did it.
 
     A machine that is busy with other tests may be late: it has several rounds to be within the second once.
     """
     paths = [tmp_path / "first", tmp_path / "second"]
-    settings = {**SETTINGS, "store": redis_url}
+    audit = tmp_path / "audit.jsonl"
+    settings = {**SETTINGS, "store": redis_url, "audit": f"file:{audit}"}
     took_s: list[float] = []
     with ExitStack() as stack:
         urls = [stack.enter_context(worker(**settings, events_file=str(path))) for path in paths]
@@ -93,6 +95,7 @@ def test_the_owner_gets_in_on_every_worker_within_a_second(redis_url: str, tmp_p
                 run(line, **settings)
             took_s.append(seconds_until_let_in(urls))
         (tail,) = [run(line, **settings, events_file=str(paths[0])) for line in lines("tail --kind")]
+    (verify,) = [line.replace("/var/log/sekisho/audit.jsonl", str(audit)) for line in lines("audit verify")]
 
     assert [line.partition(" the next")[0] for line in looked] == [
         "Strangers are refused: 3 of 3 failed attempts at this account in the last hour;",
@@ -106,6 +109,13 @@ def test_the_owner_gets_in_on_every_worker_within_a_second(redis_url: str, tmp_p
         assert [event.text for event in commanded] == ["called, named her last two orders"] * 2 * len(took_s)
         assert all(event.by.startswith(who) for event in commanded)
         assert "hana" not in path.read_text()
+
+    # Both workers append to one file; each says whose command it obeyed.
+    told = [json.loads(line) for line in audit.read_text().splitlines() if '"kind":"commanded"' in line]
+    assert [line["text"] for line in told] == ["called, named her last two orders"] * 4 * len(took_s)
+    assert all(line["by"].startswith(who) for line in told)
+    assert "hana" not in audit.read_text()
+    assert run(verify, **settings)
 
 
 def events(path: Path) -> list[Event]:
