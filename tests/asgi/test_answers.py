@@ -133,6 +133,7 @@ async def test_what_cannot_be_judged_is_said_once(
     assert len(said) == 1
     assert said[0].startswith("POST /login: ")
     assert "success=" in said[0]
+    assert said[0].endswith("[SEK073]" if words.startswith("cannot be read here") else "[SEK074]")
     assert not any(answered.device for answered in answers)
     assert sum(n for (_, what, _), n in guard.counts.items() if what == "unjudged") == 3
 

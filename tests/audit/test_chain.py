@@ -214,7 +214,7 @@ def test_a_long_chain_is_opened_again(tmp_path: Path) -> None:
     assert len(made.verified(made.lines[3:]).problems) == 2
 
 
-def test_lost_events_are_told(tmp_path: Path) -> None:
+def test_lost_events_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """While the file cannot be written, events are dropped and counted, and the next line says how many."""
     made = Audited(tmp_path)
     settle(made, 1)
@@ -225,6 +225,7 @@ def test_lost_events_are_told(tmp_path: Path) -> None:
     settle(made, 1)
 
     assert made.counts.numbers["", "events", "unwritable"] == 2
+    assert [message[-8:] for message in caplog.messages if message.startswith("SEKISHO_AUDIT")][:1] == ["[SEK024]"]
     assert made.read[0]["lost"] == 2
     assert made.verified().problems == []
 

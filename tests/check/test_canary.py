@@ -194,6 +194,7 @@ async def test_a_log_in_that_was_refused_for_another_reason_clears_nothing_and_c
     assert (await log_in(guard, "hana", "new")).device
     assert errors(caplog) == []
     assert "no invented log-in can show here" in caplog.text
+    assert "[SEK076]" in caplog.text
 
 
 async def test_doors_that_read_a_header_are_never_tried() -> None:

@@ -206,6 +206,7 @@ def test_a_forged_record_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     assert worker.heard == []
     [message] = caplog.messages
     assert message.startswith("a control record is ignored: it is not signed with SEKISHO_SECRET")
+    assert message.endswith("[SEK040]")
 
 
 def test_a_record_that_cannot_be_read_keeps_the_one_before() -> None:

@@ -57,6 +57,14 @@ def test_every_hazard_can_be_found() -> None:
     assert [name for name, number in names.items() if name not in used and number not in text] == []
 
 
+def test_every_hazard_is_shown_by_a_test() -> None:
+    """Each number is expected by a test: a finding that none shows may have fallen silent."""
+    tests = [path for path in (REPOSITORY / "tests").rglob("*.py") if path != Path(__file__)]
+    shown = set(re.findall(r"\bSEK\d{3}\b", "".join(path.read_text() for path in tests)))
+
+    assert [each.number for each in HAZARDS if each.number not in shown] == []
+
+
 def test_each_of_twelve_set_ups_has_a_test() -> None:
     """The table names, for each set-up, a test that exists."""
     rows = re.findall(r"^\| .+ \| `(tests/[\w/]+\.py)::(\w+)` \|$", PAGE, re.MULTILINE)

@@ -22,6 +22,7 @@ OWNERS = {
     "OWNERS_QUERY": "select email, locale from users where username = :account",
 }
 MAIL = {"SMTP": "smtps://relay.example", "MAIL_FROM": "no-reply@shop.example", "ACCOUNT_PAGE": "shop.example/me"}
+FACTORS = {"FACTORS": "totp,email", "SERVICE_NAME": "Shop", **OWNERS, **MAIL}
 
 
 def loaded(**variables: str) -> Settings:
@@ -65,6 +66,16 @@ def test_sound_settings_have_no_diagnosis() -> None:
             "SEKISHO_LOGIN=POST /sign-in form:email,pin success=302:/home",
         ),
         ({"SECRET": "changeme-changeme!changeme?changeme"}, "SEK002", ""),
+        ({"STORE": "rediss://redis?ssl_cert_reqs=none"}, "SEK005", "SEKISHO_STORE=rediss://HOST:6380/0?ssl_ca_certs="),
+        (
+            {"RESET": "POST /reset form:,token,password", **FACTORS},
+            "SEK011",
+            "SEKISHO_RESET=POST /reset form:,token,password success=302:/login",
+        ),
+        ({"LOGIN": "GET /api/* basic"}, "SEK013", "SEKISHO_LOGIN=GET /api/* basic success=!401,403"),
+        ({"ORIGINS": "https://app.example", **FACTORS}, "SEK015", "SameSite=None; Partitioned"),
+        ({**FACTORS, "SERVICE_NAME": "this service"}, "SEK017", "SEKISHO_SERVICE_NAME="),
+        ({"STEP_UP": "attack"}, "SEK025", "SEKISHO_FACTORS=webauthn,totp,email"),
     ],
 )
 def test_a_diagnosis_has_its_number_and_the_line_to_write(variables: dict[str, str], number: str, line: str) -> None:

@@ -18,7 +18,8 @@ def checks(settings: Settings) -> Iterator[Diagnosis]:
     """Attempts that are not refused, and successes that are guessed: an attacker earns trust by a wrong guess."""
     if settings.mode is not Mode.ENFORCE:
         yield hazards.NOT_ENFORCED.found(f"SEKISHO_MODE: {settings.mode.value} refuses nobody")
-    unruled = [door for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
+    doors = [door for door in settings.doors if not door.success]
+    unruled = [door for door in doors if door.kind is DoorKind.LOGIN and door.reads_body]
     if unruled:
         yield hazards.GUESSED_SUCCESS.found(
             f"SEKISHO_LOGIN: no success= rule for {names_of(unruled)}: success is guessed there. A guess makes no "
@@ -26,7 +27,7 @@ def checks(settings: Settings) -> Iterator[Diagnosis]:
             "success=302:/home, success=cookie:NAME or success=json:access_token (`sekisho check` finds it)",
             ruled_line(unruled[0], "302:/home"),
         )
-    basic = [door for door in settings.doors if not door.reads_body and door.fields and not door.success]
+    basic = [door for door in doors if not door.reads_body and door.fields]
     if basic:
         yield hazards.BASIC_WITHOUT_RULE.found(
             f"SEKISHO_LOGIN: {names_of(basic)} opens by HTTP Basic and has no rule: no answer shows success; "

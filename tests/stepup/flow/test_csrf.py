@@ -191,6 +191,7 @@ async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.Log
     ((level, said),) = never_recognised(caplog)
     assert level == logging.ERROR
     assert said.startswith("POST /login: of 10 log-ins behind a step-up none was recognised as a success")
+    assert said.endswith("[SEK072]")
     assert f"Write the door as: {guard} success=RULE (SEKISHO_LOGIN)" in said
 
 
