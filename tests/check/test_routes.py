@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from sekisho import LoginGuard
 from sekisho.check import missing_routes
 from sekisho.model import DoorKind
+from sekisho.owners import MemoryOwners
 from sekisho.settings import parse_doors
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
@@ -142,6 +143,25 @@ async def test_the_start_says_it(caplog: pytest.LogCaptureFixture, canary: str, 
         await live(LoginGuard(on_starlette(), secret=SECRET, login="POST /logn; POST /login", canary=canary))
 
     assert said(caplog) == expected
+
+
+async def test_a_misspelt_protected_route_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt route protects nothing; the real one is open, and prefixes name no single path."""
+    protect = "POST /login max_age=60; POST /pay-mnt max_age=60; POST /admin/* max_age=60"
+    guard = LoginGuard(
+        on_starlette(),
+        secret=SECRET,
+        login="POST /l basic",
+        protect=protect,
+        factors="totp",
+        owners=MemoryOwners({}),
+    )
+    with caplog.at_level(logging.WARNING):
+        await live(guard)
+
+    (only,) = said(caplog)
+    assert only.startswith("POST /pay-mnt: the application answers 404 there.")
+    assert only.endswith("it is open without a proof: correct SEKISHO_PROTECT [SEK085]")
 
 
 async def test_the_start_says_it_where_an_application_has_no_use_for_a_lifespan(

@@ -252,6 +252,20 @@ async def test_a_misspelt_door_is_found() -> None:
     assert found(report)["SEK070"].what == "SEKISHO_LOGIN: the application answers 404 at POST /logn"
 
 
+def test_a_misspelt_protected_route_is_found() -> None:
+    """The service names the protected routes that its application answers with 404; earlier versions name none."""
+    examiner = ServiceExaminer(settings(**SOUND), site_of("https://shop.example"), "", (), http.fetch, time.time)
+
+    def whats(**told: object) -> list[tuple[str, str]]:
+        read = told_of(json.dumps(answer(**told)).encode())
+        assert read is not None
+        return [(each.hazard.number, each.what) for each in examiner._checks_of_doors(read)]
+
+    expected = [("SEK085", "SEKISHO_PROTECT: the application answers 404 at POST /pay")]
+    assert whats(missing_protected=["POST /pay"]) == expected
+    assert whats() == []
+
+
 def test_a_door_that_was_never_used_is_found() -> None:
     """A hundred attempts at other doors and none at this one."""
     known = settings(**SOUND, RESET="POST /reset form:,token,password")

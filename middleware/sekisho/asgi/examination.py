@@ -32,20 +32,29 @@ QUESTION: Final = b"sekisho-question"
 """The header with the sealed question; see `sekisho.check.question`."""
 
 
+class Missing(NamedTuple):
+    """Attributes:
+    doors, protected: those whose path the application does not have.
+    """
+
+    doors: Sequence[Door] = ()
+    protected: Sequence[Door] = ()
+
+
 class Known(NamedTuple):
     """What a worker knows of its own set-up.
 
     Attributes:
         diagnoses: of its settings, arguments in Python included.
         attempts: events since the start, by door.
-        missing: finds the doors that the application does not have.
+        missing: finds the doors and protected routes that the application does not have.
         check: tries doors, as a sealed question asks that came with this token; returns the answer's body. None for a
             question that does not open.
     """
 
     diagnoses: Callable[[], Iterable[Diagnosis]]
     attempts: Callable[[], Mapping[str, int]]
-    missing: Callable[[], Awaitable[Sequence[Door]]]
+    missing: Callable[[], Awaitable[Missing]]
     check: Callable[[bytes, bytes], Awaitable[bytes | None]]
 
 
@@ -115,10 +124,12 @@ class Examination:
         await send_answer(send, Answer(status, headers, body))
 
     async def _facts(self, scope: Scope) -> dict[str, Any]:
+        missing = await self._known.missing()
         return {
             "arrival": arrival_of(scope, self._addresses)._asdict(),
             "attempts": self._known.attempts(),
-            "missing": [door.name for door in await self._known.missing()],
+            "missing": [door.name for door in missing.doors],
+            "missing_protected": [route.name for route in missing.protected],
             "diagnoses": [
                 {"number": each.hazard.number, "what": each.what, "write": each.write}
                 for each in self._known.diagnoses()

@@ -35,6 +35,10 @@ NOT_THERE = (
     "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
     "correct %s [SEK070]"
 )
+NO_ROUTE = (
+    "%s: the application answers 404 there. If the route has another path, it is open without a proof: correct "
+    "SEKISHO_PROTECT [SEK085]"
+)
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 
 

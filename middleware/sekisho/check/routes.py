@@ -1,4 +1,4 @@
-"""Finds doors that the application does not have: a misspelt path guards nothing, and the real one is unguarded."""
+"""Finds doors and protected routes that the application does not have: a misspelt one leaves the real one open."""
 
 from __future__ import annotations
 
@@ -30,8 +30,21 @@ async def missing_routes(
         around: keys that the framework puts into all its scopes.
         chance: `n -> n` random bytes.
     """
-    exact = [door for door in doors if door.reads_body and "*" not in door.path and "{" not in door.path]
+    exact = [door for door in doors if door.reads_body and _names_one_path(door)]
     return [door for door in exact if await _is_missing(app, door, around, chance)]
+
+
+async def missing_protected(app: App, routes: Iterable[Door], around: Mapping[str, Any]) -> list[Door]:
+    """The protected routes whose path the application answers with 404. It is asked by OPTIONS alone, as a visitor."""
+
+    def nothing(_count: int) -> bytes:
+        return b""  # only log-ins are invented
+
+    return [route for route in routes if _names_one_path(route) and await _is_missing(app, route, around, nothing)]
+
+
+def _names_one_path(door: Door) -> bool:
+    return "*" not in door.path and "{" not in door.path
 
 
 async def _is_missing(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:

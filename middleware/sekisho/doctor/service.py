@@ -42,6 +42,7 @@ class Told(NamedTuple):
     arrival: Arrival
     attempts: Mapping[str, int]
     missing: tuple[str, ...]
+    missing_protected: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
 
 
@@ -117,6 +118,8 @@ class ServiceExaminer(NamedTuple):
             yield hazards.MISSING_DOOR.found(
                 f"{variable}: the application answers 404 at {name}", f"{variable}=METHOD /PATH …"
             )
+        for name in told.missing_protected:
+            yield hazards.UNKNOWN_ROUTE.found(f"SEKISHO_PROTECT: the application answers 404 at {name}")
         for name, attempts in told.attempts.items():
             if not attempts and name not in told.missing and sum(told.attempts.values()) >= ATTEMPTS_MIN:
                 yield hazards.IDLE_DOOR.found(
@@ -179,10 +182,11 @@ def told_of(body: bytes) -> Told | None:
         arrival = _arrival(read["arrival"])
         attempts = {told_text(name): int(count) for name, count in read["attempts"].items()}
         missing = tuple(map(told_text, read["missing"]))
+        protected = tuple(map(told_text, read.get("missing_protected", ())))  # earlier versions tell none
         found = [_diagnosis(each) for each in read["diagnoses"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return Told(arrival, attempts, missing, tuple(found))
+    return Told(arrival, attempts, missing, protected, tuple(found))
 
 
 def _arrival(read: Any) -> Arrival:

@@ -466,6 +466,13 @@ UNREAD_ATTEMPT: Final = Hazard(
     "If it is the service's own log-in, it is refused for everybody.",
     "SEKISHO_LOGIN=POST /login json:ACCOUNT,PASSWORD",
 )
+UNKNOWN_ROUTE: Final = Hazard(
+    "SEK085",
+    Severity.DANGER,
+    "a protected route does not exist",
+    "A misspelt route protects nothing, and a stolen session reaches the real one without a proof.",
+    "SEKISHO_PROTECT=METHOD /PATH max_age=SECONDS",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -532,5 +539,6 @@ HAZARDS: Final = (
     UNNAMED_SESSION,
     UNKNOWN_LINKER,
     UNREAD_ATTEMPT,
+    UNKNOWN_ROUTE,
 )
 """Every hazard, by number."""

@@ -21,7 +21,7 @@ from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
 from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
 from sekisho.asgi.other_requests import OtherRequests
-from sekisho.asgi.outcome_keeper import NOT_THERE, OutcomeKeeper
+from sekisho.asgi.outcome_keeper import NO_ROUTE, NOT_THERE, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.refusal_pace import RefusalPace
 from sekisho.asgi.shared_addresses import SharedAddresses
@@ -492,8 +492,11 @@ class LoopWing:
         self._looking = self.loop.create_task(self._look_for_doors(), name="sekisho doors")
 
     async def _look_for_doors(self) -> None:
-        for door in await self._process.missing():
+        missing = await self._process.missing()
+        for door in missing.doors:
             log.warning(NOT_THERE, door.name, 404, f"SEKISHO_{door.kind.name}")
+        for route in missing.protected:
+            log.warning(NO_ROUTE, route.name)
 
     @property
     def _cookie(self) -> DeviceCookie:

@@ -9,12 +9,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Renderer
-from sekisho.asgi.examination import Examination, Known
+from sekisho.asgi.examination import Examination, Known, Missing
 from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.reading import Reading
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
-from sekisho.check import Probe, Result, missing_routes
+from sekisho.check import Probe, Result, missing_protected, missing_routes
 from sekisho.detect import MemoryPostures, PostureWatch
 from sekisho.devices.token import DeviceTokens
 from sekisho.feed import RefusalNotes
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
     from sekisho.metrics import Additions
-    from sekisho.model import Credentials, Door, LimitSet
+    from sekisho.model import Credentials, LimitSet
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.pipeline import Took
     from sekisho.read import Accounts
@@ -272,11 +272,12 @@ class ProcessWing:
                 attempts[place] += count
         return attempts
 
-    async def missing(self) -> list[Door]:
-        """The doors that the application does not have, as far as invented log-ins may be sent to find out."""
+    async def missing(self) -> Missing:
+        """What the application does not have, as far as requests of the guard may be sent to find out."""
         if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
-            return []
-        return await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
+            return Missing()
+        doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
+        return Missing(doors, await missing_protected(self.app, self.protected.all, self.around))
 
 
 def policy_of(settings: Settings) -> Policy:
