@@ -67,10 +67,12 @@ async def visiting(browser: Browser, **options: Any) -> AsyncIterator[RequestCon
 
 
 @contextmanager
-def serving(app: Any, *, proxy_headers: bool = True, lifespan: Literal["auto", "off"] = "off") -> Iterator[int]:
+def serving(
+    app: Any, *, proxy_headers: bool = True, lifespan: Literal["auto", "on", "off"] = "off", port: int = 0
+) -> Iterator[int]:
     """An ASGI application on loopback, in its own thread and loop; gives the port."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, ws="none", lifespan=lifespan, log_level="warning", proxy_headers=proxy_headers
+        app, host="127.0.0.1", port=port, ws="none", lifespan=lifespan, log_level="warning", proxy_headers=proxy_headers
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

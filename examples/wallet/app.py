@@ -60,6 +60,16 @@ async def login(request: Request) -> Response:
     return await logged_in(request, member, await previous_log_in(request))
 
 
+async def passkey_login(request: Request) -> Response:
+    # The guard names the account whose passkey it has verified. Without a guard nobody has.
+    guard = getattr(request.state, "sekisho", None)
+    email = guard.passkey_account if guard is not None else None
+    member = await request.app.state.books.by_email(email) if email is not None else None
+    if member is None:
+        return HTMLResponse(pages.login_page(look(request, "failed_passkey")), status_code=401)
+    return await logged_in(request, member, await previous_log_in(request))
+
+
 async def signup_form(request: Request) -> Response:
     return HTMLResponse(pages.signup_page(look(request)))
 
@@ -268,7 +278,8 @@ def routes() -> list[Route]:
     }  # fmt: skip
     shown = [Route(path, form, methods=["GET"]) for path, (form, _) in both.items()]
     taken = [Route(path, act, methods=["POST"]) for path, (_, act) in both.items()]
-    return [Route("/", home), Route("/home", home), *shown, *taken, Route("/logout", logout, methods=["POST"])]
+    acts = [Route("/logout", logout, methods=["POST"]), Route("/login/passkey", passkey_login, methods=["POST"])]
+    return [Route("/", home), Route("/home", home), *shown, *taken, *acts]
 
 
 def build() -> Starlette:

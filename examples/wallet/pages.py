@@ -57,6 +57,12 @@ class Look(NamedTuple):
     alert: str = ""
 
 
+# Hidden where the browser has no passkeys, and where nothing serves the script.
+_PASSKEY = """<form method="post" action="/login/passkey" data-sekisho-passkey hidden>
+<input type="hidden" name="credential"><button class="quiet">{button}</button><p role="alert" hidden>{failed}</p></form>
+<script type="module" src="/sekisho/passkey.js"></script>"""
+
+
 def _page(look: Look, title: str, content: str) -> str:
     language, alert = look.language, look.alert
     name = NAME[language]
@@ -86,9 +92,10 @@ def login_page(look: Look, email: str = "") -> str:
     words = WORDS[look.language]
     content = _form(
         "/login", words["log_in"],
-        _field("email", words["email"], value=email, kind="email", more='required autocomplete="username"'),
+        _field("email", words["email"], value=email, kind="email", more='required autocomplete="username webauthn"'),
         _field("password", words["password"], kind="password", more='required autocomplete="current-password"'),
     )  # fmt: skip
+    content += _PASSKEY.format(button=words["passkey"], failed=words["failed_passkey"])
     links = f'<nav><a href="/reset">{words["reset"]}</a><a href="/signup">{words["sign_up"]}</a></nav>'
     return _page(look, words["log_in"], f'<p class="soft">{words["tagline"]}</p>{content}{links}')
 

@@ -267,13 +267,13 @@ class Story(NamedTuple):
     settled: int = 20
 
 
-_OF_FACTORS = "FACTORS OWNERS OWNERS_QUERY SMTP MAIL_FROM ACCOUNT_PAGE PROTECT CAPS"
+_OF_FACTORS = "FACTORS PASSKEY PASSKEY_DOMAIN OWNERS OWNERS_QUERY SMTP MAIL_FROM ACCOUNT_PAGE PROTECT CAPS"
 WEAK: dict[str, str | None] = {
     **dict.fromkeys(f"SEKISHO_{name}" for name in _OF_FACTORS.split()),
     "SEKISHO_SIGNUP": "POST /signup form:email,password success=303:/home",  # it mails no code first
 }
 
-PASSKEYS = {"SEKISHO_FACTORS": "webauthn", "SEKISHO_PASSKEY_DOMAIN": "wallet.test"}
+PASSKEYS = {"SEKISHO_FACTORS": "webauthn"}
 MIXED = Cast(owners=60, common=25)
 
 STORIES = (

@@ -21,6 +21,7 @@ from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.grants import Grants, ProvedClient
 from sekisho.stepup.flow.proof_routes import even_s
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
+from sekisho.stepup.pages import PASSKEY_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,10 @@ class PasskeyDoors:
         self._grants = Grants(guard, proving, cookie)
         self._jitter = jitter
         self._waiting = WaitingProofs(total_max=TOTAL_MAX)
-        self.routes: dict[tuple[str, str], Handler] = {("POST", PATH): self._options}
+        self.routes: dict[tuple[str, str], Handler] = {
+            ("POST", PATH): self._options,
+            ("GET", f"/{PASSKEY_MODULE}"): self._module,
+        }
 
     async def prove(self, context: RequestContext, assessment: Assessment) -> ProvedLogIn | None:
         """The account whose passkey was shown; None where it proved nothing, and the client has its answer."""
@@ -132,3 +136,6 @@ class PasskeyDoors:
         options = self._log_in.options(call.browser_key.key)
         line = call.browser_key.line(elsewhere=self._parts.responses.is_elsewhere(call.headers))
         return self._parts.responses.json(call.headers, 200, {"publicKey": options}).adding(line)
+
+    async def _module(self, _: PageCall) -> Answer:
+        return self._parts.responses.module(PASSKEY_MODULE)

@@ -220,9 +220,9 @@ class Responses:
         length = (b"content-length", b"%d" % len(body))
         return Answer(status, (*_JSON, length, *self._renderer.cors(headers)), body)
 
-    def module(self) -> Answer:
-        """The ES module, for pages of this site and of others."""
-        body = self.pages.module()
+    def module(self, name: str) -> Answer:
+        """An ES module, for pages of this site and of others."""
+        body = self.pages.module(name)
         return Answer(200, (*_MODULE, (b"content-length", b"%d" % len(body))), body)
 
     def file(self, path: str) -> Answer | None:

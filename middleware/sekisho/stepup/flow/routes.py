@@ -19,6 +19,7 @@ from sekisho.stepup.flow.foreign_site import is_foreign
 from sekisho.stepup.flow.form import form_fields, read_form
 from sekisho.stepup.flow.page_call import PageCall
 from sekisho.stepup.flow.resubmission import Resubmission, anew, answering, replay, under
+from sekisho.stepup.pages import MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,7 @@ class PageRoutes:
         self._jitter = jitter
         self._passkey_sites = passkey_sites
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
-        self._routes["GET", "/sekisho.js"] = self._module
+        self._routes["GET", f"/{MODULE}"] = self._module
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
         for path in ANSWERS_TO_FORMS:
             self._routes["GET", path] = self._start_again
@@ -183,7 +184,7 @@ class PageRoutes:
         return self._parts.responses.start_again(call.headers)
 
     async def _module(self, _: PageCall) -> Answer | None:
-        return self._parts.responses.module()
+        return self._parts.responses.module(MODULE)
 
     def _refused(self, scope: Scope, refusal: Refusal) -> Answer:
         return self._parts.responses.refusal(scope["headers"], refusal)

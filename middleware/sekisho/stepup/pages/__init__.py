@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["File", "Offer", "Page", "Pages"]
 
 _HERE: Final = Path(__file__).parent
+MODULE: Final = "sekisho.js"
+PASSKEY_MODULE: Final = "passkey.js"
 CUTS_MAX = 256  # languages, factors and last actions: about a hundred pages of ten kilobytes
 
 
@@ -171,7 +173,7 @@ class Pages:
             "script": f"{mount}{self.script.path}",
             "logo": brand.logo_address,
         }
-        self._module = _text("sekisho.js").encode()
+        self._modules = {name: _text(name).encode() for name in (MODULE, PASSKEY_MODULE)}
         # Called with positional arguments: names would be hashed for every answer.
         self._step_up = lru_cache(maxsize=CUTS_MAX)(self._rendered_step_up)
         self._work = lru_cache(maxsize=CUTS_MAX)(self._rendered_work)
@@ -363,9 +365,9 @@ class Pages:
         # Its address has the code, which no referrer may carry. Under `no-referrer` the form would say `Origin: null`.
         return _referring(page, b"strict-origin")
 
-    def module(self) -> bytes:
-        """Return `sekisho.js`, to serve as `text/javascript`."""
-        return self._module
+    def module(self, name: str = MODULE) -> bytes:
+        """Return a module for pages of the application, to serve as `text/javascript`."""
+        return self._modules[name]
 
     def _rendered_step_up(
         self,
