@@ -25,7 +25,8 @@ VISITS = "GET /home; GET /payout"
 KNOCKS = (
     "POST /link number={n}&pin=1234; POST /signup email=thief{n}@evil.test&password=a+password+of+{n}; "
     "POST /reset email=owner1@mail.test&birthday=1950-01-10&send_to=thief@evil.test; "
-    "POST /reset/confirm token=guess{n}&password=mine+now+4711; POST /payout number=6600000&amount=1000"
+    "POST /reset/confirm token=guess{n}&password=mine+now+4711; "
+    "POST /login/passkey credential=forged{n}; POST /payout number=6600000&amount=1000"
 )
 LOGIN = "POST /login form:email,password success=cookie:session"
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"

@@ -73,6 +73,7 @@ EVERY: dict[str, Any] = {
     "signup": "POST /signup form:email,password contact=email",
     "factors": "webauthn,totp,oidc,email",
     "passkey_domain": "shop.test",
+    "passkey": "POST /login/passkey",
     "oidc": "https://login.bank.example client_id=shop",
     "oidc_secret": "s" * 32,
     "pages_url": "https://shop.test/sekisho",
@@ -93,6 +94,7 @@ async def test_each_answer_is_documented_and_each_documented_answer_comes(
         await enrolling(api, post.site, later)
     await proof_first(api, later)
     await signing_up(api)
+    await beginning_with_a_passkey(api)
     await log_ins(api, tmp_path, later)
     await refused(api, tmp_path)
     await shared(api)
@@ -269,6 +271,21 @@ async def signing_up(api: Api) -> None:
         await api.post(client, "/sekisho/contact", "ProofFailed", challenge=ticket, code="00000000")
         code = await site.code(2)
         await api.post(client, "/sekisho/contact", "Proof", challenge=ticket, code=code)
+
+
+async def beginning_with_a_passkey(api: Api) -> None:
+    """An app asks for options, and shows a passkey that nobody has enrolled."""
+    site = Site(settings={"factors": "webauthn", "passkey_domain": "shop.test", "passkey": "POST /login/passkey"})
+    client = site.client(headers=[(KEY.encode(), b"new")])
+    asked = await client.send("/sekisho/passkey/options", b"", headers=[])
+    options = api.holds("POST", "/sekisho/passkey/options", asked, "PasskeyRequest")["publicKey"]
+    client.extra = [(KEY.encode(), asked.header(KEY.encode()) or b"")]
+    shown = Authenticator("https://shop.test", Ed25519PrivateKey.generate()).get(options)
+    found = await client.send("/login/passkey", urlencode({"credential": shown}).encode())
+    api.holds("POST", "/login", found, "ProofFailed")
+    script = await client.send("/sekisho/passkey.js", method="GET", headers=())
+    assert (script.header(b"content-type") or b"").startswith(b"text/javascript")
+    assert api.operation("GET", "/sekisho/passkey.js")["responses"]["200"]["content"]["text/javascript"]
 
 
 async def refused(api: Api, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -19,9 +18,9 @@ from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.webauthn import Credential
 from sekisho.testing import SECRET
-from tests.asgi.driving import OPEN, answer, read
+from tests.asgi.driving import OPEN, answer
 from tests.stepup.authenticator import NONE, Authenticator, Mistakes, cose
-from tests.stepup.flow.driving import FORM, JSON, STEP, Client, Shop, Site, challenge, stop
+from tests.stepup.flow.driving import FORM, JSON, STEP, Client, Site, challenge, stop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,24 +40,6 @@ SETTINGS = {
 }
 
 
-class PasskeyShop(Shop):
-    """Logs the account in that the guard names; without one, nobody."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") != DOOR:
-            return await super().__call__(scope, receive, send)
-        await read(receive)
-        guard = scope.get("state", {}).get("sekisho")
-        account = guard.passkey_account if guard is not None else None
-        self.reached.append((str(account), ""))
-        if account not in self.owners:
-            return await answer(send, 401, body=b"who?")
-        session = secrets.token_hex(8)
-        self.sessions[session] = account
-        line = (b"set-cookie", f"session={session}; HttpOnly; Path=/".encode())
-        return await answer(send, 303, [(b"location", b"/account"), line])
-
-
 def key(**more: Any) -> Authenticator:
     made = Authenticator(REAL, Ed25519PrivateKey.generate(), **more)
     made.user_handle = HANDLE
@@ -66,7 +47,7 @@ def key(**more: Any) -> Authenticator:
 
 
 def site(**more: Any) -> Site:
-    return Site(shop=PasskeyShop(), settings={**SETTINGS, **more})
+    return Site(settings={**SETTINGS, **more})
 
 
 async def enrol(made: Site, held: Authenticator, account_id: str = "1", *, at_s: int = 1, name: str = "hana") -> None:

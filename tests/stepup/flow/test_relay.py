@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sekisho.crypto.seal import Sealer
 from sekisho.owners import Enrolment
 from sekisho.stepup.attempt_limits import AttemptLimits
+from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.factors.recovery import RecoveryCodes
 from sekisho.stepup.factors.webhook import Outbox
@@ -46,6 +47,7 @@ SETTINGS = {
     "limit_account": "9999/minute",
     "factors": "webauthn,totp,webhook",
     "passkey_domain": "shop.test",
+    "passkey": "POST /login/passkey success=cookie:session",
     "link": "POST /link form:username,pin",
     "reset": "POST /forgot form:username; POST /reset form:username,token,new_password success=303",
 }
@@ -97,6 +99,7 @@ class Hana:
         await self.site.enrol("1")
         await self.site.people.enrol("1", Enrolment(SHEET, "recovery", "", 1, made.sealed))
         await self.site.people.enrol("1", Enrolment(PASSKEY, "webauthn", "phone", 1, sealed))
+        await PasskeyIndex(self.site.people, sealer, clock_s=time.time).note("hana", self.key.user_handle)
 
     async def hook(self, message: CodeMessage) -> None:
         self.codes.append(message.code)
@@ -114,6 +117,12 @@ class Hana:
         options = found["publicKey"]
         credential = json.loads(self.signed_at(REAL, options))
         return await ask(client, "", challenge=ticket, factor="webauthn", credential=credential)
+
+    async def log_in_by_passkey(self, client: Client, origin: str) -> Answer:
+        """She chooses the passkey in the log-in form of a page of this origin, which shows the real one's challenge."""
+        asked = json.loads((await client.send("/sekisho/passkey/options", b"", headers=[])).body)
+        credential = self.signed_at(origin, asked["publicKey"])
+        return await client.send("/login/passkey", urlencode({"credential": credential}).encode())
 
 
 async def ask(client: Client, path: str, **fields: object) -> Answer:
@@ -212,6 +221,11 @@ class Relay(RuleBasedStateMachine):
         credential = json.loads(self.hana.signed_at(FAKE, json.loads(asked.body)["publicKey"]))
         self.judged(self.run(ask(self.phisher, "", challenge=ticket, factor="webauthn", credential=credential)))
 
+    @rule()
+    def begin_a_log_in_with_her_passkey(self) -> None:
+        """She chooses it in the phisher's log-in form, which needs no password."""
+        assert self.judged(self.run(self.hana.log_in_by_passkey(self.phisher, FAKE))).status == 401
+
     @rule(data=st.data(), factor=st.sampled_from(["webhook", "email", "lost"]))
     def have_a_code_sent(self, data: st.DataObject, factor: str) -> None:
         self.judged(self.run(ask(self.phisher, "/send", challenge=data.draw(self.ticket()), factor=factor)))
@@ -253,6 +267,11 @@ class Relay(RuleBasedStateMachine):
     def she_logs_in_at_home(self) -> None:
         self.home.jar.clear()
         assert self.run(self.hana.log_in(self.home)).status == 303
+
+    @rule()
+    def she_begins_with_her_passkey_at_home(self) -> None:
+        self.home.jar.clear()
+        assert self.run(self.hana.log_in_by_passkey(self.home, REAL)).status == 303
 
     @rule(seconds=st.sampled_from([1, 31, 130, 601, DAY_S // 2, 4 * DAY_S]))
     def wait(self, seconds: int) -> None:

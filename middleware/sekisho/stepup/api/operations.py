@@ -9,6 +9,7 @@ from sekisho.asgi.request_context import DEVICE_HEADER as DEVICE
 from sekisho.stepup.api.schemas import ref, text
 from sekisho.stepup.flow.browser_key import HEADER as CHALLENGE
 from sekisho.stepup.flow.routes import ANSWERS_TO_FORMS, WELL_KNOWN
+from sekisho.stepup.pages import PASSKEY_MODULE
 from sekisho.stepup.session_binding import HEADER as TIE
 
 if TYPE_CHECKING:
@@ -108,10 +109,11 @@ DOOR: Final = Operation(
     "attempt",
     "An attempt at a door",
     "Stands for every door of your settings (`SEKISHO_LOGIN`, `SEKISHO_REGISTER`, `SEKISHO_CHANGE`, …), with your own "
-    "path and fields. 422 is answered where a password or a mail address is chosen, 202 at requests for a reset.",
+    "path and fields. 422 is answered where a password or a mail address is chosen, 202 at requests for a reset, and "
+    "`proof_failed` where a log-in begins with a passkey (`SEKISHO_PASSKEY`, field `credential`).",
     answers={
         202: ("ResetRequested",),
-        401: ("ChallengeRequired", "ContactRequired", "StepUpRequired"),
+        401: ("ChallengeRequired", "ContactRequired", "StepUpRequired", "ProofFailed"),
         403: ("Denied",),
         422: ("BreachedPassword", "DisposableAddress"),
         429: ("TooManyAttempts",),
@@ -261,8 +263,26 @@ NOTICE: Final = Operation(
     needs=("token", "answer"),
     answers={200: ("Answered",), 410: ("NoticeOver",)},
 )
+PASSKEY: Final = Operation(
+    "POST",
+    "/passkey/options",
+    "passkeyLogIn",
+    "What a passkey signs that begins a log-in",
+    "Only with `SEKISHO_PASSKEY`. It names no account, and is good for ten minutes and one answer, in the browser that "
+    "it was issued to. Post the answer to your door, in the field `credential`: `JSON.stringify(credential.toJSON())`.",
+    answers={200: ("PasskeyRequest",)},
+    shows=KEY,
+    says={200: (cased(CHALLENGE), "Set-Cookie")},
+)
+PASSKEY_SCRIPT: Final = Operation(
+    "GET",
+    f"/{PASSKEY_MODULE}",
+    "passkeyModule",
+    "The script for a log-in form that begins with a passkey",
+    answers={200: ("",)},
+)
 MODULE: Final = Operation("GET", "/sekisho.js", "module", "The script for front ends", answers={200: ("",)})
-OPERATIONS: Final = (DOOR, ROUTE, *PROVING, *OWNERS, CALLBACK, NOTICE, MODULE, SITES)
+OPERATIONS: Final = (DOOR, ROUTE, *PROVING, PASSKEY, *OWNERS, CALLBACK, NOTICE, MODULE, PASSKEY_SCRIPT, SITES)
 
 PAGES_ONLY: Final = frozenset(
     {
