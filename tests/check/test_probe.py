@@ -11,6 +11,7 @@ from tests.asgi.driving import JSON, OPEN, address, answer, guarded, log_in, rea
 from tests.check.apps import Site
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.check import DoorReport
     from sekisho.wiring import LoginGuard
 
@@ -55,6 +56,38 @@ async def test_a_door_that_is_not_there_is_said(door: str) -> None:
 
     assert report.result is Result.MISSING
     assert report.advice.startswith("Correct the method or the path in SEKISHO_LOGIN")
+
+
+def reading(media: bytes, account: bytes) -> App:
+    """A log-in that takes one content type and one name of the account's field, as FastAPI's models do."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read(receive)
+        if scope["method"] != "POST":
+            return await answer(send, 405)
+        if not dict(scope["headers"])[b"content-type"].startswith(media) or account not in body:
+            return await answer(send, 422)
+        right = b"hana" in body and b"right" in body
+        return await answer(send, 200 if right else 401, [JSON], b'{"access_token": "t"}' if right else b"{}")
+
+    return app
+
+
+@pytest.mark.parametrize("media", [b"application/json", b"application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("account", [b"username", b"email"])
+async def test_every_form_that_a_door_reads_is_tried(media: bytes, account: bytes) -> None:
+    """A door without fields reads forms and JSON, by user name or mail: the check finds what the handler takes."""
+    report = await probed(guarded(reading(media, account), login="POST /login", **OPEN))
+
+    assert (report.result, report.invented.status) == (Result.GOOD, 401)
+    assert report.advice.endswith("success=json:access_token")
+
+
+async def test_a_log_out_is_no_door_to_try() -> None:
+    """A log-out checks no secret: naming it tries nothing there."""
+    guard = guarded(Site(), login=f"{FORM_DOOR} success=303:/home", logout="POST /logout", **OPEN)
+
+    assert [report.door.name for report in await guard.probe(doors=["POST /logout"])] == ["POST /login"]
 
 
 async def test_an_answer_that_does_not_look_at_the_secret_tells_nothing() -> None:

@@ -15,7 +15,7 @@ from sekisho.model import Credentials, Encoding, Fields
 from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sekisho.asgi.types import Message, Receive, Scope
     from sekisho.model import Door, Path
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 FORM = b"application/x-www-form-urlencoded"
+_MEDIA_OF = {
+    Encoding.FORM: FORM,
+    Encoding.PASSWORD_GRANT: FORM,
+    Encoding.MULTIPART: b"multipart/form-data",
+    Encoding.JSON: b"application/json",
+}
 _BOUNDARY = "formboundary7MA4YWxkTrZu0gW"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -78,6 +84,24 @@ def log_in_at(door: Door, credentials: Credentials, like: Scope, body: bytes = b
     content_type, text = _body(fields, credentials, body, media)
     headers += [(b"content-type", content_type), (b"content-length", b"%d" % len(text))]
     return LogIn(scope, text, credentials)
+
+
+def spellings(door: Door) -> Iterator[tuple[Headers, bytes]]:
+    """Headers and a body for each encoding and each field of the account that the door reads, to model a log-in on."""
+    for fields in door.fields:
+        media = _MEDIA_OF.get(fields.encoding)
+        if media is None:
+            yield (), b""
+            continue
+        for place in fields.account or ((),):
+            yield ((b"content-type", media),), _body_with(fields.encoding, place)
+
+
+def _body_with(encoding: Encoding, place: Path) -> bytes:
+    """A body with one empty field, under whose name `log_in_at` puts the account."""
+    if not place:
+        return b""
+    return json.dumps({place[0]: ""}).encode() if encoding is Encoding.JSON else urlencode({place[0]: ""}).encode()
 
 
 def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", headers: Headers = ()) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.check.advice import cookie_line, rule_line, second_step_line
-from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
+from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope, spellings
 from sekisho.check.trial import Trial, tried
 from sekisho.model import Basis, Credentials, Door, DoorKind, hazards
 from sekisho.read.cookie_flags import checks_of_cookies
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORBIDDEN = 403
 COOKIES_MAX = 8
+SPELLINGS_MAX = 8  # of a log-in at one door, until the application looks at one
 
 
 class Result(Enum):
@@ -136,6 +137,18 @@ def _of_right(known: Trial) -> Result:
     return Result.STEPPED if known.answer.asks_for_more and known.basis is Basis.RULE else Result.BLIND
 
 
+class _Way(NamedTuple):
+    """What a log-in is modelled on.
+
+    Attributes:
+        like: the scope of a request, with the content type.
+        body: a body with the name of the account's field.
+    """
+
+    like: dict[str, Any]
+    body: bytes
+
+
 class Probe:
     """Args:
     app: the application behind the guard.
@@ -159,16 +172,30 @@ class Probe:
             known: a right log-in. It is tried only at `LOGIN` doors.
             names: doors to try besides the `LOGIN` doors; their requests may do more than open a session.
         """
-        wanted = [door for door in self._doors if _can_be_tried(door) or door.name in names]
+        wanted = [door for door in self._doors if door.fields and (_can_be_tried(door) or door.name in names)]
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
         page = await self._page(door)
-        like = plain_scope(door, self._around, headers=_csrf(door, page))
-        made_up = await tried(self._app, door, log_in_at(door, invented(self._chance), like))
-        withheld = await self._withheld(door, page) if made_up.status == FORBIDDEN else ""
-        right = await tried(self._app, door, log_in_at(door, known, like)) if known is not None else None
+        way, made_up = await self._way_in(door, _csrf(door, page))
+        withheld = await self._withheld(door, page, way) if made_up.status == FORBIDDEN else ""
+        right = None
+        if known is not None:
+            right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
         return DoorReport(door, made_up, right, withheld)
+
+    async def _way_in(self, door: Door, headers: Headers) -> tuple[_Way, Trial]:
+        """The first spelling of a log-in that the application looks at, of all that the door reads; else the first."""
+        first: tuple[_Way, Trial] | None = None
+        for media, body in islice(spellings(door), SPELLINGS_MAX):
+            way = _Way(plain_scope(door, self._around, headers=[*headers, *media]), body)
+            trial = await tried(self._app, door, log_in_at(door, invented(self._chance), way.like, body))
+            if trial.tells or trial.status == FORBIDDEN:
+                return way, trial
+            first = first or (way, trial)
+        if first is None:
+            raise AssertionError  # a door that checks a secret reads something
+        return first
 
     async def _page(self, door: Door) -> Headers:
         """The headers of the log-in page, where there is one."""
@@ -177,12 +204,13 @@ class Probe:
         page = plain_scope(door, self._around, method="GET", headers=[(b"accept", b"text/html")])
         return (await tried(self._app, door, LogIn(page, b"", Credentials("", "")))).answer.headers
 
-    async def _withheld(self, door: Door, page: Headers) -> str:
+    async def _withheld(self, door: Door, page: Headers, way: _Way) -> str:
         """The cookie of the page that turns the application's 403 into a look at the secret; "" if none does."""
         for cookie in islice(set_cookies(page), COOKIES_MAX):
             shown = (b"cookie", f"{cookie.name}={cookie.value}".encode("latin-1"))
-            like = plain_scope(door, self._around, headers=[shown, *_origin(door)])
-            if (await tried(self._app, door, log_in_at(door, invented(self._chance), like))).tells:
+            media = [(name, value) for name, value in way.like["headers"] if name == b"content-type"]
+            like = plain_scope(door, self._around, headers=[shown, *_origin(door), *media])
+            if (await tried(self._app, door, log_in_at(door, invented(self._chance), like, way.body))).tells:
                 return cookie.name
         return ""
 
