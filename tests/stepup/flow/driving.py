@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -17,6 +18,7 @@ from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
+from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.testing import SECRET, guarded
 from sekisho.wiring import LoginGuard
 from tests.asgi.driving import FORM, HERE, JSON, Answer, Line, answer, ask, form, http, read
@@ -156,6 +158,16 @@ class Site:
         asked = await client.log_in(account, password)
         assert (await client.show(challenge(asked), self.code(steps))).status == 303
         return client
+
+
+async def runs_ended() -> None:
+    """Wait until no run is under way behind the seal, nor waits for its turn there."""
+    while runs := [task for task in asyncio.all_tasks() if _is_run(task)]:
+        await asyncio.wait(runs)
+
+
+def _is_run(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", "") == FairQueue._run.__qualname__
 
 
 async def stop(guard: LoginGuard) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.asgi.driving import OPEN, Answer, answer
-from tests.stepup.flow.driving import Client, Shop, Site, challenge
+from tests.stepup.flow.driving import Client, Shop, Site, challenge, runs_ended
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
@@ -32,12 +31,6 @@ class Careful(Shop):
             self.saw.append(headers)
             return await answer(send, 403, body=b"no token")
         return await super().__call__(scope, receive, send)
-
-
-async def settled(_: Site) -> None:
-    """Let the loop turn until the background runs have ended: none of them waits for more than that."""
-    for _turn in range(60):
-        await asyncio.sleep(0)
 
 
 async def log_in(client: Client, cookie: str = "csrftoken", token: str = DJANGO, password: str = "right") -> Answer:
@@ -89,7 +82,7 @@ async def test_nothing_else_that_is_called_so_is_seen(name: str, value: str) -> 
     client = site.client()
 
     await log_in(client, name, value)
-    await settled(site)
+    await runs_ended()
 
     assert b"cookie" not in site.shop.saw[0]
 
@@ -102,7 +95,7 @@ async def test_a_cookie_that_a_rule_takes_for_a_session_is_no_csrf_cookie() -> N
     site = Site(shop=Careful(), settings={"login": doors})
 
     await log_in(site.client())
-    await settled(site)
+    await runs_ended()
 
     assert b"cookie" not in site.shop.saw[0]
 
@@ -119,7 +112,7 @@ async def test_a_cookie_that_shows_a_session_by_itself_is_no_csrf_cookie(account
     site = Site(shop=Careful(), settings={"login": RULED, "session_account": whose})
 
     await log_in(site.client())
-    await settled(site)
+    await runs_ended()
 
     assert b"cookie" not in site.shop.saw[0]
 
@@ -150,7 +143,7 @@ async def test_what_is_missing_is_said_at_the_first_sealed_403(caplog: pytest.Lo
 
     for _ in range(3):
         await log_in(site.client(), "_csrf")
-        await settled(site)
+        await runs_ended()
 
     (said,) = [record.getMessage() for record in caplog.records if "403" in record.getMessage()]
     assert said.startswith("POST /login: the application answered 403 to a log-in behind a step-up")
@@ -162,7 +155,7 @@ async def test_a_name_that_a_client_made_up_is_not_said(caplog: pytest.LogCaptur
     site = Site(shop=Careful("csrf-of-mine"), settings={"login": RULED})
 
     await log_in(site.client(), "csrf-of-mine")
-    await settled(site)
+    await runs_ended()
 
     assert "cookies=NAME" in caplog.text
     assert "csrf-of-mine" not in caplog.text
@@ -186,7 +179,7 @@ async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.Log
     site = Site(shop=Page(), settings={"login": guard, "limit_account": "99/hour"})
     for number in range(12):
         await site.client(f"198.51.100.{number}").log_in(password="right")
-        await settled(site)
+        await runs_ended()
 
     ((level, said),) = never_recognised(caplog)
     assert level == logging.ERROR
@@ -199,10 +192,10 @@ async def test_a_door_that_has_recognised_one_is_not(caplog: pytest.LogCaptureFi
     """A door that has recognised a success logs no such warning for wrong passwords."""
     site = Site(settings={"login": RULED, **OPEN, "limit_account": "999/hour"})
     await site.client().log_in()
-    await settled(site)
+    await runs_ended()
     for number in range(55):
         await site.client(f"198.51.100.{number}").log_in(password="wrong")
-        await settled(site)
+        await runs_ended()
 
     assert never_recognised(caplog) == []
 
@@ -213,11 +206,11 @@ async def test_a_rule_that_nothing_fulfils_is_said_after_fifty(caplog: pytest.Lo
     site = Site(settings={"login": rule, **OPEN, "limit_account": "999/hour"})
     for number in range(49):
         await site.client(f"198.51.100.{number}").log_in()
-        await settled(site)
+        await runs_ended()
     assert never_recognised(caplog) == []
 
     await site.client("198.51.100.99").log_in()
-    await settled(site)
+    await runs_ended()
 
     assert len(never_recognised(caplog)) == 1
 
@@ -238,7 +231,7 @@ async def test_two_right_secrets_behind_the_seal_have_the_rule_tested(caplog: py
     client = site.client()
     for password in ("one", "two"):
         ticket = challenge(await client.log_in(password=password))
-        await settled(site)
+        await runs_ended()
 
     shown = await client.show(ticket, site.code())
 
