@@ -8,6 +8,7 @@ import pytest
 
 from sekisho.model import SuccessBy, SuccessRule
 from sekisho.read import SessionCredentials, credentials_set, credentials_shown
+from sekisho.read.session import other_session
 from tests.read.making import door
 
 DOOR = door()
@@ -141,3 +142,14 @@ def test_no_value_is_in_what_is_printed() -> None:
     headers = [(b"cookie", b"sid=canary"), (b"authorization", b"Bearer canary")]
     assert "canary" not in repr(credentials_set(DOOR, setting(b"sid=canary; HttpOnly"), b""))
     assert "canary" not in repr(credentials_shown(headers, {"sid"}))
+
+
+@pytest.mark.parametrize("text", [b";", b"=", b"a=b; ", b",", b'"'])
+def test_more_parts_than_browsers_send_are_not_read(text: bytes) -> None:
+    """Row 128: 60,000 parts once took ten milliseconds: such a header shows no session, and may hold another."""
+    header = [(b"cookie", b"session=s; " + (text * 60_000)[:60_000])]
+    assert credentials_shown(header, {"session"}).cookies == {}
+    assert other_session(header, {"session"})
+    usual = [(b"cookie", b"session=s; " + b"; ".join(b"name-%d=%d" % (n, n) for n in range(1_000)))]
+    assert credentials_shown(usual, {"session"}).cookies == {"session": "s"}
+    assert not other_session(usual, {"session"})

@@ -24,6 +24,7 @@ COOKIES_MAX = 8
 VALUE_CHARS_MAX = 4_096
 NAME_CHARS_MAX = 128
 SHOWN_BYTES_MAX = 65_536  # more than servers accept; longer headers are not read
+PARTS_MAX = 4_096  # of that header; browsers keep 180 cookies, some with a hundred marks of JSON in them
 
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
@@ -119,7 +120,7 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
     lines = [value for name, value in headers if name == b"cookie"]
     said = [value for name, value in headers if name == b"authorization"]
     header = b";".join(lines)
-    cookies = _shown(header, names) if len(header) <= SHOWN_BYTES_MAX else {}
+    cookies = {} if _takes_long(header) else _shown(header, names)
     bearer = _bearer(said[0]) if len(said) == 1 else ""
     return Presented(cookies, bearer, bool(said) and not bearer)
 
@@ -127,9 +128,16 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
 def other_session(headers: Headers, names: Collection[str]) -> bool:
     """Whether a request presents a cookie with a session's name that is not in `names`."""
     header = b";".join(value for name, value in headers if name == b"cookie")
-    if len(header) > SHOWN_BYTES_MAX:
+    if _takes_long(header):
         return True
     return any(may_be_session(name) for name in _mentioned(header) if name not in names)
+
+
+def _takes_long(header: bytes) -> bool:
+    """Whether a header is longer than servers accept, or of so many parts that reading it would take milliseconds."""
+    if len(header) > SHOWN_BYTES_MAX:
+        return True
+    return header.count(b"=") + header.translate(_SEPARATORS).count(b";") > PARTS_MAX
 
 
 def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sekisho.stepup.flow.form import form_fields
 from tests.stepup.flow.driving import JSON, STEP, Site, challenge
 
 if TYPE_CHECKING:
@@ -163,3 +166,24 @@ async def test_our_own_pages_programs_and_named_origins_go_on(site: Site, ours: 
     client = site.client(headers=OURS[ours])
     ticket = challenge(await client.log_in())
     assert (await client.show(ticket, site.code())).status == 303
+
+
+FORM_PIECES = ["a", "=", "&", "+", "%", "%41", "%zz", "%C3%A9", "%ff", "%00", "%26", "é", ";", "challenge"]
+
+
+@given(st.lists(st.sampled_from(FORM_PIECES)).map("".join))
+def test_forms_are_read_as_the_standard_library_does(text: str) -> None:
+    """Our pages' forms are read as `parse_qsl` reads them, or refused as by it."""
+    body = text.encode()
+    try:
+        found = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=16, errors="strict"))
+    except ValueError:
+        found = {}
+    assert form_fields(body) == found
+
+
+@pytest.mark.parametrize("body", [b"challenge=" + b"%" * 60_000, b"&" * 60_000, b"a=b&" * 17, b"a=" + b"%41" * 20_000])
+def test_forms_that_take_long_to_read_are_refused(body: bytes) -> None:
+    """Row 128: 64 KiB of `%` once took ten milliseconds; more escapes than any page of ours sends are refused."""
+    assert form_fields(body) == {}
+    assert form_fields(b"challenge=" + b"A%2B" * 16_000) == {"challenge": "A+" * 16_000}
