@@ -471,6 +471,83 @@ def test_a_rule_for_a_cookie_does_not_believe_the_clients_own() -> None:
     assert from_start(ruled(COOKIE_RULE), 200, answer, asked((b"cookie", b"a=b; sid=new"))) is PERHAPS
 
 
+@pytest.mark.parametrize(
+    ("expected", "lines"),
+    [
+        (NO, ["sid=new; HttpOnly", "sid=; Max-Age=0"]),
+        (
+            NO,
+            [
+                "sid=new; Path=/; Domain=.shop.example",
+                "sid=x; Domain=SHOP.example; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            ],
+        ),
+        (YES, ["sid=; Max-Age=0", "sid=new; HttpOnly"]),
+        (YES, ["sid=new; Path=/", "sid=; Path=/old; Max-Age=0"]),
+        (YES, ["sid=new", "sid=; Domain=shop.example; Max-Age=0"]),
+    ],
+)
+def test_a_session_that_the_same_answer_deletes_is_none(expected: Outcome, lines: list[str]) -> None:
+    """Row A13: a browser keeps the last line of a name, domain and path."""
+    assert from_start(ruled(COOKIE_RULE), 200, [sets(line) for line in lines], asked()) is expected
+    guessed = [to("/home"), *[sets(f"{line.replace('sid', 'session', 1)}; HttpOnly") for line in lines]]
+    assert (from_start(DOOR, 302, guessed, asked()) is YES) is (expected is YES)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"message": "ユーザーIDまたはパスワードが違います"},
+        {"message": "ログイン情報が異なります"},
+        {"mensaje": "Contraseña incorrecta"},
+        {"message": "Mot de passe invalide"},
+        {"nachricht": "Falsches Passwort"},
+        {"msg": "用户名或密码错误"},
+        {"error_text": "비밀번호가 틀렸습니다"},
+        {"info": "Неверный пароль"},
+        {"info": "Sai mật khẩu"},
+        {"errno": 1},
+        {"errcode": 40_001},
+        {"ret": -1},
+        {"user": {"isAnonymous": True}},
+        {"role": "guest"},
+        {"scope": "anonymous"},
+        {"attemptsLeft": 3},
+        {"redirect": "/login?next=/"},
+        {"url": "/session/new"},
+    ],
+)
+def test_a_token_beside_a_failure_proves_nothing(more: dict[str, Any]) -> None:
+    """Row 2.5: failures in other languages, by number, for guests, or with the way back to the log-in."""
+    tree = {"token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefghijklmnopqrstuvwxyz012345"}
+    request = asked()
+    assert from_body(DOOR, 200, json.dumps(tree).encode(), [JSON], request) is YES
+    assert from_body(DOOR, 200, json.dumps(tree | more).encode(), [JSON], request) is PERHAPS
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"errno": 0}, {"ret": 0}, {"role": "member"}, {"isGuest": False}, {"attempts": 0}, {"redirect": "/home"},
+     {"name": "José Falcão"}, {"message": "Bienvenue"}, {"greeting": "欢迎"}],
+)  # fmt: skip
+def test_a_token_beside_plain_facts_is_one(more: dict[str, Any]) -> None:
+    """Zeros, members and greetings leave a log-in what it is."""
+    tree = {"token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefghijklmnopqrstuvwxyz012345"}
+    assert from_body(DOOR, 200, json.dumps(tree | more).encode(), [JSON], asked()) is YES
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["/ログイン", "/%E3%83%AD%E3%82%B0%E3%82%A4%E3%83%B3", "/session/new", "/anmelden", "/iniciar-sesion", "/try-again",
+     "/error/403", "/entrar", "/oops"],
+)  # fmt: skip
+def test_a_redirect_to_a_log_in_in_other_words_proves_nothing(place: str) -> None:
+    """Row 2.5: log-in pages and failures in other languages, Rails' `/session/new`, pages of a status."""
+    request = asked(path="/do/auth")
+    assert from_start(DOOR, 302, [to(place), SESSION], request) is PERHAPS
+    assert from_start(DOOR, 302, [to("/session/list"), SESSION], request) is YES
+
+
 def test_any_of_several_rules_suffices() -> None:
     """`302:/home|cookie:sid|json:data.token`."""
     several = ruled(f"{HOME_RULE}|cookie:sid|json:data.token")

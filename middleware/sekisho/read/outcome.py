@@ -19,10 +19,10 @@ from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doub
 from sekisho.read.response.head import header, is_json, is_page, media_type
 from sekisho.read.response.redirect import Target, came_from, is_named_by, leads_to, stays, target_of
 from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
-from sekisho.read.set_cookies import SetCookie, set_cookies
+from sekisho.read.set_cookies import SetCookie, kept_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sekisho.model import Door, SuccessRule
 
@@ -148,7 +148,7 @@ def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
 
 def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any]) -> Outcome:
     # An application that sets its session cookie with a 401 has logged no client in.
-    set_to = [cookie for cookie in _cookies(headers) if cookie.name == rule.name] if status < 400 else []
+    set_to = [cookie for cookie in kept_cookies(headers) if cookie.name == rule.name] if status < 400 else []
     if not set_to:
         return Outcome.FAILED
     # The same value again is a session that the client had before: it proves nothing about this attempt.
@@ -189,7 +189,7 @@ def _by_elsewhere(
         return Outcome.UNKNOWN
     # Such services redirect to the page that the client asked for; then only a new session proves a success.
     if is_named_by(scope, body, target) and not any(
-        cookie.may_be_session and _is_new(cookie, scope) for cookie in _cookies(headers)
+        cookie.may_be_session and _is_new(cookie, scope) for cookie in kept_cookies(headers)
     ):
         return Outcome.UNKNOWN
     return Outcome.SUCCEEDED
@@ -237,7 +237,7 @@ def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
     brought = _brought(scope)
     return any(
         cookie.is_called_session and f"{cookie.name}=".encode("latin-1") not in brought and not cookie.carries_message
-        for cookie in set_cookies(headers)
+        for cookie in kept_cookies(headers)
     )
 
 
@@ -258,8 +258,3 @@ def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
     parts = [sent, scope.get("query_string", b""), *(value for _, value in scope.get("headers", ()))]
     whole = rb"(?<![0-9A-Za-z])" + re.escape(text) + rb"(?![0-9A-Za-z])"
     return any(text in part and re.search(whole, part) for part in parts)
-
-
-def _cookies(headers: Headers) -> Iterator[SetCookie]:
-    """The cookies that the answer sets, without deletions."""
-    return (cookie for cookie in set_cookies(headers) if not cookie.deletes)

@@ -20,12 +20,13 @@ _PAST = re.compile(r"\b\d{1,2}[ -][a-z]{3}[ -](?:19\d\d|200\d|201\d|[7-9]\d\b)")
 
 
 class SetCookie(NamedTuple):
-    """One `Set-Cookie` line. `deletes`: it removes the cookie; `value` is as it was written."""
+    """One `Set-Cookie` line. `deletes`: it removes the cookie; `value` and `attributes` are as they were written."""
 
     name: str
     value: str
     http_only: bool
     deletes: bool
+    attributes: str = ""
 
     @property
     def may_be_session(self) -> bool:
@@ -45,6 +46,12 @@ class SetCookie(NamedTuple):
         """
         return any(_tells(part) for part in self.value.strip('"').split(".")[:2])
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Name, domain and path: a browser keeps one cookie for each (RFC 6265 section 5.3)."""
+        found = _attributes(self.attributes)
+        return self.name, found.get("domain", "").lstrip(".").lower(), found.get("path") or "/"
+
     def __repr__(self) -> str:
         return f"SetCookie({self.name!r}, ...)"
 
@@ -55,10 +62,21 @@ def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
     for line in lines[:LINES_MAX]:
         pair, _, attributes = line.decode("latin-1").partition(";")
         name, _, value = (part.strip() for part in pair.partition("="))
-        found = {key.strip().lower(): text.strip() for key, _, text in _pairs(attributes)}
+        found = _attributes(attributes)
         if name:
             deletes = value.strip('"').lower() in _NO_VALUES or _is_over(found)
-            yield SetCookie(name, value, "httponly" in found, deletes)
+            yield SetCookie(name, value, "httponly" in found, deletes, attributes)
+
+
+def kept_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[SetCookie]:
+    """The cookies that a browser keeps after an answer: the last line of each place, unless it deletes.
+
+    An application may begin a session, find the password wrong, and delete it in the same answer.
+    """
+    found = list(set_cookies(headers))
+    if len(found) > 1:
+        found = list({cookie.place: cookie for cookie in found}.values())
+    return [cookie for cookie in found if not cookie.deletes]
 
 
 def _tells(part: str) -> bool:
@@ -76,8 +94,9 @@ def _tells(part: str) -> bool:
     return any(word in text.lower() for word in (b"flash", b"messages", b"alert", b"error"))
 
 
-def _pairs(attributes: str) -> Iterator[tuple[str, str, str]]:
-    return (attribute.partition("=") for attribute in attributes.split(";"))
+def _attributes(text: str) -> dict[str, str]:
+    pairs = [attribute.partition("=") for attribute in text.split(";")]
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _is_over(attributes: dict[str, str]) -> bool:

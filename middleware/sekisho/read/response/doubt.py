@@ -1,7 +1,7 @@
 """Words in an answer that indicate a failure or a success.
 
-Only whole words count: `/admin/auth/user/` and `barcodes` indicate neither. Japanese has no spaces between words, so
-its terms match anywhere in a text.
+Only whole words count: `/admin/auth/user/` and `barcodes` indicate neither. Japanese has no spaces between words, and
+other languages change the ends of theirs, so their terms match anywhere in a text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECOND_STEP = _words(
 _FAILURE = _words(
     "error errors err fail fails failed failure failures failing fault invalid incorrect wrong denied deny denies lock "
     "locked lockout unauthorized unauthorised unauthenticated forbidden reject rejected refused expired retry bad "
-    "mismatch inactive disabled suspended blocked banned throttled deactivated"
+    "mismatch inactive disabled suspended blocked banned throttled deactivated attempts"
 )
 # In prose only: as field names they indicate nothing.
 _PROSE = _words(
@@ -37,12 +37,26 @@ _PROSE = _words(
 )
 _PLACES = _words(
     "code codes step reset retry expired login logon signin logout logoff signout register signup password passwd "
-    "activate activation pending unverified consent"
+    "activate activation pending unverified consent authn oops sorry "
+    "anmelden anmeldung connexion entrar accedi accesso inloggen logga sesion"
 )
+_JAPANESE_PLACES = ("ログイン", "サインイン", "会員登録")
+_STATUS = re.compile(r"[45][0-9]{2}")
 _AGAINST = _SECOND_STEP | _FAILURE
 _AGAINST_IN_WORDS = _AGAINST | _PROSE
 _NO_PLACES = _AGAINST | _PLACES
-_PAIRS = ("two step", "second step", "next step", "second factor", "log in", "sign in", "log on", "sign up", "log out")
+_PAIRS = (
+    "two step",
+    "second step",
+    "next step",
+    "second factor",
+    "log in",
+    "sign in",
+    "log on",
+    "sign up",
+    "log out",
+    "try again",
+)
 # For words joined in lower case, as in `loginfailed` or `errormessage`. Long ones only: `author` begins with `auth`.
 _BEGINNINGS = ("error", "failed", "failure", "invalid", "twofactor", "secondfactor", "multifactor", "mfarequ", "locked")
 _ENDINGS = ("failed", "failure", "errors", "invalid", "denied", "incorrect", "expired", "rejected")
@@ -51,7 +65,28 @@ _JAPANESE_NO = (
     *("失敗", "誤り", "誤って", "間違", "エラー", "無効", "不正", "拒否", "ロック", "期限切れ", "停止", "凍結", "制限"),
     *("できません", "できない", "ませんでした", "ありません", "正しくな", "一致しな", "一致しま", "未登録", "存在しま"),
     *("やり直", "再度", "もう一度", "再入力", "確認コード", "認証コード", "追加認証", "本人確認", "ワンタイム"),
-    *("二段階", "2段階", "二要素", "2要素", "多要素"),
+    *("二段階", "2段階", "二要素", "2要素", "多要素", "ません", "違い", "違う", "違って", "異な", "見つから"),
+)
+# Wrong, invalid or failed, in the languages of the largest services' users.
+_NO_ABROAD = (
+    *("incorrect", "incorret", "invalid", "inválid", "inválido", "erróne", "erroné", "errat", "falsch", "ungültig"),
+    *("onjuist", "ongeldig", "felaktig", "forkert", "nieprawid", "błęd", "nespráv", "yanlış", "hatalı", "geçersiz"),
+    *("неверн", "неправильн", "ошибк", "помилк", "错误", "錯誤", "不正确", "不正確", "不匹配", "失败", "无效", "無效"),
+    *(
+        "틀렸",
+        "틀립",
+        "잘못",
+        "실패",
+        "올바르지",
+        "일치하지",
+        "غير صحيح",
+        "خطأ",
+        "שגוי",
+        "λάθος",
+        "ไม่ถูกต้อง",
+        "sai mật khẩu",
+    ),
+    *("không đúng", "không chính xác", "salah"),
 )
 _JAPANESE_YES = ("成功", "ログインしました", "サインインしました", "ようこそ", "認証しました")
 
@@ -73,14 +108,20 @@ _SOMEBODY = _words(
 _TOKEN_CHARS = 40  # longer tokens contain words by chance
 _TOLD_IN_WORDS = _words(
     "status state result message msg messages detail details reason code next step type title outcome info notice "
-    "alert description errordescription statustext text nextstep nextaction action scope tokentype purpose"
+    "alert description errordescription statustext text nextstep nextaction action scope tokentype purpose "
+    "errmsg retmsg mensaje mensagem messaggio meldung nachricht"
 )
+_LEADS = _words("url redirect redirecturl redirectto redirecturi location href goto returnurl")
+_GUESTS = _words("guest isguest anonymous isanonymous anon")
+_ROLES = _words("role scope type kind usertype")
 _ACTIVE = _words("active isactive enabled isenabled approved isapproved")
 _SUBJECTS = _words(
     "login log logged sign signed password passwords credentials authentication username email account user"
 )
 _JAPANESE_SUBJECTS = ("ログイン", "サインイン", "パスワード", "認証", "アカウント", "メール", "ユーザー", "会員")
-_NUMBERS = _words("code status statuscode resultcode returncode retcode rc result httpstatus httpcode")
+_NUMBERS = _words(
+    "code status statuscode resultcode returncode retcode rc ret result httpstatus httpcode errno errcode errorno"
+)
 _NAMES = _words("id uid userid accountid memberid sub uuid pk name username email mail login displayname roles role")
 
 
@@ -91,7 +132,16 @@ def place_is_doubtful(path: str) -> bool:
     # `/auth` is a log-in page; `/admin/auth/user/` is not.
     if segments and plain(segments[-1]) in {"auth", "authenticate", "authentication", "authorize", "oauth", "sso"}:
         return True
-    return any(_has(segment, _NO_PLACES) or _says_no_in_japanese(segment) for segment in segments)
+    # Rails' page of a log-in is `/session/new`.
+    if segments[-1:] == ["new"] and {"session", "sessions"} & set(segments[-2:]):
+        return True
+    return any(map(_is_doubtful_segment, segments))
+
+
+def _is_doubtful_segment(segment: str) -> bool:
+    if _has(segment, _NO_PLACES) or _says_no_abroad(segment) or _STATUS.fullmatch(segment):
+        return True
+    return any(word in segment for word in _JAPANESE_PLACES)
 
 
 def is_doubtful(key: str, value: Any) -> bool:
@@ -100,11 +150,13 @@ def is_doubtful(key: str, value: Any) -> bool:
     if name in _NUMBERS and (number := _number(value)) is not None:
         return _number_is_doubtful(name, number)
     if name in _TOLD_IN_WORDS:
-        return value is False or (isinstance(value, str) and _tells_no(value))
+        return value is False or (isinstance(value, str) and (_tells_no(value) or plain(value) in _GUESTS))
     return (
         (name in _YES_OR_NO and says_no(value))
         or (name in _SOMEBODY and _is_nobody(value))
         or (name in _ACTIVE and value is False)
+        or (name in _GUESTS and not says_no(value))
+        or (isinstance(value, str) and _is_of_nobody(name, value))
         # A value may be a name, such as Kim Ng; only a sentence about logging in counts as a *no*.
         or (isinstance(value, str) and _speaks_of_logging_in(value) and _tells_no(value))
         or (not _is_nothing(value) and _has(key, _AGAINST))
@@ -143,6 +195,15 @@ def _is_nobody(value: Any) -> bool:
     return value is None or value is False or value == {}
 
 
+def _is_of_nobody(name: str, value: str) -> bool:
+    """Whether a text is a guest's role, the address of a log-in page, or a failure in another language."""
+    if name in _ROLES:
+        return plain(value) in _GUESTS
+    if name in _LEADS:
+        return place_is_doubtful(value) or not _SUBJECTS.isdisjoint(_split(value))
+    return not value.isascii() and _says_no_abroad(value)
+
+
 def _number(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
@@ -159,7 +220,7 @@ def _number_is_doubtful(name: str, value: int) -> bool:
 
 
 def _tells_no(text: str) -> bool:
-    return text.strip().lower() in _NO or _has(text, _AGAINST_IN_WORDS) or _says_no_in_japanese(text)
+    return text.strip().lower() in _NO or _has(text, _AGAINST_IN_WORDS) or _says_no_abroad(text)
 
 
 def _tells_yes(text: str) -> bool:
@@ -173,8 +234,11 @@ def _speaks_of_logging_in(text: str) -> bool:
     return any(word in text for word in _JAPANESE_SUBJECTS)
 
 
-def _says_no_in_japanese(text: str) -> bool:
-    return not text.isascii() and any(word in text for word in _JAPANESE_NO)
+def _says_no_abroad(text: str) -> bool:
+    if not text.isascii() and any(word in text for word in _JAPANESE_NO):
+        return True
+    folded = text.casefold()
+    return any(word in folded for word in _NO_ABROAD)
 
 
 def _split(text: str) -> list[str]:
