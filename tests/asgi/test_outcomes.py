@@ -579,3 +579,33 @@ async def test_a_service_that_checks_too_many_passwords_is_unavailable(clock: Cl
         assert 7 <= int(answered.header(b"retry-after") or 0) <= 9
     clock.advance(3)
     assert (await log_in(app)).status == 429
+
+
+class HeadersOnce(Shop):
+    """Sends headers that can be read once, as Sanic does; ASGI allows any iterable."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_once(message: Message) -> None:
+            once = {"headers": iter(message["headers"])} if "headers" in message else {}
+            await send({**message, **once})
+
+        await super().__call__(scope, receive, send_once)
+
+
+@pytest.mark.parametrize("door", ["POST /login", "POST /login success=303:/home", "POST /login success=cookie:session"])
+async def test_headers_that_can_be_read_once_reach_the_client(door: str) -> None:
+    """Row A14: a log-in is recognised, and its session reaches the browser, whatever the headers are made of."""
+    guard = guarded(HeadersOnce(), login=door)
+    plain = await log_in(guarded(Shop(), login=door))
+    found = await log_in(guard)
+    assert (found.status, found.header(b"location")) == (303, plain.header(b"location"))
+    assert found.all(b"set-cookie")[0] == plain.all(b"set-cookie")[0]
+    assert bool(found.device) is bool(plain.device) is ("success" in door)
+    assert (await log_in(guard, password="wrong")).headers == (await log_in(guarded(Shop()), password="wrong")).headers
+
+
+async def test_headers_that_can_be_read_once_pass_at_other_routes() -> None:
+    """Row A14: so do those of a route that is looked at for a session that nobody named."""
+    guard = guarded(HeadersOnce({"hana": ""}), login="POST /signin")
+    found = await ask(guard, http(), b"username=hana")
+    assert found.all(b"set-cookie") == [SESSION[1]]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.model import Attempt, Basis, Decision, Device, Door, Exposure, Origin, Outcome
 from sekisho.model.value import Value
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
+from sekisho.read.response.head import readable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -233,6 +234,7 @@ class ResponseObserver:
             self._end()
 
     def _start(self, message: Message) -> Awaitable[None]:
+        message = readable(message)
         status = self._status = message["status"]
         headers = self._headers = list(message.get("headers", ()))
         context = self._visit

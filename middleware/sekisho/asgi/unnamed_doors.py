@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import hazards
+from sekisho.read.response.head import readable
 from sekisho.read.set_cookies import set_cookies
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class _Look:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._ended:
             self._ended = True
+            message = readable(message)
             self._judge(message)
         await self._send(message)
 

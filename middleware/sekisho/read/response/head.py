@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, MutableMapping
 
     Headers = Iterable[tuple[bytes, bytes]]
+
+
+def readable(start: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The start of an answer with headers that can be read twice: ASGI allows any iterable, and Sanic's is a generator.
+
+    Without this the client would get what was left of it: no session, no type.
+    """
+    headers = start.get("headers", ())
+    return start if isinstance(headers, list | tuple) else {**start, "headers": list(headers)}
 
 
 def header(headers: Headers, wanted: bytes) -> bytes:

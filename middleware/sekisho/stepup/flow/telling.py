@@ -15,6 +15,7 @@ from sekisho.devices.token import browser_name
 from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.read import from_start
 from sekisho.read.request import headers_by_name
+from sekisho.read.response.head import readable
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class OwnerTelling:
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message = readable(message)
                 outcome = from_start(door, message["status"], list(message.get("headers", ())), scope)
                 if outcome is Outcome.SUCCEEDED:
                     client = _client(scope, self._means.address_of(scope))
