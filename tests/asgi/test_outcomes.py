@@ -594,7 +594,7 @@ class HeadersOnce(Shop):
 
 @pytest.mark.parametrize("door", ["POST /login", "POST /login success=303:/home", "POST /login success=cookie:session"])
 async def test_headers_that_can_be_read_once_reach_the_client(door: str) -> None:
-    """Row A14: a log-in is recognised, and its session reaches the browser, whatever the headers are made of."""
+    """Row A14: a log-in is recognised, and its session reaches the browser, however its headers are made."""
     guard = guarded(HeadersOnce(), login=door)
     plain = await log_in(guarded(Shop(), login=door))
     found = await log_in(guard)

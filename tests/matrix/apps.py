@@ -105,7 +105,9 @@ def _account(place: str, fields: Mapping[str, str]) -> str | None:
     if place in {"login", "tenant", "both"}:
         return fields.get("username") if "password" in fields else None
     if place == "files" and (authorization := _authorization.get()):
-        return b64decode(authorization.split()[1]).decode().partition(":")[0]
+        # Leniently, as Sanic reads it; `str.split` of other applications finds no more.
+        pair = authorization.decode("latin-1").partition("Basic")[2].strip()
+        return b64decode(pair).decode().partition(":")[0]
     return None
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 METHODS = ("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "post", "put", "TRACE", "LOGIN")
 FORM = "application/x-www-form-urlencoded"
 BASIC = "Basic aGFuYTpndWVzcw=="  # hana:guess
+AUTHORIZATIONS = (*[BASIC] * 5, f"  {BASIC}", f"\xa0{BASIC}", f"x {BASIC}", f"\t\x85{BASIC}", f"Bearer x, {BASIC}")
 PLACES = (
     *("login", "login/acme", "recovery/hana", "recovery/h%C3%A1na", "both", "files/a", "files/../login"),
     *("pay", "payout/list", "payout/7/confirm", "payout/../pay", ""),
@@ -55,7 +56,7 @@ def _request(chance: random.Random, prefix: str, root: str) -> Sent:
     target = _target(chance, path) + (f"?{query}" if query else "")
     headers = [("Content-Type", FORM)]
     if "files" in target or chance.random() < 0.1:
-        headers.append(("Authorization", BASIC))
+        headers.append(("Authorization", chance.choice(AUTHORIZATIONS)))
     if chance.random() < 0.15:
         name = chance.choice(["X-HTTP-Method-Override", "x_http_method_override", "X-Method-Override", "X-HTTP-Method"])
         headers.append((name, chance.choice(METHODS)))
