@@ -225,7 +225,7 @@ def test_the_numbers_in_prose_are_the_defaults() -> None:
     def burst(limits: Limits) -> int:
         return limits[0].burst
 
-    assert (burst(settings.limits.account), burst(settings.limits.lane)) == (5, 10)
+    assert (burst(settings.limits.account), burst(settings.limits.known_device)) == (5, 10)
     assert settings.store_deadline_us == 150_000
     assert "Five wrong passwords" in README
     assert "ten attempts an hour" in (DOCS / "success.md").read_text("utf-8")

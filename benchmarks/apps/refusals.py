@@ -29,7 +29,7 @@ def _factors() -> dict[str, Any]:
     factors = os.environ.get("BENCH_FACTORS")
     if not factors:
         return {}
-    # With work besides, work would be asked for first where lanes are full.
+    # With work besides, work would be asked for first where queues are full.
     owners = MemoryOwners(dict[str, Contact]())
     return {"factors": factors, "owners": owners, "service_name": "Shop", "challenges": "none"}
 

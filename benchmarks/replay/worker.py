@@ -56,8 +56,9 @@ ISSUED_DAYS_AGO = 3  # when owners' devices were given their tokens
 POSITION = struct.Struct("<q")
 NOTE = struct.Struct("<16sb")
 BARRIER = Charge(
-    network=bytes(16), networks=(bytes(16),), ip=bytes(16), device=bytes(16), account=b"", lane=b"", lane_generation=0,
-    secret=b"", account_tag=bytes(4), ip_tag=bytes(4), pair_tag=bytes(4), member_tag=bytes(4), exempt=True,
+    network=bytes(16), networks=(bytes(16),), ip=bytes(16), device=bytes(16), account=b"",
+    known_device=b"", token_generation=0, secret=b"",
+    account_tag=bytes(4), ip_tag=bytes(4), pair_tag=bytes(4), member_tag=bytes(4), exempt=True,
 )  # fmt: skip
 """Asked to know that all before it has been done. It is charged nothing."""
 

@@ -156,9 +156,9 @@ class KnownDevices:
             attempt: names the account; nothing is tried.
             device: the device's name, 8 bytes.
         """
-        charge = self._digests.charge(attempt, device, lane_generation=ENDED - 1)
+        charge = self._digests.charge(attempt, device, token_generation=ENDED - 1)
         # Times of 0: this refunds no charge.
-        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.LANE), Effect.RENEWED)
+        self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.KNOWN_DEVICE), Effect.RENEWED)
 
     def end_devices(self, attempt: Attempt, device: bytes, changed_us: int) -> None:
         """End the trust of all devices of an account whose password was changed. It only queues.

@@ -283,7 +283,7 @@ class Guard:
     ) -> Decision | None:
         """A refusal that does not depend on the attempt itself; None where the attempt must be assessed.
 
-        `anybody`: skip the shed. A genuine device token also skips it, because its lane may still have budget; any
+        `anybody`: skip the shed. A genuine device token also skips it, because its bucket may still have budget; any
         other token would make the worker read a refused caller's body for nothing.
         """
         if self._deny is not None and denies(self._deny, origin.address):
@@ -314,7 +314,7 @@ class Guard:
         exposure = self._exposure(attempt)
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
-            if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
+            if attempt.limit_key and charge.known_device and not verdict.charged & Charged.KNOWN_DEVICE:
                 # A stranger's attempt is counted under the limit key, a known device's under the account itself.
                 before, charge = charge, self._charge(attempt, digests, None, family, shown, policy, exempt=exempt)
                 verdict = await self._charge_instead(charge, before, verdict)
@@ -349,7 +349,7 @@ class Guard:
             self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
-        kept = None if verdict.lane_spent else token
+        kept = None if verdict.token_spent else token
         return Assessment(
             attempt, charge, verdict, decision, kept, policy, exposure, question, device, shown.worked
         )  # fmt: skip
@@ -490,11 +490,11 @@ class Guard:
         failure.
         """
         attempt, verdict = assessment.attempt, assessment.verdict
-        if not (attempt.secret and verdict.charged & Charged.LANE):
+        if not (attempt.secret and verdict.charged & Charged.KNOWN_DEVICE):
             return
         # Failures are kept under the account; codes may be counted apart. Times of 0: this refunds no charge.
-        charge = self._digests.charge(attempt, token.device, lane_generation=token.generation)
-        verdict = verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0)
+        charge = self._digests.charge(attempt, token.device, token_generation=token.generation)
+        verdict = verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0)
         self._ledger.settle(charge, verdict, Effect.RIGHT)
 
     def end(self, assessment: Assessment) -> None:
@@ -584,7 +584,7 @@ class Guard:
         *,
         exempt: bool,
     ) -> Charge:
-        bucket = b"" if _tries_password(attempt) else _bucket(attempt, shown.asker)
+        scope = b"" if _tries_password(attempt) else _scope(attempt, shown.asker)
         place, may_spend = b"", False
         if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
             place = self._digests.place(attempt.account, attempt.origin, family)
@@ -594,10 +594,10 @@ class Guard:
             attempt,
             token.device if token else b"",
             origin=digests,
-            lane_generation=token.generation if token else 0,
-            lane_issued_us=token.issued_s * SECOND_US if token else 0,
+            token_generation=token.generation if token else 0,
+            token_issued_us=token.issued_s * SECOND_US if token else 0,
             exempt=exempt,
-            bucket=bucket,
+            scope=scope,
             place=place,
             worked=may_spend,
         )
@@ -606,7 +606,7 @@ class Guard:
         """Refund a charge and charge another; the verdict on the device's own bucket stays."""
         self._ledger.settle(before, verdict)
         found = await self._ledger.charge(charge)
-        return found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
+        return found._replace(known_device_wait_us=verdict.known_device_wait_us, token_spent=verdict.token_spent)
 
     def _judge(self, attempt: Attempt, seen: Signals, policy: Policy) -> Decision:
         if self._signals is None:
@@ -722,8 +722,8 @@ def _tries_code(attempt: Attempt) -> bool:
     return attempt.door.secret_is_small and bool(attempt.secret)
 
 
-def _bucket(attempt: Attempt, asker: bytes) -> bytes:
-    """The bucket counted apart from the account's passwords: requests that try no secret, and an asker's guesses.
+def _scope(attempt: Attempt, asker: bytes) -> bytes:
+    """The name of a separate counter: of requests that try no secret, and of an asker's guesses. Empty for passwords.
 
     Four requests for a reset must not use up an account's log-ins, nor a stranger's guesses those of the browser that
     asked for the code.
@@ -743,8 +743,8 @@ def _throttled(code: str, wait_us: int) -> Decision:
 
 def _device(token: Token | None, verdict: Verdict) -> Device:
     """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
-    in_lane = token is not None and verdict.charged & Charged.LANE
-    return token.device_class if token is not None and in_lane else Device.STRANGER
+    in_bucket = token is not None and verdict.charged & Charged.KNOWN_DEVICE
+    return token.device_class if token is not None and in_bucket else Device.STRANGER
 
 
 def _burst(limits: Limits) -> int:

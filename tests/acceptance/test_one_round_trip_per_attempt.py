@@ -78,7 +78,7 @@ async def test_a_shed_attempt_is_none(guard: LoginGuard, redis_server: RedisServ
 
 
 async def test_a_stolen_token_over_its_budget_is_none_either(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """R10: a stolen token over its lane's limit does not make a shed address cost a call."""
+    """R10: a stolen token over its bucket's limit does not make a shed address cost a call."""
     stolen = (await log_in(guard, client="198.51.100.1")).device
     for n in range(45):
         await log_in(guard, "hana", f"guess {n}", token=stolen)

@@ -37,7 +37,7 @@ FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128
 
 
 async def is_known(app: LoginGuard, clock: Clock, token: str, account: str = "hana", **more: Any) -> bool:
-    """Whether a token has its own lane when the strangers' attempts at the account are used up."""
+    """Whether a token has its own bucket when the strangers' attempts at the account are used up."""
     for n in range(L):
         clock.advance(3)
         await log_in(app, account, f"burn {clock.us} {n}", client=address(n))
@@ -108,7 +108,7 @@ async def test_the_cookie_is_found_among_others(before: bytes, split: bool, cloc
 
 
 async def test_it_is_good_for_its_own_account_alone(clock: Clock) -> None:
-    """R3: like names are counted together and trusted apart: registering `hana` gives no lane at `Hana`."""
+    """R3: like names are counted together and trusted apart: registering `hana` gives no bucket at `Hana`."""
     app = guarded(Shop({"Hana": "right", "hana": "also right"}), **TIGHT)
     token = await known_device(app, "hana", "also right")
 
@@ -150,7 +150,7 @@ async def test_garbage_in_the_cookie_is_a_stranger_and_no_error(garbage: str, cl
 
 
 async def test_a_copy_of_a_renewed_token_is_a_strangers_after_a_minute(clock: Clock) -> None:
-    """A renewed token's copy works for a minute (two tabs at once); after that its lane is closed."""
+    """A renewed token's copy works for a minute (two tabs at once); after that its bucket is closed."""
     app = guarded(Shop(), **TIGHT)
     copied = await known_device(app)
     newest = (await log_in(app, token=copied)).device
@@ -239,7 +239,7 @@ async def test_a_json_log_in_is_handed_a_renewed_token(clock: Clock) -> None:
 
 
 async def test_a_family_shares_a_browser(clock: Clock) -> None:
-    """Each account of a family has its own lane in one cookie."""
+    """Each account of a family has its own bucket in one cookie."""
     app = guarded(Shop({"hana": "right", "kenji": "right"}), **TIGHT)
     cookie = await known_device(app, "hana")
 

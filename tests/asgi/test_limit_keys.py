@@ -92,8 +92,8 @@ async def test_a_like_name_cannot_crowd_out_a_known_device(owner: str, clock: Cl
     assert (await log_in(app, owner, "right")).status == 429
 
 
-async def test_beyond_its_lane_a_device_is_a_stranger_at_the_limit_key(clock: Clock) -> None:
-    """A stolen token has its lane's attempts and no extra counter at the limit key."""
+async def test_beyond_its_bucket_a_device_is_a_stranger_at_the_limit_key(clock: Clock) -> None:
+    """A stolen token has its bucket's attempts and no extra counter at the limit key."""
     shop = Shop({"müller": "right"})
     app = guarded(shop, **TIGHT, limit_lane="2/hour")
     token = await known_device(app, "müller")

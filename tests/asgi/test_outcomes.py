@@ -468,7 +468,7 @@ async def test_a_burned_account_is_still_open_to_its_own_device(clock: Clock) ->
 
 
 async def test_a_flooded_address_is_still_open_to_a_known_device(clock: Clock) -> None:
-    """Row 74: a known device behind a carrier's address that an attacker floods keeps its lane."""
+    """Row 74: a known device behind a carrier's address that an attacker floods keeps its bucket."""
     app = guarded(Shop(), limit_ip="2/hour", limit_network="3/hour", limit_device="3/hour")
     token = (await log_in(app)).device
     for n in range(5):

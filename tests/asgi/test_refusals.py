@@ -269,7 +269,7 @@ async def test_a_token_for_another_account_is_no_way_round_the_shed(clock: Clock
 
 
 async def test_a_token_over_its_budget_is_no_way_round_the_shed(clock: Clock) -> None:
-    """R10: beyond its lane's limit a token's holder is a stranger, and shed like one."""
+    """R10: beyond its bucket's limit a token's holder is a stranger, and shed like one."""
     shop = Shop()
     app = guarded(shop, limit_ip=f"{L}/hour", limit_lane="2/hour", limit_account="2/hour")
     stolen = await known_device(app)

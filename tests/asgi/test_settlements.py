@@ -174,7 +174,7 @@ async def test_two_years_of_typing_errors_shut_nobody_out_of_his_device(clock: C
 
 
 async def test_a_stolen_device_has_a_hundred_guesses_and_no_more(clock: Clock) -> None:
-    """NIST SP 800-63B-4, 3.2.2: slow guesses in a stolen device's lane end at a hundred; the owner's other device is
+    """NIST SP 800-63B-4, 3.2.2: slow guesses in a stolen device's bucket end at a hundred; the owner's other device is
     unaffected.
     """
     app = guarded(Shop(), **KEPT_OUT)

@@ -51,12 +51,12 @@ async def test_the_history_of_the_account_is_forgotten() -> None:
     for _ in range(3):
         await log_in(guard)
     assert guard._loops is not None
-    lanes = [lane for record in guard._loops.process.own.book.values() for lane in record.lanes]
+    buckets = [bucket for record in guard._loops.process.own.book.values() for bucket in record.buckets]
     await guard.report_takeover("hana")
-    left = [lane for record in guard._loops.process.own.book.values() for lane in record.lanes]
+    left = [bucket for record in guard._loops.process.own.book.values() for bucket in record.buckets]
 
-    assert any(lane.device[0] == 0xFE for lane in lanes)
-    assert [lane for lane in left if lane.device[0] in {0xFD, 0xFE}] == []
+    assert any(bucket.device[0] == 0xFE for bucket in buckets)
+    assert [bucket for bucket in left if bucket.device[0] in {0xFD, 0xFE}] == []
 
 
 async def test_a_false_alarm_opens_the_account_and_the_address() -> None:

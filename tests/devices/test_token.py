@@ -133,7 +133,7 @@ def test_another_browser_family_demotes_it_by_one_class() -> None:
 
 
 def test_renewal_keeps_the_device_and_raises_the_generation() -> None:
-    """Renewal keeps the device's lane and raises the generation, so an older token shown later is a copy."""
+    """Renewal keeps the device's bucket and raises the generation, so an older token shown later is a copy."""
     first = issued()
 
     second = found(issued(presented=first, token=found(first), fresh=b"unused!!", now_s=NOW + DAY), now_s=NOW + DAY)

@@ -27,7 +27,7 @@ from sekisho.model import (
 )
 
 MINUTE = 60_000_000
-WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "lane_wait_us")
+WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "known_device_wait_us")
 CAPS = (16, 16, 16, 8, 16)  # in the order of `Spread`
 
 ALLOW, CHALLENGE, STEP_UP, THROTTLE, DENY = Action
@@ -38,7 +38,7 @@ def verdict(**signs: Any) -> Verdict:
     spread = Spread(**{name: signs.pop(name) for name in Spread.__slots__ if name in signs})
     nothing: dict[str, Any] = {
         **dict.fromkeys(Verdict.__slots__, 0),
-        "lane_spent": False,
+        "token_spent": False,
         "young": False,
         "last": False,
     }
@@ -61,8 +61,8 @@ SIGNS: list[tuple[dict[str, Any], Action, str]] = [
     ({"network_wait_us": MINUTE}, THROTTLE, "network_rate"),
     ({"device_wait_us": MINUTE}, THROTTLE, "device_rate"),
     ({"account_wait_us": MINUTE}, CHALLENGE, "account_rate"),
-    ({"lane_wait_us": MINUTE}, CHALLENGE, "device_token_over_budget"),
-    ({"lane_spent": True}, STEP_UP, "device_token_reused"),
+    ({"known_device_wait_us": MINUTE}, CHALLENGE, "device_token_over_budget"),
+    ({"token_spent": True}, STEP_UP, "device_token_reused"),
     ({"failures": 101}, STEP_UP, "account_failures"),
     ({"counters_lost": True}, STEP_UP, "counters_lost"),
     ({"accounts_per_ip": 8}, CHALLENGE, "ip_accounts"),
@@ -197,7 +197,7 @@ def test_a_step_up_that_came_to_work_is_satisfied_by_it() -> None:
     """Without factors a step-up becomes work, which satisfies it; if the operator refuses instead, work buys
     nothing.
     """
-    signs = seen(lane_spent=True, worked=True)
+    signs = seen(token_spent=True, worked=True)
 
     assert decide(signs, Policy(work=True)).asked is ALLOW
     assert decide(signs, Policy(work=True, refuse_without_factor=True)).asked is DENY
@@ -232,10 +232,10 @@ def test_a_stranger_steps_up_wherever_a_factor_exists(work: bool, factors: bool)
 @pytest.mark.parametrize("device", [Device.SEEN, Device.PROVED])
 @pytest.mark.parametrize("sign", [sign for sign in OF_OTHERS if "failures" not in sign], ids=str)
 @pytest.mark.parametrize("factors", [False, True])
-def test_a_known_device_in_its_lane_is_not_hindered_by_others(
+def test_a_known_device_in_its_bucket_is_not_hindered_by_others(
     device: Device, sign: dict[str, Any], factors: bool
 ) -> None:
-    """A known device in its lane is unaffected by others at its address or account, or a flood could lock owners
+    """A known device in its bucket is unaffected by others at its address or account, or a flood could lock owners
     out.
     """
     policy = Policy(factors=factors)
@@ -340,7 +340,7 @@ all_signals = st.builds(
     st.builds(
         verdict,
         **dict.fromkeys(WAITS, waits),
-        lane_spent=st.booleans(),
+        token_spent=st.booleans(),
         counters_lost=st.booleans(),
         failures=st.sampled_from([0, 100, 101, 65_535]),
     ).flatmap(lambda one: spreads.map(lambda spread: one._replace(spread=spread))),
@@ -359,7 +359,7 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
     worse = v._replace(
         **{name: getattr(v, name) + draw(waits) for name in WAITS},
         failures=v.failures + draw(st.sampled_from([0, 1, 200])),
-        lane_spent=v.lane_spent or draw(st.booleans()),
+        token_spent=v.token_spent or draw(st.booleans()),
         counters_lost=v.counters_lost or draw(st.booleans()),
         spread=Spread(
             *[min(cap, n + draw(st.integers(0, cap))) for n, cap in zip(counts(v.spread), CAPS, strict=True)]
@@ -414,8 +414,8 @@ def test_work_opens_no_account_over_its_limit_where_the_secret_is_small() -> Non
     assert decide(seen(worked=True, account_wait_us=MINUTE), Policy(work=True)).asked is ALLOW
 
 
-def test_a_known_device_has_its_lane_where_the_secret_is_small() -> None:
-    """At such a door, too, others' guesses never throttle a known device in its lane."""
+def test_a_known_device_has_its_bucket_where_the_secret_is_small() -> None:
+    """At such a door, too, others' guesses never throttle a known device in its bucket."""
     policy = Policy(work=True).for_small_secrets()
 
     assert decide(seen(Device.SEEN, account_wait_us=MINUTE), policy).asked is ALLOW

@@ -17,14 +17,14 @@ LIMITS = LimitSet(
     networks=((Limit(12, 10 * MINUTE),), (Limit(40, 10 * MINUTE),), (Limit(50, 10 * MINUTE),)),
     device=(Limit(8, 10 * MINUTE),),
     account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)),
-    lane=(Limit(3, HOUR),),
+    known_device=(Limit(3, HOUR),),
 )
 ROOMY = LimitSet(
     ip=(Limit(1_000_000, HOUR),),
     networks=((Limit(1_000_000, HOUR),), (Limit(1_000_000, HOUR),)),
     device=(Limit(1_000_000, HOUR),),
     account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)),
-    lane=(Limit(3, HOUR),),
+    known_device=(Limit(3, HOUR),),
 )
 
 
@@ -39,7 +39,7 @@ def charge(
     device: int = 0,
     network: int = 0,
     *,
-    lane: int | None = None,
+    known_device: int | None = None,
     generation: int = 0,
     exempt: bool = False,
     v6: bool = False,
@@ -61,8 +61,8 @@ def charge(
         ip=digest("I6" if v6 else "I4", network * 1000 + ip),
         device=digest("D6" if v6 else "D4", network * 1000 + device),
         account=digest("A", account),
-        lane=b"" if lane is None else digest("L", lane, 8),
-        lane_generation=generation,
+        known_device=b"" if known_device is None else digest("L", known_device, 8),
+        token_generation=generation,
         secret=b"" if secret is None else digest("S", secret, 4),
         account_tag=digest("a", account, 4),
         ip_tag=digest("i", network * 10 + ip, 4),
@@ -71,5 +71,5 @@ def charge(
         exempt=exempt,
         place=b"" if place is None else digest("P", account * 100 + place, 7) + bytes([browser]),
         worked=worked,
-        lane_issued_us=issued_us,
+        token_issued_us=issued_us,
     )

@@ -11,7 +11,7 @@ import redis
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Record, Tags
-from sekisho.ledger.history import Lane
+from sekisho.ledger.history import DeviceBucket
 from sekisho.ledger.key_groups import ANSWER_BYTES, Families, GroupAnswer, unpack_answer
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.servers import Store as Server
 
 MANY = (Limit(1_000_000, HOUR),)
-WIDE = LimitSet(ip=MANY, networks=(MANY, MANY), device=MANY, account=MANY, lane=MANY)
+WIDE = LimitSet(ip=MANY, networks=(MANY, MANY), device=MANY, account=MANY, known_device=MANY)
 PATIENT_US = 20_000_000  # these tests are about counting: a slow machine's deadlines must not matter
 
 
@@ -162,15 +162,16 @@ def unpack_record(value: bytes) -> Record:
         return value[at - size : at]
 
     version, tats, at_us, generation, young, old = (number(size) for size in (1, 1, 7, 4, 1, 1))
-    failures, tried, tried_old, lanes, lane_tats = (number(size) if version == 2 else 0 for size in (2, 1, 1, 1, 1))
+    failures, tried, tried_old, buckets, bucket_tats = (number(size) if version == 2 else 0 for size in (2, 1, 1, 1, 1))
     record = Record(
         tats=tuple(number(7) for _ in range(tats)),
         at_us=at_us,
         seen=Tags(generation, text(young * TAG_BYTES), text(old * TAG_BYTES)),
         failures=failures,
         tried=Tags(generation, text(tried * TAG_BYTES), text(tried_old * TAG_BYTES)),
-        lanes=tuple(
-            Lane(text(8), number(4), number(7), tuple(number(7) for _ in range(lane_tats))) for _ in range(lanes)
+        buckets=tuple(
+            DeviceBucket(text(8), number(4), number(7), tuple(number(7) for _ in range(bucket_tats)))
+            for _ in range(buckets)
         ),
     )
     assert at == len(value)

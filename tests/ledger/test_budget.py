@@ -47,7 +47,7 @@ attempts = st.builds(
     secret=st.integers(0, 6),
     ip=st.integers(0, 3),
     network=st.integers(0, 1),
-    lane=st.none() | st.integers(0, 3),
+    known_device=st.none() | st.integers(0, 3),
     exempt=st.booleans(),
 )
 
@@ -117,16 +117,16 @@ def test_a_flood_of_invented_names_leaves_one_in_256(lua: LuaLedger, client: red
 
 @pytest.mark.usefixtures("redis_url")
 def test_who_is_known_does_not_notice(lua: LuaLedger) -> None:
-    """A counted account counts on, and a known device keeps its lane even at a new account."""
+    """A counted account counts on, and a known device keeps its bucket even at a new account."""
     victim = charge(1)
     lua.run(T0, [(victim, pack_charge(victim))])
-    again, lane = charge(1, 2), charge(2, lane=1)
+    again, known_device = charge(1, 2), charge(2, known_device=1)
 
-    told = lua.run(-T0 - SECOND, [(each, pack_charge(each)) for each in (again, lane)])
+    told = lua.run(-T0 - SECOND, [(each, pack_charge(each)) for each in (again, known_device)])
 
     assert [verdict.charged for verdict in told] == [
         Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES,
-        Charged.LANE,
+        Charged.KNOWN_DEVICE,
     ]
     assert told[0].failures == 2
 

@@ -80,10 +80,10 @@ async def worker(url: str, limits: LimitSet = SIX, *, deadline_us: int = DEADLIN
         await line.aclose()
 
 
-def apart(cluster: RedisCluster, family: int, *, lane: int | None = None) -> tuple[ClusterNode, Charge]:
+def apart(cluster: RedisCluster, family: int, *, known_device: int | None = None) -> tuple[ClusterNode, Charge]:
     """A node, and a charge of which this family's records alone are on it."""
     for number in range(1_000):
-        each = charge(number, number % 30, network=number, lane=lane)
+        each = charge(number, number % 30, network=number, known_device=known_device)
         owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each)[0], SECRET: KEYS.secret(each)}
         nodes = {name: cluster.owner(key) for name, key in owners.items()}
         if [name for name, node in nodes.items() if node is nodes[family]] == [family]:
@@ -145,15 +145,15 @@ def test_one_after_the_other_verdicts_are_those_of_memory(
         async with in_redis(redis_cluster.url, redis_cluster) as real:
             memory = InMemory()
             ledgers = [memory.ledger(LIMITS), real.ledger(LIMITS)]
-            for wait_us, account, secret, network, lane, succeeds in history:
+            for wait_us, account, secret, network, known_device, succeeds in history:
                 for store in (memory, real):
                     await store.move_to(store.now_us + wait_us)
-                each = charge(account, secret, network=network, lane=lane)
+                each = charge(account, secret, network=network, known_device=known_device)
                 (expected,), (found,) = [await ask(ledger, [each]) for ledger in ledgers]
                 assert found == expected
                 if succeeds:
                     for ledger in ledgers:
-                        ledger.settle(each, expected, Effect.RENEWED if lane is not None else 0)
+                        ledger.settle(each, expected, Effect.RENEWED if known_device is not None else 0)
 
     asyncio.run(compare())
 
@@ -173,19 +173,19 @@ async def test_two_hundred_at_once_from_one_address_at_one_account(
         assert let_in(elsewhere) in {6, 7}  # compensated charges counted for some milliseconds
 
 
-async def test_a_stranger_is_one_round_trip_and_a_device_in_its_lane_one_question(
+async def test_a_stranger_is_one_round_trip_and_a_device_in_its_bucket_one_question(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """A stranger costs one round trip of three families, a device in its lane one question, and one without room three
-    more.
+    """A stranger costs one round trip of three families, a device in its bucket one question, and one without room
+    three more.
     """
     async with worker(redis_cluster_url, LIMITS, deadline_us=PATIENT_US) as one:
         _, each = apart(redis_cluster, ACCOUNT)
         await ask(one.closed, [charge(n, n, network=n) for n in range(100, 130)])  # now all have the library
         asked = []
-        for lane in (None, 1, 1, 1, 1):
+        for known_device in (None, 1, 1, 1, 1):
             redis_cluster.each("CONFIG", "RESETSTAT")
-            await ask(one.closed, [each._replace(lane=b"" if lane is None else b"l" * 8)])
+            await ask(one.closed, [each._replace(known_device=b"" if known_device is None else b"l" * 8)])
             asked.append(sum(calls_by(node).get("fcall", 0) for node in redis_cluster.primaries))
 
     assert asked == [3, 1, 1, 1, 3]
@@ -329,15 +329,19 @@ async def test_a_lost_secrets_node_costs_what_is_seen_of_it_alone(frail_cluster:
         assert len(one.own.book) == 0
 
 
-async def test_a_device_whose_accounts_node_is_lost_has_a_lane_here(frail_cluster: RedisCluster) -> None:
-    """Without its account's node a known device has a lane at this worker, and beyond it is a stranger."""
-    node, each = apart(frail_cluster, ACCOUNT, lane=1)
-    limits = only(lane=(Limit(4, HOUR),))
+async def test_a_device_whose_accounts_node_is_lost_has_a_bucket_here(frail_cluster: RedisCluster) -> None:
+    """Without its account's node a known device has a bucket at this worker, and beyond it is a stranger."""
+    node, each = apart(frail_cluster, ACCOUNT, known_device=1)
+    limits = only(known_device=(Limit(4, HOUR),))
     async with worker(frail_cluster.url, limits) as one:
         await one.loses(node, each)
         found = [verdict for n in range(3) for verdict in await ask(one.local, [guess(each, n)])]
 
-        assert [verdict.charged & Charged.LANE for verdict in found] == [Charged.LANE, Charged.LANE, 0]
+        assert [verdict.charged & Charged.KNOWN_DEVICE for verdict in found] == [
+            Charged.KNOWN_DEVICE,
+            Charged.KNOWN_DEVICE,
+            0,
+        ]
         assert {verdict.own_families for verdict in found} == {ACCOUNT}
         assert found[2].charged & Charged.NETWORK
 
@@ -434,9 +438,9 @@ class Slow(Silent):
 async def test_two_questions_share_one_deadline(
     redis_cluster: RedisCluster, redis_cluster_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full lane's second question shares the deadline of the first, at silent nodes too."""
-    _, each = apart(redis_cluster, ACCOUNT, lane=1)
-    async with worker(redis_cluster_url, only(lane=(Limit(1, HOUR),)), deadline_us=PATIENT_US) as one:
+    """A full bucket's second question shares the deadline of the first, at silent nodes too."""
+    _, each = apart(redis_cluster, ACCOUNT, known_device=1)
+    async with worker(redis_cluster_url, only(known_device=(Limit(1, HOUR),)), deadline_us=PATIENT_US) as one:
         await ask(one.local, [guess(each, 0)])
         left_s: list[float] = []
 

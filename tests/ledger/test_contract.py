@@ -30,9 +30,9 @@ FLOODS = {
     "network": (only(networks=((Limit(7, HOUR),),)), [charge(n, n, ip=n, device=n) for n in range(200)]),
     "account": (only(account=(Limit(7, HOUR),)), [charge(0, n % 30, network=n) for n in range(200)]),
     "two periods": (only(account=(Limit(9, MINUTE), Limit(7, HOUR))), [charge(0, network=n) for n in range(200)]),
-    "lane": (
-        only(lane=(Limit(7, HOUR),), account=(Limit(1, HOUR),)),
-        [charge(0, network=n, lane=1) for n in range(200)],
+    "known_device": (
+        only(known_device=(Limit(7, HOUR),), account=(Limit(1, HOUR),)),
+        [charge(0, network=n, known_device=1) for n in range(200)],
     ),
 }  # fmt: skip
 
@@ -44,7 +44,7 @@ def flood(name: str) -> tuple[LimitSet, list[Charge]]:
 # How many attempts pass.
 
 
-@pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
+@pytest.mark.parametrize("name", [name for name in FLOODS if name != "known_device"])
 async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name: str) -> None:
     """Row 58, R9: of 200 parallel attempts in one batch the limit passes, as each sees those before it."""
     limits, attempts = flood(name)
@@ -52,7 +52,7 @@ async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name
     assert let_in(await ask(store.ledger(limits), attempts)) == 7
 
 
-@pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
+@pytest.mark.parametrize("name", [name for name in FLOODS if name != "known_device"])
 async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
     """Row 58: two workers let in no more of the same 200."""
     limits, attempts = flood(name)
@@ -63,12 +63,12 @@ async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
     assert let_in(found[0] + found[1]) == 7
 
 
-async def test_a_device_has_the_lanes_limit_and_then_the_strangers(store: Store) -> None:
-    """A device has seven attempts in its lane; the eighth is charged as a stranger's, and one of those passes."""
-    limits, attempts = flood("lane")
+async def test_a_device_has_the_buckets_limit_and_then_the_strangers(store: Store) -> None:
+    """A device has seven attempts in its bucket; the eighth is charged as a stranger's, and one of those passes."""
+    limits, attempts = flood("known_device")
     verdicts = await ask(store.ledger(limits), attempts)
 
-    assert sum(verdict.charged & Charged.LANE > 0 for verdict in verdicts) == 7
+    assert sum(verdict.charged & Charged.KNOWN_DEVICE > 0 for verdict in verdicts) == 7
     assert let_in(verdicts) == 8
 
 
@@ -448,48 +448,52 @@ async def test_a_known_device_is_hindered_by_nobody(store: Store) -> None:
     await ask(ledger, [charge(n) for n in range(50)])
     await ask(ledger, [charge(0, n % 30, network=n) for n in range(1, 50)])
 
-    (verdict,) = await ask(ledger, [charge(lane=1)])
+    (verdict,) = await ask(ledger, [charge(known_device=1)])
 
-    assert (verdict.throttle_wait_us, verdict.account_wait_us, verdict.lane_wait_us) == (0, 0, 0)
-    assert verdict.charged == Charged.LANE
+    assert (verdict.throttle_wait_us, verdict.account_wait_us, verdict.known_device_wait_us) == (0, 0, 0)
+    assert verdict.charged == Charged.KNOWN_DEVICE
 
 
 async def test_a_device_over_its_budget_is_a_stranger(store: Store) -> None:
-    """A device with three attempts an hour is a stranger at its fourth: charged as one, with a lane wait of 20
+    """A device with three attempts an hour is a stranger at its fourth: charged as one, with a bucket wait of 20
     minutes.
     """
     ledger = store.ledger(LIMITS)
-    found = await ask(ledger, [charge(0, n, lane=1) for n in range(4)])
+    found = await ask(ledger, [charge(0, n, known_device=1) for n in range(4)])
 
-    assert [verdict.lane_wait_us for verdict in found] == [0, 0, 0, 20 * MINUTE]
+    assert [verdict.known_device_wait_us for verdict in found] == [0, 0, 0, 20 * MINUTE]
     assert found[3].charged == Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES
 
 
 async def test_one_devices_budget_is_not_anothers(store: Store) -> None:
     """Two devices of one account, and one device at two accounts, have four budgets."""
     ledger = store.ledger(LIMITS)
-    attempts = [charge(account, n, lane=lane) for account in (0, 1) for lane in (1, 2) for n in range(3)]
+    attempts = [
+        charge(account, n, known_device=known_device) for account in (0, 1) for known_device in (1, 2) for n in range(3)
+    ]
 
-    assert {verdict.lane_wait_us for verdict in await ask(ledger, attempts)} == {0}
+    assert {verdict.known_device_wait_us for verdict in await ask(ledger, attempts)} == {0}
 
 
-async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
-    """A success refunds the lane's place, so the owner may log in all day."""
+async def test_a_success_gives_the_bucket_its_place_back(store: Store) -> None:
+    """A success refunds the bucket's place, so the owner may log in all day."""
     ledger = store.ledger(LIMITS)
     for _ in range(10):
-        (verdict,) = await ask(ledger, [charge(lane=1)])
-        assert (verdict.charged, verdict.failures) == (Charged.LANE, 1)
-        ledger.settle(charge(lane=1), verdict)
+        (verdict,) = await ask(ledger, [charge(known_device=1)])
+        assert (verdict.charged, verdict.failures) == (Charged.KNOWN_DEVICE, 1)
+        ledger.settle(charge(known_device=1), verdict)
 
 
-@pytest.mark.parametrize("own", [charge(0, 9), charge(0, 9, lane=1), charge(0, None)], ids=["stranger", "lane", "bare"])
+@pytest.mark.parametrize(
+    "own", [charge(0, 9), charge(0, 9, known_device=1), charge(0, None)], ids=["stranger", "known_device", "bare"]
+)
 @pytest.mark.parametrize("known", [True, False], ids=["charged", "not charged"])
 async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, known: bool) -> None:
     """A factor clears the failures, regardless of this attempt's charge."""
     ledger = store.ledger(ROOMY)
     await ask(ledger, [charge(0, n, ip=n) for n in range(3)])
     (verdict,) = await ask(ledger, [own])
-    assert verdict.failures == (1 if own.lane else 4)
+    assert verdict.failures == (1 if own.known_device else 4)
 
     ledger.settle(own, verdict if known else verdict._replace(charged=0), Effect.PROVED)
 
@@ -505,11 +509,11 @@ async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> Non
     assert [each.failures for each in await ask(ledger, [charge(0, 10)])] == [4]
 
 
-async def in_lane(ledger: Ledger, secret: int, *, right: bool = False, lane: int = 1) -> int:
+async def in_bucket(ledger: Ledger, secret: int, *, right: bool = False, known_device: int = 1) -> int:
     """Log in from a known device. Returns the failures that it is told."""
-    own = charge(0, secret, lane=lane)
+    own = charge(0, secret, known_device=known_device)
     (verdict,) = await ask(ledger, [own])
-    assert verdict.charged == Charged.LANE
+    assert verdict.charged == Charged.KNOWN_DEVICE
     if right:
         ledger.settle(own, verdict, Effect.RIGHT)
     else:
@@ -526,23 +530,27 @@ async def test_a_stranger_adds_nothing_to_a_devices_failures(store: Store) -> No
     for each, verdict in zip(strangers, await ask(ledger, strangers), strict=True):
         ledger.fail(each, verdict)
 
-    assert await in_lane(ledger, 1) == 1
+    assert await in_bucket(ledger, 1) == 1
     assert [verdict.failures for verdict in await ask(ledger, [charge(0, 31, network=200)])] == [101]
 
 
 async def test_a_device_adds_nothing_to_the_strangers_failures(store: Store) -> None:
     """Row 4.16: the owner's typing errors on a device do not count against a new browser."""
     ledger = store.ledger(WIDE)
-    assert [await in_lane(ledger, n) for n in range(3)] == [1, 2, 3]
+    assert [await in_bucket(ledger, n) for n in range(3)] == [1, 2, 3]
 
     assert [verdict.failures for verdict in await ask(ledger, [charge(0, 9)])] == [1]
 
 
 async def test_each_device_has_failures_of_its_own_until_it_succeeds(store: Store) -> None:
-    """Row 4.16: a success in a lane clears the failures of its own device and no other's."""
+    """Row 4.16: a success in a bucket clears the failures of its own device and no other's."""
     ledger = store.ledger(WIDE)
-    told = [await in_lane(ledger, n, lane=lane) for n in range(2) for lane in (1, 2)]
-    told += [await in_lane(ledger, 9, right=True), await in_lane(ledger, 3), await in_lane(ledger, 3, lane=2)]
+    told = [await in_bucket(ledger, n, known_device=known_device) for n in range(2) for known_device in (1, 2)]
+    told += [
+        await in_bucket(ledger, 9, right=True),
+        await in_bucket(ledger, 3),
+        await in_bucket(ledger, 3, known_device=2),
+    ]
 
     assert told == [1, 1, 2, 2, 3, 1, 3]
 
@@ -550,39 +558,39 @@ async def test_each_device_has_failures_of_its_own_until_it_succeeds(store: Stor
 async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
     """A success that checks no password (a requested reset) clears none of a stolen device's failures."""
     ledger = store.ledger(WIDE)
-    await in_lane(ledger, 1)
-    own = charge(0, None, lane=1)
+    await in_bucket(ledger, 1)
+    own = charge(0, None, known_device=1)
     (verdict,) = await ask(ledger, [own])
     ledger.settle(own, verdict, Effect.RENEWED)
 
-    assert [each.failures for each in await ask(ledger, [charge(0, 2, lane=1, generation=1)])] == [2]
+    assert [each.failures for each in await ask(ledger, [charge(0, 2, known_device=1, generation=1)])] == [2]
 
 
 async def test_failures_are_forgiven_without_giving_anything_back(store: Store) -> None:
     """Row 4.20: a right code clears failures without a refund: the log-in's charge and time are unknown by then."""
-    ledger = store.ledger(only(lane=(Limit(3, HOUR),)))
-    told = [await in_lane(ledger, n) for n in range(2)]
-    own = charge(0, 2, lane=1)
+    ledger = store.ledger(only(known_device=(Limit(3, HOUR),)))
+    told = [await in_bucket(ledger, n) for n in range(2)]
+    own = charge(0, 2, known_device=1)
     (verdict,) = await ask(ledger, [own])
-    ledger.settle(own, verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0), Effect.RIGHT)
+    ledger.settle(own, verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0), Effect.RIGHT)
     (full,) = await ask(ledger, [own])
     await store.move_to(T0 + HOUR)
 
-    assert (told, full.lane_wait_us) == ([1, 2], 20 * MINUTE)
-    assert await in_lane(ledger, 3) == 1
+    assert (told, full.known_device_wait_us) == ([1, 2], 20 * MINUTE)
+    assert await in_bucket(ledger, 3) == 1
 
 
 @pytest.mark.parametrize(("after_us", "failures"), [(90 * DAY - 1, 3), (90 * DAY, 1)])
 async def test_a_devices_failures_are_kept_for_ninety_days_after_the_last(
     store: Store, after_us: int, failures: int
 ) -> None:
-    """A device's failures are kept for ninety days after the last; the lane itself ends within a day."""
+    """A device's failures are kept for ninety days after the last; the bucket itself ends within a day."""
     ledger = store.ledger(WIDE)
-    await in_lane(ledger, 1)
-    await in_lane(ledger, 2)
+    await in_bucket(ledger, 1)
+    await in_bucket(ledger, 2)
     await store.move_to(T0 + after_us)
 
-    assert await in_lane(ledger, 3) == failures
+    assert await in_bucket(ledger, 3) == failures
 
 
 async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(store: Store) -> None:
@@ -591,7 +599,7 @@ async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(stor
     await ask(ledger, [charge(0, n) for n in range(3)])
     for days in (1, 2):
         await store.move_to(T0 + days * DAY)
-        await in_lane(ledger, 9, right=True)
+        await in_bucket(ledger, 9, right=True)
 
     await store.move_to(T0 + 3 * DAY)
 
@@ -601,11 +609,11 @@ async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(stor
 async def test_sixteen_devices_in_trouble_keep_their_failures(store: Store) -> None:
     """Devices' failures take no other's place; of seventeen the oldest makes room."""
     ledger = store.ledger(WIDE)
-    for lane in range(17):
-        await in_lane(ledger, 1, lane=lane)
-        await store.move_to(store.now_us + SECOND)  # at rest: its lane could make room
+    for known_device in range(17):
+        await in_bucket(ledger, 1, known_device=known_device)
+        await store.move_to(store.now_us + SECOND)  # at rest: its bucket could make room
 
-    assert [await in_lane(ledger, 2, lane=lane) for lane in (1, 16, 0)] == [2, 2, 1]
+    assert [await in_bucket(ledger, 2, known_device=known_device) for known_device in (1, 16, 0)] == [2, 2, 1]
 
 
 async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
@@ -621,9 +629,9 @@ async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
 
 async def renew(store: Store, generation: int = 0) -> None:
     ledger = store.ledger(LIMITS)
-    own = charge(lane=1, generation=generation)
+    own = charge(known_device=1, generation=generation)
     (verdict,) = await ask(ledger, [own])
-    assert verdict.charged & Charged.LANE
+    assert verdict.charged & Charged.KNOWN_DEVICE
     ledger.settle(own, verdict, Effect.RENEWED)
     await store.move_to(store.now_us)
 
@@ -633,9 +641,9 @@ async def test_two_tabs_may_use_one_token_for_a_minute(store: Store) -> None:
     await renew(store)
     await store.move_to(T0 + MINUTE)
 
-    (verdict,) = await ask(store.ledger(LIMITS), [charge(lane=1)])
+    (verdict,) = await ask(store.ledger(LIMITS), [charge(known_device=1)])
 
-    assert (verdict.lane_spent, verdict.charged & Charged.LANE) == (False, Charged.LANE)
+    assert (verdict.token_spent, verdict.charged & Charged.KNOWN_DEVICE) == (False, Charged.KNOWN_DEVICE)
 
 
 async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
@@ -644,61 +652,61 @@ async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
     await store.move_to(T0 + MINUTE + 1)
     ledger = store.ledger(LIMITS)
 
-    old, new = await ask(ledger, [charge(lane=1), charge(lane=1, generation=1)])
+    old, new = await ask(ledger, [charge(known_device=1), charge(known_device=1, generation=1)])
 
-    assert (old.lane_spent, old.charged & Charged.LANE, old.lane_wait_us) == (True, 0, 0)
-    assert (new.lane_spent, new.charged & Charged.LANE) == (False, Charged.LANE)
+    assert (old.token_spent, old.charged & Charged.KNOWN_DEVICE, old.known_device_wait_us) == (True, 0, 0)
+    assert (new.token_spent, new.charged & Charged.KNOWN_DEVICE) == (False, Charged.KNOWN_DEVICE)
 
 
 async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) -> None:
     """A late settlement of the first token, after two renewals, does not make it the newest again."""
     ledger = store.ledger(LIMITS)
-    (slow,) = await ask(ledger, [charge(lane=1)])
+    (slow,) = await ask(ledger, [charge(known_device=1)])
     await renew(store)
     await renew(store, generation=1)
-    ledger.settle(charge(lane=1), slow, Effect.RENEWED)
+    ledger.settle(charge(known_device=1), slow, Effect.RENEWED)
     await store.move_to(T0 + MINUTE + 1)
 
-    old, new = await ask(ledger, [charge(lane=1, generation=1), charge(lane=1, generation=2)])
+    old, new = await ask(ledger, [charge(known_device=1, generation=1), charge(known_device=1, generation=2)])
 
-    assert (old.lane_spent, new.lane_spent) == (True, False)
+    assert (old.token_spent, new.token_spent) == (True, False)
 
 
 async def test_a_device_whose_trust_ended_stays_spent(store: Store) -> None:
     """A device whose trust its owner ended is spent for 400 days: as long as any token lives."""
     ended = 2**31 - 2
-    own = charge(lane=1, generation=ended)
+    own = charge(known_device=1, generation=ended)
     ledger = store.ledger(LIMITS)
     ledger.settle(own, UNHINDERED, Effect.RENEWED)
     await store.move_to(store.now_us)
     for days in (1, 90, 399):
         await store.move_to(T0 + days * DAY)
-        (verdict,) = await ask(ledger, [charge(lane=1, generation=7)])
-        assert (verdict.lane_spent, verdict.charged & Charged.LANE) == (True, 0)
+        (verdict,) = await ask(ledger, [charge(known_device=1, generation=7)])
+        assert (verdict.token_spent, verdict.charged & Charged.KNOWN_DEVICE) == (True, 0)
     await store.move_to(T0 + 401 * DAY)
-    (verdict,) = await ask(ledger, [charge(lane=1, generation=7)])
-    assert not verdict.lane_spent
+    (verdict,) = await ask(ledger, [charge(known_device=1, generation=7)])
+    assert not verdict.token_spent
 
 
-async def changed(store: Store, lane: int | None) -> None:
+async def changed(store: Store, known_device: int | None) -> None:
     """The account's password is changed at a second's half, by this device."""
     await store.move_to(T0 + SECOND // 2)
-    own = charge(lane=lane, generation=3)
+    own = charge(known_device=known_device, generation=3)
     verdict = UNHINDERED._replace(charged=0, at_us=store.now_us)
     store.ledger(LIMITS).settle(own, verdict, Effect.ENDS)
     await store.move_to(store.now_us)
 
 
-async def is_known(store: Store, lane: int, issued_us: int) -> bool:
-    (verdict,) = await ask(store.ledger(LIMITS), [charge(lane=lane, issued_us=issued_us)])
-    assert verdict.lane_spent != bool(verdict.charged & Charged.LANE)
-    return not verdict.lane_spent
+async def is_known(store: Store, known_device: int, issued_us: int) -> bool:
+    (verdict,) = await ask(store.ledger(LIMITS), [charge(known_device=known_device, issued_us=issued_us)])
+    assert verdict.token_spent != bool(verdict.charged & Charged.KNOWN_DEVICE)
+    return not verdict.token_spent
 
 
 @pytest.mark.parametrize("days", [0, 90, 399])
 async def test_a_change_of_the_password_voids_the_tokens_of_all_other_devices(store: Store, days: int) -> None:
     """Also of devices that the store knows nothing of; for 400 days, as long as any token lives."""
-    await changed(store, lane=1)
+    await changed(store, known_device=1)
     await store.move_to(T0 + days * DAY + SECOND)
     assert not await is_known(store, 2, T0 - 1_000 * SECOND)
     assert not await is_known(store, 3, T0 - SECOND)
@@ -711,19 +719,19 @@ async def test_a_change_of_the_password_voids_the_tokens_of_all_other_devices(st
 
 async def test_the_last_change_counts(store: Store) -> None:
     """A second change, by a stranger's browser, ends the device that made the first one. Other accounts are spared."""
-    await changed(store, lane=1)
-    await changed(store, lane=None)
+    await changed(store, known_device=1)
+    await changed(store, known_device=None)
     assert not await is_known(store, 1, T0 - SECOND)
-    (other,) = await ask(store.ledger(LIMITS), [charge(7, lane=1, issued_us=T0 - SECOND)])
-    assert not other.lane_spent
+    (other,) = await ask(store.ledger(LIMITS), [charge(7, known_device=1, issued_us=T0 - SECOND)])
+    assert not other.token_spent
 
 
 async def test_no_flood_of_failures_brings_a_void_token_back(store: Store) -> None:
     """The change keeps its place beside the failures of more devices than there is room for."""
-    await changed(store, lane=1)
+    await changed(store, known_device=1)
     ledger = store.ledger(WIDE)
-    for lane in range(10, 30):
-        await in_lane(ledger, 1, lane=lane)
+    for known_device in range(10, 30):
+        await in_bucket(ledger, 1, known_device=known_device)
         await store.move_to(store.now_us + SECOND)
     assert not await is_known(store, 2, T0 - SECOND)
 
@@ -731,7 +739,7 @@ async def test_no_flood_of_failures_brings_a_void_token_back(store: Store) -> No
 async def test_a_change_that_no_clock_tells_is_of_now(store: Store) -> None:
     """Times of another clock, or none, would void no token, or every one to come."""
     for at_us in (0, 7, T0 + DAY):
-        store.ledger(LIMITS).settle(charge(lane=1), UNHINDERED._replace(charged=0, at_us=at_us), Effect.ENDS)
+        store.ledger(LIMITS).settle(charge(known_device=1), UNHINDERED._replace(charged=0, at_us=at_us), Effect.ENDS)
         await store.move_to(store.now_us + SECOND)
         assert not await is_known(store, 2, store.now_us - 5 * SECOND)
         assert await is_known(store, 3, store.now_us)  # a second later
@@ -743,33 +751,33 @@ async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:
     ledger = store.ledger(LIMITS)
 
     await store.move_to(T0 + DAY - 1)
-    assert (await ask(ledger, [charge(lane=1)]))[0].lane_spent
+    assert (await ask(ledger, [charge(known_device=1)]))[0].token_spent
     await store.move_to(T0 + DAY)
-    assert not (await ask(ledger, [charge(lane=1)]))[0].lane_spent
+    assert not (await ask(ledger, [charge(known_device=1)]))[0].token_spent
 
 
 async def test_the_seventeenth_device_in_trouble_is_a_stranger(store: Store) -> None:
     """A seventeenth device with failures is a stranger, which bounds the record; none of the sixteen is removed."""
     ledger = store.ledger(LIMITS)
-    found = await ask(ledger, [charge(lane=n) for n in range(17)])
-    assert [verdict.charged & Charged.LANE > 0 for verdict in found] == [True] * 16 + [False]
+    found = await ask(ledger, [charge(known_device=n) for n in range(17)])
+    assert [verdict.charged & Charged.KNOWN_DEVICE > 0 for verdict in found] == [True] * 16 + [False]
 
-    again = await ask(ledger, [charge(lane=n) for n in range(16)] * 2)
+    again = await ask(ledger, [charge(known_device=n) for n in range(16)] * 2)
 
-    assert {verdict.charged & Charged.LANE for verdict in again} == {Charged.LANE}
+    assert {verdict.charged & Charged.KNOWN_DEVICE for verdict in again} == {Charged.KNOWN_DEVICE}
 
 
 async def test_a_device_at_rest_makes_room(store: Store) -> None:
     """A device at rest, without recent failures, gives its place to the seventeenth."""
     ledger = store.ledger(LIMITS)
-    await ask(ledger, [charge(lane=0)])
+    await ask(ledger, [charge(known_device=0)])
     await store.move_to(T0 + 10 * MINUTE)
-    await ask(ledger, [charge(lane=n) for n in range(1, 16)])
+    await ask(ledger, [charge(known_device=n) for n in range(1, 16)])
     await store.move_to(T0 + 20 * MINUTE)  # device 0's failure has drained, the others' have not
 
-    (verdict,) = await ask(ledger, [charge(lane=16)])
+    (verdict,) = await ask(ledger, [charge(known_device=16)])
 
-    assert verdict.charged & Charged.LANE
+    assert verdict.charged & Charged.KNOWN_DEVICE
 
 
 # Sets of seen values.
@@ -913,14 +921,14 @@ async def test_counts_outlive_a_restart_with_other_limits(store: Store, after: L
     assert [verdict.account_wait_us // SECOND for verdict in found] == waits
 
 
-@pytest.mark.parametrize("lane", [None, 1])
-async def test_a_limit_that_was_added_starts_from_the_one_before_it(store: Store, lane: int | None) -> None:
+@pytest.mark.parametrize("known_device", [None, 1])
+async def test_a_limit_that_was_added_starts_from_the_one_before_it(store: Store, known_device: int | None) -> None:
     """A new daily limit starts from the hourly one's charge: three in 18 minutes' worth leave three, not four."""
     hourly = (Limit(20, 30 * MINUTE), Limit(10, HOUR))
     daily = (*hourly, Limit(4, DAY))
-    attempts = [charge(0, n, lane=lane) for n in range(7)]
-    await ask(store.ledger(only(account=hourly, lane=hourly)), attempts[:3])
+    attempts = [charge(0, n, known_device=known_device) for n in range(7)]
+    await ask(store.ledger(only(account=hourly, known_device=hourly)), attempts[:3])
 
-    found = await ask(store.ledger(only(account=daily, lane=daily)), attempts[3:])
+    found = await ask(store.ledger(only(account=daily, known_device=daily)), attempts[3:])
 
-    assert [max(verdict.account_wait_us, verdict.lane_wait_us) // MINUTE for verdict in found] == [0, 0, 0, 18]
+    assert [max(verdict.account_wait_us, verdict.known_device_wait_us) // MINUTE for verdict in found] == [0, 0, 0, 18]

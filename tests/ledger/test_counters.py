@@ -16,7 +16,7 @@ from sekisho.ledger.counters import (
     shown,
     uses,
 )
-from sekisho.ledger.history import FAILED, Lane, kind_of
+from sekisho.ledger.history import FAILED, DeviceBucket, kind_of
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.model import Charge, Effect, Limit, StoreUnavailable
@@ -91,33 +91,35 @@ async def test_what_is_cleared_has_room_again(kind: str, request: pytest.Fixture
 
 @pytest.mark.parametrize("kind", STORES)
 async def test_a_replaced_token_stays_spent(kind: str, request: pytest.FixtureRequest) -> None:
-    """Clearing an account empties its devices' lanes, but an attacker's copy of an old token is no good again."""
+    """Clearing an account empties its devices' buckets, but an attacker's copy of an old token is no good again."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):
-        first = charge(lane=1)
+        first = charge(known_device=1)
         counted.settle(first, await counted.charge(first), Effect.RENEWED)
-        full = [await counted.charge(charge(lane=1, generation=1)) for _ in range(5)][-1]
+        full = [await counted.charge(charge(known_device=1, generation=1)) for _ in range(5)][-1]
 
         await counters.clear_account(charge_of(charge().account))
         record = (await counters.of_account(charge_of(charge().account))).records[0]
-        renewed = await counted.charge(charge(lane=1, generation=1))
+        renewed = await counted.charge(charge(known_device=1, generation=1))
 
-    assert full.lane_wait_us > 0
-    assert [(lane.device, lane.generation, lane.tats) for lane in record.lanes] == [(first.lane, 1, (0,))]
-    assert (renewed.lane_wait_us, renewed.lane_spent, renewed.charged) == (0, False, 8)
+    assert full.known_device_wait_us > 0
+    assert [(bucket.device, bucket.generation, bucket.tats) for bucket in record.buckets] == [
+        (first.known_device, 1, (0,))
+    ]
+    assert (renewed.known_device_wait_us, renewed.token_spent, renewed.charged) == (0, False, 8)
 
 
 @pytest.mark.parametrize("kind", STORES)
 async def test_a_cleared_account_has_changed_its_password(kind: str, request: pytest.FixtureRequest) -> None:
     """Clearing an account brings no token back that a change of its password has made void."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):
-        own, verdict = charge(lane=1), await counted.charge(charge(lane=1))
+        own, verdict = charge(known_device=1), await counted.charge(charge(known_device=1))
         counted.settle(own, verdict, Effect.ENDS)
-        old = charge(lane=2, issued_us=verdict.at_us - 2_000_000)
+        old = charge(known_device=2, issued_us=verdict.at_us - 2_000_000)
         before = await counted.charge(old)
         await counters.clear_account(charge_of(own.account))
         after = await counted.charge(old)
 
-    assert (before.lane_spent, after.lane_spent) == (True, True)
+    assert (before.token_spent, after.token_spent) == (True, True)
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -125,7 +127,7 @@ async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.Fix
     """Clearing keeps the history of successes and forgetting ends it; a replaced token stays spent after both."""
     async with ledger(request.getfixturevalue(kind)) as (counted, counters):
         account = charge_of(charge().account)
-        for each, effects in ((charge(lane=1), Effect.RENEWED), (charge(place=1), Effect.LEARNS)):
+        for each, effects in ((charge(known_device=1), Effect.RENEWED), (charge(place=1), Effect.LEARNS)):
             counted.settle(each, await counted.charge(each), effects | Effect.RIGHT)
         await counted.charge(charge(secret=1))
         await counters.clear_account(account)
@@ -133,8 +135,10 @@ async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.Fix
         await counters.forget_account(account)
         forgotten = (await counters.of_account(account)).records[0]
 
-    assert [kind_of(lane) for lane in cleared.lanes] == [0, 253, 254]
-    assert [(lane.device, lane.generation) for lane in forgotten.lanes] == [(charge(lane=1).lane, 1)]
+    assert [kind_of(bucket) for bucket in cleared.buckets] == [0, 253, 254]
+    assert [(bucket.device, bucket.generation) for bucket in forgotten.buckets] == [
+        (charge(known_device=1).known_device, 1)
+    ]
 
 
 async def test_values_of_other_kinds_read_as_absent(redis_server: RedisServer, redis_url: str) -> None:
@@ -163,13 +167,13 @@ def test_an_unknown_layout_reads_as_absent(value: bytes) -> None:
 
 
 async def test_a_process_answers_for_its_own_counters() -> None:
-    """What a process says through its socket is what it counts, lanes and failures included."""
+    """What a process says through its socket is what it counts, buckets and failures included."""
     own = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: 1_800_000_000_000_000)
     for number in range(40):
         own.charge_now(charge(secret=number))
     key = b"a" + charge().account
     own.book[key] = own.book[key]._replace(
-        lanes=(Lane(b"device01", 3, 1_799_999_999_000_000, (1_800_000_001_000_000,)),)
+        buckets=(DeviceBucket(b"device01", 3, 1_799_999_999_000_000, (1_800_000_001_000_000,)),)
     )
 
     async def look(keys: Sequence[bytes]) -> bytes:
@@ -182,7 +186,7 @@ async def test_a_process_answers_for_its_own_counters() -> None:
     assert now_us == 1_800_000_000_000_000
     assert records[-2].tats == own.book[b"i" + charge().ip].tats
     assert account.failures == own.book[key].failures
-    assert account.lanes == own.book[key].lanes
+    assert account.buckets == own.book[key].buckets
 
 
 @pytest.mark.parametrize("answer", [b"", b"refused", b"{}", b"[]", b'{"now_us":1,"records":[[1]]}'])
@@ -197,31 +201,34 @@ async def test_a_process_that_cannot_be_asked_is_unavailable(answer: bytes) -> N
 
 
 def test_unblocking_in_memory_keeps_replaced_tokens_spent() -> None:
-    """As in a store: lanes stay, without counts and failures."""
+    """As in a store: buckets stay, without counts and failures."""
     now_us = 1_800_000_000_000_000
     own = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: now_us)
     key = b"a" + charge().account
-    lanes = (Lane(b"device01", 3, now_us - 5, (now_us + 9,)), Lane(b"\xffdevice0", FAILED + 2, now_us, (0,)))
-    own.book[key] = Record((now_us + 5,), now_us, Tags(), 7, Tags(), lanes)
+    buckets = (
+        DeviceBucket(b"device01", 3, now_us - 5, (now_us + 9,)),
+        DeviceBucket(b"\xffdevice0", FAILED + 2, now_us, (0,)),
+    )
+    own.book[key] = Record((now_us + 5,), now_us, Tags(), 7, Tags(), buckets)
 
     own.forget((charge().account,))
 
-    assert own.book[key] == Record(lanes=(Lane(b"device01", 3, now_us - 5, ()),))
+    assert own.book[key] == Record(buckets=(DeviceBucket(b"device01", 3, now_us - 5, ()),))
 
 
 def test_an_account_that_is_forgotten_in_memory_has_no_history() -> None:
     """Unblocking keeps the history of successes; forgetting ends it."""
     own = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: 1_800_000_000_000_000)
     key = b"a" + charge().account
-    history = Lane(b"\xfd" + bytes(7), FAILED + 1, 1_800_000_000_000_000, (0,))
-    own.book[key] = Record(lanes=(history,))
+    history = DeviceBucket(b"\xfd" + bytes(7), FAILED + 1, 1_800_000_000_000_000, (0,))
+    own.book[key] = Record(buckets=(history,))
 
     own.forget((charge().account,))
-    kept = own.book[key].lanes
+    kept = own.book[key].buckets
     own.forget((charge().account,), history=True)
 
     assert kept == (history._replace(tats=()),)
-    assert own.book[key].lanes == ()
+    assert own.book[key].buckets == ()
 
 
 def test_a_use_is_counted_in_attempts() -> None:

@@ -25,7 +25,7 @@ LIMITS = LimitSet(
     networks=WIDE.networks,
     device=WIDE.device,
     account=(Limit(5, 5 * MINUTE),),
-    lane=(Limit(10, HOUR),),
+    known_device=(Limit(10, HOUR),),
 )
 CROWD = 1_000
 
@@ -274,10 +274,10 @@ def test_a_known_device_has_the_same_history(counts: Counts) -> None:
     """A device with a bucket of its own may be judged by its account's history, like a stranger."""
     now_us = T0
     log_in(counts, now_us, charge(1, 0, place=0))
-    for lane in (None, 7):
+    for known_device in (None, 7):
         now_us += MINUTE
-        verdict = counts.charge(now_us, charge(1, 0, lane=lane, place=0))
-        assert (verdict.charged == Charged.LANE) is (lane is not None)
+        verdict = counts.charge(now_us, charge(1, 0, known_device=known_device, place=0))
+        assert (verdict.charged == Charged.KNOWN_DEVICE) is (known_device is not None)
         here = History.unpacked(verdict.history)
-        away = History.unpacked(counts.charge(now_us, charge(1, 0, lane=lane, place=1)).history)
+        away = History.unpacked(counts.charge(now_us, charge(1, 0, known_device=known_device, place=1)).history)
         assert (here.total, here.here, away.total, away.here) == (1, 1, 1, 0)

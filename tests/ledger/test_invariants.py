@@ -286,7 +286,7 @@ def test_every_admitted_attempt_ends_in_the_count_or_refunded(worlds: Worlds, hi
 @given(
     others=st.lists(
         st.builds(charge, st.integers(1, 40), st.integers(0, 20), st.integers(0, 9), st.integers(0, 9),
-                  lane=st.none() | st.integers(0, 99), v6=st.booleans()),
+                  known_device=st.none() | st.integers(0, 99), v6=st.booleans()),
         max_size=80,
     ),
     wait_us=st.integers(0, HOUR),
@@ -296,12 +296,12 @@ def test_no_other_account_touches_this_one(others: list[Charge], wait_us: int, e
     """Invariant 6: with memory full, other accounts neither lower a count nor lock out a known device."""
     quiet, loud = Memory(LIMITS, entries_max), Memory(LIMITS, entries_max)
     for world in (quiet, loud):
-        world.charge(0, T0, [charge(0, n) for n in range(5)] + [charge(lane=1)])
+        world.charge(0, T0, [charge(0, n) for n in range(5)] + [charge(known_device=1)])
     (before,) = [record for key, record in loud.book.items() if key == account_key(charge())]
     loud.charge(1, T0 + wait_us // 2, others)
     assert loud.book[account_key(charge())] == before
 
-    own = [charge(0, 9, network=1, lane=1), charge(0, 10, network=1)]
+    own = [charge(0, 9, network=1, known_device=1), charge(0, 10, network=1)]
     expected, found = (world.charge(2, T0 + wait_us, own) for world in (quiet, loud))
 
     assert found[0] == expected[0]
@@ -309,29 +309,29 @@ def test_no_other_account_touches_this_one(others: list[Charge], wait_us: int, e
 
 
 @with_fixture
-@given(lanes=st.lists(st.integers(0, 30), min_size=1, max_size=30))
-def test_others_at_ones_account_do_not_hinder_ones_device(worlds: Worlds, lanes: list[int]) -> None:
+@given(known_devices=st.lists(st.integers(0, 30), min_size=1, max_size=30))
+def test_others_at_ones_account_do_not_hinder_ones_device(worlds: Worlds, known_devices: list[int]) -> None:
     """Invariant 6: a flood at the account, its address and by its other devices leaves a device its budget."""
     world = worlds(LIMITS)
-    world.charge(0, T0, [charge(lane=100)])
-    world.charge(1, T0, [charge(0, n % 30, lane=lane) for n, lane in enumerate(lanes)])
+    world.charge(0, T0, [charge(known_device=100)])
+    world.charge(1, T0, [charge(0, n % 30, known_device=known_device) for n, known_device in enumerate(known_devices)])
     world.charge(2, T0, [charge(n, 1) for n in range(30)] + [charge(0, n, network=n) for n in range(1, 20)])
 
-    found = world.charge(0, T0 + SECOND, [charge(lane=100), charge(lane=100)])
+    found = world.charge(0, T0 + SECOND, [charge(known_device=100), charge(known_device=100)])
 
-    assert [verdict.charged & Charged.LANE for verdict in found] == [Charged.LANE] * 2
+    assert [verdict.charged & Charged.KNOWN_DEVICE for verdict in found] == [Charged.KNOWN_DEVICE] * 2
 
 
 def test_nothing_is_ever_below_nothing() -> None:
     """Invariant 4: a settlement that is doubled, late or for a missing record leaves a record like a fresh one."""
     world = Memory(LIMITS)
-    (verdict,) = world.charge(0, T0, [charge(lane=1)])
+    (verdict,) = world.charge(0, T0, [charge(known_device=1)])
     (stranger,) = world.charge(0, T0, [charge()])
     world.book.clear()
     for now_us in (T0, T0 + SECOND, T0 + HOUR):
         for found in (verdict, stranger):
-            world.settle(0, now_us, charge(lane=1), found)
-            world.settle(0, now_us, charge(lane=1), found)
+            world.settle(0, now_us, charge(known_device=1), found)
+            world.settle(0, now_us, charge(known_device=1), found)
 
         for record in world.book.values():
             assert record.failures == 0

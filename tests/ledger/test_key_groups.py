@@ -86,25 +86,25 @@ def test_a_strangers_families_are_asked_at_once_each_in_a_slot_of_its_own(v6: bo
     assert FAMILIES.rest(each, {}) == []
 
 
-def test_a_device_in_its_lane_asks_its_account_and_nobody_else(parted: PartedLedger) -> None:
-    """A device in its lane, the commonest log-in, asks its account alone in one operation."""
-    known = charge(0, 1, lane=1)
+def test_a_device_in_its_bucket_asks_its_account_and_nobody_else(parted: PartedLedger) -> None:
+    """A device in its bucket, the commonest log-in, asks its account alone in one operation."""
+    known = charge(0, 1, known_device=1)
     answers: dict[int, GroupAnswer] = {}
     first = FAMILIES.first(known)
     parted.ask(T0, first, answers)
 
     assert [part.family for part in first] == [ACCOUNT]
     assert FAMILIES.rest(known, answers) == []
-    assert FAMILIES.combine(known, answers)[0].charged == Charged.LANE
+    assert FAMILIES.combine(known, answers)[0].charged == Charged.KNOWN_DEVICE
 
 
-def test_a_device_without_room_in_its_lane_asks_the_others_then(parted: PartedLedger) -> None:
-    """A device without room in its lane then asks the other families, and is charged as a stranger."""
-    known = charge(0, 1, lane=1)
+def test_a_device_without_room_in_its_bucket_asks_the_others_then(parted: PartedLedger) -> None:
+    """A device without room in its bucket then asks the other families, and is charged as a stranger."""
+    known = charge(0, 1, known_device=1)
     *_, verdict = (parted.charge(T0, known) for _ in range(4))
 
     assert verdict.charged == Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES
-    assert verdict.lane_wait_us > 0
+    assert verdict.known_device_wait_us > 0
 
 
 def test_doors_without_account_or_secret_ask_for_none() -> None:
@@ -135,22 +135,23 @@ def play(parted: PartedLedger, attempts: list[Charge], chance: Random, lost: set
 @given(
     chance=st.randoms(use_true_random=False),
     ips=st.lists(st.integers(0, 3), min_size=1, max_size=24),
-    lanes=st.sets(st.integers(0, 23)),
+    known_devices=st.sets(st.integers(0, 23)),
     lost=st.sets(st.integers(0, 23)),
 )
 def test_side_by_side_no_more_are_let_in_and_at_rest_the_totals_agree(
-    parted: PartedLedger, chance: Random, ips: list[int], lanes: set[int], lost: set[int]
+    parted: PartedLedger, chance: Random, ips: list[int], known_devices: set[int], lost: set[int]
 ) -> None:
-    """R9, invariant 1: in parallel at most five pass at an account, six at an address, three in a lane; refused ones
+    """R9, invariant 1: in parallel at most five pass at an account, six at an address, three in a bucket; refused ones
     weigh nothing.
     """
     parted.lua.start_anew()
     attempts = [
-        charge(0, number % 7, ip=ip, lane=number % 2 if number in lanes else None) for number, ip in enumerate(ips)
+        charge(0, number % 7, ip=ip, known_device=number % 2 if number in known_devices else None)
+        for number, ip in enumerate(ips)
     ]
     every = play(parted, attempts, chance, lost)
     verdicts = [asking.verdict for asking in every if asking.verdict]
-    strangers = [verdict for verdict in verdicts if not verdict.charged & Charged.LANE]
+    strangers = [verdict for verdict in verdicts if not verdict.charged & Charged.KNOWN_DEVICE]
 
     assert let_in(strangers) <= 5
     for ip in set(ips):

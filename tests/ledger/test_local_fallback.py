@@ -146,13 +146,13 @@ async def test_a_factor_clears_the_failures_of_before_the_store_went(own_redis_s
 
 
 async def test_known_devices_pass_on_the_workers_own_counters(own_redis_server: RedisServer) -> None:
-    """Known devices' lanes work on local counters without the store."""
+    """Known devices' buckets work on local counters without the store."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)
         await ask(each.local, [charge(0, n) for n in range(20)])
-        own = charge(lane=1)
+        own = charge(known_device=1)
         (verdict,) = await ask(each.local, [own])
         each.local.settle(own, verdict, Effect.RENEWED)
 
-        assert (verdict.charged & Charged.LANE, verdict.counters_lost) == (Charged.LANE, True)
+        assert (verdict.charged & Charged.KNOWN_DEVICE, verdict.counters_lost) == (Charged.KNOWN_DEVICE, True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.ledger.arithmetic import Record, Tags, account_key
-from sekisho.ledger.history import Lane
+from sekisho.ledger.history import DeviceBucket
 from sekisho.ledger.memory import SWEEP, MemoryLedger, packed, unpacked
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import let_in
@@ -183,13 +183,13 @@ def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None
 
 
 def test_any_record_is_unpacked_as_it_was_packed() -> None:
-    """Row 13.6: any record is unpacked as it was packed, with and without lanes, mostly in a few dozen bytes."""
+    """Row 13.6: any record is unpacked as it was packed, with and without buckets, mostly in a few dozen bytes."""
     tags = Tags(900_000, b"youngone", b"old1")
     records = [
         Record(),
         Record((T0, T0 + 5), T0, tags, 65_535, Tags(900_000, b"", b"oldtried")),
         Record((T0,), -1, tags, 1, Tags(899_999, b"tags", b"")),
-        Record((T0,), T0, tags, 3, tags, (Lane(b"l" * 8, 1, T0, (T0,)),)),
+        Record((T0,), T0, tags, 3, tags, (DeviceBucket(b"l" * 8, 1, T0, (T0,)),)),
         Record(tuple(range(9)), 0, Tags(1, b"", b"old1")),
     ]
 

@@ -28,8 +28,8 @@ charges = st.builds(
     ip=exactly(16),
     device=exactly(16),
     account=st.just(b"") | exactly(16),
-    lane=st.just(b"") | exactly(8),
-    lane_generation=up_to(32),  # of a lane
+    known_device=st.just(b"") | exactly(8),
+    token_generation=up_to(32),  # of a bucket
     secret=st.just(b"") | exactly(4),
     account_tag=exactly(4),
     ip_tag=exactly(4),
@@ -37,7 +37,7 @@ charges = st.builds(
     member_tag=exactly(4),
     exempt=st.booleans(),
     place=st.just(b"") | st.just(bytes(8)),
-).map(lambda charge: charge if charge.lane else charge._replace(lane_generation=0))
+).map(lambda charge: charge if charge.known_device else charge._replace(token_generation=0))
 verdicts = st.builds(
     Verdict,
     at_us=up_to(64),
@@ -46,8 +46,8 @@ verdicts = st.builds(
     network_wait_us=up_to(64),
     device_wait_us=up_to(64),
     account_wait_us=up_to(64),
-    lane_wait_us=up_to(64),
-    lane_spent=st.booleans(),
+    known_device_wait_us=up_to(64),
+    token_spent=st.booleans(),
     failures=up_to(16),
     young=st.booleans(),
     counters_lost=st.booleans(),
@@ -59,7 +59,7 @@ verdicts = st.builds(
     network_at=st.integers(0, 3),
 ).map(lambda verdict: verdict if verdict.counters_lost else verdict._replace(own_families=0))
 VERDICT = UNHINDERED._replace(at_us=T0)
-PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
+PACKED = pack_receipt(charge(v6=True, known_device=1), VERDICT)
 
 
 @given(charged=charges, verdict=verdicts)
@@ -69,17 +69,17 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
 
     pair = charged.pair_tag if verdict.tagged & 64 else bytes(4)
     member = charged.member_tag if verdict.tagged & 128 else bytes(4)
-    place = b"" if charged.lane else charged.place
+    place = b"" if charged.known_device else charged.place
     assert found == charged._replace(pair_tag=pair, member_tag=member, place=place)
     assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
     assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
     assert said.own_families == verdict.own_families
 
 
-@given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
-def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool, proved: bool) -> None:
+@given(number=st.integers(0, 20), known_device=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
+def test_settling_by_receipt_is_settling(number: int, known_device: int | None, v6: bool, proved: bool) -> None:
     """Settling by receipt leaves the ledger as settling by the verdict does."""
-    own = charge(number, number, lane=lane, v6=v6)
+    own = charge(number, number, known_device=known_device, v6=v6)
     by_hand: dict[bytes, ledger.Record] = {}
     verdict = ledger.apply(by_hand, own, LIMITS, T0)
     by_receipt = dict(by_hand)
@@ -129,7 +129,7 @@ def test_no_bit_that_nothing_reads(packed: bytes) -> None:
         charge()._replace(network=b"short"),
         charge()._replace(device=b"short"),
         charge()._replace(account=b"short"),
-        charge()._replace(lane=b"short"),
+        charge()._replace(known_device=b"short"),
         charge()._replace(account_tag=b"tag"),
         charge()._replace(ip_tag=b"tag"),
         charge()._replace(pair_tag=b"longer"),
@@ -138,8 +138,8 @@ def test_no_bit_that_nothing_reads(packed: bytes) -> None:
         charge()._replace(networks=(b"short",)),
         charge()._replace(networks=(bytes(16),) * 5),
         charge()._replace(networks=(bytes(16),) * 256),
-        charge()._replace(lane_generation=2**32),
-        charge()._replace(lane_generation=-1),
+        charge()._replace(token_generation=2**32),
+        charge()._replace(token_generation=-1),
     ],
 )
 def test_what_could_not_come_back_is_not_packed(wrong: Charge) -> None:

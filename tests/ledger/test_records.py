@@ -43,7 +43,7 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
     book: dict[bytes, Record] = {}
     history = [
         *[charge(n, n, ip=n % 3, network=n % 2) for n in range(20)],
-        *[charge(0, n, lane=n % 4) for n in range(20)],
+        *[charge(0, n, known_device=n % 4) for n in range(20)],
         *[charge(0, 1, v6=True) for _ in range(9)],
     ]
     expected = [ledger.apply(book, each, LIMITS, T0) for each in history]
@@ -118,7 +118,7 @@ def test_redis_confirms_no_right_password(lua: LuaLedger, client: redis.Redis) -
 @pytest.mark.usefixtures("redis_url")
 def test_a_known_devices_password_is_never_written(lua: LuaLedger, client: redis.Redis) -> None:
     """R12: the password of a known device, with which owners log in all day, never has a tag in Redis."""
-    enter(lua, VICTIM._replace(lane=b"l" * 8))
+    enter(lua, VICTIM._replace(known_device=b"l" * 8))
 
     assert _holding(client, VICTIM) == set()
 
@@ -154,7 +154,12 @@ def read(client: redis.Redis, key: bytes) -> list[bytes]:
 
 def _written(lua: LuaLedger, *, devices: int = 1) -> dict[bytes, bytes]:
     """The records of five failures and the victim's devices; with a device the account has its own key."""
-    enter(lua, *[charge(0, n, ip=1) for n in range(5)], *[charge(0, 1, ip=1, lane=n) for n in range(devices)], VICTIM)
+    enter(
+        lua,
+        *[charge(0, n, ip=1) for n in range(5)],
+        *[charge(0, 1, ip=1, known_device=n) for n in range(devices)],
+        VICTIM,
+    )
     found = places(VICTIM)
     return dict(zip(found, lua.values(found), strict=True))
 
@@ -212,7 +217,7 @@ def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: red
         lua.plant(key, data.draw(st.sampled_from([junk, value[:at] + junk + value[at + len(junk) :]])), SPARE_MS)
 
     for now_us in (T0, T0 + SECOND, T0 + HOUR):
-        verdict, _, _ = enter(lua, VICTIM, VICTIM._replace(lane=b"l" * 8), charge(1), now_us=now_us)
+        verdict, _, _ = enter(lua, VICTIM, VICTIM._replace(known_device=b"l" * 8), charge(1), now_us=now_us)
         lua.run(now_us, [(VICTIM, pack_settlement(VICTIM, verdict))])
         assert max(verdict.ip_wait_us, verdict.network_wait_us, verdict.device_wait_us) <= 24 * HOUR
         assert verdict.account_wait_us <= HOUR + MINUTE
@@ -250,7 +255,7 @@ def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) ->
     """A bucket stays one packed block; an account under attack or with devices moves to its own key."""
     bucket, own = KEYS.account(VICTIM)
     enter(lua, *neighbours(60))
-    enter(lua, *[charge(0, number, ip=1, network=90 + number, lane=number) for number in range(12)])
+    enter(lua, *[charge(0, number, ip=1, network=90 + number, known_device=number) for number in range(12)])
 
     assert client.hlen(bucket) == 60
     assert client.object("ENCODING", bucket) == b"listpack"
@@ -341,8 +346,8 @@ def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:
     return [(KEYS.of(each), pack_charge(each)) for each in charges]
 
 
-@pytest.mark.parametrize("lane", [1, None], ids=["member", "newcomer"])
-def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int | None) -> None:
+@pytest.mark.parametrize("known_device", [1, None], ids=["member", "newcomer"])
+def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, known_device: int | None) -> None:
     """Row 5.3: with full memory the write of one account fails, and its bucket's 63 others stay as they were."""
     full = Full(own_redis_server)
     full.call(*_charged(*neighbours(63)))
@@ -350,9 +355,9 @@ def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int 
     before = full.client.hgetall(bucket)
     assert len(before) == 63
 
-    # A device in its lane changes its account alone, so nothing fails before it.
-    one = VICTIM if lane is None else neighbours(63)[5]
-    full.refuses(*_charged(one._replace(lane=b"l" * 8)))
+    # A device in its bucket changes its account alone, so nothing fails before it.
+    one = VICTIM if known_device is None else neighbours(63)[5]
+    full.refuses(*_charged(one._replace(known_device=b"l" * 8)))
 
     assert full.client.hgetall(bucket) == before
 
@@ -361,13 +366,13 @@ def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) 
     """Row 5.3: an account that moves between bucket and own key is written there before it is removed here."""
     full = Full(own_redis_server)
     bucket, own = KEYS.account(VICTIM)
-    in_lanes = [VICTIM._replace(lane=bytes([n]) * 8) for n in range(3)]
-    full.call(*_charged(in_lanes[0]))
+    in_buckets = [VICTIM._replace(known_device=bytes([n]) * 8) for n in range(3)]
+    full.call(*_charged(in_buckets[0]))
     assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
-    full.refuses(*_charged(*in_lanes[1:]))
+    full.refuses(*_charged(*in_buckets[1:]))
     assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
 
-    full.call(*_charged(*in_lanes[1:]))
+    full.call(*_charged(*in_buckets[1:]))
     assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)
-    full.refuses(*_charged(in_lanes[0]), now_us=T0 + 90 * MINUTE)  # two lanes have expired
+    full.refuses(*_charged(in_buckets[0]), now_us=T0 + 90 * MINUTE)  # two buckets have expired
     assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)

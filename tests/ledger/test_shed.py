@@ -40,14 +40,14 @@ def test_what_was_refused_is_refused_until_there_is_room() -> None:
 def test_each_dimension_is_remembered_by_itself() -> None:
     """Each dimension is remembered separately: an address says nothing about its network or a device elsewhere."""
     watch = ResponseObserver()
-    each = charge(lane=1)
-    refused = UNHINDERED._replace(ip_wait_us=1, network_wait_us=2, device_wait_us=3, lane_wait_us=4)
+    each = charge(known_device=1)
+    refused = UNHINDERED._replace(ip_wait_us=1, network_wait_us=2, device_wait_us=3, known_device_wait_us=4)
     watch.shed.remember(each, refused)
 
-    found = [watch.wait_us(digest) for digest in (each.ip, each.network, each.device, each.lane)]
+    found = [watch.wait_us(digest) for digest in (each.ip, each.network, each.device, each.known_device)]
 
     assert found == [1, 2, 3, 4]
-    assert watch.wait_us(each.ip, each.network, each.device, each.lane) == 4
+    assert watch.wait_us(each.ip, each.network, each.device, each.known_device) == 4
     assert watch.wait_us(charge(ip=1).ip, charge(network=1).network, each.account) == 0
 
 

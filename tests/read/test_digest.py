@@ -12,7 +12,7 @@ from tests.read.making import door
 
 OLD, NEW = b"o" * 32, b"n" * 32
 DIGESTS = Digests([OLD])
-NOT_COUNTED = {"_keys", "lane", "lane_generation", "lane_issued_us", "exempt", "place", "worked"}
+NOT_COUNTED = {"_keys", "known_device", "token_generation", "token_issued_us", "exempt", "place", "worked"}
 
 
 def origin(address: str = "1.2.3.4", agent: bytes = b"x") -> Origin:
@@ -27,14 +27,14 @@ def attempt(account: str = "alice", secret: str = "s3cret", where: Origin | None
 def test_lengths() -> None:
     """Ids of 16 bytes, tags of 4."""
     for address, networks in (("1.2.3.4", 1), ("2001:db8::1", 2), ("", 1)):
-        charge = DIGESTS.charge(attempt(where=origin(address)), b"L" * 8, lane_generation=3, exempt=True)
+        charge = DIGESTS.charge(attempt(where=origin(address)), b"L" * 8, token_generation=3, exempt=True)
         assert [len(each) for each in (charge.ip, charge.device, charge.account, *charge.networks)] == [16] * (
             3 + networks
         )
         tags = (charge.secret, charge.account_tag, charge.ip_tag, charge.pair_tag, charge.member_tag)
         assert [len(each) for each in tags] == [4] * 5
         assert charge.network == charge.networks[-1]
-        assert (charge.lane, charge.lane_generation, charge.exempt) == (b"L" * 8, 3, True)
+        assert (charge.known_device, charge.token_generation, charge.exempt) == (b"L" * 8, 3, True)
 
 
 def test_no_two_kinds_share_a_digest() -> None:
@@ -65,8 +65,8 @@ def test_plain_names_keep_the_counters_that_97295b2_gave_them(account: str, dige
     assert DIGESTS.charge(tried).account.hex() == digest
 
 
-def test_a_known_devices_lane_stays_with_its_account() -> None:
-    """A stranger counts at the limit key; a device's lane stays with its exact account."""
+def test_a_known_devices_bucket_stays_with_its_account() -> None:
+    """A stranger counts at the limit key; a device's bucket stays with its exact account."""
     tried = Attempt(door(), origin(), "Jessica", "jessica", "s3cret", limit_key="jesica")
     assert DIGESTS.charge(tried).account == DIGESTS.account("jesica")
     assert DIGESTS.charge(tried, b"L" * 8).account == DIGESTS.account("jessica")

@@ -25,17 +25,17 @@ def name(data: bytes) -> bytes:
     return blake2b(data, key=b"of events", digest_size=16).digest()
 
 
-def text(account: str = "Hana", lane: bytes = b"") -> str:
-    charge = Digests([SECRET]).charge(attempt(account), lane, lane_generation=3)
+def text(account: str = "Hana", known_device: bytes = b"") -> str:
+    charge = Digests([SECRET]).charge(attempt(account), known_device, token_generation=3)
     return counted_text((charge, VERDICT, Action.STEP_UP, "2p", True), name)
 
 
 def test_a_text_says_what_was_counted() -> None:
     """Read again, it has the time, the action, the policy's steps, the bucket and the flags."""
-    found = counted_of(text(lane=b"a device"))
+    found = counted_of(text(known_device=b"a device"))
     assert found is not None
     assert (found.at_us, found.action, found.steps) == (1_764_401_409_123_456, Action.STEP_UP, "2p")
-    assert (found.secret_accounts, found.generation, len(found.lane), len(found.networks)) == (7, 3, 8, 1)
+    assert (found.secret_accounts, found.generation, len(found.known_device), len(found.networks)) == (7, 3, 8, 1)
     assert (found.worked, found.has_secret, found.charged) == (True, True, True)
     assert (found.exempt, found.may_spend, found.spent, found.lost) == (False, False, False, False)
 
@@ -43,8 +43,16 @@ def test_a_text_says_what_was_counted() -> None:
 def test_no_name_is_one_of_the_store() -> None:
     """A reader of the store and of the audit finds no digest of one in the other."""
     charge = Digests([SECRET]).charge(attempt(), b"a device")
-    written = text(lane=b"a device")
-    stored = (charge.ip, charge.device, charge.account, charge.lane, charge.secret, charge.pair_tag, charge.account_tag)
+    written = text(known_device=b"a device")
+    stored = (
+        charge.ip,
+        charge.device,
+        charge.account,
+        charge.known_device,
+        charge.secret,
+        charge.pair_tag,
+        charge.account_tag,
+    )
     assert [digest for digest in (*stored, *charge.networks) if digest.hex()[:8] in written] == []
 
 

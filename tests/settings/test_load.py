@@ -76,7 +76,7 @@ def test_the_starting_limits_are_those_of_the_design() -> None:
         networks=((Limit(100, 10 * MINUTE),), (Limit(400, 10 * MINUTE),)),
         device=(Limit(30, 10 * MINUTE),),
         account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)),
-        lane=(Limit(10, HOUR),),
+        known_device=(Limit(10, HOUR),),
         account_failures_max=100,
     )
 
@@ -127,7 +127,7 @@ def test_every_setting_can_be_set() -> None:
         (DoorKind.SIGNUP, "POST /signup"),
     ]
     assert loaded.limits.ip == (Limit(3, MINUTE), Limit(9, HOUR))
-    assert loaded.limits.lane == (Limit(7, DAY),)
+    assert loaded.limits.known_device == (Limit(7, DAY),)
     assert loaded.limits.account_failures_max == 50
     assert (loaded.namespace, loaded.mount) == ("shop-jp", "/a/b")
     assert loaded.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))

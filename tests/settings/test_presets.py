@@ -51,7 +51,7 @@ def test_pci_locks_after_at_most_ten_attempts_for_thirty_minutes() -> None:
     """Five by strangers and five by a known device; one more in thirty minutes."""
     loaded = load(PRESET="pci")
     assert loaded.account_lock
-    assert loaded.limits.account == loaded.limits.lane == (Limit(5, 150 * MINUTE),)
+    assert loaded.limits.account == loaded.limits.known_device == (Limit(5, 150 * MINUTE),)
     assert loaded.limits.account_failures_max == 10
 
 
@@ -75,12 +75,12 @@ def test_a_variable_that_is_set_takes_precedence() -> None:
     """Also one that is set to the default."""
     loaded = load(PRESET="pci", LIMIT_ACCOUNT="3/hour", ACCOUNT_LOCK="off")
     assert (loaded.limits.account, loaded.account_lock) == ((Limit(3, 60 * MINUTE),), False)
-    assert loaded.limits.lane == (Limit(5, 150 * MINUTE),)
+    assert loaded.limits.known_device == (Limit(5, 150 * MINUTE),)
 
 
 def test_a_keyword_takes_precedence_and_may_name_the_preset() -> None:
     loaded = settings.load({}, {"secret": SECRET, "preset": Preset.PCI, "limit_lane": "9/hour"})
-    assert (loaded.account_lock, loaded.limits.lane) == (True, (Limit(9, 60 * MINUTE),))
+    assert (loaded.account_lock, loaded.limits.known_device) == (True, (Limit(9, 60 * MINUTE),))
 
 
 def test_an_unknown_preset_stops_the_start() -> None:

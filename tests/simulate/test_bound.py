@@ -15,7 +15,7 @@ LIMITS = LimitSet(
     networks=((Limit(100, 10 * MINUTE),),),
     device=(Limit(30, 10 * MINUTE),),
     account=(Limit(5, 5 * MINUTE), Limit(10, 60 * MINUTE)),
-    lane=(Limit(10, 60 * MINUTE),),
+    known_device=(Limit(10, 60 * MINUTE),),
 )
 
 

@@ -45,7 +45,7 @@ class Told(NamedTuple):
 
     charged: int
     account_wait_us: int
-    lane_spent: bool
+    token_spent: bool
     failures: int
     packed: bytes
 
@@ -63,10 +63,10 @@ class Script:
             _, bits, _, _, _, account, _, failures, *_ = OLD_VERDICT.unpack(packed)
             return Told(bits & 15, account, bits & 32 != 0, failures, packed)
         verdict = unpack_verdict(packed)
-        return Told(verdict.charged, verdict.account_wait_us, verdict.lane_spent, verdict.failures, packed)
+        return Told(verdict.charged, verdict.account_wait_us, verdict.token_spent, verdict.failures, packed)
 
     def succeed(self, now_us: int, each: Charge, told: Told, *, renewed: bool = False) -> None:
-        # The earlier version removes every tag and knows no failures of a lane.
+        # The earlier version removes every tag and knows no failures of a bucket.
         verdict = self._verdict(now_us, told)
         effects = (Effect.RENEWED if renewed else 0) | (0 if self._is_old else Effect.RIGHT)
         packed = pack_settlement(each, verdict, effects)
@@ -124,77 +124,77 @@ def test_an_account_has_one_limit(both: Both, first: int) -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_device_keeps_its_lane_and_the_lane_its_limit(both: Both, first: int) -> None:
+def test_a_device_keeps_its_bucket_and_the_bucket_its_limit(both: Both, first: int) -> None:
     """A device has three failures an hour over both versions; at the fourth it is a stranger."""
     told = []
     for n in range(4):
-        script, own = both.in_turn(first + n), charge(0, n, lane=1)
+        script, own = both.in_turn(first + n), charge(0, n, known_device=1)
         told.append(script.charge(T0, own))
         script.fail(T0, own, told[-1])
 
-    assert [each.charged & Charged.LANE for each in told] == [8, 8, 8, 0]
+    assert [each.charged & Charged.KNOWN_DEVICE for each in told] == [8, 8, 8, 0]
 
 
 def test_failures_of_a_device_outlive_what_the_old_script_writes(both: Both) -> None:
     """A device's failures, kept up to 90 days, survive log-ins, failures and a stranger's guesses under the old
     script.
     """
-    roomy = only(lane=(Limit(10, HOUR),))
-    own = charge(0, 1, lane=1)
+    roomy = only(known_device=(Limit(10, HOUR),))
+    own = charge(0, 1, known_device=1)
     now_us = T0
     for _ in range(4):
         told = both.new.charge(now_us, own, roomy)
         both.new.fail(now_us, own, told)
         now_us += HOUR
-    at_old = both.old.charge(now_us, charge(0, 2, lane=1), roomy)
-    both.old.succeed(now_us, charge(0, 2, lane=1), at_old)
+    at_old = both.old.charge(now_us, charge(0, 2, known_device=1), roomy)
+    both.old.succeed(now_us, charge(0, 2, known_device=1), at_old)
     both.old.charge(now_us + 80 * DAY, charge(0, 3, network=1), roomy)
 
     last = both.new.charge(now_us + 80 * DAY, own, roomy)
 
-    assert (at_old.charged & Charged.LANE, at_old.lane_spent) == (Charged.LANE, False)
+    assert (at_old.charged & Charged.KNOWN_DEVICE, at_old.token_spent) == (Charged.KNOWN_DEVICE, False)
     assert last.failures == 5
 
 
 def test_a_change_of_password_outlives_what_the_old_script_writes(both: Both) -> None:
     """Tokens from before a change stay void, a year later, though the old script has let a device in meanwhile."""
-    both.new.change(T0, charge(0, 1, lane=1))
+    both.new.change(T0, charge(0, 1, known_device=1))
     now_us = T0 + DAY
-    young = charge(0, 2, lane=2, issued_us=T0 + SECOND)
+    young = charge(0, 2, known_device=2, issued_us=T0 + SECOND)
     told = both.old.charge(now_us, young)
     both.old.succeed(now_us, young, told, renewed=True)
     both.old.charge(now_us + 80 * DAY, charge(0, 3, network=1))
 
-    last = [both.new.charge(T0 + 390 * DAY, charge(0, 1, lane=3, issued_us=T0 + n * SECOND)) for n in (0, 1)]
+    last = [both.new.charge(T0 + 390 * DAY, charge(0, 1, known_device=3, issued_us=T0 + n * SECOND)) for n in (0, 1)]
 
-    assert [each.lane_spent for each in last] == [True, False]
+    assert [each.token_spent for each in last] == [True, False]
 
 
 def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:
     """A token renewed by one is known to the other, also beside a device's failures, which the old script reads as a
-    lane.
+    bucket.
     """
     now_us = T0
     for generation in range(6):
-        script, own = both.in_turn(generation), charge(0, 1, lane=1, generation=generation)
+        script, own = both.in_turn(generation), charge(0, 1, known_device=1, generation=generation)
         failed = both.new.charge(now_us, own)
         both.new.fail(now_us, own, failed)
         told = script.charge(now_us, own)
         script.succeed(now_us, own, told, renewed=True)
-        assert (told.charged & Charged.LANE, told.lane_spent) == (Charged.LANE, False)
+        assert (told.charged & Charged.KNOWN_DEVICE, told.token_spent) == (Charged.KNOWN_DEVICE, False)
         now_us += HOUR
 
-    stale = [script.charge(now_us, charge(0, 1, lane=1, generation=4)) for script in both]
-    assert [each.lane_spent for each in stale] == [True, True]
+    stale = [script.charge(now_us, charge(0, 1, known_device=1, generation=4)) for script in both]
+    assert [each.token_spent for each in stale] == [True, True]
 
 
 def test_failures_from_before_count_for_strangers_and_bind_no_device(both: Both) -> None:
     """An owner's typing errors of a year, counted by the old script, do not lock the known device out."""
     for n in range(101):
-        both.old.charge(T0 + n * DAY // 2, charge(0, n % 30, lane=1))
+        both.old.charge(T0 + n * DAY // 2, charge(0, n % 30, known_device=1))
     now_us = T0 + 51 * DAY
 
-    assert both.new.charge(now_us, charge(0, 1, lane=1)).failures == 1
+    assert both.new.charge(now_us, charge(0, 1, known_device=1)).failures == 1
     assert both.new.charge(now_us, charge(0, 1, network=2)).failures == 102
 
 

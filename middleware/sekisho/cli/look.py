@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sekisho.cli.target import Target
     from sekisho.control import ControlRecord
     from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.history import DeviceBucket
     from sekisho.model import Limits
     from sekisho.settings import Settings
 
@@ -154,11 +155,15 @@ async def _account_rows(service: Desk, found: Target) -> list[Row]:
         if number == 0 or any(use.used for use in row.limits) or row.failures:
             rows.append(row)
         rows += [
-            _row(f"from its known device {lane.device.hex()[:8]}", record._replace(tats=lane.tats), limits.lane, now_us)
-            for lane in record.lanes
-            if lane.generation < FAILED
+            _row(_named(bucket), record._replace(tats=bucket.tats), limits.known_device, now_us)
+            for bucket in record.buckets
+            if bucket.generation < FAILED
         ]
     return rows
+
+
+def _named(bucket: DeviceBucket) -> str:
+    return f"from its known device {bucket.device.hex()[:8]}"
 
 
 def _row(of: str, record: Record, limits: Limits, now_us: int, place: int = -1) -> Row:

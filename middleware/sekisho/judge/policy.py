@@ -169,9 +169,9 @@ def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:
 
 def _find_strange(seen: Signals, add: Add) -> None:
     # A renewed token is presented again: two clients hold it, and one of them copied it.
-    if seen.verdict.lane_spent:
+    if seen.verdict.token_spent:
         add(Finding(Action.STEP_UP, "device_token_reused"))
-    if seen.verdict.lane_wait_us:
+    if seen.verdict.known_device_wait_us:
         add(Finding(Action.CHALLENGE, "device_token_over_budget"))
     # Without shared counters a password spray looks like normal traffic; only a factor tells them apart.
     if seen.verdict.counters_lost:

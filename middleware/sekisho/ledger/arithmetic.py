@@ -23,7 +23,7 @@ from sekisho.ledger.history import (
     NAME_BYTES,
     PLACE,
     RENEWAL_KEPT_US,
-    Lane,
+    DeviceBucket,
     credit_left,
     credited,
     given_back,
@@ -65,7 +65,7 @@ FAILURES_CAP = 65_535  # two bytes in the packed record
 RENEWAL_GRACE_US = 60_000_000
 """Two tabs may log in with one token, so the second newest generation stays valid for another minute."""
 
-LANES_MAX = 16
+BUCKETS_MAX = 16
 """Devices of one account with a bucket. If all buckets are in use, a further device is treated as a stranger."""
 
 ENDED = FAILED - 1
@@ -109,7 +109,7 @@ NO_TAGS = Tags()
 class Record(NamedTuple):
     """The counters of one identity. A missing record equals a fresh one.
 
-    `seen` and `tried` always share their generation. Only accounts use `failures`, `tried` and `lanes`.
+    `seen` and `tried` always share their generation. Only accounts use `failures`, `tried` and `buckets`.
     """
 
     tats: tuple[int, ...] = ()
@@ -117,7 +117,7 @@ class Record(NamedTuple):
     seen: Tags = NO_TAGS
     failures: int = 0
     tried: Tags = NO_TAGS
-    lanes: tuple[Lane, ...] = ()
+    buckets: tuple[DeviceBucket, ...] = ()
 
 
 FRESH = Record()
@@ -168,13 +168,13 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     counts in full. Unknown secrets leave no record, since secrets are only observed.
     """
     account = current(book.get(account_key(charge), FRESH), now_us)
-    lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
-    if lane is not None:
-        history, earns = recalled(account.lanes, charge.place, now_us) if charge.place else (0, False)
-        book[account_key(charge)] = _with_lane(account, lane, now_us)
+    bucket, known_device_wait_us, token_spent = _enter_bucket(account, charge, limits.known_device, now_us)
+    if bucket is not None:
+        history, earns = recalled(account.buckets, charge.place, now_us) if charge.place else (0, False)
+        book[account_key(charge)] = _with_bucket(account, bucket, now_us)
         return UNHINDERED._replace(
             at_us=now_us,
-            failures=min(FAILURES_CAP, _lane_failures(account, charge.lane) + 1),
+            failures=min(FAILURES_CAP, _bucket_failures(account, charge.known_device) + 1),
             marks=Marked.EARNS if earns else 0,
             history=history,
         )
@@ -182,7 +182,7 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     waits, young, near, charged, last, marks = _enter_network(book, charge, limits, now_us)
     throttled, account_wait_us, tagged, history, ips, accounts = any(waits), 0, 0, 0, 0, 0
     if charge.place:
-        history, earns = recalled(account.lanes, charge.place, now_us)
+        history, earns = recalled(account.buckets, charge.place, now_us)
         marks |= Marked.EARNS if earns else 0
         if throttled and _is_spared(account, charge, marks, limits.account, now_us):
             throttled, marks = False, marks | Marked.SPARED
@@ -210,8 +210,8 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
         network_wait_us=max(waits[2:], default=0),
         device_wait_us=waits[1],
         account_wait_us=account_wait_us,
-        lane_wait_us=lane_wait_us,
-        lane_spent=lane_spent,
+        known_device_wait_us=known_device_wait_us,
+        token_spent=token_spent,
         failures=charged // Charged.ACCOUNT & 1 if shares else account.failures,
         young=young and (throttled or account_wait_us > 0),
         counters_lost=False,
@@ -248,12 +248,13 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
         renewed, forgiven = effects & Effect.RENEWED != 0, effects & (Effect.RIGHT | Effect.PROVED) != 0
         record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=forgiven)
         if effects & Effect.LEARNS and charge.place:
-            lanes = learned(record.lanes, charge.place, now_us, width=len(limits.lane), earned=earns)
-            record = record._replace(lanes=lanes)
+            buckets = learned(record.buckets, charge.place, now_us, width=len(limits.known_device), earned=earns)
+            record = record._replace(buckets=buckets)
         if effects & Effect.ENDS:
-            record = _changed(record, charge.lane, verdict.account_at_us or verdict.at_us, now_us, len(limits.lane))
+            changed_at_us, width = verdict.account_at_us or verdict.at_us, len(limits.known_device)
+            record = _changed(record, charge.known_device, changed_at_us, now_us, width)
         book[account_key(charge)] = record._replace(failures=0) if proved else record
-    if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.LANE:
+    if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.KNOWN_DEVICE:
         # A right secret must not stay in the set: with a dummy account, a reader of Redis could confirm it.
         record = current(book.get(secret_key(charge), FRESH), now_us)
         book[secret_key(charge)] = record._replace(seen=without(record.seen, charge.member_tag))
@@ -266,9 +267,9 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
     need not wait for a refund. This does not apply if a later attempt was charged, since that charge may still be
     refunded.
     """
-    if verdict.charged & Charged.LANE:
+    if verdict.charged & Charged.KNOWN_DEVICE:
         record = current(book.get(account_key(charge), FRESH), now_us)
-        book[account_key(charge)] = _failed_in_lane(record, charge.lane, limits.lane, now_us)
+        book[account_key(charge)] = _failed_in_bucket(record, charge.known_device, limits.known_device, now_us)
     elif verdict.last:
         if verdict.charged & Charged.NETWORK:
             _grow_old(book, b"i" + charge.ip, verdict.at_us)
@@ -285,8 +286,8 @@ def expires_us(record: Record, now_us: int) -> int:
         end = max(end, (record.seen.generation + 2) * GENERATION_US)
     if record.failures:
         end = max(end, record.at_us + failures_kept_us(record.failures))
-    for lane in record.lanes:
-        end = max(end, _lane_ends_us(lane))
+    for bucket in record.buckets:
+        end = max(end, _bucket_ends_us(bucket))
     return end
 
 
@@ -303,15 +304,15 @@ def failures_kept_us(failures: int) -> int:
 def unblocked(record: Record, *, history: bool = False) -> Record:
     """The record without counts, as an operator asked.
 
-    Its lanes keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
+    Its buckets keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
     Its history stays, since it counts no guesses, unless `history` says that it goes as well.
     """
-    lanes = [
-        lane._replace(tats=())
-        for lane in record.lanes
-        if lane.generation < FAILED or kind_of(lane) == CHANGE or (is_history(lane) and not history)
+    buckets = [
+        bucket._replace(tats=())
+        for bucket in record.buckets
+        if bucket.generation < FAILED or kind_of(bucket) == CHANGE or (is_history(bucket) and not history)
     ]
-    return Record(lanes=tuple(lanes))
+    return Record(buckets=tuple(buckets))
 
 
 def current(record: Record, now_us: int) -> Record:
@@ -319,15 +320,15 @@ def current(record: Record, now_us: int) -> Record:
     if record is FRESH:
         none = Tags(now_us // GENERATION_US)
         return Record((), 0, none, 0, none, ())
-    seen, lanes, failures = aged(record.seen, now_us), record.lanes, record.failures
+    seen, buckets, failures = aged(record.seen, now_us), record.buckets, record.failures
     tried = seen if record.tried is record.seen else aged(record.tried, now_us)
     if failures and now_us >= record.at_us + failures_kept_us(failures):
         failures = 0
-    if lanes:
-        lanes = tuple([lane for lane in lanes if _lane_ends_us(lane) > now_us])
-    if seen is record.seen and tried is record.tried and failures == record.failures and lanes == record.lanes:
+    if buckets:
+        buckets = tuple([bucket for bucket in buckets if _bucket_ends_us(bucket) > now_us])
+    if seen is record.seen and tried is record.tried and failures == record.failures and buckets == record.buckets:
         return record
-    return Record(record.tats, record.at_us, seen, failures, tried, lanes)
+    return Record(record.tats, record.at_us, seen, failures, tried, buckets)
 
 
 # GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= span.
@@ -495,7 +496,7 @@ def _enter_network(
             tats, at_us = _taken(fitting[i], every[i]), now_us
         if charge.account:
             tags = seen(tags, charge.account_tag, ACCOUNTS_CAP)
-        records[i] = book[key] = Record(tats, at_us, tags, record.failures, record.tried, record.lanes)
+        records[i] = book[key] = Record(tats, at_us, tags, record.failures, record.tried, record.buckets)
     *networks, ip, device = records
     # Many owners share a provider: how many accounts are tried there says nothing.
     accounts = max((record.seen.size for record in networks[:SITE_NETWORKS]), default=0)
@@ -552,7 +553,7 @@ def _is_spared(account: Record, charge: Charge, marks: int, limits: Limits, now_
     if marks & (Marked.SHARED | Marked.CREDIT) != Marked.SHARED:
         return False
     name = bytes([PLACE]) + charge.place[:NAME_BYTES]
-    return any(lane.device == name for lane in account.lanes) and wait_us(account.tats, limits, now_us) <= 0
+    return any(bucket.device == name for bucket in account.buckets) and wait_us(account.tats, limits, now_us) <= 0
 
 
 def _enter_account(
@@ -574,7 +575,7 @@ def _enter_account(
             bits |= Charged.ACCOUNT | Charged.FAILURES
             tats, failures = _taken(fits, limits), min(FAILURES_CAP, failures + 1)
     tags = seen(record.seen, charge.ip_tag, IPS_CAP)
-    return wait, young, bits, Record(tats, at_us, tags, failures, tried, record.lanes)
+    return wait, young, bits, Record(tats, at_us, tags, failures, tried, record.buckets)
 
 
 def _undo_account(
@@ -584,21 +585,21 @@ def _undo_account(
         record = record._replace(tats=refunded(record.tats, limits.account, verdict.at_us, now_us))
     if verdict.charged & Charged.FAILURES:
         record = record._replace(failures=max(0, record.failures - 1))
-    if not verdict.charged & Charged.LANE:
+    if not verdict.charged & Charged.KNOWN_DEVICE:
         tagged = verdict.tagged & Tagged.PAIR
         return record._replace(tried=without(record.tried, charge.pair_tag)) if tagged else record
     if forgiven:
-        record = _without_lane(record, _failed_lane(charge.lane))
-    lane = _lane(record, charge.lane)
-    lane = lane._replace(tats=refunded(lane.tats, limits.lane, verdict.at_us, now_us))
+        record = _without_bucket(record, _failed_bucket(charge.known_device))
+    bucket = _bucket(record, charge.known_device)
+    bucket = bucket._replace(tats=refunded(bucket.tats, limits.known_device, verdict.at_us, now_us))
     if renewed:
-        lane = lane._replace(generation=max(lane.generation, charge.lane_generation + 1), renewed_us=now_us)
-    return _with_lane(record, lane, now_us)
+        bucket = bucket._replace(generation=max(bucket.generation, charge.token_generation + 1), renewed_us=now_us)
+    return _with_bucket(record, bucket, now_us)
 
 
 def _shares(account: Record, charge: Charge, now_us: int) -> bool:
     """Whether an attempt in a book over its budget is counted in a shared record."""
-    if charge.lane or not charge.account or not _is_gone(account, now_us):
+    if charge.known_device or not charge.account or not _is_gone(account, now_us):
         return False
     return (charge.pair_tag[0] + charge.ip_tag[0]) % OWN_ONE_IN != 0
 
@@ -622,7 +623,7 @@ def _see_secret(book: Book, charge: Charge, now_us: int, *, known_only: bool) ->
         return record.seen.size, 0
     member = 0 if record.seen.holds(charge.member_tag) else Tagged.MEMBER
     tags = seen(record.seen, charge.member_tag, ACCOUNTS_CAP)
-    book[secret_key(charge)] = Record(record.tats, record.at_us, tags, record.failures, record.tried, record.lanes)
+    book[secret_key(charge)] = Record(record.tats, record.at_us, tags, record.failures, record.tried, record.buckets)
     return tags.size, member
 
 
@@ -632,81 +633,81 @@ def _grow_old(book: Book, key: bytes, charged_us: int) -> None:
         book[key] = record._replace(at_us=charged_us - YOUNG_US)
 
 
-# Device buckets (lanes).
+# Device buckets.
 
 
-def _enter_lane(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[Lane | None, int, bool]:
+def _enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[DeviceBucket | None, int, bool]:
     """Return the bucket with this attempt; or None with the reason: the wait, or that its token counts no longer."""
-    if not charge.lane:
+    if not charge.known_device:
         return None, 0, False
-    lane = _lane(record, charge.lane)
-    if charge.lane_generation < lane.generation and now_us - lane.renewed_us > RENEWAL_GRACE_US:
+    bucket = _bucket(record, charge.known_device)
+    if charge.token_generation < bucket.generation and now_us - bucket.renewed_us > RENEWAL_GRACE_US:
         return None, 0, True
-    if _is_void(record, charge.lane, charge.lane_issued_us):
+    if _is_void(record, charge.known_device, charge.token_issued_us):
         return None, 0, True
-    wait = max(0, wait_us(lane.tats, limits, now_us))
-    if wait or not _has_place(record, lane, now_us):
+    wait = max(0, wait_us(bucket.tats, limits, now_us))
+    if wait or not _has_place(record, bucket, now_us):
         return None, wait, False
-    return lane._replace(tats=taken(lane.tats, limits, now_us)), 0, False
+    return bucket._replace(tats=taken(bucket.tats, limits, now_us)), 0, False
 
 
-def _lane(record: Record, device: bytes, generation: int = 0) -> Lane:
-    return next((lane for lane in record.lanes if lane.device == device), Lane(device, generation))
+def _bucket(record: Record, device: bytes, generation: int = 0) -> DeviceBucket:
+    return next((bucket for bucket in record.buckets if bucket.device == device), DeviceBucket(device, generation))
 
 
-def _has_place(record: Record, lane: Lane, now_us: int) -> bool:
-    others = _others_like(record, lane)
-    return len(others) < LANES_MAX or any(_at_rest(other, now_us) for other in others)
+def _has_place(record: Record, bucket: DeviceBucket, now_us: int) -> bool:
+    others = _others_like(record, bucket)
+    return len(others) < BUCKETS_MAX or any(_at_rest(other, now_us) for other in others)
 
 
-def _with_lane(record: Record, lane: Lane, now_us: int) -> Record:
+def _with_bucket(record: Record, bucket: DeviceBucket, now_us: int) -> Record:
     """Put this bucket last. If all places are taken, it replaces the first bucket at rest; without one, nothing
     changes.
     """
-    gone = {lane.device}
-    others = _others_like(record, lane)
-    if len(others) >= LANES_MAX:
+    gone = {bucket.device}
+    others = _others_like(record, bucket)
+    if len(others) >= BUCKETS_MAX:
         at_rest = next((other for other in others if _at_rest(other, now_us)), None)
         if at_rest is None:
             return record
         gone.add(at_rest.device)
-    return record._replace(lanes=(*(other for other in record.lanes if other.device not in gone), lane))
+    return record._replace(buckets=(*(other for other in record.buckets if other.device not in gone), bucket))
 
 
-def _others_like(record: Record, lane: Lane) -> list[Lane]:
+def _others_like(record: Record, bucket: DeviceBucket) -> list[DeviceBucket]:
     """Return the other buckets of the same kind. Buckets and counts of failures have separate places."""
     return [
         other
-        for other in record.lanes
-        if other.device != lane.device
-        and (other.generation >= FAILED) == (lane.generation >= FAILED)
+        for other in record.buckets
+        if other.device != bucket.device
+        and (other.generation >= FAILED) == (bucket.generation >= FAILED)
         and kind_of(other) != CHANGE
     ]
 
 
-def _without_lane(record: Record, device: bytes) -> Record:
-    return record._replace(lanes=tuple(lane for lane in record.lanes if lane.device != device))
+def _without_bucket(record: Record, device: bytes) -> Record:
+    return record._replace(buckets=tuple(bucket for bucket in record.buckets if bucket.device != device))
 
 
-# A device's failures are counted in a separate lane entry. Workers of versions without such a count treat it as one
+# A device's failures are counted in a separate entry. Workers of versions without such a count treat it as one
 # more device bucket: they keep it as long as we do, and no device has its name.
 
 
-def _failed_lane(device: bytes) -> bytes:
+def _failed_bucket(device: bytes) -> bytes:
     """Return the name under which a device's failures are counted."""
     return b"\xff" + device[:-1]
 
 
-def _lane_failures(record: Record, device: bytes) -> int:
-    return max(0, _lane(record, _failed_lane(device), FAILED).generation - FAILED)
+def _bucket_failures(record: Record, device: bytes) -> int:
+    return max(0, _bucket(record, _failed_bucket(device), FAILED).generation - FAILED)
 
 
-def _failed_in_lane(record: Record, device: bytes, limits: Limits, now_us: int) -> Record:
-    failures = min(FAILURES_CAP, _lane_failures(record, device) + 1)
-    # Chosen so that the entry expires after `FAILURES_KEPT_US` when any version computes the end of a lane.
+def _failed_in_bucket(record: Record, device: bytes, limits: Limits, now_us: int) -> Record:
+    failures = min(FAILURES_CAP, _bucket_failures(record, device) + 1)
+    # Chosen so that the entry expires after `FAILURES_KEPT_US` when any version computes the end of a bucket.
     renewed_us = now_us + FAILURES_KEPT_US - RENEWAL_KEPT_US
-    entry = Lane(_failed_lane(device), FAILED + failures, renewed_us, (0,) * len(limits))
-    return _with_lane(record, entry, now_us)
+    entry = DeviceBucket(_failed_bucket(device), FAILED + failures, renewed_us, (0,) * len(limits))
+    return _with_bucket(record, entry, now_us)
 
 
 # The last change of a password is an entry as well. Its name holds the device that made the change.
@@ -717,44 +718,44 @@ def _changed(record: Record, device: bytes, at_us: int, now_us: int, width: int)
     # Charges of another clock, or of none, do not say when it was.
     at_us = at_us if now_us - HOUR_US < at_us <= now_us else now_us
     name = bytes([CHANGE]) + (device or bytes(NAME_BYTES))[:NAME_BYTES]
-    # Chosen so that the entry ends after `ENDED_KEPT_US` when any version computes the end of a lane.
-    entry = Lane(name, FAILED, at_us + ENDED_KEPT_US - RENEWAL_KEPT_US, (0,) * width)
-    return record._replace(lanes=(*(lane for lane in record.lanes if kind_of(lane) != CHANGE), entry))
+    # Chosen so that the entry ends after `ENDED_KEPT_US` when any version computes the end of a bucket.
+    entry = DeviceBucket(name, FAILED, at_us + ENDED_KEPT_US - RENEWAL_KEPT_US, (0,) * width)
+    return record._replace(buckets=(*(bucket for bucket in record.buckets if kind_of(bucket) != CHANGE), entry))
 
 
 def _is_void(record: Record, device: bytes, issued_us: int) -> bool:
     """Whether a token is older than the last change of its account's password, which another device made."""
     if not issued_us:
         return False
-    for lane in record.lanes:
-        if lane.generation == FAILED and lane.device[0] == CHANGE:
-            return issued_us <= changed_us(lane) and lane.device[1:] != device[:NAME_BYTES]
+    for bucket in record.buckets:
+        if bucket.generation == FAILED and bucket.device[0] == CHANGE:
+            return issued_us <= changed_us(bucket) and bucket.device[1:] != device[:NAME_BYTES]
     return False
 
 
-def changed_us(entry: Lane) -> int:
+def changed_us(entry: DeviceBucket) -> int:
     """When the password was changed that such an entry is about."""
     return entry.renewed_us + RENEWAL_KEPT_US - ENDED_KEPT_US
 
 
-def _at_rest(lane: Lane, now_us: int) -> bool:
-    return max(lane.tats, default=0) <= now_us
+def _at_rest(bucket: DeviceBucket, now_us: int) -> bool:
+    return max(bucket.tats, default=0) <= now_us
 
 
-def _lane_ends_us(lane: Lane) -> int:
-    kept_us = ENDED_KEPT_US if lane.generation == ENDED else RENEWAL_KEPT_US
-    return max(*lane.tats, lane.renewed_us + kept_us if lane.renewed_us else 0, 0)
+def _bucket_ends_us(bucket: DeviceBucket) -> int:
+    kept_us = ENDED_KEPT_US if bucket.generation == ENDED else RENEWAL_KEPT_US
+    return max(*bucket.tats, bucket.renewed_us + kept_us if bucket.renewed_us else 0, 0)
 
 
 UNHINDERED = Verdict(
     at_us=0,
-    charged=Charged.LANE,
+    charged=Charged.KNOWN_DEVICE,
     ip_wait_us=0,
     network_wait_us=0,
     device_wait_us=0,
     account_wait_us=0,
-    lane_wait_us=0,
-    lane_spent=False,
+    known_device_wait_us=0,
+    token_spent=False,
     failures=0,
     young=False,
     counters_lost=False,

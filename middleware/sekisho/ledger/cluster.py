@@ -53,7 +53,7 @@ class ClusterLedger:
 
     async def charge(self, charge: Charge) -> Verdict:
         families, answers = self._families, dict[int, GroupAnswer]()
-        if charge.lane:
+        if charge.known_device:
             lost = await self._ask_in_turn(charge, answers)
         else:
             lost = await self._ask(charge, families.first(charge), answers)
@@ -158,7 +158,7 @@ def _alone(charge: Charge, verdict: Verdict, family: int) -> tuple[Charge, Verdi
     """Return one family's part of an attempt, for the worker's own ledger, which handles only whole attempts."""
     if family == NETWORK:
         return (
-            charge._replace(account=b"", secret=b"", lane=b"", place=b""),
+            charge._replace(account=b"", secret=b"", known_device=b"", place=b""),
             verdict._replace(charged=verdict.charged & Charged.NETWORK),
         )
     return (

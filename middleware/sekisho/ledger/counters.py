@@ -23,7 +23,7 @@ from sekisho.ledger.arithmetic import (
     network_keys,
     span_us,
 )
-from sekisho.ledger.history import Lane, credit_left, is_shared
+from sekisho.ledger.history import DeviceBucket, credit_left, is_shared
 from sekisho.ledger.redis import ClusterKeys, Keys
 from sekisho.model import Charge, DoorKind, StoreUnavailable
 from sekisho.store import is_cluster
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = Struct("<BB7sIBB")
 _ACCOUNT: Final = Struct("<BB7sIBBHBBBB")
-_LANE: Final = Struct("<8sI7s")
+_BUCKET: Final = Struct("<8sI7s")
 _TAT_BYTES: Final = 7
 _IP_BYTES: Final = 8  # of an address, at the end of its key
 _VERSIONS: Final = {1: _PLAIN, 2: _ACCOUNT}
@@ -138,8 +138,8 @@ def counters_of(names: Sequence[str], kinds: Iterable[DoorKind], digests: Digest
         digests: the service's.
     """
     apart = sorted(set(kinds) - {DoorKind.LOGIN, DoorKind.LOGOUT, DoorKind.PASSKEY}, key=lambda kind: kind.name)
-    buckets = {"": b"", **{kind.name: kind.value.encode() for kind in apart}}
-    counted = [(digests.counter(name, bucket), doors) for doors, bucket in buckets.items() for name in names]
+    scopes = {"": b"", **{kind.name: kind.value.encode() for kind in apart}}
+    counted = [(digests.counter(name, scope), doors) for doors, scope in scopes.items() for name in names]
     return [NamedCounter(digest, charge_of(digest), doors) for digest, doors in counted]
 
 
@@ -216,8 +216,8 @@ def shown(ledger: MemoryLedger, keys: Sequence[bytes], now_us: int) -> bytes:
 
 
 def _as_json(record: Record) -> list[Any]:
-    lanes = [[lane.device.hex(), lane.generation, lane.renewed_us, lane.tats] for lane in record.lanes]
-    return [record.tats, record.at_us, record.seen.size, record.failures, lanes]
+    buckets = [[bucket.device.hex(), bucket.generation, bucket.renewed_us, bucket.tats] for bucket in record.buckets]
+    return [record.tats, record.at_us, record.seen.size, record.failures, buckets]
 
 
 def _read(answer: bytes) -> Counters:
@@ -229,14 +229,16 @@ def _read(answer: bytes) -> Counters:
 
 
 def _record(found: list[Any]) -> Record:
-    tats, at_us, seen, failures, lanes = found
+    tats, at_us, seen, failures, buckets = found
     return Record(
         tuple(tats),
         at_us,
         Tags(0, bytes(TAG_BYTES * seen)),
         failures,
         Tags(),
-        tuple(Lane(bytes.fromhex(device), number, renewed, tuple(its)) for device, number, renewed, its in lanes),
+        tuple(
+            DeviceBucket(bytes.fromhex(device), number, renewed, tuple(its)) for device, number, renewed, its in buckets
+        ),
     )
 
 
@@ -246,12 +248,12 @@ def decoded(value: bytes) -> Record:
     if head is None or len(value) < head.size:
         return FRESH
     _, n, at, generation, young, old, *more = head.unpack_from(value)
-    failures, tried, tried_old, lanes, lane_tats = more or (0, 0, 0, 0, 0)
+    failures, tried, tried_old, buckets, bucket_tats = more or (0, 0, 0, 0, 0)
     ends = [head.size + _TAT_BYTES * n]
     for count in (young, old, tried, tried_old):
         ends.append(ends[-1] + TAG_BYTES * count)
-    width = _LANE.size + _TAT_BYTES * lane_tats
-    if len(value) != ends[-1] + lanes * width:
+    width = _BUCKET.size + _TAT_BYTES * bucket_tats
+    if len(value) != ends[-1] + buckets * width:
         return FRESH
     parts = [value[start:end] for start, end in pairwise(ends)]
     return Record(
@@ -260,13 +262,13 @@ def decoded(value: bytes) -> Record:
         Tags(generation, parts[0], parts[1]),
         failures,
         Tags(generation, parts[2], parts[3]),
-        tuple(_lane(value[start : start + width]) for start in range(ends[-1], len(value), width)),
+        tuple(_bucket(value[start : start + width]) for start in range(ends[-1], len(value), width)),
     )
 
 
-def _lane(packed: bytes) -> Lane:
-    device, generation, renewed = _LANE.unpack_from(packed)
-    return Lane(device, generation, int.from_bytes(renewed, "little"), _tats(packed[_LANE.size :]))
+def _bucket(packed: bytes) -> DeviceBucket:
+    device, generation, renewed = _BUCKET.unpack_from(packed)
+    return DeviceBucket(device, generation, int.from_bytes(renewed, "little"), _tats(packed[_BUCKET.size :]))
 
 
 def _tats(packed: bytes) -> tuple[int, ...]:

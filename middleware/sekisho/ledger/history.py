@@ -16,7 +16,7 @@ HOUR_US: Final = 3_600 * 1_000_000
 DAY_HOURS: Final = 24
 
 FAILED: Final = 1 << 31
-"""Marks a lane that is no device bucket: the rest of its generation is data of another kind, told by its name."""
+"""Marks an entry that is no device bucket: the rest of its generation is data of another kind, told by its name."""
 
 RENEWAL_KEPT_US: Final = 86_400 * 1_000_000
 HISTORY_KEPT_US: Final = 60 * 86_400 * 1_000_000
@@ -43,7 +43,7 @@ SHARED_US_MIN: Final = 8 * EARNED_US
 """Credit earned lately, spent or not, from which on an address is one of many owners: five a day, and more."""
 
 
-class Lane(NamedTuple):
+class DeviceBucket(NamedTuple):
     """A device bucket: a known device's own counter, and the newest generation of its token (since `renewed_us`)."""
 
     device: bytes
@@ -52,22 +52,24 @@ class Lane(NamedTuple):
     tats: tuple[int, ...] = ()
 
 
-def learned(lanes: tuple[Lane, ...], place: bytes, now_us: int, *, width: int, earned: bool) -> tuple[Lane, ...]:
-    """Return an account's lanes with one more success in its history.
+def learned(
+    buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int, *, width: int, earned: bool
+) -> tuple[DeviceBucket, ...]:
+    """Return an account's buckets with one more success in its history.
 
-    `width`: the number of TATs of each lane. `earned`: this success gave its address credit.
+    `width`: the number of TATs of each bucket. `earned`: this success gave its address credit.
     """
     name = bytes([PLACE]) + place[:NAME_BYTES]
-    summary = next((lane for lane in lanes if kind_of(lane) == SUMMARY), None)
-    here = next((lane for lane in lanes if kind_of(lane) == PLACE and lane.device == name), None)
-    kept = [lane for lane in lanes if lane is not summary and lane is not here]
-    places = [lane for lane in kept if kind_of(lane) == PLACE]
+    summary = next((bucket for bucket in buckets if kind_of(bucket) == SUMMARY), None)
+    here = next((bucket for bucket in buckets if kind_of(bucket) == PLACE and bucket.device == name), None)
+    kept = [bucket for bucket in buckets if bucket is not summary and bucket is not here]
+    places = [bucket for bucket in kept if kind_of(bucket) == PLACE]
     if len(places) >= PLACES_MAX:
         kept.remove(min(places, key=_last_success))
     return (*kept, _summed(summary, now_us, width, earned=earned), _visited(here, name, place, now_us, width))
 
 
-def recalled(lanes: tuple[Lane, ...], place: bytes, now_us: int) -> tuple[int, bool]:
+def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tuple[int, bool]:
     """Return the history as `model.History` reads it, and whether a success may earn credit.
 
     It may if the account's first success is at least a day old, and so is its last credit.
@@ -75,15 +77,15 @@ def recalled(lanes: tuple[Lane, ...], place: bytes, now_us: int) -> tuple[int, b
     name, hour = bytes([PLACE]) + place[:NAME_BYTES], now_us // HOUR_US
     total = here = places = browser = at_this_hour = 0
     earns = False
-    for lane in lanes:
-        kind, count, more = kind_of(lane), _count(lane), _more(lane)
+    for bucket in buckets:
+        kind, count, more = kind_of(bucket), _count(bucket), _more(bucket)
         if kind == SUMMARY:
             total = count
             at_this_hour = int(any(more >> ((hour + near) % DAY_HOURS) & 1 for near in (-1, 0, 1)))
-            earns = hour - _first_hour(lane) >= DAY_HOURS and hour - _credit_hour(lane) >= DAY_HOURS
+            earns = hour - _first_hour(bucket) >= DAY_HOURS and hour - _credit_hour(bucket) >= DAY_HOURS
         elif kind == PLACE:
             places += 1
-            here = count if lane.device == name else here
+            here = count if bucket.device == name else here
             browser = browser or int(place[NAME_BYTES] != 0 and place[NAME_BYTES] in more.to_bytes(BROWSERS_MAX))
     return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18, earns
 
@@ -93,20 +95,20 @@ def is_known_here(history: int) -> bool:
     return history >> 7 & COUNT_MAX != 0
 
 
-def kind_of(lane: Lane) -> int:
-    """Return `CHANGE`, `SUMMARY` or `PLACE` for such an entry, and another number for any other lane."""
-    return lane.device[0] if lane.generation >= FAILED else 0
+def kind_of(bucket: DeviceBucket) -> int:
+    """Return `CHANGE`, `SUMMARY` or `PLACE` for such an entry, and another number for any device bucket."""
+    return bucket.device[0] if bucket.generation >= FAILED else 0
 
 
-def is_history(lane: Lane) -> bool:
-    return kind_of(lane) in {SUMMARY, PLACE}
+def is_history(bucket: DeviceBucket) -> bool:
+    return kind_of(bucket) in {SUMMARY, PLACE}
 
 
 # An entry's generation holds a count of successes and 24 bits more: of a network its newest browsers, of the summary
 # one bit for each hour of the day (UTC). The summary's name holds the hour of the first success and of the last credit.
 
 
-def _summed(before: Lane | None, now_us: int, width: int, *, earned: bool) -> Lane:
+def _summed(before: DeviceBucket | None, now_us: int, width: int, *, earned: bool) -> DeviceBucket:
     hour = now_us // HOUR_US
     first = _first_hour(before) if before else hour
     credit = hour if earned else _credit_hour(before) if before else 0
@@ -115,7 +117,7 @@ def _summed(before: Lane | None, now_us: int, width: int, *, earned: bool) -> La
     return _entry(device, _count(before) if before else 0, hours, now_us, width)
 
 
-def _visited(before: Lane | None, name: bytes, place: bytes, now_us: int, width: int) -> Lane:
+def _visited(before: DeviceBucket | None, name: bytes, place: bytes, now_us: int, width: int) -> DeviceBucket:
     browsers = (_more(before) if before else 0).to_bytes(BROWSERS_MAX)
     browser = place[NAME_BYTES:]
     if browser != b"\0" and browser not in browsers:
@@ -123,30 +125,30 @@ def _visited(before: Lane | None, name: bytes, place: bytes, now_us: int, width:
     return _entry(name, _count(before) if before else 0, int.from_bytes(browsers), now_us, width)
 
 
-def _entry(device: bytes, count: int, more: int, now_us: int, width: int) -> Lane:
+def _entry(device: bytes, count: int, more: int, now_us: int, width: int) -> DeviceBucket:
     generation = FAILED + (min(COUNT_MAX, count + 1) | more << 7)
-    # Chosen so that the entry expires after `HISTORY_KEPT_US` when any version computes the end of a lane.
-    return Lane(device, generation, now_us + HISTORY_KEPT_US - RENEWAL_KEPT_US, (0,) * width)
+    # Chosen so that the entry expires after `HISTORY_KEPT_US` when any version computes the end of a bucket.
+    return DeviceBucket(device, generation, now_us + HISTORY_KEPT_US - RENEWAL_KEPT_US, (0,) * width)
 
 
-def _count(lane: Lane) -> int:
-    return lane.generation - FAILED & COUNT_MAX
+def _count(bucket: DeviceBucket) -> int:
+    return bucket.generation - FAILED & COUNT_MAX
 
 
-def _more(lane: Lane) -> int:
-    return lane.generation - FAILED >> 7
+def _more(bucket: DeviceBucket) -> int:
+    return bucket.generation - FAILED >> 7
 
 
-def _first_hour(summary: Lane) -> int:
+def _first_hour(summary: DeviceBucket) -> int:
     return int.from_bytes(summary.device[1:4], "little")
 
 
-def _credit_hour(summary: Lane) -> int:
+def _credit_hour(summary: DeviceBucket) -> int:
     return int.from_bytes(summary.device[4:7], "little")
 
 
-def _last_success(lane: Lane) -> int:
-    return lane.renewed_us
+def _last_success(bucket: DeviceBucket) -> int:
+    return bucket.renewed_us
 
 
 # Credit. Two times, as TATs: how far after now they are is the credit that is left, and the credit that was earned.

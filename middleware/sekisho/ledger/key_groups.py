@@ -81,11 +81,11 @@ class Families:
 
     def first(self, charge: Charge) -> list[Part]:
         """Return the parts to ask at once."""
-        return self._charges(charge, ACCOUNT if charge.lane else families_of(charge))
+        return self._charges(charge, ACCOUNT if charge.known_device else families_of(charge))
 
     def rest(self, charge: Charge, answers: Answers) -> list[Part]:
         """Return the parts to ask next: none, unless a known device was not admitted to its bucket."""
-        if not charge.lane or _in_lane(answers):
+        if not charge.known_device or _in_bucket(answers):
             return []
         return self._charges(charge, families_of(charge) & ~ACCOUNT)
 
@@ -95,7 +95,7 @@ class Families:
         A family without an answer refuses nothing, has seen nothing and was not charged.
         """
         network, account, secret = (_verdict(answers, family) for family in (NETWORK, ACCOUNT, SECRET))
-        if _in_lane(answers):
+        if _in_bucket(answers):
             return account, []
         spared = _is_spared(charge, network, account)
         throttled = network.throttle_wait_us > 0 and not spared
@@ -110,8 +110,8 @@ class Families:
             network_wait_us=network.network_wait_us,
             device_wait_us=network.device_wait_us,
             account_wait_us=account.account_wait_us,
-            lane_wait_us=account.lane_wait_us,
-            lane_spent=account.lane_spent,
+            known_device_wait_us=account.known_device_wait_us,
+            token_spent=account.token_spent,
             failures=_failures_before(answers) if throttled else account.failures,
             young=(throttled or account.account_wait_us > 0)
             and all(part.young for part in (network, account) if _refuses(part)),
@@ -140,7 +140,7 @@ class Families:
         families = families_of(charge)
         if not charged & (Charged.NETWORK | Charged.CREDIT) and not deeds & EARNS:
             families &= ~NETWORK
-        if charged & Charged.LANE or not verdict.tagged & Tagged.MEMBER:
+        if charged & Charged.KNOWN_DEVICE or not verdict.tagged & Tagged.MEMBER:
             families &= ~SECRET  # it has no record of the attempt
         return [
             self._part(
@@ -163,7 +163,7 @@ class Families:
     def _charges(self, charge: Charge, families: int) -> list[Part]:
         flags = flags_of(charge)
         return [
-            self._part(charge, each, pack_operation(charge, PART, flags, each, 0, charge.lane_issued_us))
+            self._part(charge, each, pack_operation(charge, PART, flags, each, 0, charge.token_issued_us))
             for each in (NETWORK, ACCOUNT, SECRET)
             if families & each
         ]
@@ -197,8 +197,8 @@ def _verdict(answers: Answers, family: int) -> Verdict:
     return answers.get(family, _SILENT).verdict
 
 
-def _in_lane(answers: Answers) -> bool:
-    return _verdict(answers, ACCOUNT).charged & Charged.LANE != 0
+def _in_bucket(answers: Answers) -> bool:
+    return _verdict(answers, ACCOUNT).charged & Charged.KNOWN_DEVICE != 0
 
 
 def _refuses(*parts: Verdict) -> bool:

@@ -33,9 +33,9 @@ _TATS = [Struct(f"<{n}q") for n in range(256)]
 
 
 def packed(record: Record) -> bytes | Record:
-    """Pack a record into a fifth of the memory, which no garbage collector visits. Records with lanes stay unpacked."""
+    """Pack a record into a fifth of the memory, which no garbage collector visits. One with buckets stays unpacked."""
     seen, tried = record.seen, record.tried
-    if record.lanes or (tried.generation != seen.generation and (tried.young or tried.old)):
+    if record.buckets or (tried.generation != seen.generation and (tried.young or tried.old)):
         return record
     tats, young, old = record.tats, seen.young, seen.old
     lengths = len(young) // TAG_BYTES, len(old) // TAG_BYTES, len(tried.young) // TAG_BYTES, len(tried.old) // TAG_BYTES
@@ -173,5 +173,5 @@ class MemoryLedger:
         for digest in digests:
             for kind in KINDS:
                 record = self.book.pop(kind + digest, None)
-                if record is not None and record.lanes:
+                if record is not None and record.buckets:
                     self.book[kind + digest] = ledger.unblocked(record, history=history)

@@ -11,15 +11,15 @@ from sekisho.model import Charge, Charged, Marked, Tagged, Verdict
 
 VERSION: Final = 2
 HEAD: Final = Struct("<BBBBQQI16s16s16s16s8s4s4s4s4s4s")
-ID_BYTES, LANE_BYTES, TAG_BYTES = 16, 8, 4
+ID_BYTES, DEVICE_BYTES, TAG_BYTES = 16, 8, 4
 NETWORKS_MAX: Final = 4
 
-HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
+HAS_ACCOUNT, HAS_SECRET, HAS_KNOWN_DEVICE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
 OWN_SHIFT = 5  # the three highest bits: families judged without their node; 0 unless counters were lost
 NO_TAG: Final = bytes(TAG_BYTES)
-CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.KNOWN_DEVICE
 KNOWN: Final = CHARGED | Charged.CREDIT
-# Without a lane, the generation has no meaning. Workers of every version read it and pass it on unused, so here it
+# Without a bucket, the generation has no meaning. Workers of every version read it and pass it on unused, so here it
 # says what only some of them know.
 HAD_PLACE, CREDIT_SPENT, EARNS = 1, 2, 4
 NO_PLACE: Final = bytes(8)
@@ -55,7 +55,7 @@ def _is_whole(charge: Charge) -> bool:
     return (
         len(charge.network) == len(charge.ip) == len(charge.device) == ID_BYTES
         and (not charge.account or len(charge.account) == ID_BYTES)
-        and (not charge.lane or len(charge.lane) == LANE_BYTES)
+        and (not charge.known_device or len(charge.known_device) == DEVICE_BYTES)
         and (not charge.secret or len(charge.secret) == TAG_BYTES)
         and len(charge.account_tag) == len(charge.ip_tag) == TAG_BYTES
         and len(charge.pair_tag) == len(charge.member_tag) == TAG_BYTES
@@ -73,7 +73,7 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
     flags = (
         (HAS_ACCOUNT if charge.account else 0)
         | (HAS_SECRET if charge.secret else 0)
-        | (HAS_LANE if charge.lane else 0)
+        | (HAS_KNOWN_DEVICE if charge.known_device else 0)
         | (EXEMPT if charge.exempt else 0)
         | (COUNTERS_LOST if verdict.counters_lost else 0)
         | verdict.own_families << OWN_SHIFT
@@ -86,12 +86,12 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
             verdict.charged & CHARGED,
             verdict.at_us,
             verdict.account_at_us,
-            charge.lane_generation if charge.lane else _extras(charge, verdict),
+            charge.token_generation if charge.known_device else _extras(charge, verdict),
             charge.network,
             charge.ip,
             charge.device,
             charge.account,
-            charge.lane,
+            charge.known_device,
             charge.secret,
             charge.account_tag,
             charge.ip_tag,
@@ -105,7 +105,7 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
 
 def _extras(charge: Charge, verdict: Verdict) -> int:
     if not charge.place:
-        return charge.lane_generation
+        return charge.token_generation
     credit, earns = verdict.charged & Charged.CREDIT, verdict.marks & Marked.EARNS
     return HAD_PLACE | (CREDIT_SPENT if credit else 0) | (EARNS if earns else 0)
 
@@ -122,8 +122,8 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         or len(packed) != HEAD.size + networks * ID_BYTES
     ):
         raise ValueError("not a receipt")
-    network, ip, device, account, lane, secret, account_tag, ip_tag, pair_tag, member_tag = digests
-    extras = 0 if flags & HAS_LANE else generation
+    network, ip, device, account, known_device, secret, account_tag, ip_tag, pair_tag, member_tag = digests
+    extras = 0 if flags & HAS_KNOWN_DEVICE else generation
     has_place = extras & HAD_PLACE != 0
     starts = range(HEAD.size, len(packed), ID_BYTES)
     charge = Charge(
@@ -132,8 +132,8 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         ip=ip,
         device=device,
         account=account if flags & HAS_ACCOUNT else b"",
-        lane=lane if flags & HAS_LANE else b"",
-        lane_generation=0 if has_place else generation,
+        known_device=known_device if flags & HAS_KNOWN_DEVICE else b"",
+        token_generation=0 if has_place else generation,
         secret=secret if flags & HAS_SECRET else b"",
         account_tag=account_tag,
         ip_tag=ip_tag,

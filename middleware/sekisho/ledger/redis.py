@@ -35,9 +35,9 @@ SECRET: Final = 4
 EXEMPT: Final = 1
 HAS_ACCOUNT: Final = 2
 HAS_SECRET: Final = 4
-HAS_LANE: Final = 8
+HAS_KNOWN_DEVICE: Final = 8
 IN_FLAGS: Final = Effect.RENEWED | Effect.PROVED | Effect.RIGHT | Effect.ENDS
-CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.KNOWN_DEVICE
 HAS_PLACE: Final = 1
 WORKED: Final = 2
 LEARNS: Final = 4
@@ -52,13 +52,15 @@ MARKS: Final = Marked.SHARED | Marked.CREDIT | Marked.EARNS | Marked.SPARED
 CREDIT_CHARGED: Final = 32_768
 TAGGED: Final = Tagged.PAIR | Tagged.MEMBER
 
-NO_LANE: Final = bytes(8)
+NO_DEVICE: Final = bytes(8)
 NO_PLACE: Final = bytes(8)
 NO_TAG: Final = bytes(4)
 
 
 def pack_limits(limits: LimitSet) -> bytes:
-    return b"".join(_pack(each) for each in (limits.ip, limits.device, limits.account, limits.lane, *limits.networks))
+    return b"".join(
+        _pack(each) for each in (limits.ip, limits.device, limits.account, limits.known_device, *limits.networks)
+    )
 
 
 def _pack(limits: Limits) -> bytes:
@@ -177,7 +179,7 @@ def place_tags() -> tuple[int, ...]:
 
 
 def pack_charge(charge: Charge) -> bytes:
-    return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, charge.lane_issued_us)
+    return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, charge.token_issued_us)
 
 
 def pack_settlement(charge: Charge, verdict: Verdict, effects: int = 0) -> bytes:
@@ -194,7 +196,7 @@ def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
 def failed_families(verdict: Verdict) -> int:
     """Return the families in which a failed attempt makes a difference: mostly none, and then no operation is sent."""
     charged = verdict.charged
-    if charged & Charged.LANE:
+    if charged & Charged.KNOWN_DEVICE:
         return ACCOUNT
     if not verdict.last:
         return 0
@@ -207,9 +209,22 @@ def unpack_verdict(packed: bytes) -> Verdict:
     bits: int
     failures: int
     history: int
-    at_us, bits, ip, network, device, account, lane, failures, by_ip, by_network, by_device, ips, by_secret, history = (
-        VERDICT.unpack(packed)
-    )
+    (
+        at_us,
+        bits,
+        ip,
+        network,
+        device,
+        account,
+        known,
+        failures,
+        by_ip,
+        by_network,
+        by_device,
+        ips,
+        by_secret,
+        history,
+    ) = VERDICT.unpack(packed)
     return Verdict(
         at_us,
         bits & CHARGED | (Charged.CREDIT if bits & CREDIT_CHARGED else 0),
@@ -217,7 +232,7 @@ def unpack_verdict(packed: bytes) -> Verdict:
         network,
         device,
         account,
-        lane,
+        known,
         bits & SPENT != 0,
         failures,
         bits & YOUNG != 0,
@@ -242,7 +257,7 @@ def flags_of(charge: Charge) -> int:
         (EXEMPT if charge.exempt else 0)
         | (HAS_ACCOUNT if charge.account else 0)
         | (HAS_SECRET if charge.secret else 0)
-        | (HAS_LANE if charge.lane else 0)
+        | (HAS_KNOWN_DEVICE if charge.known_device else 0)
     )
 
 
@@ -265,12 +280,12 @@ def pack_operation(
         len(charge.networks),
         charged,
         at_us,
-        charge.lane_generation,
+        charge.token_generation,
         charge.account_tag,
         charge.ip_tag,
         charge.pair_tag if tagged & Tagged.PAIR else NO_TAG,
         charge.member_tag if tagged & Tagged.MEMBER else NO_TAG,
-        charge.lane or NO_LANE,
+        charge.known_device or NO_DEVICE,
         charge.place or NO_PLACE,
         deeds | HAS_PLACE | (WORKED if charge.worked else 0) if charge.place else 0,
     )

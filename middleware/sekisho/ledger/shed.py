@@ -52,10 +52,10 @@ class Shed:
         now_us = self._clock_us()
         if verdict.is_of_many:
             self.spare(charge.ip)
-            return self._keep(charge.lane, verdict.lane_wait_us, now_us)
+            return self._keep(charge.known_device, verdict.known_device_wait_us, now_us)
         self._keep(charge.ip, verdict.ip_wait_us, now_us)
         self._keep(charge.device, verdict.device_wait_us, now_us)
-        self._keep(charge.lane, verdict.lane_wait_us, now_us)
+        self._keep(charge.known_device, verdict.known_device_wait_us, now_us)
         return self._keep(charge.networks[verdict.network_at], verdict.network_wait_us, now_us)
 
     def spare(self, ip: bytes) -> None:

@@ -17,9 +17,9 @@ class Charge(Value):
         ip: the address (IPv6: its /64); 16 bytes.
         device: the fingerprint within its network; 16 bytes.
         account: the canonical account; 16 bytes; empty if the door has none.
-        lane: the device that a verified token names, 8 bytes; empty for strangers.
-        lane_generation: how often that token has been renewed.
-        lane_issued_us: when that token was issued; 0 if unknown.
+        known_device: the device that a verified token names, 8 bytes; empty for strangers.
+        token_generation: how often that token has been renewed.
+        token_issued_us: when that token was issued; 0 if unknown.
         secret: the secret, 4 bytes: too short to confirm a guess, even with the key; empty if the door has none.
         account_tag: represents the account in the sets of addresses and networks; 4 bytes.
         ip_tag: represents the address in the account's set; 4 bytes.
@@ -39,15 +39,15 @@ class Charge(Value):
         "exempt",
         "ip",
         "ip_tag",
-        "lane",
-        "lane_generation",
-        "lane_issued_us",
+        "known_device",
         "member_tag",
         "network",
         "networks",
         "pair_tag",
         "place",
         "secret",
+        "token_generation",
+        "token_issued_us",
         "worked",
     )
 
@@ -58,8 +58,8 @@ class Charge(Value):
         ip: bytes,
         device: bytes,
         account: bytes,
-        lane: bytes,
-        lane_generation: int,
+        known_device: bytes,
+        token_generation: int,
         secret: bytes,
         account_tag: bytes,
         ip_tag: bytes,
@@ -68,7 +68,7 @@ class Charge(Value):
         exempt: bool = False,
         place: bytes = b"",
         worked: bool = False,
-        lane_issued_us: int = 0,
+        token_issued_us: int = 0,
     ) -> None:
         self._keys: tuple[object, list[bytes]] | None = None
         self.network: Final = network
@@ -76,8 +76,8 @@ class Charge(Value):
         self.ip: Final = ip
         self.device: Final = device
         self.account: Final = account
-        self.lane: Final = lane
-        self.lane_generation: Final = lane_generation
+        self.known_device: Final = known_device
+        self.token_generation: Final = token_generation
         self.secret: Final = secret
         self.account_tag: Final = account_tag
         self.ip_tag: Final = ip_tag
@@ -86,7 +86,7 @@ class Charge(Value):
         self.exempt: Final = exempt
         self.place: Final = place
         self.worked: Final = worked
-        self.lane_issued_us: Final = lane_issued_us
+        self.token_issued_us: Final = token_issued_us
 
     def keys_by(self, maker: object) -> list[bytes] | None:
         """The keys of its records that `maker` has left here: an attempt and its settlement have the same."""
@@ -133,11 +133,11 @@ class Verdict(Value):
         charged: the charged records, as `Charged` flags; a refund applies to these only.
         ip_wait_us, network_wait_us, device_wait_us: the time until the limit admits an attempt; 0 if it does now.
         account_wait_us: the same for strangers at this account. Advisory.
-        lane_wait_us: the same for the known device's own bucket; 0 without one.
-        lane_spent: the token has been renewed since (a client that still presents the old one holds a copy), or was
+        known_device_wait_us: the same for the known device's own bucket; 0 without one.
+        token_spent: the token has been renewed since (a client that still presents the old one holds a copy), or was
             issued before the account's password was changed.
         failures: attempts at the account without a success since the last completed factor, this one included. For a
-            stranger, those of strangers; for a known device in its lane, its own since its last success.
+            stranger, those of strangers; for a known device in its bucket, its own since its last success.
         young: every refusal here rests on charges younger than two seconds, which may still be refunded.
         counters_lost: the store was unavailable, so this worker's own counters judged.
         spread: see `Spread`.
@@ -162,8 +162,7 @@ class Verdict(Value):
         "failures",
         "history",
         "ip_wait_us",
-        "lane_spent",
-        "lane_wait_us",
+        "known_device_wait_us",
         "last",
         "marks",
         "network_at",
@@ -171,6 +170,7 @@ class Verdict(Value):
         "own_families",
         "spread",
         "tagged",
+        "token_spent",
         "young",
     )
 
@@ -182,8 +182,8 @@ class Verdict(Value):
         network_wait_us: int,
         device_wait_us: int,
         account_wait_us: int,
-        lane_wait_us: int,
-        lane_spent: bool,
+        known_device_wait_us: int,
+        token_spent: bool,
         failures: int,
         young: bool,
         counters_lost: bool,
@@ -202,8 +202,8 @@ class Verdict(Value):
         self.network_wait_us: Final = network_wait_us
         self.device_wait_us: Final = device_wait_us
         self.account_wait_us: Final = account_wait_us
-        self.lane_wait_us: Final = lane_wait_us
-        self.lane_spent: Final = lane_spent
+        self.known_device_wait_us: Final = known_device_wait_us
+        self.token_spent: Final = token_spent
         self.failures: Final = failures
         self.young: Final = young
         self.counters_lost: Final = counters_lost
@@ -242,7 +242,7 @@ class Charged:
     NETWORK: Final = 1  # networks, ip and device together: all are charged, or none
     ACCOUNT: Final = 2
     FAILURES: Final = 4
-    LANE: Final = 8
+    KNOWN_DEVICE: Final = 8
     CREDIT: Final = 16  # the address's credit, in the place of `NETWORK`
 
 
@@ -265,9 +265,9 @@ class Marked:
 class Effect:
     """Flags of a settlement: the effects of a success besides the refund. Lua reads the first four as they are."""
 
-    RENEWED: Final = 16  # the lane's token was replaced by a new one; the old one is spent
+    RENEWED: Final = 16  # the bucket's token was replaced by a new one; the old one is spent
     PROVED: Final = 32  # a factor was completed: the account's failures end, regardless of this attempt's charges
-    RIGHT: Final = 64  # the password was right: the failures of its lane end
+    RIGHT: Final = 64  # the password was right: the failures of its bucket end
     ENDS: Final = 128  # the account's password was changed: older tokens are void, except for the charge's own device
     LEARNS: Final = 256  # the success enters the account's history
     EARNS: Final = 512  # it gives its address credit, if `Verdict.marks` says that this account may

@@ -34,7 +34,7 @@ class LimitSet:
             IPv6 all of them (/56, /48; and /32 where providers are limited).
         device: per fingerprint within its network.
         account: strangers at one account, over all doors. Advisory: it never prevents a client's other charges.
-        lane: one known device at one account.
+        known_device: one known device at one account.
         account_failures_max: failures since the last completed factor, after which the password alone no longer
             suffices (NIST SP 800-63B allows 100).
     """
@@ -43,7 +43,7 @@ class LimitSet:
     networks: tuple[Limits, ...]
     device: Limits
     account: Limits
-    lane: Limits
+    known_device: Limits
     account_failures_max: int = 100
 
     def shared_between(self, workers: int) -> LimitSet:
@@ -57,7 +57,7 @@ class LimitSet:
             networks=tuple(share(limits) for limits in self.networks),
             device=share(self.device),
             account=share(self.account),
-            lane=share(self.lane),
+            known_device=share(self.known_device),
             account_failures_max=max(1, self.account_failures_max // workers),
         )
 

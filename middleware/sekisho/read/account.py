@@ -1,6 +1,6 @@
 """The canonical account: one name for all spellings that frameworks and applications treat as equal.
 
-Lists of leaked pairs, step-ups and known devices' lanes use it. Attempt limits use the limit key, which folds more.
+Lists of leaked pairs, step-ups and known devices' buckets use it. Attempt limits use the limit key, which folds more.
 """
 
 from __future__ import annotations

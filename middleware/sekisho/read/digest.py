@@ -159,33 +159,34 @@ class Digests:
     def charge(  # noqa: PLR0913 - all that is counted, and nothing else
         self,
         attempt: Attempt,
-        lane: bytes = b"",
+        known_device: bytes = b"",
         *,
         origin: OriginDigests | None = None,
-        lane_generation: int = 0,
+        token_generation: int = 0,
         exempt: bool = False,
-        bucket: bytes = b"",
+        scope: bytes = b"",
         place: bytes = b"",
         worked: bool = False,
-        lane_issued_us: int = 0,
+        token_issued_us: int = 0,
     ) -> Charge:
         """The attempt as the ledger counts it.
 
         Args:
             attempt: the attempt; its `account` is not used.
-            lane: the device that a verified token names, 8 bytes. Lanes use the canonical account: otherwise the
-                owner of a similarly named account could exhaust them. A stranger's attempt uses the limit key.
+            known_device: the device that a verified token names, 8 bytes. Its bucket uses the canonical account:
+                otherwise the owner of a similarly named account could exhaust it. A stranger's attempt uses the limit
+                key.
             origin: the digests of its origin, if they are computed already.
-            lane_generation: how often that token has been renewed.
+            token_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
-            bucket: the name of a separate counter of the account, apart from its passwords; empty for none.
+            scope: the name of a separate counter of the account, apart from its passwords; empty for none.
             place: see `place`; empty where no history is kept.
             worked: work was done for it.
-            lane_issued_us: when that token was issued; 0 if unknown.
+            token_issued_us: when that token was issued; 0 if unknown.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
-        name = attempt.canonical if lane else attempt.limit_key or attempt.canonical
+        name = attempt.canonical if known_device else attempt.limit_key or attempt.canonical
         account_hash = self._account()
         account_hash.update(utf8(name))
         account = account_hash.digest()
@@ -199,9 +200,9 @@ class Digests:
             origin.networks,
             origin.ip,
             origin.device,
-            self._counted(name, account, bucket),
-            lane,
-            lane_generation,
+            self._counted(name, account, scope),
+            known_device,
+            token_generation,
             self._secret_tag(attempt, typed) if typed else b"",
             account[ID_BYTES:],
             origin.ip_tag,
@@ -210,7 +211,7 @@ class Digests:
             exempt,
             place,
             worked,
-            lane_issued_us,
+            token_issued_us,
         )
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:
@@ -224,16 +225,16 @@ class Digests:
         place.update(_BYTES[len(prefix)] + prefix + utf8(account))
         return place.digest() + _BYTES[family & 0xFF]
 
-    def _counted(self, name: str, account: bytes, bucket: bytes) -> bytes:
+    def _counted(self, name: str, account: bytes, scope: bytes) -> bytes:
         # The account's own digest is there already: hashing it again would cost as much as the rest.
-        return self.counter(name, bucket) if bucket or not name else account[:ID_BYTES]
+        return self.counter(name, scope) if scope or not name else account[:ID_BYTES]
 
-    def counter(self, name: str, bucket: bytes) -> bytes:
-        """The digest of an account's counter in a bucket (empty: of its passwords); empty without a name."""
+    def counter(self, name: str, scope: bytes) -> bytes:
+        """The digest of an account's counter of one scope (empty: its passwords); empty without a name."""
         if not name:
             return b""
         # No canonical name has a zero byte.
-        return self.account(f"{name}\0{bucket.hex()}" if bucket else name)
+        return self.account(f"{name}\0{scope.hex()}" if scope else name)
 
     def account(self, canonical: str) -> bytes:
         """The digest of an account, or of its limit key."""

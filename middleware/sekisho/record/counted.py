@@ -62,10 +62,10 @@ class Counted(NamedTuple):
         action: the decision.
         steps: how its policy was made; see `sekisho.model.Policy.repeated`.
         secret_accounts: accounts at which its secret was tried lately.
-        account: the name that was counted: of the account, or of a bucket of it.
+        account: the name that was counted: of the account, or of one scope of it.
         who: stands for the account in sets.
         pair: stands for the secret at this account; the same only if both are, on the same device.
-        lane, generation: of its device's bucket; empty and 0 for a stranger.
+        known_device, generation: of its device's bucket; empty and 0 for a stranger.
         place: see `sekisho.read.Digests.place`, with a name of its own.
         networks: around the address, the narrowest first.
         exempt, worked, may_spend, has_secret: see `Charge`; `worked`: work was done for it.
@@ -81,7 +81,7 @@ class Counted(NamedTuple):
     account: bytes
     who: bytes
     pair: bytes
-    lane: bytes
+    known_device: bytes
     generation: int
     place: bytes
     networks: tuple[bytes, ...]
@@ -105,7 +105,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         | worked * _WORKED
         | charge.worked * _MAY_SPEND
         | bool(charge.secret) * _HAS_SECRET
-        | verdict.lane_spent * _SPENT
+        | verdict.token_spent * _SPENT
         | verdict.counters_lost * _LOST
         | bool(verdict.at_us) * _CHARGED
     )
@@ -121,8 +121,8 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         (charge.account_tag and name(b"who" + charge.account_tag)[:TAG_BYTES]).hex(),
         # With the account's name before it: two accounts with one secret must not have one tag.
         (charge.secret and name(b"pair" + charge.account + charge.pair_tag)[:TAG_BYTES]).hex(),
-        (charge.lane and name(b"lane" + charge.account + charge.lane)[:ID_BYTES]).hex(),
-        f"{charge.lane_generation:x}",
+        (charge.known_device and name(b"lane" + charge.account + charge.known_device)[:ID_BYTES]).hex(),
+        f"{charge.token_generation:x}",
         place.hex(),
         "-".join(name(b"network" + network)[:ID_BYTES].hex() for network in charge.networks),
     ]
@@ -142,7 +142,7 @@ def counted_of(text: str) -> Counted | None:
     parts = text.split(".")
     if parts[0] != VERSION:
         return None
-    _, at, flag_text, action, steps, secrets, account, who, pair, lane, generation, place, networks = parts
+    _, at, flag_text, action, steps, secrets, account, who, pair, known_device, generation, place, networks = parts
     at_us, flags = int(at, 16), int(flag_text, 16)
     found = Counted(
         at_us,
@@ -152,7 +152,7 @@ def counted_of(text: str) -> Counted | None:
         _digest(account, ID_BYTES),
         _digest(who, TAG_BYTES),
         _digest(pair, TAG_BYTES),
-        _digest(lane, ID_BYTES),
+        _digest(known_device, ID_BYTES),
         int(generation, 16),
         _digest(place, ID_BYTES),
         tuple(_digest(network, ID_BYTES) for network in networks.split("-")),

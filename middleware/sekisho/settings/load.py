@@ -395,7 +395,7 @@ def _limits(source: _Source) -> LimitSet:
         networks=(*source.read(table.LIMIT_NETWORK), *([provider] if provider else [])),
         device=source.read(table.LIMIT_DEVICE),
         account=source.read(table.LIMIT_ACCOUNT),
-        lane=source.read(table.LIMIT_LANE),
+        known_device=source.read(table.LIMIT_LANE),
         account_failures_max=source.read(table.ACCOUNT_FAILURES_MAX),
     )
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HTML = b"text/html"
 CONTINUE = "/sekisho/continue"
 FIELD = "sekisho-form"
-CROWD = 80  # of the 288 places that the lanes have: more than a quarter
+CROWD = 80  # of the 288 places that the queues have: more than a quarter
 ONCE = {"limit_account": "1/hour"}  # one guess at an account, and the next one is asked for work
 TWO_DOORS = {"login": "POST /login form:username,password; POST /code form:username,password"}
 
@@ -539,8 +539,8 @@ async def test_where_the_provider_cannot_tell_work_is_enough() -> None:
 # Crowds.
 
 
-async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
-    """Once a quarter of the lanes' places is taken, strangers pay with work for hashes; proved devices pay nothing."""
+async def test_places_in_the_queues_cost_work_once_a_quarter_is_taken() -> None:
+    """Once a quarter of the queues is taken, strangers pay with work for hashes; proved devices pay nothing."""
     gate = asyncio.Event()
 
     class Slow(Shop):
@@ -572,8 +572,8 @@ async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
 
 
 @pytest.mark.parametrize("taken", [0.3, 0.6, 0.8, 0.95])
-async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work grows harder as the lanes fill, by the table of `difficulty`."""
+async def test_work_grows_harder_as_the_queues_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows harder as the queues fill, by the table of `difficulty`."""
     monkeypatch.setattr(FairQueue, "occupancy", property(lambda _: taken))
     site = Site(settings={"challenges": "pow"})
     puzzle = (await asked(site.client()))["work"]["parameters"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sekisho.ledger.arithmetic import Record
     from sekisho.ledger.counters import NamedCounter
-    from sekisho.ledger.history import Lane
+    from sekisho.ledger.history import DeviceBucket
     from sekisho.model import Limits
 
 COUNT_BITS: Final = 7
@@ -42,46 +42,46 @@ def is_empty(record: Record) -> bool:
     return not (record.tats or record.failures or record.seen.size or record.tried.size)
 
 
-def devices_json(lanes: Iterable[Lane]) -> list[dict[str, Any]]:
+def devices_json(buckets: Iterable[DeviceBucket]) -> list[dict[str, Any]]:
     """Known devices, devices whose trust was ended, failures of known devices, and the last change of the password."""
-    return [_device(lane) for lane in lanes if kind_of(lane) not in {SUMMARY, PLACE}]
+    return [_device(bucket) for bucket in buckets if kind_of(bucket) not in {SUMMARY, PLACE}]
 
 
-def history_json(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+def history_json(buckets: Iterable[DeviceBucket]) -> dict[str, Any] | None:
     """The history of successes; None if there is none."""
-    found = tuple(lanes)
-    summary = next((lane for lane in found if kind_of(lane) == SUMMARY), None)
-    places = [_place(lane) for lane in found if kind_of(lane) == PLACE]
+    found = tuple(buckets)
+    summary = next((bucket for bucket in found if kind_of(bucket) == SUMMARY), None)
+    places = [_place(bucket) for bucket in found if kind_of(bucket) == PLACE]
     if summary is None and not places:
         return None
     return {**(_summary(summary) if summary else {}), "networks": places}
 
 
-def _device(lane: Lane) -> dict[str, Any]:
-    if kind_of(lane) == CHANGE:
-        return {"digest": lane.device[1:].hex(), "state": "changed_password", "since": changed_us(lane) // _US}
-    if lane.generation >= FAILED:
-        return {"digest": lane.device[1:].hex(), "state": "failures", "failures": lane.generation - FAILED}
-    state = "ended" if lane.generation == ENDED else "known"
-    renewals = 0 if lane.generation == ENDED else lane.generation
-    return {"digest": lane.device.hex(), "state": state, "renewals": renewals, "since": lane.renewed_us // _US}
+def _device(bucket: DeviceBucket) -> dict[str, Any]:
+    if kind_of(bucket) == CHANGE:
+        return {"digest": bucket.device[1:].hex(), "state": "changed_password", "since": changed_us(bucket) // _US}
+    if bucket.generation >= FAILED:
+        return {"digest": bucket.device[1:].hex(), "state": "failures", "failures": bucket.generation - FAILED}
+    state = "ended" if bucket.generation == ENDED else "known"
+    renewals = 0 if bucket.generation == ENDED else bucket.generation
+    return {"digest": bucket.device.hex(), "state": state, "renewals": renewals, "since": bucket.renewed_us // _US}
 
 
-def _summary(lane: Lane) -> dict[str, Any]:
-    hours = lane.generation - FAILED >> COUNT_BITS
+def _summary(bucket: DeviceBucket) -> dict[str, Any]:
+    hours = bucket.generation - FAILED >> COUNT_BITS
     return {
-        "first_success": int.from_bytes(lane.device[1:4], "little") * HOUR_S,
-        "last_credit": int.from_bytes(lane.device[4:7], "little") * HOUR_S,
-        "successes": lane.generation & (1 << COUNT_BITS) - 1,
+        "first_success": int.from_bytes(bucket.device[1:4], "little") * HOUR_S,
+        "last_credit": int.from_bytes(bucket.device[4:7], "little") * HOUR_S,
+        "successes": bucket.generation & (1 << COUNT_BITS) - 1,
         "hours_utc": [hour for hour in range(24) if hours >> hour & 1],
     }
 
 
-def _place(lane: Lane) -> dict[str, Any]:
-    browsers = (lane.generation - FAILED >> COUNT_BITS).to_bytes(3)
+def _place(bucket: DeviceBucket) -> dict[str, Any]:
+    browsers = (bucket.generation - FAILED >> COUNT_BITS).to_bytes(3)
     return {
-        "digest": lane.device[1:].hex(),
-        "successes": lane.generation & (1 << COUNT_BITS) - 1,
+        "digest": bucket.device[1:].hex(),
+        "successes": bucket.generation & (1 << COUNT_BITS) - 1,
         "browser_families": [number for number in browsers if number],
     }
 

@@ -24,13 +24,13 @@ MEMORY_ONLY = ("guesses", "sums", "step_up_counts")
 
 async def counters(service: Desk, found: Target) -> dict[str, Any]:
     """Counters, devices and history. Raises `StoreUnavailable`."""
-    counted, lanes = [], list[Any]()
+    counted, buckets = [], list[Any]()
     for counter in target.account_counters(found, service.settings):
         now_us, (record,) = await service.counters.of_account(counter.charge)
         if not is_empty(record):
             counted.append(counter_json(counter, record, service.settings.limits.account, now_us))
-        lanes += record.lanes
-    return {"counters": counted, "devices": devices_json(lanes), "history": history_json(lanes)}
+        buckets += record.buckets
+    return {"counters": counted, "devices": devices_json(buckets), "history": history_json(buckets)}
 
 
 async def forget_counters(service: Desk, counted: Sequence[NamedCounter]) -> None:

@@ -218,15 +218,15 @@ class _Judging:
         counted = attempted.counted
         networks = counted.networks[: len(self._rules.limits.networks)]
         address = bytes.fromhex(attempted.address) or _NOWHERE
-        has_lane = bool(counted.lane) and not counted.spent
+        has_bucket = bool(counted.known_device) and not counted.spent
         return Charge(
             networks[-1],
             networks,
             address,
             bytes.fromhex(attempted.fingerprint) or _NOWHERE,
             counted.account,
-            counted.lane if has_lane else b"",
-            counted.generation if has_lane else 0,
+            counted.known_device if has_bucket else b"",
+            counted.generation if has_bucket else 0,
             _SECRET if counted.has_secret else b"",
             counted.who,
             address[:4],
@@ -241,12 +241,12 @@ class _Judging:
 def _with_recorded(verdict: Verdict, attempted: Attempted) -> Verdict:
     """The verdict, with what only the line can tell."""
     counted = attempted.counted
-    has_lane = bool(counted.lane) and not counted.spent
-    over_budget = "device_token_over_budget" in attempted.reasons and not has_lane
+    has_bucket = bool(counted.known_device) and not counted.spent
+    over_budget = "device_token_over_budget" in attempted.reasons and not has_bucket
     return verdict._replace(
         spread=verdict.spread._replace(accounts_per_secret=counted.secret_accounts),
-        lane_spent=counted.spent,
-        lane_wait_us=1 if over_budget else verdict.lane_wait_us,
+        token_spent=counted.spent,
+        known_device_wait_us=1 if over_budget else verdict.known_device_wait_us,
         counters_lost=counted.lost,
     )
 
@@ -272,9 +272,9 @@ def _is_told(found: _Open, *, is_withheld: bool) -> bool:
 
 
 def _device(attempted: Attempted, verdict: Verdict) -> Device:
-    if not attempted.counted.lane or attempted.counted.spent:
+    if not attempted.counted.known_device or attempted.counted.spent:
         return attempted.device
-    if not verdict.charged & Charged.LANE:
+    if not verdict.charged & Charged.KNOWN_DEVICE:
         return Device.STRANGER
     return attempted.device or Device.SEEN
 

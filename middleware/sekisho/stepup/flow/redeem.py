@@ -89,7 +89,7 @@ class Redeemer:
 
     def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
         # A known device's run was not told either.
-        if self._watch is not None and unpack_receipt(ticket.receipt)[1].charged & Charged.LANE == 0:
+        if self._watch is not None and unpack_receipt(ticket.receipt)[1].charged & Charged.KNOWN_DEVICE == 0:
             family = browser_family(call.by_name.get(b"user-agent", b""))
             self._watch.proved(ticket.place, call.caller.digests, family, ticket.account_digest)
 
