@@ -72,7 +72,7 @@ class PlaceQueue:
             timer.cancel()
 
     def start_next(self, in_application: TurnCounts) -> bool:
-        """See `admission.Line`."""
+        """See `admission.PlaceLine`. Every caller in this line may be admitted."""
         while place := self._turns.take(in_application, lambda _: True):
             holder, turn = self._waiting.pop(place)
             self._admission.waiting -= 1

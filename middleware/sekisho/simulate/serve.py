@@ -1,6 +1,6 @@
 """The server process of a simulation: an application under uvicorn that reports its password checks.
 
-`service.Service` starts it as `python -m sekisho.simulate.serve FACTORY LISTENING_FD LINE_FD`. It differs from
+`service.ExampleService` starts it as `python -m sekisho.simulate.serve FACTORY LISTENING_FD LINE_FD`. It differs from
 `uvicorn --factory FACTORY --no-proxy-headers --no-access-log` in two things: it reports the number of checked passwords
 to its parent, over a private socket that no HTTP client can reach; and it ends when its parent ends or is killed.
 """

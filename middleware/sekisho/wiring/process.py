@@ -152,12 +152,7 @@ class ProcessWing:
         self.csrf = CsrfCookies(settings.doors, given.session_account)
         self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
         self._addresses = addresses
-        self.trust = SuccessTrust(
-            settings.doors,
-            rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
-            account_burst=min(limit.burst for limit in settings.limits.account),
-            ip_burst=min(limit.burst for limit in settings.limits.ip),
-        )
+        self.trust = trust_of(settings)
 
     def _writers(
         self,
@@ -278,6 +273,16 @@ class ProcessWing:
             return Missing()
         doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
         return Missing(doors, await missing_protected(self.app, self.protected.all, self.around))
+
+
+def trust_of(settings: Settings) -> SuccessTrust:
+    """The belief in each door's successes, before any was seen."""
+    return SuccessTrust(
+        settings.doors,
+        rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
+        account_burst=min(limit.burst for limit in settings.limits.account),
+        ip_burst=min(limit.burst for limit in settings.limits.ip),
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.contact_proofs import Send as SendContactCode
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.flow.routes import Served
     from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
@@ -285,49 +286,14 @@ class StepUpWing:
         self._book: AddressBook | None = None
         self._mailer, self._service = self._mail()
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
-        escrow = Escrow(
-            settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets,
-            has_log_outs=any(door.kind is DoorKind.LOGOUT for door in settings.doors),
-            proofs_s=max((route.max_age_s for route in settings.protect), default=0),
-        )  # fmt: skip
+        escrow = self._escrow()
         proving = self._proving(given, escrow, site) if settings.factors else None
-        challenges = self._challenges()
-        waits = (
-            None if settings.captcha or self._plugins.widget else Waits(challenges, vault, VaultKeys(settings.secrets))
-        )
         channels = self._channels(given)
-        parts = Parts(
-            settings.mount,
-            escrow,
-            Responses(
-                site.renderer,
-                Pages(
-                    settings.mount,
-                    settings.service_name,
-                    settings.oidc.name if settings.oidc else "",
-                    settings.brand,
-                    self._plugins.widget,
-                ),
-                settings.mount,
-                proving.factors.names if proving else (),
-                channels.names,
-            ),
-            challenges,
-            waits,
-            bool(settings.challenges),
-            proving,
-            site.events.anomaly,
-            site.refusals,
-            site.events,
-        )
+        parts = self._parts(site, escrow, proving, channels)
         shared = settings.store != MEMORY
         telling = self._telling_owners(site, proving) if proving is not None else None
         self.changes: Final = telling if telling is not None and telling.watches else None
-        aged = (
-            AgedDevices(vault, VaultKeys(settings.secrets), proving.factors, proving.senders)
-            if proving is not None and settings.aged_device_days is not None
-            else None
-        )
+        aged = self._aged_devices(proving) if proving is not None else None
         self._runs: Final = EscrowedRuns(
             site.app, site.guard, parts, site.events, answers=site.reading.answers,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
@@ -345,21 +311,13 @@ class StepUpWing:
         )
         contacts = self._contact_proofs(site, parts, channels)
         on_file = self._on_file(site) if any(door.on_file for door in settings.doors) else None
-        proof_routes = enrolment_pages = identity_pages = notice_pages = passkeys = None
-        if proving is not None:
-            redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
-            proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
-            not_me = NotMe(site.guard, site.reading, self._consequences.end_all, given.on_not_me)
-            activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
-            enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving, activity)
-            passkeys = self._passkey_doors(site, parts, proving)
-            identity_pages = IdentityPages(parts, proving) if "oidc" in settings.factors else None
-            notice_pages = NoticePages(parts, self._links, not_me, settings.account_page or "")
+        passkeys = self._passkey_doors(site, parts, proving) if proving is not None else None
+        owners_pages = self._owners_pages(site, given, parts, proving) if proving is not None else ()
         routes = PageRoutes(
             site.guard,
             site.reading,
             parts,
-            (proof_routes, enrolment_pages, identity_pages, notice_pages, contacts, passkeys),
+            (*owners_pages, contacts, passkeys),
             patience=site.patience,
             jitter=site.jitter,
             passkey_sites=passkey_sites(settings),
@@ -380,6 +338,54 @@ class StepUpWing:
                     task.cancel()
             await self._consequences.aclose()
             await self._runs.aclose()
+
+    def _escrow(self) -> Escrow:
+        settings, clock_s = self._settings, self._clock_s
+        return Escrow(
+            settings.signers,
+            self._vault,
+            clock_ms=lambda: int(clock_s() * 1000),
+            names=settings.secrets,
+            has_log_outs=any(door.kind is DoorKind.LOGOUT for door in settings.doors),
+            proofs_s=max((route.max_age_s for route in settings.protect), default=0),
+        )
+
+    def _parts(self, site: Site, escrow: Escrow, proving: Proving | None, channels: Channels) -> Parts:
+        settings, widget = self._settings, self._plugins.widget
+        challenges = self._challenges()
+        waits = None if settings.captcha or widget else Waits(challenges, self._vault, VaultKeys(settings.secrets))
+        provider = settings.oidc.name if settings.oidc else ""
+        pages = Pages(settings.mount, settings.service_name, provider, settings.brand, widget)
+        factors = proving.factors.names if proving else ()
+        return Parts(
+            settings.mount,
+            escrow,
+            Responses(site.renderer, pages, settings.mount, factors, channels.names),
+            challenges,
+            waits,
+            bool(settings.challenges),
+            proving,
+            site.events.anomaly,
+            site.refusals,
+            site.events,
+        )
+
+    def _owners_pages(self, site: Site, given: Given, parts: Parts, proving: Proving) -> tuple[Served | None, ...]:
+        """The pages of a site with factors: for proofs, for enrolments, and those that notices link to."""
+        redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
+        not_me = NotMe(site.guard, site.reading, self._consequences.end_all, given.on_not_me)
+        activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
+        return (
+            ProofRoutes(site.guard, parts, proving, redeemer),
+            EnrolmentPages(site.guard, site.reading, parts, proving, activity),
+            IdentityPages(parts, proving) if "oidc" in self._settings.factors else None,
+            NoticePages(parts, self._links, not_me, self._settings.account_page or ""),
+        )
+
+    def _aged_devices(self, proving: Proving) -> AgedDevices | None:
+        if self._settings.aged_device_days is None:
+            return None
+        return AgedDevices(self._vault, VaultKeys(self._settings.secrets), proving.factors, proving.senders)
 
     def _telling_owners(self, site: Site, proving: Proving) -> OwnerTelling:
         settings, callers = self._settings, site.reading.callers

@@ -6,7 +6,7 @@ enrolled. Tickets are looked up alike for all of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
@@ -30,14 +30,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
-    from sekisho.stepup.flow.contact_proofs import ContactProofs
-    from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
-    from sekisho.stepup.flow.identity_pages import IdentityPages
-    from sekisho.stepup.flow.notice_pages import NoticePages
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
-    from sekisho.stepup.flow.passkey_log_ins import PasskeyDoors
-    from sekisho.stepup.flow.proof_routes import ProofRoutes
 
 BUSY_US = 3_000_000
 ANSWERS_TO_FORMS = (
@@ -60,6 +54,15 @@ FOREIGN_SITE = (
 )
 
 
+class Served(Protocol):
+    """Pages below the mount."""
+
+    @property
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        """Their handlers, by method and path below the mount."""
+        ...
+
+
 class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
@@ -73,9 +76,7 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        served: tuple[
-            ProofRoutes | EnrolmentPages | IdentityPages | NoticePages | ContactProofs | PasskeyDoors | None, ...
-        ],
+        served: tuple[Served | None, ...],
         *,
         patience: Patience,
         jitter: Callable[[], float],
