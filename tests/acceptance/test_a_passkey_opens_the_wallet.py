@@ -44,7 +44,9 @@ UNOFFERED = "delete PublicKeyCredential.isConditionalMediationAvailable"
 
 
 @asynccontextmanager
-async def opened(folder: Path, key: ec.EllipticCurvePrivateKey, patches: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def opened(
+    folder: Path, key: ec.EllipticCurvePrivateKey, patches: pytest.MonkeyPatch, store: str = "memory://"
+) -> AsyncIterator[str]:
     """The wallet with one member, who enrolled this passkey long ago; gives its address."""
     url, port = f"sqlite+aiosqlite:///{folder / 'wallet.sqlite3'}", free_port()
     origin = f"http://localhost:{port}"
@@ -52,7 +54,7 @@ async def opened(folder: Path, key: ec.EllipticCurvePrivateKey, patches: pytest.
     made |= {
         "WALLET_DATABASE": url,
         "SHOP_ARGON2": "1,256,1",
-        "SEKISHO_STORE": "memory://",
+        "SEKISHO_STORE": store,
         "SEKISHO_FACTORS": "webauthn",
     }
     made |= {"SEKISHO_PASSKEY_DOMAIN": "localhost", "SEKISHO_PASSKEY_ORIGINS": origin}
@@ -97,13 +99,13 @@ def complaints(visit: RequestContext) -> list[str]:
 
 
 async def test_the_form_offers_it_and_so_does_a_button(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Offered where the address is typed, on a phone in Japanese; by the button on a desk in English. Both have no
     barrier, and end in the wallet, whose protected page opens. A passkey of somebody else's is refused on a page.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    async with opened(tmp_path, key, monkeypatch) as origin:
+    async with opened(tmp_path, key, monkeypatch, redis_url) as origin:
         async with visiting(browser, viewport=PHONE, locale="ja-JP") as visit:
             await hold(visit, key)
             await visit.page.goto(f"{origin}/login")

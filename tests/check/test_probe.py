@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.check import Result
+from sekisho.owners import MemoryOwners
 from tests.asgi.driving import JSON, OPEN, address, answer, guarded, log_in, read
 from tests.check.apps import Site
 
@@ -181,3 +182,29 @@ async def test_json_doors_are_probed_as_well() -> None:
     report = await probed(guarded(app, login="POST /api/login json:user,password success=json:token", **OPEN))
 
     assert report.result is Result.GOOD
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "advice"),
+    [
+        (401, Result.HELD, ""),
+        (303, Result.WRONG, "Have the application log in the account of"),
+        (404, Result.MISSING, "Correct"),
+    ],
+)
+async def test_where_a_passkey_begins_a_log_in_the_application_lets_nobody_in_without_one(
+    status: int, result: Result, advice: str
+) -> None:
+    """The check has no passkey to show: an application that logs in all the same does not read the guard's word."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        lines = [(b"location", b"/home"), (b"set-cookie", b"session=a1b2c3d4e5f6; HttpOnly; Path=/")]
+        await answer(send, status, lines if status == 303 else [])
+
+    owners = MemoryOwners({})
+    door = {"passkey": "POST /login/passkey", "factors": "webauthn", "passkey_domain": "shop.test"}
+    guard = guarded(app, owners=owners, login="POST /login/{shop} form:username,password", **door, **OPEN)
+    report = await probed(guard)
+    assert (report.door.name, report.result) == ("POST /login/passkey", result)
+    assert report.advice.startswith(advice) if advice else report.advice == ""

@@ -48,6 +48,10 @@ _HAZARDS = {
     Result.WITHHELD: hazards.WITHHELD_COOKIE,
     Result.MISSING: hazards.MISSING_DOOR,
 }
+UNPROVED = (
+    "Have the application log in the account of scope['state']['sekisho'].passkey_account alone, and none where that "
+    "is None or missing: it was logged in without any passkey"
+)
 SEALED = (
     "Its answers are compressed in a way that is not read here: compress outside of the guard, or install the package "
     "of that coding (pip install brotli zstandard)"
@@ -94,6 +98,8 @@ class DoorReport(NamedTuple):
         }
         if result in told:
             return told[result]
+        if door.shows_passkey:
+            return UNPROVED if result is Result.WRONG else ""
         is_sound = result in {Result.GOOD, Result.HELD} and self.invented.basis is not Basis.GUESS
         if not is_sound:
             return self._rule()
@@ -104,7 +110,8 @@ class DoorReport(NamedTuple):
         """The number and page of what is wrong; None where nothing is, or where the application refused the request."""
         if self.result is Result.BLIND:
             return self._unseen()
-        if self.result in {Result.GOOD, Result.HELD} and self.invented.basis is Basis.GUESS:
+        is_guessed = self.invented.basis is Basis.GUESS and not self.door.shows_passkey
+        if self.result in {Result.GOOD, Result.HELD} and is_guessed:
             return hazards.GUESSED_SUCCESS
         if self.result is Result.GOOD and self.cookies:
             return self.cookies[0].hazard
@@ -170,7 +177,7 @@ class Probe:
 
         Args:
             known: a right log-in. It is tried only at `LOGIN` doors.
-            names: doors to try besides the `LOGIN` doors; their requests may do more than open a session.
+            names: doors to try besides the `LOGIN` and `PASSKEY` doors; their requests may do more than open a session.
         """
         wanted = [door for door in self._doors if door.fields and (_can_be_tried(door) or door.name in names)]
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
@@ -216,8 +223,10 @@ class Probe:
 
 
 def _can_be_tried(door: Door) -> bool:
-    # The values of placeholders are not known, nor the types of a GraphQL operation.
-    return door.kind is DoorKind.LOGIN and "{" not in door.path and not door.operation
+    # The values of placeholders are not known, nor the types of a GraphQL operation. Where a passkey begins a log-in,
+    # the invented one shows whether the application logs somebody in without the guard's word.
+    logs_in = door.kind is DoorKind.LOGIN or door.shows_passkey
+    return logs_in and "{" not in door.path and not door.operation
 
 
 def _csrf(door: Door, headers: Headers) -> Headers:

@@ -132,7 +132,8 @@ A `PASSKEY` door is written `METHOD PATH`, with `success=` if need be: `POST /lo
 passkey's answer in the field `credential`, of a form or as text in JSON, and name no account. The guard verifies it,
 and the application runs only behind a right one: with the account in `passkey_account`, see
 [step-up.md](step-up.md#a-log-in-that-begins-with-a-passkey). It needs `webauthn` in `SEKISHO_FACTORS`. Wrong ones are
-counted by address, network and device. `sekisho check` does not try these doors, because it has no passkey.
+counted by address, network and device. `sekisho check` has no passkey: it shows that the application lets nobody in
+there without one, and no more.
 
 ## How protected routes are written
 

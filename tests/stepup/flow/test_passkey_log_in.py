@@ -17,12 +17,13 @@ from sekisho.record import replay
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.webauthn import Credential
-from sekisho.testing import SECRET
+from sekisho.testing import SECRET, work_headers
 from tests.asgi.driving import OPEN, answer
 from tests.stepup.authenticator import NONE, Authenticator, Mistakes, cose
 from tests.stepup.flow.driving import FORM, JSON, STEP, Client, Site, challenge, stop
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from sekisho.asgi.types import Receive, Scope, Send
@@ -240,6 +241,56 @@ async def test_wrong_ones_are_counted_and_right_ones_are_not() -> None:
     assert [(await show(client, shown)).status for _ in range(6)] == [401] * 5 + [429]
     assert (await log_in(client, held)).status == 429
     assert (await log_in(made.client("198.51.100.9"), held)).status == 303  # no account is locked
+
+
+async def test_work_that_is_asked_for_before_uses_no_challenge_up() -> None:
+    """From an address that tried many accounts the same passkey is accepted once its work is done."""
+    made, held = site(challenges="pow"), key()
+    await enrol(made, held)
+    client = made.client()
+    for number in range(40):
+        await client.send("/login", urlencode({"username": f"n{number}", "password": "guess"}).encode())
+    shown = held.get(await options(client))
+    asked = await show(client, shown)
+    assert (asked.status, json.loads(asked.body)["code"]) == (401, "challenge_required")
+    work = [(name.encode(), text.encode()) for name, text in work_headers(json.loads(asked.body)).items()]
+    assert (await show(client, shown, headers=[FORM, *((name.lower(), text) for name, text in work)])).status == 303
+
+
+async def test_an_unknown_passkey_takes_the_steps_of_a_known_one() -> None:
+    """The same queries, of an unknown owner, of an unknown passkey and of one whose signature is wrong."""
+    made, held = site(), key()
+    await enrol(made, held)
+    asked: list[str] = []
+    for name in ("contact", "enrolments", "pending_reset"):
+        setattr(made.people, name, _noting(getattr(made.people, name), name, asked))
+    seen = set()
+    for mistakes in (
+        Mistakes(user_handle=b"k" * 32),
+        Mistakes(credential_id=b"j" * 32),
+        Mistakes(tampered_signature=True),
+    ):
+        assert (await log_in(made.client(), held, mistakes)).status == 401
+        seen.add(tuple(asked))
+        del asked[:]
+    assert seen == {("enrolments", "contact", "enrolments", "pending_reset")}
+
+
+def _noting(call: Callable[[str], Awaitable[Any]], name: str, asked: list[str]) -> Callable[[str], Awaitable[Any]]:
+    async def noting(account: str) -> Any:
+        asked.append(name)
+        return await call(account)
+
+    return noting
+
+
+async def test_while_the_store_is_away_nobody_is_let_in() -> None:
+    """A challenge that cannot be marked as used could be used again: with any setting, the answer is 503."""
+    made, held = site(store="redis://127.0.0.1:1/0", on_store_failure="open"), key()
+    await enrol(made, held)
+    assert (await log_in(made.client(), held)).status == 503
+    assert made.shop.reached == []
+    await stop(made.guard)
 
 
 async def test_another_site_can_neither_ask_nor_show() -> None:
