@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN
 from tests.cli.operating import Said, command, run, serve_with
 from tests.owners.worlds import PATIENT_US, QUERY
-from tests.record.test_campaigns import a_list, settled
+from tests.record.test_campaigns import T0, a_list, settled
 from tests.stepup.flow.over_http import PROXY, Visitor, visited
 from tests.stepup.flow.test_activity import LOGIN, SqlSite, site_at
 from tests.stepup.flow.test_changed import Living
@@ -121,12 +122,19 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     assert opened == 303
 
 
+@pytest.fixture
+def _a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' clock is a day after the events of `a_list`."""
+    monkeypatch.setattr("sekisho.cli.written.time", SimpleNamespace(time=lambda: T0 / 1e6 + 86_400))
+
+
 def written(path: Path, *more: str) -> str:
     lines = [encode(event) for event in [settled("hana", "succeeded"), *a_list(30)]]
     path.write_text("\n".join([*lines, *more, ""]))
     return str(path)
 
 
+@pytest.mark.usefixtures("_a_day_later")
 def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers, what is shared, and the error that the method has; lines that are no events are counted."""
     serve_with(monkeypatch)
@@ -138,6 +146,7 @@ def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.Mo
     assert said.err == "sekisho campaigns: 1 lines are no events\n"
 
 
+@pytest.mark.usefixtures("_a_day_later")
 async def test_the_audit_in_redis_is_read(
     redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +158,7 @@ async def test_the_audit_in_redis_is_read(
     assert [len(each["entered"]) for each in json.loads(said.out)["campaigns"]] == [1]
 
 
+@pytest.mark.usefixtures("_a_day_later")
 def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 0 where no account was entered."""
     serve_with(monkeypatch)
@@ -190,6 +200,7 @@ async def test_an_unknown_campaign_cannot_be_undone(redis_url: str, monkeypatch:
     assert (said.code, said.out) == (1, "no longer asked: nothing\n")
 
 
+@pytest.mark.usefixtures("_a_day_later")
 async def test_more_accounts_than_the_record_takes_change_nothing(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,13 +348,13 @@ async def test_a_slot_that_nobody_has_is_nobodys_fault(redis_cluster: RedisClust
     node = redis_cluster.owner(key)
     other = next(each for each in of(redis_cluster, node, 9) if key_slot(each) != key_slot(key))
     async with watched(redis_cluster_url) as found:
-        await found.ask(0, (key,))
+        await found.is_answered(key)
         node.cli("CLUSTER", "DELSLOTS", key_slot(key))
         try:
             for number in range(3):
                 with pytest.raises(StoreUnavailable):
-                    await asyncio.wait_for(found.ask(number, (key,)), 1)
-                assert await found.ask(number, (other,)) == question(number)
+                    await asyncio.wait_for(found.ask(number, (key,)), 10)
+                await found.is_answered(other)
             assert cast("ClusterLine", found.line)._nodes["127.0.0.1", node.port].answers
         finally:
             node.cli("CLUSTER", "ADDSLOTS", key_slot(key))
@@ -372,14 +372,11 @@ async def test_a_lost_node_takes_its_slots_and_nothing_else(frail_cluster: Redis
         of(frail_cluster, lost),
         [key for node in frail_cluster.primaries[1:] for key in of(frail_cluster, node)],
     )
-    async with watched(frail_cluster.url) as found:
+    async with watched(frail_cluster.url, deadline_us=PATIENT_US) as found:
         await asyncio.gather(*[found.ask(0, (key,)) for key in its + others])
         lost.kill()
         await asyncio.wait_for(found.down.wait(), 5)
-        start = asyncio.get_running_loop().time()
-        refused = await asyncio.gather(*[found.ask(0, (key,)) for key in its], return_exceptions=True)
-        assert {type(answer) for answer in refused} == {StoreUnavailable}
-        assert asyncio.get_running_loop().time() - start < DEADLINE_S / 2
+        assert {type(found.ask(0, (key,)).exception()) for key in its} == {StoreUnavailable}
         assert await asyncio.gather(*[found.ask(n, (key,)) for n, key in enumerate(others)]) == [
             question(n) for n in range(len(others))
         ]
@@ -481,7 +478,7 @@ async def test_settlements_are_kept_within_a_bound(
     monkeypatch.setattr("sekisho.store.cluster.KEPT_MAX", 50)
     lost, *_ = frail_cluster.primaries
     old, new = of(frail_cluster, lost, 2)
-    async with watched(frail_cluster.url) as found:
+    async with watched(frail_cluster.url, deadline_us=PATIENT_US) as found:
         lost.kill()
         await asyncio.wait_for(found.down.wait(), 5)
         for number in range(80):
@@ -499,7 +496,7 @@ async def test_a_cluster_that_is_not_there_is_waited_for(redis_cluster: RedisClu
     try:
         assert await found.fails() < DEADLINE_S + SLACK_S
         await until(lambda: bool(found.turns))
-        assert await found.fails() < DEADLINE_S / 2
+        assert type(found.ask().exception()) is StoreUnavailable
         with pytest.raises(StoreUnavailable):
             await found.line.execute(b"GET", b"key")
         assert (found.turns, found.line.answers) == ([False], False)
