@@ -87,6 +87,26 @@ async def test_in_calm_an_account_that_has_enrolled_a_factor_is_asked_for_it(sit
     assert site.shop.reached == [("hana", "right")]
 
 
+@pytest.mark.parametrize("spelling", ["HANA", "hana ", "h\u00e1na", "x <hana@shop.example>"])
+@pytest.mark.parametrize("settings", [BY_POSTURE, {**BY_POSTURE, "step_up": "always", "step_up_familiar": "elevated"}])
+async def test_another_spelling_is_no_way_round_a_factor(
+    spelling: str, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """E46: the application takes a spelling that the owners' query does not find: its right secret opens nothing."""
+    site = Site(settings=settings)
+    await site.enrol("1")
+    site.shop.owners[spelling] = "right"
+    client = site.client()
+    found = await client.log_in(spelling)
+    assert found.status in {400, 401}
+    assert not found.device
+    assert await client.who() == "None"
+    if settings is BY_POSTURE and found.status == 401:
+        assert challenge(found)
+        assert [text for text in caplog.messages if "SEKISHO_OWNERS does not know" in text]
+    await stop(site.guard)
+
+
 async def test_in_calm_an_account_under_proof_is_asked_behind_a_right_secret_only(site: Site) -> None:
     """E31: guesses do not show which accounts a campaign has entered; a thief's device that was seen is asked."""
     thief, loops = site.client(), site.guard._loops

@@ -53,8 +53,9 @@ class Factors:
         self._mailboxes: dict[str, asyncio.Queue[str]] = {}
         self.stored = MemoryOwners({})
         if in_use:
-            every = (owner for owner in range(population.owners) if self.account_class(owner) != NONE)
-            self.stored = MemoryOwners({population.account(owner): _contact(owner) for owner in every})
+            self.stored = MemoryOwners(
+                {population.account(owner): self._contact(owner) for owner in range(population.owners)}
+            )
 
     def account_class(self, owner: int) -> str:
         """`NONE`, `SENT`, `APP` or `PHR`."""
@@ -67,6 +68,10 @@ class Factors:
         if place >= 1 - owners.passkey_share:
             return PHR
         return SENT if place < owners.app_share + owners.mail_share else NONE
+
+    def _contact(self, owner: int) -> Contact:
+        has_mail = self.account_class(owner) != NONE
+        return Contact(str(owner), f"owner{owner}@mail.test" if has_mail else None, "en")
 
     def has_enrolled(self, owner: int) -> bool:
         """Whether this owner has an app or a passkey."""
@@ -141,7 +146,3 @@ class Factors:
 
     def _words(self, owner: int) -> bytes:
         return blake2b(owner.to_bytes(8, "big"), digest_size=64, salt=self._seed.to_bytes(16, "big")).digest()
-
-
-def _contact(owner: int) -> Contact:
-    return Contact(str(owner), f"owner{owner}@mail.test", "en")

@@ -150,9 +150,8 @@ class Factors:
         """Return the owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
         return await self._lookup.find(account, now_s=int(self._clock_s()))
 
-    async def is_enrolled(self, account: str) -> bool:
-        """Whether an account's owner has enrolled a factor that holds, or refuses weak ones. Raises `OwnersError`."""
-        owner = await self.owner(account)
+    def is_enrolled(self, owner: AccountOwner) -> bool:
+        """Whether an account's owner has enrolled a factor that holds, or refuses weak ones."""
         return self.requirements.own(owner, int(self._clock_s())) > FactorClass.SENT
 
     def trial(

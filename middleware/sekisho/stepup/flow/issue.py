@@ -64,6 +64,11 @@ QUESTION_S = 2.0
 HELD_MAX = 256
 """Questions that are held back at once. Beyond it, all leave at once, and no stranger is spared."""
 
+UNKNOWN_OWNER = (
+    "the application let an account in that SEKISHO_OWNERS does not know: it was asked for a proof, since it may be "
+    "another spelling of an account that has enrolled a factor; let the query find each spelling that the log-in takes"
+)
+
 
 class HeldAnswer(NamedTuple):
     """How a held log-in ended.
@@ -243,7 +248,7 @@ class Issuer:
     ) -> None:
         """Settle a familiar stranger's run. Only a right secret shows that it was one, where no factor is enrolled."""
         answer = result.kept.answer
-        if answer is None or await self._is_enrolled(proving, issued.ticket) or answered.done():
+        if answer is None or await self._may_be_enrolled(proving, issued.ticket) or answered.done():
             return await self._runs.withhold(issued, proving, result)
         return answered.set_result(self._runs.release(issued, keeper, result, answer))
 
@@ -289,9 +294,10 @@ class Issuer:
         """Run a log-in that calls for no proof, and answer as the application does.
 
         If the secret is right and its account has enrolled a factor, ask for it instead: what its owner has enrolled
-        holds in every posture. The same holds for an account that an operator has put under proof. Only then do the
-        answer and its time depend on the account. The run gets no identity but the secret: otherwise a session of the
-        client's would be logged in although its answer is withheld.
+        holds in every posture. The same holds for an account that an operator has put under proof, and for one that
+        the owners' query does not find. Only then do the answer and its time depend on the account. The run gets no
+        identity but the secret: otherwise a session of the client's would be logged in although its answer is
+        withheld.
         """
         proving = self._parts.proving
         if proving is None:
@@ -329,7 +335,7 @@ class Issuer:
     async def _must_prove(self, proving: Proving, issued: IssuedStepUp) -> bool:
         under_proof = self._guard.devices.is_under_proof(issued.assessment.attempt)
         # The look-up first, always: its time is that of accounts that are not under proof.
-        if await self._is_enrolled(proving, issued.ticket) or under_proof:
+        if await self._may_be_enrolled(proving, issued.ticket) or under_proof:
             return True
         return self._aged is not None and not await self._passes_by_age(self._aged, issued)
 
@@ -352,11 +358,16 @@ class Issuer:
             with suppress(StoreUnavailable):  # without the store its owner cannot be told either
                 await aged.end(attempt.account, device)
 
-    async def _is_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
+    async def _may_be_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
         try:
-            return await proving.factors.is_enrolled(ticket.account)
+            owner = await proving.factors.owner(ticket.account)
         except SekishoError:
             return True  # where it cannot be told, a proof is asked for
+        if owner.contact is None:
+            # The application takes `HANA` and the query finds `hana` alone: without its factors, a password would do.
+            self._events.anomaly(UNKNOWN_OWNER)
+            return True
+        return proving.factors.is_enrolled(owner)
 
     def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
         """Tell the owner of many wrong secrets, where the site wants that told."""
