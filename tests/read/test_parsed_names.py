@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from stringprep import in_table_b1
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,14 @@ def test_the_spellings_of_a_mail_domain_share_a_limit(account: str, plain: str) 
     with suppress(ValidationError):
         assert MAIL.validate_python(account).lower() == plain.lower()
     assert counted(account) == counted(plain)
+
+
+def test_marks_that_directories_drop_make_no_other_name() -> None:
+    """Row 131: every character that stringprep maps to nothing, for LDAP and SASL, is dropped or refused."""
+    dropped = [chr(code) for code in range(0x80, 0x110000) if in_table_b1(chr(code))] + ["\ufffc"]
+    assert {counted(f"ha{char}na") for char in dropped} <= {"hana", "refused"}
+    assert counted("\u1806\ufffc") == "refused"
+    assert counted("\u18067") == counted("7")
 
 
 @pytest.mark.parametrize(

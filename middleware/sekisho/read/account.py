@@ -16,10 +16,10 @@ from sekisho.model import Unreadable
 from sekisho.read.collation import limit_key, unmarked
 from sekisho.read.names import ACCOUNT_CHARS_MAX
 from sekisho.read.parsed_names import (
-    IDEOGRAPHIC_DOT,
     IN_ASCII,
     UUID_DIGITS,
     as_number,
+    as_prepared,
     as_uuid,
     has_name_in_front,
     with_readable_domain,
@@ -257,11 +257,11 @@ class Accounts:
 def _limit_key(canonical: str) -> str:
     # Only digits and signs sort before `@`: other names are not looked at.
     key = limit_key(_readable(canonical) if IN_ASCII in canonical else canonical)
+    if not key.isascii():
+        key = as_prepared(key)
     if not key and canonical:
         raise Unreadable(400, "account_empty")
-    if not key.isascii():
-        key = key.replace(IDEOGRAPHIC_DOT, ".")
-    elif key[:1] < "@":
+    if key[:1] < "@":
         key = as_number(key)
     return as_uuid(key) if len(key) >= UUID_DIGITS else key
 

@@ -19,7 +19,9 @@ UUID_DIGITS: Final = 32
 _NAMED: Final = re.compile(r"<[^<]*@")
 
 IN_ASCII: Final = "xn--"
-IDEOGRAPHIC_DOT: Final = "\u3002"  # divides a domain as `.` does (RFC 3490 section 3.1)
+# The ideographic dot divides a domain as `.` does (RFC 3490 section 3.1); two marks are nothing to LDAP and SASL
+# (RFC 4013 and 4518), and to no database.
+_PREPARED: Final = {0x3002: ".", 0x1806: None, 0xFFFC: None}
 NORMALIZED_CHARS_MAX: Final = 256  # of a secret; longer ones would take milliseconds, and no one is tried widely
 LABEL_CHARS_MAX: Final = 63  # RFC 1035; decoding takes quadratic time
 
@@ -30,6 +32,11 @@ def has_name_in_front(text: str) -> bool:
     Each name in front would be new attempts at one account, or one mailbox.
     """
     return text.rstrip().endswith(">") and _NAMED.search(text) is not None
+
+
+def as_prepared(text: str) -> str:
+    """A name as directories and mail servers prepare it (stringprep), beyond what all others fold."""
+    return text.translate(_PREPARED)
 
 
 def as_number(text: str) -> str:

@@ -47,9 +47,10 @@ async def town(later: Later, *, log_ins: int = 4, days: float = 15, **settings: 
     async with writing(login=LOGIN, aged_device_days="14", **settings) as post:
         site = post.site
         site.contacts["kenji"] = Contact("4", "kenji@mail.example", "en")
-        site.shop.owners |= {"kenji": "right", "nobody": "right"}
+        site.contacts["nobody"] = Contact("5", None, "en")
+        site.shop.owners |= {"kenji": "right", "nobody": "right", "HANA": "right"}
         before = guarded(site.shop, login=LOGIN, challenges="none", aged_device_days="14")
-        devices = {name: site.client(guard=before) for name in ("kenji", "hana", "nobody")}
+        devices = {name: site.client(guard=before) for name in ("kenji", "hana", "nobody", "HANA")}
         for _ in range(log_ins):
             for name, device in devices.items():
                 assert (await device.log_in(name)).status == 303
@@ -89,9 +90,12 @@ async def test_a_device_that_was_asked_does_not_become_aged_by_waiting(later: La
 
 
 async def test_an_enrolled_account_is_asked_and_one_without_means_is_not(later: Later) -> None:
-    """`hana` has an app. The owner of `nobody` could be asked for nothing, and would be shut out."""
+    """`hana` has an app, in every spelling (E46). The owner of `nobody` could be asked for nothing, and would be shut
+    out.
+    """
     async with town(later) as there:
         assert (await there.devices["hana"].log_in("hana")).status == 401
+        assert (await there.devices["HANA"].log_in("HANA")).status == 401
         assert (await there.devices["nobody"].log_in("nobody")).status == 303
 
 

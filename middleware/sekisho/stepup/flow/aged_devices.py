@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
 NOTICE: Final = "aged_device"
+WEBHOOK: Final = "webhook"  # the factor whose codes need no mail address
 _TOLD: Final = b"told"
 _ENDED: Final = b"ended"
 
@@ -47,6 +48,8 @@ class AgedDevices:
                 return known == _TOLD
             owner = await self._factors.owner(account)
             if owner.contact is None:
+                return False  # it may be another spelling of an account that has enrolled a factor
+            if not owner.contact.email and WEBHOOK not in self._factors.names:
                 return True  # it can be asked for nothing: a question would shut its owner out
             if not await self._senders.delivered(owner, NOTICE, browser=browser, network=network, device=device):
                 return False
