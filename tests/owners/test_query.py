@@ -248,3 +248,23 @@ async def test_reading_cannot_write_in_sqlite(sqlite: SqlWorld) -> None:
     with pytest.raises(OwnersUnavailable, match=r"SQLITE_READONLY$"):
         await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount)
     assert await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select id as account_id, mail from users where username = :account",
+        "select id as account_id, email from user where username = :account",
+        "select id as account_id, email from users were username = :account",
+    ],
+    ids=["column", "table", "syntax"],
+)
+async def test_a_query_that_the_database_refuses_is_named_by_the_check(sql: SqlWorld, query: str) -> None:
+    """A misspelt column, table or word is told from an outage: the start and `owners check` name the setting."""
+    with pytest.raises(
+        OwnersUnfit, match=r"^SEKISHO_OWNERS_QUERY is refused \(the database failed: \w+ \w+\): "
+    ) as told:
+        await sql.owners(query).check()
+
+    assert "username" not in str(told.value)
+    assert told.value.__context__ is None

@@ -40,6 +40,8 @@ class Dialect:
             loop stops the loop until the lock is free, and a transaction that needs the loop would hold it meanwhile.
         foreign: error codes for text that a column's or database's character set lacks.
         doubled: error codes for two columns of one name.
+        unfit: error codes for a statement that no retry makes right: its syntax, an unknown table, column or function,
+            a missing right to read.
     """
 
     label: str
@@ -49,6 +51,7 @@ class Dialect:
     is_file: bool = False
     foreign: frozenset[str] = frozenset()
     doubled: frozenset[str] = frozenset()
+    unfit: frozenset[str] = frozenset()
 
     def check(self, url: sa.URL) -> None:
         """Raise `SettingsError` for a URL that cannot work."""
@@ -81,6 +84,7 @@ class _PostgreSQL(Dialect):
     label = "PostgreSQL"
     options = frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"})
     foreign = frozenset({"22P05"})  # the database's encoding is not UTF-8
+    unfit = frozenset({"42601", "42P01", "42703", "42883", "42501"})
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:
         """Disable the driver's prepared statements.
@@ -106,6 +110,7 @@ class _SQLite(Dialect):
     """SQLite needs no locks: writing transactions exclude each other from their first statement on."""
 
     label = "SQLite"
+    unfit = frozenset({"SQLITE_ERROR"})
     is_file = True
 
     def check(self, url: sa.URL) -> None:
@@ -142,6 +147,7 @@ class _MySQL(Dialect):
     exact = False
     foreign = frozenset({"1267", "1270", "1271", "3854", "3988"})
     doubled = frozenset({"1060"})
+    unfit = frozenset({"1064", "1146", "1054", "1305", "1142", "1143"})
 
     def check(self, url: sa.URL) -> None:
         super().check(url)

@@ -44,6 +44,10 @@ UNNAMED = (
 MIXED = (
     "SEKISHO_OWNERS_QUERY compares texts whose collations do not go together: write `collate` or `convert` beside one"
 )
+REFUSED = (
+    "SEKISHO_OWNERS_QUERY is refused ({}): it names a table or a column that is not there, the role may not read it, "
+    "or it is no SQL of this database. Try it in the database's own shell"
+)
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?![:\w])")  # as SQLAlchemy reads them

@@ -43,7 +43,7 @@ from sekisho.owners.port import (
     usable_id,
     usable_sealed,
 )
-from sekisho.owners.query import SPELLINGS, ask, lookup, spellings
+from sekisho.owners.query import REFUSED, SPELLINGS, ask, lookup, spellings
 from sekisho.owners.schema import (
     ADDRESSES,
     OUTBOX,
@@ -203,7 +203,15 @@ class SqlOwners:
     async def check(self) -> None:
         """For the start and for `doctor`: raise `OwnersUnfit` if the tables or the query are wrong."""
         await self._call(check)
-        await self._call(lambda connection: ask(connection, self._query, ""))
+        try:
+            await self._call(lambda connection: ask(connection, self._query, ""))
+        except OwnersUnavailable as error:
+            problem = str(error)
+        else:
+            return
+        if problem.rpartition(" ")[2] in self._dialect.unfit:
+            raise OwnersUnfit(REFUSED.format(problem))
+        raise OwnersUnavailable(problem)
 
     async def check_writing(self) -> None:
         """For operators: raise `OwnersUnfit` if the role may read sekisho's tables but not write to them."""
