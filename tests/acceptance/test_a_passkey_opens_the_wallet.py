@@ -67,7 +67,7 @@ async def opened(
     held = Credential(CREDENTIAL, cbor2.dumps(cose(key)), 0, HANDLE)
     sealed = PasskeySealer(sealer).seal(held, account=str(member.id), enrolment=NUMBER)
     await owners.enrol(str(member.id), Enrolment(NUMBER, "webauthn", "phone", 1, sealed))
-    await PasskeyIndex(owners, sealer, clock_s=time.time).note(EMAIL, HANDLE)
+    await PasskeyIndex(owners, sealer, clock_s=time.time).note(EMAIL, str(member.id), HANDLE)
     await owners.aclose()
     await books.aclose()
     with serving(wallet.build(), lifespan="on", proxy_headers=False, port=port):

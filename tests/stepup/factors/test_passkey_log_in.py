@@ -7,7 +7,9 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from sekisho.cli.owners.rewrap import rewrap
 from sekisho.cli.personal.database import OwnerRows
+from sekisho.cli.progress import drawing
 from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, MemoryOwners, OwnersUnavailable
 from sekisho.owners.sql import SqlOwners
@@ -83,9 +85,9 @@ async def test_what_an_attacker_writes_to_the_database_names_no_account() -> Non
     """A row that was sealed for another handle does not open at this one."""
     owners, sealer = MemoryOwners({}), Sealer((NEW,), clock_s=time.time)
     index = PasskeyIndex(owners, sealer, clock_s=time.time)
-    await index.note("mallory", b"m" * 32)
+    await index.note("mallory", "1", b"m" * 32)
     (row,) = await owners.enrolments(place_of(b"m" * 32))
-    await index.note("alice", HANDLE)
+    await index.note("alice", "1", HANDLE)
     (mine,) = await owners.enrolments(place_of(HANDLE))
     assert await owners.replace(mine.id, mine.sealed, row.sealed)
     assert await index.account(HANDLE) == ""
@@ -94,7 +96,7 @@ async def test_what_an_attacker_writes_to_the_database_names_no_account() -> Non
 async def test_a_rotation_of_secrets_keeps_the_name() -> None:
     """The row is found without any secret, and opened by the older one while that is listed."""
     owners = MemoryOwners({})
-    await PasskeyIndex(owners, Sealer((OLD,), clock_s=time.time), clock_s=time.time).note("alice", HANDLE)
+    await PasskeyIndex(owners, Sealer((OLD,), clock_s=time.time), clock_s=time.time).note("alice", "1", HANDLE)
     rotated = PasskeyIndex(owners, Sealer((NEW, OLD), clock_s=time.time), clock_s=time.time)
     assert await rotated.account(HANDLE) == "alice"
     assert await PasskeyIndex(owners, Sealer((NEW,), clock_s=time.time), clock_s=time.time).account(HANDLE) == ""
@@ -107,7 +109,7 @@ async def test_a_failing_database_does_not_undo_an_enrolment(caplog: pytest.LogC
         async def enrolments(self, account_id: str) -> Any:
             raise OwnersUnavailable
 
-    await PasskeyIndex(Failing({}), Sealer((NEW,), clock_s=time.time), clock_s=time.time).note("alice", HANDLE)
+    await PasskeyIndex(Failing({}), Sealer((NEW,), clock_s=time.time), clock_s=time.time).note("alice", "1", HANDLE)
     assert [one.getMessage() for one in caplog.records] == [NOT_KEPT]
 
 
@@ -123,7 +125,30 @@ async def test_forgetting_an_account_forgets_the_name_of_its_passkeys(tmp_path: 
     index = PasskeyIndex(owners, Sealer((NEW,), clock_s=time.time), clock_s=time.time)
     web = site_passkeys(cast("Settings", settings))
     assert web is not None
-    await index.note("alice", web.user_handle("1"))
+    await index.note("alice", "1", web.user_handle("1"))
     await rows.forget()
     assert [one async for one in owners.all_sealed()] == []
     await owners.aclose()
+
+
+async def test_a_later_spelling_does_not_replace_the_first() -> None:
+    """The owners' query takes `ALICE` for `alice`; the application may not, and hers is another member's."""
+    same, other = Contact("1", None, None), Contact("2", None, None)
+    names = {"alice": same, "ALICE": same}
+    owners = MemoryOwners(names)
+    index = PasskeyIndex(owners, Sealer((NEW,), clock_s=time.time), clock_s=time.time)
+    await index.note("alice", "1", HANDLE)
+    await index.note("ALICE", "1", HANDLE)
+    assert await index.account(HANDLE) == "alice"
+    names["alice"] = other  # given to another member; she is called otherwise since
+    await index.note("ALICE", "1", HANDLE)
+    assert await index.account(HANDLE) == "ALICE"
+
+
+async def test_rewrapping_seals_the_name_anew() -> None:
+    """Then the older secret can go, and the passkey begins log-ins as before."""
+    owners, rotated = MemoryOwners({}), Sealer((NEW, OLD), clock_s=time.time)
+    await PasskeyIndex(owners, Sealer((OLD,), clock_s=time.time), clock_s=time.time).note("alice", "1", HANDLE)
+    with drawing() as drawn:
+        assert (await rewrap(owners, rotated, drawn)).done == 1
+    assert await PasskeyIndex(owners, Sealer((NEW,), clock_s=time.time), clock_s=time.time).account(HANDLE) == "alice"

@@ -59,7 +59,7 @@ async def enrol(made: Site, held: Authenticator, account_id: str = "1", *, at_s:
     sealed = PasskeySealer(sealer).seal(credential, account=account_id, enrolment=number)
     await made.people.enrol(account_id, Enrolment(number, "webauthn", "phone", at_s, sealed))
     if name:
-        await PasskeyIndex(made.people, sealer, clock_s=time.time).note(name, held.user_handle)
+        await PasskeyIndex(made.people, sealer, clock_s=time.time).note(name, account_id, held.user_handle)
 
 
 async def options(client: Client) -> dict[str, Any]:

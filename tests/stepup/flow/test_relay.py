@@ -99,7 +99,7 @@ class Hana:
         await self.site.enrol("1")
         await self.site.people.enrol("1", Enrolment(SHEET, "recovery", "", 1, made.sealed))
         await self.site.people.enrol("1", Enrolment(PASSKEY, "webauthn", "phone", 1, sealed))
-        await PasskeyIndex(self.site.people, sealer, clock_s=time.time).note("hana", self.key.user_handle)
+        await PasskeyIndex(self.site.people, sealer, clock_s=time.time).note("hana", "1", self.key.user_handle)
 
     async def hook(self, message: CodeMessage) -> None:
         self.codes.append(message.code)

@@ -184,7 +184,7 @@ class Enrolling:
         sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
         kept = await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
         if self._index is not None:
-            await self._index.note(owner.account, made.user_handle)
+            await self._index.note(owner.account, owner.account_id, made.user_handle)
         return kept
 
     async def begin_identity(self, owner: AccountOwner, browser_key: str, fields: Mapping[str, str]) -> str:

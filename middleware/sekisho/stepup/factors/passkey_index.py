@@ -49,10 +49,14 @@ class PasskeyIndex:
         row = await self._row(place_of(handle))
         return self._named(row) if row is not None else ""
 
-    async def note(self, account: str, handle: bytes) -> None:
-        """Keep the account of a passkey. A failure is logged alone: the passkey itself was accepted."""
+    async def note(self, account: str, account_id: str, handle: bytes) -> None:
+        """Keep the account of a passkey. A failure is logged alone: the passkey itself was accepted.
+
+        An earlier name stays while it leads to the same account: an owner who types another spelling later must not
+        have it become another's account, where the owners' query takes both for one and the application does not.
+        """
         try:
-            await self._keep(account, place_of(handle))
+            await self._keep(account, account_id, place_of(handle))
         except (OwnersError, ValueError):
             log.warning(NOT_KEPT)
 
@@ -60,13 +64,17 @@ class PasskeyIndex:
         """Remove the row. Raises `OwnersError`."""
         await self._owners.forget(place_of(handle))
 
-    async def _keep(self, account: str, place: str) -> None:
+    async def _keep(self, account: str, account_id: str, place: str) -> None:
         row = await self._row(place)
         if row is None:
             made = Enrolment(place, KIND, "", int(self._clock_s()), self._sealed(account, place))
             await self._owners.enrol(place, made)
-        elif self._named(row) != account:  # its owner has changed the name since
+        elif (named := self._named(row)) != account and not await self._leads_to(named, account_id):
             await self._owners.replace(place, row.sealed, self._sealed(account, place))
+
+    async def _leads_to(self, account: str, account_id: str) -> bool:
+        contact = await self._owners.contact(account) if account else None
+        return contact is not None and contact.account_id == account_id
 
     async def _row(self, place: str) -> Enrolment | None:
         found = await self._owners.enrolments(place)

@@ -135,7 +135,7 @@ class Passkeys:
         # Where the proof comes before the secret, the application has not accepted this spelling of the account: its
         # owner could have the passkey name another's account, and log in there.
         if kept is not None and self._index is not None and trial.scope != DOOR:
-            await self._index.note(owner.account, used.user_handle)
+            await self._index.note(owner.account, owner.account_id, used.user_handle)
         return kept
 
     async def accept_login(self, owner: AccountOwner, shown: Assertion, challenge: bytes) -> Enrolment | None:
