@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sekisho.cli.audit.read import printable
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, serve_with, stop
 
@@ -108,3 +109,10 @@ async def test_a_stream_needs_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     serve_with(monkeypatch, store="memory://")
 
     assert (await command("audit", "read")).code == 2
+
+
+def test_a_line_in_the_store_steers_no_terminal() -> None:
+    """An intruder's line is shown without its controls; a line of ours as it is."""
+    own = b'{"v":1,"kind":"decided","account":"3f","name":"\xe3\x83\x8f\xe3\x83\x8a"}'
+    assert printable(own) == own.decode()
+    assert printable(b"\x1b[2Jall verified\n\xc2\x9b\xe2\x80\xae") == "\\x1b[2Jall verified\\x0a\\x9b\\x202e"

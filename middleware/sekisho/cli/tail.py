@@ -195,7 +195,7 @@ def _raw(_: Event, line: bytes) -> str:
 
 def _as_text(event: Event, _: bytes) -> str:
     at = datetime.fromtimestamp(event.at_us / 1e6, UTC)
-    words = [f"{at:%Y-%m-%d %H:%M:%S}", event.kind, event.door, " ".join(event.reasons)]
+    words = [f"{at:%Y-%m-%d %H:%M:%S}", *map(_printable, (event.kind, event.door, " ".join(event.reasons)))]
     words += [f"{name}={_plain(getattr(event, name))}" for name in _DETAILS if getattr(event, name)]
     words += [f"{name}={_plain(getattr(event.subject, name))}" for name in SUBJECT if getattr(event.subject, name)]
     if event.times > 1:
@@ -204,5 +204,9 @@ def _as_text(event: Event, _: bytes) -> str:
 
 
 def _plain(text: str) -> str:
+    return ascii(text) if " " in text else _printable(text)
+
+
+def _printable(text: str) -> str:
     # A line could hold the control characters of a terminal.
-    return (text if text.isprintable() else ascii(text)) if " " not in text else ascii(text)
+    return text if text.isprintable() else ascii(text)

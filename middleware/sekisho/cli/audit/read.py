@@ -11,8 +11,9 @@ Exit code: 0 if they were read, 1 if the store does not answer, 2 if the command
 from __future__ import annotations
 
 import json
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.audit.stream import lines_key
 from sekisho.cli import operator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import argparse
 
 __all__ = ["arguments", "run"]
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,5 +37,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([json.loads(line) for line in lines]))
     else:
-        sys.stdout.writelines(f"{line.decode('utf-8', 'replace')}\n" for line in lines)
+        sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
     return 0
+
+
+def printable(line: bytes) -> str:
+    """A line as a terminal may show it. A line of ours stays as it is; an intruder's could steer the terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line.decode("utf-8", "replace"))
