@@ -548,6 +548,20 @@ def test_a_redirect_to_a_log_in_in_other_words_proves_nothing(place: str) -> Non
     assert from_start(DOOR, 302, [to("/session/list"), SESSION], request) is YES
 
 
+@pytest.mark.parametrize("name", [b"hx-redirect", b"HX-Location"])
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_redirect_of_htmx_is_one(name: bytes, status: int) -> None:
+    """HTMX cannot see a redirect's status, so applications send its target in a header of its own."""
+    home, again = (name, b"/home"), (name, b"/login?failed")
+    for at in (DOOR, ruled("success=302:/home"), ruled("success=302!/error")):
+        assert from_start(at, status, [home, HTML, SESSION], asked()) is YES
+        assert from_start(at, status, [again, HTML, SESSION], asked()) is not YES
+    assert from_start(DOOR, status, [home, HTML, SESSION], asked(query=b"next=/home")) is PERHAPS
+    assert from_start(DOOR, status, [(name, b'{"path": "/home"}'), HTML], asked()) is PERHAPS
+    assert from_start(ruled("success=2xx"), status, [home], asked()) is YES
+    assert from_start(ruled(COOKIE_RULE), status, [home, sets("sid=1")], asked()) is YES
+
+
 def test_any_of_several_rules_suffices() -> None:
     """`302:/home|cookie:sid|json:data.token`."""
     several = ruled(f"{HOME_RULE}|cookie:sid|json:data.token")

@@ -16,7 +16,7 @@ from sekisho.model.text import utf8
 from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
-from sekisho.read.response.head import header, is_json, is_page, media_type
+from sekisho.read.response.head import header, is_json, is_page, media_type, redirect_of_htmx
 from sekisho.read.response.redirect import Target, came_from, is_named_by, leads_to, stays, target_of
 from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
 from sekisho.read.set_cookies import SetCookie, kept_cookies
@@ -48,6 +48,8 @@ def from_start(
         scope: of the request: a value that the client sent proves no success.
         body: of the request, for the same reason.
     """
+    if 200 <= status < 300 and not is_json(headers) and (place := redirect_of_htmx(headers)):
+        status, headers = _redirect_status(door, status), [(b"location", place), *headers]
     if door.success:
         return _by_rules(door.success, status, headers, scope, body)
     if status >= 400:
@@ -58,6 +60,13 @@ def from_start(
     if 200 <= status < 300 and status != 204 and is_json(headers):
         return None
     return Outcome.SUCCEEDED if _looks_proven(door, status, headers, scope, body) else Outcome.UNKNOWN
+
+
+def _redirect_status(door: Door, status: int) -> int:
+    """The status that a redirect of HTMX stands for: the one of the door's rule for redirects, if it has rules."""
+    if not door.success:
+        return 303
+    return next((min(rule.statuses) for rule in door.success if rule.location or rule.elsewhere), status)
 
 
 def from_body(

@@ -19,6 +19,15 @@ def readable(start: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return start if isinstance(headers, list | tuple) else {**start, "headers": list(headers)}
 
 
+def redirect_of_htmx(headers: Headers) -> bytes:
+    """Where HTMX goes after an answer that is a success to it: `HX-Redirect`, or `HX-Location` as a path; else empty.
+
+    HTMX follows a redirect's status unseen, so applications answer its forms with 200 or 204 and this header.
+    """
+    found = header(headers, b"hx-redirect") or header(headers, b"hx-location")
+    return b"" if found.lstrip()[:1] == b"{" else found
+
+
 def header(headers: Headers, wanted: bytes) -> bytes:
     # A loop: compiled, a generator takes as long as the whole search.
     for name, value in headers:

@@ -7,7 +7,7 @@ from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.read.response.doubt import is_doubtful, place_is_doubtful, says_no
-from sekisho.read.response.head import header, is_json
+from sekisho.read.response.head import header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
 from sekisho.read.response.tree import entries, plain, usual_tokens
 from sekisho.read.set_cookies import set_cookies
@@ -51,6 +51,8 @@ class RuleSuggester:
     def saw(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes = b"") -> None:
         """Record the start of one answer. If its body decides, the caller must also call `read`."""
         self._seen += 1
+        if 200 <= status < 300 and (place := redirect_of_htmx(headers)):
+            status, headers = 303, [(b"location", place), *headers]
         if not self._door.reads_body:
             self._note_status(status)
         elif status >= 400:
