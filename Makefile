@@ -155,6 +155,8 @@ bench: $(VENV)/.with-bench ## Measure what the guard costs (about an hour; QUICK
 	@$(BIN)/python -m benchmarks.latency $(if $(QUICK),--quick)
 	$(say) "As limits, identities, connections and refusals grow"
 	@$(BIN)/python -m benchmarks.growth $(if $(QUICK),--quick)
+	$(say) "Counting in memory, and in a Redis"
+	@$(BIN)/python -m benchmarks.stores $(if $(QUICK),--quick)
 	$(say) "Other servers, sockets and numbers of workers"
 	@$(BIN)/python -m benchmarks.setups $(if $(QUICK),--quick)
 	$(say) "Where a busy server is"
