@@ -20,8 +20,9 @@ from benchmarks import arguments, measure
 from benchmarks.measure import median_interval
 from benchmarks.result import interval_text, write_result
 from benchmarks.tables import screen_table, wide_console
-from sekisho.ledger.redis import Keys, ledger_script, pack_charge
-from sekisho.model import Charge
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.redis import Keys, ledger_script, pack_charge, pack_settlement
+from sekisho.model import Charge, Effect, Marked
 from sekisho.settings import load
 from tests.servers import RedisServer
 
@@ -80,6 +81,29 @@ class LedgerBySha(Ledger):
 
     def load(self, server: RedisServer) -> tuple[str, str]:
         return "EVALSHA", server.cli("SCRIPT", "LOAD", self._script.source)
+
+
+class LedgerWithoutHistory(Ledger):
+    """The same for attempts without a place: no history is read, and no address has credit."""
+
+    name = "ledger.lua, no history"
+
+    def call(self, charges: Sequence[Charge]) -> Call:
+        return super().call([charge._replace(place=b"") for charge in charges])
+
+
+class LedgerWithHistories(Ledger):
+    """The same, where every account has logged in once from another network before its second attempt."""
+
+    name = "ledger.lua, every account with a history"
+
+    def between(self, charges: Sequence[Charge]) -> Call:
+        """Successes of before, which are not measured. They refund nothing."""
+        keys = [key for charge in charges for key in self._keys(charge)]
+        verdict = UNHINDERED._replace(charged=0, marks=Marked.EARNS)
+        away = [charge._replace(place=charge.place[::-1]) for charge in charges]
+        settled = [pack_settlement(charge, verdict, Effect.LEARNS | Effect.EARNS) for charge in away]
+        return Call(keys, [*self._script.leading, *settled])
 
 
 class Yardstick:
@@ -142,7 +166,11 @@ class Bench:
         charges = list(stuffing(self._chance, attempts))
         calls = [script.call(charges[at : at + batch]) for at in range(0, attempts, batch)]
         command = script.load(self._server)
-        return self._spent(command, calls, attempts), self._spent(command, calls, attempts)
+        first = self._spent(command, calls, attempts)
+        if isinstance(script, LedgerWithHistories):
+            between = [script.between(charges[at : at + batch]) for at in range(0, attempts, batch)]
+            self._spent(command, between, attempts)
+        return first, self._spent(command, calls, attempts)
 
     def _spent(self, command: tuple[str, str], calls: Sequence[Call], attempts: int) -> Cost:
         self._client.config_resetstat()
@@ -180,9 +208,13 @@ class Bench:
         return used
 
 
+def _scripts() -> tuple[Script, ...]:
+    return Ledger(), LedgerWithoutHistory(), LedgerWithHistories(), LedgerBySha(), Yardstick()
+
+
 def measured(bench: Bench, rounds: int, attempts: int) -> list[dict[str, Any]]:
     """Every script with every batch size, `rounds` times in turns."""
-    cases = [(script, batch) for batch in BATCHES for script in (Ledger(), LedgerBySha(), Yardstick())]
+    cases = [(script, batch) for batch in BATCHES for script in _scripts()]
     costs: dict[tuple[str, int], list[tuple[Cost, Cost]]] = {(script.name, batch): [] for script, batch in cases}
     for _ in track(range(rounds), "Measuring"):
         for script, batch in cases:

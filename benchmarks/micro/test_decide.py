@@ -10,12 +10,16 @@ from benchmarks.micro.sample import AGENT, scope
 from sekisho.answer import Renderer, too_many_attempts
 from sekisho.devices.token import DeviceTokens, browser_family
 from sekisho.judge import decide
+from sekisho.judge.familiarity import is_familiar
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import Device, Policy, Signals
+from sekisho.model import UNKNOWN, Device, Exposure, History, Marked, Pair, Policy, Signals, Spread
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from sekisho.model import Decision, Verdict
+
+MINUTE_US = 60_000_000
 NOW_S = 1_700_000_000
 ACCOUNT = "user0000001@mail.example"
 
@@ -26,6 +30,29 @@ def test_judge(benchmark: BenchmarkFixture, wait_us: int) -> None:
     seen = Signals(UNHINDERED._replace(ip_wait_us=wait_us, account_wait_us=wait_us))
 
     assert benchmark(decide, seen, Policy()).passes is (wait_us == 0)
+
+
+def _whole(verdict: Verdict, exposure: Exposure, policy: Policy) -> Decision:
+    """The judge as the pipeline runs it where familiar strangers are spared: their score, then the decision."""
+    familiar = is_familiar(verdict.history)
+    return decide(Signals(verdict, exposure=exposure, familiar=familiar), policy)
+
+
+@pytest.mark.parametrize("amiss", [False, True], ids=["familiar", "everything amiss"])
+def test_judge_with_all_signals(benchmark: BenchmarkFixture, *, amiss: bool) -> None:
+    """Familiarity, a leaked pair, the marks of a shared address, and every spread and limit exceeded."""
+    history = 40 | 9 << 7 | 3 << 14 | 1 << 17 | 1 << 18
+    assert History.unpacked(history) == (40, 9, 3, True, True)
+    verdict, exposure = UNHINDERED._replace(history=history, charged=0), UNKNOWN
+    if amiss:
+        verdict = verdict._replace(
+            ip_wait_us=MINUTE_US, network_wait_us=MINUTE_US, device_wait_us=MINUTE_US, account_wait_us=MINUTE_US,
+            failures=1_000, spread=Spread(16, 16, 16, 8, 16), marks=Marked.SHARED | Marked.SPARED,
+        )  # fmt: skip
+        exposure = Exposure(1_000, Pair.EXACT)
+    policy = Policy(factors=True, work=True, asks_strangers=True, spares_familiar=True)
+
+    assert not benchmark(_whole, verdict, exposure, policy).passes
 
 
 def test_render_a_refusal(benchmark: BenchmarkFixture) -> None:

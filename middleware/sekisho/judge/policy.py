@@ -34,7 +34,7 @@ def decide(seen: Signals, policy: Policy) -> Decision:
     An account that is spared the limits of its address passes or is refused like any other there: a question would tell
     a guesser that somebody succeeds at this account from this address.
     """
-    if seen.verdict.is_spared and seen.device is Device.STRANGER:
+    if seen.verdict.is_spared and seen.device is Device.STRANGER and not (policy.factors and policy.asks_strangers):
         spared = _decided(seen, policy, spared=True)
         if spared.passes:
             return spared
