@@ -8,8 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.challenge.work import difficulty
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
-from sekisho.simulate.laboratory.run import EPOCH_S, Built
+from sekisho.simulate.laboratory.run import EPOCH_S, Built, Weak
 from sekisho.wiring import Clocks, LoginGuard, on_clocks
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ SETTINGS: Final[Mapping[str, Any]] = {
 }
 
 
+WEAK: Final[Mapping[str, Any]] = {"challenges": "none"}
+"""The settings of a weak service: limits alone, as `limits` in `policies.toml`."""
+
+
 def build_of(name: str, policies: Mapping[str, Policy]) -> tuple[Build, bool]:
     """What builds the guard of a policy or a peer, and whether it asks for factors."""
     if name in policies:
@@ -41,7 +47,9 @@ def build_of(name: str, policies: Mapping[str, Policy]) -> tuple[Build, bool]:
 
 
 def peer(name: str, ports: Ports) -> Built:
-    return Built(PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s))
+    before = PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s)
+    apart = PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s)
+    return Built(before, weak=apart if ports.weak is Weak.APART else before)
 
 
 def guard(policy: Policy, ports: Ports) -> Built:
@@ -52,10 +60,19 @@ def guard(policy: Policy, ports: Ports) -> Built:
         return CHEAP_HASHES
 
     factors: dict[str, Any] = {"owners": ports.owners, "on_code": ports.on_code} if policy.has_factors else {}
-    made = on_clocks(clocks_of(ports), puzzle_size=asked, chance=random.random)
-    settings: dict[str, Any] = {**SETTINGS, "secret": ports.secret, **policy.settings}
+    clocks, settings = clocks_of(ports), {**SETTINGS, "secret": ports.secret, **policy.settings}
+    counters = _shared(settings, clocks) if ports.weak is Weak.TOGETHER else None
+    made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters)
     built = made(ports.app, **factors, **settings)
-    return Built(built, partial(_alarms, built))
+    if ports.weak is Weak.NONE:
+        return Built(built, partial(_alarms, built))
+    return Built(built, partial(_alarms, built), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK))
+
+
+def _shared(settings: Mapping[str, Any], clocks: Clocks) -> MemoryLedger:
+    """What two services of one store, namespace and secret count in, by the limits of the first."""
+    found = load({}, dict(settings), has_owners=True, has_sender=True)
+    return MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=clocks.wall_us)
 
 
 def _alarms(built: LoginGuard) -> int:

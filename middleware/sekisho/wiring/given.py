@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Scope
+    from sekisho.ledger.memory import MemoryLedger
     from sekisho.owners import Owners
     from sekisho.record import AccountHook
     from sekisho.stepup.factors.senders import CodeHook
@@ -27,6 +28,7 @@ class Given(NamedTuple):
     on_not_me: ends the sessions of an account whose owner says that somebody else used it.
     puzzle_size: replaces `sekisho.challenge.work.difficulty`, for simulations.
     chance: replaces the system's randomness where it decides when a code is handed to `on_code`, for simulations.
+    counters: counts in place of a ledger of this process's own, so that simulated services count together.
     """
 
     owners: Owners | None = None
@@ -35,3 +37,4 @@ class Given(NamedTuple):
     on_not_me: AccountHook | None = None
     puzzle_size: PuzzleSize | None = None
     chance: Callable[[], float] | None = None
+    counters: MemoryLedger | None = None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.check import DoorReport
+    from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Door
     from sekisho.owners import Owners
     from sekisho.read import Resolver
@@ -81,6 +82,7 @@ class LoginGuard:
     _prescribed: ClassVar[Overrides] = {}  # settings that take precedence over all others: test suites set them
     _puzzle_size: ClassVar[PuzzleSize | None] = None
     _chance: ClassVar[Callable[[], float] | None] = None
+    _counters: ClassVar[MemoryLedger | None] = None
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -131,7 +133,7 @@ class LoginGuard:
         given_owners, self._overrides = owners_of(owners, overrides)
         # Of the class: a function in an instance would be bound.
         size, chance = type(self)._puzzle_size, type(self)._chance  # noqa: SLF001
-        self._given = Given(given_owners, on_code, session_account, on_not_me, size, chance)
+        self._given = Given(given_owners, on_code, session_account, on_not_me, size, chance, self._counters)
         self._mail_policy = mail_policy or MailPolicy()
         self._resolver = resolver
         self._on_change_password = on_change_password
@@ -336,15 +338,26 @@ class LoginGuard:
 
 
 def on_clocks(
-    clocks: Clocks, *, puzzle_size: PuzzleSize | None = None, chance: Callable[[], float] | None = None
+    clocks: Clocks,
+    *,
+    puzzle_size: PuzzleSize | None = None,
+    chance: Callable[[], float] | None = None,
+    counters: MemoryLedger | None = None,
 ) -> type[LoginGuard]:
     """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
 
     Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`. `puzzle_size`
     replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long; `chance` the
     system's randomness in when a code is handed to `on_code`, so that a run can be repeated.
+    Guards with the same `counters` count together, as services with one store, namespace and secret do.
     """
-    replaced: dict[str, object] = {"_clocks": clocks, "_prescribed": {}, "_puzzle_size": puzzle_size, "_chance": chance}
+    replaced: dict[str, object] = {
+        "_clocks": clocks,
+        "_prescribed": {},
+        "_puzzle_size": puzzle_size,
+        "_chance": chance,
+        "_counters": counters,
+    }
     return type("LoginGuard", (LoginGuard,), replaced)
 
 

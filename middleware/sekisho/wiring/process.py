@@ -145,8 +145,9 @@ class ProcessWing:
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.wall_us)
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=clocks.monotonic_s)
-        self.own = MemoryLedger(self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
-                                clock_us=clocks.wall_us)  # fmt: skip
+        self.own = given.counters or MemoryLedger(
+            self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max, clock_us=clocks.wall_us
+        )
         self._once = Once()
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given.session_account)

@@ -158,6 +158,18 @@ def test_bots_that_solve_puzzles_are_counted() -> None:
     assert solving.reached >= asked.reached
 
 
+def test_a_weak_service_that_counts_with_the_strong_one_lets_in_fewer_guesses() -> None:
+    """Half of the guesses go to a service without factors: right pairs open accounts there, fewer where both count."""
+    attack = replace(SHIFTS, weak_share=0.5, right=20)
+    owners = replace(FEW, mail_share=1.0)
+    apart = played(scenario(attack, owners=owners), "factors")
+    together = played(scenario(replace(attack, together=True), owners=owners), "factors")
+
+    assert set(apart.taken) == {"weak"}
+    assert apart.right["weak"] > 0 < apart.right["sent"]
+    assert together.reached < 0.7 * apart.reached
+
+
 def test_history_is_not_counted() -> None:
     """Log-ins before the scenario make devices known, and are in no count."""
     results = played(scenario(owners=replace(FEW, history_days=5), hours=24))

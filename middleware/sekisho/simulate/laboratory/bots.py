@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sekisho.simulate.population import Population
 
 STEPS_MAX = 3
+WEAK = "weak"
+"""The class of accounts that are entered at a weak service."""
 
 
 class BotTry(NamedTuple):
@@ -34,6 +36,7 @@ class BotTry(NamedTuple):
         at_s: seconds after the beginning of the history.
         owner: of the account; -1 if there is none.
         browser: the number of the browser that it imitates.
+        weak: it is made at the weak service.
     """
 
     at_s: float
@@ -42,6 +45,7 @@ class BotTry(NamedTuple):
     password: str
     address: str
     browser: int
+    weak: bool
 
 
 class Campaign:
@@ -80,6 +84,7 @@ class Campaign:
                 password=password,
                 address=self._address(number),
                 browser=number % attack.browsers % len(BROWSERS),
+                weak=attack.weak_share > 0 and self._random.random() < attack.weak_share,
             )
 
     def _pair(self, number: int) -> tuple[int, str, str]:
@@ -99,8 +104,9 @@ class Campaign:
 class Bots:
     """Sends the attempts. Bots see answers alone; that a pair was right is counted here, and steers nothing."""
 
-    def __init__(self, app: App, population: Population, factors: Factors, results: Results) -> None:
+    def __init__(self, app: App, weak: App | None, population: Population, factors: Factors, results: Results) -> None:
         self._app = app
+        self._weak = weak
         self._population = population
         self._factors = factors
         self._results = results
@@ -109,17 +115,21 @@ class Bots:
         results, is_right = self._results, self._is_right(attempt)
         results.attempts += 1
         if is_right:
-            results.right[self._factors.account_class(attempt.owner)] += 1
+            results.right[self._class(attempt)] += 1
         answer = await self._sent(attempt, attack)
         results.reached += answer.checked
         if answer.entered and is_right:
-            results.take(self._factors.account_class(attempt.owner), attempt.owner)
+            results.take(self._class(attempt), attempt.owner)
+
+    def _class(self, attempt: BotTry) -> str:
+        return WEAK if attempt.weak else self._factors.account_class(attempt.owner)
 
     def _is_right(self, attempt: BotTry) -> bool:
         return attempt.owner >= 0 and self._population.password(attempt.owner) == attempt.password
 
     async def _sent(self, attempt: BotTry, attack: Attack) -> Answer:
-        browser = Browser(self._app, BROWSERS[attempt.browser])
+        app = self._weak if attempt.weak and self._weak is not None else self._app
+        browser = Browser(app, BROWSERS[attempt.browser])
         answer = await browser.log_in(attempt.address, attempt.account, attempt.password)
         for _ in range(STEPS_MAX):
             if answer.code == WORK and attack.solves:

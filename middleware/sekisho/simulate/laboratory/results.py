@@ -59,7 +59,7 @@ class Results:
         attempts: of bots, that were sent.
         reached: of them, those whose password the application checked.
         right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`, `phr`).
-        taken: accounts that bots got into, by the same classes.
+        taken: accounts that bots got into, by the same classes; `weak` for those entered at a weak service.
         solved: puzzles that bots solved.
         hashes: what these puzzles would have cost, in PBKDF2 iterations.
         by_kind: owners' log-ins, by `KNOWN` or where the owner was.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
+from enum import Enum
 from heapq import merge
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -19,7 +20,7 @@ from sekisho.simulate.population import Population
 from sekisho.simulate.virtual_loop import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
     from typing import Any
 
     from sekisho.asgi.types import App, Message
@@ -33,6 +34,14 @@ EPOCH_S = 1_751_328_000.0
 SECRET = b"only for simulations: this signs nothing that matters"
 
 
+class Weak(Enum):
+    """A weak service beside the guarded one: none, one that counts by itself, or one that counts together with it."""
+
+    NONE = "none"
+    APART = "apart"
+    TOGETHER = "together"
+
+
 class Ports(NamedTuple):
     """What a guard is built with.
 
@@ -44,6 +53,7 @@ class Ports(NamedTuple):
         secret: of the service.
         asked: is told what a puzzle would have cost, in PBKDF2 iterations.
         exists: whether an account exists, for limiters that ask.
+        weak: the service beside it, whose guard asks for no proof.
     """
 
     app: App
@@ -53,6 +63,7 @@ class Ports(NamedTuple):
     secret: bytes
     asked: Callable[[int], None]
     exists: Callable[[str], bool]
+    weak: Weak = Weak.NONE
 
 
 class Built(NamedTuple):
@@ -60,10 +71,12 @@ class Built(NamedTuple):
 
     Attributes:
         alarms: how often its posture has risen so far.
+        weak: the weak service, behind a guard of its own; None where there is none.
     """
 
     app: App
     alarms: Callable[[], int] = lambda: 0
+    weak: App | None = None
 
 
 Build: TypeAlias = "Callable[[Ports], Built]"
@@ -97,7 +110,7 @@ async def _run(scenario: Scenario, build: Build, seed: int, has_factors: bool, l
     run = _Run(scenario, seed, has_factors=has_factors, clock_s=clock_s)
     await run.factors.enrol(SECRET)
     built = build(run.ports())
-    async with _running(built.app):
+    async with _running(built.app), _running(built.weak):
         await run.play(built, look)
     run.results.checks = run.shop.checks
     return run.results
@@ -123,7 +136,7 @@ class _Run:
         factors = self.factors
         return Ports(
             self.shop, self._clock_s, factors.stored, factors.on_code, SECRET, self._asked,
-            self.shop.exists,
+            self.shop.exists, _weak(self._scenario.attacks),
         )  # fmt: skip
 
     def _asked(self, hashes: int) -> None:
@@ -131,7 +144,7 @@ class _Run:
 
     async def play(self, built: Built, look: Callable[[int], None]) -> None:
         """Begin every log-in and attempt at its time, and wait for the last."""
-        for done, (at_s, work) in enumerate(self._agenda(built.app)):
+        for done, (at_s, work) in enumerate(self._agenda(built)):
             await self._until(at_s)
             self._start(work)
             if built.alarms() > len(self.results.alarms):
@@ -159,9 +172,9 @@ class _Run:
         if not task.cancelled() and task.exception() is not None:
             self._failed = task.exception()
 
-    def _agenda(self, app: App) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
+    def _agenda(self, built: Built) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
         owners = OwnersAtHome(
-            app,
+            built.app,
             self._population,
             self._places,
             self.factors,
@@ -169,7 +182,7 @@ class _Run:
             cookies_share=self._scenario.owners.cookies_share,
             from_s=self._from_s,
         )
-        bots = Bots(app, self._population, self.factors, self.results)
+        bots = Bots(built.app, built.weak, self._population, self.factors, self.results)
         by_attack = [self._campaign(attack) for attack in self._scenario.attacks]
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [
@@ -191,9 +204,19 @@ def _at_s(item: tuple[Visit | BotTry, Attack | None]) -> float:
     return item[0].at_s
 
 
+def _weak(attacks: Sequence[Attack]) -> Weak:
+    at_it = [attack for attack in attacks if attack.weak_share]
+    if not at_it:
+        return Weak.NONE
+    return Weak.TOGETHER if any(attack.together for attack in at_it) else Weak.APART
+
+
 @asynccontextmanager
-async def _running(app: App) -> AsyncIterator[None]:
-    """The lifespan of the application, as a server drives it."""
+async def _running(app: App | None) -> AsyncIterator[None]:
+    """The lifespan of an application, as a server drives it; None: there is none."""
+    if app is None:
+        yield
+        return
     asked: asyncio.Queue[Message] = asyncio.Queue()
     told: asyncio.Queue[Message] = asyncio.Queue()
     lifespan = asyncio.ensure_future(app({"type": "lifespan"}, asked.get, told.put))

@@ -100,6 +100,10 @@ class Attack:
         browsers: different browsers that the bots imitate.
         passwords: frequent passwords tried in turn at every account, instead of a list of pairs; 0: a list.
         solves: bots solve puzzles.
+        weak_share: of the attempts, those at a weak service beside this one, which has the same accounts and passwords,
+            limits, and no proof to ask for.
+        together: the weak service counts with this one, as services with one store, namespace and secret do; else
+            each by itself.
         relays: owners are lured to the attacker's page and answer its questions, so that right pairs come with proofs.
     """
 
@@ -117,6 +121,8 @@ class Attack:
     passwords: int = 0
     solves: bool = False
     relays: bool = False
+    weak_share: float = 0.0
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
