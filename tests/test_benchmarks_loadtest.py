@@ -258,7 +258,7 @@ def test_parts_are_a_partition(workers: int, lines: int) -> None:
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_who_comes_too_late_has_nothing() -> None:
+def test_a_worker_without_a_part_sends_nothing() -> None:
     """A worker without an assigned part sends nothing, or it would repeat another's."""
     assert not any(NOTHING.has(line) for line in range(10))
 
@@ -367,7 +367,7 @@ def test_one_log_in_of_seven_begins_with_a_typo(cast: Cast) -> None:
     assert 3 <= sum(owner.mistypes() for owner in cast.owners) <= 6
 
 
-def test_nobody_lives_where_attackers_come_from(cast: Cast) -> None:
+def test_no_owner_shares_an_address_with_attackers(cast: Cast) -> None:
     """No owner shares an address with attackers or another owner, and no two attackers' attempts share one."""
     homes = {owner.browser.address for owner in cast.owners}
     lairs = {cast.new_browser().address for _ in range(5_000)}
@@ -486,7 +486,7 @@ def test_a_new_device_may_be_asked_and_not_refused() -> None:
     assert not judge(rows(known={LET_IN: 10}, new={"429 too_many_attempts": 1}), BOUNDS).passed
 
 
-def test_nobody_is_no_proof() -> None:
+def test_a_siege_without_owners_proves_nothing() -> None:
     """Without owners the verdict is no proof."""
     assert not judge({}, BOUNDS).passed
     assert not judge(rows(stuffer={"401": 10}), BOUNDS).passed

@@ -77,7 +77,7 @@ async def test_requests_leave_though_nobody_answers() -> None:
     assert run.latency[0] >= due[-1] - due[0]
 
 
-async def test_who_waits_for_a_connection_waits() -> None:
+async def test_latency_counts_from_the_due_time() -> None:
     """Latency counts from the due time: with one connection each waits for all before it."""
     due = [0] * 20
     async with holding(held=1) as (_, port):

@@ -135,7 +135,7 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     assert 0 < lives_ms[0] <= lives_ms[-2] <= 86_400_000 / 50
 
 
-def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() -> None:
+def test_waiting_callers_wait_in_scenario_time() -> None:
     """Waiting callers wait in scenario time and others take their place; in real time they would hold it up."""
     clock, tally, said = Clock(START_US, 1.0), Tally(), list[str]()
 
@@ -379,7 +379,7 @@ def test_a_replay_that_was_killed_goes_on_and_says_what_it_sent_twice(work: Path
     assert_whole(found)
 
 
-def test_nobody_begins_anew_by_mistake(work: Path) -> None:
+def test_a_replay_is_not_restarted_by_mistake(work: Path) -> None:
     """A replay that can continue is not restarted by mistake, and a missing one is not continued."""
     nothing = subprocess.run(command(work, "--resume"), cwd=ROOT, env=environment(), check=False, capture_output=True)
     assert (nothing.returncode, nothing.stderr) == (1, b"there is nothing here to go on with\n")

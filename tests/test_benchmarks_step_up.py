@@ -26,7 +26,7 @@ def series(random: Random, count: int = 2_000, *, shift: float = 0.0, spread: fl
     return [random.gauss(shift, spread) for _ in range(count)]
 
 
-def test_what_is_alike_is_not_separated() -> None:
+def test_alike_series_are_not_separated() -> None:
     """Alike series are not separated: at one in a thousand a hundred pairs hardly give two false alarms."""
     alarms = sum(separation(series(Random(seed)), series(Random(-seed - 1_000))).separated for seed in range(100))
 

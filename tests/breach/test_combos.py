@@ -196,7 +196,7 @@ class TestSkipped:
     @given(st.text())
     @example("https://" + "a." * 100)
     @example("$HEX[" + "00" * 9 + "]")
-    def test_whatever_a_line_holds_is_read_or_refused(self, line: str) -> None:
+    def test_any_line_is_read_or_refused(self, line: str) -> None:
         """Any line is read or refused, and a pair that is read is canonical, not empty and within its bounds, as the
         guard asks.
         """
@@ -306,7 +306,7 @@ class TestBuild:
         st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
         st.sampled_from(["\n", "\r\n"]),
     )
-    def test_whatever_was_listed_is_found_again(
+    def test_a_listed_pair_is_found_in_any_spelling(
         self, listed: list[tuple[str, str]], separator: str, encoding: str, end: str
     ) -> None:
         """A listed pair is found in any line format and any spelling of its account."""

@@ -79,7 +79,7 @@ def test_the_header_tells_what_is_inside(path: Path) -> None:
     assert (header.kind, header.entries, header.built, header.key_id) == ("passwords", 300, BUILT, "")
 
 
-def test_who_has_a_replaced_file_open_keeps_it(path: Path) -> None:
+def test_a_worker_keeps_a_replaced_file_that_it_has_open(path: Path) -> None:
     """A worker that has a replaced file mapped keeps it: a build renames."""
     old = Corpus.open(path)
     corpus_file(path, dict.fromkeys(digests(10, "new"), 1))

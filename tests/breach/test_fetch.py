@@ -429,7 +429,7 @@ DAMAGE: dict[str, tuple[Fault, str]] = {
 
 @pytest.mark.parametrize("fault", [*(fault for fault, _ in DAMAGE.values()), cut_short], ids=[*DAMAGE, "cut short"])
 @pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
-async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: bool) -> None:
+async def test_a_passing_fault_costs_a_delay_and_no_range(tmp_path: Path, fault: Fault, secure: bool) -> None:
     """A passing fault costs a delay and no range, of the same connection too."""
     async with a_service(secure=secure) as (app, url):
         app.faults["00007"] = [fault] * 3
@@ -441,7 +441,7 @@ async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: boo
 
 
 @pytest.mark.parametrize(("fault", "reason"), DAMAGE.values(), ids=DAMAGE)
-async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) -> None:
+async def test_a_lasting_fault_is_named(tmp_path: Path, fault: Fault, reason: str) -> None:
     """A lasting fault is named with its reason after so many tries; the next fetch asks for that range alone."""
     async with a_service() as (app, url):
         app.lasting["00007"] = fault
@@ -670,7 +670,7 @@ async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> 
     assert len(app.asked) <= 15
 
 
-async def test_nobody_there_is_said(tmp_path: Path) -> None:
+async def test_a_service_that_is_down_is_reported(tmp_path: Path) -> None:
     """A service that is down is reported as such."""
     async with a_service() as (_, url):
         pass

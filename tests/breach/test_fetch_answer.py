@@ -45,7 +45,7 @@ def answer(text: bytes, *, packed: bool = False, digest: str = "") -> RangeAnswe
     packed=st.booleans(),
     case=st.sampled_from([bytes.upper, bytes.lower]),
 )
-def test_whatever_form_it_comes_in_its_rows_are_kept(
+def test_rows_are_kept_in_any_form(
     found: dict[str, int], end: str, last: bool, packed: bool, case: Callable[[bytes], bytes]
 ) -> None:
     """In any form all rows seen at least once are kept, in order and unchanged, and nothing else."""

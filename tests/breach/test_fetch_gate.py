@@ -109,7 +109,7 @@ async def test_each_round_without_a_refusal_lets_one_more_in() -> None:
     assert seen == [2, 2, 3, 3, 3, 4, 4, 4]
 
 
-async def test_who_is_cancelled_while_waiting_leaves_its_place() -> None:
+async def test_a_request_cancelled_while_waiting_frees_its_place() -> None:
     """A request cancelled while waiting frees its place, or the gate would stay closed."""
 
     async def asleep(_: float) -> None:

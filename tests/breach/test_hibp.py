@@ -477,7 +477,7 @@ async def test_fifty_who_ask_for_one_range_at_once_make_one_request() -> None:
         assert api.prefixes == [PREFIX]
 
 
-async def test_who_leaves_takes_nothing_with_him() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_shared_call() -> None:
     """A caller that is cancelled does not cancel the call that others share."""
     gate = asyncio.Event()
     async with range_api(leaked(), manner.after(gate)) as api, asking(api) as asked:
@@ -556,7 +556,7 @@ async def test_a_process_without_a_thread_to_spare_knows_nothing(monkeypatch: py
         assert await asked.seen(PASSWORD)
 
 
-async def test_who_waits_for_a_thread_does_so_within_the_limit() -> None:
+async def test_waiting_for_a_thread_counts_against_the_deadline() -> None:
     """Waiting for a thread counts against the deadline, and is no failure of the service."""
     limits = {"call_s": SHORT_S, "threads": 1, "failures_max": 2}
     async with range_api(leaked(), manner.silence) as api, asking(api, **limits) as asked:

@@ -176,7 +176,7 @@ async def test_where_nobody_can_tell_work_decides(token: str) -> None:
     assert await paid(one, work_for(one), token)
 
 
-async def test_who_has_done_no_work_asks_nobody() -> None:
+async def test_a_provider_is_not_asked_without_work_or_a_token() -> None:
     """Without work and token the provider is not asked, or a flood would take all places."""
     captcha = Says(False)
     assert not await paid(challenges(captcha), "junk")

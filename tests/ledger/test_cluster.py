@@ -203,7 +203,7 @@ class Silent:
 
 
 @pytest.mark.parametrize("parts", [2, 3])
-async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: int) -> None:
+async def test_an_early_cancelled_attempt_is_not_counted_at_its_address_alone(parts: int) -> None:
     """An attempt cancelled before it is written may be uncounted at its account, but never at its address alone."""
     nodes = Silent()
     ledger = ClusterLedger(cast("AnyStoreConnection", nodes), "t", deadline_us=DEADLINE_US)
@@ -217,7 +217,7 @@ async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: i
     assert all(each.cancelled() for each in nodes.asked)
 
 
-async def test_who_gives_up_while_a_node_is_lost_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_attempt_cancelled_while_a_node_is_lost_leaves_no_exception(caplog: pytest.LogCaptureFixture) -> None:
     """An attempt cancelled while a node is lost leaves no unread exception, which asyncio would report."""
     nodes = Silent()
     ledger = ClusterLedger(cast("AnyStoreConnection", nodes), "t", deadline_us=DEADLINE_US)

@@ -82,7 +82,7 @@ async def test_another_counter_calls_nobody() -> None:
     await leave(task)
 
 
-async def test_who_finds_no_place_is_told_at_once() -> None:
+async def test_callers_beyond_the_counter_are_told_at_once() -> None:
     """As many callers may wait as the counter admits at once; others are told at once."""
     queue = Queue()
     tasks = [queue.join(n, waiters_max=3) for n in range(3)]
@@ -108,7 +108,7 @@ async def test_a_worker_has_so_many_places() -> None:
     await leave(*tasks, again)
 
 
-async def test_whoever_hangs_up_leaves_the_queue() -> None:
+async def test_a_client_that_disconnects_leaves_the_queue() -> None:
     """A client that disconnects frees its place, and the key's entry is removed."""
     queue = Queue()
     for _ in range(3):

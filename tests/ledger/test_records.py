@@ -312,7 +312,7 @@ def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redi
 
 
 @pytest.mark.usefixtures("redis_url")
-def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) -> None:
+def test_failures_of_the_day_survive_any_number_of_newcomers(lua: LuaLedger, client: redis.Redis) -> None:
     """Failures of the day survive any number of newcomers that check them."""
     bucket, _ = KEYS.account(VICTIM)
     for number in range(0, 400, 40):

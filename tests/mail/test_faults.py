@@ -24,7 +24,7 @@ FINAL_STEPS = [step for step in STEPS if step != "EHLO"]
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("reply", [b"451 later", b"421 going down", HANG_UP, RESET], ids=["451", "421", "end", "reset"])
-async def test_what_passes_is_tried_again(step: str, reply: bytes) -> None:
+async def test_a_temporary_failure_is_retried(step: str, reply: bytes) -> None:
     """A temporary failure at any step is retried, and the owner gets one message."""
     time = FakeTime()
     # Greylisting may hit EHLO: the library then says HELO and gets the same answer.
@@ -116,7 +116,7 @@ async def test_a_message_sent_twice_is_seen_to_be_one() -> None:
         assert server.taken[0] == server.taken[1]
 
 
-async def test_nobody_listens() -> None:
+async def test_a_relay_that_is_down_is_given_up_in_time() -> None:
     """A relay that is down is tried, and given up in time."""
     async with faulty_server({}) as server:
         port = server.port

@@ -67,7 +67,7 @@ async def _black_hole() -> AsyncIterator[int]:
 
 
 @SCHEMES
-async def test_nobody_there(scheme: str) -> None:
+async def test_a_refused_connection_is_reported_at_once(scheme: str) -> None:
     """A refused connection is reported at once."""
     owners = SqlOwners(f"{scheme}://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY, clock_s=time.monotonic)
     assert await _refused(owners) < SOON_S

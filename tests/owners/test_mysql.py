@@ -92,7 +92,7 @@ async def test_the_longest_id_fits(mariadb: InMariadb, longest: str) -> None:
 
 
 @pytest.mark.parametrize("charset", ["latin1", "ascii", "utf8mb3", "sjis"])
-async def test_what_a_column_cannot_hold_is_nobody(mariadb: InMariadb, charset: str) -> None:
+async def test_a_name_that_a_column_cannot_hold_is_no_account(mariadb: InMariadb, charset: str) -> None:
     """A name that a column cannot hold (an emoji) is no account, and no failure with a log line and a 503."""
     await _members(mariadb, f"varchar(50) character set {charset}")
     owners = mariadb.owners(BY_ID)
@@ -100,7 +100,7 @@ async def test_what_a_column_cannot_hold_is_nobody(mariadb: InMariadb, charset: 
     assert await owners.contact("alice") == Contact("7", "alice@mail.example", None)
 
 
-async def test_what_an_encoding_cannot_hold_is_nobody(postgres: InPostgres) -> None:
+async def test_a_name_that_an_encoding_cannot_hold_is_no_account(postgres: InPostgres) -> None:
     """The same holds for PostgreSQL in an encoding other than UTF-8."""
     await postgres.execute(f"create database {postgres.name}_latin encoding 'LATIN1' template template0 locale 'C'")
     url = f"{postgres.url}_latin"

@@ -53,7 +53,7 @@ async def test_tables_are_made_and_checked_through_it(postgres: InPostgres, pool
     await owners.check()
 
 
-async def test_who_has_no_pooler_may_keep_a_cache(postgres: InPostgres) -> None:
+async def test_without_a_pooler_the_cache_may_be_kept(postgres: InPostgres) -> None:
     """Without a pooler the URL can enable SQLAlchemy's statement cache."""
     owners = postgres.owners(url=f"{postgres.url}?prepared_statement_cache_size=50")
     for _ in range(3):

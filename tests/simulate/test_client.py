@@ -47,7 +47,7 @@ async def test_a_server_that_misbehaves_is_an_unanswered_try_and_no_crash(answer
     assert len(server.requests) == 2
 
 
-async def test_nobody_there_is_an_unanswered_try() -> None:
+async def test_a_dead_service_leaves_every_try_unanswered() -> None:
     """With the service dead every remaining try is unanswered at once."""
     async with serving() as server:
         port = server.port

@@ -206,7 +206,7 @@ def test_one_log_in_in_seven_begins_with_a_typo() -> None:
 
 
 @given(scenarios())
-def test_whoever_is_known_has_logged_in_before(scenario: Scenario) -> None:
+def test_each_owner_of_a_known_device_has_logged_in_before(scenario: Scenario) -> None:
     """`habits` has one right log-in, by the same browser, of each owner with a known device."""
     population = scenario.population()
     before = list(habits(population, scenario.honest, seed=scenario.seed))

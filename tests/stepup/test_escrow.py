@@ -123,7 +123,7 @@ async def test_a_wrong_secret_leaves_a_mark_and_no_body() -> None:
     assert await escrow(vault).take(ticket(), HOLDER) is None
 
 
-async def test_nobody_who_reads_the_store_sees_what_is_kept() -> None:
+async def test_a_reader_of_the_store_sees_neither_session_nor_account() -> None:
     """A reader of the store sees neither the session nor its account."""
     vault = memory()
     await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))

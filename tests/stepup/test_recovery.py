@@ -122,7 +122,7 @@ async def test_behind_a_wrong_secret_nothing_is_proved_and_no_code_is_used_up() 
     assert (left(drawer), drawer.swaps) == (10, 0)
 
 
-async def test_whoever_burns_the_accounts_tries_does_not_close_the_owners_last_door() -> None:
+async def test_a_recovery_code_works_after_the_accounts_tries_are_used_up() -> None:
     """A recovery code still works after the account's tries are used up: it cannot be guessed, so it is not counted
     with them.
     """

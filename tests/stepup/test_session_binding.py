@@ -85,7 +85,7 @@ def test_it_ends_after_thirty_days(later_s: int, good: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "=", "A" * 200, "A" * 5_000, "\udcff", "a b"])
-def test_what_was_not_sealed_here_is_nothing(text: str) -> None:
+def test_input_that_was_not_sealed_here_is_void(text: str) -> None:
     """Input that was not sealed here is void."""
     assert TIES.find(text, [SHOWN], NOW) is None
 
@@ -165,7 +165,7 @@ DEVICE = SessionCredentials((("device_id", "mine"),))
 
 
 @pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
-def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_sessions_in_one_request_are_bound_to_no_account(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
     bindings = SessionBindings([OLD], guesses=True, clock_s=time.time)
     text = bindings.tied(ALICE, DEVICE, NOW)

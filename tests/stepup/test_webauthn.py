@@ -87,7 +87,7 @@ def refusal_of(state: bytes, response: bytes, *credentials: Credential, now_s: i
 
 
 @pytest.mark.parametrize("key", [ES256, EDDSA, RS256], ids=["ES256", "EdDSA", "RS256"])
-def test_whoever_holds_the_passkey_gets_in_again_and_again(key: PrivateKey) -> None:
+def test_an_enrolled_passkey_works_each_time(key: PrivateKey) -> None:
     """An enrolled passkey works each time, and its count rises."""
     authenticator, credential = enrolled(key)
     for count in (1, 2):
@@ -425,7 +425,7 @@ NAMES = ["id", "rawId", "type", "response", "clientDataJSON", "authenticatorData
 
 
 @given(st.sampled_from(NAMES), json_values)
-def test_whatever_stands_in_a_response_is_refused_and_never_an_error(name: str, value: object) -> None:
+def test_any_json_as_a_response_is_refused_without_another_error(name: str, value: object) -> None:
     """Any JSON as a response is one `ProofFailed` at both ceremonies, and no other error."""
     authenticator, credential = enrolled(EDDSA)
     options, state = asked(credential)
@@ -440,7 +440,7 @@ def test_whatever_stands_in_a_response_is_refused_and_never_an_error(name: str, 
 @given(st.binary(max_size=200) | json_values.map(lambda value: cbor2.dumps({"fmt": "none", "authData": value})))
 @example(b"\x81" * 3000)
 @example(cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": bytes(37)}))
-def test_whatever_stands_in_an_attestation_is_refused_and_never_an_error(attestation: bytes) -> None:
+def test_any_cbor_as_an_attestation_is_refused_without_another_error(attestation: bytes) -> None:
     """Any CBOR as an attestation is one `ProofFailed`, and no other error."""
     options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
     made = json.loads(Authenticator(ORIGIN, ES256).create(options))

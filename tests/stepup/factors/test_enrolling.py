@@ -117,7 +117,7 @@ async def test_an_owner_removes_his_own_alone() -> None:
     assert site.sender.changes == [("totp", "added"), ("totp", "removed")]
 
 
-async def test_nobody_enrols_under_a_name_that_nobody_has() -> None:
+async def test_no_factor_is_enrolled_for_a_missing_account() -> None:
     """No factor is enrolled for an account that does not exist, or the name's next owner would meet it."""
     site = Site()
     with pytest.raises(ProofFailed):

@@ -79,7 +79,7 @@ async def test_a_session_that_is_nobodys_sees_nothing(site: Site) -> None:
         assert "challenge" not in json.loads(found.body)
 
 
-async def test_who_proved_it_a_while_ago_is_asked_again(site: Site, later: Later) -> None:
+async def test_a_proof_that_is_too_old_is_asked_for_again(site: Site, later: Later) -> None:
     """A proof that is too old is asked again: an unattended machine or a stolen session enrols no factor."""
     client = await site.logged_in()
     token = (await listed(client))["token"]
@@ -309,7 +309,7 @@ async def test_a_page_whose_change_failed_says_so(site: Site, path: str) -> None
 # Owners without a factor.
 
 
-async def test_who_has_nothing_enrols_after_a_code_by_mail() -> None:
+async def test_an_owner_without_a_factor_enrols_after_a_mailed_code() -> None:
     """An owner without a factor enters by a mailed code and enrols an app; a mail tells the owner, in case it was a
     thief.
     """

@@ -149,9 +149,7 @@ async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> No
     assert len(seen) == 1
 
 
-async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_wrong_codes_are_answered_at_even_times(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong codes are answered at even times: a member's rows take longer to read, so the delay starts before the
     look-up.
     """

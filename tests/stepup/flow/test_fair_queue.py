@@ -236,7 +236,7 @@ async def test_a_run_that_raises_is_logged_by_its_type_alone(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("promised", [False, True], ids=["while waiting", "once a place was promised"])
-async def test_who_gives_up_leaves_nothing_behind(promised: bool) -> None:
+async def test_a_caller_that_gives_up_leaves_no_run_and_no_place(promised: bool) -> None:
     """A waiting caller that gives up leaves no run and no place behind."""
     async with runs(running_max=1, waiting_max=0) as some:
         await some.enter("a1")

@@ -354,7 +354,7 @@ async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -
     assert answers.count("proof_failed") == 40 - 6
 
 
-async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: Later) -> None:
+async def test_a_route_that_allows_no_age_asks_for_each_proof_anew(site: Site, later: Later) -> None:
     """A route that allows no age asks for each proof anew: each proof ends its own challenge and starts no other."""
     client = await site.logged_in()
     for number in range(3):

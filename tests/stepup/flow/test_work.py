@@ -597,7 +597,7 @@ async def test_in_monitor_nobody_is_asked() -> None:
     assert (await site.client().log_in(accept=HTML)).status == 303
 
 
-async def test_whoever_cannot_be_read_is_not_asked_for_work() -> None:
+async def test_a_request_that_cannot_be_read_is_not_asked_for_work() -> None:
     """A request that cannot be read is not asked for work, as it has no account to bind it to."""
     site = plain(**{**OPEN, "limit_account": "99/hour"})
     client = site.client()

@@ -317,7 +317,7 @@ async def test_programs_get_the_applications_own_answer(
     assert got == {"seen": ["webauthn", False, True], "status": 200, "body": answer}
 
 
-async def test_whoever_shows_no_choice_gets_the_refusal(browser: Browser, origin: str) -> None:
+async def test_a_program_without_a_choice_gets_the_refusal(browser: Browser, origin: str) -> None:
     """A program without a handler for choices gets the refusal, and does not hang."""
     async with visiting(browser) as visit:
         await visit.page.goto(f"{origin}/plain")

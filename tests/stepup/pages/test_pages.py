@@ -99,7 +99,7 @@ def test_style_and_script_are_files_named_by_their_content(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", EVERY)
-def test_whoever_cannot_see_the_page_can_use_it(page: Page) -> None:
+def test_pages_are_accessible(page: Page) -> None:
     """Pages are accessible: one heading, a language, labels for fields, names for buttons, unique ids."""
     read = Read(page.body)
     assert len(list(read.all("h1"))) == 1
@@ -274,7 +274,7 @@ def test_an_unknown_captcha_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("notice", "role"), [("added", "status"), ("removed", "status"), ("failed", "alert")])
-def test_what_was_done_is_announced(notice: str, role: str) -> None:
+def test_success_is_announced_politely_and_failure_at_once(notice: str, role: str) -> None:
     """Success is announced politely, failure at once."""
     page = PAGES.manage("en", enrolments=(), token="t", factors=FACTORS, notice=notice, nonce=NONCE)
     assert f'role="{role}">{WORDS["en"][f"notice_{notice}"]}'.encode() in page.body
