@@ -17,6 +17,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _any_of(*words: str) -> re.Pattern[str]:
+    # One pattern looks for the first letter of any word: most texts have none, and are passed over at once.
+    return re.compile("|".join(map(re.escape, words)))
+
+
 # `mfaRequired` is two words, and so is `requires2FA`.
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[123]fa|[a-z]+")
@@ -61,14 +66,14 @@ _PAIRS = (
 _BEGINNINGS = ("error", "failed", "failure", "invalid", "twofactor", "secondfactor", "multifactor", "mfarequ", "locked")
 _ENDINGS = ("failed", "failure", "errors", "invalid", "denied", "incorrect", "expired", "rejected")
 
-_JAPANESE_NO = (
+_JAPANESE_NO = _any_of(
     *("失敗", "誤り", "誤って", "間違", "エラー", "無効", "不正", "拒否", "ロック", "期限切れ", "停止", "凍結", "制限"),
     *("できません", "できない", "ませんでした", "ありません", "正しくな", "一致しな", "一致しま", "未登録", "存在しま"),
     *("やり直", "再度", "もう一度", "再入力", "確認コード", "認証コード", "追加認証", "本人確認", "ワンタイム"),
     *("二段階", "2段階", "二要素", "2要素", "多要素", "ません", "違い", "違う", "違って", "異な", "見つから"),
 )
 # Wrong, invalid or failed, in the languages of the largest services' users.
-_NO_ABROAD = (
+_NO_ABROAD = _any_of(
     *("incorrect", "incorret", "invalid", "inválid", "inválido", "erróne", "erroné", "errat", "falsch", "ungültig"),
     *("onjuist", "ongeldig", "felaktig", "forkert", "nieprawid", "błęd", "nespráv", "yanlış", "hatalı", "geçersiz"),
     *("неверн", "неправильн", "ошибк", "помилк", "错误", "錯誤", "不正确", "不正確", "不匹配", "失败", "无效", "無效"),
@@ -235,10 +240,9 @@ def _speaks_of_logging_in(text: str) -> bool:
 
 
 def _says_no_abroad(text: str) -> bool:
-    if not text.isascii() and any(word in text for word in _JAPANESE_NO):
+    if _NO_ABROAD.search(text.casefold()) is not None:
         return True
-    folded = text.casefold()
-    return any(word in folded for word in _NO_ABROAD)
+    return not text.isascii() and _JAPANESE_NO.search(text) is not None
 
 
 def _split(text: str) -> list[str]:
