@@ -65,7 +65,7 @@ def spent(service: Service, redis: RedisServer, meter: Meter) -> Spent:
         before = status_bytes(server.pid, "VmRSS"), used(redis)
         slices, requests = [], 0
         while requests < STRANGERS:
-            slices.append(meter.slice(server, "fail", seconds=1))
+            slices.append(meter.slice(server, "fail", seconds=2))
             requests += slices[-1].requests
         if server.reached() < requests:
             raise RuntimeError("strangers were refused, who cost less")

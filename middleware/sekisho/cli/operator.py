@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
     from sekisho.store import AnyStoreConnection
 
-DEADLINE_US = 3_000_000  # an operator waits longer than a log-in
+DEADLINE_US = 10_000_000  # an operator waits longer than a log-in, above all during a flood
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 
