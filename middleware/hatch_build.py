@@ -40,6 +40,7 @@ COMPILED = (
     "judge/policy.py",
     "judge/posture.py",
     "judge/trust.py",
+    "detect/watch.py",
     "known_devices.py",
     "pipeline.py",
     "audit/chain.py",
@@ -77,14 +78,17 @@ COMPILED = (
     "ledger/in_flight.py",
     "record/answers.py",
     "record/counts.py",
+    "record/decision_times.py",
     "record/events.py",
     "record/flood.py",
+    "record/note_queue.py",
     "record/notes.py",
     "record/recorder.py",
     "record/refusals.py",
     "record/subjects.py",
     "store/batch.py",
     "store/clock.py",
+    "wiring/clocks.py",
 )
 
 

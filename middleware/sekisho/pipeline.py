@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from sekisho.model import DayLimits, Door, Origin
     from sekisho.plugins.running import PluginSignals
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
+    from sekisho.record.decision_times import DecisionTimes
 
     Took: TypeAlias = Callable[[int, str, Decision], None]
 
@@ -170,14 +171,23 @@ def read_code(verdict: Verdict) -> Verdict:
 class Stopwatch(Value):
     """Attributes:
     clock_us: a monotonic clock in microseconds.
-    took: is given each duration in microseconds, the name of the door and the decision.
+    times: counts each duration.
+    took: is given each duration in microseconds, the name of the door and the decision; None where nothing wants them.
     """
 
-    __slots__ = ("clock_us", "took")
+    __slots__ = ("clock_us", "times", "took")
 
-    def __init__(self, clock_us: Callable[[], int], took: Took) -> None:
+    def __init__(self, clock_us: Callable[[], int], times: DecisionTimes, took: Took | None = None) -> None:
         self.clock_us: Final = clock_us
+        self.times: Final = times
         self.took: Final = took
+
+    def stop(self, began_us: int, door: str, decision: Decision) -> None:
+        """Count a decision that began then."""
+        us = self.clock_us() - began_us
+        self.times.add(us)
+        if self.took is not None:
+            self.took(us, door, decision)
 
 
 class Guard:
@@ -346,7 +356,7 @@ class Guard:
         if not decision.passes:
             self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
-            self._times.took(self._times.clock_us() - began_us, attempt.door.name, decision)
+            self._times.stop(began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
         kept = None if verdict.token_spent else token

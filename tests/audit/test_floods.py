@@ -92,7 +92,7 @@ def test_events_without_room_are_in_the_sums(tmp_path: Path) -> None:
     """The disk hangs, and memory is bounded: what found no room is counted by its sort, and written later."""
     made = Audited(tmp_path)
     shed(made, 25_000, FOUR)
-    assert len(made.writer._queue) == 10_000
+    assert len(made.writer.queue.waiting) == 10_000
     made.writer.flush()
 
     assert counted(made)["decided", "throttle"] == 25_000

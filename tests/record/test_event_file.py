@@ -227,9 +227,9 @@ def test_a_clock_that_was_set_back_loses_nothing() -> None:
 # Failures.
 
 
-def test_a_full_queue_sums(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_sums(made: Made) -> None:
     """While the disk hangs memory stays bounded: further events of a sort are one line, and none is lost."""
-    monkeypatch.setattr(event_writer, "QUEUE_MAX", 15)
+    made.file.queue.room = 15
     made.take(18)
     made.file.flush()
 
@@ -239,9 +239,9 @@ def test_a_full_queue_sums(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.lost("full") == 0
 
 
-def test_a_full_queue_of_many_sorts_drops_and_counts(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_of_many_sorts_drops_and_counts(made: Made) -> None:
     """Beyond a thousand sorts without room the rest is dropped and counted."""
-    monkeypatch.setattr(event_writer, "QUEUE_MAX", 0)
+    made.file.queue.room = 0
     for number in range(1_003):
         made.take(result=str(number))
     made.file.flush()

@@ -9,6 +9,5 @@ any other text of a client, so the number of time series is bounded by the setti
 from sekisho.metrics.catalogue import ALL_FAMILIES, Gauges
 from sekisho.metrics.shared import Additions, SharedCounts
 from sekisho.metrics.sink import MetricsSink
-from sekisho.metrics.timing import DecisionTimes
 
-__all__ = ["ALL_FAMILIES", "Additions", "DecisionTimes", "Gauges", "MetricsSink", "SharedCounts"]
+__all__ = ["ALL_FAMILIES", "Additions", "Gauges", "MetricsSink", "SharedCounts"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from sekisho.metrics.catalogue import ALL_FAMILIES, GAUGES, HISTOGRAM, summed
-from sekisho.metrics.timing import BOUNDS_US
+from sekisho.record.decision_times import BOUNDS_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

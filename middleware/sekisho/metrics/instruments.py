@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from opentelemetry.metrics import Observation
 
 from sekisho.metrics.catalogue import ALL_FAMILIES, GAUGES, HISTOGRAM, summed
-from sekisho.metrics.timing import BOUNDS_US
+from sekisho.record.decision_times import BOUNDS_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

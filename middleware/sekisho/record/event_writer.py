@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import time
-from collections import deque
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Protocol, final
@@ -15,6 +14,7 @@ from weakref import WeakMethod
 from sekisho.once import Once
 from sekisho.record.flood import SORTS_MAX, Flood
 from sekisho.record.lines import FORMS
+from sekisho.record.note_queue import NoteQueue
 from sekisho.record.notes import sort_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class EventWriter:
         flood: makes what sums the events of a flood.
         clock_us: Unix time in microseconds, as that of the events.
         in_background: whether a thread writes; otherwise only `flush` does.
+
+    Attributes:
+        queue: the events that wait; recorders put them there directly.
     """
 
     kinds: Final = frozenset(FORMS)
@@ -87,6 +90,7 @@ class EventWriter:
         self._in_background = in_background
         self._once = Once()
         self._fails = False
+        self.queue: Final = NoteQueue(QUEUE_MAX, self._over, self._wake)
         self._begin()
         atexit.register(_call, WeakMethod(self.end))
         os.register_at_fork(after_in_child=_Forked(WeakMethod(self._begin)))
@@ -96,7 +100,8 @@ class EventWriter:
         self._lock = Lock()  # of the overflow and the thread; held for moments
         self._writing = Lock()  # of the output and the flood
         self._flood = self._new_flood()
-        self._queue: deque[Event | Note] = deque()
+        self.queue.waiting.clear()
+        self.queue.is_awake = False
         self._overflow: dict[object, tuple[Event | Note, int]] = {}
         self._thread: Thread | None = None
         self._waiting = Flag()
@@ -104,12 +109,7 @@ class EventWriter:
 
     def take(self, event: Event | Note) -> None:
         """Note one event. It neither waits nor blocks: a thread does all else."""
-        if len(self._queue) < QUEUE_MAX:
-            self._queue.append(event)
-        else:
-            self._over(event)
-        if self._thread is None or not self._waiting.is_set():
-            self._wake()
+        self.queue.put(event)
 
     def flush(self) -> None:
         """Write all that waits, sums included. It blocks while the disk does."""
@@ -125,6 +125,7 @@ class EventWriter:
                 self._failed(error)
 
     def _wake(self) -> None:
+        self.queue.is_awake = True  # before the flag: see `NoteQueue`
         with self._lock:
             if self._thread is None and self._in_background:
                 self._thread = Thread(target=self._run, name="sekisho events", daemon=True)
@@ -145,12 +146,13 @@ class EventWriter:
     def _run(self) -> None:
         while self._waiting.wait(IDLE_S) or not self._ends():
             self._waiting.clear()
+            self.queue.is_awake = False
             time.sleep(BATCH_S)  # events that come meanwhile are written in the same batch
             self._write()
 
     def _ends(self) -> bool:
         with self._lock:
-            if self._queue or self._overflow or self._flood.is_summing or self._waiting.is_set():
+            if self.queue.waiting or self._overflow or self._flood.is_summing or self._waiting.is_set():
                 return False
             self._thread = None
             return True
@@ -168,7 +170,7 @@ class EventWriter:
         with self._lock:
             over, self._overflow = self._overflow, {}
         ready: list[Event] = []
-        queue, add = self._queue, self._flood.add
+        queue, add = self.queue.waiting, self._flood.add
         for _ in range(len(queue)):
             add(queue.popleft(), ready)
         for first, times in over.values():

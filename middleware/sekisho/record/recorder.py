@@ -78,7 +78,7 @@ class Events:
         self.counts: Final = self._counts.numbers
         self._on_change_password = Hook(on_change_password) if on_change_password else None
         self._wanted: Final = frozenset([kind for sink in sinks for kind in sink.kinds])
-        self._writers: Final = tuple([sink for sink in sinks if isinstance(sink, EventWriter)])
+        self._queues: Final = [sink.queue for sink in sinks if isinstance(sink, EventWriter)]
         self._at_once: Final = tuple([sink for sink in sinks if not isinstance(sink, EventWriter)])
         self._wanted_at_once: Final = frozenset([kind for sink in self._at_once for kind in sink.kinds])
         self._subjects: Final = subjects
@@ -88,14 +88,15 @@ class Events:
 
     def emit(self, event: Event) -> None:
         """Give an event to every sink that wants its kind. A sink that fails is logged once, and never disturbs."""
-        for writer in self._writers:
-            writer.take(event)
+        for queue in self._queues:
+            queue.put(event)
         self._give(event)
 
-    def _note(self, note: Note) -> None:
-        for writer in self._writers:
-            writer.take(note)
-        if note[0] in self._wanted_at_once:
+    def _note(self, note: Event | Note) -> None:
+        """As `emit`, for a note. The type has the compiler make one tuple of it, and not one for each queue."""
+        for queue in self._queues:
+            queue.put(note)
+        if self._wanted_at_once and isinstance(note, tuple) and note[0] in self._wanted_at_once:
             self._give(event_of(note, self._subjects))
 
     def _give(self, event: Event) -> None:

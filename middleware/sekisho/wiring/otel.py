@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sekisho.metrics import Gauges
     from sekisho.metrics.shared import Key
     from sekisho.model import Decision
-    from sekisho.pipeline import Took
 
 SCOPE: Final = "sekisho"
 SPAN: Final = "sekisho.assess"
@@ -87,17 +86,14 @@ class DecisionSpans:
     contains must cost nothing here.
 
     Args:
-        times: takes each duration too.
         wall_us: Unix time in microseconds.
     """
 
-    def __init__(self, times: Took, wall_us: Callable[[], int]) -> None:
-        self._times = times
+    def __init__(self, wall_us: Callable[[], int]) -> None:
         self._wall_us = wall_us
         self._tracer = get_tracer(SCOPE, version(SCOPE))
 
     def __call__(self, us: int, door: str, decision: Decision) -> None:
-        self._times(us, door, decision)
         if not get_current_span().is_recording():
             return
         end_us = self._wall_us()

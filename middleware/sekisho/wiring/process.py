@@ -23,7 +23,7 @@ from sekisho.ledger.caps import MemoryCaps
 from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
-from sekisho.metrics import DecisionTimes, MetricsSink
+from sekisho.metrics import MetricsSink
 from sekisho.model import Mode, Policy, Unreadable, prevalence
 from sekisho.once import Once
 from sekisho.pipeline import Stopwatch
@@ -32,6 +32,7 @@ from sekisho.read import Addresses, Callers, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, EventWriter, Subjects, event_file
+from sekisho.record.decision_times import DecisionTimes
 from sekisho.record.flood import Flood
 from sekisho.settings import NoFactor
 from sekisho.settings.store import MEMORY
@@ -103,7 +104,7 @@ class ProcessWing:
         sinks: list[Sink] = [*self.writers]
         if self.has_metrics or settings.otel:
             sinks.append(MetricsSink(counts))
-            self.times = Stopwatch(clocks.monotonic_us, self._took(DecisionTimes(counts)))
+            self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts), self._spans())
         self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
         self.workers = 1  # that share the store, as the exchange tells
         self.events = Events(
@@ -181,12 +182,12 @@ class ProcessWing:
     def _campaign_changed(self, change: CampaignChange) -> None:
         self.events.campaign_changed(change)
 
-    def _took(self, times: DecisionTimes) -> Took:
+    def _spans(self) -> Took | None:
         if not self.settings.otel:
-            return times
+            return None
         from sekisho.wiring.otel import DecisionSpans  # noqa: PLC0415 - a package that others need not have
 
-        return DecisionSpans(times, self.clocks.wall_us)
+        return DecisionSpans(self.clocks.wall_us)
 
     def _is_ours(self, scope: Scope) -> bool:
         """Whether a request's path could be that of a door, a protected route or one of the guard's own pages."""

@@ -1,0 +1,38 @@
+"""How long decisions take, as counts: a histogram of which all workers' parts add up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast, final
+
+if TYPE_CHECKING:
+    from sekisho.record.counts import Counts
+
+BOUNDS_US: Final = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
+
+
+@final
+class DecisionTimes:
+    """Counts each decision in the smallest bound that holds it, and the sum of their microseconds."""
+
+    def __init__(self, counts: Counts) -> None:
+        # The keys are made once, and are objects to the compiler: it would make a typed tuple anew for each look-up.
+        self._numbers: Final = cast("dict[object, int]", counts.numbers)
+        names = [*[str(bound) for bound in BOUNDS_US], "inf"]
+        self._keys: Final[list[object]] = [("", "decision", name) for name in names]
+        self._sum: Final[object] = ("", "decision", "us")
+        self._bounds: Final[list[int]] = list(BOUNDS_US)
+
+    def add(self, us: int) -> None:
+        """Count one decision that took so many microseconds."""
+        self._count(self._keys[self._bucket(us)], 1)
+        self._count(self._sum, us)
+
+    def _bucket(self, us: int) -> int:
+        # Most decisions fall into one of the first five: a search by halves would look at as many.
+        bounds, at = self._bounds, 0
+        while at < len(bounds) and bounds[at] < us:
+            at += 1
+        return at
+
+    def _count(self, key: object, number: int) -> None:
+        self._numbers[key] = self._numbers.get(key, 0) + number
