@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import inspect
 import os
@@ -87,6 +88,17 @@ def test_no_plain_class_inherits_from_a_compiled_one() -> None:
 def _is_native(base: type) -> bool:
     """Whether mypyc makes a type of its own for a class."""
     return not (issubclass(base, tuple | Enum) or getattr(base, "_is_protocol", False))
+
+
+def test_classes_that_compiled_named_tuples_hold_are_there() -> None:
+    """A compiled named tuple looks its classes up at the import; one that only checkers import would fail it."""
+    for path in hatch_build.modules():
+        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        known = {*vars(module), *vars(builtins), "Callable"}  # a callable is no class to the compiler, as a union
+        for each in vars(module).values():
+            if isinstance(each, type) and issubclass(each, tuple) and each.__module__ == module.__name__:
+                texts = [reference.__forward_arg__ for reference in each.__annotations__.values()]
+                assert {text.partition("[")[0] for text in texts if "|" not in text} <= known, each
 
 
 def test_servers_can_tell_that_it_is_asgi_3() -> None:

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from sekisho.audit.places import LoggerPlace
 from sekisho.metrics import ALL_FAMILIES, Gauges
+from sekisho.metrics.histogram import DecisionHistogram
 from sekisho.metrics.instruments import Instruments
 from sekisho.model import SettingsError
 from sekisho.wiring import otel
@@ -49,8 +50,11 @@ class Reading:
         provider = MeterProvider([self._reader], shutdown_on_exit=False)
         self.instruments.register(provider.get_meter("sekisho"), lambda: self.shows)
 
+    def data(self) -> Any:
+        return self._reader.get_metrics_data()
+
     def metrics(self) -> list[Any]:
-        data = self._reader.get_metrics_data()
+        data = self.data()
         return (
             [metric for one in data.resource_metrics for scope in one.scope_metrics for metric in scope.metrics]
             if data
@@ -87,6 +91,27 @@ def test_decisions_are_counted_by_their_time() -> None:
     assert found["sekisho.decisions", (("sekisho.within", "0.00025"),)] == 5
     assert found["sekisho.decisions", (("sekisho.within", "inf"),)] == 1
     assert found["sekisho.decision_time", ()] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("is_delta", "second"),
+    [(False, (7, 0.9, [5, 0, 1], 1_000)), (True, (1, 0.2, [0, 0, 0], 2_000))],
+)
+def test_a_histogram_is_made_of_counts(is_delta: bool, second: tuple[int, float, list[int], int]) -> None:
+    """An export has all decisions since the start or, where the collector wants that, those since the last one."""
+    counts = {"100": 5, "500": 1, "us": 700_000}
+    histogram = DecisionHistogram(lambda: counts, "sekisho", is_delta=is_delta, start_ns=1_000)
+
+    def point(now_ns: int) -> tuple[int, float, list[int], int]:
+        reading = Reading({("POST /login", "allow", ""): 1}).data()
+        *_, metric = histogram.added_to(reading, now_ns).resource_metrics[0].scope_metrics[0].metrics
+        found: Any = metric.data.data_points[0]
+        assert (metric.name, metric.unit, found.time_unix_nano) == ("sekisho.decision", "s", now_ns)
+        return found.count, found.sum, list(found.bucket_counts[:3]), found.start_time_unix_nano
+
+    assert point(2_000) == (6, 0.7, [5, 0, 1], 1_000)
+    counts |= {"inf": 1, "us": 900_000}
+    assert point(3_000) == second
 
 
 def test_gauges_are_measured() -> None:
@@ -197,7 +222,7 @@ async def test_the_provider_of_the_application_goes_first(provider: Any, monkeyp
 async def test_a_provider_that_the_application_sets_late_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """From then on our own exporter has no values: a backend would add both up."""
     reader = InMemoryMetricReader()
-    monkeypatch.setattr(otel, "_own_provider", lambda: MeterProvider([reader], shutdown_on_exit=False))
+    monkeypatch.setattr(otel, "_own_provider", lambda _: MeterProvider([reader], shutdown_on_exit=False))
     exports = Exports()
     exports.start({("POST /login", "allow", ""): 1}, lambda: None)
     assert reader.get_metrics_data() is not None
@@ -300,6 +325,9 @@ async def test_attempts_are_exported_over_http(received: list[tuple[str, bytes]]
     }
     assert (attempts.is_monotonic, by_action) == (True, {"allow": 2, "throttle": 1})
     assert sum(point.as_int for point in metrics["sekisho.decisions"].sum.data_points) == 3
+    (times,) = metrics["sekisho.decision"].histogram.data_points
+    assert (times.count, sum(times.bucket_counts), len(times.bucket_counts)) == (3, 3, len(times.explicit_bounds) + 1)
+    assert (times.explicit_bounds[0], times.HasField("min"), times.sum > 0) == (0.0001, False, True)
     assert not re.search(rb"marked|mail\.example|" + re.escape(HERE).encode(), body)
 
 

@@ -9,7 +9,7 @@ from sekisho.judge.posture import PostureChange, PostureState, changes
 from sekisho.model.posture import Posture, StrangerOutcome, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sekisho.judge.posture import DoorPosture
     from sekisho.read import OriginDigests
@@ -25,9 +25,9 @@ class RaisedDoor(NamedTuple):
     """The segments of one door that are above calm."""
 
     site: Posture
-    networks: Mapping[bytes, Posture]
-    browsers: Mapping[int, Posture]
-    providers: Mapping[bytes, Posture]
+    networks: dict[bytes, Posture]
+    browsers: dict[int, Posture]
+    providers: dict[bytes, Posture]
 
 
 class PostureWatch:

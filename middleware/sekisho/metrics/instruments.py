@@ -86,12 +86,12 @@ class Instruments:
             yield Observation(highest, attributes)
 
     def _decisions(self) -> Iterator[Observation]:
-        for why, count in self._decided().items():
+        for why, count in self.decided().items():
             if why in _WITHIN:
                 yield Observation(count, {WITHIN: _WITHIN[why]})
 
     def _decision_time(self) -> Iterator[Observation]:
-        if (us := self._decided().get("us")) is not None:
+        if (us := self.decided().get("us")) is not None:
             yield Observation(us / 1e6)
 
     def _measured(self, gauge: Gauge) -> Iterator[Observation]:
@@ -99,7 +99,8 @@ class Instruments:
             for value, attributes in gauge.read(gauges):
                 yield Observation(value, attributes)
 
-    def _decided(self) -> dict[str, int]:
+    def decided(self) -> dict[str, int]:
+        """The decisions by the smallest bound that holds them, and the sum of their microseconds as `us`."""
         return {why: count for (_, what, why), count in self._now().items() if what == "decision"}
 
     def _now(self) -> dict[Key, int]:

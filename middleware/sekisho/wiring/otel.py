@@ -8,9 +8,11 @@ provider of our own shows the same only while the application has none.
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -21,12 +23,15 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import get_current_span, get_tracer
 
+from sekisho.metrics.histogram import DecisionHistogram
 from sekisho.metrics.instruments import Instruments
 from sekisho.model import SettingsError
 from sekisho.settings import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
     from sekisho.metrics import Gauges
     from sekisho.metrics.shared import Key
@@ -41,6 +46,7 @@ _OTLP: Final = "OTEL_EXPORTER_OTLP_"
 _METRICS: Final = "OTEL_EXPORTER_OTLP_METRICS_"
 _INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 _EXPORTER: Final = "OTEL_METRICS_EXPORTER"
+_TEMPORALITY: Final = f"{_METRICS}TEMPORALITY_PREFERENCE"
 
 
 class Exports:
@@ -65,7 +71,7 @@ class Exports:
             self._registered = True
             self._instruments.register(get_meter_provider().get_meter(SCOPE, version(SCOPE)))
         if self._own is None and not application_exports():
-            self._own = _own_provider()
+            self._own = _own_provider(self._instruments.decided)
             # Should the application set a provider later, that one sends, and ours has nothing to say.
             self._instruments.register(self._own.get_meter(SCOPE, version(SCOPE)), lambda: not application_exports())
 
@@ -162,10 +168,25 @@ def _is_interval(text: str) -> bool:
         return False
 
 
-def _own_provider() -> MeterProvider:
+class _Exporter(OTLPMetricExporter):
+    """Sends the histogram of decision times beside the instruments."""
+
+    def __init__(self, histogram: DecisionHistogram) -> None:
+        super().__init__()
+        self._histogram = histogram
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
+    ) -> MetricExportResult:
+        return super().export(self._histogram.added_to(metrics_data, time.time_ns()), timeout_millis, **kwargs)
+
+
+def _own_provider(decided: Callable[[], Mapping[str, int]]) -> MeterProvider:
     # Each worker counts for itself: without a name of its own, workers would overwrite one another's values.
     unnamed = Resource({"service.instance.id": str(uuid4())})
-    return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], unnamed.merge(Resource.create()))
+    is_delta = os.environ.get(_TEMPORALITY, "").strip().upper() in {"DELTA", "LOWMEMORY"}
+    exporter = _Exporter(DecisionHistogram(decided, SCOPE, is_delta=is_delta, start_ns=time.time_ns()))
+    return MeterProvider([PeriodicExportingMetricReader(exporter)], unnamed.merge(Resource.create()))
 
 
 EXPORTS: Final = Exports()
