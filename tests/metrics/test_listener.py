@@ -151,8 +151,9 @@ def test_a_listener_without_a_token_stops_the_start() -> None:
 
 def test_an_address_of_another_machine_stops_the_start() -> None:
     """The reason is told, and the address is not."""
-    guard = guarded(Shop(), metrics_listen="192.0.2.1:9464", metrics_token=TOKEN)
-    assert guard.problem == "SEKISHO_METRICS_LISTEN: cannot be used here: Cannot assign requested address"
+    with pytest.raises(SettingsError) as raised:
+        guarded(Shop(), metrics_listen="192.0.2.1:9464", metrics_token=TOKEN)
+    assert str(raised.value) == "SEKISHO_METRICS_LISTEN: cannot be used here: Cannot assign requested address"
 
 
 def test_an_address_that_another_worker_has_does_not_stop_the_start() -> None:
