@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -291,6 +292,29 @@ async def test_while_the_store_is_away_nobody_is_let_in() -> None:
     assert (await log_in(made.client(), held)).status == 503
     assert made.shop.reached == []
     await stop(made.guard)
+
+
+async def test_an_address_has_sixteen_looked_at_at_once() -> None:
+    """Each holds queries and a signature's check: the seventeenth is answered at once, and other addresses go on."""
+    made, held = site(), key()
+    await enrol(made, held)
+    free, waiting = asyncio.Event(), made.people.contact
+
+    async def contact(account: str) -> Any:
+        await free.wait()
+        return await waiting(account)
+
+    shown = [(client := made.client(), held.get(await options(client))) for _ in range(17)]
+    other = made.client("198.51.100.9")
+    others = held.get(await options(other))
+    setattr(made.people, "contact", contact)  # noqa: B010 - a method, for mypy
+    tasks = [asyncio.create_task(show(client, credential)) for client, credential in shown]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.result().status for task in done] == [503]
+    last = asyncio.create_task(show(other, others))
+    free.set()
+    assert (await last).status == 303
+    await asyncio.gather(*tasks)
 
 
 async def test_another_site_can_neither_ask_nor_show() -> None:
