@@ -77,7 +77,7 @@ class Listening(Shop):
 @pytest.fixture
 def corpus(tmp_path: Path) -> str:
     path = tmp_path / "passwords"
-    corpus_file(path, {digest(LEAKED): 1_000, digest(RARE): 1, digest("123456"): 10**6})
+    corpus_file(path, {digest(LEAKED): 1_000, digest(RARE): 1, digest("123456"): 10**6, digest("a blank "): 9})
     return str(path)
 
 
@@ -105,7 +105,7 @@ async def post(app: LoginGuard, path: str, **fields: str) -> Answer:
 # --- at the log-in
 
 
-@pytest.mark.parametrize("password", [LEAKED, RARE, f" {LEAKED}", f"{LEAKED}\u3000 "])
+@pytest.mark.parametrize("password", [LEAKED, RARE, f" {LEAKED}", f"{LEAKED}\u3000 ", "a blank "])
 async def test_a_strangers_leaked_password_calls_for_proof(corpus: str, password: str) -> None:
     """A stranger's leaked password calls for a proof; without factors it is a finding and no refusal.
 

@@ -71,6 +71,16 @@ async def test_without_a_corpus_the_service_is_asked() -> None:
         assert len(api.requests) == 1
 
 
+async def test_blanks_around_a_leaked_password_hide_it_from_no_service() -> None:
+    """Row 132: with blanks around it, the service is asked about the password without them as well."""
+    shop = Listening()
+    async with asking(shop) as (app, _):
+        await log_in(app, password=f" {LEAKED}")
+        assert (shop.findings, shop.reports[-1].exposure.password) == (["breached_password"], 7)
+        await log_in(app, password=" of no list")
+        assert shop.reports[-1].exposure.password == 0
+
+
 async def test_not_seen_is_an_answer() -> None:
     """*Not seen* is reported as zero and not as *unknown*."""
     shop = Listening()

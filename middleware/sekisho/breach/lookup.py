@@ -6,6 +6,7 @@ leave the question open, and never delays an answer by more than an owner would 
 
 from __future__ import annotations
 
+from asyncio import gather
 from hashlib import sha1
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -81,12 +82,16 @@ class BreachLookup:
     def look(self, account: str, secret: str) -> Exposure:
         """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs.
 
-        Blanks around it do not count: Django REST framework strips them, so a leaked password would pass as another.
+        With blanks around it, also about the secret without: Django REST framework strips them, so a leaked password
+        would pass as another.
         """
-        secret = secret.strip()
         lookout = self._lookout
         if lookout.clock_s() >= lookout.due_s:
             lookout.look()
+        found, bare = self._found(account, secret), secret.strip()
+        return found if bare == secret else found.worst(self._found(account, bare))
+
+    def _found(self, account: str, secret: str) -> Exposure:
         password = None if self._corpus is None else self._corpus.find(_sha1(secret))
         pair = None if self._pairs is None or not account else self._pairs.find(account, secret)
         if password == 0:
@@ -104,12 +109,22 @@ class BreachLookup:
         """Ask the network. If an old file does not know the password and the network does not answer, it is unknown."""
         if self._online is None:
             return exposure
-        count = await self._online.seen(_sha1(secret.strip()), wait_s=WAIT_S)
+        if (bare := secret.strip()) == secret:
+            count = await self._online.seen(_sha1(secret), wait_s=WAIT_S)
+        else:
+            count = _more(*await gather(*[self._online.seen(_sha1(each), wait_s=WAIT_S) for each in (secret, bare)]))
         return exposure._replace(password=None if count is None else prevalence(count))
 
     def _is_fresh(self) -> bool:
         built = None if self._corpus is None else self._corpus.built
         return built is not None and self._clock_s() - built <= self._seconds_max
+
+
+def _more(one: int | None, other: int | None) -> int | None:
+    """The larger count. Where one is not known, the other tells only of a leak."""
+    if one is None or other is None:
+        return one or other or None
+    return max(one, other)
 
 
 def _sha1(secret: str) -> bytes:
