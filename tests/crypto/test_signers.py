@@ -159,7 +159,7 @@ def test_a_namespace_and_a_secret_may_change_at_once() -> None:
         ("secret", [b"verify:" + NEW], "SEKISHO_SECRET (keyword secret): only verifies; leave out `verify:`"),
         ("secret", [NEW, b"verify:" + OLD], "ends with a secret that only verifies; list the newest first"),
         ("secret", [b"verify:" + NEW, NEW], "lists the same secret twice"),
-        ("secret", [b"verify:short", OLD], "number 1 is shorter than 32 bytes"),
+        ("secret", [b"verify:short", OLD], "number 1 of 2 secrets (a comma separates them) is shorter than 32 bytes"),
         ("namespace_from", "shop", "wants a namespace of its own and a date"),
         ("namespace_from", "shop 2023-02-30", "wants a namespace of its own and a date"),
         ("namespace_from", "shop 2023-12-30 read", "wants a namespace of its own and a date"),

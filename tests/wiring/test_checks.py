@@ -115,6 +115,15 @@ def test_the_servers_command_line_says_how_many_it_starts(line: str, number: int
 
 
 @pytest.mark.parametrize(
+    ("secret", "is_found"),
+    [(f'"{SECRET}"', True), (f"'{SECRET}'", True), (f'"{SECRET}', False), (f"{SECRET}'", False), (SECRET, False)],
+)
+def test_a_quoted_secret_is_told(secret: str, is_found: bool) -> None:
+    """The service of a Docker file and a command of its operator's shell would have two secrets."""
+    assert ("SEK027" in found(SECRET=secret)) is is_found
+
+
+@pytest.mark.parametrize(
     "secret",
     [
         b"abcdefghijklmnopqrstuvwxyz012345",

@@ -39,6 +39,15 @@ def checks(settings: SecretSettings) -> Iterator[Diagnosis]:
         )
     elif any(map(is_guessable, settings.secrets)):
         yield hazards.WEAK_SECRET.found("SEKISHO_SECRET: it looks typed rather than random, and could be guessed")
+    if any(map(is_quoted, settings.secrets)):
+        yield hazards.QUOTED_SECRET.found(
+            "SEKISHO_SECRET: its quotation marks are part of it here, and not where a shell reads the same line"
+        )
+
+
+def is_quoted(secret: bytes) -> bool:
+    """Whether it begins and ends with the same quotation mark, as a line of a file that Docker reads as it is."""
+    return secret[:1] == secret[-1:] and secret[:1] in {b"'", b'"'}
 
 
 def is_guessable(secret: bytes) -> bool:

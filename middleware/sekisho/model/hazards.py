@@ -194,6 +194,14 @@ UNREACHABLE_PROVIDER: Final = Hazard(
     "SEKISHO_OIDC=https://ISSUER client_id=ID name=NAME",
 )
 
+QUOTED_SECRET: Final = Hazard(
+    "SEK027",
+    Severity.WARNING,
+    "the secret is in quotation marks",
+    "Where another reader of the same file takes them away, it has another secret: commands do not reach the service, "
+    "and workers do not know each other's devices.",
+    'SEKISHO_SECRET=verify:NEW,"OLD"',
+)
 HOLED_STORE: Final = Hazard(
     "SEK030",
     Severity.DANGER,
@@ -501,6 +509,7 @@ HAZARDS: Final = (
     UNWRITABLE_AUDIT,
     ALARM_ALONE,
     UNREACHABLE_PROVIDER,
+    QUOTED_SECRET,
     HOLED_STORE,
     OUTDATED_STORE,
     EVICTING_STORE,
