@@ -19,7 +19,7 @@ from examples.wallet import pages as wallet
 from sekisho.answer import Renderer, denied
 from sekisho.model.brand import Brand
 from sekisho.settings.brand import logo_of
-from sekisho.stepup.log_ins import LogIn
+from sekisho.stepup.log_ins import RecordedLogIn
 from sekisho.stepup.pages import ListedFactor, Pages
 from tests.browser import browsing, serving, visiting
 from tests.servers import on_path_or_from_apt
@@ -41,9 +41,9 @@ FACTORS: Final = ("webauthn", "totp", "email", "recovery")
 NONCE: Final = "screenshots"
 NOON_S: Final = 1_784_000_000
 LOG_INS: Final = (
-    LogIn("p1", NOON_S, "proved", "Safari on iPhone", "203.0.113.0/24", b"device", "Osaka, JP"),
-    LogIn("k2", NOON_S - 90_000, "known", "Firefox on Windows", "192.0.2.0/24", b"", "Kyoto, JP"),
-    LogIn("n3", NOON_S - 400_000, "not_completed", "Chrome on Linux", "198.51.100.0/24", b"", "Reykjavík, IS"),
+    RecordedLogIn("p1", NOON_S, "proved", "Safari on iPhone", "203.0.113.0/24", b"device", "Osaka, JP"),
+    RecordedLogIn("k2", NOON_S - 90_000, "known", "Firefox on Windows", "192.0.2.0/24", b"", "Kyoto, JP"),
+    RecordedLogIn("n3", NOON_S - 400_000, "not_completed", "Chrome on Linux", "198.51.100.0/24", b"", "Reykjavík, IS"),
 )
 ENROLLED: Final = (
     ListedFactor("1", "webauthn", "", 1_760_000_000, 0, "Apple Passwords"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from sekisho.audit.places import Place
+    from sekisho.audit.places import LinePlace
 
 SECRET = bytes(range(32))
 ATTEMPTS = 5_000
@@ -51,7 +51,7 @@ def attempts() -> list[Attempt]:
 
 
 def audit(
-    form: AuditFormat, place: Place | None = None, clock_us: Callable[[], int] = lambda: 1
+    form: AuditFormat, place: LinePlace | None = None, clock_us: Callable[[], int] = lambda: 1
 ) -> tuple[Events, EventWriter]:
     counts, subjects = Counts(), Subjects([SECRET], str)
     key = audit_key(SECRET)

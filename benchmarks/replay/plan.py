@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.ledger.arithmetic import GENERATION_US
 from sekisho.model import Limit
 from sekisho.simulate.bound import Bound
-from sekisho.simulate.generator import SCENARIOS, Attack, Rota
+from sekisho.simulate.generator import SCENARIOS, CampaignTries, Rota
 
 if TYPE_CHECKING:
     from sekisho.model import LimitSet, Policy
-    from sekisho.simulate.generator import Scenario
+    from sekisho.simulate.generator import DemoScenario
 
 US = 1_000_000
 WINDOW_US = 5 * US  # of scenario time; a worker is never further ahead of another than this and what is under way
@@ -43,7 +43,7 @@ class Plan:
     start_us: int
     compiled: bool = False
 
-    def scenario(self) -> Scenario:
+    def scenario(self) -> DemoScenario:
         """The preset `stuffing`, cut to measure."""
         preset = SCENARIOS["stuffing"]
         addresses = max(1, round(preset.campaign.addresses * self.scale))
@@ -109,7 +109,7 @@ class Expected(NamedTuple):
 def expected(plan: Plan, limits: LimitSet, policy: Policy) -> Expected:
     """By shifts: each has addresses of its own."""
     campaign, seed = plan.scenario().campaign, plan.scenario().seed
-    attack, rota = Attack(plan.scenario().population(), campaign, seed=seed), Rota(campaign)
+    attack, rota = CampaignTries(plan.scenario().population(), campaign, seed=seed), Rota(campaign)
     # As many accounts as may be seen before work is asked for, written as limits that nothing ever pays off.
     unasked = replace(
         limits,

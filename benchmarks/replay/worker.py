@@ -35,7 +35,7 @@ from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
 from sekisho.pipeline import REFUSED, ShownProofs
-from sekisho.simulate.generator import Attack, Logins
+from sekisho.simulate.generator import CampaignTries, Logins
 from sekisho.store import StoreConnection
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Worker:
         scenario = plan.scenario()
         population, seed = scenario.population(), scenario.seed
         self._plan, self._number, self._folder = plan, number, folder
-        self._attack = Attack(population, scenario.campaign, seed=seed)
+        self._attack = CampaignTries(population, scenario.campaign, seed=seed)
         self._logins = Logins(population, scenario.honest, seed=seed)
         self._share = Share(plan)
         self._positions = Positions(folder.positions, plan.workers)

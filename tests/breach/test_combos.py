@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import HEADER_BYTES, CorpusError
 from sekisho.breach.pairs import PairDigests, Pairs
-from sekisho.corpus.combination_lists import Built, ListReading, Skip, build_pairs
+from sekisho.corpus.combination_lists import BuiltPairs, ListReading, Skip, build_pairs
 from sekisho.corpus.reading import LINE_BYTES_MAX
 from sekisho.model.breach import Pair
 from sekisho.read.account import canonical
@@ -26,7 +26,7 @@ from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
 KEY = b"a key of pairs, for tests alone.."
 
 
-def build(folder: Path, raw: bytes, **options: Any) -> Built:
+def build(folder: Path, raw: bytes, **options: Any) -> BuiltPairs:
     """A file `pairs` from a list of this content."""
     (folder / "list").write_bytes(raw)
     return build_pairs([folder / "list"], folder / "pairs", KEY, **options)

@@ -16,7 +16,7 @@ from sekisho.check.question import QuestionSealer
 from sekisho.cli import main
 from sekisho.crypto.examiner import examiner_token
 from sekisho.crypto.signers import Signer
-from sekisho.doctor.http import Site, fetch
+from sekisho.doctor.http import ServiceAddress, fetch
 from tests.acceptance.processes import serving
 from tests.cli.test_check import SHOP
 
@@ -85,14 +85,17 @@ def test_a_question_that_does_not_open_is_refused(good: int, question: str | Non
     now = examiner_token(signers, time.time())
     shown = {} if question is None else {"sekisho-question": question.encode().decode("latin-1")}
     reply = fetch(
-        Site("http", "127.0.0.1", good, ""), "GET", "/sekisho/doctor/check", {"sekisho-examiner": now.decode(), **shown}
+        ServiceAddress("http", "127.0.0.1", good, ""),
+        "GET",
+        "/sekisho/doctor/check",
+        {"sekisho-examiner": now.decode(), **shown},
     )
     assert (reply.status, reply.body) == (400, b"[]")
 
 
 def test_a_stranger_cannot_ask(good: int) -> None:
     """Without the token the path answers as any other."""
-    site = Site("http", "127.0.0.1", good, "")
+    site = ServiceAddress("http", "127.0.0.1", good, "")
     there = fetch(site, "GET", "/sekisho/doctor/check", {"sekisho-examiner": "1.x", "sekisho-question": "AAAA"})
     elsewhere = fetch(site, "GET", "/sekisho/nothing", {})
 

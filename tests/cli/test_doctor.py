@@ -10,7 +10,7 @@ import pytest
 
 from sekisho.cli import MISUSED, main
 from sekisho.cli.diagnoses import as_text, is_coloured
-from sekisho.doctor import Report, Unseen
+from sekisho.doctor import DoctorReport, Unseen
 from sekisho.model.diagnosis import Hazard, Severity
 from tests.cli.corpora import Terminal
 from tests.servers import RedisServer
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECRET = "mB7tXq2LwPz9RkVn4HsYc6JdGf3AeUo8"
-REPORT = Report(
+REPORT = DoctorReport(
     (("store", "Redis 8.2.2"),),
     (
         Hazard("SEK901", Severity.ADVICE, "a small thing", "It is untidy.", "A=1").found("A: it is off"),

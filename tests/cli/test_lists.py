@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.control import Act, Entry
+from sekisho.control import Act, ListEntry
 from sekisho.control.record import ControlRecord, decode
 from sekisho.record import replay
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
@@ -151,7 +151,9 @@ def test_a_wrong_line_is_refused(line: list[str], monkeypatch: pytest.MonkeyPatc
 def test_acts_are_bounded() -> None:
     """The newest acts are kept; the oldest go where the lists need the room."""
     acts = tuple(Act(number, 5, "deny", why="x" * 200, by="y" * 200) for number in range(1, 40))
-    full = tuple(Entry(f"2001:db8:ffff:ffff:ffff:ffff:ffff:{n:x}/128", 4_000_000_000) for n in range(0xF000, 0xF3E8))
+    full = tuple(
+        ListEntry(f"2001:db8:ffff:ffff:ffff:ffff:ffff:{n:x}/128", 4_000_000_000) for n in range(0xF000, 0xF3E8)
+    )
 
     few = decode(ControlRecord(7, acts=acts).encode()).acts
     later = {"later": "x" * 10_000}

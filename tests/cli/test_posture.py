@@ -11,7 +11,7 @@ import pytest
 from sekisho.control.record import posture_text
 from sekisho.detect.written import PostureMac, encode_state
 from sekisho.judge.posture import PostureState, advance
-from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 from sekisho.record import replay
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
@@ -92,7 +92,7 @@ async def test_the_estimate_of_each_door_is_shown(
     serve_with(monkeypatch, store=redis_url, step_up="attack")
     at_s = int(time.time())
     tags = [at.to_bytes(4, "little") for at in range(80)]
-    failures = [StrangerOutcome("POST /login", Told.FAILED, tag, 4, tag) for tag in tags]
+    failures = [StrangerOutcome("POST /login", ToldOutcome.FAILED, tag, 4, tag) for tag in tags]
     signed = PostureMac([SECRET], "sekisho").sign(encode_state(advance(PostureState(), failures, at_s)))
     redis_server.cli("HSET", "sekisho:{posture}state", "number", "1", "text", signed.decode())
 

@@ -9,7 +9,8 @@ import pytest
 from sekisho.control.asked import AskedGroup, with_group
 from sekisho.model import SettingsError
 from sekisho.record import replay
-from sekisho.testing import FakeClock
+from sekisho.testing import SECRET, FakeClock
+from sekisho.wiring import LoginGuard
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, known_device, log_in
 from tests.cli.operating import command, serve_with, stop
 from tests.waiting import until
@@ -17,7 +18,6 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.wiring import LoginGuard
     from tests.servers import RedisServer
 
 WORK: dict[str, Any] = {"challenges": "pow"}
@@ -133,7 +133,7 @@ async def test_wrong_reports_are_errors(account: str, more: dict[str, str], prob
 
 async def test_a_guard_that_did_not_start_takes_no_reports() -> None:
     """It says why it did not start."""
-    guard = guarded(Shop(), plugins="sinks:none")
+    guard = LoginGuard(Shop(), secret=SECRET, store="memory://", plugins="sinks:none")
     with pytest.raises(SettingsError, match="SEKISHO_PLUGINS"):
         await guard.report_takeover("hana")
 

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from sekisho.control import EMPTY, Act, Applied, ControlMac, ControlRecord, ControlState, Entry, MemoryControl, change
+from sekisho.control import (
+    EMPTY,
+    Act,
+    Applied,
+    ControlMac,
+    ControlRecord,
+    ControlState,
+    ListEntry,
+    MemoryControl,
+    change,
+)
 from sekisho.control.asked import AskedGroup, without_account
 from sekisho.control.record import ControlError, decode
 from sekisho.crypto.signers import Signer
@@ -18,7 +28,7 @@ from sekisho.model import Mode
 SECRET, NEWER = b"s" * 40, b"n" * 40
 MAC = ControlMac([SECRET], "shop")
 NOW_S = 1_700_000_000.0
-RECORD = ControlRecord(7, Mode.MONITOR, "heightened", (Entry("192.0.2.0/28", 5),), (Entry("2001:db8::/32", 9),))
+RECORD = ControlRecord(7, Mode.MONITOR, "heightened", (ListEntry("192.0.2.0/28", 5),), (ListEntry("2001:db8::/32", 9),))
 ASKED = "has a field asked that is no list of at most 32 groups, of 2000 accounts in all"
 PLAIN = {"v": 1, "number": 7, "mode": "monitor"}
 
@@ -231,7 +241,7 @@ def test_entries_end() -> None:
     """A network is on its list until its time; the end needs no new record, and no store."""
     worker = Worker()
     until = int(NOW_S) + 60
-    worker.hear(ControlRecord(1, deny=(Entry("192.0.2.0/28", until), Entry("198.51.100.0/24", until + 60))))
+    worker.hear(ControlRecord(1, deny=(ListEntry("192.0.2.0/28", until), ListEntry("198.51.100.0/24", until + 60))))
     worker.now_s = NOW_S + 60
     worker.state.hear(None)
 
@@ -242,7 +252,7 @@ def test_entries_end() -> None:
 def test_values_show_no_address() -> None:
     """Error reporters print values: neither the record nor what is applied shows a network."""
     worker = Worker()
-    worker.hear(replace(RECORD, deny=(Entry("192.0.2.0/28", int(NOW_S) + 5),)))
+    worker.hear(replace(RECORD, deny=(ListEntry("192.0.2.0/28", int(NOW_S) + 5),)))
     assert "192.0.2" not in f"{worker.state.record!r} {worker.state.applied!r}"
 
 
@@ -297,7 +307,7 @@ async def test_a_change_that_readers_would_refuse_is_refused() -> None:
     """A list with a mistyped network is not written."""
     with pytest.raises(ControlError):
         await change(
-            MemoryControl(lambda _: True), MAC, lambda one: replace(one, deny=(Entry("nowhere", 5),)), lambda: NOW_S
+            MemoryControl(lambda _: True), MAC, lambda one: replace(one, deny=(ListEntry("nowhere", 5),)), lambda: NOW_S
         )
 
 

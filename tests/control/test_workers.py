@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.control import ControlMac, ControlRecord, Entry, StoredControl, change, follow
+from sekisho.control import ControlMac, ControlRecord, ListEntry, StoredControl, change, follow
 from sekisho.control import sockets as module
 from sekisho.control.sockets import ControlServer, SocketControl
 from sekisho.model import Mode, SettingsError, StoreUnavailable
@@ -86,10 +86,10 @@ async def test_a_denied_network_is_refused_by_two_workers(redis_url: str, line: 
         assert (await log_in(guard, client=HERE)).status == 303
     place = StoredControl(line, "sekisho")
 
-    await change(place, MAC, to(deny=(Entry("203.0.113.0/24", FAR_S),)), time.time)
+    await change(place, MAC, to(deny=(ListEntry("203.0.113.0/24", FAR_S),)), time.time)
     await until(lambda: all(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     statuses = [(await log_in(guard, client=client)).status for guard in guards for client in (HERE, "198.51.100.1")]
-    await change(place, MAC, to(deny=(Entry("203.0.113.0/24", 1),)), time.time)
+    await change(place, MAC, to(deny=(ListEntry("203.0.113.0/24", 1),)), time.time)
     await until(lambda: not any(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     after = [(await log_in(guard, client=client)).status for guard in guards for client in (HERE, "198.51.100.1")]
     await stop(*guards)
@@ -102,7 +102,7 @@ async def test_an_allowed_network_is_under_no_address_limit(redis_url: str, line
     """A network on the allow list is free of the address limits."""
     guard = guarded(Shop(), store=redis_url, workers=1, limit_ip="1/hour")
     await log_in(guard, "one", "guess")
-    await change(StoredControl(line, "sekisho"), MAC, to(allow=(Entry("203.0.113.0/24", FAR_S),)), time.time)
+    await change(StoredControl(line, "sekisho"), MAC, to(allow=(ListEntry("203.0.113.0/24", FAR_S),)), time.time)
     await until(lambda: bool(guard._loops.control.applied.allow))  # type: ignore[union-attr]
     statuses = [(await log_in(guard, f"owner {n}", "guess")).status for n in range(3)]
     await stop(guard)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
 from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureChange
-from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 from sekisho.read import OriginDigests
 from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
@@ -99,13 +99,15 @@ async def test_a_new_worker_hears_the_posture_at_once(redis_url: str, redis_serv
 
 async def test_one_worker_at_a_time_takes_the_outcomes_of_all(redis_url: str) -> None:
     async with stored(redis_url) as postures:
-        taken = [await postures.exchange([StrangerOutcome(DOOR, Told.FAILED, b"netw", 4, b"acco")], 0) for _ in "abc"]
+        taken = [
+            await postures.exchange([StrangerOutcome(DOOR, ToldOutcome.FAILED, b"netw", 4, b"acco")], 0) for _ in "abc"
+        ]
         assert [found.outcomes is None for found in taken] == [False, True, True]
 
 
 async def test_an_account_succeeds_once_a_day(redis_url: str, redis_server: RedisServer) -> None:
     """In Redis and in a process alike: a second success is dropped, a second proof takes back its failure only."""
-    told = [Told.SUCCEEDED, Told.SUCCEEDED, Told.PROVED, Told.FAILED]
+    told = [ToldOutcome.SUCCEEDED, ToldOutcome.SUCCEEDED, ToldOutcome.PROVED, ToldOutcome.FAILED]
     outcomes = [StrangerOutcome(DOOR, one, b"netw", 4, b"acco") for one in told]
     async with stored(redis_url) as postures:
         found = [
@@ -114,13 +116,13 @@ async def test_an_account_succeeds_once_a_day(redis_url: str, redis_server: Redi
         ]
     for each in found:
         assert each is not None
-        assert [one.told for one in each] == [Told.SUCCEEDED, Told.WITHDRAWN, Told.FAILED]
+        assert [one.told for one in each] == [ToldOutcome.SUCCEEDED, ToldOutcome.WITHDRAWN, ToldOutcome.FAILED]
 
 
 async def test_the_next_day_it_counts_again() -> None:
     clock = Clock()
     postures = MemoryPostures(clock)
-    success = [StrangerOutcome(DOOR, Told.SUCCEEDED, b"netw", 4, b"acco")]
+    success = [StrangerOutcome(DOOR, ToldOutcome.SUCCEEDED, b"netw", 4, b"acco")]
     counted = []
     for _ in range(4):
         found = (await postures.exchange(success, 0)).outcomes
@@ -132,7 +134,7 @@ async def test_the_next_day_it_counts_again() -> None:
 async def test_a_flood_leaves_4096_outcomes(redis_url: str, redis_server: RedisServer) -> None:
     async with stored(redis_url) as postures:
         await postures.exchange([], 0, is_raised=True)  # takes the turn
-        flood = [StrangerOutcome(DOOR, Told.FAILED, b"netw", 4, b"acco")] * 1_000
+        flood = [StrangerOutcome(DOOR, ToldOutcome.FAILED, b"netw", 4, b"acco")] * 1_000
         for _ in range(6):
             await postures.exchange(flood, 0)
         assert redis_server.cli("LLEN", "sekisho:{posture}outcomes") == 4_096
@@ -217,7 +219,7 @@ async def test_a_sealed_attempt_counts_after_two_minutes() -> None:
     clock.now_s += 119
     assert worker.watch.take() == []
     clock.now_s += 1
-    assert [one.told for one in worker.watch.take()] == [Told.FAILED] * 80
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 80
 
 
 async def test_what_a_process_remembers_is_bounded() -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from sekisho.detect.written import day_bit, decode_state, encode_state, pack_outcome, unpack_outcome
 from sekisho.judge.posture import PostureState, advance
-from sekisho.model.posture import StrangerOutcome, Told
+from sekisho.model.posture import StrangerOutcome, ToldOutcome
 
 PROVIDERS = [at.to_bytes(4, "little") for at in range(40)]
 DOORS = ["POST /login", "POST /api/login"]
-OUTCOME = StrangerOutcome("POST /api/login", Told.PROVED, b"netw", 4, b"acco")
+OUTCOME = StrangerOutcome("POST /api/login", ToldOutcome.PROVED, b"netw", 4, b"acco")
 
 
 def test_an_outcome_takes_11_bytes_and_comes_back() -> None:
@@ -34,7 +34,8 @@ def test_foreign_bytes_are_no_outcome(packed: bytes) -> None:
 def test_a_state_comes_back() -> None:
     tags = [at.to_bytes(4, "little") for at in range(300)]
     outcomes = [
-        StrangerOutcome("POST /login", Told.FAILED, tag, at % 5, tag, PROVIDERS[at % 40]) for at, tag in enumerate(tags)
+        StrangerOutcome("POST /login", ToldOutcome.FAILED, tag, at % 5, tag, PROVIDERS[at % 40])
+        for at, tag in enumerate(tags)
     ]
     state = advance(PostureState(), outcomes, 1_700_000_000)
     found = decode_state(encode_state(state))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.doctor.forms import Form, checks_of_forms, log_in_forms
+from sekisho.doctor.forms import LogInForm, checks_of_forms, log_in_forms
 from sekisho.model import DoorKind
 from sekisho.read import Doors
 from sekisho.settings import parse_doors
@@ -16,14 +16,14 @@ FIELDS = f'<input name="email" type="EMAIL">{PASSWORD}'
 @pytest.mark.parametrize(
     ("page", "forms"),
     [
-        (f'<form method="post">{FIELDS}</form>', [Form("POST", "/account/in", "email", "pass")]),
-        (f'<form method="post" action="?next=/x">{FIELDS}</form>', [Form("POST", "/account/in", "email", "pass")]),
-        (f'<form method="POST" action="/session">{FIELDS}</form>', [Form("POST", "/session", "email", "pass")]),
-        (f'<form action="check">{FIELDS}</form>', [Form("GET", "/account/check", "email", "pass")]),
-        (f'<form method="post">{PASSWORD}</form>', [Form("POST", "/account/in", "", "pass")]),
+        (f'<form method="post">{FIELDS}</form>', [LogInForm("POST", "/account/in", "email", "pass")]),
+        (f'<form method="post" action="?next=/x">{FIELDS}</form>', [LogInForm("POST", "/account/in", "email", "pass")]),
+        (f'<form method="POST" action="/session">{FIELDS}</form>', [LogInForm("POST", "/session", "email", "pass")]),
+        (f'<form action="check">{FIELDS}</form>', [LogInForm("GET", "/account/check", "email", "pass")]),
+        (f'<form method="post">{PASSWORD}</form>', [LogInForm("POST", "/account/in", "", "pass")]),
         (
             f'<form method=post><input name="q"><input type="hidden" name="csrf">{FIELDS}<input name="code"></form>',
-            [Form("POST", "/account/in", "email", "pass")],
+            [LogInForm("POST", "/account/in", "email", "pass")],
         ),
         (f'<form action="https://other.example/in">{FIELDS}</form>', []),
         (f'<form action="javascript:void(0)">{FIELDS}</form>', []),
@@ -36,7 +36,7 @@ FIELDS = f'<input name="email" type="EMAIL">{PASSWORD}'
         ("", []),
     ],
 )
-def test_a_log_in_form_is_read(page: str, forms: list[Form]) -> None:
+def test_a_log_in_form_is_read(page: str, forms: list[LogInForm]) -> None:
     """Method, path and fields, as a browser would post them; forms for anything else are left out."""
     assert log_in_forms(page, "/account/in") == forms
 
@@ -49,6 +49,6 @@ def test_forms_are_bounded() -> None:
 def test_a_form_at_a_door_is_guarded() -> None:
     """A form whose request is a door's is guarded, also with a slash at the end; each other is told once."""
     doors = Doors(parse_doors(DoorKind.LOGIN, "POST /login form:email,pass", "LOGIN"))
-    forms = [Form("POST", path, "email", "pass") for path in ("/login", "/login/", "/account", "/account")]
+    forms = [LogInForm("POST", path, "email", "pass") for path in ("/login", "/login/", "/account", "/account")]
 
     assert [each.write for each in checks_of_forms(forms, doors)] == ["SEKISHO_LOGIN=POST /account form:email,pass"]

@@ -11,7 +11,7 @@ import pytest
 from sekisho.crypto.examiner import examiner_token, is_examiner
 from sekisho.crypto.signers import Signer
 from sekisho.doctor import http
-from sekisho.doctor.http import Reply, Site, site_of
+from sekisho.doctor.http import Reply, ServiceAddress, site_of
 from sekisho.doctor.service import ServiceExaminer, checks_of_cors, checks_of_pages, told_of
 from sekisho.model import SettingsError
 from sekisho.read.cookie_flags import checks_of_cookies
@@ -22,7 +22,7 @@ from tests.doctor.site import FRONT, PROXY, Forward, appending, passing_on, prox
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sekisho.doctor import Report
+    from sekisho.doctor import DoctorReport
     from sekisho.model.diagnosis import Diagnosis
 
 SOUND = {"LOGIN": "POST /login success=302:/home", "NO_FACTOR": "refuse"}
@@ -45,19 +45,19 @@ async def examined(
     port_80: int | None = None,
     origin: str = "",
     pages: tuple[str, ...] = (),
-) -> Report:
+) -> DoctorReport:
     """Examine the service at a local port, as though it were at this address; nothing or a port answers at port 80."""
 
-    def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Reply:
+    def fetch(site: ServiceAddress, method: str, path: str, headers: Mapping[str, str]) -> Reply:
         if site.port == 80 and site_of(url).port != 80 and port_80 is None:
             raise ConnectionRefusedError
-        local = Site("http", "127.0.0.1", port if site == site_of(url) else port_80 or port, site.path)
+        local = ServiceAddress("http", "127.0.0.1", port if site == site_of(url) else port_80 or port, site.path)
         return http.fetch(local, method, path, headers)
 
     return await ServiceExaminer(known, site_of(url), origin, pages, fetch, time.time).examine()
 
 
-def found(report: Report) -> dict[str, Diagnosis]:
+def found(report: DoctorReport) -> dict[str, Diagnosis]:
     return {each.hazard.number: each for each in report.diagnoses if each.hazard.number not in USUAL}
 
 
@@ -321,8 +321,10 @@ def test_another_token_is_none(token: bytes) -> None:
 
 async def test_a_stranger_learns_nothing(unaware: int) -> None:
     """Without the secret the path answers as any other, so no client learns whether its header is believed."""
-    there = http.fetch(Site("http", "127.0.0.1", unaware, ""), "GET", "/sekisho/doctor", {"sekisho-examiner": "1.x"})
-    elsewhere = http.fetch(Site("http", "127.0.0.1", unaware, ""), "GET", "/sekisho/nothing", {})
+    there = http.fetch(
+        ServiceAddress("http", "127.0.0.1", unaware, ""), "GET", "/sekisho/doctor", {"sekisho-examiner": "1.x"}
+    )
+    elsewhere = http.fetch(ServiceAddress("http", "127.0.0.1", unaware, ""), "GET", "/sekisho/nothing", {})
 
     assert (there.status, there.body) == (elsewhere.status, elsewhere.body)
     assert there.status == 404
@@ -388,5 +390,5 @@ def test_a_wrong_address_is_refused(url: str) -> None:
 
 def test_an_address_is_read() -> None:
     """Scheme, host, port and the path where an application is mounted."""
-    assert site_of("https://shop.example/app/") == Site("https", "shop.example", 443, "/app")
-    assert site_of("http://[::1]:8000") == Site("http", "::1", 8000, "")
+    assert site_of("https://shop.example/app/") == ServiceAddress("https", "shop.example", 443, "/app")
+    assert site_of("http://[::1]:8000") == ServiceAddress("http", "::1", 8000, "")

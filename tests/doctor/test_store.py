@@ -18,7 +18,7 @@ from tests.servers import RedisServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sekisho.doctor import Report
+    from sekisho.doctor import DoctorReport
     from sekisho.model.diagnosis import Diagnosis
     from tests.server_groups import RedisCluster, SentinelGroup
 
@@ -39,7 +39,7 @@ def settings(url: str, **variables: str) -> Settings:
     return load({f"SEKISHO_{name}": value for name, value in (usual | variables).items()})
 
 
-async def examined(url: str, admin_url: str | None = None, *, ahead_s: float = 0, **variables: str) -> Report:
+async def examined(url: str, admin_url: str | None = None, *, ahead_s: float = 0, **variables: str) -> DoctorReport:
     """The report of the store, by a clock that is ahead by so many seconds."""
     examiner = Examiner(
         settings(url, **variables), admin_url, Silent(), lambda: time.time() + ahead_s, time.monotonic, "word"
@@ -47,11 +47,11 @@ async def examined(url: str, admin_url: str | None = None, *, ahead_s: float = 0
     return await examiner.examine()
 
 
-def numbers(report: Report) -> set[str]:
+def numbers(report: DoctorReport) -> set[str]:
     return {each.hazard.number for each in report.diagnoses} - {VERSION}
 
 
-def the(report: Report, number: str) -> Diagnosis:
+def the(report: DoctorReport, number: str) -> Diagnosis:
     (found,) = [each for each in report.diagnoses if each.hazard.number == number]
     return found
 

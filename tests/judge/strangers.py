@@ -11,7 +11,7 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING
 
-from sekisho.model.posture import StrangerOutcome, Told
+from sekisho.model.posture import StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class Strangers:
         found = []
         for _ in range(TRIES_MAX):
             succeeded = random.random() < right
-            told = Told.SUCCEEDED if succeeded else Told.FAILED
+            told = ToldOutcome.SUCCEEDED if succeeded else ToldOutcome.FAILED
             found.append(StrangerOutcome(DOOR, told, network, browser, account, provider))
             if succeeded:
                 break
@@ -65,7 +65,7 @@ class Strangers:
 
     def guess(self, right: float, network: bytes = b"", account: bytes = b"", browser: int = 4) -> StrangerOutcome:
         """An attacker's attempt: from an address and at an account that it has for itself, unless they are given."""
-        told = Told.SUCCEEDED if self.random.random() < right else Told.FAILED
+        told = ToldOutcome.SUCCEEDED if self.random.random() < right else ToldOutcome.FAILED
         return StrangerOutcome(DOOR, told, network or self._bytes(), browser, account or self._bytes())
 
     def mixed(self, attempts: int, *, hostile: float, right: float) -> Iterator[StrangerOutcome]:

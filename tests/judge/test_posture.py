@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.judge.posture import DoorPosture, PostureChange, PostureState, Segment, advance, changes
-from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 from tests.judge.strangers import DOOR, Strangers
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NOON_S = 20_000 * DAY_S + 43_200
 
 
 def outcome(
-    told: Told, network: bytes = b"netw", account: bytes = b"acco", browser: int = 4, provider: bytes = b""
+    told: ToldOutcome, network: bytes = b"netw", account: bytes = b"acco", browser: int = 4, provider: bytes = b""
 ) -> StrangerOutcome:
     return StrangerOutcome(DOOR, told, network, browser, account, provider)
 
@@ -35,11 +35,11 @@ def tag(number: int) -> bytes:
 
 def failures(count: int, start: int = 0) -> list[StrangerOutcome]:
     """Each at an account and from a network of its own."""
-    return [outcome(Told.FAILED, tag(start + at), tag(start + at)) for at in range(count)]
+    return [outcome(ToldOutcome.FAILED, tag(start + at), tag(start + at)) for at in range(count)]
 
 
 def successes(count: int, start: int = 0) -> list[StrangerOutcome]:
-    return [outcome(Told.SUCCEEDED, tag(start + at), tag(start + at)) for at in range(count)]
+    return [outcome(ToldOutcome.SUCCEEDED, tag(start + at), tag(start + at)) for at in range(count)]
 
 
 def after(outcomes: Iterable[StrangerOutcome], state: PostureState | None = None, now_s: int = NOON_S) -> PostureState:
@@ -117,14 +117,14 @@ def test_failures_of_honest_strangers_are_learned_over_days() -> None:
 
 
 def test_one_network_alone_raises_its_own_posture_and_not_the_sites() -> None:
-    state = after([outcome(Told.FAILED, b"netw", tag(at)) for at in range(2_000)])
+    state = after([outcome(ToldOutcome.FAILED, b"netw", tag(at)) for at in range(2_000)])
     assert state.doors[DOOR].networks[b"netw"].posture is Posture.ATTACK
     assert site(state).posture is Posture.CALM
     assert site(state).score == pytest.approx(5.0)
 
 
 def test_guesses_at_one_account_do_not_raise_the_sites_posture() -> None:
-    state = after([outcome(Told.FAILED, tag(at), b"acco") for at in range(2_000)])
+    state = after([outcome(ToldOutcome.FAILED, tag(at), b"acco") for at in range(2_000)])
     assert site(state).posture is Posture.CALM
     assert site(state).score == pytest.approx(5.0)
 
@@ -149,7 +149,7 @@ def test_nothing_is_learned_from_an_attack() -> None:
 
 
 def test_many_networks_do_not_push_out_the_one_that_was_recognised() -> None:
-    state = after([outcome(Told.FAILED, b"netw", tag(at)) for at in range(100)])
+    state = after([outcome(ToldOutcome.FAILED, b"netw", tag(at)) for at in range(100)])
     for part in range(40):
         state = advance(state, [*failures(100, part * 100), *successes(100, part * 100)], NOON_S + part)
     assert state.doors[DOOR].networks[b"netw"].posture is Posture.ATTACK
@@ -165,7 +165,7 @@ def test_failures_of_days_ago_keep_no_network_out() -> None:
     for at in range(400):
         state = after([*failures(1, at), *successes(1, 1_000 + at)], state, NOON_S + at)
     for at in range(100):
-        guess = outcome(Told.FAILED, b"loud", tag(at * 7919))
+        guess = outcome(ToldOutcome.FAILED, b"loud", tag(at * 7919))
         state = after([guess], state, NOON_S + 2 * DAY_S + at)
     door = state.doors[DOOR]
     assert door.networks[b"loud"].posture is Posture.ATTACK
@@ -174,15 +174,15 @@ def test_failures_of_days_ago_keep_no_network_out() -> None:
 
 def test_a_proof_takes_back_the_failure_that_its_attempt_was_counted_as() -> None:
     base = after(failures(30))
-    sealed = advance(base, [outcome(Told.FAILED, b"here", b"mine")], NOON_S + 1)
-    proved = advance(sealed, [outcome(Told.PROVED, b"here", b"mine")], NOON_S + 2)
-    direct = advance(base, [outcome(Told.SUCCEEDED, b"here", b"mine")], NOON_S + 2)
+    sealed = advance(base, [outcome(ToldOutcome.FAILED, b"here", b"mine")], NOON_S + 1)
+    proved = advance(sealed, [outcome(ToldOutcome.PROVED, b"here", b"mine")], NOON_S + 2)
+    direct = advance(base, [outcome(ToldOutcome.SUCCEEDED, b"here", b"mine")], NOON_S + 2)
     assert site(proved).score == pytest.approx(site(direct).score, abs=1e-3)
 
 
 def test_a_second_proof_of_a_day_changes_nothing_but_its_own_failure() -> None:
     base = after(failures(30))
-    state = advance(base, [outcome(Told.FAILED), outcome(Told.WITHDRAWN)], NOON_S)
+    state = advance(base, [outcome(ToldOutcome.FAILED), outcome(ToldOutcome.WITHDRAWN)], NOON_S)
     assert site(state).score == pytest.approx(site(base).score)
 
 
@@ -191,8 +191,8 @@ def test_honest_strangers_who_are_asked_end_an_attack_even_if_some_give_up() -> 
     state = attacked()
     for at in range(60):
         people = range(at * 10, at * 10 + 10)
-        failed = [outcome(Told.FAILED, tag(each), tag(each)) for each in people]
-        proved = [outcome(Told.PROVED, tag(each), tag(each)) for each in people if each % 10 < 6]
+        failed = [outcome(ToldOutcome.FAILED, tag(each), tag(each)) for each in people]
+        proved = [outcome(ToldOutcome.PROVED, tag(each), tag(each)) for each in people if each % 10 < 6]
         state = advance(state, [*failed, *proved], NOON_S + at * 60)
     assert site(state).posture is Posture.CALM
 
@@ -242,8 +242,8 @@ def test_time_that_runs_backwards_changes_nothing() -> None:
 
 
 def test_changes_name_door_and_segment_but_no_network() -> None:
-    of_one_network = [outcome(Told.FAILED, b"netw", tag(at), browser=at % 5) for at in range(300)]
-    at_one_account = [outcome(Told.FAILED, tag(at), b"acco", browser=7) for at in range(300)]
+    of_one_network = [outcome(ToldOutcome.FAILED, b"netw", tag(at), browser=at % 5) for at in range(300)]
+    at_one_account = [outcome(ToldOutcome.FAILED, tag(at), b"acco", browser=7) for at in range(300)]
     assert changes(PostureState(), after([*of_one_network, *at_one_account])) == [
         PostureChange("POST /login", "network", Posture.ATTACK),
         PostureChange("POST /login", "browser", Posture.ATTACK),
@@ -263,7 +263,7 @@ def test_a_site_for_each_guess_raises_its_provider_and_asks_no_other_stranger() 
     """Row P8: each guess from a /48 of its own, all of one /32, between honest strangers from elsewhere."""
     state, others = PostureState(), Strangers(1, success=0.72).honest(10**6)
     for at in range(100):
-        guess = outcome(Told.FAILED, tag(at), tag(at), provider=b"prov")
+        guess = outcome(ToldOutcome.FAILED, tag(at), tag(at), provider=b"prov")
         state = after([guess, *islice(others, 3)], state)
     door = state.doors[DOOR]
     assert door.providers[b"prov"].posture is Posture.ATTACK
@@ -274,25 +274,25 @@ def test_a_site_for_each_guess_raises_its_provider_and_asks_no_other_stranger() 
 def test_a_provider_is_recognised_after_as_many_guesses_as_a_site() -> None:
     state, taken = PostureState(), 0
     while not state.doors or not state.doors[DOOR].providers[b"prov"].posture:
-        state, taken = after([outcome(Told.FAILED, tag(taken), tag(taken), provider=b"prov")], state), taken + 1
+        state, taken = after([outcome(ToldOutcome.FAILED, tag(taken), tag(taken), provider=b"prov")], state), taken + 1
     assert taken == 40
 
 
 def test_one_network_raises_itself_and_neither_its_provider_nor_a_browser() -> None:
     """A bot in a house of a large provider, with a common browser: its neighbours are not asked."""
-    door = after([outcome(Told.FAILED, b"netw", tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
+    door = after([outcome(ToldOutcome.FAILED, b"netw", tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
     assert door.networks[b"netw"].posture is Posture.ATTACK
     assert (door.providers[b"prov"].posture, door.browsers[4].posture) == (Posture.CALM, Posture.CALM)
     assert door.providers[b"prov"].score < 6
 
 
 def test_one_ipv4_network_raises_no_browser() -> None:
-    door = after([outcome(Told.FAILED, b"netw", tag(at)) for at in range(300)]).doors[DOOR]
+    door = after([outcome(ToldOutcome.FAILED, b"netw", tag(at)) for at in range(300)]).doors[DOOR]
     assert (door.networks[b"netw"].posture, door.browsers[4].posture) == (Posture.ATTACK, Posture.CALM)
 
 
 def test_one_provider_raises_no_browser() -> None:
-    door = after([outcome(Told.FAILED, tag(at), tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
+    door = after([outcome(ToldOutcome.FAILED, tag(at), tag(at), provider=b"prov") for at in range(300)]).doors[DOOR]
     assert (door.providers[b"prov"].posture, door.browsers[4].posture) == (Posture.ATTACK, Posture.CALM)
 
 
@@ -307,7 +307,7 @@ def test_honest_strangers_of_few_providers_raise_nothing(success: float) -> None
 
 
 def test_a_raised_provider_ends_by_time_and_is_told() -> None:
-    state = after([outcome(Told.FAILED, tag(at), tag(at), provider=b"prov") for at in range(80)])
+    state = after([outcome(ToldOutcome.FAILED, tag(at), tag(at), provider=b"prov") for at in range(80)])
     turned = changes(PostureState(), state)
     assert PostureChange(DOOR, "provider", Posture.ATTACK) in turned
     for day in range(1, 8):
@@ -324,8 +324,8 @@ def test_time_alone_changes_nothing_until_a_posture_ends() -> None:
 
 
 def test_an_outcome_elsewhere_leaves_a_raised_network_as_it_is() -> None:
-    state = after([StrangerOutcome(DOOR, Told.FAILED, b"loud", 4, bytes([at]) * 4) for at in range(100)])
-    later = after([StrangerOutcome(DOOR, Told.SUCCEEDED, b"else", 3, b"acco")], state, NOON_S + 1)
+    state = after([StrangerOutcome(DOOR, ToldOutcome.FAILED, b"loud", 4, bytes([at]) * 4) for at in range(100)])
+    later = after([StrangerOutcome(DOOR, ToldOutcome.SUCCEEDED, b"else", 3, b"acco")], state, NOON_S + 1)
     loud = state.doors[DOOR].networks[b"loud"]
     assert loud.posture is Posture.ATTACK
     assert later.doors[DOOR].networks[b"loud"] is loud

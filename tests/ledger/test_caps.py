@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from sekisho.ledger import caps as arithmetic
-from sekisho.ledger.caps import CapLedger, CapVerdict, Entry, MemoryCaps
+from sekisho.ledger.caps import CapEntry, CapLedger, CapVerdict, MemoryCaps
 from sekisho.ledger.redis_caps import _SCRIPT, RedisCaps, _packed
 from sekisho.model import Cap, StoreUnavailable
 from sekisho.store import LineOptions, Script, open_to
@@ -331,7 +331,7 @@ def _unpacked(value: bytes | None) -> arithmetic.Entries:
         return ()
     assert value[0] == 1
     numbers = [int.from_bytes(value[at : at + 7], "little") for at in range(1, len(value), 7)]
-    return tuple(Entry(*numbers[at : at + 3]) for at in range(0, len(numbers), 3))
+    return tuple(CapEntry(*numbers[at : at + 3]) for at in range(0, len(numbers), 3))
 
 
 async def test_an_operator_reads_and_removes_what_was_summed(redis_url: str) -> None:
@@ -343,5 +343,5 @@ async def test_an_operator_reads_and_removes_what_was_summed(redis_url: str) -> 
             await caps.take(key, 40_000, CAPS)
         found = await caps.entries(KEY)
         await caps.forget(KEY)
-        assert found == (Entry(T0, T0, 40_000),)
+        assert found == (CapEntry(T0, T0, 40_000),)
         assert (await caps.entries(KEY), await caps.entries(OTHER)) == ((), found)

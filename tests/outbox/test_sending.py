@@ -11,7 +11,7 @@ from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds, Undelivered
 from sekisho.outbox.kept import notices_to
 from sekisho.outbox.sending import OutboxMeans
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
-from sekisho.owners.outbox import Claimed, Kept, Queued
+from sekisho.owners.outbox import Claimed, OutboxRow, Queued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,10 +60,10 @@ class Rows:
     async def sweep(self, *, now_s: int, most: int) -> int:
         return 0
 
-    async def rows_after(self, after: str, most: int) -> list[Kept]:
+    async def rows_after(self, after: str, most: int) -> list[OutboxRow]:
         ids = [each for each in sorted(self.kept) if each > after][:most]
         rows = [self.kept[each] for each in ids]
-        return [Kept(row.id, self.times[row.id], row.due_s, row.expires_s, row.sealed) for row in rows]
+        return [OutboxRow(row.id, self.times[row.id], row.due_s, row.expires_s, row.sealed) for row in rows]
 
 
 class Trial:

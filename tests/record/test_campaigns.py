@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.record import Event, Kind, Subject
-from sekisho.record.campaigns import find
+from sekisho.record.campaigns import campaigns_in
 from sekisho.record.campaigns.sample import Sample
 from sekisho.record.campaigns.space_saving import SpaceSaving
 
 if TYPE_CHECKING:
-    from sekisho.record.campaigns import Found
+    from sekisho.record.campaigns import FoundCampaigns
 
 T0 = 1_764_401_409_000_000
 DOOR = "POST /login"
@@ -42,8 +42,8 @@ def decided(account: str, action: str) -> Event:
     return Event(Kind.DECIDED, T0, DOOR, mode="enforce", action=action, subject=subject(account))
 
 
-def found(*events: Event) -> Found:
-    return find(lambda: events)
+def found(*events: Event) -> FoundCampaigns:
+    return campaigns_in(lambda: events)
 
 
 def a_list(count: int = 40, **more: Any) -> list[Event]:

@@ -10,7 +10,7 @@ import pytest
 
 from sekisho.model import Device, Mode, Outcome
 from sekisho.record import Event, Kind
-from sekisho.record.campaigns import find
+from sekisho.record.campaigns import campaigns_in
 from sekisho.record.campaigns.exchange import CampaignExchange, CampaignWatch, singly
 from sekisho.record.campaigns.live import CampaignChange, LiveState, advance, changes
 from sekisho.record.campaigns.places import MemoryCampaigns, StoredCampaigns
@@ -60,7 +60,7 @@ def test_a_campaign_is_the_one_of_the_command() -> None:
     """One grouping: the name, the numbers and the account that was entered are those that the command finds."""
     events = [*a_list(40), settled("hana", "succeeded", 41)]
     (live,) = after(events).campaigns
-    (campaign,) = find(lambda: events).campaigns
+    (campaign,) = campaigns_in(lambda: events).campaigns
     assert (live.name, live.attempts, live.accounts, live.addresses) == (campaign.name, 40, 40, 1)
     assert live.entered == (digest("hana"),)
     assert live.text.startswith(f"{campaign.name}: 40 attempts at 40 accounts from 1 addresses; accounts entered: 1,")

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from sekisho.simulate.generator import (
     SCENARIOS,
-    Attack,
-    Campaign,
+    CampaignTries,
+    DemoCampaign,
+    DemoScenario,
     Honest,
     Logins,
     Rota,
-    Scenario,
     Try,
     attack,
     habits,
@@ -33,10 +33,10 @@ LIMITED = ATTACKERS.broadcast_address
 
 
 @st.composite
-def scenarios(draw: st.DrawFn) -> Scenario:
+def scenarios(draw: st.DrawFn) -> DemoScenario:
     """Small scenarios of every shape."""
     known = draw(st.floats(0.01, 1))
-    campaign = Campaign(
+    campaign = DemoCampaign(
         attempts=draw(st.integers(0, 400)),
         per_second=draw(st.floats(0.1, 10_000)),
         addresses=draw(st.integers(1, 500)),
@@ -53,7 +53,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         typo_share=draw(st.floats(0, 1)),
         known_share=draw(st.floats(0, 1)),
     )
-    return Scenario(
+    return DemoScenario(
         title="",
         owners=draw(st.integers(1, 300)),
         campaign=campaign,
@@ -64,26 +64,26 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @given(scenarios())
-def test_the_same_seed_gives_the_same_traffic(scenario: Scenario) -> None:
+def test_the_same_seed_gives_the_same_traffic(scenario: DemoScenario) -> None:
     """The same seed gives the same traffic, for the runs with and without the guard."""
     assert list(scenario.traffic()) == list(scenario.traffic())
 
 
 @given(scenarios())
-def test_another_seed_gives_other_people(scenario: Scenario) -> None:
+def test_another_seed_gives_other_people(scenario: DemoScenario) -> None:
     """Another seed gives other people, not just another order."""
     other = replace(scenario, seed=scenario.seed + 1).population()
     assert scenario.population().account(0) != other.account(0)
 
 
 @given(scenarios())
-def test_traffic_is_in_order_of_time(scenario: Scenario) -> None:
+def test_traffic_is_in_order_of_time(scenario: DemoScenario) -> None:
     """Traffic is in order of time, so replaying needs no look-ahead."""
     assert all(before.at_us <= after.at_us for before, after in pairwise(scenario.traffic()))
 
 
 @given(scenarios())
-def test_right_is_exactly_what_the_password_says(scenario: Scenario) -> None:
+def test_right_is_exactly_what_the_password_says(scenario: DemoScenario) -> None:
     """An attempt counts as right exactly if it has the owner's password."""
     population = scenario.population()
     passwords = {population.account(owner): population.password(owner) for owner in range(scenario.owners)}
@@ -93,7 +93,7 @@ def test_right_is_exactly_what_the_password_says(scenario: Scenario) -> None:
 
 
 @given(scenarios())
-def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
+def test_the_attackers_shares_are_as_stated(scenario: DemoScenario) -> None:
     """The attackers' attempts, existing accounts and right pairs match their stated shares within rounding."""
     campaign = scenario.campaign
     tries = list(attack(scenario.population(), campaign, seed=scenario.seed))
@@ -106,12 +106,12 @@ def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
 @given(seed=st.integers(0, 2**64))
 def test_a_list_without_right_pairs_has_none_by_chance(seed: int) -> None:
     """A list without right pairs has none by chance: a right random guess at a leaked password is replaced."""
-    campaign = Campaign(attempts=600, per_second=1, addresses=9, known_share=1, right_share=0)
+    campaign = DemoCampaign(attempts=600, per_second=1, addresses=9, known_share=1, right_share=0)
     assert not any(one.right for one in attack(Population(50, seed, reusing_share=1), campaign, seed=seed))
 
 
 @given(scenarios())
-def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
+def test_stuffing_tries_every_owner_about_as_often(scenario: DemoScenario) -> None:
     """Stuffing tries every owner about as often, as a combo list holds a name once or twice."""
     tries = attack(scenario.population(), replace(scenario.campaign, right_share=0), seed=scenario.seed)
     per_owner = Counter(one.owner for one in tries if one.owner >= 0)
@@ -120,7 +120,7 @@ def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
 
 
 @given(scenarios())
-def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scenario) -> None:
+def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: DemoScenario) -> None:
     """Attackers use all stated addresses, as many per /24 as stated, and no owner's."""
     campaign = scenario.campaign
     addresses = {IPv4Address(one.address) for one in attack(scenario.population(), campaign, seed=scenario.seed)}
@@ -133,10 +133,10 @@ def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scena
 
 
 @given(scenarios())
-def test_traffic_by_number_is_the_traffic(scenario: Scenario) -> None:
+def test_traffic_by_number_is_the_traffic(scenario: DemoScenario) -> None:
     """Several processes that share the numbers send together what one would."""
     population, campaign, honest, seed = scenario.population(), scenario.campaign, scenario.honest, scenario.seed
-    by_number, log_in = Attack(population, campaign, seed=seed), Logins(population, honest, seed=seed)
+    by_number, log_in = CampaignTries(population, campaign, seed=seed), Logins(population, honest, seed=seed)
     backwards = [by_number(number) for number in reversed(range(campaign.attempts))]
     visits = [attempt for number in range(honest.logins) for attempt in log_in(number)]
 
@@ -149,7 +149,7 @@ def test_traffic_by_number_is_the_traffic(scenario: Scenario) -> None:
 
 
 @given(scenarios())
-def test_crews_take_turns(scenario: Scenario) -> None:
+def test_crews_take_turns(scenario: DemoScenario) -> None:
     """Every address belongs to one crew, works in its shift alone, and has as many attempts as others."""
     campaign = scenario.campaign
     rota = Rota(campaign)
@@ -184,7 +184,7 @@ def test_right_passwords_come_from_everywhere() -> None:
 
 
 @given(scenarios())
-def test_owners_log_in_from_home_and_in_the_end_get_it_right(scenario: Scenario) -> None:
+def test_owners_log_in_from_home_and_in_the_end_get_it_right(scenario: DemoScenario) -> None:
     """Every owner's log-in ends with the right password, from the owner's address and browser."""
     population = scenario.population()
     tries = list(logins(population, scenario.honest, seed=scenario.seed))
@@ -206,7 +206,7 @@ def test_one_log_in_in_seven_begins_with_a_typo() -> None:
 
 
 @given(scenarios())
-def test_each_owner_of_a_known_device_has_logged_in_before(scenario: Scenario) -> None:
+def test_each_owner_of_a_known_device_has_logged_in_before(scenario: DemoScenario) -> None:
     """`habits` has one right log-in, by the same browser, of each owner with a known device."""
     population = scenario.population()
     before = list(habits(population, scenario.honest, seed=scenario.seed))
@@ -219,7 +219,7 @@ def test_each_owner_of_a_known_device_has_logged_in_before(scenario: Scenario) -
 def test_spraying_tries_one_password_at_every_account_before_the_next() -> None:
     """Spraying tries one password at every account, most frequent first; owners of that password count as right."""
     population = Population(1_000, reusing_share=1)
-    campaign = Campaign(attempts=2_000, per_second=10, addresses=50, known_share=1, right_share=0, sprayed=2)
+    campaign = DemoCampaign(attempts=2_000, per_second=10, addresses=50, known_share=1, right_share=0, sprayed=2)
     tries = list(attack(population, campaign))
     by_password = Counter(one.password for one in tries)
     assert by_password == {"123456": 1_000, "password": 1_000}
@@ -259,7 +259,7 @@ def test_every_scenario_mixes_attackers_and_owners(name: str) -> None:
 def test_a_try_does_not_show_what_was_typed() -> None:
     """A try's `repr` shows no account, password or address: tracebacks print it."""
     attempt = next(traffic(Population(10), SCENARIOS["demo"].campaign, SCENARIOS["demo"].honest))
-    combo = Attack(Population(10), SCENARIOS["demo"].campaign).combo(0)
+    combo = CampaignTries(Population(10), SCENARIOS["demo"].campaign).combo(0)
     shown = f"{attempt} {attempt!r} {combo!r}"
     assert attempt.account not in shown
     assert attempt.password not in shown

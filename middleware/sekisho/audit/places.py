@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STDOUT: Final = 1
 
 
-class Place(Protocol):
+class LinePlace(Protocol):
     """Takes lines. `sekisho.record.appender.Appender` is one."""
 
     def open(self) -> bool:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sekisho.audit.chain import Chain
     from sekisho.audit.disclosure import Disclosure
-    from sekisho.audit.forms import Form
-    from sekisho.audit.places import Place
+    from sekisho.audit.forms import Dialect
+    from sekisho.audit.places import LinePlace
     from sekisho.record import Event
 
 log = logging.getLogger("sekisho.events")
@@ -60,13 +60,13 @@ class AuditTrail:
 
     def __init__(
         self,
-        place: Place,
-        form: Form,
+        place: LinePlace,
+        form: Dialect,
         disclosure: Disclosure,
         *,
         new_chain: Callable[[], Chain],
         key: bytes,
-        checkpoints: Place | None,
+        checkpoints: LinePlace | None,
         clock_us: Callable[[], int],
     ) -> None:
         self._place = place

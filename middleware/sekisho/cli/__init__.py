@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.cli.usage import Misused, Parser, Version
+from sekisho.cli.usage import Misused, Parser, VersionAction
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Pa
     width = max(map(len, commands))
     listed = "\n".join(f"  {name:{width}}  {command.help}" for name, command in commands.items())
     parser = Parser(prog, about, epilog=f"commands:\n{listed}\n\n`{prog} COMMAND --help` says more of one.")
-    parser.add_argument("--version", action=Version, nargs=0, help="print the version, and whether it is compiled")
+    parser.add_argument(
+        "--version", action=VersionAction, nargs=0, help="print the version, and whether it is compiled"
+    )
     parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of the commands below")
     parser.add_argument("rest", nargs="...", metavar="…", help="arguments of the command")
     return parser

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.operator import Desk
     from sekisho.control import ControlRecord
-    from sekisho.record.campaigns import Campaign, Entry
+    from sekisho.record.campaigns import Campaign, EnteredAccount
     from sekisho.settings import Settings
 
 
@@ -49,7 +49,7 @@ class BlastRadius(NamedTuple):
         return frozenset(account for campaign in self.campaigns for account in asked_of(campaign))
 
     @property
-    def told(self) -> tuple[Entry, ...]:
+    def told(self) -> tuple[EnteredAccount, ...]:
         """Entered accounts whose names are known; owners with a known password were told when it was used."""
         entries = {entry.account: entry for campaign in self.campaigns for entry in campaign.entered}
         return tuple(entry for account, entry in entries.items() if account in self.names)

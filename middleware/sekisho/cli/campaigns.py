@@ -28,7 +28,7 @@ from sekisho.cli import written
 from sekisho.cli.operator import DEADLINE_US, Unreachable, settings
 from sekisho.ledger.opening import open_line
 from sekisho.model import StoreUnavailable
-from sekisho.record.campaigns import find
+from sekisho.record.campaigns import campaigns_in
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import CAMPAIGNS
 from sekisho.wiring.campaigns import stored
@@ -36,7 +36,7 @@ from sekisho.wiring.campaigns import stored
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.record.campaigns import Campaign, Entry, Found
+    from sekisho.record.campaigns import Campaign, EnteredAccount, FoundCampaigns
     from sekisho.record.campaigns.live import LiveCampaign
     from sekisho.settings import Settings
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     live, found = live_campaigns(), None
     if live is None or written.has_source(args):
         events = written.written(args)
-        found = find(events)
+        found = campaigns_in(events)
         written.say_unread(events, "sekisho campaigns")
     if args.json:
         nothing: dict[str, Any] = {"campaigns": []}
@@ -105,7 +105,7 @@ def _live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | 
     ]
 
 
-def _as_text(found: Found) -> list[str]:
+def _as_text(found: FoundCampaigns) -> list[str]:
     lines = [line for campaign in found.campaigns for line in _campaign(campaign)] or ["no campaigns"]
     grouped = sum(campaign.attempts for campaign in found.campaigns)
     lines.append(f"{found.hostile:,} hostile attempts of strangers, {grouped:,} of them in campaigns")
@@ -113,7 +113,7 @@ def _as_text(found: Found) -> list[str]:
     return [*lines, *missing(found)]
 
 
-def missing(found: Found) -> list[str]:
+def missing(found: FoundCampaigns) -> list[str]:
     """Lines that say why accounts may be missing."""
     lines = []
     if found.summed:
@@ -142,7 +142,7 @@ def _campaign(campaign: Campaign) -> list[str]:
     ]
 
 
-def _as_json(found: Found) -> dict[str, Any]:
+def _as_json(found: FoundCampaigns) -> dict[str, Any]:
     return {
         "campaigns": [as_json(campaign) for campaign in found.campaigns],
         "hostile": found.hostile,
@@ -176,7 +176,7 @@ def _common_json(campaign: Campaign | LiveCampaign) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: EnteredAccount) -> dict[str, Any]:
     return {
         "account": entry.account,
         "first": entry.first_us // 1_000_000,

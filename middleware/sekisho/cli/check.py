@@ -39,7 +39,7 @@ from sekisho.settings.extras import installing
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.doctor.http import Site
+    from sekisho.doctor.http import ServiceAddress
     from sekisho.settings import Settings
 
 __all__ = ["NoGuard", "arguments", "run"]
@@ -129,7 +129,7 @@ def _sealed_question(args: argparse.Namespace, settings: Settings, token: bytes,
         raise Misused(str(error)) from None
 
 
-def _answered(site: Site, settings: Settings, token: bytes, sealed: str) -> list[dict[str, Any]]:
+def _answered(site: ServiceAddress, settings: Settings, token: bytes, sealed: str) -> list[dict[str, Any]]:
     """Have the service try its doors. Raises `NotAsked`."""
     headers = {HEADER.decode(): token.decode(), QUESTION.decode(): sealed}
     try:

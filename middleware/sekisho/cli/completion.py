@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["arguments", "run"]
 
 
-class Words(NamedTuple):
+class CommandWords(NamedTuple):
     """The words behind a command.
 
     Attributes:
@@ -45,19 +45,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def words() -> list[Words]:
+def words() -> list[CommandWords]:
     """The words behind each command."""
     found = list(nodes())
-    return [Words("", {**_members((), found), "--version": "print the version"}), *(_of(node, found) for node in found)]
+    return [
+        CommandWords("", {**_members((), found), "--version": "print the version"}),
+        *(_of(node, found) for node in found),
+    ]
 
 
 def _members(group: tuple[str, ...], found: list[Node]) -> dict[str, str]:
     return {node.words[-1]: node.command.help for node in found if node.words[:-1] == group}
 
 
-def _of(node: Node, found: list[Node]) -> Words:
+def _of(node: Node, found: list[Node]) -> CommandWords:
     options = dict(_options(node))
-    return Words(f" {' '.join(node.words)}", options or _members(node.words, found))
+    return CommandWords(f" {' '.join(node.words)}", options or _members(node.words, found))
 
 
 def _options(node: Node) -> Iterator[tuple[str, str]]:
@@ -72,15 +75,15 @@ def _options(node: Node) -> Iterator[tuple[str, str]]:
     yield "--help", "say more of it"
 
 
-def _cases(found: list[Words], line: str) -> list[str]:
+def _cases(found: list[CommandWords], line: str) -> list[str]:
     return [f'    "{each.path}") {line % " ".join(each.found)} ;;' for each in found]
 
 
-def _paths(found: list[Words]) -> str:
+def _paths(found: list[CommandWords]) -> str:
     return "|".join(f'"{each.path}"' for each in found if each.path)
 
 
-def _bash(found: list[Words]) -> str:
+def _bash(found: list[CommandWords]) -> str:
     return "\n".join([
         "_sekisho() {",
         '  local path="" words="" i',
@@ -98,7 +101,7 @@ def _bash(found: list[Words]) -> str:
     ])  # fmt: skip
 
 
-def _zsh(found: list[Words]) -> str:
+def _zsh(found: list[CommandWords]) -> str:
     return "\n".join([
         "#compdef sekisho",
         'local route="" word',
@@ -114,7 +117,7 @@ def _zsh(found: list[Words]) -> str:
     ])  # fmt: skip
 
 
-def _fish(found: list[Words]) -> str:
+def _fish(found: list[CommandWords]) -> str:
     lines = ["complete -c sekisho -f"]
     groups = {each.path.split()[0] for each in found if len(each.path.split()) > 1}
     for path, its in found:

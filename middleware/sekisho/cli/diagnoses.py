@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from sekisho.doctor import Report
+    from sekisho.doctor import DoctorReport
     from sekisho.model.diagnosis import Diagnosis
 
 WIDTH_MAX: Final = 100
@@ -29,7 +29,7 @@ def is_coloured(out: TextIO) -> bool:
     return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def as_text(report: Report, *, coloured: bool) -> str:
+def as_text(report: DoctorReport, *, coloured: bool) -> str:
     """The whole report: the parts that were examined, the findings, worst first, and the parts that were not."""
     width = min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MAX, 24)).columns)
     blocks = ["\n".join(_row(subject, said, width) for subject, said in report.facts)]
@@ -63,7 +63,7 @@ def _row(left: str, text: str, width: int) -> str:
     )
 
 
-def _sum(report: Report) -> str:
+def _sum(report: DoctorReport) -> str:
     count = len(report.diagnoses)
     found = {0: "nothing was found", 1: "1 finding"}.get(count, f"{count} findings")
     missed = "" if report.is_complete else "; the examination is incomplete"

@@ -25,7 +25,7 @@ from sekisho.cli import asking, operator
 from sekisho.cli.diagnoses import as_text, is_coloured
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
-from sekisho.doctor import Place, Report, examine
+from sekisho.doctor import DoctorReport, ServicePlace, examine
 from sekisho.doctor.http import site_of
 from sekisho.model import SettingsError
 from sekisho.model.hazards import HAZARDS
@@ -90,7 +90,7 @@ def _diagnoses(settings: Settings) -> tuple[Diagnosis, ...]:
     return diagnoses_of(settings)
 
 
-def _place(args: argparse.Namespace) -> Place | None:
+def _place(args: argparse.Namespace) -> ServicePlace | None:
     """Where the running service is asked. Raises `SettingsError`."""
     if args.url is None:
         if args.origin is not None or args.page:
@@ -99,7 +99,7 @@ def _place(args: argparse.Namespace) -> Place | None:
     (origin,) = origin_list(args.origin, "--origin", most=1) if args.origin is not None else (b"",)
     if not all(map(_PATH.fullmatch, args.page)):
         raise Misused("--page is no path, such as /account")
-    return Place(site_of(args.url), origin.decode(), args.page)
+    return ServicePlace(site_of(args.url), origin.decode(), args.page)
 
 
 def _admin_url(given: str | None, settings: Settings) -> str | None:
@@ -111,7 +111,7 @@ def _admin_url(given: str | None, settings: Settings) -> str | None:
     return url
 
 
-async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: argparse.Namespace) -> Report:
+async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: argparse.Namespace) -> DoctorReport:
     try:
         admin_url = _admin_url(args.admin_url, settings)
         place = _place(args)
@@ -129,7 +129,7 @@ async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: a
         )
 
 
-def _as_json(report: Report) -> dict[str, Any]:
+def _as_json(report: DoctorReport) -> dict[str, Any]:
     return {
         "findings": [
             {

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from sekisho.outbox import Notice
     from sekisho.owners.sql import SqlOwners
-    from sekisho.record.campaigns import Entry
+    from sekisho.record.campaigns import EnteredAccount
     from sekisho.settings import Settings
 
 KIND = "new_device"
 """`A new device logged in`: the letter that owners get, with the time and the network of the thief."""
 
 
-async def queue(settings: Settings, entered: Sequence[tuple[str, Entry]]) -> int:
+async def queue(settings: Settings, entered: Sequence[tuple[str, EnteredAccount]]) -> int:
     """Queue the notices; the service sends them. Returns for how many accounts there is one. Raises `OwnersError`."""
     async with opened(settings) as owners:
         rows = SqlOutbox(owners, service_id(settings.listed, settings.namespace))
@@ -39,7 +39,7 @@ async def queue(settings: Settings, entered: Sequence[tuple[str, Entry]]) -> int
         return sum([await _queue(settings, owners, outbox, name, entry) for name, entry in entered])
 
 
-async def _queue(settings: Settings, owners: SqlOwners, outbox: NoticeOutbox, name: str, entry: Entry) -> bool:
+async def _queue(settings: Settings, owners: SqlOwners, outbox: NoticeOutbox, name: str, entry: EnteredAccount) -> bool:
     owner = await _owner(settings, owners, name)
     when = datetime.fromtimestamp(entry.first_us // 1_000_000, UTC)
     facts = {"when": when, "browser": "", "network": entry.network}

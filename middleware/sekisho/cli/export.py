@@ -25,7 +25,7 @@ from sekisho.cli.target import account_arguments
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.cli.personal.everything import Found
+    from sekisho.cli.personal.everything import FoundAccount
 
 __all__ = ["VERSION", "arguments", "export", "run"]
 
@@ -47,7 +47,7 @@ async def _run(args: argparse.Namespace) -> dict[str, Any]:
         return await export(account)
 
 
-async def export(account: Found) -> dict[str, Any]:
+async def export(account: FoundAccount) -> dict[str, Any]:
     """The export. Raises `StoreUnavailable`, `OwnersError`."""
     stored = await account.read()
     return {

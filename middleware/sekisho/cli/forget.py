@@ -22,21 +22,16 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.cli import asking
-from sekisho.cli.operator import add_because, desk, reason
+from sekisho.cli.operator import NotConfirmed, add_because, desk, reason
 from sekisho.cli.personal.everything import found
 from sekisho.cli.personal.parts import STAYS, STORED
 from sekisho.cli.target import account_arguments
-from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["NotConfirmed", "arguments", "run"]
-
-
-class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
-    """The operator did not confirm."""
+__all__ = ["arguments", "run"]
 
 
 class Forgotten(NamedTuple):

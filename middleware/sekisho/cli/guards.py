@@ -11,14 +11,14 @@ from sekisho.challenge.work import difficulty
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
-from sekisho.simulate.laboratory.run import EPOCH_S, Built, Weak
+from sekisho.simulate.laboratory.run import EPOCH_S, BuiltGuard, Weak
 from sekisho.wiring import Clocks, LoginGuard, on_clocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.simulate.laboratory import Build, Ports
-    from sekisho.simulate.laboratory.policy import Policy
+    from sekisho.simulate.laboratory.policy import PlayedPolicy
 
 CHEAP_HASHES: Final = 256
 """What a simulated puzzle takes to solve. What it would have taken is counted."""
@@ -39,20 +39,20 @@ WEAK: Final[Mapping[str, Any]] = {"challenges": "none"}
 """The settings of a weak service: limits alone, as `limits` in `policies.toml`."""
 
 
-def build_of(name: str, policies: Mapping[str, Policy]) -> tuple[Build, bool]:
+def build_of(name: str, policies: Mapping[str, PlayedPolicy]) -> tuple[Build, bool]:
     """What builds the guard of a policy or a peer, and whether it asks for factors."""
     if name in policies:
         return partial(guard, policies[name]), policies[name].has_factors
     return partial(peer, name), False
 
 
-def peer(name: str, ports: Ports) -> Built:
+def peer(name: str, ports: Ports) -> BuiltGuard:
     before = PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s)
     apart = PeerGuard(ports.app, PEERS[name](ports.exists), ports.clock_s)
-    return Built(before, weak=apart if ports.weak is Weak.APART else before)
+    return BuiltGuard(before, weak=apart if ports.weak is Weak.APART else before)
 
 
-def guard(policy: Policy, ports: Ports) -> Built:
+def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
     """`LoginGuard` as services have it, but for its clocks and the size of its puzzles."""
 
     def asked(level: int, occupancy: float) -> int:
@@ -65,8 +65,8 @@ def guard(policy: Policy, ports: Ports) -> Built:
     made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters)
     built = made(ports.app, **factors, **settings)
     if ports.weak is Weak.NONE:
-        return Built(built, partial(_alarms, built))
-    return Built(built, partial(_alarms, built), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK))
+        return BuiltGuard(built, partial(_alarms, built))
+    return BuiltGuard(built, partial(_alarms, built), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK))
 
 
 def _shared(settings: Mapping[str, Any], clocks: Clocks) -> MemoryLedger:

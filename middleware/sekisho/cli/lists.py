@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.cli.operator import add_because, by_as_json, desk, moment, reason, said_by, seconds
 from sekisho.cli.usage import Misused
-from sekisho.control import Act, Entry
+from sekisho.control import Act, ListEntry
 from sekisho.control.acts import newest
 from sekisho.control.record import ENTRIES_MAX
 from sekisho.model import SekishoError, SettingsError
@@ -47,11 +47,11 @@ class List(NamedTuple):
     days_max: int
     does: str
 
-    def entries(self, record: ControlRecord) -> tuple[Entry, ...]:
-        found: tuple[Entry, ...] = getattr(record, self.name)
+    def entries(self, record: ControlRecord) -> tuple[ListEntry, ...]:
+        found: tuple[ListEntry, ...] = getattr(record, self.name)
         return found
 
-    def act(self, record: ControlRecord, entry: Entry) -> Act | None:
+    def act(self, record: ControlRecord, entry: ListEntry) -> Act | None:
         """The act that put the entry there; None if it is no longer in the record."""
         return newest(record.acts, of=entry.network, words=frozenset({self.name}))
 
@@ -87,7 +87,7 @@ async def _run(args: argparse.Namespace, listed: List) -> str:
         elif args.remove:
             record = await _remove(service, listed, network, why)
         else:
-            record = await _add(service, listed, Entry(str(network), int(time.time()) + span_s), why)
+            record = await _add(service, listed, ListEntry(str(network), int(time.time()) + span_s), why)
         if args.json:
             return json.dumps(_as_json(service, listed, record))
         if network is not None:
@@ -95,7 +95,7 @@ async def _run(args: argparse.Namespace, listed: List) -> str:
         return "\n".join(_as_text(service, listed, record))
 
 
-async def _add(service: Desk, listed: List, entry: Entry, why: str) -> ControlRecord:
+async def _add(service: Desk, listed: List, entry: ListEntry, why: str) -> ControlRecord:
     def changed(record: ControlRecord) -> ControlRecord:
         others = _without(listed.entries(record), entry.network)
         if len(others) >= ENTRIES_MAX:
@@ -123,13 +123,13 @@ def _act(service: Desk, word: str, network: str, why: str) -> Act:
     return Act(0, 0, word, of=network, why=why, address=subject.address if one.num_addresses == 1 else "")
 
 
-def _without(entries: tuple[Entry, ...], network: str) -> tuple[Entry, ...]:
+def _without(entries: tuple[ListEntry, ...], network: str) -> tuple[ListEntry, ...]:
     """All others whose time has not ended."""
     now_s = time.time()
     return tuple(entry for entry in entries if entry.network != network and entry.until_s > now_s)
 
 
-def _with(record: ControlRecord, listed: List, entries: tuple[Entry, ...]) -> ControlRecord:
+def _with(record: ControlRecord, listed: List, entries: tuple[ListEntry, ...]) -> ControlRecord:
     return replace(record, deny=entries) if listed.name == "deny" else replace(record, allow=entries)
 
 

@@ -54,7 +54,7 @@ _HINTS = {"address": " Its devices are counted apart: `sekisho look device`."}
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-class Row(NamedTuple):
+class CounterRow(NamedTuple):
     """A counter.
 
     Attributes:
@@ -92,7 +92,7 @@ class Standing(NamedTuple):
     kind: str
     mode: Mode
     reasons: list[Reason]
-    rows: list[Row]
+    rows: list[CounterRow]
 
     @property
     def is_refused(self) -> bool:
@@ -131,7 +131,7 @@ async def look(service: Desk, found: Target) -> Standing:
 # Counters.
 
 
-async def _address_rows(service: Desk, found: Target) -> list[Row]:
+async def _address_rows(service: Desk, found: Target) -> list[CounterRow]:
     limits = service.settings.limits
     charge = target.network_charge(found, service.settings)
     now_us, records = await service.counters.of_network(charge)
@@ -146,8 +146,8 @@ async def _address_rows(service: Desk, found: Target) -> list[Row]:
     return rows
 
 
-async def _account_rows(service: Desk, found: Target) -> list[Row]:
-    limits, rows = service.settings.limits, list[Row]()
+async def _account_rows(service: Desk, found: Target) -> list[CounterRow]:
+    limits, rows = service.settings.limits, list[CounterRow]()
     for number, counter in enumerate(target.account_counters(found, service.settings)):
         now_us, (record,) = await service.counters.of_account(counter.charge)
         of = f"at this account, without a password, at {counter.doors} doors" if counter.doors else "at this account"
@@ -166,14 +166,14 @@ def _named(bucket: DeviceBucket) -> str:
     return f"from its known device {bucket.device.hex()[:8]}"
 
 
-def _row(of: str, record: Record, limits: Limits, now_us: int, place: int = -1) -> Row:
-    return Row(of, uses(record.tats, limits, now_us), record.seen.size, record.failures, place)
+def _row(of: str, record: Record, limits: Limits, now_us: int, place: int = -1) -> CounterRow:
+    return CounterRow(of, uses(record.tats, limits, now_us), record.seen.size, record.failures, place)
 
 
 # Reasons.
 
 
-def _address_reasons(settings: Settings, record: ControlRecord, found: Target, rows: list[Row]) -> list[Reason]:
+def _address_reasons(settings: Settings, record: ControlRecord, found: Target, rows: list[CounterRow]) -> list[Reason]:
     address = found.origin.address
     if denied := _denied(settings, record, address):
         return [denied]
@@ -206,7 +206,7 @@ def _allowed(settings: Settings, record: ControlRecord, address: str) -> Reason 
     return Reason("Under no limit: the address is on the allow list. Limits of accounts are as always.", refuses=False)
 
 
-def _account_reasons(row: Row, settings: Settings) -> Iterator[Reason]:
+def _account_reasons(row: CounterRow, settings: Settings) -> Iterator[Reason]:
     if row.of.startswith("from its known device"):
         if row.worst is not None:
             yield _used_up("Treated as a stranger", row, row.worst, refuses=False)
@@ -256,7 +256,7 @@ def _asked(settings: Settings, *, proof: bool) -> str:
     return "Strangers are asked for work first" if settings.challenges else ""
 
 
-def _used_up(what: str, row: Row, use: LimitUse, *, refuses: bool = True) -> Reason:
+def _used_up(what: str, row: CounterRow, use: LimitUse, *, refuses: bool = True) -> Reason:
     text = (
         f"{what}: {use.used} of {use.burst} failed attempts {row.of} in the last {_period(use.period_us)}; "
         f"the next attempt is allowed in {_wait(use.wait_us)}."

@@ -41,6 +41,10 @@ class Unreachable(SekishoError):  # noqa: N818 - a state of the service, not of 
     """The service's control record cannot be reached."""
 
 
+class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
+    """The operator did not confirm."""
+
+
 def settings() -> Settings:
     """The service's settings, from the environment. Raises `SettingsErrors`."""
     # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.

@@ -30,27 +30,23 @@ from typing import TYPE_CHECKING, Any
 from sekisho.cli import asking, written
 from sekisho.cli.blast_radius import BlastRadius, ask_at, named_in, stop_asking
 from sekisho.cli.campaigns import as_json, missing
-from sekisho.cli.operator import add_because, desk, reason, seconds, settings
+from sekisho.cli.operator import NotConfirmed, add_because, desk, reason, seconds, settings
 from sekisho.cli.usage import Misused
 from sekisho.model import SekishoError
-from sekisho.record.campaigns import find
+from sekisho.record.campaigns import campaigns_in
 
 if TYPE_CHECKING:
     import argparse
 
     from sekisho.cli.blast_radius import Done
 
-__all__ = ["NoSuchCampaign", "NotConfirmed", "arguments", "run"]
+__all__ = ["NoSuchCampaign", "arguments", "run"]
 
 FOR_MAX_S = 400 * 86_400
 
 
 class NoSuchCampaign(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
     """The events have no campaign of that name."""
-
-
-class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
-    """The operator did not confirm."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _radius(args: argparse.Namespace) -> BlastRadius:
     events = written.written(args)
-    found = find(events)
+    found = campaigns_in(events)
     campaigns = found.campaigns
     written.say_unread(events, "sekisho report")
     sys.stderr.writelines(f"sekisho report: {line}\n" for line in missing(found))

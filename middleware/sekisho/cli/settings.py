@@ -42,7 +42,7 @@ _SCHEMES = frozenset({"memory", "redis", "rediss", "unix", "redis+unix", *CLUSTE
 _URLS = frozenset({CAPTCHA_URL.name, CODE_WEBHOOK.name})
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     """A setting: its variable, its value as it may be shown, and where it came from."""
 
     variable: str
@@ -90,15 +90,15 @@ def _preset() -> dict[str, str]:
         return {}
 
 
-def _row(setting: Setting[Any], preset: dict[str, str]) -> Row:
+def _row(setting: Setting[Any], preset: dict[str, str]) -> SettingRow:
     text = os.environ.get(setting.variable)
     if text is not None:
-        return Row(setting.variable, _shown(setting, text), "environment")
+        return SettingRow(setting.variable, _shown(setting, text), "environment")
     if setting.secret and f"{setting.variable}_FILE" in os.environ:
-        return Row(setting.variable, HIDDEN, "file")
+        return SettingRow(setting.variable, HIDDEN, "file")
     if setting.name in preset:
-        return Row(setting.variable, preset[setting.name], "preset")
-    return Row(setting.variable, setting.default, "default")
+        return SettingRow(setting.variable, preset[setting.name], "preset")
+    return SettingRow(setting.variable, setting.default, "default")
 
 
 def _shown(setting: Setting[Any], text: str) -> str:
@@ -121,7 +121,7 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}/…"
 
 
-def _as_json(rows: list[Row], found: Found) -> dict[str, Any]:
+def _as_json(rows: list[SettingRow], found: Found) -> dict[str, Any]:
     return {
         "settings": [{"name": row.variable, "value": row.value, "from": row.source} for row in rows],
         "mistakes": [{"name": mistake.name, "problem": mistake.problem} for mistake in found.mistakes],

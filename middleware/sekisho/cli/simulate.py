@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.progress import Drawing
     from sekisho.simulate.laboratory import Results, Scenario
-    from sekisho.simulate.laboratory.policy import Policy
+    from sekisho.simulate.laboratory.policy import PlayedPolicy
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +153,9 @@ def _played(
         yield Played(scenario, name, seed, *kept.played(key, play, time.monotonic))
 
 
-def _results(scenario: Scenario, policy: str, known: Mapping[str, Policy], seed: int, progress: Drawing) -> Results:
+def _results(
+    scenario: Scenario, policy: str, known: Mapping[str, PlayedPolicy], seed: int, progress: Drawing
+) -> Results:
     build, has_factors = build_of(policy, known)
     progress.begin(f"{scenario.name}, {policy}, seed {seed}", None, "log-ins and attempts")
     results = simulate(scenario, build, seed=seed, has_factors=has_factors, look=partial(_look, progress))

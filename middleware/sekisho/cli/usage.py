@@ -18,7 +18,7 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Misused", "Parser", "Version", "within"]
+__all__ = ["Misused", "Parser", "VersionAction", "within"]
 
 # argparse's own texts, up to the quoted argument. Names of arguments come from the parser, not from the user.
 _SAID = re.compile(
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
         super().error(text)
 
 
-class Version(argparse.Action):
+class VersionAction(argparse.Action):
     """Print the installed version and exit. The version is looked up only when this option is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:

@@ -18,7 +18,7 @@ from sekisho.record.counted import counted_of
 from sekisho.record.replay import ReplayError, numbered
 from sekisho.settings import load
 from sekisho.simulate.laboratory.policy import policies
-from sekisho.simulate.what_if import Rules, Tally, in_order, judge_again
+from sekisho.simulate.what_if import ReplayTally, Rules, in_order, judge_again
 from sekisho.wiring.process import policy_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _SECRET: Final = b"only for replays: nothing that this signs leaves the process"
 _RENAMED: Final = re.compile(r"\.(\d+)(\.gz)?")
 
 
-class Unreadable(SekishoError):  # noqa: N818 - a state of the file
+class UnreadableLine(SekishoError):  # noqa: N818 - a state of the file
     """A line of a file is no event. The message names the line, and contains nothing of it."""
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misused("--replay plays what was recorded: it takes --policy, --policies and --json only")
     found = [_replayed(name, settings, args) for name, settings in _rules(args).items()]
     if all(not tally.attempts for _, tally in found) and any(tally.untold for _, tally in found):
-        raise Unreadable(UNTOLD)
+        raise UnreadableLine(UNTOLD)
     if args.json:
         print(json.dumps([{"policy": name, **tally.as_json()} for name, tally in found], indent=2))
     else:
@@ -78,8 +78,8 @@ def _settings(overrides: Mapping[str, str]) -> Settings:
     )
 
 
-def _replayed(name: str, settings: Settings, args: argparse.Namespace) -> tuple[str, Tally]:
-    tally = Tally()
+def _replayed(name: str, settings: Settings, args: argparse.Namespace) -> tuple[str, ReplayTally]:
+    tally = ReplayTally()
     rules = Rules(settings.limits, policy_of(settings), settings.step_up.level, settings.familiar_from.level)
     with drawing() as progress:
         progress.begin(f"replay, {name}", None, "lines")
@@ -126,12 +126,12 @@ def _of(file: BinaryIO, name: str, progress: Drawing) -> Iterator[Line]:
             if not number % LOOK_EVERY:
                 progress.advance(LOOK_EVERY)
     except ReplayError as error:
-        raise Unreadable(f"{name}: {error}") from None
+        raise UnreadableLine(f"{name}: {error}") from None
     except ValueError:
-        raise Unreadable(f"{name}: line {number} has a field counted that is damaged") from None
+        raise UnreadableLine(f"{name}: line {number} has a field counted that is damaged") from None
 
 
-def _text(name: str, tally: Tally) -> Iterator[str]:
+def _text(name: str, tally: ReplayTally) -> Iterator[str]:
     yield f"{name}: {tally.attempts:,} attempts judged again, {tally.stricter + tally.milder:,} differently"
     rows = tally.rows()
     if rows:
@@ -144,7 +144,7 @@ def _text(name: str, tally: Tally) -> Iterator[str]:
     yield from _left_out(tally)
 
 
-def _changes(tally: Tally) -> Iterator[str]:
+def _changes(tally: ReplayTally) -> Iterator[str]:
     if tally.stricter:
         outcomes = ", ".join(f"{number:,} {result}" for result, number in sorted(tally.outcomes.items()))
         yield f"stricter: {tally.stricter:,}" + (f" (recorded outcomes: {outcomes})" if outcomes else "")
@@ -157,7 +157,7 @@ def _changes(tally: Tally) -> Iterator[str]:
         yield f"milder: {tally.milder:,}; {tally.admitted:,} of them would pass; each counts as a wrong secret"
 
 
-def _left_out(tally: Tally) -> Iterator[str]:
+def _left_out(tally: ReplayTally) -> Iterator[str]:
     if tally.untold:
         yield f"{tally.untold:,} attempts have a line that does not say what the counters were asked"
     if total := sum(tally.summed.values()):

@@ -6,7 +6,7 @@ from sekisho.control.acts import Act
 from sekisho.control.follow import follow
 from sekisho.control.mac import ControlMac
 from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change, record_in
-from sekisho.control.record import EMPTY, ControlRecord, Entry
+from sekisho.control.record import EMPTY, ControlRecord, ListEntry
 from sekisho.control.state import Applied, ControlState
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "ControlPlace",
     "ControlRecord",
     "ControlState",
-    "Entry",
+    "ListEntry",
     "MemoryControl",
     "StoredControl",
     "change",

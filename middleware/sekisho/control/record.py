@@ -26,7 +26,7 @@ POSTURE_CHARS_MAX: Final = 32
 _OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts", "asked"})
 
 
-class Entry(NamedTuple):
+class ListEntry(NamedTuple):
     """A network on a list.
 
     Attributes:
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
     def __repr__(self) -> str:
         # Error reporters print values, and an address is personal data.
-        return "Entry(...)"
+        return "ListEntry(...)"
 
 
 class ControlError(SekishoError):
@@ -63,19 +63,19 @@ class ControlRecord:
     number: int = 0
     mode: Mode | None = None
     posture: str = ""
-    allow: tuple[Entry, ...] = ()
-    deny: tuple[Entry, ...] = ()
+    allow: tuple[ListEntry, ...] = ()
+    deny: tuple[ListEntry, ...] = ()
     acts: tuple[Act, ...] = ()
     asked: tuple[AskedGroup, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
     allowing: tuple[Network, ...] = field(default=(), repr=False)
     denying: tuple[Network, ...] = field(default=(), repr=False)
 
-    def allowed(self, now_s: float) -> list[tuple[Entry, Network]]:
+    def allowed(self, now_s: float) -> list[tuple[ListEntry, Network]]:
         """The entries of the allow list whose time has not ended, each with its network."""
         return _in_force(self.allow, self.allowing, now_s)
 
-    def denied(self, now_s: float) -> list[tuple[Entry, Network]]:
+    def denied(self, now_s: float) -> list[tuple[ListEntry, Network]]:
         """The entries of the deny list whose time has not ended, each with its network."""
         return _in_force(self.deny, self.denying, now_s)
 
@@ -129,7 +129,9 @@ def posture_text(posture: Posture, until_s: int) -> str:
     return f"{posture.word} {until_s}"
 
 
-def _in_force(entries: tuple[Entry, ...], networks: tuple[Network, ...], now_s: float) -> list[tuple[Entry, Network]]:
+def _in_force(
+    entries: tuple[ListEntry, ...], networks: tuple[Network, ...], now_s: float
+) -> list[tuple[ListEntry, Network]]:
     return [pair for pair in zip(entries, networks, strict=True) if now_s < pair[0].until_s]
 
 
@@ -182,7 +184,7 @@ def _asked(found: object) -> tuple[AskedGroup, ...]:
     return groups
 
 
-def _networks(entries: tuple[Entry, ...], read: Callable[[str, str], tuple[Network, ...]]) -> tuple[Network, ...]:
+def _networks(entries: tuple[ListEntry, ...], read: Callable[[str, str], tuple[Network, ...]]) -> tuple[Network, ...]:
     if not entries:
         return ()
     try:
@@ -200,11 +202,11 @@ def _mode(text: object) -> Mode | None:
         raise ControlError("has an unknown mode") from None
 
 
-def _entries(found: Mapping[str, Any], name: str) -> tuple[Entry, ...]:
+def _entries(found: Mapping[str, Any], name: str) -> tuple[ListEntry, ...]:
     entries = found.get(name, [])
     if not isinstance(entries, list) or len(entries) > ENTRIES_MAX or not all(map(_is_entry, entries)):
         raise ControlError(f"has a field {name} that is no list of at most {ENTRIES_MAX} networks")
-    return tuple(Entry(network, until_s) for network, until_s in entries)
+    return tuple(ListEntry(network, until_s) for network, until_s in entries)
 
 
 def _is_entry(entry: object) -> bool:

@@ -98,7 +98,7 @@ class Skip(Enum):
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltPairs:
     """The result of a build.
 
     Attributes:
@@ -125,7 +125,7 @@ def build_pairs(
     memory_bytes: int = MEMORY_BYTES,
     built: int | None = None,
     progress: Progress | None = None,
-) -> Built:
+) -> BuiltPairs:
     """Build a file of pairs from combination lists, and put it at `output` once it is complete.
 
     Args:
@@ -153,7 +153,7 @@ def build_pairs(
         memory_bytes=memory_bytes,
         progress=progress,
     )
-    return Built(header, tally.pairs, dict(tally.skipped), reading.guessed)
+    return BuiltPairs(header, tally.pairs, dict(tally.skipped), reading.guessed)
 
 
 class _List(NamedTuple):

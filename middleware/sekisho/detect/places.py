@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.detect.written import DAY_BITS, day_bit, encode_state, pack_outcome, unpack_outcome
 from sekisho.judge.posture import DAY_S, PostureState
-from sekisho.model.posture import StrangerOutcome, Told
+from sekisho.model.posture import StrangerOutcome, ToldOutcome
 from sekisho.store.shared_state import SharedState
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FORGED: Final = (
 )
 
 
-class Heard(NamedTuple):
+class HeardPosture(NamedTuple):
     """The answer to an exchange.
 
     Attributes:
@@ -44,7 +44,9 @@ class Heard(NamedTuple):
 class Postures(Protocol):
     """Keeps the state. Every method raises `StoreUnavailable`."""
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
+    async def exchange(
+        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+    ) -> HeardPosture:
         """Add outcomes, and hear of the state if its number is not `known`.
 
         Where `is_raised`, the state that the caller knows may change by time alone.
@@ -80,7 +82,9 @@ class StoredPostures:
         self._script = resources.files(__package__).joinpath("postures.lua").read_bytes()
         self._day = 0
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
+    async def exchange(
+        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+    ) -> HeardPosture:
         pairs = [part for one in outcomes for part in (pack_outcome(one, self._doors), b"%d" % day_bit(one.account))]
         # The day of the last exchange: the script may use only keys that it is given.
         keys = self._state.key, self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
@@ -89,7 +93,7 @@ class StoredPostures:
         now_s, number = int(now), int(found)
         self._day = now_s // DAY_S
         state = self._state.read(text) if number != known else None
-        return Heard(now_s, number, state, None if taken is None else self._unpacked(taken))
+        return HeardPosture(now_s, number, state, None if taken is None else self._unpacked(taken))
 
     async def kept(self) -> PostureState:
         """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
@@ -113,22 +117,24 @@ class MemoryPostures:
         self._number = 0
         self._state = PostureState()
 
-    async def exchange(self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False) -> Heard:
+    async def exchange(
+        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+    ) -> HeardPosture:
         now_s = int(self._clock_s())
         if now_s // DAY_S != self._day or not self._succeeded:
             self._day, self._succeeded = now_s // DAY_S, bytearray(DAY_BITS // 8)
         taken = tuple(found for one in outcomes if (found := self._once_a_day(one)) is not None)[-OUTCOMES_MAX:]
         state = self._state if known != self._number else None
-        return Heard(now_s, self._number, state, taken if taken or is_raised else None)
+        return HeardPosture(now_s, self._number, state, taken if taken or is_raised else None)
 
     def _once_a_day(self, outcome: StrangerOutcome) -> StrangerOutcome | None:
-        if outcome.told not in {Told.SUCCEEDED, Told.PROVED}:
+        if outcome.told not in {ToldOutcome.SUCCEEDED, ToldOutcome.PROVED}:
             return outcome
         byte, bit = divmod(day_bit(outcome.account), 8)
         if not self._succeeded[byte] >> bit & 1:
             self._succeeded[byte] |= 1 << bit
             return outcome
-        return outcome._replace(told=Told.WITHDRAWN) if outcome.told is Told.PROVED else None
+        return outcome._replace(told=ToldOutcome.WITHDRAWN) if outcome.told is ToldOutcome.PROVED else None
 
     async def put(self, number: int, state: PostureState) -> bool:
         if number != self._number:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge.posture import PostureChange, PostureState, changes
-from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class PostureWatch:
 
     def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
         """Note the outcome of a stranger's attempt that the client was told at once."""
-        told = Told.SUCCEEDED if succeeded else Told.FAILED
+        told = ToldOutcome.SUCCEEDED if succeeded else ToldOutcome.FAILED
         self._fresh.append(_outcome(door, told, digests, browser, account))
 
     def sealed(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
@@ -69,11 +69,11 @@ class PostureWatch:
         If it entered as what it was, an attacker could place one guess at the threshold, and see from the posture
         whether it was right.
         """
-        self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, Told.FAILED, digests, browser, account)))
+        self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, ToldOutcome.FAILED, digests, browser, account)))
 
     def proved(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
         """Note the proof for an attempt that was noted as sealed."""
-        self._fresh.append(_outcome(door, Told.PROVED, digests, browser, account))
+        self._fresh.append(_outcome(door, ToldOutcome.PROVED, digests, browser, account))
 
     def take(self) -> list[StrangerOutcome]:
         """The outcomes since the last call, and those held back long enough."""
@@ -104,7 +104,7 @@ class PostureWatch:
         return found if self.forced is None else {**dict.fromkeys(found, self.forced), "": self.forced}
 
 
-def _outcome(door: str, told: Told, digests: OriginDigests, browser: int, account: bytes) -> StrangerOutcome:
+def _outcome(door: str, told: ToldOutcome, digests: OriginDigests, browser: int, account: bytes) -> StrangerOutcome:
     network, provider = digests.networks[0][:TAG_BYTES], digests.provider[:TAG_BYTES]
     return StrangerOutcome(door, told, network, browser, account[:TAG_BYTES], provider)
 

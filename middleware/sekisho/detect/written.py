@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.record_mac import RecordMac
 from sekisho.judge.posture import BROWSERS_MAX, NETWORKS_MAX, PROVIDERS_MAX, SHARES, DoorPosture, PostureState, Segment
-from sekisho.model.posture import Posture, StrangerOutcome, Told
+from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ STATE_BYTES_MAX: Final = 1 << 20
 _OUTCOME: Final = Struct("<sB4sB4s")  # told, door, network, browser, account; then the provider, of IPv6
 _PROVIDER_BYTES: Final = 4
 _POSTURES: Final = tuple(Posture)
-_TOLD: Final = {told.value.encode(): told for told in Told}
+_TOLD: Final = {told.value.encode(): told for told in ToldOutcome}
 
 
 def pack_outcome(outcome: StrangerOutcome, doors: Sequence[str]) -> bytes:

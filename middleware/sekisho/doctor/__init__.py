@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sekisho.doctor.report import Report, Unseen
-from sekisho.doctor.run import Place, examine
+from sekisho.doctor.report import DoctorReport, Unseen
+from sekisho.doctor.run import ServicePlace, examine
 
-__all__ = ["Place", "Report", "Unseen", "examine"]
+__all__ = ["DoctorReport", "ServicePlace", "Unseen", "examine"]

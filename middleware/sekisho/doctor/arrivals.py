@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import hazards
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sekisho.read.arrival import Arrival
 
 
-def report_of_arrivals(plain: Arrival, forged: Arrival, header: str, *, nearby: bool, has_proxies: bool) -> Report:
+def report_of_arrivals(
+    plain: Arrival, forged: Arrival, header: str, *, nearby: bool, has_proxies: bool
+) -> DoctorReport:
     """Judge two requests.
 
     Args:
@@ -25,7 +27,7 @@ def report_of_arrivals(plain: Arrival, forged: Arrival, header: str, *, nearby: 
         has_proxies: whether any proxy is trusted.
     """
     found = tuple(_checks(plain, forged, header, nearby=nearby))
-    return Report(diagnoses=found, unseen=tuple(_unseen(plain, nearby=nearby, has_proxies=has_proxies)))
+    return DoctorReport(diagnoses=found, unseen=tuple(_unseen(plain, nearby=nearby, has_proxies=has_proxies)))
 
 
 def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> Iterator[Diagnosis]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import CorpusError
-from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import hazards
 
 if TYPE_CHECKING:
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 
 
-def corpus_report(settings: Settings, now_s: float) -> Report:
+def corpus_report(settings: Settings, now_s: float) -> DoctorReport:
     """The file that `SEKISHO_CORPUS` names; empty where there is none. `now_s`: Unix time."""
     path = settings.corpus
     if path is None:
-        return Report()
+        return DoctorReport()
     try:
         built_s = Corpus.open(Path(path), kind="passwords").header.built
     except CorpusError as error:
         problem = str(error).removeprefix(f"{path}: ")
-        return Report(unseen=(Unseen(f"SEKISHO_CORPUS names a file that cannot be used: {problem}", is_failure=True),))
+        return DoctorReport(
+            unseen=(Unseen(f"SEKISHO_CORPUS names a file that cannot be used: {problem}", is_failure=True),)
+        )
     days = int(now_s - built_s) // DAY_S
     facts = (("leaked passwords", f"a file built {days:,} days ago"),)
     if days <= settings.corpus_days_max:
-        return Report(facts)
+        return DoctorReport(facts)
     allowed = f"SEKISHO_CORPUS_DAYS_MAX allows {settings.corpus_days_max:,}"
-    return Report(facts, (hazards.OLD_CORPUS.found(f"SEKISHO_CORPUS: it was built {days:,} days ago, and {allowed}"),))
+    return DoctorReport(
+        facts, (hazards.OLD_CORPUS.found(f"SEKISHO_CORPUS: it was built {days:,} days ago, and {allowed}"),)
+    )

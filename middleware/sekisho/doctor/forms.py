@@ -19,7 +19,7 @@ FIELDS_MAX: Final = 64
 _TYPED: Final = frozenset({"", "text", "email", "tel"})
 
 
-class Form(NamedTuple):
+class LogInForm(NamedTuple):
     """A form with one field for a password. `path` has no query; `account` is empty where no text is typed before."""
 
     method: str
@@ -33,7 +33,7 @@ class Form(NamedTuple):
         return f"{self.method} {self.path} form:{self.account},{self.secret}"
 
 
-def log_in_forms(page: str, at: str) -> list[Form]:
+def log_in_forms(page: str, at: str) -> list[LogInForm]:
     """The forms that post one password to the page's own host. `at`: the page's path.
 
     A form with two passwords sets one, at a sign-up or a change.
@@ -44,7 +44,7 @@ def log_in_forms(page: str, at: str) -> list[Form]:
     return [form for found in parser.forms[:FORMS_MAX] if (form := _form(found, at)) is not None]
 
 
-def checks_of_forms(forms: Iterable[Form], doors: Doors) -> Iterator[Diagnosis]:
+def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
     """Diagnoses of forms whose requests are no door's."""
     for form in dict.fromkeys(forms):
         if not _is_guarded(form, doors):
@@ -82,14 +82,14 @@ class _Parser(HTMLParser):
         self._is_open = self._is_open and tag != "form"
 
 
-def _form(found: _Found, at: str) -> Form | None:
+def _form(found: _Found, at: str) -> LogInForm | None:
     kinds = [kind for kind, _ in found.fields]
     target = _target(found.action, at)
     if kinds.count("password") != 1 or target is None:
         return None
     place = kinds.index("password")
     before = [name for kind, name in found.fields[:place] if kind in _TYPED and name]
-    form = Form(found.method, target, before[-1] if before else "", found.fields[place][1])
+    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place][1])
     return form if all(each.isprintable() and " " not in each for each in form) else None
 
 
@@ -102,7 +102,7 @@ def _target(action: str, at: str) -> str | None:
     return None if parts.netloc or parts.scheme else parts.path
 
 
-def _is_guarded(form: Form, doors: Doors) -> bool:
+def _is_guarded(form: LogInForm, doors: Doors) -> bool:
     request = {"type": "http", "method": form.method, "path": form.path, "headers": [], "query_string": b""}
     try:
         return doors.find(request, has_body=True) is not None

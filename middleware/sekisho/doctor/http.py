@@ -29,7 +29,7 @@ class Reply(NamedTuple):
         return [value for key, value in self.headers if key == name]
 
 
-class Site(NamedTuple):
+class ServiceAddress(NamedTuple):
     """The address of a service. `path` has no slash at its end."""
 
     scheme: str
@@ -43,11 +43,11 @@ class Site(NamedTuple):
 
 
 if TYPE_CHECKING:
-    Fetch = Callable[[Site, str, str, Mapping[str, str]], Reply]
+    Fetch = Callable[[ServiceAddress, str, str, Mapping[str, str]], Reply]
     """Site, method, path and headers to a reply; raises `OSError` or `http.client.HTTPException`."""
 
 
-def site_of(url: str) -> Site:
+def site_of(url: str) -> ServiceAddress:
     """Read an address such as `https://shop.example`. Raises `SettingsError`, which does not repeat it."""
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -55,7 +55,7 @@ def site_of(url: str) -> Site:
     if parts.username is not None or parts.query or parts.fragment:
         raise SettingsError("--url", "wants an address without a user, a query and a fragment")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Site(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+    return ServiceAddress(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
 def _split(url: str) -> SplitResult | None:
@@ -67,7 +67,9 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable else None
 
 
-def fetch(site: Site, method: str, path: str, headers: Mapping[str, str], *, answer_s: float = ANSWER_S) -> Reply:
+def fetch(
+    site: ServiceAddress, method: str, path: str, headers: Mapping[str, str], *, answer_s: float = ANSWER_S
+) -> Reply:
     """Ask once, and wait so many seconds for the answer. Raises `OSError` or `http.client.HTTPException`."""
     connection = _connection(site, answer_s)
     try:
@@ -79,7 +81,7 @@ def fetch(site: Site, method: str, path: str, headers: Mapping[str, str], *, ans
         connection.close()
 
 
-def _connection(site: Site, answer_s: float) -> http.client.HTTPConnection:
+def _connection(site: ServiceAddress, answer_s: float) -> http.client.HTTPConnection:
     if site.scheme == "https":
         context = ssl.create_default_context()
         return http.client.HTTPSConnection(site.host, site.port, timeout=answer_s, context=context)

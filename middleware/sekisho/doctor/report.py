@@ -20,7 +20,7 @@ class Unseen(NamedTuple):
     is_failure: bool = False
 
 
-class Report(NamedTuple):
+class DoctorReport(NamedTuple):
     """Attributes:
     facts: the parts that were examined, and their measurements: a subject and a sentence each.
     diagnoses: the findings.
@@ -31,12 +31,12 @@ class Report(NamedTuple):
     diagnoses: tuple[Diagnosis, ...] = ()
     unseen: tuple[Unseen, ...] = ()
 
-    def __add__(self, other: object) -> Report:
+    def __add__(self, other: object) -> DoctorReport:
         """Both reports in one. A hazard with the same sentence (of several servers) stands once."""
-        if not isinstance(other, Report):
+        if not isinstance(other, DoctorReport):
             return NotImplemented
         found = tuple(dict.fromkeys((*self.diagnoses, *other.diagnoses)))
-        return Report((*self.facts, *other.facts), found, tuple(dict.fromkeys((*self.unseen, *other.unseen))))
+        return DoctorReport((*self.facts, *other.facts), found, tuple(dict.fromkeys((*self.unseen, *other.unseen))))
 
     @property
     def is_complete(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.doctor.corpus import corpus_report
 from sekisho.doctor.http import fetch
-from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.service import ServiceExaminer
 from sekisho.doctor.store import Examiner
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.breach.progress import Progress
-    from sekisho.doctor.http import Site
+    from sekisho.doctor.http import ServiceAddress
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
@@ -26,14 +26,14 @@ IN_PYTHON = Unseen(
 )
 
 
-class Place(NamedTuple):
+class ServicePlace(NamedTuple):
     """Attributes:
     site: the address of the running service, as clients have it.
     origin: of a front end on another site.
     pages: paths of pages that may have a log-in form, beside those of the doors.
     """
 
-    site: Site
+    site: ServiceAddress
     origin: str = ""
     pages: Sequence[str] = ()
 
@@ -43,11 +43,11 @@ async def examine(
     diagnoses: Sequence[Diagnosis],
     *,
     admin_url: str | None = None,
-    place: Place | None = None,
+    place: ServicePlace | None = None,
     progress: Progress,
     wall_s: Callable[[], float],
     monotonic_s: Callable[[], float],
-) -> Report:
+) -> DoctorReport:
     """Examine a deployment.
 
     Args:
@@ -59,13 +59,13 @@ async def examine(
         wall_s: Unix time in seconds.
         monotonic_s: seconds, for round trips.
     """
-    report = Report((("settings", f"doors: {len(settings.doors)}"),))
-    told = Report(unseen=(NO_URL,))
+    report = DoctorReport((("settings", f"doors: {len(settings.doors)}"),))
+    told = DoctorReport(unseen=(NO_URL,))
     if place is not None:
         told = await ServiceExaminer(settings, place.site, place.origin, place.pages, fetch, wall_s).examine()
     if place is None or not told.is_complete:
         # Else the service itself has told of its settings, those in Python included.
-        report += Report(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
+        report += DoctorReport(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
     report += told
     report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
     return report + corpus_report(settings, wall_s())

@@ -12,7 +12,7 @@ from sekisho.asgi.examination import PATH
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.arrivals import report_of_arrivals
 from sekisho.doctor.forms import checks_of_forms, log_in_forms
-from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
 from sekisho.model.text import told_text
@@ -23,7 +23,7 @@ from sekisho.read.cookie_flags import checks_of_cookies
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sekisho.doctor.http import Fetch, Reply, Site
+    from sekisho.doctor.http import Fetch, Reply, ServiceAddress
     from sekisho.model import Door
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
@@ -36,7 +36,7 @@ _MAX_AGE: Final = re.compile(r'(?i:\bmax-age) *= *"?([0-9]{1,12})')
 _NUMBERED: Final = {each.number: each for each in HAZARDS}
 
 
-class Told(NamedTuple):
+class ServiceTold(NamedTuple):
     """What the running service told of itself; see `sekisho.asgi.examination`."""
 
     arrival: Arrival
@@ -59,37 +59,39 @@ class ServiceExaminer(NamedTuple):
     """
 
     settings: Settings
-    site: Site
+    site: ServiceAddress
     origin: str
     pages: Sequence[str]
     fetch: Fetch
     wall_s: Callable[[], float]
 
-    async def examine(self) -> Report:
+    async def examine(self) -> DoctorReport:
         """Examine the service. Never raises for one that does not answer."""
         try:
             plain = await self._told({})
             if plain is None:
-                return Report(unseen=(_NO_GUARD,))
+                return DoctorReport(unseen=(_NO_GUARD,))
             forged = await self._told(self._forged_headers()) or plain
             report = self._arrivals(plain, forged)
-            report += Report(diagnoses=(*plain.diagnoses, *self._checks_of_doors(plain)))
+            report += DoctorReport(diagnoses=(*plain.diagnoses, *self._checks_of_doors(plain)))
             pages = await self._pages()
-            report += Report(diagnoses=tuple(self._checks_of_forms(pages)))
+            report += DoctorReport(diagnoses=tuple(self._checks_of_forms(pages)))
             report += await self._transport(pages)
             return report + await self._cors()
         except (OSError, HTTPException) as error:
             what = f"the service at --url does not answer: {type(error).__name__}"
-            return Report(unseen=(Unseen(what, is_failure=True),))
+            return DoctorReport(unseen=(Unseen(what, is_failure=True),))
 
-    async def _ask(self, method: str, path: str, headers: Mapping[str, str], site: Site | None = None) -> Reply:
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], site: ServiceAddress | None = None
+    ) -> Reply:
         return await asyncio.to_thread(self.fetch, site or self.site, method, path, headers)
 
     async def _examination(self, headers: Mapping[str, str]) -> Reply:
         token = examiner_token(self.settings.signers, self.wall_s()).decode()
         return await self._ask("GET", self.settings.mount + PATH, {HEADER.decode(): token, **headers})
 
-    async def _told(self, headers: Mapping[str, str]) -> Told | None:
+    async def _told(self, headers: Mapping[str, str]) -> ServiceTold | None:
         """What the service tells of itself and of a request with these headers; None where no guard answers."""
         reply = await self._examination(headers)
         return told_of(reply.body) if reply.status == 200 else None
@@ -99,7 +101,7 @@ class ServiceExaminer(NamedTuple):
         # The server reads X-Forwarded-For even where the guard is told to read another header.
         return {"x-forwarded-for": FORGED, name: f"for={FORGED}" if name == "forwarded" else FORGED}
 
-    def _arrivals(self, plain: Told, forged: Told) -> Report:
+    def _arrivals(self, plain: ServiceTold, forged: ServiceTold) -> DoctorReport:
         settings = self.settings
         report = report_of_arrivals(
             plain.arrival,
@@ -109,9 +111,9 @@ class ServiceExaminer(NamedTuple):
             has_proxies=bool(settings.trusted_proxies) or settings.trust_unix,
         )
         by = "a trusted proxy" if plain.arrival.trusted else "a peer that no setting names"
-        return Report((("service", f"answers; requests come from {by}"),)) + report
+        return DoctorReport((("service", f"answers; requests come from {by}"),)) + report
 
-    def _checks_of_doors(self, told: Told) -> Iterator[Diagnosis]:
+    def _checks_of_doors(self, told: ServiceTold) -> Iterator[Diagnosis]:
         kinds = {door.name: f"SEKISHO_{door.kind.name}" for door in self.settings.doors}
         for name in told.missing:
             variable = kinds.get(name, "SEKISHO_LOGIN")
@@ -142,14 +144,14 @@ class ServiceExaminer(NamedTuple):
         ]
         return checks_of_forms(forms, Doors(self.settings.doors))
 
-    async def _transport(self, pages: Mapping[str, Reply]) -> Report:
+    async def _transport(self, pages: Mapping[str, Reply]) -> DoctorReport:
         if self.site.is_loopback:
-            return Report(unseen=(Unseen("TLS: --url names this machine; give the address that clients use"),))
+            return DoctorReport(unseen=(Unseen("TLS: --url names this machine; give the address that clients use"),))
         if self.site.scheme == "http":
             is_redirect = all(map(_leads_to_https, pages.values()))
-            return Report(diagnoses=() if is_redirect else (_plain_http(),))
+            return DoctorReport(diagnoses=() if is_redirect else (_plain_http(),))
         found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_pages(pages.values())]
-        return Report(diagnoses=tuple(found))
+        return DoctorReport(diagnoses=tuple(found))
 
     async def _is_open_at_80(self) -> bool:
         """Whether the same host answers over plain http with anything but a way to https."""
@@ -160,13 +162,13 @@ class ServiceExaminer(NamedTuple):
             return False
         return reply.status < 400 and not _leads_to_https(reply)
 
-    async def _cors(self) -> Report:
+    async def _cors(self) -> DoctorReport:
         origins = sorted(each.decode() for each in self.settings.origins)
         origin = self.origin or next(iter(origins), "")
         if not origin:
-            return Report(unseen=(Unseen("a front end on another site, if there is one: give its --origin"),))
+            return DoctorReport(unseen=(Unseen("a front end on another site, if there is one: give its --origin"),))
         allowed = (await self._examination({"Origin": origin})).values("access-control-allow-origin")
-        return Report(diagnoses=tuple(checks_of_cors(allowed, origin, origins)))
+        return DoctorReport(diagnoses=tuple(checks_of_cors(allowed, origin, origins)))
 
 
 _NO_GUARD: Final = Unseen(
@@ -175,7 +177,7 @@ _NO_GUARD: Final = Unseen(
 )
 
 
-def told_of(body: bytes) -> Told | None:
+def told_of(body: bytes) -> ServiceTold | None:
     """Read the service's answer; None for any other answer, such as a proxy's own page."""
     try:
         read: Any = json.loads(body)
@@ -186,7 +188,7 @@ def told_of(body: bytes) -> Told | None:
         found = [_diagnosis(each) for each in read["diagnoses"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return Told(arrival, attempts, missing, protected, tuple(found))
+    return ServiceTold(arrival, attempts, missing, protected, tuple(found))
 
 
 def _arrival(read: Any) -> Arrival:

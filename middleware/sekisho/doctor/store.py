@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from redis.exceptions import RedisError, ResponseError
 
 from sekisho.doctor import rights
-from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.servers import servers_of, talking
 from sekisho.doctor.versions import checks_of_version, version_of
 from sekisho.ledger.worker_sync import SyncKeys
@@ -54,20 +54,20 @@ class Examiner(NamedTuple):
     monotonic_s: Callable[[], float]
     chance: str
 
-    async def examine(self) -> Report:
+    async def examine(self) -> DoctorReport:
         """Examine every data server. Never raises for a server that does not answer."""
         if self.settings.store == MEMORY:
-            return Report(facts=(("store", "memory://, in each process"),))
+            return DoctorReport(facts=(("store", "memory://, in each process"),))
         try:
             servers = await servers_of(self.settings.store, self.admin_url)
         except (RedisError, OSError) as error:
             return _failed(error)
-        report = Report()
+        report = DoctorReport()
         for number, server in enumerate(servers, 1):
             report += await self._server(server, f"store {number} of {len(servers)}" if len(servers) > 1 else "store")
         return report
 
-    async def _server(self, server: Server, name: str) -> Report:
+    async def _server(self, server: Server, name: str) -> DoctorReport:
         try:
             async with talking(server.url) as user, talking(server.admin_url) as admin:
                 report = await self._rights(user, admin, server)
@@ -77,7 +77,7 @@ class Examiner(NamedTuple):
         except (RedisError, OSError) as error:
             return _failed(error)
 
-    async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> Report:
+    async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> DoctorReport:
         namespace, extra = self.settings.namespace, self._extra_rights(server.tag)
         if self.admin_url is None:
             return self._said_of(await rights.tried(user, namespace, server.tag, self.chance, extra))
@@ -86,7 +86,7 @@ class Examiner(NamedTuple):
             answers = await rights.asked(admin, rights.user_of(server.url), namespace, server.tag, self.chance, extra)
         except ResponseError as error:
             what = f"the rights of the store's user: the administrator's connection cannot ask ({_kind(error)})"
-            return Report(unseen=(Unseen(what, is_failure=True),))
+            return DoctorReport(unseen=(Unseen(what, is_failure=True),))
         return self._said_of(answers)
 
     def _extra_rights(self, tag: str) -> list[tuple[str, rights.Words]]:
@@ -101,12 +101,12 @@ class Examiner(NamedTuple):
             *(rights.of_posture(settings.namespace, tag, self.chance) if settings.estimates_posture else []),
         ]
 
-    def _said_of(self, answers: dict[str, Exception]) -> Report:
+    def _said_of(self, answers: dict[str, Exception]) -> DoctorReport:
         reads_audit = answers.pop(rights.READS_AUDIT, None) is None
         unseen = () if reads_audit else (UNREAD_AUDIT,)
-        return Report(diagnoses=tuple(rights.checks_of_trial(answers, self.settings.namespace)), unseen=unseen)
+        return DoctorReport(diagnoses=tuple(rights.checks_of_trial(answers, self.settings.namespace)), unseen=unseen)
 
-    async def _facts(self, admin: Conversation, name: str) -> Report:
+    async def _facts(self, admin: Conversation, name: str) -> DoctorReport:
         try:
             facts: dict[str, str] = {}
             for section in _SECTIONS:
@@ -125,9 +125,9 @@ class Examiner(NamedTuple):
                     "SEKISHO_STORE: it writes neither snapshots nor an append-only file, and has no replica"
                 )
             )
-        return Report(((name, str(version or "of another make")),), tuple(found), tuple(unseen))
+        return DoctorReport(((name, str(version or "of another make")),), tuple(found), tuple(unseen))
 
-    async def _times(self, user: Conversation, name: str) -> Report:
+    async def _times(self, user: Conversation, name: str) -> DoctorReport:
         """Round trips of `TIME`: latency, and the difference of the clocks by the fastest of them."""
         self.progress.begin(name, ROUND_TRIPS, "round trips")
         trips: list[Trip] = []
@@ -136,21 +136,21 @@ class Examiner(NamedTuple):
             try:
                 seconds, microseconds = await user.ask("TIME")
             except ResponseError:  # reported among the rights
-                return Report()
+                return DoctorReport()
             took_s = self.monotonic_s() - began_s
             trips.append(Trip(took_s, int(seconds) + int(microseconds) / 1e6 - wall_s - took_s / 2))
             self.progress.advance(1)
         found = tuple(checks_of_trips(trips, self.settings.store_deadline_us))
-        return Report(((name, said_of(trips)),), found)
+        return DoctorReport(((name, said_of(trips)),), found)
 
-    async def _workers(self, user: Conversation) -> Report:
+    async def _workers(self, user: Conversation) -> DoctorReport:
         key = SyncKeys.of(self.settings.namespace).workers
         since_us = int(self.wall_s() * 1e6) - HEARD_US
         try:
             heard = len(await user.ask("ZRANGEBYSCORE", key, since_us, "+inf"))
         except ResponseError:  # on a Cluster: another node has this key; without the right: reported already
-            return Report()
-        return Report(diagnoses=tuple(checks_of_workers(heard, self.settings.workers)))
+            return DoctorReport()
+        return DoctorReport(diagnoses=tuple(checks_of_workers(heard, self.settings.workers)))
 
 
 class Trip(NamedTuple):
@@ -229,14 +229,14 @@ def _as_info(facts: Mapping[str, str]) -> bytes:
     return "\n".join(f"{name}:{value}" for name, value in facts.items()).encode("ascii", "replace")
 
 
-def _untold(error: ResponseError) -> Report:
+def _untold(error: ResponseError) -> DoctorReport:
     what = f"the store's version, eviction and persistence: INFO is refused ({_kind(error)}); give --admin-url"
     found = hazards.UNWEIGHED_STORE.found("SEKISHO_STORE: its user may not ask INFO, so no memory budget is kept")
-    return Report(diagnoses=(found,), unseen=(Unseen(what),))
+    return DoctorReport(diagnoses=(found,), unseen=(Unseen(what),))
 
 
-def _failed(error: Exception) -> Report:
-    return Report(unseen=(Unseen(f"the store {problem_of(error)}", is_failure=True),))
+def _failed(error: Exception) -> DoctorReport:
+    return DoctorReport(unseen=(Unseen(f"the store {problem_of(error)}", is_failure=True),))
 
 
 def _kind(error: Exception) -> str:

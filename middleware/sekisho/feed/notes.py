@@ -21,7 +21,7 @@ SOURCES_MAX: Final = 1_024
 WARNED_S: Final = 3_600
 
 
-class Refusal(NamedTuple):
+class NotedRefusal(NamedTuple):
     """Attributes:
     digest: of the address.
     until_ms: its end, as Unix time in milliseconds.
@@ -42,7 +42,7 @@ class Taken(NamedTuple):
         warned: whether the shared-bucket warning stands.
     """
 
-    refused: dict[bytes, Refusal]
+    refused: dict[bytes, NotedRefusal]
     known: dict[bytes, bytes]
     warned: bool
 
@@ -89,7 +89,7 @@ class RefusalNotes:
         for origin, _, _ in noted.values():
             self._note_source(origin)
         refused = {
-            prefix: Refusal(charge.ip, int(min(until_s, ends_s) * 1000), None if charge.place else charge)
+            prefix: NotedRefusal(charge.ip, int(min(until_s, ends_s) * 1000), None if charge.place else charge)
             for prefix, (origin, charge, until_s) in noted.items()
             if self._may_be_blocked(origin)
         }

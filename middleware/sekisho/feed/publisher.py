@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.feed.entries import FeedMac
-    from sekisho.feed.notes import Refusal, RefusalNotes
+    from sekisho.feed.notes import NotedRefusal, RefusalNotes
     from sekisho.model import Charge
     from sekisho.store import AnyStoreConnection
 
@@ -85,7 +85,7 @@ class FeedPublisher:
             b"EVAL", self._script, b"4", *keys, *arguments, *self._packed(taken.known, refused, now_s)
         )
 
-    async def _without_credit(self, refused: dict[bytes, Refusal]) -> dict[bytes, Refusal]:
+    async def _without_credit(self, refused: dict[bytes, NotedRefusal]) -> dict[bytes, NotedRefusal]:
         """Those whose credit was looked at, and those of the others that have none."""
         sure = {prefix: refusal for prefix, refusal in refused.items() if refusal.unsure is None}
         unsure = ((prefix, refusal) for prefix, refusal in refused.items() if refusal.unsure is not None)
@@ -95,7 +95,7 @@ class FeedPublisher:
             if refusal.unsure is not None and not await self._has_credit(refusal.unsure)
         }
 
-    def _packed(self, known: dict[bytes, bytes], refused: dict[bytes, Refusal], now_s: float) -> list[bytes]:
+    def _packed(self, known: dict[bytes, bytes], refused: dict[bytes, NotedRefusal], now_s: float) -> list[bytes]:
         packed = [b"%d" % len(known)]
         for digest, prefix in known.items():
             members = self._members(prefix, now_s)

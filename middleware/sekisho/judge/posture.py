@@ -25,7 +25,7 @@ from collections.abc import Mapping  # noqa: TC003 - compiled dataclasses look t
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from sekisho.model.posture import Posture, Told
+from sekisho.model.posture import Posture, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -249,11 +249,11 @@ class _Working:
         accounts[at_account] = max(0.0, accounts[at_account] + step)
         return step
 
-    def _learn(self, told: Told) -> None:
+    def _learn(self, told: ToldOutcome) -> None:
         # Proofs are not counted: whether a proof was asked for depends on the posture.
-        if told is Told.FAILED or told is Told.SUCCEEDED:
+        if told is ToldOutcome.FAILED or told is ToldOutcome.SUCCEEDED:
             self._day_outcomes += 1
-            self._day_failed += told is Told.FAILED
+            self._day_failed += told is ToldOutcome.FAILED
 
     def _turn_day(self) -> None:
         today = self._now_s // DAY_S
@@ -341,16 +341,16 @@ class _Score:
         """How far an outcome here may raise a score that other owners share."""
         return max(0.0, SHARE_MAX - self.score)
 
-    def add(self, step: float, told: Told) -> None:
+    def add(self, step: float, told: ToldOutcome) -> None:
         self._added = True
         self.score = min(SCORE_MAX, max(0.0, self.score + step))
         self._outcomes = self._outcomes + 1 if self.score else 0
-        if told is Told.FAILED:
+        if told is ToldOutcome.FAILED:
             self._failed += 1
             return
-        if told is not Told.SUCCEEDED:
+        if told is not ToldOutcome.SUCCEEDED:
             self._failed = max(0.0, self._failed - 1)
-        if told is not Told.WITHDRAWN:
+        if told is not ToldOutcome.WITHDRAWN:
             self._succeeded += 1
 
     def turned(self) -> Segment:
@@ -383,13 +383,13 @@ def _left(elapsed_s: int, half_life_s: int) -> float:
     return float(0.5 ** (elapsed_s / half_life_s)) if elapsed_s > 0 else 1.0
 
 
-def _step(told: Told, reference: float) -> float:
-    if told is Told.FAILED:
+def _step(told: ToldOutcome, reference: float) -> float:
+    if told is ToldOutcome.FAILED:
         return 1.0 - reference
-    if told is Told.SUCCEEDED:
+    if told is ToldOutcome.SUCCEEDED:
         return -reference
     # A proof takes back the failure that its attempt was counted as; once a day it is a success besides.
-    return -1.0 if told is Told.PROVED else reference - 1.0
+    return -1.0 if told is ToldOutcome.PROVED else reference - 1.0
 
 
 def _group(tag: bytes) -> int:

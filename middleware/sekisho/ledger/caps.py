@@ -23,7 +23,7 @@ ENTRIES_MAX = 64
 _SWEEP = 8  # expired records dropped per write: more than a write adds
 
 
-class Entry(NamedTuple):
+class CapEntry(NamedTuple):
     """Amounts that were admitted from `first_us` to `last_us`. All of them count until the last one leaves a window."""
 
     first_us: int
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     amount: int
 
 
-Entries = tuple[Entry, ...]
+Entries = tuple[CapEntry, ...]
 
 
 class CapVerdict(NamedTuple):
@@ -61,7 +61,7 @@ def keep_us(caps: Sequence[Cap]) -> int:
 def living(entries: Entries, now_us: int, kept_us: int) -> Entries:
     """The entries that may still count. Times ahead of the clock become its own: they would count for years."""
     return tuple(
-        Entry(min(first_us, now_us), min(last_us, now_us), amount)
+        CapEntry(min(first_us, now_us), min(last_us, now_us), amount)
         for first_us, last_us, amount in entries
         if last_us > now_us - kept_us
     )
@@ -82,7 +82,7 @@ def added(entries: Entries, amount: int, now_us: int) -> Entries:
     if entries and entries[-1].last_us == now_us:
         *before, last = entries
         return (*before, last._replace(amount=last.amount + amount))
-    more = (*entries, Entry(now_us, now_us, amount))
+    more = (*entries, CapEntry(now_us, now_us, amount))
     return more if len(more) <= ENTRIES_MAX else _joined(more)
 
 
@@ -90,7 +90,7 @@ def _joined(entries: Entries) -> Entries:
     gaps = [later.last_us - earlier.last_us for earlier, later in pairwise(entries)]
     at = gaps.index(min(gaps))
     one, other = entries[at : at + 2]
-    return (*entries[:at], Entry(one.first_us, other.last_us, one.amount + other.amount), *entries[at + 2 :])
+    return (*entries[:at], CapEntry(one.first_us, other.last_us, one.amount + other.amount), *entries[at + 2 :])
 
 
 def without(entries: Entries, amount: int, at_us: int) -> Entries:

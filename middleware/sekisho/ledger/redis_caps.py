@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import ResponseError
 
-from sekisho.ledger.caps import CapVerdict, Entry
+from sekisho.ledger.caps import CapEntry, CapVerdict
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RedisCaps:
         if packed[:1] != _VERSION or len(packed) % _ENTRY.size != 1:
             return ()
         numbers = [tuple(int.from_bytes(one, "little") for one in each) for each in _ENTRY.iter_unpack(packed[1:])]
-        return tuple(Entry(*each) for each in numbers)
+        return tuple(CapEntry(*each) for each in numbers)
 
     async def forget(self, key: bytes) -> None:
         """Remove all amounts at `key`, as an operator asked."""

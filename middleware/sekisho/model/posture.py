@@ -20,7 +20,7 @@ class Posture(IntEnum):
         return self.name.lower()
 
 
-class Told(Enum):
+class ToldOutcome(Enum):
     """What an outcome tells the estimator.
 
     A sealed attempt counts as `FAILED`, right or wrong. Otherwise the posture would show whether a guess was
@@ -49,7 +49,7 @@ class StrangerOutcome(Value):
     __slots__ = ("account", "browser", "door", "network", "provider", "told")
 
     def __init__(
-        self, door: str, told: Told, network: bytes, browser: int, account: bytes, provider: bytes = b""
+        self, door: str, told: ToldOutcome, network: bytes, browser: int, account: bytes, provider: bytes = b""
     ) -> None:
         self.door: Final = door
         self.told: Final = told

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from sekisho.crypto.signers import Signer
-    from sekisho.owners.outbox import Kept
+    from sekisho.owners.outbox import OutboxRow
 
 BATCH: Final = 200  # rows read at once: 1.6 MiB at most
 
@@ -19,13 +19,13 @@ BATCH: Final = 200  # rows read at once: 1.6 MiB at most
 class KeptRows(Protocol):
     """The table; see `sekisho.owners.outbox.SqlOutbox`."""
 
-    async def rows_after(self, after: str, most: int) -> list[Kept]: ...
+    async def rows_after(self, after: str, most: int) -> list[OutboxRow]: ...
 
 
 class KeptNotice(NamedTuple):
     """A row, and the notice under its seal."""
 
-    row: Kept
+    row: OutboxRow
     notice: Notice
 
 
@@ -51,7 +51,7 @@ async def notices_to(
     return found
 
 
-async def _all(rows: KeptRows) -> AsyncIterator[Kept]:
+async def _all(rows: KeptRows) -> AsyncIterator[OutboxRow]:
     last = ""
     while batch := await rows.rows_after(last, BATCH):
         for row in batch:

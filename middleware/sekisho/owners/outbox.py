@@ -67,7 +67,7 @@ class Claimed(NamedTuple):
         return "Claimed(...)"
 
 
-class Kept(NamedTuple):
+class OutboxRow(NamedTuple):
     """A row as an operator reads it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Kept(NamedTuple):
     sealed: bytes
 
     def __repr__(self) -> str:
-        return "Kept(...)"
+        return "OutboxRow(...)"
 
 
 class SqlOutbox:
@@ -134,12 +134,12 @@ class SqlOutbox:
         """Remove a row that cannot be sent."""
         await self._in_table(lambda connection: connection.execute(outbox.delete().where(_held(row.id, holder))))
 
-    async def rows_after(self, after: str, most: int) -> list[Kept]:
+    async def rows_after(self, after: str, most: int) -> list[OutboxRow]:
         """The service's rows whose ids come after this one, in their order, at most so many."""
         rows = sa.select(outbox).where(outbox.c.service == self._service, outbox.c.id > after)
         wanted = rows.order_by(outbox.c.id).limit(most)
         found = await self._in_table(lambda connection: connection.execute(wanted).all())
-        return [Kept(row.id, row.times, row.due_s, row.expires_s, bytes(row.sealed)) for row in found]
+        return [OutboxRow(row.id, row.times, row.due_s, row.expires_s, bytes(row.sealed)) for row in found]
 
     async def remove(self, ids: Collection[str]) -> int:
         """Remove rows, sent or not, as an operator asked. Returns how many were there."""

@@ -73,7 +73,7 @@ def spellings(account: str) -> tuple[str, str]:
     return account.swapcase(), account[:half] + account[half:].swapcase()
 
 
-def ask(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
+def contact_row(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
     """Run the query. Raises `OwnersUnfit` for more than one row, or for other columns than the module's."""
     names, rows = _run(connection, query, account)
     _check_names(names, exact=dialect_of(connection).exact)

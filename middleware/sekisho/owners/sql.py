@@ -43,7 +43,7 @@ from sekisho.owners.port import (
     usable_id,
     usable_sealed,
 )
-from sekisho.owners.query import REFUSED, SPELLINGS, ask, lookup, spellings
+from sekisho.owners.query import REFUSED, SPELLINGS, contact_row, lookup, spellings
 from sekisho.owners.schema import (
     ADDRESSES,
     OUTBOX,
@@ -117,7 +117,7 @@ class SqlOwners:
     async def contact(self, account: str) -> Contact | None:
         if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
             return None
-        found = await self._call(lambda connection: ask(connection, self._query, account))
+        found = await self._call(lambda connection: contact_row(connection, self._query, account))
         if found is not None and found.spelled and not self._asked_otherwise and account.swapcase() != account:
             self._asked_otherwise = True
             # In the background: otherwise the response time would reveal that the account exists.
@@ -128,13 +128,13 @@ class SqlOwners:
         """As `contact`, for callers that no log-in waits for; see `transact`."""
         if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
             return None
-        return await self.transact(lambda connection: ask(connection, self._query, account))
+        return await self.transact(lambda connection: contact_row(connection, self._query, account))
 
     async def _warn_of_spellings(self, account: str, found: Contact) -> None:
         """Warn once if the query finds one account by several spellings."""
         with suppress(OwnersError):
             for other in spellings(account):
-                same = await self._call(partial(ask, query=self._query, account=other))
+                same = await self._call(partial(contact_row, query=self._query, account=other))
                 if same is None or same.email != found.email:
                     return
             log.warning("%s", SPELLINGS)
@@ -204,7 +204,7 @@ class SqlOwners:
         """For the start and for `doctor`: raise `OwnersUnfit` if the tables or the query are wrong."""
         await self._call(check)
         try:
-            await self._call(lambda connection: ask(connection, self._query, ""))
+            await self._call(lambda connection: contact_row(connection, self._query, ""))
         except OwnersUnavailable as error:
             problem = str(error)
         else:

@@ -47,7 +47,7 @@ _BETWEEN: Final = r"(?:[\s,\ufeff]++|#[^\n\r]*+)*+"
 
 
 @final
-class Call(Value):
+class GraphqlCall(Value):
     """An operation that a request calls: the door that names it, and the credentials among its arguments."""
 
     __slots__ = ("credentials", "door")
@@ -57,7 +57,7 @@ class Call(Value):
         self.credentials: Final = credentials
 
 
-def read_operation(doors: tuple[Door, ...], scope: Mapping[str, Any], body: bytes) -> Call | None:
+def read_operation(doors: tuple[Door, ...], scope: Mapping[str, Any], body: bytes) -> GraphqlCall | None:
     """The operation of one of these doors that a request calls; `None` if it calls none. Raises `Unreadable`.
 
     Args:
@@ -127,7 +127,9 @@ def _text_in(request: Mapping[str, Any]) -> str:
     return text
 
 
-def _of_request(doors: tuple[Door, ...], scope: Mapping[str, Any], request: Any, content: Content) -> Call | None:
+def _of_request(
+    doors: tuple[Door, ...], scope: Mapping[str, Any], request: Any, content: Content
+) -> GraphqlCall | None:
     if type(request) is not dict or _STORED in (request.get("extensions") or ()):
         raise Unreadable(400, "graphql_unreadable")
     document = _calls(doors, _text_in(request))
@@ -138,7 +140,7 @@ def _of_request(doors: tuple[Door, ...], scope: Mapping[str, Any], request: Any,
         raise Unreadable(400, "graphql_unreadable")
     door, paths, found = _read(doors, document, variables or {})
     read = credentials(found, account=paths.account, secret=paths.secret, ascii_only=content.ascii_only)
-    return Call(door, with_tenant(door, scope, read))
+    return GraphqlCall(door, with_tenant(door, scope, read))
 
 
 def _calls(doors: tuple[Door, ...], text: str) -> Any:

@@ -17,7 +17,7 @@ from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
 from sekisho.read.response.head import header, is_json, is_page, media_type, redirect_of_htmx
-from sekisho.read.response.redirect import Target, came_from, is_named_by, leads_to, stays, target_of
+from sekisho.read.response.redirect import RedirectTarget, came_from, is_named_by, leads_to, stays, target_of
 from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
 from sekisho.read.set_cookies import SetCookie, kept_cookies
 
@@ -181,13 +181,13 @@ def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], 
 
 
 @lru_cache(maxsize=256)
-def _place_of(location: str) -> Target | None:
+def _place_of(location: str) -> RedirectTarget | None:
     """The target of a rule's `location`; settings have few."""
     return target_of(location, "/")
 
 
 def _by_elsewhere(
-    rule: SuccessRule, target: Target, headers: Headers, scope: Mapping[str, Any], body: bytes
+    rule: SuccessRule, target: RedirectTarget, headers: Headers, scope: Mapping[str, Any], body: bytes
 ) -> Outcome:
     here = path_key(scope["path"])
     places = [path_key(place) for place in rule.elsewhere]
@@ -227,7 +227,7 @@ def _leads_away(door: Door, headers: Headers, scope: Mapping[str, Any], body: by
     return not place_is_doubtful(target.path) and not is_named_by(scope, body, target)
 
 
-def _target(headers: Headers, scope: Mapping[str, Any]) -> Target | None:
+def _target(headers: Headers, scope: Mapping[str, Any]) -> RedirectTarget | None:
     location, path = header(headers, b"location"), scope["path"]
     if not location:
         return None

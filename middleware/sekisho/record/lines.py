@@ -30,7 +30,7 @@ class Field(NamedTuple):
     meaning: str
 
 
-class Form(NamedTuple):
+class KindForm(NamedTuple):
     """The form of a kind: its meaning, and the fields that it may have besides those of every kind."""
 
     meaning: str
@@ -98,70 +98,72 @@ _CLIENT = ("network", "address", "device", "software", "country")
 _PERSON = ("network", "account", "address", "device", "software", "device_class", "country")
 _ATTEMPT = (*_PERSON, "secret", "counted")
 _OWNER = ("network", "account", "address", "device", "software", "country")
-FORMS: Final[dict[str, Form]] = {
-    Kind.DECIDED: Form(
+FORMS: Final[dict[str, KindForm]] = {
+    Kind.DECIDED: KindForm(
         "An attempt was judged. In `monitor` mode the action was not carried out.",
         ("door", "mode", "action", "reasons", *_ATTEMPT),
     ),
-    Kind.SETTLED: Form(
+    Kind.SETTLED: KindForm(
         "The application answered an attempt. `result`: `succeeded`, `failed` or `unknown`. `reasons`: `withheld` "
         "where a proof is asked for, and the answer is handed over after it.",
         ("door", "result", "basis", "reasons", *_ATTEMPT),
     ),
-    Kind.UNREADABLE: Form("An attempt could not be read.", ("door", "reasons", *_CLIENT)),
-    Kind.CROWDED: Form("A stranger found no room in the application.", ("door", *_CLIENT)),
-    Kind.STEP_UP_ISSUED: Form("A second proof was asked for.", ("door", "purpose", *_OWNER)),
-    Kind.STEP_UP_PROVED: Form("A second proof was shown.", ("door", "purpose", "factor", *_OWNER)),
-    Kind.STEP_UP_FAILED: Form("A wrong proof was shown.", ("door", "purpose", "factor", *_OWNER)),
-    Kind.STEP_UP_NOT_COMPLETED: Form("A right secret was shown and no proof within the ticket's life.", ("account",)),
-    Kind.FACTOR_ENROLLED: Form("A factor was added to an account.", ("factor", "account")),
-    Kind.FACTOR_CHANGED: Form(
+    Kind.UNREADABLE: KindForm("An attempt could not be read.", ("door", "reasons", *_CLIENT)),
+    Kind.CROWDED: KindForm("A stranger found no room in the application.", ("door", *_CLIENT)),
+    Kind.STEP_UP_ISSUED: KindForm("A second proof was asked for.", ("door", "purpose", *_OWNER)),
+    Kind.STEP_UP_PROVED: KindForm("A second proof was shown.", ("door", "purpose", "factor", *_OWNER)),
+    Kind.STEP_UP_FAILED: KindForm("A wrong proof was shown.", ("door", "purpose", "factor", *_OWNER)),
+    Kind.STEP_UP_NOT_COMPLETED: KindForm(
+        "A right secret was shown and no proof within the ticket's life.", ("account",)
+    ),
+    Kind.FACTOR_ENROLLED: KindForm("A factor was added to an account.", ("factor", "account")),
+    Kind.FACTOR_CHANGED: KindForm(
         "A factor changed. `result`: `removed`, `used` (a recovery code), `reset`, `reset_asked` (in a day, "
         "by the owner), or `stopped` after too many wrong codes.",
         ("factor", "result", "account"),
     ),
-    Kind.CAP_REACHED: Form(
+    Kind.CAP_REACHED: KindForm(
         "An amount would have exceeded a cap. `action`: `refuse`, or `step_up` where a proof was asked for.",
         ("door", "action", "account"),
     ),
-    Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
-    Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
-    Kind.AGED_DEVICE: Form(
+    Kind.CODE_SENT: KindForm("A code was handed over for sending.", ("factor", "account")),
+    Kind.NEW_DEVICE: KindForm("A device completed a factor for the first time.", ("account",)),
+    Kind.AGED_DEVICE: KindForm(
         "A device that was seen before there were factors is let in by its age: its owner was told.", ("account",)
     ),
-    Kind.NOTICE_ANSWERED: Form(
+    Kind.NOTICE_ANSWERED: KindForm(
         "An owner answered a notice's question whether it was them. `result`: `yes` or `no`.",
         ("notice", "result", "account"),
     ),
-    Kind.NOTICE_LOST: Form(
+    Kind.NOTICE_LOST: KindForm(
         "A notice to an owner was given up. `result`: `expired`, `unreadable`, or why the mail server refused it.",
         ("notice", "result"),
     ),
-    Kind.NEW_PASSWORD: Form(
+    Kind.NEW_PASSWORD: KindForm(
         "A new password was looked up. `result`: `breached`, `not_known`, or `unknown` if no source could tell.",
         ("door", "result", *_PERSON),
     ),
-    Kind.CHANGE_PASSWORD: Form("An owner logged in with a leaked password.", ("door", *_PERSON)),
-    Kind.SUCCESS_RULE: Form(
+    Kind.CHANGE_PASSWORD: KindForm("An owner logged in with a leaked password.", ("door", *_PERSON)),
+    Kind.SUCCESS_RULE: KindForm(
         "A suspected success rule was tested. `result`: `held`, `wrong` or `untested`.", ("door", "result")
     ),
-    Kind.UNJUDGED: Form("An answer of the application could not be judged.", ("door", "reasons")),
-    Kind.MISCONFIGURED: Form("Requests show that the setup must be a mistake.", ("text",)),
-    Kind.DEGRADED: Form("A part that the guard relies on has failed.", ("part",)),
-    Kind.RECOVERED: Form("That part works, for the first time or again.", ("part",)),
-    Kind.STORE_EMPTIED: Form("The store has lost all its data.", ()),
-    Kind.MODE_CHANGED: Form("An operator has switched the mode.", ("mode",)),
-    Kind.COMMANDED: Form(
+    Kind.UNJUDGED: KindForm("An answer of the application could not be judged.", ("door", "reasons")),
+    Kind.MISCONFIGURED: KindForm("Requests show that the setup must be a mistake.", ("text",)),
+    Kind.DEGRADED: KindForm("A part that the guard relies on has failed.", ("part",)),
+    Kind.RECOVERED: KindForm("That part works, for the first time or again.", ("part",)),
+    Kind.STORE_EMPTIED: KindForm("The store has lost all its data.", ()),
+    Kind.MODE_CHANGED: KindForm("An operator has switched the mode.", ("mode",)),
+    Kind.COMMANDED: KindForm(
         "An operator used a command. Each worker writes it when it obeys.",
         ("command", "by", "text", "mode", "network", "account", "address", "device"),
     ),
-    Kind.CAMPAIGN: Form(
+    Kind.CAMPAIGN: KindForm(
         "A campaign was recognised, has entered its first account, or has ended; each worker writes it when it hears "
         "of it. `result`: `recognised`, `entered` or `ended`. `reasons`: by what its attempts are grouped. `text`: its "
         "name and numbers.",
         ("result", "reasons", "text"),
     ),
-    Kind.POSTURE_CHANGED: Form(
+    Kind.POSTURE_CHANGED: KindForm(
         "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `provider`, "
         "`browser`, `forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",
         ("door", "reasons", "result"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from sekisho.model import LimitSet
-    from sekisho.simulate.generator import Scenario, Try
+    from sekisho.simulate.generator import DemoScenario, Try
     from sekisho.simulate.tally import Tally
 
 UNGUARDED = "starlette_service.app:build"
@@ -55,7 +55,7 @@ class Plan:
     limits: Mapping[str, str]
     patience: float = 1.9
 
-    def scenario(self) -> Scenario:
+    def scenario(self) -> DemoScenario:
         """The preset `demo`, scaled to this plan; one honest log-in per 22 attempts."""
         preset = SCENARIOS["demo"]
         logins = min(self.owners, max(1, self.attempts // 22))
@@ -122,7 +122,7 @@ class Claim(NamedTuple):
 class DemoView(NamedTuple):
     """Both runs, and the claims about them."""
 
-    scenario: Scenario
+    scenario: DemoScenario
     unguarded: DemoRun
     guarded: DemoRun
 
@@ -226,7 +226,7 @@ async def _attack(
     )
 
 
-def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stream, Stream]:
+def _streams(scenario: DemoScenario, bound: Bound, sent: Tally | None) -> tuple[Stream, Stream]:
     population, seed = scenario.population(), scenario.seed
     attackers = attack(population, scenario.campaign, seed=seed)
     owners = logins(population, scenario.honest, seed=seed)
@@ -236,7 +236,7 @@ def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stre
     )
 
 
-async def _log_in_once(service: ExampleService, scenario: Scenario, jar: Jar, phones: Phones | None) -> None:
+async def _log_in_once(service: ExampleService, scenario: DemoScenario, jar: Jar, phones: Phones | None) -> None:
     """Log in each owner with a known device before the attack; with the guard, that also makes the devices proved."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
     tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar, phones=phones)

@@ -59,7 +59,7 @@ class Try(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class DemoCampaign:
     """An attack.
 
     Attributes:
@@ -125,12 +125,12 @@ class Honest:
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class DemoScenario:
     """Owners, their honest log-ins, and the attack on them."""
 
     title: str
     owners: int
-    campaign: Campaign
+    campaign: DemoCampaign
     honest: Honest
     reusing_share: float = 0.1
     seed: int = field(default=1709)
@@ -147,7 +147,7 @@ class Lairs:
 
     __slots__ = ("_block", "_network", "_rented")
 
-    def __init__(self, campaign: Campaign, seed: int) -> None:
+    def __init__(self, campaign: DemoCampaign, seed: int) -> None:
         self._rented = campaign.rented
         self._block = campaign.block
         self._network = Walk(Draw(seed, "lair"), _LAIRS_SIZE)
@@ -171,7 +171,7 @@ class Rota:
 
     __slots__ = ("_addresses", "_attempts", "_crews", "_rented", "_shifts", "_stride")
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, campaign: DemoCampaign) -> None:
         self._addresses = campaign.addresses
         self._attempts = campaign.attempts
         self._rented = campaign.rented
@@ -212,7 +212,7 @@ def _stride(size: int) -> int:
     return next(step for step in range(round(size * 0.618), 2 * size + 1) if gcd(step, size) == 1)
 
 
-def traffic(population: Population, campaign: Campaign, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
+def traffic(population: Population, campaign: DemoCampaign, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
     """The attack and the owners' own log-ins, in order of time."""
     return heapq.merge(
         attack(population, campaign, seed=seed),
@@ -238,14 +238,14 @@ class Combo(NamedTuple):
         return f"Combo(right={self.right}, ...)"
 
 
-class Attack:
+class CampaignTries:
     """A campaign's attempts by number, in any order, so that several processes can share them.
 
     The origin of an attempt is available without its credentials: a flood is refused by origin, before its credentials
     are read.
     """
 
-    def __init__(self, population: Population, campaign: Campaign, *, seed: int = 0) -> None:
+    def __init__(self, population: Population, campaign: DemoCampaign, *, seed: int = 0) -> None:
         self._population = population
         self._campaign = campaign
         self._draw = Draw(seed, "attack")
@@ -311,12 +311,12 @@ class Attack:
         return owner, population.account(owner), _wrong(population.password(owner), word)
 
 
-def attack(population: Population, campaign: Campaign, *, seed: int = 0) -> Iterator[Try]:
+def attack(population: Population, campaign: DemoCampaign, *, seed: int = 0) -> Iterator[Try]:
     """The campaign alone, in order of time. Shares hold exactly for the whole, up to rounding."""
-    return map(Attack(population, campaign, seed=seed), range(campaign.attempts))
+    return map(CampaignTries(population, campaign, seed=seed), range(campaign.attempts))
 
 
-def _tried(campaign: Campaign, turn: int, word: int) -> str:
+def _tried(campaign: DemoCampaign, turn: int, word: int) -> str:
     return leaked_passwords()[turn % campaign.sprayed] if campaign.sprayed else zipf_password(word)
 
 
@@ -393,20 +393,20 @@ def _moment(number: int, word: int, per_second: float) -> int:
     return int((number + word / WORD) * 1_000_000 / per_second)
 
 
-SCENARIOS: dict[str, Scenario] = {
-    "demo": Scenario(
+SCENARIOS: dict[str, DemoScenario] = {
+    "demo": DemoScenario(
         title="stuffing: leaked pairs tried from rented servers and hijacked homes",
         owners=5_000,
-        campaign=Campaign(attempts=40_000, per_second=1_600, addresses=300),
+        campaign=DemoCampaign(attempts=40_000, per_second=1_600, addresses=300),
         honest=Honest(logins=1_800, per_second=72),
     ),
-    "stuffing": Scenario(
+    "stuffing": DemoScenario(
         title="7pay, July 2019: tens of millions of leaked pairs in two days",
         owners=16_500_000,
         # Each address makes 250 attempts, and each account gets one and a half. Of the origins only one fact was
         # published: most were abroad (Security NEXT, 4 July 2019). So most are modelled as servers rented in blocks.
         # The time of use per address is unknown: half an hour with an attempt every seven seconds is slow for a bot.
-        campaign=Campaign(
+        campaign=DemoCampaign(
             attempts=50_000_000,
             per_second=50_000_000 / (2 * 86_400),
             addresses=200_000,
@@ -417,10 +417,12 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         honest=Honest(logins=2_000_000, per_second=2_000_000 / (2 * 86_400)),
     ),
-    "spraying": Scenario(
+    "spraying": DemoScenario(
         title="spraying: the most frequent passwords at every account in turn",
         owners=100_000,
-        campaign=Campaign(attempts=300_000, per_second=50, addresses=5_000, known_share=1, right_share=0, sprayed=3),
+        campaign=DemoCampaign(
+            attempts=300_000, per_second=50, addresses=5_000, known_share=1, right_share=0, sprayed=3
+        ),
         honest=Honest(logins=10_000, per_second=1.7),
     ),
 }

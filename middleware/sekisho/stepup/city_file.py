@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME_CHARS_MAX: Final = 60
 
 
-class Places(Protocol):
+class AddressPlaces(Protocol):
     """Where an address is, as far as it is known."""
 
     def of(self, address: str, language: str) -> str:

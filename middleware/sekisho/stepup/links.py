@@ -26,7 +26,7 @@ TOKEN_CHARS_MAX: Final = 2_048
 _PURPOSE: Final = b"notice link"
 
 
-class Question(NamedTuple):
+class LinkQuestion(NamedTuple):
     """What a link asks about.
 
     Attributes:
@@ -62,7 +62,7 @@ class NoticeLinks:
         self._url = url
         self._clock_s = clock_s
 
-    def link(self, question: Question) -> str:
+    def link(self, question: LinkQuestion) -> str:
         """The URL of the page that asks; empty where the site has set none."""
         if self._url is None:
             return ""
@@ -70,7 +70,7 @@ class NoticeLinks:
         asked = json.dumps([ends_s, question.kind, question.account, question.device.hex()]).encode()
         return f"{self._url}/notice#{base64url(self._sealer.seal(_PURPOSE, asked, bound_to=b''))}"
 
-    async def answered(self, token: str) -> Question | None:
+    async def answered(self, token: str) -> LinkQuestion | None:
         """The question of a link, for its first answer; None if it was answered, has expired, or is any other text.
 
         Raises:
@@ -84,12 +84,12 @@ class NoticeLinks:
         is_first = await self._vault.once(self._keys.of(b"notice link", sealed), seconds=LINK_S)
         return question if is_first else None
 
-    def _opened(self, sealed: bytes) -> tuple[Question | None, int]:
+    def _opened(self, sealed: bytes) -> tuple[LinkQuestion | None, int]:
         try:
             ends_s, kind, account, device = json.loads(self._sealer.open(_PURPOSE, sealed, bound_to=b""))
         except Unsealable:
             return None, 0
-        return Question(kind, account, bytes.fromhex(device)), ends_s
+        return LinkQuestion(kind, account, bytes.fromhex(device)), ends_s
 
 
 def _decoded(token: str) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Contact
     from sekisho.owners.log_in import LogInRow
     from sekisho.owners.logins import SqlLogins
-    from sekisho.stepup.city_file import Places
+    from sekisho.stepup.city_file import AddressPlaces
     from sekisho.stepup.factors import AccountOwner
 
 log = logging.getLogger("sekisho")
@@ -36,7 +36,7 @@ _PURPOSE: Final = b"log-in with place"
 _FIRST_PURPOSE: Final = b"log-in"  # of rows without place and predecessor; versions of then skip all others
 
 
-class LogIn(NamedTuple):
+class RecordedLogIn(NamedTuple):
     """Attributes:
     id: of its row.
     at_s: Unix time.
@@ -58,10 +58,10 @@ class LogIn(NamedTuple):
     before: tuple[str, int] = ("", 0)
 
     def __repr__(self) -> str:
-        return "LogIn(...)"
+        return "RecordedLogIn(...)"
 
 
-def previous(log_ins: Sequence[LogIn]) -> LogIn | None:
+def previous(log_ins: Sequence[RecordedLogIn]) -> RecordedLogIn | None:
     """The log-in before the last one, of those that were completed; None where it is not known.
 
     Log-ins from one network share a row, so it may be an earlier time of the same row. `log_ins`: newest first.
@@ -71,7 +71,7 @@ def previous(log_ins: Sequence[LogIn]) -> LogIn | None:
         return None
     row_id, at_s = last.before
     same = next((one for one in log_ins if one.id == row_id), None)
-    return same._replace(at_s=at_s) if same is not None else LogIn(row_id, at_s, KNOWN, "", "", b"")
+    return same._replace(at_s=at_s) if same is not None else RecordedLogIn(row_id, at_s, KNOWN, "", "", b"")
 
 
 class LogIns:
@@ -94,7 +94,7 @@ class LogIns:
         *,
         clock_s: Callable[[], float],
         seen: Callable[[Contact, int], Awaitable[None]] | None = None,
-        places: Places | None = None,
+        places: AddressPlaces | None = None,
     ) -> None:
         self._rows = rows
         self._places = places
@@ -111,10 +111,10 @@ class LogIns:
 
         Args:
             account: exactly as the application reads it.
-            outcome: see `LogIn`.
+            outcome: see `RecordedLogIn`.
             browser: the browser's family.
             address: the client's; its network and place are kept.
-            device: see `LogIn`.
+            device: see `RecordedLogIn`.
         """
         if len(self._tasks) < WRITES_MAX:
             self._tasks.start(self._find_and_add(account, outcome, browser, address, device))
@@ -122,11 +122,11 @@ class LogIns:
             self._is_full = True
             log.warning("more log-ins than the owners' database takes: some are missing on owners' pages")
 
-    async def recent(self, owner: AccountOwner) -> tuple[LogIn, ...]:
+    async def recent(self, owner: AccountOwner) -> tuple[RecordedLogIn, ...]:
         """The owner's log-ins, newest first. Raises `OwnersError`."""
         return await self._of(owner.account_id)
 
-    async def _of(self, account_id: str) -> tuple[LogIn, ...]:
+    async def _of(self, account_id: str) -> tuple[RecordedLogIn, ...]:
         rows = await self._rows.recent(account_id, now_s=int(self._clock_s()))
         return tuple(found for row in rows if (found := self._opened(account_id, row)) is not None)
 
@@ -170,13 +170,15 @@ class LogIns:
 
         await self._rows.add(account_id, row_id, int(self._clock_s()), sealed, completed=_COMPLETED)
 
-    def _opened(self, account_id: str, row: LogInRow) -> LogIn | None:
+    def _opened(self, account_id: str, row: LogInRow) -> RecordedLogIn | None:
         """The log-in; None for one that another service on this database wrote, or a secret that is off the list."""
         content = self._sealer.open(row.sealed, bound_to=enrolment_binding(account_id, row.id))
         return None if content is None else _log_in(row, content)
 
 
-def _log_in(row: LogInRow, content: list[Any]) -> LogIn:
+def _log_in(row: LogInRow, content: list[Any]) -> RecordedLogIn:
     outcome, browser, network, device, *more = content
     place, before_id, before_s = more or ("", "", 0)
-    return LogIn(row.id, row.at_s, outcome, browser, network, bytes.fromhex(device), place, (before_id, before_s))
+    return RecordedLogIn(
+        row.id, row.at_s, outcome, browser, network, bytes.fromhex(device), place, (before_id, before_s)
+    )

@@ -45,7 +45,7 @@ class Operation:
 
 
 @final
-class Call:
+class BatchCall:
     """One command and the operations whose callers wait for its answer."""
 
     __slots__ = ("asking", "command", "deadline", "operations", "result")

@@ -23,7 +23,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
-from sekisho.store.batch import Call, Operation, refuse
+from sekisho.store.batch import BatchCall, Operation, refuse
 from sekisho.store.connection import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 from sekisho.store.health import Health
 from sekisho.tasks import TaskSet
@@ -141,7 +141,7 @@ class ClusterLine:
 
     # A node that does not have a slot redirects. It has run nothing, so the operation may be sent elsewhere.
 
-    def redirect(self, call: Call, error: Exception, node: NodeLine) -> bool:
+    def redirect(self, call: BatchCall, error: Exception, node: NodeLine) -> bool:
         """Send on a call that `node` redirected. False where the error is not about slots."""
         match error:
             case MovedError():
@@ -159,7 +159,7 @@ class ClusterLine:
                 return False
         return True
 
-    def _send_again(self, call: Call) -> None:
+    def _send_again(self, call: BatchCall) -> None:
         node = self._owners[slot_of(call)]
         if node is None:
             call.fail()
@@ -167,7 +167,7 @@ class ClusterLine:
         else:
             self._send_on(call, node)
 
-    def _send_on(self, call: Call, node: NodeLine, *, asking: bool = False) -> None:
+    def _send_on(self, call: BatchCall, node: NodeLine, *, asking: bool = False) -> None:
         now = self._loop.time()
         if not node.answers or call.deadline - now < 2 * AGAIN_US / 1e6:  # too late to send it on
             call.fail()
@@ -303,14 +303,14 @@ class NodeLine(StoreConnection):
         """Whether it has answered, and does."""
         return self._open is True
 
-    def call_of(self, operation: Operation, *, asking: bool = False) -> Call:
+    def call_of(self, operation: Operation, *, asking: bool = False) -> BatchCall:
         """A call of its own for one operation."""
         # With the whole script: a moving slot is rare, and its new node may not know the script yet.
         call = self._call([operation], whole=asking)
         call.asking = asking
         return call
 
-    def send_on(self, calls: Iterable[Call]) -> None:
+    def send_on(self, calls: Iterable[BatchCall]) -> None:
         """Queue calls that another node redirected, before all operations that were never sent."""
         for call in calls:
             self._calls.append(call)
@@ -331,12 +331,12 @@ class NodeLine(StoreConnection):
     def _changed(self, answers: bool) -> None:
         self._cluster.node_changed(self, answers=answers)
 
-    def _next(self) -> Sequence[Call]:
+    def _next(self) -> Sequence[BatchCall]:
         if not self._calls:
             return super()._next()
         return [self._calls.popleft() for _ in range(min(len(self._calls), BATCH_MAX))]
 
-    def _calls_of(self, operations: list[Operation]) -> Sequence[Call]:
+    def _calls_of(self, operations: list[Operation]) -> Sequence[BatchCall]:
         by_slot: defaultdict[int, list[Operation]] = defaultdict(list)
         for operation in operations:
             by_slot[key_slot(operation.keys[0])].append(operation)
@@ -346,19 +346,19 @@ class NodeLine(StoreConnection):
             for first in range(0, len(each), BATCH_MAX)
         ]
 
-    def _send(self, wire: RespProtocol, calls: Sequence[Call]) -> None:
+    def _send(self, wire: RespProtocol, calls: Sequence[BatchCall]) -> None:
         if any(call.asking for call in calls):
             calls = [each for call in calls for each in ((self._asking(call), call) if call.asking else (call,))]
         super()._send(wire, calls)
 
-    def _asking(self, call: Call) -> Call:
+    def _asking(self, call: BatchCall) -> BatchCall:
         """Send `ASKING`, which allows one call on this connection for a slot that is still moving here."""
-        asking = Call((b"ASKING",), call.deadline)
+        asking = BatchCall((b"ASKING",), call.deadline)
         asking.result = self._loop.create_future()
         asking.result.add_done_callback(lambda answer: answer.cancelled() or answer.exception())  # the result is unused
         return asking
 
-    def _refused(self, call: Call, error: Exception) -> None:
+    def _refused(self, call: BatchCall, error: Exception) -> None:
         if not self._cluster.redirect(call, error, self):
             super()._refused(call, error)
 
@@ -375,15 +375,15 @@ def read_map(reply: Any, asked: str) -> list[Range]:
     return ranges
 
 
-def again(call: Call, *, asking: bool) -> Call:
+def again(call: BatchCall, *, asking: bool) -> BatchCall:
     """The same command, for the same caller."""
-    copy = Call(call.command, call.deadline)
+    copy = BatchCall(call.command, call.deadline)
     copy.result = call.result
     copy.asking = asking
     return copy
 
 
-def slot_of(call: Call) -> int:
+def slot_of(call: BatchCall) -> int:
     return key_slot(call.operations[0].keys[0] if call.operations else first_key(call.command))
 
 

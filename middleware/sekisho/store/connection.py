@@ -22,7 +22,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
-from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
+from sekisho.store.batch import BatchCall, Operation, command_of, refuse, share_out, taken_from
 from sekisho.store.health import Health
 from sekisho.store.protocol import RespProtocol
 from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
@@ -69,8 +69,8 @@ class StoreConnection:
         self._bytes_max = options.bytes_max
         self._on_change = options.on_change
         self._queue: deque[Operation] = deque()
-        self._calls: deque[Call] = deque()  # written before the queue: commands, and calls to repeat
-        self._in_flight: deque[Call] = deque()
+        self._calls: deque[BatchCall] = deque()  # written before the queue: commands, and calls to repeat
+        self._in_flight: deque[BatchCall] = deque()
         self._answered = asyncio.Event()  # `aclose` waits for it
         self._loop = asyncio.get_running_loop()
         self._health = options.health or Health(self._loop.call_later)
@@ -113,7 +113,7 @@ class StoreConnection:
         """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
         if not self.answers:
             raise StoreUnavailable
-        call = Call(command, self._loop.time() + self._deadline)
+        call = BatchCall(command, self._loop.time() + self._deadline)
         call.result = self._loop.create_future()
         self._calls.append(call)
         self._wake(call.deadline)
@@ -250,7 +250,7 @@ class StoreConnection:
         """Load the script as a library, if it can be one; call the library if the server accepts it."""
         self._how = self._script.by_digest
         if self._script.library is not None:
-            call = Call((b"FUNCTION", b"LOAD", self._script.library), math.inf)
+            call = BatchCall((b"FUNCTION", b"LOAD", self._script.library), math.inf)
             call.result = self._loop.create_future()
             call.result.add_done_callback(self._loaded)
             self._calls.append(call)
@@ -291,25 +291,25 @@ class StoreConnection:
             if calls := self._next():
                 self._send(self._wire, calls)
 
-    def _send(self, wire: RespProtocol, calls: Sequence[Call]) -> None:
+    def _send(self, wire: RespProtocol, calls: Sequence[BatchCall]) -> None:
         if not self._in_flight:
             self._heard = self._loop.time()
         self._in_flight.extend(calls)
         wire.write(calls)
 
-    def _next(self) -> Sequence[Call]:
+    def _next(self) -> Sequence[BatchCall]:
         if self._calls:
             return (self._calls.popleft(),)
         operations = taken_from(self._queue, self._batch_max)
         return self._calls_of(operations) if operations else ()
 
-    def _calls_of(self, operations: list[Operation]) -> Sequence[Call]:
+    def _calls_of(self, operations: list[Operation]) -> Sequence[BatchCall]:
         return (self._call(operations),)
 
-    def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
+    def _call(self, operations: list[Operation], *, whole: bool = False) -> BatchCall:
         """The call that runs all of these operations. `whole`: it carries the script's source."""
         how = self._script.in_full if whole else self._how
-        call = Call(command_of(self._script, operations, how), min([op.deadline for op in operations]))
+        call = BatchCall(command_of(self._script, operations, how), min([op.deadline for op in operations]))
         call.operations = operations
         return call
 
@@ -324,7 +324,7 @@ class StoreConnection:
         self._answered.set()
         self._turn(answers=True)
 
-    def _answer(self, call: Call, reply: Any) -> None:
+    def _answer(self, call: BatchCall, reply: Any) -> None:
         if isinstance(reply, ResponseError):
             self._refused(call, reply)
         elif isinstance(reply, Exception):
@@ -336,7 +336,7 @@ class StoreConnection:
             self._tries = 0
             share_out(call.operations, reply, self._script.reply_bytes)
 
-    def _refused(self, call: Call, error: Exception) -> None:
+    def _refused(self, call: BatchCall, error: Exception) -> None:
         if call.result is not None:
             if not call.result.done():
                 call.result.set_exception(error)
@@ -348,7 +348,7 @@ class StoreConnection:
             # Out of memory, read-only, loading: a new connection tests whether that is over.
             raise error
 
-    def _is_unknown(self, call: Call, error: Exception) -> bool:
+    def _is_unknown(self, call: BatchCall, error: Exception) -> bool:
         """Whether the server lacks the script or the library; calls then use another way from now on."""
         if call.command[0] != self._script.by_name[0]:
             return isinstance(error, NoScriptError)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
-    from sekisho.store.batch import Call
+    from sekisho.store.batch import BatchCall
 
 PART = object()  # a reply is incomplete
 
@@ -59,7 +59,7 @@ class RespProtocol(asyncio.Protocol):
         """Wait for the end of the connection, and raise its cause."""
         raise await self._end
 
-    def write(self, calls: Sequence[Call]) -> None:
+    def write(self, calls: Sequence[BatchCall]) -> None:
         # The limit on calls in flight bounds the bytes that wait here.
         self._transport.write(packed([call.command for call in calls]))
 

@@ -21,7 +21,7 @@ from sekisho.settings.audit import AuditAddress, AuditIdentity, AuditKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.audit.places import Place
+    from sekisho.audit.places import LinePlace
     from sekisho.record import Subjects
     from sekisho.settings import Settings
     from sekisho.settings.audit import AuditPlace
@@ -81,7 +81,7 @@ class AuditParts:
             clock_us=self._clock_us,
         )
 
-    def _lines(self) -> Place:
+    def _lines(self) -> LinePlace:
         settings, place = self._settings, self._place
         if place.kind is AuditKind.FILE:
             return Appender(place.path, bytes_max=settings.audit_bytes_max, files_max=settings.audit_files_max)
@@ -89,7 +89,7 @@ class AuditParts:
             return RedisStream(self.bridge, lines_key(settings.namespace))
         return LoggerPlace() if place.kind is AuditKind.LOGGING else StandardOutput()
 
-    def _checkpoints(self) -> Place | None:
+    def _checkpoints(self) -> LinePlace | None:
         place = self._settings.audit_checkpoints
         if place is None:
             return None

@@ -52,7 +52,7 @@ from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.route_proofs import RouteProofs
 from sekisho.stepup.flow.routes import PageRoutes
-from sekisho.stepup.flow.telling import Means, OwnerTelling
+from sekisho.stepup.flow.telling import NoticeMeans, OwnerTelling
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.links import NoticeLinks
 from sekisho.stepup.log_ins import LogIns
@@ -393,7 +393,7 @@ class StepUpWing:
             proving.factors,
             proving.senders,
             proving.protection,
-            Means(
+            NoticeMeans(
                 self._vault,
                 VaultKeys(settings.secrets),
                 frozenset(settings.stranger_notices),

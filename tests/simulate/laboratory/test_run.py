@@ -12,11 +12,11 @@ import pytest
 from sekisho.cli.guards import guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
-from sekisho.simulate.laboratory import Built, Ports
-from sekisho.simulate.laboratory.browser import Answer, Browser
-from sekisho.simulate.laboratory.policy import Policy
+from sekisho.simulate.laboratory import BuiltGuard, Ports
+from sekisho.simulate.laboratory.browser import Browser, BrowserAnswer
+from sekisho.simulate.laboratory.policy import PlayedPolicy
 from sekisho.simulate.laboratory.results import KNOWN
-from sekisho.simulate.laboratory.scenario import Owners
+from sekisho.simulate.laboratory.scenario import OwnerHabits
 from tests.modules import imports
 from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
 
@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_table() -> None:
 
 def test_without_a_guard_every_right_pair_opens_an_account() -> None:
     """What the guard is compared with: all right pairs taken over, no owner lost."""
-    results = played(scenario(SHIFTS), build=lambda ports: Built(ports.app))
+    results = played(scenario(SHIFTS), build=lambda ports: BuiltGuard(ports.app))
 
     assert results.right.total() == results.taken_over == 10
     assert results.reached == results.attempts == 1500
@@ -83,7 +83,7 @@ def test_factors_stop_bots_and_let_owners_in() -> None:
 
 def test_codes_that_colleagues_read_fill_no_limit() -> None:
     """Eighty owners behind one address are asked within half an hour, each reads a code: none is refused."""
-    office = Owners(
+    office = OwnerHabits(
         count=80, logins_per_day=1.0, history_days=2, proxy_share=1.0, proxy_size=80, proxy_hour=9, nat_share=0.0,
         cookies_share=0.0, typo_share=0.0, forget_share=0.0, travel_share=0.0, at_hand_share=1.0, mail_share=1.0,
     )  # fmt: skip
@@ -143,7 +143,7 @@ async def test_a_refused_passkey_is_no_proof() -> None:
         await send({"type": "http.response.start", "status": 429, "headers": []})
         await send({"type": "http.response.body", "body": b'{"code": "too_many_attempts"}'})
 
-    asked = Answer(401, "step_up_required", b'{"step_up": "/step-up", "challenge": "c"}', 0)
+    asked = BrowserAnswer(401, "step_up_required", b'{"step_up": "/step-up", "challenge": "c"}', 0)
     assert await Browser(refusing, "browser").passkey_options(asked, "192.0.2.1") is None
 
 
@@ -180,7 +180,7 @@ def test_history_is_not_counted() -> None:
 
 def test_a_guard_that_does_not_start_is_an_error() -> None:
     """A policy with a wrong setting ends the run with its reason, and is no table of refusals."""
-    wrong = Policy("wrong", "", {"limit_ip": "often"})
+    wrong = PlayedPolicy("wrong", "", {"limit_ip": "often"})
     with pytest.raises(RuntimeError, match="SEKISHO_LIMIT_IP"):
         played(scenario(), build=lambda ports: guard(wrong, ports))
 
@@ -198,8 +198,8 @@ def test_owners_and_bots_read_no_state_of_the_guard(module: str) -> None:
 def test_an_alarm_has_its_time() -> None:
     """The moment at which the guard's posture rose, in seconds of the scenario."""
 
-    def build(ports: Ports) -> Built:
-        return Built(ports.app, lambda: int(ports.clock_s() > 4 * 86_400))
+    def build(ports: Ports) -> BuiltGuard:
+        return BuiltGuard(ports.app, lambda: int(ports.clock_s() > 4 * 86_400))
 
     results = played(scenario(SHIFTS, hours=48), build=build)
     (at_s,) = results.alarms

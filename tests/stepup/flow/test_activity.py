@@ -18,7 +18,7 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors.totp import PURPOSE
-from sekisho.stepup.log_ins import LogIn, previous
+from sekisho.stepup.log_ins import RecordedLogIn, previous
 from sekisho.testing import SECRET, guarded
 from tests.owners.worlds import PATIENT_US, QUERY
 from tests.stepup.flow.driving import Site, challenge, stop
@@ -138,12 +138,12 @@ async def test_an_owner_sees_where_and_when_before(tmp_path: Path, later: Later)
 
 def test_the_log_in_before_the_last_one() -> None:
     """Of completed log-ins; an earlier time of the same row, another row, or one that is gone; or none is known."""
-    last = LogIn("k1", 900, "known", "Firefox", "n", b"", "Osaka, JP", ("p2", 500))
-    other = LogIn("p2", 800, "proved", "Safari", "m", b"d", "Kyoto, JP")
-    stopped = LogIn("n3", 950, "not_completed", "curl", "o", b"", "", ("k1", 900))
+    last = RecordedLogIn("k1", 900, "known", "Firefox", "n", b"", "Osaka, JP", ("p2", 500))
+    other = RecordedLogIn("p2", 800, "proved", "Safari", "m", b"d", "Kyoto, JP")
+    stopped = RecordedLogIn("n3", 950, "not_completed", "curl", "o", b"", "", ("k1", 900))
     assert previous([stopped, last, other]) == other._replace(at_s=500)
     assert previous([last._replace(before=("k1", 700)), other]) == last._replace(at_s=700, before=("k1", 700))
-    assert previous([last]) == LogIn("p2", 500, "known", "", "", b"")
+    assert previous([last]) == RecordedLogIn("p2", 500, "known", "", "", b"")
     assert previous([last._replace(before=("", 0)), other]) is None
     assert previous([stopped]) is previous([]) is None
 

@@ -10,7 +10,7 @@ import pytest
 
 from sekisho.control.asked import AskedAccounts
 from sekisho.model import Posture
-from sekisho.model.posture import Told
+from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.simulate.virtual_loop import VirtualLoop
 from sekisho.stepup.flow import issue
@@ -180,9 +180,9 @@ def test_a_sealed_guess_is_told_as_a_failure_and_a_released_log_in_as_a_success(
         await town.client(HOME).log_in("kenji", "guess")
         await town.client(AWAY).log_in("kenji", "right")
         assert town.watch.take() == []
-        assert [outcome.told for _, outcome in town.watch._sealed] == [Told.FAILED, Told.FAILED]
+        assert [outcome.told for _, outcome in town.watch._sealed] == [ToldOutcome.FAILED, ToldOutcome.FAILED]
         await town.client(HOME).log_in("kenji", "right")
-        assert [outcome.told for outcome in town.watch.take()] == [Told.SUCCEEDED]
+        assert [outcome.told for outcome in town.watch.take()] == [ToldOutcome.SUCCEEDED]
 
     run(story)
 

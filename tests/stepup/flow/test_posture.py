@@ -9,7 +9,7 @@ import pytest
 
 from sekisho.control.asked import AskedAccounts
 from sekisho.model import Mode, Posture
-from sekisho.model.posture import Told
+from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners, OwnersError
 from tests.asgi.driving import answer
 from tests.stepup.flow.driving import STRANGE, Shop, Site, challenge, stop
@@ -42,7 +42,7 @@ def watch(site: Site) -> PostureWatch:
     return found
 
 
-def told(site: Site) -> list[Told]:
+def told(site: Site) -> list[ToldOutcome]:
     return [outcome.told for outcome in watch(site).take()]
 
 
@@ -171,7 +171,7 @@ async def test_in_monitor_mode_the_application_answers_directly(site: Site) -> N
     site.guard = site.guarded(mode=Mode.MONITOR)
     found = await site.client().log_in("hana", "right")
     assert found.status == 303
-    assert told(site) == [Told.SUCCEEDED]
+    assert told(site) == [ToldOutcome.SUCCEEDED]
 
 
 # Attack.
@@ -220,7 +220,7 @@ async def test_strangers_outcomes_are_told_and_known_devices_are_not(site: Site)
     await client.log_in("alice", "hatter")
     del client.jar["session"]
     await client.log_in("alice", "hatter")  # on its device
-    assert told(site) == [Told.FAILED, Told.SUCCEEDED]
+    assert told(site) == [ToldOutcome.FAILED, ToldOutcome.SUCCEEDED]
 
 
 async def test_a_sealed_guess_leaves_the_same_trace_whether_it_was_right_or_wrong(site: Site) -> None:
@@ -233,7 +233,7 @@ async def test_a_sealed_guess_leaves_the_same_trace_whether_it_was_right_or_wron
         watch(site)._sealed.clear()
         assert told(site) == []
     assert traces[0] == traces[1]
-    assert [outcome.told for outcome in traces[0]] == [Told.FAILED]
+    assert [outcome.told for outcome in traces[0]] == [ToldOutcome.FAILED]
 
 
 async def test_a_proof_is_told(site: Site) -> None:
@@ -241,7 +241,7 @@ async def test_a_proof_is_told(site: Site) -> None:
     client = site.client()
     asked = await client.log_in("hana", "right")
     await client.show(challenge(asked), site.code())
-    assert told(site) == [Told.PROVED]
+    assert told(site) == [ToldOutcome.PROVED]
     assert len(watch(site)._sealed) == 1
 
 

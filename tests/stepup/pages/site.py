@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sekisho.challenge.work import Work
 from sekisho.model.brand import NO_BRAND
 from sekisho.stepup.factors.totp import provisioning_uri, qr_svg, secret_text
-from sekisho.stepup.log_ins import LogIn
+from sekisho.stepup.log_ins import RecordedLogIn
 from sekisho.stepup.pages import ListedFactor, Page, Pages
 from sekisho.stepup.webauthn import Credential, ProofFailed, WebAuthn
 from sekisho.store.vault import MemoryVault
@@ -35,9 +35,11 @@ ENROLMENTS = (
     ListedFactor("2" * 32, "recovery", "", 1_720_000_000),
 )
 LOG_INS = (
-    LogIn("p" + "0" * 31, 1_750_000_000, "proved", "Firefox on Windows", "192.0.2.0/24", b"device 1", "大阪市, JP"),
-    LogIn("k" + "1" * 31, 1_750_000_900, "known", "", "", b""),
-    LogIn("n" + "2" * 31, 1_750_000_600, "not_completed", "<script>", "2001:db8::/56", b""),
+    RecordedLogIn(
+        "p" + "0" * 31, 1_750_000_000, "proved", "Firefox on Windows", "192.0.2.0/24", b"device 1", "大阪市, JP"
+    ),
+    RecordedLogIn("k" + "1" * 31, 1_750_000_900, "known", "", "", b""),
+    RecordedLogIn("n" + "2" * 31, 1_750_000_600, "not_completed", "<script>", "2001:db8::/56", b""),
 )
 CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as real ones
 

@@ -27,7 +27,7 @@ from sekisho.cli.corpus.made import Made
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
 from sekisho.corpus.build import build
-from sekisho.corpus.combination_lists import Built, ListReading, build_pairs
+from sekisho.corpus.combination_lists import BuiltPairs, ListReading, build_pairs
 from sekisho.model import SettingsError
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
 
@@ -118,7 +118,7 @@ def _passwords(args: argparse.Namespace, given: list[Input], progress: Progress)
     return build(made_from, args.out, progress=progress)
 
 
-def _pairs(args: argparse.Namespace, given: list[Input], progress: Progress) -> tuple[Header, Built]:
+def _pairs(args: argparse.Namespace, given: list[Input], progress: Progress) -> tuple[Header, BuiltPairs]:
     key = settings("PAIRS_KEY").pairs_key
     if not key:
         raise SettingsError("SEKISHO_PAIRS_KEY", f"is not set, and pairs need a key. {HOW_TO_MAKE_A_SECRET}")

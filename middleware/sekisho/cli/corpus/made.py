@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sekisho.breach.header import Header
-    from sekisho.corpus.combination_lists import Built
+    from sekisho.corpus.combination_lists import BuiltPairs
 
 __all__ = ["Made"]
 
@@ -31,7 +31,7 @@ class Made(NamedTuple):
 
     path: Path
     header: Header
-    lines: Built | None
+    lines: BuiltPairs | None
     seconds: float
     former: Header | None
 
@@ -61,7 +61,7 @@ class Made(NamedTuple):
         yield f"Set {VARIABLES[header.kind]}={self.path.resolve()}; services that have it set notice the new file"
 
 
-def _skipped(lines: Built) -> Iterator[str]:
+def _skipped(lines: BuiltPairs) -> Iterator[str]:
     if lines.skipped:
         yield "Lines skipped: " + ", ".join(f"{number:,} ({why.value})" for why, number in lines.skipped.items())
     if lines.guessed:

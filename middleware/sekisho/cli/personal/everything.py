@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sekisho.ledger.counters import NamedCounter
 
 
-class Found(NamedTuple):
+class FoundAccount(NamedTuple):
     """An account, and the ways to what is stored about it.
 
     Attributes:
@@ -89,13 +89,13 @@ class Found(NamedTuple):
 
 
 @asynccontextmanager
-async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[Found]:
+async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[FoundAccount]:
     """Look the account up. Raises `Misused`, `SettingsErrors`, `OwnersError`."""
     named, typed = target.account(args, service.settings)
     if missing := missing_extras(service.settings):
         raise SettingsErrors(missing)
     if service.settings.owners is None:
-        yield Found(service, named, _counts(service, named, None, typed), None)
+        yield FoundAccount(service, named, _counts(service, named, None, typed), None)
         return
     from sekisho.cli.owners.common import opened  # noqa: PLC0415 - needs a database's packages
     from sekisho.cli.personal.database import OwnerRows  # noqa: PLC0415 - the same
@@ -103,7 +103,7 @@ async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[Found]
     async with opened(service.settings) as owners:
         contact = Contact(args.owner_id, None, None) if args.owner_id else await owners.look_up(typed)
         rows = OwnerRows(owners, service.settings, typed, contact) if contact else None
-        yield Found(service, named, _counts(service, named, contact, typed), rows)
+        yield FoundAccount(service, named, _counts(service, named, contact, typed), rows)
 
 
 def _counts(service: Desk, named: Target, contact: Contact | None, typed: str) -> StepUpCounts | None:

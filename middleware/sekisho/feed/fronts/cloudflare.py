@@ -10,7 +10,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.feed.fronts.http import Request, ask
+from sekisho.feed.fronts.http import Request, json_answer
 from sekisho.feed.fronts.port import FrontFault, shown
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Cloudflare:
         raise FrontFault(f"Cloudflare has not replaced the list in {ASKED_MAX} seconds")
 
     async def _ask(self, request: Request) -> dict[str, Any]:
-        answer = await ask(self._url, request, self._headers, "Cloudflare")
+        answer = await json_answer(self._url, request, self._headers, "Cloudflare")
         result = answer.get("result") if isinstance(answer, dict) and answer.get("success") else None
         if not isinstance(result, dict):
             raise FrontFault(f"Cloudflare refuses {request.method} {request.path}")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-from sekisho.feed.fronts.http import Refused, Request, ask
+from sekisho.feed.fronts.http import Refused, Request, json_answer
 from sekisho.feed.fronts.port import FrontFault, shown
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class Crowdsec:
 
     async def _log_in(self) -> None:
         login = {"machine_id": self._machine.login, "password": self._machine.password, "scenarios": [SCENARIO]}
-        answer = await ask(self._machine.url, Request("POST", "/v1/watchers/login", login), {}, "CrowdSec's LAPI")
+        answer = await json_answer(
+            self._machine.url, Request("POST", "/v1/watchers/login", login), {}, "CrowdSec's LAPI"
+        )
         token = answer.get("token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
             raise FrontFault("CrowdSec's LAPI gives no token")
@@ -95,7 +97,7 @@ class Crowdsec:
             await self._sent(request)
 
     async def _sent(self, request: Request) -> None:
-        await ask(self._machine.url, request, {"Authorization": f"Bearer {self._token}"}, "CrowdSec's LAPI")
+        await json_answer(self._machine.url, request, {"Authorization": f"Bearer {self._token}"}, "CrowdSec's LAPI")
 
 
 def _target(network: Network) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Refused(FrontFault):
         self.status = status
 
 
-async def ask(url: str, request: Request, headers: Mapping[str, str], name: str) -> Any:
+async def json_answer(url: str, request: Request, headers: Mapping[str, str], name: str) -> Any:
     """Send a request, and return the answer's JSON. Raises `FrontFault`; it names neither headers nor bodies."""
     try:
         # No redirects: a token must not follow one. No proxies of the environment: they would read it.

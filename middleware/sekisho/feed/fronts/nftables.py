@@ -85,10 +85,10 @@ class Nftables:
                 yield f"add element {self._table} refused{version} {{ {', '.join(texts[at : at + AT_ONCE])} }}"
 
     async def _run(self, lines: Sequence[str]) -> None:
-        await run((*self._command, "-f", "-"), "\n".join(lines) + "\n", "nft")
+        await run_command((*self._command, "-f", "-"), "\n".join(lines) + "\n", "nft")
 
 
-async def run(command: Sequence[str], text: str, name: str) -> None:
+async def run_command(command: Sequence[str], text: str, name: str) -> None:
     """Run a program with a text on its standard input. Raises `FrontFault`."""
     try:
         process = await asyncio.create_subprocess_exec(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sekisho.feed.fronts.nftables import run
+from sekisho.feed.fronts.nftables import run_command
 from sekisho.feed.fronts.port import shown
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Nginx:
 
     async def _write(self, wanted: dict[Network, float]) -> None:
         await asyncio.to_thread(_replace, self._path, self._text(wanted))
-        await run(self._reload, "", "the reload")
+        await run_command(self._reload, "", "the reload")
 
     def _text(self, wanted: dict[Network, float]) -> str:
         lines = [self._line.format(shown(network)) for network in wanted]

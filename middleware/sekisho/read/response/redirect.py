@@ -42,7 +42,7 @@ _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _IGNORED: Final = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
 
 
-class Target(NamedTuple):
+class RedirectTarget(NamedTuple):
     """The target of a redirect.
 
     Attributes:
@@ -56,10 +56,10 @@ class Target(NamedTuple):
     rest: str
 
 
-def target_of(location: str, path: str) -> Target | None:
+def target_of(location: str, path: str) -> RedirectTarget | None:
     """The target of a `Location`, resolved against the path of the request; None if it is no page."""
     if _PLAIN.fullmatch(location):  # as nearly all are
-        return Target("", location.rstrip("/") or "/", "")
+        return RedirectTarget("", location.rstrip("/") or "/", "")
     # Browsers treat a backslash as a slash, so `/\\other.example` is another host.
     text = location.strip().translate(_IGNORED).replace("\\", "/")
     if not text:
@@ -71,7 +71,7 @@ def target_of(location: str, path: str) -> Target | None:
     if parts.scheme not in {"", "http", "https"}:
         return None
     rest = (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
-    return Target(_host(parts.netloc), flat(parts.path), rest)
+    return RedirectTarget(_host(parts.netloc), flat(parts.path), rest)
 
 
 def flat(path: str) -> str:
@@ -79,7 +79,7 @@ def flat(path: str) -> str:
     return "/" + normpath("/" + unquote(path)).strip("/")
 
 
-def stays(target: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def stays(target: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a redirect stays on the host that the request names."""
     if not target.host:
         return True
@@ -92,7 +92,7 @@ def is_below(path: str, place: str) -> bool:
     return path == place or (place != "/" and path.startswith(place + "/"))
 
 
-def leads_to(target: Target, wanted: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def leads_to(target: RedirectTarget, wanted: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a redirect matches a rule: on its host, at its path or below, with exactly the rule's query.
 
     Another query could report a failure: `/home?login=failed`. A parameter without a value in the rule may have any
@@ -120,7 +120,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     return sorted((name, value) for name, _, value in (pair.partition("=") for pair in query.split("&")))
 
 
-def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
+def is_named_by(scope: Mapping[str, Any], body: bytes, target: RedirectTarget) -> bool:
     """Whether a request names the target of its redirect in its query, headers, cookies or body.
 
     A request that would take long to search counts as naming it; see `_names`.
@@ -164,7 +164,7 @@ def _last_named(wanted: str, path: str) -> str:
     return "" if "/." in path or "//" in path or path.casefold().startswith(wanted) else wanted.rpartition("/")[2]
 
 
-def came_from(scope: Mapping[str, Any], target: Target) -> bool:
+def came_from(scope: Mapping[str, Any], target: RedirectTarget) -> bool:
     """Whether a redirect leads back to the page in the client's `Referer`."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
     wanted = target.path.casefold()

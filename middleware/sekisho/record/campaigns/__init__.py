@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sekisho.record.campaigns.grouping import Campaign, Entry, Found, find, find_in
+from sekisho.record.campaigns.grouping import Campaign, EnteredAccount, FoundCampaigns, campaigns_in, find_in
 
-__all__ = ["Campaign", "Entry", "Found", "find", "find_in"]
+__all__ = ["Campaign", "EnteredAccount", "FoundCampaigns", "campaigns_in", "find_in"]

@@ -69,7 +69,7 @@ ENTERED_MAX: Final = 10_000  # accounts of a campaign that are kept
 _RIGHT: Final = frozenset({Meaning.ENTERED, Meaning.RIGHT})
 
 
-class Entry(NamedTuple):
+class EnteredAccount(NamedTuple):
     """An account that was entered from a campaign.
 
     Attributes:
@@ -112,8 +112,8 @@ class Campaign(NamedTuple):
     addresses: int
     networks: int
     accounts: int
-    entered: tuple[Entry, ...]
-    proved: tuple[Entry, ...]
+    entered: tuple[EnteredAccount, ...]
+    proved: tuple[EnteredAccount, ...]
     passwords_known: tuple[str, ...]
 
     @property
@@ -121,7 +121,7 @@ class Campaign(NamedTuple):
         return self.refused + self.failed
 
 
-class Found(NamedTuple):
+class FoundCampaigns(NamedTuple):
     """Attributes:
     campaigns: the one with the most attempts first.
     hostile: strangers' hostile attempts, those of no campaign included.
@@ -137,19 +137,19 @@ class Found(NamedTuple):
     is_cut: bool
 
 
-def find(events: Events) -> Found:
+def campaigns_in(events: Events) -> FoundCampaigns:
     """The campaigns in these events. `events` is called three times, and gives the same events each time."""
     return find_in(lambda: (attempt for event in events() if (attempt := observed(event)) is not None))
 
 
-def find_in(attempts: AllObserved) -> Found:
+def find_in(attempts: AllObserved) -> FoundCampaigns:
     """As `find`, in attempts."""
     sketches, summed = _sketched(attempts())
     heavy = {each.key for sketch in sketches.values() for each in sketch.heavy(ATTEMPTS_MIN)[:CANDIDATES_MAX]}
     groups = _grouped(attempts(), heavy)
     collecting = _collected(attempts(), groups)
     made = sorted((each.campaign() for each in collecting.values()), key=lambda each: -each.attempts)
-    return Found(
+    return FoundCampaigns(
         tuple(made),
         max(sketch.heard for sketch in sketches.values()),
         max(ATTEMPTS_MIN - 1, *(sketch.error_max for sketch in sketches.values())),
@@ -349,7 +349,7 @@ class _Collecting:
         self._distinct = {name: Sample() for name in ("address", "account")}
         self._networks: set[str] = set()
         self._times_us: list[int] = []
-        self._entries: dict[Meaning, dict[str, Entry]] = {Meaning.ENTERED: {}, Meaning.PROVED: {}}
+        self._entries: dict[Meaning, dict[str, EnteredAccount]] = {Meaning.ENTERED: {}, Meaning.PROVED: {}}
         self._known: set[str] = set()
 
     def hostile(self, attempt: Observed, shared: Iterable[str]) -> None:
@@ -368,9 +368,9 @@ class _Collecting:
         old = entries.get(account)
         if old is not None:
             first_us, last_us = min(old.first_us, at_us), max(old.last_us, at_us)
-            entries[account] = Entry(account, first_us, last_us, old.times + 1, old.network, old.by)
+            entries[account] = EnteredAccount(account, first_us, last_us, old.times + 1, old.network, old.by)
         elif account and sum(map(len, self._entries.values())) < ENTERED_MAX:
-            entries[account] = Entry(account, at_us, at_us, 1, attempt.network, by)
+            entries[account] = EnteredAccount(account, at_us, at_us, 1, attempt.network, by)
 
     def known(self, account: str) -> None:
         if len(self._known) < ENTERED_MAX:
@@ -395,7 +395,7 @@ class _Collecting:
         )
 
 
-def _by_time(entry: Entry) -> tuple[int, str]:
+def _by_time(entry: EnteredAccount) -> tuple[int, str]:
     return entry.first_us, entry.account
 
 

@@ -25,7 +25,7 @@ FORGED: Final = (
 )
 
 
-class Heard(NamedTuple):
+class HeardCampaigns(NamedTuple):
     """The answer to an exchange.
 
     Attributes:
@@ -46,7 +46,7 @@ class Heard(NamedTuple):
 class CampaignPlace(Protocol):
     """Keeps the state. Every method raises `StoreUnavailable`."""
 
-    async def exchange(self, attempts: Sequence[bytes], known: int) -> Heard:
+    async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
         """Add attempts, and hear of the state if its number is not `known`."""
         ...
 
@@ -75,14 +75,14 @@ class StoredCampaigns:
         )
         self._script = resources.files(__package__).joinpath("campaigns.lua").read_bytes()
 
-    async def exchange(self, attempts: Sequence[bytes], known: int) -> Heard:
+    async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
         keys = self._state.key, self._at + b"attempts", self._at + b"turn"
         now, found, text, seen, taken = await self._line.execute(
             b"EVAL", self._script, b"3", *keys, b"%d" % known, b"%d" % TURN_MS, *attempts
         )
         number = int(found)
         state = self._state.read(text) if number != known else None
-        return Heard(int(now), number, state, int(seen), None if taken is None else tuple(taken))
+        return HeardCampaigns(int(now), number, state, int(seen), None if taken is None else tuple(taken))
 
     async def kept(self) -> LiveState:
         """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
@@ -101,11 +101,11 @@ class MemoryCampaigns:
         self._seen = self._number = 0
         self._state = LiveState()
 
-    async def exchange(self, attempts: Sequence[bytes], known: int) -> Heard:
+    async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
         self._attempts.extend(attempts)
         self._seen += len(attempts)
         state = self._state if known != self._number else None
-        return Heard(self._clock_us(), self._number, state, self._seen, tuple(self._attempts))
+        return HeardCampaigns(self._clock_us(), self._number, state, self._seen, tuple(self._attempts))
 
     async def put(self, number: int, state: LiveState) -> bool:
         if number != self._number:

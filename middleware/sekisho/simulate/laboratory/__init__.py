@@ -9,13 +9,13 @@ Owners and bots see answers and nothing else: neither reads the guard's state.
 from __future__ import annotations
 
 from sekisho.simulate.laboratory.results import Results
-from sekisho.simulate.laboratory.run import EPOCH_S, Build, Built, Ports, simulate
+from sekisho.simulate.laboratory.run import EPOCH_S, Build, BuiltGuard, Ports, simulate
 from sekisho.simulate.laboratory.scenario import Scenario, ScenarioError, packaged, read_scenario
 
 __all__ = [
     "EPOCH_S",
     "Build",
-    "Built",
+    "BuiltGuard",
     "Ports",
     "Results",
     "Scenario",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sekisho.asgi.types import App
-    from sekisho.simulate.laboratory.browser import Answer
-    from sekisho.simulate.laboratory.factors import Factors
+    from sekisho.simulate.laboratory.browser import BrowserAnswer
+    from sekisho.simulate.laboratory.factors import SimulatedFactors
     from sekisho.simulate.laboratory.places import OwnerPlaces
     from sekisho.simulate.laboratory.results import Results
     from sekisho.simulate.laboratory.scenario import Attack
@@ -48,7 +48,7 @@ class BotTry(NamedTuple):
     weak: bool
 
 
-class Campaign:
+class AttackTries:
     """The attempts of one attack, in order of time."""
 
     def __init__(
@@ -104,7 +104,9 @@ class Campaign:
 class Bots:
     """Sends the attempts. Bots see answers alone; that a pair was right is counted here, and steers nothing."""
 
-    def __init__(self, app: App, weak: App | None, population: Population, factors: Factors, results: Results) -> None:
+    def __init__(
+        self, app: App, weak: App | None, population: Population, factors: SimulatedFactors, results: Results
+    ) -> None:
         self._app = app
         self._weak = weak
         self._population = population
@@ -127,7 +129,7 @@ class Bots:
     def _is_right(self, attempt: BotTry) -> bool:
         return attempt.owner >= 0 and self._population.password(attempt.owner) == attempt.password
 
-    async def _sent(self, attempt: BotTry, attack: Attack) -> Answer:
+    async def _sent(self, attempt: BotTry, attack: Attack) -> BrowserAnswer:
         app = self._weak if attempt.weak and self._weak is not None else self._app
         browser = Browser(app, BROWSERS[attempt.browser])
         answer = await browser.log_in(attempt.address, attempt.account, attempt.password)

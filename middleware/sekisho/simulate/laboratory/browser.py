@@ -20,7 +20,7 @@ ASKED, PROOF_FAILED, WORK = "step_up_required", "proof_failed", "challenge_requi
 _PROBLEM = b"application/problem+json"
 
 
-class Answer(NamedTuple):
+class BrowserAnswer(NamedTuple):
     """Attributes:
     code: of a refusal by a guard; empty if the application itself answered.
     wait_s: of `Retry-After`; 0 if there is none.
@@ -67,32 +67,32 @@ class Browser:
         if not self._keeps:
             self._cookies.clear()
 
-    async def log_in(self, address: str, account: str, password: str, *, work: str = "") -> Answer:
+    async def log_in(self, address: str, account: str, password: str, *, work: str = "") -> BrowserAnswer:
         headers = [(b"sekisho-work", work.encode())] if work else []
         return await self._post("/login", address, {"username": account, "password": password}, headers)
 
-    async def work(self, asked: Answer, address: str, account: str, password: str) -> Answer:
+    async def work(self, asked: BrowserAnswer, address: str, account: str, password: str) -> BrowserAnswer:
         """Solve the puzzle of an answer, and send the log-in again with it."""
         return await self.log_in(address, account, password, work=solved(json.loads(asked.body)["work"]))
 
-    async def ask_for_code(self, asked: Answer, address: str) -> Answer:
+    async def ask_for_code(self, asked: BrowserAnswer, address: str) -> BrowserAnswer:
         """Have a code sent to the account's owner."""
         found = json.loads(asked.body)
         return await self._post(f"{found['step_up']}/send", address, _of(found, "webhook"))
 
-    async def passkey_options(self, asked: Answer, address: str) -> dict[str, Any] | None:
+    async def passkey_options(self, asked: BrowserAnswer, address: str) -> dict[str, Any] | None:
         """What the service tells the authenticator; None where it refuses."""
         found = json.loads(asked.body)
         answer = await self._post(f"{found['step_up']}/options", address, _of(found, "webauthn"))
         options: dict[str, Any] | None = json.loads(answer.body).get("publicKey")
         return options
 
-    async def prove(self, asked: Answer, address: str, factor: str, shown: str) -> Answer:
+    async def prove(self, asked: BrowserAnswer, address: str, factor: str, shown: str) -> BrowserAnswer:
         """Show a code, or the answer of a passkey."""
         found, field = json.loads(asked.body), "credential" if factor == "webauthn" else "code"
         return await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
 
-    async def _post(self, path: str, address: str, fields: dict[str, str], headers: Headers = ()) -> Answer:
+    async def _post(self, path: str, address: str, fields: dict[str, str], headers: Headers = ()) -> BrowserAnswer:
         body = urlencode(fields).encode()
         every = [(b"host", b"shop.test"), (b"user-agent", self._user_agent), (b"accept", b"*/*"), FORM, *headers]
         if self._cookies:
@@ -115,7 +115,7 @@ class Browser:
         await self._app(scope, exchange.receive, exchange.send)
         return self._read(exchange)
 
-    def _read(self, exchange: _Exchange) -> Answer:
+    def _read(self, exchange: _Exchange) -> BrowserAnswer:
         code, wait_s = "", 0.0
         for name, value in exchange.headers:
             match name.lower():
@@ -125,7 +125,7 @@ class Browser:
                     code = str(json.loads(exchange.body).get("code", "problem"))
                 case b"retry-after":
                     wait_s = float(value)
-        answer = Answer(exchange.status, code, exchange.body, wait_s)
+        answer = BrowserAnswer(exchange.status, code, exchange.body, wait_s)
         self.known |= answer.entered and self._keeps
         return answer
 

@@ -10,7 +10,7 @@ from sekisho.simulate.laboratory.report import asked_cell, lost_cell, overview, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sekisho.simulate.laboratory.policy import Policy
+    from sekisho.simulate.laboratory.policy import PlayedPolicy
     from sekisho.simulate.laboratory.report import Played
 
 _HEAD = """# The laboratory
@@ -76,7 +76,7 @@ _WHY = """
 """
 
 
-def document(played: Sequence[Played], policies: Mapping[str, Policy], *, curves: str = "") -> str:
+def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, curves: str = "") -> str:
     """The page. `curves`: the folder of the pictures, as the page links to them; empty for none."""
     parts = [_HEAD, *_how(played, policies), _COLUMNS]
     parts += ["## Accounts taken over, of right pairs sent", "", "Of all seeds together.", ""]
@@ -91,7 +91,7 @@ def document(played: Sequence[Played], policies: Mapping[str, Policy], *, curves
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 
 
-def _how(played: Sequence[Played], policies: Mapping[str, Policy]) -> Iterator[str]:
+def _how(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
     minutes = sum(each.took_s for each in played) / 60
     yield f"{len(played):,} runs, each scenario at a scale of its own, by which its owners and attempts are multiplied."
     yield f"They took {minutes:.0f} minutes in one process, on a machine that did other work too."

@@ -20,8 +20,8 @@ from sekisho.stepup.factors.totp import PURPOSE, SECRET_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.simulate.laboratory.browser import Answer, Browser
-    from sekisho.simulate.laboratory.scenario import Owners
+    from sekisho.simulate.laboratory.browser import Browser, BrowserAnswer
+    from sekisho.simulate.laboratory.scenario import OwnerHabits
     from sekisho.simulate.population import Population
     from sekisho.stepup.factors.webhook import CodeMessage
 
@@ -31,7 +31,7 @@ PHISHER: Final = "https://shop-test.example"
 CODE_S_MAX: Final = 30.0
 
 
-class Factors:
+class SimulatedFactors:
     """The owners' factors, as the guard stores them and as the owners hold them.
 
     Args:
@@ -43,7 +43,7 @@ class Factors:
     """
 
     def __init__(
-        self, population: Population, owners: Owners, seed: int, *, in_use: bool, clock_s: Callable[[], float]
+        self, population: Population, owners: OwnerHabits, seed: int, *, in_use: bool, clock_s: Callable[[], float]
     ) -> None:
         self._population = population
         self._owners = owners
@@ -94,7 +94,9 @@ class Factors:
         """The service's own channel: a code reaches the owner's mailbox."""
         self._mailbox(message.account).put_nowait(message.code)
 
-    async def prove(self, owner: int, browser: Browser, asked: Answer, where: str, page: str = SITE) -> Answer | None:
+    async def prove(
+        self, owner: int, browser: Browser, asked: BrowserAnswer, where: str, page: str = SITE
+    ) -> BrowserAnswer | None:
         """The owner answers a question; None where it has nothing to answer with.
 
         Args:
@@ -114,7 +116,7 @@ class Factors:
         code = self._app_code(owner) if factor == "totp" else await self._sent_code(owner, browser, asked, where)
         return await browser.prove(asked, where, factor, code) if code else None
 
-    def can_answer(self, owner: int, asked: Answer) -> bool:
+    def can_answer(self, owner: int, asked: BrowserAnswer) -> bool:
         """Whether the owner has a factor that the question accepts."""
         return self._factor(owner) in json.loads(asked.body).get("factors", ())
 
@@ -124,7 +126,7 @@ class Factors:
     def _app_code(self, owner: int) -> str:
         return pyotp.TOTP(b32encode(self._secret(owner)).decode()).at(int(self._clock_s()))
 
-    async def _sent_code(self, owner: int, browser: Browser, asked: Answer, where: str) -> str:
+    async def _sent_code(self, owner: int, browser: Browser, asked: BrowserAnswer, where: str) -> str:
         mailbox = self._mailbox(self._population.account(owner))
         while not mailbox.empty():
             mailbox.get_nowait()

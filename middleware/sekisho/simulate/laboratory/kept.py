@@ -23,7 +23,7 @@ def run_key(scenario: Scenario, policy: str, settings: Mapping[str, str], seed: 
     return blake2b(said.encode(), digest_size=16).hexdigest()
 
 
-class Kept(NamedTuple):
+class KeptRun(NamedTuple):
     """Attributes:
     took_s: how long the run took, in seconds.
     at: the code that was played; empty where it has no name.
@@ -47,7 +47,7 @@ class KeptRuns:
         self._at = at
         self._found = _read(path.read_text()) if path is not None and path.exists() else {}
 
-    def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> Kept:
+    def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> KeptRun:
         """The results of before, or those of `play`."""
         if key in self._found:
             return self._found[key]
@@ -58,17 +58,17 @@ class KeptRuns:
             with self._path.open("a") as file:
                 line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
                 file.write(json.dumps(line) + "\n")
-        return Kept(results, took_s, self._at)
+        return KeptRun(results, took_s, self._at)
 
 
-def _read(text: str) -> dict[str, Kept]:
+def _read(text: str) -> dict[str, KeptRun]:
     found = {}
     for line in text.splitlines():
         try:
             each = json.loads(line)
         except ValueError:
             continue  # the machine stopped while it was written
-        kept = Kept(_results(each["results"]), float(each["took_s"]), str(each.get("at", "")))
+        kept = KeptRun(_results(each["results"]), float(each["took_s"]), str(each.get("at", "")))
         found[str(each["run"])] = kept
     return found
 

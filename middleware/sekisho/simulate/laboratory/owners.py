@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
-from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Answer, Browser
+from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
 from sekisho.simulate.laboratory.places import AWAY, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from sekisho.asgi.types import App
-    from sekisho.simulate.laboratory.factors import Factors
+    from sekisho.simulate.laboratory.factors import SimulatedFactors
     from sekisho.simulate.laboratory.results import Results
     from sekisho.simulate.laboratory.scenario import Scenario
     from sekisho.simulate.population import Population
@@ -108,7 +108,7 @@ class OwnersAtHome:
         app: App,
         population: Population,
         places: OwnerPlaces,
-        factors: Factors,
+        factors: SimulatedFactors,
         results: Results,
         *,
         cookies_share: float,
@@ -168,11 +168,11 @@ class OwnersAtHome:
         """What an owner types who was told to wait: the right password, unless it is forgotten (assumed)."""
         return password if visit.forgets else self._population.password(visit.owner)
 
-    async def prove(self, visit: Visit, browser: Browser, asked: Answer, where: str) -> Answer | None:
+    async def prove(self, visit: Visit, browser: Browser, asked: BrowserAnswer, where: str) -> BrowserAnswer | None:
         """Answer a question for a proof; None where the owner has none at hand."""
         return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
 
-    def has_proof(self, visit: Visit, asked: Answer) -> bool:
+    def has_proof(self, visit: Visit, asked: BrowserAnswer) -> bool:
         """Whether the owner has at hand what a question asks for."""
         return visit.at_hand and self._factors.can_answer(visit.owner, asked)
 
@@ -218,9 +218,9 @@ class _LogIn:
         elif answer is None or not answer.wrong:
             self._owners.lost(self._visit, self._counts, answer.code if answer else self._why)
 
-    async def _answered(self) -> Answer | None:
+    async def _answered(self) -> BrowserAnswer | None:
         """The answer to the last password. None where the owner gives up."""
-        answer: Answer | None = None
+        answer: BrowserAnswer | None = None
         for password in self._owners.typed(self._visit):
             answer = await self._typed(password)
             # No code comes after a wrong password: the owner gives up waiting for it, and types the password anew.
@@ -229,7 +229,7 @@ class _LogIn:
             await asyncio.sleep(RETYPE_S)
         return answer
 
-    async def _typed(self, password: str) -> Answer | None:
+    async def _typed(self, password: str) -> BrowserAnswer | None:
         """Type a password, and answer what comes of it. None where the owner gives up."""
         account, worked, waited = self._owners.account(self._visit.owner), False, False
         answer = await self._browser.log_in(self._where, account, password)
@@ -251,7 +251,7 @@ class _LogIn:
                 break
         return answer
 
-    async def _asked(self, answer: Answer) -> Answer | None:
+    async def _asked(self, answer: BrowserAnswer) -> BrowserAnswer | None:
         await asyncio.sleep(READ_CODE_S)
         self._why = "proof refused" if self._owners.has_proof(self._visit, answer) else NO_PROOF
         proved = await self._owners.prove(self._visit, self._browser, answer, self._where)

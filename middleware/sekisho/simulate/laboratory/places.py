@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sekisho.simulate.draw import Draw, Walk
 
 if TYPE_CHECKING:
-    from sekisho.simulate.laboratory.scenario import Attack, Owners
+    from sekisho.simulate.laboratory.scenario import Attack, OwnerHabits
 
 _HOMES = int(IPv4Address("240.0.0.0"))
 _LAIRS = int(IPv4Address("248.0.0.0"))
@@ -22,7 +22,7 @@ HOME, NAT, PROXY, AWAY = "at home", "carrier NAT", "company proxy", "travelling"
 class OwnerPlaces:
     """Where each owner logs in from: at home, or behind an address that many share."""
 
-    def __init__(self, owners: Owners, seed: int) -> None:
+    def __init__(self, owners: OwnerHabits, seed: int) -> None:
         self._owners = owners
         self._network = Walk(Draw(seed, "home"), _NETWORKS)
         self._shared = Walk(Draw(seed, "shared"), owners.count)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sekisho.simulate.laboratory.scenario import ScenarioError
 
 
-class Policy(NamedTuple):
+class PlayedPolicy(NamedTuple):
     """Attributes:
     about: one line for the report.
     settings: by lower-case name, as keyword arguments of `LoginGuard`.
@@ -24,7 +24,7 @@ class Policy(NamedTuple):
         return self.settings.get("factors", "none") != "none"
 
 
-def policies(text: str | None = None) -> dict[str, Policy]:
+def policies(text: str | None = None) -> dict[str, PlayedPolicy]:
     """The policies of a TOML text; by default those of the package. Raises `ScenarioError`."""
     if text is None:
         text = (files("sekisho.simulate.laboratory") / "policies.toml").read_text()
@@ -35,8 +35,8 @@ def policies(text: str | None = None) -> dict[str, Policy]:
     return {name: _policy(name, table) for name, table in found.items()}
 
 
-def _policy(name: str, table: object) -> Policy:
+def _policy(name: str, table: object) -> PlayedPolicy:
     match table:
         case {"about": str(about), **settings} if all(isinstance(value, str) for value in settings.values()):
-            return Policy(name, about, {str(key): str(value) for key, value in settings.items()})
+            return PlayedPolicy(name, about, {str(key): str(value) for key, value in settings.items()})
     raise ScenarioError(f"policy {name}: needs `about`, and settings as texts")

@@ -10,8 +10,8 @@ from heapq import merge
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.simulate.laboratory.bots import Bots, BotTry, Campaign
-from sekisho.simulate.laboratory.factors import Factors
+from sekisho.simulate.laboratory.bots import AttackTries, Bots, BotTry
+from sekisho.simulate.laboratory.factors import SimulatedFactors
 from sekisho.simulate.laboratory.owners import DAY_S, OwnersAtHome, Visit, visits
 from sekisho.simulate.laboratory.places import OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
@@ -66,7 +66,7 @@ class Ports(NamedTuple):
     weak: Weak = Weak.NONE
 
 
-class Built(NamedTuple):
+class BuiltGuard(NamedTuple):
     """A guard in front of the application.
 
     Attributes:
@@ -79,7 +79,7 @@ class Built(NamedTuple):
     weak: App | None = None
 
 
-Build: TypeAlias = "Callable[[Ports], Built]"
+Build: TypeAlias = "Callable[[Ports], BuiltGuard]"
 """Builds a guard. It is called on the event loop of the run."""
 
 
@@ -128,7 +128,9 @@ class _Run:
         self._under_way: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
         self.results = Results()
-        self.factors = Factors(self._population, owners, seed, in_use=has_factors, clock_s=lambda: EPOCH_S + clock_s())
+        self.factors = SimulatedFactors(
+            self._population, owners, seed, in_use=has_factors, clock_s=lambda: EPOCH_S + clock_s()
+        )
         every = range(owners.count)
         self.shop = Shop({self._population.account(owner): self._population.password(owner) for owner in every})
 
@@ -142,7 +144,7 @@ class _Run:
     def _asked(self, hashes: int) -> None:
         self.results.hashes += hashes
 
-    async def play(self, built: Built, look: Callable[[int], None]) -> None:
+    async def play(self, built: BuiltGuard, look: Callable[[int], None]) -> None:
         """Begin every log-in and attempt at its time, and wait for the last."""
         for done, (at_s, work) in enumerate(self._agenda(built)):
             await self._until(at_s)
@@ -172,7 +174,7 @@ class _Run:
         if not task.cancelled() and task.exception() is not None:
             self._failed = task.exception()
 
-    def _agenda(self, built: Built) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
+    def _agenda(self, built: BuiltGuard) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
         owners = OwnersAtHome(
             built.app,
             self._population,
@@ -196,7 +198,7 @@ class _Run:
                 yield each.at_s, bots.attempt(each, attack)
 
     def _campaign(self, attack: Attack) -> Iterator[tuple[Visit | BotTry, Attack | None]]:
-        campaign = Campaign(attack, self._population, self._places, self._seed, from_s=self._from_s)
+        campaign = AttackTries(attack, self._population, self._places, self._seed, from_s=self._from_s)
         return ((attempt, attack) for attempt in campaign)
 
 

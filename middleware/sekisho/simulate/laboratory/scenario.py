@@ -35,7 +35,7 @@ class ScenarioError(SekishoError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owners:
+class OwnerHabits:
     """The owners and their habits. Shares are from 0 to 1.
 
     Attributes:
@@ -139,7 +139,7 @@ class Scenario:
     title: str
     hours: float
     scale: float
-    owners: Owners
+    owners: OwnerHabits
     attacks: tuple[Attack, ...]
     sources: Mapping[str, str]
 
@@ -185,7 +185,7 @@ def read_scenario(name: str, text: str) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{name}: no TOML: {error}") from None
     sources: dict[str, str] = {}
-    owners = _read(Owners, found.pop("owners", {}), f"{name}: owners", sources)
+    owners = _read(OwnerHabits, found.pop("owners", {}), f"{name}: owners", sources)
     attacks = found.pop("attack", [])
     hours, source = _parameter(found.pop("hours", None), f"{name}: hours")
     sources[f"{name}: hours"] = f"{hours}; {source}"

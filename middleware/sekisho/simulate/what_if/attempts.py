@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sekisho.record import Event
     from sekisho.record.counted import Counted
     from sekisho.simulate.what_if.items import Item, Line
-    from sekisho.simulate.what_if.tally import Tally
+    from sekisho.simulate.what_if.tally import ReplayTally
 
 WINDOW_US: Final = 60_000_000
 WAITING_MAX: Final = 1_000_000  # items that wait for earlier ones, some 1 GB
@@ -28,7 +28,7 @@ WAITING_MAX: Final = 1_000_000  # items that wait for earlier ones, some 1 GB
 _DEVICES: Final = {device.name.lower(): device for device in Device}
 
 
-def in_order(lines: Iterable[Line], tally: Tally) -> Iterator[Item]:
+def in_order(lines: Iterable[Line], tally: ReplayTally) -> Iterator[Item]:
     """What happened, in order of time.
 
     Args:
@@ -48,7 +48,7 @@ def in_order(lines: Iterable[Line], tally: Tally) -> Iterator[Item]:
         yield heappop(waiting)[2]
 
 
-def _items(event: Event, counted: Counted | None, tally: Tally) -> tuple[Item, ...]:
+def _items(event: Event, counted: Counted | None, tally: ReplayTally) -> tuple[Item, ...]:
     if event.kind == Kind.STEP_UP_PROVED:
         return (Proved(event.at_us, event.subject.account),)
     if event.kind not in {Kind.DECIDED, Kind.SETTLED}:

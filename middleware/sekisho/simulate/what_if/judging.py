@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sekisho.model import LimitSet, Policy, Verdict
     from sekisho.simulate.what_if.items import Item
-    from sekisho.simulate.what_if.tally import Tally
+    from sekisho.simulate.what_if.tally import ReplayTally
 
 ENTRIES_MAX: Final = 10_000_000
 KEPT_MAX: Final = 200_000
@@ -79,7 +79,7 @@ class _Kept(OrderedDict[str, _Open]):
             self.popitem(last=False)
 
 
-def judge_again(items: Iterable[Item], rules: Rules, tally: Tally) -> None:
+def judge_again(items: Iterable[Item], rules: Rules, tally: ReplayTally) -> None:
     """Count and judge these again.
 
     Raises `ValueError` for steps of a policy that do not exist.
@@ -90,7 +90,7 @@ def judge_again(items: Iterable[Item], rules: Rules, tally: Tally) -> None:
 
 
 class _Judging:
-    def __init__(self, rules: Rules, tally: Tally) -> None:
+    def __init__(self, rules: Rules, tally: ReplayTally) -> None:
         self._rules = rules
         self._tally = tally
         self._now_us = 0

@@ -19,7 +19,7 @@ NAMED_MAX: Final = 10_000
 _NAMES: Final = {action: action.name.lower() for action in Action}
 
 
-class Row(NamedTuple):
+class DecisionRow(NamedTuple):
     """Attempts with one decision.
 
     Attributes:
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     gone: int
 
 
-class Tally:
+class ReplayTally:
     """Attributes:
     attempts: judged again.
     stricter, milder: of these, the ones whose action differs.
@@ -97,10 +97,12 @@ class Tally:
         if change > 0:
             self.outcomes[result] += 1
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[DecisionRow]:
         """All decisions, by door, action and reasons."""
         keys = sorted(self._recorded.keys() | self._now.keys())
-        return [Row(*key, self._recorded[key], self._now[key], self._come[key], self._gone[key]) for key in keys]
+        return [
+            DecisionRow(*key, self._recorded[key], self._now[key], self._come[key], self._gone[key]) for key in keys
+        ]
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from sekisho.stepup.api.schemas import ref, schemas
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sekisho.stepup.api.operations import Operation
+    from sekisho.stepup.api.operations import ApiOperation
 
 Part = dict[str, Any]
 
@@ -105,7 +105,7 @@ def _paths() -> dict[str, Part]:
     return paths
 
 
-def _operation(one: Operation) -> Part:
+def _operation(one: ApiOperation) -> Part:
     found: Part = {"operationId": one.name, "summary": one.summary, "responses": _responses(one)}
     if one.description:
         found["description"] = one.description
@@ -116,19 +116,19 @@ def _operation(one: Operation) -> Part:
     return found
 
 
-def _body(one: Operation) -> Part:
+def _body(one: ApiOperation) -> Part:
     schema = {"type": "object", "properties": dict(one.fields), "required": list(one.needs)}
     return {"required": True, "content": {kind: {"schema": schema} for kind in (JSON, FORM)}}
 
 
-def _responses(one: Operation) -> Part:
+def _responses(one: ApiOperation) -> Part:
     own = {str(status): _response(one, status, names) for status, names in one.answers.items()}
     if one.released:
         own["default"] = {"$ref": "#/components/responses/Application"}
     return {**own, **_common(one, own)}
 
 
-def _common(one: Operation, own: Part) -> Part:
+def _common(one: ApiOperation, own: Part) -> Part:
     """What every operation that is judged may answer. A view has no body to be misread, and changes nothing."""
     if not (one.shows or one.fields):
         return {}
@@ -142,7 +142,7 @@ def _common(one: Operation, own: Part) -> Part:
     return {status: {"$ref": f"#/components/responses/{name}"} for status, name in shared.items() if status not in own}
 
 
-def _response(one: Operation, status: int, names: Sequence[str]) -> Part:
+def _response(one: ApiOperation, status: int, names: Sequence[str]) -> Part:
     if names == ("",):
         return {"description": "The script", "content": {SCRIPT: {"schema": {"type": "string"}}}}
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in one.says.get(status, ())}

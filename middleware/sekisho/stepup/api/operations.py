@@ -31,7 +31,7 @@ BOUND: Final = ("WWW-Authenticate", cased(TIE), "Set-Cookie")
 RELEASED: Final = (cased(DEVICE), cased(TIE), "Set-Cookie")
 
 
-class Operation(NamedTuple):
+class ApiOperation(NamedTuple):
     """One method at one path.
 
     Attributes:
@@ -63,14 +63,14 @@ class Operation(NamedTuple):
     released: bool = False
 
 
-def _proving(path: str, name: str, summary: str, description: str = "", **more: Any) -> Operation:
+def _proving(path: str, name: str, summary: str, description: str = "", **more: Any) -> ApiOperation:
     """A step that shows a ticket. `fields`: besides the ticket, all required."""
     fields = {"challenge": text("The ticket.", minLength=1), **more.pop("fields", {})}
     needs = more.pop("needs", tuple(fields))
-    return Operation("POST", path, name, summary, description, fields, needs, shows=KEY, **more)
+    return ApiOperation("POST", path, name, summary, description, fields, needs, shows=KEY, **more)
 
 
-def _changing(path: str, name: str, summary: str, answers: tuple[str, ...], **more: Any) -> Operation:
+def _changing(path: str, name: str, summary: str, answers: tuple[str, ...], **more: Any) -> ApiOperation:
     """A change on the owner's page. `fields`: besides the token."""
     fields = {"token": text("Of the page's JSON.", minLength=1), **more.pop("fields", {})}
     needs = more.pop("needs", tuple(fields))
@@ -79,13 +79,13 @@ def _changing(path: str, name: str, summary: str, answers: tuple[str, ...], **mo
         401: ("LogInFirst", "StepUpRequired", *more.pop("wrong", ())),
     }
     says = {401: (*ASKED, cased(TIE))}
-    return Operation("POST", path, name, summary, _OWNER, fields, needs, every, SESSION, says, **more)
+    return ApiOperation("POST", path, name, summary, _OWNER, fields, needs, every, SESSION, says, **more)
 
 
-def _shown(path: str, name: str, summary: str, answer: str) -> Operation:
+def _shown(path: str, name: str, summary: str, answer: str) -> ApiOperation:
     answers = {200: (answer,), 401: ("LogInFirst", "StepUpRequired")}
     says = {200: (cased(CHALLENGE), "Set-Cookie"), 401: (*ASKED, cased(TIE))}
-    return Operation("GET", path, name, summary, _OWNER, answers=answers, shows=SESSION, says=says)
+    return ApiOperation("GET", path, name, summary, _OWNER, answers=answers, shows=SESSION, says=says)
 
 
 _OWNER = (
@@ -103,7 +103,7 @@ _LABEL = text("The owner's name for the factor.", maxLength=64)
 _FACTOR = ref("FactorName")
 _LOG_IN = text("Of the list.")
 
-DOOR: Final = Operation(
+DOOR: Final = ApiOperation(
     "POST",
     "/login",
     "attempt",
@@ -124,7 +124,7 @@ DOOR: Final = Operation(
     beside=True,
     released=True,
 )
-ROUTE: Final = Operation(
+ROUTE: Final = ApiOperation(
     "POST",
     "/pay",
     "protected",
@@ -137,7 +137,7 @@ ROUTE: Final = Operation(
     beside=True,
     released=True,
 )
-SITES: Final = Operation(
+SITES: Final = ApiOperation(
     "GET",
     WELL_KNOWN,
     "passkeySites",
@@ -246,7 +246,7 @@ OWNERS: Final = (
     _changing("/activity/end", "endDevice", "End a device's trust", ("Done",), fields={"id": _LOG_IN}),
     _changing("/activity/not-me", "notMe", "Say that it was somebody else", ("Done",), fields={"id": _LOG_IN}),
 )
-CALLBACK: Final = Operation(
+CALLBACK: Final = ApiOperation(
     "GET",
     "/oidc/callback",
     "logInElsewhere",
@@ -254,7 +254,7 @@ CALLBACK: Final = Operation(
     "With the query as the provider wrote it. It changes and grants nothing.",
     answers={200: ("LogInElsewhere",), 410: ("StartAgain",)},
 )
-NOTICE: Final = Operation(
+NOTICE: Final = ApiOperation(
     "POST",
     "/notice",
     "answerNotice",
@@ -263,7 +263,7 @@ NOTICE: Final = Operation(
     needs=("token", "answer"),
     answers={200: ("Answered",), 410: ("NoticeOver",)},
 )
-PASSKEY: Final = Operation(
+PASSKEY: Final = ApiOperation(
     "POST",
     "/passkey/options",
     "passkeyLogIn",
@@ -274,14 +274,14 @@ PASSKEY: Final = Operation(
     shows=KEY,
     says={200: (cased(CHALLENGE), "Set-Cookie")},
 )
-PASSKEY_SCRIPT: Final = Operation(
+PASSKEY_SCRIPT: Final = ApiOperation(
     "GET",
     f"/{PASSKEY_MODULE}",
     "passkeyModule",
     "The script for a log-in form that begins with a passkey",
     answers={200: ("",)},
 )
-MODULE: Final = Operation("GET", "/sekisho.js", "module", "The script for front ends", answers={200: ("",)})
+MODULE: Final = ApiOperation("GET", "/sekisho.js", "module", "The script for front ends", answers={200: ("",)})
 OPERATIONS: Final = (DOOR, ROUTE, *PROVING, PASSKEY, *OWNERS, CALLBACK, NOTICE, MODULE, PASSKEY_SCRIPT, SITES)
 
 PAGES_ONLY: Final = frozenset(

@@ -16,7 +16,7 @@ from sekisho.model import StoreUnavailable
 from sekisho.owners import OwnersError
 from sekisho.stepup.factors.addresses import AddressHistory
 from sekisho.stepup.factors.webhook import CHANCE, CodeHook, CodeMessage, Outbox
-from sekisho.stepup.links import Question
+from sekisho.stepup.links import LinkQuestion
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Senders:
 
     def _link(self, kind: str, owner: AccountOwner, device: bytes = b"") -> dict[str, str]:
         """The link of a letter, as a keyword of it; none where the site has no pages for it."""
-        link = self._links.link(Question(kind, owner.account, device)) if self._links is not None else ""
+        link = self._links.link(LinkQuestion(kind, owner.account, device)) if self._links is not None else ""
         return {"link": link} if link else {}
 
     def _now(self) -> datetime:

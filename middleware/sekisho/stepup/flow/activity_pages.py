@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.not_me import NotMe
     from sekisho.stepup.flow.page_call import PageCall
     from sekisho.stepup.flow.parts import Parts
-    from sekisho.stepup.log_ins import LogIn, LogIns
+    from sekisho.stepup.log_ins import LogIns, RecordedLogIn
 
 
 class ActivityPages:
@@ -69,7 +69,7 @@ class ActivityPages:
         return responses.json(call.headers, 200, {"done": True})
 
 
-def _described(one: LogIn) -> dict[str, object]:
+def _described(one: RecordedLogIn) -> dict[str, object]:
     return {
         "id": one.id,
         "at": one.at_s,

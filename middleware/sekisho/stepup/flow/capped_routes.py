@@ -30,7 +30,7 @@ TIMEOUTS: Final = frozenset({408, 499})
 """4xx statuses by which an application or a proxy in it says that it does not know what became of the request."""
 
 
-class Taken(NamedTuple):
+class TakenAmount(NamedTuple):
     """An amount that was counted. `at_us`: by the store's clock."""
 
     key: bytes
@@ -106,7 +106,7 @@ class CappedRoutes:
         """
         reader = BodyReader(receive)
         refusal: Refusal | None = None
-        taken: Taken | Stale | None = None
+        taken: TakenAmount | Stale | None = None
         # A capped route is found with a body, as it has one: its absence is refused below.
         found = self._protection.capped(request, has_body=True)
         route = found[0].route
@@ -136,7 +136,7 @@ class CappedRoutes:
         body = decoded(request["headers"], raw, self._body_bytes_max)
         return read_amount(found[0].door, request, body, raw=raw)
 
-    async def _taken(self, request: Scope, route: CappedRoute, amount: int) -> Taken | Stale | None:
+    async def _taken(self, request: Scope, route: CappedRoute, amount: int) -> TakenAmount | Stale | None:
         """The amount, counted; what to ask for; or None where it exceeds a cap."""
         binding = self._protection.binding(request, int(self._clock_s()))
         if binding is None:
@@ -144,10 +144,10 @@ class CappedRoutes:
         key = self._keys.of(b"caps", route.name, self._account_digest(binding.account))
         verdict = await self._ledger.take(key, amount, route.caps)
         if verdict.admitted:
-            return Taken(key, amount, verdict.at_us, route.caps)
+            return TakenAmount(key, amount, verdict.at_us, route.caps)
         asks = route.over is OverCap.STEP_UP
         if asks and await self._is_proved(key, amount, binding.proved_s):
-            return Taken(key, 0, verdict.at_us, route.caps)
+            return TakenAmount(key, 0, verdict.at_us, route.caps)
         self._events.cap_reached(route.name, route.over.value, binding.account)
         self._tell(request, binding.account)
         self._refusals.answered(route.name, "cap_reached", route.over.value, enforced=True)
@@ -168,7 +168,7 @@ class CappedRoutes:
         await self._vault.put(place, b"%d %d" % (int(self._clock_s()), amount), seconds=TICKET_S)
         return False
 
-    async def _watched(self, taken: Taken, as_sent: Scope, reader: BodyReader, send: Send) -> None:
+    async def _watched(self, taken: TakenAmount, as_sent: Scope, reader: BodyReader, send: Send) -> None:
         """Call the application; give the amount back if its whole answer is an explicit refusal.
 
         A 5xx, a cut answer or an exception leaves it open whether money has moved: the charge stands.
@@ -186,7 +186,7 @@ class CappedRoutes:
 
         await self._app(as_sent, reader.replay, watching)
 
-    async def _give_back(self, taken: Taken) -> None:
+    async def _give_back(self, taken: TakenAmount) -> None:
         if not taken.amount:
             return
         try:

@@ -49,7 +49,7 @@ _BEFORE: ContextVar[Contact | None] = ContextVar("sekisho_before", default=None)
 """The owner's contact before this request changes their address."""
 
 
-class Means(NamedTuple):
+class NoticeMeans(NamedTuple):
     """What notices need besides the owner.
 
     Attributes:
@@ -69,20 +69,20 @@ class Means(NamedTuple):
     address_of: Callable[[Scope], str]
 
 
-class Client(NamedTuple):
+class NoticeCause(NamedTuple):
     """The client that caused a notice. `address`: only its network is written."""
 
     browser: str
     address: str
 
     def __repr__(self) -> str:
-        return "Client(...)"
+        return "NoticeCause(...)"
 
 
 class OwnerTelling:
     """Belongs to one event loop."""
 
-    def __init__(self, factors: Factors, senders: Senders, protection: Protection, means: Means) -> None:
+    def __init__(self, factors: Factors, senders: Senders, protection: Protection, means: NoticeMeans) -> None:
         self._factors = factors
         self._senders = senders
         self._protection = protection
@@ -165,7 +165,7 @@ class OwnerTelling:
         scope: Scope,
         accounts: Iterable[str],
         kinds: Iterable[str],
-        client: Client,
+        client: NoticeCause,
         before: Contact | None,
     ) -> None:
         key, task = id(scope), self._tasks.start(self._tell_all(tuple(accounts), kinds, client, before))
@@ -173,7 +173,7 @@ class OwnerTelling:
         task.add_done_callback(lambda _: self._telling.pop(key, None))
 
     async def _tell_all(
-        self, accounts: Iterable[str], kinds: Iterable[str], client: Client, before: Contact | None
+        self, accounts: Iterable[str], kinds: Iterable[str], client: NoticeCause, before: Contact | None
     ) -> None:
         for account in accounts:
             try:
@@ -204,10 +204,10 @@ class OwnerTelling:
         if word in self._means.strangers and account and len(self._tasks) < AT_ONCE:
             self._tasks.start(self._tried(KIND_OF[word], account, _client(scope, address)))
 
-    async def _tried(self, kind: str, account: str, client: Client) -> None:
+    async def _tried(self, kind: str, account: str, client: NoticeCause) -> None:
         await self._once(kind, account, client, WEEK_S, budget=self._means.strangers_max)
 
-    async def _once(self, kind: str, account: str, client: Client, seconds: int, *, budget: int = 0) -> None:
+    async def _once(self, kind: str, account: str, client: NoticeCause, seconds: int, *, budget: int = 0) -> None:
         """Tell it unless it was told within so many seconds, or the day's budget is used up (0: there is none)."""
         means = self._means
         try:
@@ -222,7 +222,7 @@ class OwnerTelling:
             return  # the next such event tells it
         self._senders.happened(owner, kind, browser=client.browser, network=client.address)
 
-    async def _told(self, kind: str, account: str, client: Client) -> None:
+    async def _told(self, kind: str, account: str, client: NoticeCause) -> None:
         try:
             owner = await self._factors.owner(account)
         except SekishoError:
@@ -251,5 +251,5 @@ def sets_password(attempt: Attempt) -> bool:
     return bool(attempt.new_secret) or (not door.notice and (door.kind is DoorKind.CHANGE or bool(attempt.secret)))
 
 
-def _client(scope: Scope, address: str) -> Client:
-    return Client(browser_name(headers_by_name(scope["headers"]).get(b"user-agent", b"")), address)
+def _client(scope: Scope, address: str) -> NoticeCause:
+    return NoticeCause(browser_name(headers_by_name(scope["headers"]).get(b"user-agent", b"")), address)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sekisho.model.brand import Brand
-    from sekisho.stepup.log_ins import LogIn
+    from sekisho.stepup.log_ins import RecordedLogIn
 
 __all__ = ["File", "Offer", "Page", "Pages"]
 
@@ -321,8 +321,8 @@ class Pages:
         self,
         language: str,
         *,
-        log_ins: Sequence[LogIn],
-        previous: LogIn | None,
+        log_ins: Sequence[RecordedLogIn],
+        previous: RecordedLogIn | None,
         token: str,
         notice: str,
         nonce: str,
