@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.breach.pairs import PairDigests
-from sekisho.model import Exposure, Outcome, Pair
+from sekisho.model import Exposure, Outcome, Pair, SettingsError
 from sekisho.wiring import MACHINE
 from tests.asgi.driving import (
     FORM,
@@ -473,7 +473,7 @@ async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "pairs", "fifo"])
-async def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None:
+def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None:
     """A wrong file stops the start; the error names the variable and the fault, and not the path."""
     path = tmp_path / "canary"
     if damage == "empty":
@@ -482,11 +482,10 @@ async def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None
         os.mkfifo(path)
     if damage == "pairs":
         corpus_file(path, {digest("x"): 1}, kind="pairs")
-    refused = await log_in(guarded(Listening(), corpus=str(path)))
-
-    assert (refused.status, refused.code) == (503, "misconfigured")
-    assert b"SEKISHO_CORPUS: names a file that cannot be used" in refused.body
-    assert b"canary" not in refused.body
+    with pytest.raises(SettingsError) as raised:
+        guarded(Listening(), corpus=str(path))
+    assert str(raised.value).startswith("SEKISHO_CORPUS: names a file that cannot be used")
+    assert "canary" not in str(raised.value)
 
 
 async def test_an_old_corpus_is_said_to_be_old(corpus: str, caplog: pytest.LogCaptureFixture) -> None:
