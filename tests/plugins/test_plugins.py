@@ -127,9 +127,9 @@ def test_only_named_plugins_are_loaded(capsys: pytest.CaptureFixture[str]) -> No
 )
 def test_a_broken_plugin_stops_the_start(name: str, problem: str) -> None:
     """The start fails with the plug-in's name and the kind of its error; its text may hold a secret."""
-    guard = guarded(Shop(), plugins=name, challenges="pow")
-
-    assert guard.problem == f"SEKISHO_PLUGINS: {name}: {problem}"
+    with pytest.raises(SettingsError) as raised:
+        guarded(Shop(), plugins=name, challenges="pow")
+    assert str(raised.value) == f"SEKISHO_PLUGINS: {name}: {problem}"
 
 
 @pytest.mark.parametrize(
