@@ -107,11 +107,12 @@ real: $(VENV)/.with-test ## Try log-ins that others wrote behind the guard, and 
 LABORATORY ?= --seed 1 --seed 2 --seed 3 --seed 4 --seed 5 --policy default --policy factors --policy posture \
 	--policy familiar --policy familiar-spared --policy strict --policy quiet --policy pci --policy jsda \
 	--policy slowapi --policy fastapi-limiter --policy django-axes --policy keycloak --policy auth0 --policy aws-atp --policy stopguessing
+LABORATORY_PAGE ?= docs/laboratory
 laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (an hour or more; LABORATORY="--scale 1 --seed 1 --policy posture"); a run that was cut off goes on
 	$(say) "Playing the scenarios"
 	@mkdir -p build
-	@$(BIN)/sekisho simulate $(LABORATORY) --kept build/laboratory.jsonl \
-		--at "$$(git rev-parse --short HEAD)" --document docs/laboratory.md --curves docs/laboratory
+	@$(BIN)/sekisho simulate $(LABORATORY) --kept build/laboratory.jsonl --at "$$(git rev-parse --short HEAD)" \
+		--document $(LABORATORY_PAGE).md --curves $(LABORATORY_PAGE)
 
 .PHONY: screenshots
 screenshots: $(VENV)/.with-test ## Take the screenshots of the documentation in Chromium (half a minute)

@@ -51,6 +51,15 @@ def test_documents_and_pictures_are_written(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out
 
 
+def test_what_was_not_played_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page can be drawn from the runs that are kept, before all are played."""
+    kept = ["--kept", str(tmp_path / "kept.jsonl"), "--json"]
+    assert main([*SMALL, "--at", "abc", *kept]) == 0
+    capsys.readouterr()
+    assert main([*SMALL, "--seed", "1", "--seed", "2", "--no-play", *kept]) == 0
+    assert [each["seed"] for each in json.loads(capsys.readouterr().out)] == [1]
+
+
 def test_the_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Scenarios, policies and other limiters, each by name."""
     assert main(["simulate", "--list", "--json"]) == 0

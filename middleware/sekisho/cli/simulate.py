@@ -58,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
     parser.add_argument("--scale", type=_scale, metavar="X", help="owners and attempts, times X [each scenario's own]")
     parser.add_argument("--kept", metavar="FILE", help="keep results here, and play no run that is in it already")
+    parser.add_argument("--no-play", action="store_true", help="show what is in --kept, and leave out what is not")
     parser.add_argument("--at", default="", metavar="NAME", help="with --kept: the commit that is played")
     parser.add_argument("--document", metavar="FILE", help="also write the tables as Markdown, with all parameters")
     parser.add_argument(
@@ -150,6 +151,8 @@ def _played(
             raise Misused("no such policy; --list shows them")
         play = partial(_results, scenario, name, known, seed, progress)
         key = run_key(scenario, name, known[name].settings if name in known else {}, seed)
+        if args.no_play and key not in kept:
+            continue
         yield Played(scenario, name, seed, *kept.played(key, play, time.monotonic))
 
 

@@ -47,6 +47,9 @@ class KeptRuns:
         self._at = at
         self._found = _read(path.read_text()) if path is not None and path.exists() else {}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._found
+
     def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> KeptRun:
         """The results of before, or those of `play`."""
         if key in self._found:
