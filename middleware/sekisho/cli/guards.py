@@ -12,6 +12,7 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
 from sekisho.simulate.laboratory.run import EPOCH_S, BuiltGuard, Weak
+from sekisho.simulate.laboratory.site import LINK
 from sekisho.wiring import Clocks, LoginGuard, on_clocks
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
 
     factors: dict[str, Any] = {"owners": ports.owners, "on_code": ports.on_code} if policy.has_factors else {}
     clocks, settings = clocks_of(ports), {**SETTINGS, "secret": ports.secret, **policy.settings}
+    if ports.links:
+        settings["link"] = LINK
     counters = _shared(settings, clocks) if ports.weak is Weak.TOGETHER else None
     made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters)
     built = made(ports.app, **factors, **settings)

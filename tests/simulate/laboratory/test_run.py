@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.cli.guards import guard
+from sekisho.cli.guards import build_of, guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
 from sekisho.simulate.laboratory import BuiltGuard, Ports
 from sekisho.simulate.laboratory.browser import Browser, BrowserAnswer
-from sekisho.simulate.laboratory.policy import PlayedPolicy
+from sekisho.simulate.laboratory.policy import PlayedPolicy, policies
 from sekisho.simulate.laboratory.results import KNOWN
-from sekisho.simulate.laboratory.scenario import OwnerHabits
+from sekisho.simulate.laboratory.scenario import Attack, OwnerHabits
 from tests.modules import imports
 from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
 
@@ -168,6 +168,17 @@ def test_a_weak_service_that_counts_with_the_strong_one_lets_in_fewer_guesses() 
     assert set(apart.taken) == {"weak"}
     assert apart.right["weak"] > 0 < apart.right["sent"]
     assert together.reached < 0.7 * apart.reached
+
+
+def test_one_pin_sideways_links_no_bank_account() -> None:
+    """A limiter that counts by address or account lets every right PIN in; the guard counts the PIN itself."""
+    sideways = scenario(Attack(attempts=300, hours=12, links=True, addresses=6), owners=replace(FEW, count=300))
+    assert played(sideways, "default").taken == {}
+    assert played(sideways, "default").reached < 30
+
+    build, _ = build_of("keycloak", policies())
+    through = played(sideways, build=build)
+    assert through.taken_over == through.right["linked"] == 3
 
 
 def test_history_is_not_counted() -> None:

@@ -10,6 +10,7 @@ from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
 from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import BotPlaces
+from sekisho.simulate.laboratory.site import PIN, bank_account, has_pin
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 STEPS_MAX = 3
 WEAK = "weak"
 """The class of accounts that are entered at a weak service."""
+LINKED = "linked"
+"""The class of bank accounts that a bot linked."""
 
 
 class BotTry(NamedTuple):
@@ -67,7 +70,7 @@ class AttackTries:
     def _placed(self) -> dict[int, int]:
         """The owners of the right pairs, by the number of the attempt."""
         attack = self.attack
-        if attack.passwords:
+        if attack.passwords or attack.links:
             return {}
         number = min(attack.right or round(attack.attempts * attack.right_share), attack.attempts)
         owners = self._random.sample(range(self._population.reusing), min(number, self._population.reusing))
@@ -89,6 +92,9 @@ class AttackTries:
 
     def _pair(self, number: int) -> tuple[int, str, str]:
         population, word = self._population, self._random.getrandbits(64)
+        if self.attack.links:
+            owner = self._target(number)
+            return owner, bank_account(owner), PIN
         if self.attack.passwords:
             owner = self._target(number)
             return owner, population.account(owner), leaked_passwords()[number % self.attack.passwords]
@@ -114,16 +120,19 @@ class Bots:
         self._results = results
 
     async def attempt(self, attempt: BotTry, attack: Attack) -> None:
-        results, is_right = self._results, self._is_right(attempt)
+        results, is_right = self._results, has_pin(attempt.owner) if attack.links else self._is_right(attempt)
         results.attempts += 1
         if is_right:
-            results.right[self._class(attempt)] += 1
+            results.right[self._class(attempt, attack)] += 1
         answer = await self._sent(attempt, attack)
-        results.reached += answer.checked
+        # The application links nothing before a proof, so behind a question there the PIN was not checked.
+        results.reached += not answer.code if attack.links else answer.checked
         if answer.entered and is_right:
-            results.take(self._class(attempt), attempt.owner)
+            results.take(self._class(attempt, attack), attempt.owner)
 
-    def _class(self, attempt: BotTry) -> str:
+    def _class(self, attempt: BotTry, attack: Attack) -> str:
+        if attack.links:
+            return LINKED
         return WEAK if attempt.weak else self._factors.account_class(attempt.owner)
 
     def _is_right(self, attempt: BotTry) -> bool:
@@ -132,6 +141,8 @@ class Bots:
     async def _sent(self, attempt: BotTry, attack: Attack) -> BrowserAnswer:
         app = self._weak if attempt.weak and self._weak is not None else self._app
         browser = Browser(app, BROWSERS[attempt.browser])
+        if attack.links:
+            return await browser.link(attempt.address, attempt.account, attempt.password)
         answer = await browser.log_in(attempt.address, attempt.account, attempt.password)
         for _ in range(STEPS_MAX):
             if answer.code == WORK and attack.solves:

@@ -71,6 +71,9 @@ class Browser:
         headers = [(b"sekisho-work", work.encode())] if work else []
         return await self._post("/login", address, {"username": account, "password": password}, headers)
 
+    async def link(self, address: str, number: str, pin: str) -> BrowserAnswer:
+        return await self._post("/link", address, {"number": number, "pin": pin})
+
     async def work(self, asked: BrowserAnswer, address: str, account: str, password: str) -> BrowserAnswer:
         """Solve the puzzle of an answer, and send the log-in again with it."""
         return await self.log_in(address, account, password, work=solved(json.loads(asked.body)["work"]))

@@ -180,7 +180,7 @@ class PeerGuard:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         body = await read(receive)
-        address, account = scope["client"][0], dict(parse_qsl(body.decode())).get("username", "")
+        address, account = scope["client"][0], _account(body)
         if wait_s := self._peer.wait_s(address, account, self._clock_s()):
             return await _refuse(send, wait_s)
 
@@ -193,6 +193,11 @@ class PeerGuard:
             await send(message)
 
         return await self._app(scope, replay, watch)
+
+
+def _account(body: bytes) -> str:
+    sent = dict(parse_qsl(body.decode()))
+    return sent.get("username") or sent.get("number", "")
 
 
 async def _refuse(send: Send, wait_s: float) -> None:

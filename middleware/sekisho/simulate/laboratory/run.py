@@ -54,6 +54,7 @@ class Ports(NamedTuple):
         asked: is told what a puzzle would have cost, in PBKDF2 iterations.
         exists: whether an account exists, for limiters that ask.
         weak: the service beside it, whose guard asks for no proof.
+        links: bank accounts can be linked.
     """
 
     app: App
@@ -64,6 +65,7 @@ class Ports(NamedTuple):
     asked: Callable[[int], None]
     exists: Callable[[str], bool]
     weak: Weak = Weak.NONE
+    links: bool = False
 
 
 class BuiltGuard(NamedTuple):
@@ -139,6 +141,7 @@ class _Run:
         return Ports(
             self.shop, self._clock_s, factors.stored, factors.on_code, SECRET, self._asked,
             self.shop.exists, _weak(self._scenario.attacks),
+            any(attack.links for attack in self._scenario.attacks),
         )  # fmt: skip
 
     def _asked(self, hashes: int) -> None:

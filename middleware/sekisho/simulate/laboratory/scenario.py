@@ -100,6 +100,7 @@ class Attack:
         browsers: different browsers that the bots imitate.
         passwords: frequent passwords tried in turn at every account, instead of a list of pairs; 0: a list.
         solves: bots solve puzzles.
+        links: instead of log-ins, attempts to link bank accounts by number and PIN: one PIN at all numbers in turn.
         weak_share: of the attempts, those at a weak service beside this one, which has the same accounts and passwords,
             limits, and no proof to ask for.
         together: the weak service counts with this one, as services with one store, namespace and secret do; else
@@ -121,6 +122,7 @@ class Attack:
     passwords: int = 0
     solves: bool = False
     relays: bool = False
+    links: bool = False
     weak_share: float = 0.0
     together: bool = False
 
