@@ -94,12 +94,17 @@ async def test_most_tables_have_no_locale(sql: SqlWorld) -> None:
 async def test_a_query_that_finds_several_spellings_wants_an_id(
     exact: SqlWorld, account: str, where: str, warned: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A query that finds several spellings needs an id: logged once, with the line to write, and without delay."""
+    """A query that finds several spellings needs an id: logged once, with the line to write, and without delay. From
+    then on its accounts are told to be ambiguous (E46).
+    """
     owners = exact.owners(f"select email, locale from users where {where}")
+    found = []
     for _ in range(3):
-        assert await owners.contact(account) is not None
+        found.append(await owners.contact(account))
         if owners._background is not None:
             await owners._background
+    assert [one is not None and one.ambiguous for one in found] == [False, warned == 1, warned == 1]
+    assert None not in found
     assert sum("has no column `account_id`" in message for message in caplog.messages) == warned
 
 

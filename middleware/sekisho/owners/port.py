@@ -77,6 +77,8 @@ class Contact:
         spelled: whether `account_id` is only the account as typed, because the query returns no id: then two of them
             may be one account.
         others: further mail addresses. They get notices, and no codes.
+        ambiguous: whether the query is known to find one account by several spellings, without an id: an account
+            without a factor may then be one that has enrolled it under another spelling.
     """
 
     account_id: str = field(repr=False)
@@ -84,6 +86,7 @@ class Contact:
     locale: str | None = field(repr=False)
     spelled: bool = field(default=False, repr=False, compare=False)
     others: tuple[str, ...] = field(default=(), repr=False)
+    ambiguous: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         usable_id(self.account_id)

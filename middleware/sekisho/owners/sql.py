@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -112,6 +113,7 @@ class SqlOwners:
         self._problems: set[str] = set()  # logged in the current outage
         self._trouble_s = 0.0
         self._asked_otherwise = False
+        self._finds_spellings = False
         self._background: asyncio.Task[None] | None = None
 
     async def contact(self, account: str) -> Contact | None:
@@ -122,7 +124,7 @@ class SqlOwners:
             self._asked_otherwise = True
             # In the background: otherwise the response time would reveal that the account exists.
             self._background = asyncio.create_task(self._warn_of_spellings(account, found), name="sekisho owners")
-        return found
+        return replace(found, ambiguous=True) if found is not None and self._finds_spellings else found
 
     async def look_up(self, account: str) -> Contact | None:
         """As `contact`, for callers that no log-in waits for; see `transact`."""
@@ -137,6 +139,7 @@ class SqlOwners:
                 same = await self._call(partial(contact_row, query=self._query, account=other))
                 if same is None or same.email != found.email:
                     return
+            self._finds_spellings = True
             log.warning("%s", SPELLINGS)
 
     async def enrolments(self, account_id: str) -> tuple[Enrolment, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +106,14 @@ async def test_another_spelling_is_no_way_round_a_factor(
         assert challenge(found)
         assert [text for text in caplog.messages if "SEKISHO_OWNERS does not know" in text]
     await stop(site.guard)
+
+
+async def test_a_query_that_finds_spellings_without_an_id_asks_everybody(site: Site) -> None:
+    """E46: `HANA` is found, and its factors are those of another id: nobody passes there by the password alone."""
+    site.contacts["alice"] = replace(site.contacts["alice"], ambiguous=True)
+    client = site.client()
+    assert (await client.log_in("alice", "hatter")).status == 401
+    assert await client.who() == "None"
 
 
 async def test_in_calm_an_account_under_proof_is_asked_behind_a_right_secret_only(site: Site) -> None:

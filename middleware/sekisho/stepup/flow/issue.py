@@ -367,7 +367,8 @@ class Issuer:
             # The application takes `HANA` and the query finds `hana` alone: without its factors, a password would do.
             self._events.anomaly(UNKNOWN_OWNER)
             return True
-        return proving.factors.is_enrolled(owner)
+        # Found in any spelling, but its factors only in one: the log has named the id that is missing.
+        return owner.contact.ambiguous or proving.factors.is_enrolled(owner)
 
     def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
         """Tell the owner of many wrong secrets, where the site wants that told."""
