@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from sekisho.model import SettingsError
 from sekisho.settings import extras
 from tests.asgi.driving import JSON, OPEN, Answer, answer, ask, guarded, http, read
 
 if TYPE_CHECKING:
-    import pytest
-
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.wiring import LoginGuard
 
@@ -90,6 +91,5 @@ async def test_a_batch_is_refused_and_reaches_nothing() -> None:
 def test_a_door_without_its_parser_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without graphql-core the setting that needs it says so, and how to install it."""
     monkeypatch.setattr(extras, "_is_there", lambda module: module != "graphql")
-    guard = guarded(Api(), login="POST /login", reset=RESET)
-    assert "SEKISHO_RESET: needs graphql" in guard._problem
-    assert ".[graphql]" in guard._problem
+    with pytest.raises(SettingsError, match=r"^SEKISHO_RESET: needs graphql: .*\.\[graphql\]"):
+        guarded(Api(), login="POST /login", reset=RESET)
