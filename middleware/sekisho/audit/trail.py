@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sekisho.audit.chain import Chain
     from sekisho.audit.disclosure import Disclosure
-    from sekisho.audit.forms import Dialect
+    from sekisho.audit.forms import LineDialect
     from sekisho.audit.places import LinePlace
     from sekisho.record import Event
 
@@ -61,7 +61,7 @@ class AuditTrail:
     def __init__(
         self,
         place: LinePlace,
-        form: Dialect,
+        form: LineDialect,
         disclosure: Disclosure,
         *,
         new_chain: Callable[[], Chain],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sekisho.record import Event
 
 
-class Dialect(Protocol):
+class LineDialect(Protocol):
     """A dialect. Both methods return a line in two parts, between which its link belongs; see `Chain.add`."""
 
     def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
@@ -35,7 +35,7 @@ class Dialect(Protocol):
         ...
 
 
-FORMS: Final[dict[AuditFormat, Callable[[], Dialect]]] = {
+FORMS: Final[dict[AuditFormat, Callable[[], LineDialect]]] = {
     AuditFormat.SEKISHO: SekishoForm,
     AuditFormat.OCSF: OcsfForm,
     AuditFormat.ECS: EcsForm,

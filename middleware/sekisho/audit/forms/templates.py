@@ -18,7 +18,7 @@ from sekisho.record.lines import time_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.audit.forms import Dialect
+    from sekisho.audit.forms import LineDialect
     from sekisho.record import Event
 
 TEMPLATES_MAX: Final = 64
@@ -47,12 +47,12 @@ class _Template(NamedTuple):
 class Templates:
     """The templates of one sort of event."""
 
-    def __init__(self, form: Dialect) -> None:
+    def __init__(self, form: LineDialect) -> None:
         self._form: Final = form
         self._made: dict[tuple[bool, ...], _Template] = {}
 
     def line(self, event: Event, told: Told) -> tuple[str, str]:
-        """As `Dialect.line` of an event that stands for itself alone."""
+        """As `LineDialect.line` of an event that stands for itself alone."""
         subject = event.subject
         network, account, address, device = subject.network, subject.account, subject.address, subject.device
         software, device_class = subject.software, subject.device_class
