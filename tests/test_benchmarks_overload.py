@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.overload.__main__ import QUICK, rows
+from benchmarks.overload.__main__ import QUICK, rows, with_cell
 from benchmarks.overload.cells import Cell
 from benchmarks.overload.flood import CONNECTIONS_MAX, KINDS
 from benchmarks.overload.page import page
@@ -115,6 +115,18 @@ def test_a_short_run_says_that_it_is_one() -> None:
     """A short run says so: ten log-ins make no claim about one in a hundred."""
     assert not any("A first look" in line for line in page(kept()))
     assert any("A first look" in line for line in page({**kept(), "known": 10}))
+
+
+def test_a_row_that_is_measured_again_says_when_and_at_which_commit() -> None:
+    """A row measured again replaces the kept one, and the page names its commit: the table is of several runs then."""
+    later = {**kept()["machine"], "commit": "d"}
+    found = with_cell(kept(), cell(known_in=500), later, "2026-11-30")
+    lines = list(page(found))
+
+    assert [one["known_in"] for one in found["cells"]] == [500]
+    assert any(line.startswith("Measured 2026-11-29") and "commit c," in line for line in lines)
+    assert any(line.startswith("Measured again") and "none. Measured 2026-11-30" in line for line in lines)
+    assert any("commit d," in line for line in lines)
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:

@@ -3,25 +3,27 @@
 One uvicorn process on a core checks passwords in argon2id at OWASP's settings; the flood, Redis and those who measure
 share the other. Each cell has a service and a Redis of its own. Owners on known devices log in five times a second, and
 an honest stranger each second, who does the work and shows the factor that he is asked for, in three tries. `--page`
-writes docs/overload.md and its picture from the results so far.
+writes docs/overload.md and its picture from the results so far; `--again` measures the rows of `--only` and takes them
+over into these results, each as soon as it is measured.
 """
 
 from __future__ import annotations
 
 import resource
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import arguments, measure
 from benchmarks.overload import cells, soak
-from benchmarks.overload.cells import Row
+from benchmarks.overload.cells import Cell, Row
 from benchmarks.overload.page import KNOWN, cell_cells, page
 from benchmarks.result import draw_result, read_result, write_page, write_result
 from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.table import Table
 
@@ -66,7 +68,8 @@ QUICK = (
 def main() -> None:
     parser = arguments.parser(__doc__, quick=f"{QUICK_KNOWN} log-ins in each of {len(QUICK)} cells, in four minutes")
     parser.add_argument("--known", type=int, default=0, help=f"log-ins of known devices in a cell; {KNOWN} by default")
-    parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--only", default="", help="rows whose name holds this; several, separated by semicolons")
+    parser.add_argument("--again", action="store_true", help="take the rows of --only over into the kept results")
     parser.add_argument("--page", action="store_true", help="measure nothing: the page from what was measured")
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="one flood for so long: what grows")
     options = parser.parse_args()
@@ -75,6 +78,8 @@ def main() -> None:
     measure.require("taskset")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if options.again:
+        return _measure_again(options)
     if options.soak:
         sys.exit(not soak.ran(options.soak))
     return _measure(options)
@@ -82,20 +87,46 @@ def main() -> None:
 
 def _measure(options: Namespace) -> None:
     about, known = measure.machine(), options.known or (QUICK_KNOWN if options.quick else KNOWN)
-    chosen = [row for row in rows() if options.only in row.name and (row.name in QUICK or not options.quick)]
-    console, found = wide_console(), []
-    for row in chosen:
-        with console.status(row.name):
-            found.append(cells.measured(row, known))
-        console.print(f"{row.name}: {found[-1].known_in} of {found[-1].known}, p99 {found[-1].p99_ms:,.0f} ms")
-    console.print(overload_table(found))
+    found = list(_measured(options, known))
+    wide_console().print(overload_table(found))
     kept = {"machine": about, "known": known, "cells": [cell._asdict() for cell in found]}
     write_result("overload", kept, quick=options.quick or bool(options.only))
     if not options.quick and not options.only:
         write_overload_page()
 
 
-def overload_table(found: list[cells.Cell]) -> Table:
+def _measured(options: Namespace, known: int) -> Iterator[Cell]:
+    console = wide_console()
+    for row in rows():
+        if not _is_chosen(row, options):
+            continue
+        with console.status(row.name):
+            cell = cells.measured(row, known)
+        console.print(f"{row.name}: {cell.known_in} of {cell.known}, p99 {cell.p99_ms:,.0f} ms")
+        yield cell
+
+
+def _is_chosen(row: Row, options: Namespace) -> bool:
+    return any(part in row.name for part in options.only.split(";")) and (row.name in QUICK or not options.quick)
+
+
+def _measure_again(options: Namespace) -> None:
+    about, day = measure.machine(), time.strftime("%Y-%m-%d")
+    kept = _kept()
+    for cell in _measured(options, kept["known"]):
+        kept = with_cell(kept, cell, about, day)
+        write_result("overload", kept, quick=False)
+    write_overload_page()
+
+
+def with_cell(kept: Mapping[str, Any], cell: Cell, about: Mapping[str, Any], day: str) -> dict[str, Any]:
+    """The kept results with a cell measured again: `again` says of each such row when and on which machine."""
+    again = {**kept.get("again", {}), cell.row: {"when": day, "machine": about}}
+    found = [cell._asdict() if one["row"] == cell.row else one for one in kept["cells"]]
+    return {**kept, "cells": found, "again": again}
+
+
+def overload_table(found: list[Cell]) -> Table:
     headings = ("flood", "sent/s", "known in", "p50 / p99 ms", "honest in", "their p50 ms", "reached/s")
     return screen_table(
         "Known devices beside a flood",
@@ -105,11 +136,16 @@ def overload_table(found: list[cells.Cell]) -> Table:
 
 
 def write_overload_page() -> None:
+    kept = _kept()
+    draw_result("overload", kept, quick=False)
+    write_page("overload.md", page(kept))
+
+
+def _kept() -> dict[str, Any]:
     kept = read_result("overload", quick=False)
     if kept is None:
         raise SystemExit("nothing has been measured yet")
-    draw_result("overload", kept, quick=False)
-    write_page("overload.md", page(kept))
+    return kept
 
 
 if __name__ == "__main__":

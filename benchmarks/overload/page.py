@@ -54,7 +54,17 @@ def page(kept: Mapping[str, Any]) -> Iterator[str]:
     yield from markdown_table(COLUMNS, map(cell_cells, kept["cells"]))
     yield from ("", "![Known devices beside a flood](../benchmarks/results/overload.svg)", "")
     yield measured_text(kept)
+    yield from _again(kept.get("again", {}))
     yield from TAIL.splitlines()
+
+
+def _again(again: Mapping[str, Any]) -> Iterator[str]:
+    """When and at which commits rows were measured again."""
+    by_run: dict[str, list[str]] = {}
+    for row, run in again.items():
+        by_run.setdefault(measured_text(run), []).append(row)
+    for text, rows in by_run.items():
+        yield from ("", f"Measured again after the others: {'; '.join(rows)}. {text}")
 
 
 def cell_cells(cell: Mapping[str, Any]) -> tuple[str, ...]:
