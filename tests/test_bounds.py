@@ -57,7 +57,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.asgi.body_reader": {"PIECES_MAX": 64},
     "sekisho.stepup.flow.fair_queue": {"ENTERING_MAX": 256},
     "sekisho.asgi.fast_path": {"PATHS_MAX": 4_096, "PATH_CHARS_MAX": 256},
-    "sekisho.asgi.refusal_pace": {"HELD_MAX": 2_048, "HELD_S_MAX": 2.0, "RATE": 500.0},
+    "sekisho.asgi.refusal_pace": {"HELD_MAX": 2_048, "HELD_S_MAX": 2.0, "RATE_MAX": 20_000.0, "RATE_MIN": 500.0},
     "sekisho.stepup.flow.proof_routes": {"EVEN_S": 0.05, "FIRST_S": 1.0},
     "sekisho.model": {"PREVALENCE_MAX": 16},
     "sekisho.corpus.fetch.answer": {"BODY_BYTES_MAX": 2_097_152},

@@ -26,7 +26,7 @@ class Refusals:
         self.pace = RefusalPace(clock_s=lambda: self.world.now_s, later=self.world.call_later, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
-        self.held_s.append(round(seconds, 3))
+        self.held_s.append(round(seconds, 6))
         await self.wakes.wait()
 
     async def refuse(self, count: int = 1) -> None:
@@ -66,6 +66,37 @@ async def test_a_late_loop_spaces_refusals_out() -> None:
     await refusals.refuse(4)
 
     assert refusals.held_s == [0.002, 0.004, 0.006]
+
+
+async def test_the_rate_follows_the_loop() -> None:
+    """While the loop is in time the rate rises by half in a second, until nothing is held; a late tick lowers it."""
+    refusals = Refusals()
+    await refusals.begin_late()
+    spaces = []
+    for late in (False, True, False):
+        for _ in range(20):
+            await refusals.refuse(20)
+            refusals.world.advance(0.05)
+        spaces.append(refusals.held_s[-1] - refusals.held_s[-2])
+        if late:
+            refusals.world.advance(0.11, stands_still=True)
+
+    assert spaces[0] == pytest.approx(1 / 728, abs=1e-4)
+    assert spaces[1] == pytest.approx(1 / 1_082, abs=1e-4)
+    assert spaces[2] == pytest.approx(1 / 788, abs=1e-4)
+
+
+async def test_a_rate_that_no_flood_reaches_ends_the_pace() -> None:
+    """Ten seconds in time: as many are refused as come."""
+    refusals = Refusals()
+    await refusals.begin_late()
+    for _ in range(200):
+        await refusals.refuse(100)
+        refusals.world.advance(0.05)
+    refusals.held_s.clear()
+    await refusals.refuse(100)
+
+    assert refusals.held_s == []
 
 
 async def test_no_refusal_is_held_for_longer_than_two_seconds() -> None:

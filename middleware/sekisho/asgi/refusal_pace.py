@@ -2,7 +2,8 @@
 
 A flood sends its next attempt on a connection as soon as the last one is refused. With five hundred connections, each
 turn of the loop refuses five hundred attempts, and a log-in needs several turns. While the loop is late, refusals leave
-at a fixed rate, and each of the others is held for a moment: its connection sends nothing meanwhile.
+at a limited rate, and each of the others is held for a moment: its connection sends nothing meanwhile. The rate rises
+while the loop is in time, and falls when it is late, so that as many are refused as the loop bears.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-RATE: Final = 500.0
-"""Refusals a second while the pace is kept: a tenth of a core at most."""
+RATE_MIN: Final = 500.0
+"""Refusals a second that leave however late the loop is: a tenth of a core at most."""
+
+RATE_MAX: Final = 20_000.0
+"""More a second than a worker can refuse: from here on nothing is held."""
+
+RISE: Final = 1.02  # of the rate, with each tick in time: half as much again in a second; a late tick halves it
 
 HELD_S_MAX: Final = 2.0
 """Longest time for which a refusal is held, in seconds. An owner behind a refused address waits no longer."""
@@ -48,6 +54,7 @@ class RefusalPace:
         self._later: Final = later
         self._sleep: Final = sleep
         self._is_kept = False
+        self._rate = RATE_MIN
         self._next_s = 0.0  # when the next refusal may leave
         self._held = 0
         self._refused = False
@@ -79,7 +86,7 @@ class RefusalPace:
         wait_s = max(0.0, self._next_s - now_s)
         if wait_s >= HELD_S_MAX:
             return HELD_S_MAX
-        self._next_s = now_s + wait_s + 1.0 / RATE
+        self._next_s = now_s + wait_s + 1.0 / self._rate
         return wait_s
 
     def _tick(self) -> None:
@@ -90,9 +97,11 @@ class RefusalPace:
         self._ticking = False
         now_s = self._clock_s()
         if now_s - due_s >= LATE_S:
+            self._rate = max(RATE_MIN, self._rate / 2.0) if self._is_kept else RATE_MIN
             self._is_kept = True
-        elif now_s - self._next_s >= CALM_S:
-            self._is_kept = False
+        else:
+            self._rate *= RISE
+            self._is_kept = self._is_kept and self._rate < RATE_MAX and now_s - self._next_s < CALM_S
         if self._refused or self._is_kept:
             self._refused = False
             self._tick()
