@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Command] = {
     "audit": Command("the audit: verify its lines, open sealed names, read the stream, create a key"),
     "tail": Command("the events file, live and filtered"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),
+    "policy": Command("policies before they are in force: check one, or compare two"),
     "completion": Command("completion of commands for bash, zsh or fish"),
     "corpus": Command("files of leaked passwords and pairs: fetch, build, show and check them"),
     "owners": Command("the database of owners and factors: tables, lost factors, new secrets"),

@@ -25,7 +25,7 @@ from sekisho.settings.store import MEMORY
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from sekisho.control import Act, ControlPlace, ControlRecord
     from sekisho.ledger.counters import CounterPlace
@@ -45,10 +45,10 @@ class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of th
     """The operator did not confirm."""
 
 
-def settings() -> Settings:
-    """The service's settings, from the environment. Raises `SettingsErrors`."""
+def settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The service's settings, from its environment. Raises `SettingsErrors`."""
     # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
-    return load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True, has_session_account=True)
+    return load(environ, has_owners="SEKISHO_OWNERS" not in environ, has_sender=True, has_session_account=True)
 
 
 class Desk(NamedTuple):
