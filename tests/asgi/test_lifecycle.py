@@ -116,7 +116,7 @@ async def test_without_a_lifespan_the_first_request_starts_everything(redis_url:
 
 def test_one_guard_serves_one_event_loop_after_another(redis_url: str) -> None:
     """One guard serves one loop after another, as test suites do, with a new connection for each."""
-    app = guarded(Shop(), store=redis_url, limit_ip=f"{L}/hour")
+    app = guarded(Shop(), store=redis_url, store_deadline_ms="5000", limit_ip=f"{L}/hour")
 
     statuses = [asyncio.run(log_in(app, "kenji", f"guess {n}")).status for n in range(L + 1)]
     gc.collect()
