@@ -178,6 +178,40 @@ class Keeper(ABC):
         """
 
 
+class ForwardingKeeper(Keeper):
+    """Hands everything on to another keeper; subclasses change what they must."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper: Final = keeper
+
+    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+        self._keeper.started(context, status, headers, learned)
+
+    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
+        self._keeper.read(context, status, headers, body)
+
+    def unjudged(self, context: RequestContext, why: str) -> None:
+        self._keeper.unjudged(context, why)
+
+    def success_headers(
+        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+    ) -> tuple[Headers, bool]:
+        return self._keeper.success_headers(context, assessment, status, headers, body, basis)
+
+    def ended(
+        self,
+        context: RequestContext,
+        assessment: Assessment,
+        outcome: Outcome,
+        basis: Basis,
+        *,
+        renewed: bool,
+        account: str,
+        status: int,
+    ) -> None:
+        self._keeper.ended(context, assessment, outcome, basis, renewed=renewed, account=account, status=status)
+
+
 class ResponseObserver:
     """An application's `send` that learns the outcome. The application's report overrules what the answer shows.
 

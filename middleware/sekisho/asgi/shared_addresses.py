@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sekisho.asgi.response_observer import Keeper
+from sekisho.asgi.response_observer import ForwardingKeeper
 from sekisho.model import Basis, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Headers
+    from sekisho.asgi.response_observer import Headers, Keeper
     from sekisho.asgi.types import Message, Send
     from sekisho.pipeline import Assessment
 
@@ -69,12 +69,12 @@ class SharedAddresses:
         await self._sleep(self._took[int(self._chance() * len(self._took))])
 
 
-class AnswerGate(Keeper):
+class AnswerGate(ForwardingKeeper):
     """Lets an application's answer through only if it shows a success. The keeper learns of it in any case."""
 
     def __init__(self, send: Send, keeper: Keeper) -> None:
+        super().__init__(keeper)
         self._send = send
-        self._keeper = keeper
         self.is_open = False
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -84,17 +84,6 @@ class AnswerGate(Keeper):
     def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         self.is_open = learned is Outcome.SUCCEEDED
         self._keeper.started(context, status, headers, learned)
-
-    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
-        self._keeper.read(context, status, headers, body)
-
-    def unjudged(self, context: RequestContext, why: str) -> None:
-        self._keeper.unjudged(context, why)
-
-    def success_headers(
-        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
-    ) -> tuple[Headers, bool]:
-        return self._keeper.success_headers(context, assessment, status, headers, body, basis)
 
     def ended(
         self,

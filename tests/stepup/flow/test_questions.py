@@ -186,12 +186,17 @@ async def test_a_page_passes_the_shed_once_and_a_forged_cookie_never(clock: Cloc
     assert statuses == [429] * 6 + [401, 429]
 
 
+def with_captcha(url: str) -> Site:
+    """A site that asks for a captcha, beside work; four attempts an hour from one address."""
+    captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
+    limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
+    return plain(**{**limits, **captcha, "captcha_url": url, "challenges": "pow,turnstile"})
+
+
 async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
     """Row 4.5: with a captcha our pages solve work too, and the work carries the receipt."""
     async with siteverify_api() as api:
-        captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
-        limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
-        site = plain(**{**limits, **captcha, "captcha_url": api.url, "challenges": "pow,turnstile"})
+        site = with_captcha(api.url)
         statuses = []
         for n in range(6):
             await site.client(f"192.0.{n}.1").log_in(f"member{n}", f"burn {n}")
@@ -207,9 +212,7 @@ async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
 async def test_a_program_gets_its_question_back_with_a_captcha_alone(clock: Clock) -> None:
     """A program that solves the captcha sends the puzzle beside it unsolved, and is charged once."""
     async with siteverify_api() as api:
-        captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
-        limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
-        site = plain(**{**limits, **captcha, "captcha_url": api.url, "challenges": "pow,turnstile"})
+        site = with_captcha(api.url)
         statuses = []
         for n in range(6):
             await site.client(f"192.0.{n}.1").log_in(f"member{n}", f"burn {n}")
