@@ -20,7 +20,8 @@ from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
-from sekisho.pipeline import Guard, ShownProofs
+from sekisho.model.shown_proofs import ShownProofs
+from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
 from sekisho.wiring.given import Given
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.pipeline import Assessment
+    from sekisho.assessment import Assessment
 
 US = 1_000_000
 START_US = 1_700_000_000 * US

@@ -41,6 +41,7 @@ COMPILED = (
     "judge/posture.py",
     "judge/trust.py",
     "detect/watch.py",
+    "assessment.py",
     "known_devices.py",
     "pipeline.py",
     "audit/chain.py",

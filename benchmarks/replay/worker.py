@@ -34,7 +34,8 @@ from sekisho.devices.token import browser_family
 from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
-from sekisho.pipeline import REFUSED, ShownProofs
+from sekisho.model.shown_proofs import ShownProofs
+from sekisho.pipeline import REFUSED
 from sekisho.simulate.generator import CampaignTries, Logins
 from sekisho.store import StoreConnection
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.replay.site import Site
+    from sekisho.assessment import Assessment
     from sekisho.model import Origin
-    from sekisho.pipeline import Assessment
     from sekisho.read import OriginDigests
     from sekisho.simulate.generator import Combo, Try
     from sekisho.store.options import LineOptions

@@ -8,16 +8,16 @@ settle        after a proven success, refund the charge and renew the device tok
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final
 
+from sekisho.assessment import Assessment
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.familiarity import is_familiar
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.daily import LINKS, SIGNUPS
 from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
-from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.ledger.receipt import pack_receipt, read_code, unpack_receipt
 from sekisho.model import (
-    UNKNOWN,
     Action,
     Attempt,
     Basis,
@@ -40,7 +40,7 @@ from sekisho.model import (
     Unreadable,
     Verdict,
 )
-from sekisho.model.value import Value
+from sekisho.model.shown_proofs import NOTHING_SHOWN, ShownProofs
 from sekisho.read import contains, denies
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ if TYPE_CHECKING:
     from sekisho.model import DayLimits, Door, Origin
     from sekisho.plugins.running import PluginSignals
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
-    from sekisho.record.decision_times import DecisionTimes
-
-    Took: TypeAlias = Callable[[int, str, Decision], None]
+    from sekisho.record.decision_times import Stopwatch
 
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on an attempt that was refused without the ledger: nothing was charged, so nothing can be refunded."""
@@ -68,126 +66,9 @@ REFUSED = UNHINDERED._replace(charged=0)
 _FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
 SECOND_US: Final = 1_000_000
-READING_US: Final = 120 * SECOND_US
-"""So long a proof may take before any of its attempt's charge counts as expired: until a mail is there and its code is
-typed (assumed)."""
 _PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
-
-
-@final
-class ShownProofs(Value):
-    """What a request shows besides its secret.
-
-    Attributes:
-        worked: work or a captcha was done; it proves effort, never identity.
-        proved: the account owner has shown a second proof for this door and account a moment ago.
-        question: receipt of the attempt that was answered by asking for the work; empty where there is none. See
-            `Guard.question`.
-        contacted: the code that was mailed to the request's address was shown for it a moment ago. The same sign-up was
-            counted when the code was asked for.
-        asker: the name of the browser, where it asked for the code that is tried.
-        linking: the digest of the session's account, where another is linked to it; empty where it is not known.
-    """
-
-    __slots__ = ("asker", "contacted", "linking", "proved", "question", "worked")
-
-    def __init__(
-        self,
-        worked: bool = False,
-        proved: bool = False,
-        question: bytes = b"",
-        contacted: bool = False,
-        asker: bytes = b"",
-        linking: bytes = b"",
-    ) -> None:
-        self.worked: Final = worked
-        self.proved: Final = proved
-        self.question: Final = question
-        self.contacted: Final = contacted
-        self.asker: Final = asker
-        self.linking: Final = linking
-
-    def beside(self, asker: bytes, linking: bytes) -> ShownProofs:
-        """These proofs, of a browser that asked for the code, or for a session that links another account."""
-        return ShownProofs(self.worked, self.proved, self.question, self.contacted, asker, linking)
-
-
-NOTHING_SHOWN: Final = ShownProofs()
-
-
-@final
-class Assessment(Value):
-    """An attempt with all findings about it. Settle it exactly once.
-
-    `device`: the class by which it was judged. `policy`: by which. `worked`: work was done for it.
-    """
-
-    __slots__ = (
-        "attempt", "charge", "decision", "device", "exposure", "policy", "question", "token", "verdict", "worked"
-    )  # fmt: skip
-
-    def __init__(  # noqa: PLR0913, PLR0917 - all findings
-        self,
-        attempt: Attempt,
-        charge: Charge,
-        verdict: Verdict,
-        decision: Decision,
-        token: Token | None,
-        policy: Policy,
-        exposure: Exposure = UNKNOWN,
-        question: bytes = b"",
-        device: Device = Device.STRANGER,
-        worked: bool = False,
-    ) -> None:
-        self.attempt: Final = attempt
-        self.charge: Final = charge
-        self.verdict: Final = verdict
-        self.decision: Final = decision
-        self.token: Final = token
-        self.exposure: Final = exposure
-        self.question: Final = question
-        self.device: Final = device
-        self.policy: Final = policy
-        self.worked: Final = worked
-
-    def proved(self, attempt: Attempt) -> Assessment:
-        """The same for a client that has proved whose account it is, named by `attempt`, and got its charge back."""
-        verdict = self.verdict._replace(charged=0, tagged=0)
-        return Assessment(
-            attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,
-            Device.PROVED, self.worked,
-        )  # fmt: skip
-
-
-def read_code(verdict: Verdict) -> Verdict:
-    """The verdict on an attempt whose owner has shown a proof, as if it had been charged when the code was read."""
-    account_at_us = verdict.account_at_us and verdict.account_at_us + READING_US
-    return verdict._replace(at_us=verdict.at_us + READING_US, account_at_us=account_at_us)
-
-
-@final
-class Stopwatch(Value):
-    """Attributes:
-    clock_us: a monotonic clock in microseconds.
-    times: counts each duration.
-    took: is given each duration in microseconds, the name of the door and the decision; None where nothing wants them.
-    """
-
-    __slots__ = ("clock_us", "times", "took")
-
-    def __init__(self, clock_us: Callable[[], int], times: DecisionTimes, took: Took | None = None) -> None:
-        self.clock_us: Final = clock_us
-        self.times: Final = times
-        self.took: Final = took
-
-    def stop(self, began_us: int, door: str, decision: Decision) -> None:
-        """Count a decision that began then."""
-        us = self.clock_us() - began_us
-        self.times.add(us)
-        if self.took is not None:
-            self.took(us, door, decision)
 
 
 class Guard:
@@ -525,7 +406,7 @@ class Guard:
 
         Without what expires while a code is read: where many owners share an address, that alone would fill its limit.
         No refund exceeds its charge, so an attacker with accounts to prove gains no guess in the long run, and at once
-        those that `READING_US` has room for.
+        those that `ledger.receipt.READING_US` has room for.
 
         `account`: the digest of the account whose factor was shown. Failures shared with a similar account name are not
         cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.

@@ -46,7 +46,8 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.mail_domain import is_of_domains
-from sekisho.pipeline import NOTHING_SHOWN, is_log_in
+from sekisho.model.shown_proofs import NOTHING_SHOWN
+from sekisho.pipeline import is_log_in
 from sekisho.read import (
     is_basic,
 )
@@ -58,9 +59,10 @@ if TYPE_CHECKING:
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Verdict
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
 
     Headers = list[tuple[bytes, bytes]]
 

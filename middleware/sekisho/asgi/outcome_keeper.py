@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Consequences
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
+    from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Door
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.record import Events
 
     Headers = list[tuple[bytes, bytes]]

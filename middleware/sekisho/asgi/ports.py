@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.assessment import Assessment
     from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute
-    from sekisho.pipeline import Assessment, ShownProofs
+    from sekisho.model.shown_proofs import ShownProofs
 
     Headers = list[tuple[bytes, bytes]]
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
+    from sekisho.assessment import Assessment
     from sekisho.model import Basis
-    from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]
 

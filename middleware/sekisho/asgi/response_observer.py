@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.past_log_ins import PastLogIns
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
+    from sekisho.assessment import Assessment
     from sekisho.model.previous_log_in import PreviousLogIn
-    from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]
 

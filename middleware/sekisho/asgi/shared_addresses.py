@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Headers, Keeper
     from sekisho.asgi.types import Message, Send
-    from sekisho.pipeline import Assessment
+    from sekisho.assessment import Assessment
 
 PLACES_MAX: Final = 256
 """Refusals that wait at once. Beyond it, all are sent at once, and no account is spared."""

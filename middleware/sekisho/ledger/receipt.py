@@ -24,6 +24,10 @@ KNOWN: Final = CHARGED | Charged.CREDIT
 HAD_PLACE, CREDIT_SPENT, EARNS = 1, 2, 4
 NO_PLACE: Final = bytes(8)
 
+READING_US: Final = 120_000_000
+"""So long a proof may take before any of its attempt's charge counts as expired: until a mail is there and its code is
+typed (assumed)."""
+
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
     """Pack what `settle` needs, in about 150 bytes. Raises `ValueError` if a digest has another length."""
@@ -49,6 +53,12 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
     if _pack(charge, verdict, pair_tag=charge.pair_tag, member_tag=charge.member_tag) != packed:
         raise ValueError("not a receipt")
     return charge, verdict
+
+
+def read_code(verdict: Verdict) -> Verdict:
+    """The verdict on an attempt whose owner has shown a proof, as if it had been charged when the code was read."""
+    account_at_us = verdict.account_at_us and verdict.account_at_us + READING_US
+    return verdict._replace(at_us=verdict.at_us + READING_US, account_at_us=account_at_us)
 
 
 def _is_whole(charge: Charge) -> bool:

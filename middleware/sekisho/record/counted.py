@@ -31,7 +31,7 @@ Counting: TypeAlias = "tuple[Charge, Verdict, Action, str, bool]"
 
 
 class Judged(Protocol):
-    """An attempt with all findings about it; see `sekisho.pipeline.Assessment`."""
+    """An attempt with all findings about it; see `sekisho.assessment.Assessment`."""
 
     @property
     def charge(self) -> Charge: ...

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast, final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
+
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.model import Decision
     from sekisho.record.counts import Counts
+
+    Took: TypeAlias = Callable[[int, str, Decision], None]
 
 BOUNDS_US: Final = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
 
@@ -36,3 +43,26 @@ class DecisionTimes:
 
     def _count(self, key: object, number: int) -> None:
         self._numbers[key] = self._numbers.get(key, 0) + number
+
+
+@final
+class Stopwatch(Value):
+    """Attributes:
+    clock_us: a monotonic clock in microseconds.
+    times: counts each duration.
+    took: is given each duration in microseconds, the name of the door and the decision; None where nothing wants them.
+    """
+
+    __slots__ = ("clock_us", "times", "took")
+
+    def __init__(self, clock_us: Callable[[], int], times: DecisionTimes, took: Took | None = None) -> None:
+        self.clock_us: Final = clock_us
+        self.times: Final = times
+        self.took: Final = took
+
+    def stop(self, began_us: int, door: str, decision: Decision) -> None:
+        """Count a decision that began then."""
+        us = self.clock_us() - began_us
+        self.times.add(us)
+        if self.took is not None:
+            self.took(us, door, decision)

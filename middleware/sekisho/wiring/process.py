@@ -26,13 +26,12 @@ from sekisho.ledger.shed import Shed
 from sekisho.metrics import MetricsSink
 from sekisho.model import Mode, Policy, Unreadable, prevalence
 from sekisho.once import Once
-from sekisho.pipeline import Stopwatch
 from sekisho.plugins.running import PluginOutput
 from sekisho.read import Addresses, Callers, Doors
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, Events, EventWriter, Subjects, event_file
-from sekisho.record.decision_times import DecisionTimes
+from sekisho.record.decision_times import DecisionTimes, Stopwatch
 from sekisho.record.flood import Flood
 from sekisho.settings import NoFactor
 from sekisho.settings.store import MEMORY
@@ -55,10 +54,10 @@ if TYPE_CHECKING:
     from sekisho.metrics import Additions
     from sekisho.model import Credentials, LimitSet
     from sekisho.model.diagnosis import Diagnosis
-    from sekisho.pipeline import Took
     from sekisho.read import Accounts
     from sekisho.record import AccountHook, Sink
     from sekisho.record.campaigns.live import CampaignChange
+    from sekisho.record.decision_times import Took
     from sekisho.settings import Settings
     from sekisho.wiring.given import Given
 

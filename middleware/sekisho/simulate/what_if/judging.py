@@ -13,8 +13,8 @@ from sekisho.judge import decide
 from sekisho.judge.familiarity import is_familiar
 from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
 from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.receipt import read_code
 from sekisho.model import Action, Charge, Charged, Decision, Device, Effect, Exposure, Finding, Marked, Pair, Signals
-from sekisho.pipeline import read_code
 from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 
 if TYPE_CHECKING:

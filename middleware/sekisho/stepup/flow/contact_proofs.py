@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from sekisho.answer import Answer
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
+    from sekisho.assessment import Assessment
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.ledger.daily import DailyLimits
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.stepup.factors.codes import Code, Codes
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts

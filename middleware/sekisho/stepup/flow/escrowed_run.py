@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.past_log_ins import PastLogIns
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message
-    from sekisho.pipeline import Assessment
+    from sekisho.assessment import Assessment
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App
+    from sekisho.assessment import Assessment
     from sekisho.model import Basis
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.record import Answers, Events
     from sekisho.stepup.escrow import Sealed, Ticket
     from sekisho.stepup.flow.browser_key import BrowserKey

@@ -15,8 +15,8 @@ from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model.shown_proofs import ShownProofs
 from sekisho.model.text import utf8
-from sekisho.pipeline import ShownProofs
 from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_runs import IssuedStepUp
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
+    from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Door
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.aged_devices import AgedDevices

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Receive, Scope
+    from sekisho.assessment import Assessment
     from sekisho.model import Attempt
     from sekisho.owners import Owners
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.stepup.factors.address_book import AddressBook
 
 log = logging.getLogger("sekisho")

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
+    from sekisho.assessment import Assessment
     from sekisho.model import Door
-    from sekisho.pipeline import Assessment, Guard
+    from sekisho.pipeline import Guard
     from sekisho.stepup.factors.passkey_log_in import PasskeyLogIn, ProvedOwner
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving

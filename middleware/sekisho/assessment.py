@@ -1,0 +1,55 @@
+"""An attempt with all that was found about it: what the pipeline hands out, and takes back to settle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from sekisho.model import UNKNOWN, Attempt, Charge, Decision, Device, Exposure, Policy, Verdict
+from sekisho.model.value import Value
+
+if TYPE_CHECKING:
+    from sekisho.devices.token import Token
+
+
+@final
+class Assessment(Value):
+    """An attempt with all findings about it. Settle it exactly once.
+
+    `device`: the class by which it was judged. `policy`: by which. `worked`: work was done for it.
+    """
+
+    __slots__ = (
+        "attempt", "charge", "decision", "device", "exposure", "policy", "question", "token", "verdict", "worked"
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all findings
+        self,
+        attempt: Attempt,
+        charge: Charge,
+        verdict: Verdict,
+        decision: Decision,
+        token: Token | None,
+        policy: Policy,
+        exposure: Exposure = UNKNOWN,
+        question: bytes = b"",
+        device: Device = Device.STRANGER,
+        worked: bool = False,
+    ) -> None:
+        self.attempt: Final = attempt
+        self.charge: Final = charge
+        self.verdict: Final = verdict
+        self.decision: Final = decision
+        self.token: Final = token
+        self.exposure: Final = exposure
+        self.question: Final = question
+        self.device: Final = device
+        self.policy: Final = policy
+        self.worked: Final = worked
+
+    def proved(self, attempt: Attempt) -> Assessment:
+        """The same for a client that has proved whose account it is, named by `attempt`, and got its charge back."""
+        verdict = self.verdict._replace(charged=0, tagged=0)
+        return Assessment(
+            attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,
+            Device.PROVED, self.worked,
+        )  # fmt: skip

@@ -1,0 +1,48 @@
+"""What a request shows besides its secret."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from sekisho.model.value import Value
+
+
+@final
+class ShownProofs(Value):
+    """What a request shows besides its secret.
+
+    Attributes:
+        worked: work or a captcha was done; it proves effort, never identity.
+        proved: the account owner has shown a second proof for this door and account a moment ago.
+        question: receipt of the attempt that was answered by asking for the work; empty where there is none. See
+            `Guard.question`.
+        contacted: the code that was mailed to the request's address was shown for it a moment ago. The same sign-up was
+            counted when the code was asked for.
+        asker: the name of the browser, where it asked for the code that is tried.
+        linking: the digest of the session's account, where another is linked to it; empty where it is not known.
+    """
+
+    __slots__ = ("asker", "contacted", "linking", "proved", "question", "worked")
+
+    def __init__(
+        self,
+        worked: bool = False,
+        proved: bool = False,
+        question: bytes = b"",
+        contacted: bool = False,
+        asker: bytes = b"",
+        linking: bytes = b"",
+    ) -> None:
+        self.worked: Final = worked
+        self.proved: Final = proved
+        self.question: Final = question
+        self.contacted: Final = contacted
+        self.asker: Final = asker
+        self.linking: Final = linking
+
+    def beside(self, asker: bytes, linking: bytes) -> ShownProofs:
+        """These proofs, of a browser that asked for the code, or for a session that links another account."""
+        return ShownProofs(self.worked, self.proved, self.question, self.contacted, asker, linking)
+
+
+NOTHING_SHOWN: Final = ShownProofs()
