@@ -76,6 +76,27 @@ def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixtu
     assert "nowhere" not in capsys.readouterr().err
 
 
+def test_a_mistake_in_the_last_policy_ends_nothing_that_was_played(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Every policy is started before the first run; the message names the policy and the setting."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[good]\nabout = "a"\n[bad]\nabout = "b"\nlimit_ipp = "1/day"\n')
+    kept = tmp_path / "kept.jsonl"
+    both = ["--policy", "good", "--policy", "bad", "--policies", str(mine), "--kept", str(kept)]
+    assert main([*SMALL, *both]) == 1
+    assert "sekisho simulate: policy bad: limit_ipp: is no setting of sekisho" in capsys.readouterr().err
+    assert not kept.exists()
+
+
+def test_a_file_in_another_encoding_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A scenario that is not UTF-8 is no traceback."""
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b'title = "\xe9"\n')
+    assert main(["simulate", str(latin)]) == 1
+    assert "latin.toml: no TOML: is not UTF-8" in capsys.readouterr().err
+
+
 def test_a_scale_has_bounds() -> None:
     """A scale of 0 would play nothing."""
     with pytest.raises(SystemExit, match=str(MISUSED)):

@@ -11,6 +11,7 @@ from sekisho.challenge.work import difficulty
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
+from sekisho.simulate.laboratory.policy import isolated
 from sekisho.simulate.laboratory.run import EPOCH_S, BuiltGuard, Weak
 from sekisho.simulate.laboratory.site import LINK
 from sekisho.wiring import Clocks, LoginGuard, on_clocks
@@ -43,7 +44,7 @@ WEAK: Final[Mapping[str, Any]] = {"challenges": "none"}
 def build_of(name: str, policies: Mapping[str, PlayedPolicy]) -> tuple[Build, bool]:
     """What builds the guard of a policy or a peer, and whether it asks for factors."""
     if name in policies:
-        return partial(guard, policies[name]), policies[name].has_factors
+        return partial(guard, isolated(policies[name])), policies[name].has_factors
     return partial(peer, name), False
 
 

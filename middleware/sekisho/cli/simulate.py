@@ -24,13 +24,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.cli import what_if
 from sekisho.cli.guards import build_of
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused, within
-from sekisho.simulate.laboratory import packaged, read_scenario, simulate
+from sekisho.simulate.laboratory import NotStarted, ScenarioError, packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.curve import curve, points
 from sekisho.simulate.laboratory.document import by_scenario, document
 from sekisho.simulate.laboratory.kept import KeptRuns, run_key
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from sekisho.cli.progress import Drawing
     from sekisho.simulate.laboratory import Results, Scenario
     from sekisho.simulate.laboratory.policy import PlayedPolicy
+
+
+NOTHING: Final = read_scenario(
+    "nothing", 'hours = [0, "no time"]\nowners = { count = [1, "one"], history_days = [0, "none"] }'
+)
+"""A scenario in which nothing happens: the guard starts and ends."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,17 +89,20 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
+    known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
     with _laboratory(), drawing() as progress:
+        if not args.no_play:
+            _start(args.policy or ["default"], known)
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
-        played = [each for seed in args.seed or [1] for each in _played(found, seed, args, kept, progress)]
+        played = [each for seed in args.seed or [1] for each in _played(found, seed, known, args, kept, progress)]
     if args.json:
         print(json.dumps([each.as_json() for each in played], indent=2))
     else:
         print(table(played))
     if args.document:
         page = Path(args.document)
-        page.write_text(document(played, policies(_text(args.policies)), curves=_curves(played, page, args.curves)))
+        page.write_text(document(played, known, curves=_curves(played, page, args.curves)))
     if args.svg:
         _draw(played, Path(args.svg))
     return 0
@@ -130,7 +139,14 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _text(path: str | None) -> str | None:
-    return None if path is None else Path(path).read_text()
+    return None if path is None else _read(Path(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: no TOML: is not UTF-8") from None
 
 
 def _scenario(name: str) -> Scenario:
@@ -139,16 +155,30 @@ def _scenario(name: str) -> Scenario:
         return read_scenario(name, known[name])
     if not name.endswith(".toml"):
         raise Misused("no such scenario; --list shows them")
-    return read_scenario(Path(name).stem, Path(name).read_text())
+    return read_scenario(Path(name).stem, _read(Path(name)))
+
+
+def _start(names: list[str], known: Mapping[str, PlayedPolicy]) -> None:
+    """Start every guard once, before the first run: a mistake in the last policy must not end hours of runs."""
+    if any(name not in known and name not in PEERS for name in names):
+        raise Misused("no such policy; --list shows them")
+    for name in names:
+        try:
+            build, has_factors = build_of(name, known)
+            simulate(NOTHING, build, seed=1, has_factors=has_factors)
+        except NotStarted as error:
+            raise NotStarted(f"policy {name}: {error}") from None
 
 
 def _played(
-    scenarios: list[Scenario], seed: int, args: argparse.Namespace, kept: KeptRuns, progress: Drawing
+    scenarios: list[Scenario],
+    seed: int,
+    known: Mapping[str, PlayedPolicy],
+    args: argparse.Namespace,
+    kept: KeptRuns,
+    progress: Drawing,
 ) -> Iterator[Played]:
-    known = policies(_text(args.policies))
     for scenario, name in product(scenarios, args.policy or ["default"]):
-        if name not in known and name not in PEERS:
-            raise Misused("no such policy; --list shows them")
         play = partial(_results, scenario, name, known, seed, progress)
         key = run_key(scenario, name, known[name].settings if name in known else {}, seed)
         if args.no_play and key not in kept:

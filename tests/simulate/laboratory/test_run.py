@@ -12,7 +12,7 @@ import pytest
 from sekisho.cli.guards import build_of, guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
-from sekisho.simulate.laboratory import BuiltGuard, Ports
+from sekisho.simulate.laboratory import BuiltGuard, NotStarted, Ports
 from sekisho.simulate.laboratory.browser import Browser, BrowserAnswer
 from sekisho.simulate.laboratory.policy import PlayedPolicy, policies
 from sekisho.simulate.laboratory.results import KNOWN
@@ -192,7 +192,7 @@ def test_history_is_not_counted() -> None:
 def test_a_guard_that_does_not_start_is_an_error() -> None:
     """A policy with a wrong setting ends the run with its reason, and is no table of refusals."""
     wrong = PlayedPolicy("wrong", "", {"limit_ip": "often"})
-    with pytest.raises(RuntimeError, match="SEKISHO_LIMIT_IP"):
+    with pytest.raises(NotStarted, match="SEKISHO_LIMIT_IP"):
         played(scenario(), build=lambda ports: guard(wrong, ports))
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from sekisho.cli.guards import build_of
 from sekisho.simulate.laboratory import ScenarioError, packaged, read_scenario
 from sekisho.simulate.laboratory.policy import policies
 from tests.simulate.laboratory.playing import played
 
 SOUND = (
     'title = "t"\nhours = [2, "assumed"]\n[owners]\ncount = [30, "assumed"]\n[[attack]]\nattempts = [5, "assumed"]\n'
+    'hours = [2, "assumed"]\n'
 )
+
+
+def owners_and(text: str, **more: float) -> str:
+    """A scenario with more parameters of its owners."""
+    return text.replace(
+        "[owners]\n", "[owners]\n" + "".join(f'{name} = [{each}, "assumed"]\n' for name, each in more.items())
+    )
 
 
 def test_a_scenario_is_read() -> None:
@@ -29,13 +38,36 @@ def test_a_scenario_is_read() -> None:
         (SOUND.replace('[30, "assumed"]', '[30, ""]'), r"owners\.count: a parameter is"),
         (SOUND.replace("count", "counted"), "unknown: counted"),
         (SOUND.replace('[30, "assumed"]', '["many", "assumed"]'), "not of the type int"),
-        (SOUND + 'source = ["moon", "assumed"]\n', "source is one of"),
+        (SOUND + 'source = ["moon", "assumed"]\n', r"attack 1\.source: is none of datacentre, residential"),
         (SOUND + "[other]\n", "unknown: other"),
         ("= 3", "no TOML"),
+        (SOUND.replace('"t"', "3"), "s: title is no text"),
+        (SOUND.replace('[2, "assumed"]', '["two", "assumed"]'), "s: hours: is not of the type float"),
+        (SOUND.replace('[2, "assumed"]', '[nan, "assumed"]'), "s: hours: is not between 0 and 9,600"),
+        ('scale = [inf, "assumed"]\n' + SOUND, r"s: scale: is not between 0\.001 and 1,000"),
+        ('hours = [2, "assumed"]\nowners = 3\n', "s: owners: is no table"),
+        ('hours = [2, "assumed"]\nattack = 3\n', "s: attack is no list"),
+        ('hours = [2, "assumed"]\nattack = [3]\n', "s: attack 1: is no table"),
+        (SOUND.replace("[[attack]]", "[attack]"), "s: attack is no list"),
+        (SOUND.replace('[30, "assumed"]', '[0, "assumed"]'), r"owners\.count: is not between 1"),
+        (SOUND + 'right_share = [-0.1, "assumed"]\n', r"attack 1\.right_share: is not between 0 and 1"),
+        (SOUND + 'browsers = [0, "assumed"]\n', r"attack 1\.browsers: is not between 1"),
+        (SOUND + 'from_h = [1, "assumed"]\n', "attack 1: from_h and hours end after"),
+        (SOUND + 'right = [6, "assumed"]\n', "attack 1: right: is more than attempts"),
+        (SOUND + 'right = [4, "assumed"]\n', "attack 1: right or right_share: more right pairs"),
+        (SOUND + 'crew = [4, "assumed"]\n', "attack 1: crew: is more than addresses"),
+        (owners_and(SOUND, nat_share=0.8, proxy_share=0.3), "owners: nat_share and proxy_share are more than 1"),
+        (owners_and(SOUND, surge_hours=3), "owners: surge_from_h and surge_hours end after"),
+        (owners_and(SOUND, logins_per_day=0), r"owners\.logins_per_day: is not between 0\.001 and 100"),
+        (owners_and(SOUND, nat_size=0), r"owners\.nat_size: is not between 1"),
+        (
+            owners_and(SOUND, nat_share=0) + 'behind_nat = [true, "assumed"]\n',
+            "attack 1: behind_nat: no owner is behind",
+        ),
     ],
 )
 def test_a_mistake_is_named(wrong: str, said: str) -> None:
-    """A parameter without a source, an unknown one, and one of another type are refused."""
+    """A parameter without a source, of another type, out of bounds, or against another one is refused by its name."""
     with pytest.raises(ScenarioError, match=said):
         read_scenario("s", wrong)
 
@@ -71,5 +103,21 @@ def test_policies_are_settings() -> None:
     """The policies of the package, and a mistake in a file of them."""
     assert policies()["factors"].has_factors
     assert not policies()["default"].has_factors
-    with pytest.raises(ScenarioError, match="policy p: needs `about`"):
+    with pytest.raises(ScenarioError, match="policy p: is no table with `about`"):
         policies('[p]\nlimit_ip = "1/day"\n')
+    with pytest.raises(ScenarioError, match="policy p: limit_ip: is no text"):
+        policies('[p]\nabout = "a"\nlimit_ip = 3\n')
+
+
+def test_no_more_owners_than_there_are_names_for() -> None:
+    """A scale that asks for more is refused before anything is played."""
+    seven = read_scenario("7pay", packaged()["7pay"])
+    with pytest.raises(ScenarioError, match=r"7pay: owners\.count: more than 50,000,000 at the scale 10000"):
+        seven.scaled(10_000)
+
+
+@pytest.mark.parametrize("setting", ["store", "audit", "code_webhook", "login", "secret"])
+def test_a_policy_reaches_nothing_outside(setting: str) -> None:
+    """A file that was written for a replay may name the service's store: no invented log-in is counted there."""
+    with pytest.raises(ScenarioError, match=f"policy p: {setting}: is not taken here"):
+        build_of("p", policies(f'[p]\nabout = "a"\n{setting} = "redis://redis.internal"\n'))

@@ -6,7 +6,7 @@ import tomllib
 from importlib.resources import files
 from typing import NamedTuple
 
-from sekisho.simulate.laboratory.scenario import ScenarioError
+from sekisho.simulate.laboratory.parameters import ScenarioError
 
 
 class PlayedPolicy(NamedTuple):
@@ -36,7 +36,31 @@ def policies(text: str | None = None) -> dict[str, PlayedPolicy]:
 
 
 def _policy(name: str, table: object) -> PlayedPolicy:
-    match table:
-        case {"about": str(about), **settings} if all(isinstance(value, str) for value in settings.values()):
-            return PlayedPolicy(name, about, {str(key): str(value) for key, value in settings.items()})
-    raise ScenarioError(f"policy {name}: needs `about`, and settings as texts")
+    if not isinstance(table, dict) or not isinstance(about := table.get("about"), str):
+        raise ScenarioError(f"policy {name}: is no table with `about`, a text")
+    for setting, value in table.items():
+        if not isinstance(value, str):
+            raise ScenarioError(f"policy {name}: {setting}: is no text in quotes")
+    return PlayedPolicy(name, about, {setting: value for setting, value in table.items() if setting != "about"})
+
+
+OUTSIDE = frozenset({
+    "audit", "audit_checkpoints", "captcha_hosts", "captcha_secret", "captcha_sitekey", "captcha_url", "code_webhook",
+    "code_webhook_key", "control_socket", "events_file", "hibp", "hibp_url", "login", "metrics_listen",
+    "notices_webhook", "notices_webhook_secret", "oidc", "oidc_secret", "otel", "owners", "owners_query", "plugins",
+    "secret", "smtp", "smtp_password", "store",
+})  # fmt: skip
+"""Settings that a laboratory does not take: its own door and secret, and what reaches stores, files and networks."""
+
+
+def isolated(policy: PlayedPolicy) -> PlayedPolicy:
+    """The policy, where it reaches nothing outside. Raises `ScenarioError`.
+
+    A file of policies may have been written for replays. Invented log-ins must not be counted in the store of a
+    service, nor be lines of its audit.
+    """
+    if found := sorted(policy.settings.keys() & OUTSIDE):
+        raise ScenarioError(
+            f"policy {policy.name}: {', '.join(found)}: is not taken here: a laboratory reaches nothing outside"
+        )
+    return policy

@@ -10,6 +10,7 @@ from heapq import merge
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from sekisho.model import SekishoError
 from sekisho.simulate.laboratory.bots import AttackTries, Bots, BotTry
 from sekisho.simulate.laboratory.factors import SimulatedFactors
 from sekisho.simulate.laboratory.owners import DAY_S, OwnersAtHome, Visit, visits
@@ -32,6 +33,10 @@ EPOCH_S = 1_751_328_000.0
 """When simulated time begins: 1 July 2025, 00:00 UTC. A day of the simulation is a day of the calendar."""
 
 SECRET = b"only for simulations: this signs nothing that matters"
+
+
+class NotStarted(SekishoError):  # noqa: N818 - a state of the guard
+    """The guard did not start; the text is its reason, which names settings and no values."""
 
 
 class Weak(Enum):
@@ -228,7 +233,7 @@ async def _running(app: App | None) -> AsyncIterator[None]:
     asked.put_nowait({"type": "lifespan.startup"})
     begun = await told.get()
     if begun["type"] != "lifespan.startup.complete":
-        raise RuntimeError(begun.get("message", "the guard did not start"))
+        raise NotStarted(begun.get("message", "the guard did not start"))
     try:
         yield
     finally:

@@ -15,23 +15,31 @@ A parameter is `[value, source]`; a source that begins with `assumed` is a guess
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Final
 
-from sekisho.model import SekishoError
+from sekisho.simulate.laboratory.parameters import (
+    Hours,
+    Number,
+    OneOf,
+    ScenarioError,
+    Share,
+    Size,
+    Within,
+    parameter,
+    parameters,
+    texts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-T = TypeVar("T")
+    from collections.abc import Iterator, Mapping
 
 SOURCES = ("datacentre", "residential", "v6_64", "v6_48")
 """Where addresses of bots come from: servers in blocks of a /24, homes one to a /24, a /64 or a /48 for each."""
 
-
-class ScenarioError(SekishoError):
-    """A scenario cannot be used; the text names the parameter."""
+OWNERS_MAX: Final = 50_000_000
+Scale = Annotated[float, Within(0.001, 1_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,28 +67,28 @@ class OwnerHabits:
         surge_from_h, surge_hours, surge: hours of the scenario in which owners log in `surge` times as often.
     """
 
-    count: int = 2_000
-    logins_per_day: float = 0.3
-    history_days: float = 10
-    typo_share: float = 0.14
-    forget_share: float = 0.02
-    cookies_share: float = 0.9
-    devices: int = 2
-    new_device_share: float = 0.02
-    travel_share: float = 0.02
-    nat_share: float = 0.2
-    nat_size: int = 50
-    proxy_share: float = 0.1
-    proxy_size: int = 100
-    proxy_hour: float = -1
-    reusing_share: float = 0.1
-    mail_share: float = 0.98
-    app_share: float = 0.0
-    passkey_share: float = 0.1
-    at_hand_share: float = 0.95
-    surge_from_h: float = 0
-    surge_hours: float = 0
-    surge: float = 1
+    count: Size = 2_000
+    logins_per_day: Annotated[float, Within(0.001, 100)] = 0.3
+    history_days: Annotated[float, Within(0, 400)] = 10
+    typo_share: Share = 0.14
+    forget_share: Share = 0.02
+    cookies_share: Share = 0.9
+    devices: Annotated[int, Within(1, 100)] = 2
+    new_device_share: Share = 0.02
+    travel_share: Share = 0.02
+    nat_share: Share = 0.2
+    nat_size: Size = 50
+    proxy_share: Share = 0.1
+    proxy_size: Size = 100
+    proxy_hour: Annotated[float, Within(-1, 24)] = -1
+    reusing_share: Share = 0.1
+    mail_share: Share = 0.98
+    app_share: Share = 0.0
+    passkey_share: Share = 0.1
+    at_hand_share: Share = 0.95
+    surge_from_h: Hours = 0
+    surge_hours: Hours = 0
+    surge: Annotated[float, Within(1, 1_000)] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,22 +116,22 @@ class Attack:
         relays: owners are lured to the attacker's page and answer its questions, so that right pairs come with proofs.
     """
 
-    attempts: int = 0
-    from_h: float = 0
-    hours: float = 48
-    right_share: float = 0.002
-    right: int = 0
-    known_share: float = 0.5
-    source: str = "residential"
-    addresses: int = 0
-    crew: int = 0
+    attempts: Number = 0
+    from_h: Hours = 0
+    hours: Hours = 48
+    right_share: Share = 0.002
+    right: Number = 0
+    known_share: Share = 0.5
+    source: Annotated[str, OneOf(SOURCES)] = "residential"
+    addresses: Number = 0
+    crew: Number = 0
     behind_nat: bool = False
-    browsers: int = 6
-    passwords: int = 0
+    browsers: Size = 6
+    passwords: Annotated[int, Within(0, 30_000)] = 0
     solves: bool = False
     relays: bool = False
     links: bool = False
-    weak_share: float = 0.0
+    weak_share: Share = 0.0
     together: bool = False
 
 
@@ -150,8 +158,12 @@ class Scenario:
 
         Args:
             scale: None: the scenario's own.
+
+        Raises `ScenarioError` for more owners than the laboratory has names for.
         """
         owners, scale = self.owners, self.scale if scale is None else scale
+        if owners.count * scale > OWNERS_MAX:
+            raise ScenarioError(f"{self.name}: owners.count: more than {OWNERS_MAX:,} at the scale {scale:g}")
         return replace(
             self,
             scale=scale,
@@ -181,46 +193,64 @@ def packaged() -> dict[str, str]:
 
 
 def read_scenario(name: str, text: str) -> Scenario:
-    """Read a scenario. Raises `ScenarioError` for a parameter that is unknown, has no source, or has another type."""
+    """Read a scenario.
+
+    Raises `ScenarioError` for a parameter that is unknown, has no source, has another type, is out of bounds, or
+    contradicts another one.
+    """
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{name}: no TOML: {error}") from None
+    if unknown := sorted(found.keys() - {"title", "hours", "scale", "owners", "attack"}):
+        raise ScenarioError(f"{name}: unknown: {', '.join(unknown)}")
+    scenario = _scenario(name, found)
+    if wrong := next(_contradictions(scenario), ""):
+        raise ScenarioError(f"{name}: {wrong}")
+    return scenario
+
+
+def _scenario(name: str, found: Mapping[str, object]) -> Scenario:
     sources: dict[str, str] = {}
-    owners = _read(OwnerHabits, found.pop("owners", {}), f"{name}: owners", sources)
-    attacks = found.pop("attack", [])
-    hours, source = _parameter(found.pop("hours", None), f"{name}: hours")
-    sources[f"{name}: hours"] = f"{hours}; {source}"
-    scale, source = _parameter(found.pop("scale", [1, "as it stands"]), f"{name}: scale")
-    sources[f"{name}: scale"] = f"{scale}; {source}"
-    title = found.pop("title", name)
-    if found:
-        raise ScenarioError(f"{name}: unknown: {', '.join(sorted(found))}")
-    read = tuple(_read(Attack, each, f"{name}: attack {n}", sources) for n, each in enumerate(attacks, 1))
-    if wrong := [attack.source for attack in read if attack.source not in SOURCES]:
-        raise ScenarioError(f"{name}: source is one of {', '.join(SOURCES)}, not {wrong[0]}")
+    owners = parameters(OwnerHabits, found.get("owners", {}), f"{name}: owners", sources)
+    hours = parameter(Hours, found.get("hours"), f"{name}: hours", sources)
+    scale = parameter(Scale, found.get("scale", [1, "as it stands"]), f"{name}: scale", sources)
+    attacks = found.get("attack", [])
+    if not isinstance(attacks, list):
+        raise ScenarioError(f"{name}: attack is no list; each begins with [[attack]]")
+    read = tuple(parameters(Attack, each, f"{name}: attack {n}", sources) for n, each in enumerate(attacks, 1))
     return Scenario(
-        name=name, title=title, hours=float(hours), scale=float(scale), owners=owners, attacks=read, sources=sources
+        name=name,
+        title=texts(found, "title", name, name),
+        hours=hours,
+        scale=scale,
+        owners=owners,
+        attacks=read,
+        sources=sources,
     )
 
 
-def _read(kind: type[T], table: Mapping[str, Any], place: str, sources: dict[str, str]) -> T:
-    types = get_type_hints(kind)
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type] # dataclasses of this module
-    values = {}
-    for name, given in table.items():
-        if name not in names:
-            raise ScenarioError(f"{place}: unknown: {name}")
-        value, source = _parameter(given, f"{place}.{name}")
-        sources[f"{place}.{name}"] = f"{value}; {source}"
-        values[name] = float(value) if types[name] is float and type(value) is int else value
-        if type(values[name]) is not types[name]:
-            raise ScenarioError(f"{place}.{name}: is not of the type {types[name].__name__}")
-    return kind(**values)
+def _contradictions(scenario: Scenario) -> Iterator[str]:
+    """Parameters that no run can hold to: it would quietly play something else."""
+    owners = scenario.owners
+    if owners.nat_share + owners.proxy_share > 1:
+        yield "owners: nat_share and proxy_share are more than 1 together"
+    if owners.surge_from_h + owners.surge_hours > scenario.hours:
+        yield "owners: surge_from_h and surge_hours end after the scenario"
+    for number, attack in enumerate(scenario.attacks, 1):
+        for wrong in _contradictions_of(attack, scenario):
+            yield f"attack {number}: {wrong}"
 
 
-def _parameter(given: object, place: str) -> tuple[Any, str]:
-    match given:
-        case [value, str(source)] if source:
-            return value, source
-    raise ScenarioError(f'{place}: a parameter is [value, "its source, or assumed"]')
+def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
+    owners = scenario.owners
+    if attack.from_h + attack.hours > scenario.hours:
+        yield f"from_h and hours end after the scenario's {scenario.hours:g} hours, when owners no longer log in"
+    if attack.right > attack.attempts:
+        yield "right: is more than attempts"
+    if max(attack.right, round(attack.attempts * attack.right_share)) > round(owners.count * owners.reusing_share):
+        yield "right or right_share: more right pairs than owners whose password is in lists (count, reusing_share)"
+    if attack.crew > attack.addresses:
+        yield "crew: is more than addresses"
+    if attack.behind_nat and not owners.nat_share:
+        yield "behind_nat: no owner is behind a carrier's NAT (nat_share)"
