@@ -35,6 +35,7 @@ COMPILED = (
     "read/*.py",
     "read/request/*.py",
     "read/response/*.py",
+    "judge/attempt_kind.py",
     "judge/familiarity.py",
     "judge/gradient.py",
     "judge/policy.py",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.assessment import Assessment
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
+from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_code, tries_password
 from sekisho.judge.familiarity import is_familiar
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.daily import LINKS, SIGNUPS
@@ -336,7 +337,7 @@ class Guard:
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
         effects = self._remembers(assessment, basis) if charge.place else 0
-        if _tries_password(assessment.attempt):
+        if tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
         # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
@@ -449,7 +450,7 @@ class Guard:
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
-        under_proof = self.devices.asked is not None and _asks_owner(attempt) and self.devices.is_under_proof(attempt)
+        under_proof = self.devices.asked is not None and asks_owner(attempt) and self.devices.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
             # By the posture too: a question at another time than elsewhere would tell which accounts these are.
             in_posture = self._under_proof_in_posture if under_proof else self._in_posture
@@ -459,7 +460,7 @@ class Guard:
             return in_posture[posture]
         if under_proof:
             return self._under_proof
-        policies = self._for_codes if _tries_code(attempt) else self._policies
+        policies = self._for_codes if tries_code(attempt) else self._policies
         if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
             policies = self._for_links
         return policies[bool(attempt.account) and attempt.door.has_owner]
@@ -475,7 +476,7 @@ class Guard:
         *,
         exempt: bool,
     ) -> Charge:
-        scope = b"" if _tries_password(attempt) else _scope(attempt, shown.asker)
+        scope = counter_scope(attempt, shown.asker)
         place, may_spend = b"", False
         if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
             place = self._digests.place(attempt.account, attempt.origin, family)
@@ -510,7 +511,7 @@ class Guard:
         Only for attempts that would pass: a flood over the limits must not become a flood at the breach service. A
         spared account is not looked up either: the wait would show that it is spared.
         """
-        return not verdict.is_spared and _tries_password(attempt) and self._breaches.would_ask(exposure)
+        return not verdict.is_spared and tries_password(attempt) and self._breaches.would_ask(exposure)
 
     async def _within_the_day(
         self,
@@ -524,7 +525,7 @@ class Guard:
     ) -> Decision:
         """The decision, or a refusal where a day's limit is used up: of guesses at codes, of sign-ups, of links."""
         account = self._digests.account(attempt.limit_key or attempt.canonical) if attempt.canonical else b""
-        if known is Device.STRANGER and self._guesses is not None and account and _tries_code(attempt):
+        if known is Device.STRANGER and self._guesses is not None and account and tries_code(attempt):
             wait_us = await self._guesses.take(account, asked=bool(shown.asker))
             if wait_us:
                 return _throttled("account_guesses", wait_us)
@@ -546,7 +547,7 @@ class Guard:
 
     def _exposure(self, attempt: Attempt) -> Exposure:
         # Done for right and wrong secrets alike, before either is known: the time that it takes reveals nothing.
-        if not self._breaches.has_files or not _tries_password(attempt):
+        if not self._breaches.has_files or not tries_password(attempt):
             return attempt.told
         return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
 
@@ -593,35 +594,6 @@ class Guard:
 def _counters(charge: Charge) -> tuple[bytes, ...]:
     """The counters that attempts wait for. Ten log-ins at once fit a person or a house, never a network."""
     return charge.account, charge.ip
-
-
-def _tries_password(attempt: Attempt) -> bool:
-    return attempt.door.secret_is_password and bool(attempt.secret)
-
-
-def is_log_in(attempt: Attempt) -> bool:
-    """Whether the attempt tries a password where a session is the only effect of a right one."""
-    return attempt.door.kind is DoorKind.LOGIN and attempt.door.reads_body and _tries_password(attempt)
-
-
-def _asks_owner(attempt: Attempt) -> bool:
-    """Whether the account's owner can be asked for a factor behind this password."""
-    return bool(attempt.account) and attempt.door.has_owner and _tries_password(attempt)
-
-
-def _tries_code(attempt: Attempt) -> bool:
-    return attempt.door.secret_is_small and bool(attempt.secret)
-
-
-def _scope(attempt: Attempt, asker: bytes) -> bytes:
-    """The name of a separate counter: of requests that try no secret, and of an asker's guesses. Empty for passwords.
-
-    Four requests for a reset must not use up an account's log-ins, nor a stranger's guesses those of the browser that
-    asked for the code.
-    """
-    if not attempt.secret or attempt.door.secret_is_new:
-        return attempt.door.kind.value.encode()
-    return b"asker" + asker if asker else b""
 
 
 def _shed(wait_us: int) -> Decision:

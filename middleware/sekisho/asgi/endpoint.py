@@ -29,6 +29,7 @@ from sekisho.asgi.proved_keeper import ProvedKeeper
 from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
 from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
+from sekisho.judge.attempt_kind import is_log_in
 from sekisho.judge.policy import named_wait_us
 from sekisho.model import (
     DEVICE_CLASS,
@@ -47,7 +48,6 @@ from sekisho.model import (
 )
 from sekisho.model.mail_domain import is_of_domains
 from sekisho.model.shown_proofs import NOTHING_SHOWN
-from sekisho.pipeline import is_log_in
 from sekisho.read import (
     is_basic,
 )

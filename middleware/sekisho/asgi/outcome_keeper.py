@@ -9,8 +9,8 @@ from sekisho.asgi.request_context import DEVICE_HEADER
 from sekisho.asgi.response_observer import Keeper
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.judge import Belief
+from sekisho.judge.attempt_kind import is_log_in
 from sekisho.model import Basis, Device, DoorKind, Outcome
-from sekisho.pipeline import is_log_in
 from sekisho.read import BEFORE_THE_SECRET
 
 if TYPE_CHECKING:
