@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments
 from benchmarks.result import write_result
 from benchmarks.tables import markdown_table
+from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
@@ -86,7 +87,7 @@ class House:
             limits=found.limits,
             digests=parts.digests,
             devices=devices,
-            policy=parts.policy,
+            policies=PolicyChoice(parts.policy),
             shed=shed,
             room=InFlight(_nobody_waits),
             allow=Networks(found.allow) if found.allow else None,

@@ -39,6 +39,7 @@ COMPILED = (
     "judge/familiarity.py",
     "judge/gradient.py",
     "judge/policy.py",
+    "judge/policy_choice.py",
     "judge/posture.py",
     "judge/trust.py",
     "detect/watch.py",

@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.local_fallback import FallbackLedger
@@ -282,7 +283,7 @@ def assemble(
         limits=found.limits,
         digests=parts.digests,
         devices=devices,
-        policy=parts.policy,
+        policies=PolicyChoice(parts.policy),
         shed=shed,
         room=InFlight(alarms.until),
         trust=parts.trust,

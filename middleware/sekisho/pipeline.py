@@ -14,6 +14,7 @@ from sekisho.assessment import Assessment
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_code, tries_password
 from sekisho.judge.familiarity import is_familiar
+from sekisho.judge.policy_choice import heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.daily import LINKS, SIGNUPS
 from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
@@ -36,7 +37,6 @@ from sekisho.model import (
     Marked,
     Outcome,
     Policy,
-    Posture,
     Signals,
     Unreadable,
     Verdict,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sekisho.devices.token import Token
     from sekisho.feed import RefusalNotes
     from sekisho.judge import RuleTrust
+    from sekisho.judge.policy_choice import PolicyChoice
     from sekisho.known_devices import KnownDevices
     from sekisho.ledger.daily import DailyGuesses, DailyLimits
     from sekisho.ledger.in_flight import InFlight
@@ -80,7 +81,7 @@ class Guard:
         limits: the ledger's own limits; they bound how many attempts may wait for one counter.
         digests: made from the service's secrets.
         devices: which devices are known, and by which tokens.
-        policy: which findings lead to which action.
+        policies: which findings lead to which action.
         shed: this worker's memory of refusals.
         room: where attempts wait for log-ins under way.
         trust: how far successes are trusted.
@@ -94,7 +95,6 @@ class Guard:
         daily: counts sign-ups and links in a day; None where no door needs it.
         day_limits: how many.
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
-        asks_from, asks_familiar_from: the lowest posture in which they are, and in which familiar ones are too.
         keeps_history: remember successes for each account, and credit for addresses.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
         feed: notes refused addresses for what stands in front; None where nothing does.
@@ -107,7 +107,7 @@ class Guard:
         limits: LimitSet,
         digests: Digests,
         devices: KnownDevices,
-        policy: Policy,
+        policies: PolicyChoice,
         shed: Shed,
         room: InFlight,
         trust: SuccessTrust,
@@ -121,8 +121,6 @@ class Guard:
         daily: DailyLimits | None = None,
         day_limits: DayLimits | None = None,
         watch: PostureWatch | None = None,
-        asks_from: int = 0,
-        asks_familiar_from: int = 0,
         keeps_history: bool = False,
         feed: RefusalNotes | None = None,
         signals: PluginSignals | None = None,
@@ -131,13 +129,7 @@ class Guard:
         self._limits = limits
         self._digests = digests
         self.devices: Final = devices
-        # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
-        self._policies = {True: policy, False: policy.without_factors()}
-        self._for_links = {has_owner: one.for_links() for has_owner, one in self._policies.items()}
-        self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
-        self._in_posture = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
-        self._for_aged = self._in_posture[Posture.CALM].for_aged()
-        self._proofs_earn = policy.factors and self._in_posture[Posture.CALM].asks_strangers
+        self._policies = policies
         self._watch = watch
         self._shed = shed
         self._room = room
@@ -153,11 +145,6 @@ class Guard:
         self._day_limits = day_limits
         self._keeps_history = keeps_history
         self._feed = feed
-        self._under_proof = policy.under_proof()
-        # Where strangers are spared, a question before the secret is right would tell which accounts these are.
-        self._under_proof_in_posture = tuple(
-            [each.under_proof() if each.asks_strangers or not each.factors else each for each in self._in_posture]
-        )
         self._signals = signals
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
@@ -251,7 +238,7 @@ class Guard:
         exposure = self._breaches.look(self._leaked_account(attempt), attempt.new_secret)
         if self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.new_secret, exposure)
-        if exposure.is_breached(self._policies[True].prevalence_min):
+        if exposure.is_breached(self._policies.plain.prevalence_min):
             return True
         return None if exposure.password is None else False
 
@@ -372,7 +359,7 @@ class Guard:
         rule = self._trust.rule(assessment.attempt.door, basis)
         if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
             return 0
-        earns = assessment.device is Device.PROVED or not self._proofs_earn
+        earns = assessment.device is Device.PROVED or not self._policies.proofs_earn
         return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
@@ -445,25 +432,18 @@ class Guard:
         token = assessment.token
         if token is None or not self.devices.is_aged(assessment.attempt, token):
             return b""
-        spared = self._in_posture[Posture.CALM].spares_familiar and is_familiar(assessment.verdict.history)
+        spared = self._policies.calm.spares_familiar and is_familiar(assessment.verdict.history)
         return b"" if spared else token.device
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # E31: a thief who was let in before the attack was recognised has a device that was seen.
         under_proof = self.devices.asked is not None and asks_owner(attempt) and self.devices.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
-            # By the posture too: a question at another time than elsewhere would tell which accounts these are.
-            in_posture = self._under_proof_in_posture if under_proof else self._in_posture
             posture = self._watch.of(attempt.door.name, digests, family)
-            if posture is Posture.CALM and not under_proof and self.devices.is_aged(attempt, token):
-                return self._for_aged
-            return in_posture[posture]
-        if under_proof:
-            return self._under_proof
-        policies = self._for_codes if tries_code(attempt) else self._policies
-        if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
-            policies = self._for_links
-        return policies[bool(attempt.account) and attempt.door.has_owner]
+            if heeds_age(posture, under_proof=under_proof) and self.devices.is_aged(attempt, token):
+                return self._policies.aged
+            return self._policies.in_posture(posture, under_proof=under_proof)
+        return self._policies.at_door(attempt, under_proof=under_proof)
 
     def _charge(
         self,
@@ -553,7 +533,7 @@ class Guard:
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)
-        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None, self._policies[True])
+        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None, self._policies.plain)
 
     def _is_exempt(self, origin: Origin) -> bool:
         # An allowed load balancer that forwards for all clients would lift the limits of all clients.

@@ -36,7 +36,7 @@ def test_an_existing_password_is_tried_at_log_ins_and_changes() -> None:
 
 
 def test_codes_and_pins_are_guessable() -> None:
-    """Whatever may be a code or a PIN is judged as one: work must not buy guesses at it."""
+    """A secret that may be a code or a PIN is judged as one: work must not buy guesses at it."""
     assert doors(tries_code) == {"reset", "code", "link"}
     assert not doors(tries_code, secret="")
 

@@ -36,6 +36,7 @@ from sekisho.devices.age import AgeStamps
 from sekisho.devices.asker import Askers
 from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
+from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
 from sekisho.ledger.counters import StoredCounters
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
@@ -316,7 +317,7 @@ class LoopWing:
             limits=settings.limits,
             digests=process.digests,
             devices=self._known_devices(ledger),
-            policy=process.policy,
+            policies=PolicyChoice(process.policy, settings.step_up.level, settings.familiar_from.level),
             shed=process.shed,
             room=InFlight(),
             trust=process.trust,
@@ -330,8 +331,6 @@ class LoopWing:
             daily=self._limits,
             day_limits=settings.day_limits,
             watch=process.watch,
-            asks_from=settings.step_up.level,
-            asks_familiar_from=settings.familiar_from.level,
             keeps_history=settings.history,
             feed=process.feed,
             signals=process.plugins.signals,

@@ -1,0 +1,66 @@
+"""Which policy judges an attempt: by what it tries, by the posture and by what an operator asks of its account."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from sekisho.judge.attempt_kind import tries_code
+from sekisho.model import Attempt, DoorKind, Policy, Posture
+
+
+@final
+class PolicyChoice:
+    """The variants of one policy, made once and chosen from for each attempt.
+
+    Args:
+        policy: what the settings say of log-ins.
+        asks_from, asks_familiar_from: the lowest posture in which strangers are asked for a factor at log-ins, and in
+            which familiar ones are too; 0: in all, above `Posture.ATTACK`: in none.
+
+    Attributes:
+        plain: the policy itself.
+        calm: at log-ins in calm.
+        aged: at a log-in on a device that was seen for long; see `heeds_age`.
+        proofs_earn: whether only a proved device earns credit for its address: where strangers are asked in calm.
+    """
+
+    def __init__(self, policy: Policy, asks_from: int = 0, asks_familiar_from: int = 0) -> None:
+        self.plain: Final = policy
+        # Each pair: without an account's owner who could be asked for a factor, and with one.
+        self._passwords: tuple[Policy, ...] = (policy.without_factors(), policy)
+        self._links = tuple([each.for_links() for each in self._passwords])
+        self._codes = tuple([each.for_small_secrets() for each in self._passwords])
+        self._under_proof = policy.under_proof()
+        self._postures = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
+        # Where strangers are spared, a question before the secret is right would tell which accounts these are.
+        self._postures_under_proof = tuple(
+            [each.under_proof() if each.asks_strangers or not each.factors else each for each in self._postures]
+        )
+        self.calm: Final = self._postures[Posture.CALM]
+        self.aged: Final = self.calm.for_aged()
+        self.proofs_earn: Final = policy.factors and self.calm.asks_strangers
+
+    def in_posture(self, posture: Posture, *, under_proof: bool) -> Policy:
+        """The policy of a log-in that is judged by the posture.
+
+        By the posture under proof too: a question at another time than elsewhere would tell which accounts these are.
+        """
+        return self._postures_under_proof[posture] if under_proof else self._postures[posture]
+
+    def at_door(self, attempt: Attempt, *, under_proof: bool) -> Policy:
+        """The policy of an attempt that the posture does not concern."""
+        if under_proof:
+            return self._under_proof
+        policies = self._codes if tries_code(attempt) else self._passwords
+        if attempt.door.kind is DoorKind.LINK and attempt.secret and attempt.door.success:
+            policies = self._links
+        # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
+        return policies[bool(attempt.account) and attempt.door.has_owner]
+
+
+def heeds_age(posture: Posture, *, under_proof: bool) -> bool:
+    """Whether a device's age may spare it a question.
+
+    Not under attack, nor under proof: a thief who was let in before either was recognised has a device that was seen.
+    """
+    return posture is Posture.CALM and not under_proof
