@@ -70,6 +70,7 @@ COMPILED = (
     "asgi/response_observer.py",
     "asgi/shared_addresses.py",
     "breach/lookup.py",
+    "ledger/awaited_refunds.py",
     "ledger/cluster.py",
     "ledger/local_fallback.py",
     "ledger/key_groups.py",

@@ -16,8 +16,9 @@ from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tri
 from sekisho.judge.familiarity import is_familiar
 from sekisho.judge.policy_choice import heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.daily import LINKS, SIGNUPS
-from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
+from sekisho.ledger.in_flight import PAUSES_S
 from sekisho.ledger.receipt import pack_receipt, read_code, unpack_receipt
 from sekisho.model import (
     Action,
@@ -32,7 +33,6 @@ from sekisho.model import (
     Exposure,
     Finding,
     Ledger,
-    Limits,
     LimitSet,
     Marked,
     Outcome,
@@ -78,7 +78,7 @@ class Guard:
 
     Args:
         ledger: counts.
-        limits: the ledger's own limits; they bound how many attempts may wait for one counter.
+        limits: the ledger's own limits.
         digests: made from the service's secrets.
         devices: which devices are known, and by which tokens.
         policies: which findings lead to which action.
@@ -132,7 +132,7 @@ class Guard:
         self._policies = policies
         self._watch = watch
         self._shed = shed
-        self._room = room
+        self._waits = AwaitedRefunds(room, limits)
         self._trust = trust
         self._allow = allow
         self._deny = deny
@@ -205,9 +205,9 @@ class Guard:
             familiar = policy.spares_familiar and is_familiar(verdict.history)
             seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
             decision = self._judge(attempt, seen, policy)
-            if decision.passes or not (pause_s and self._may_change(charge, verdict)):
+            if decision.passes or not (pause_s and self._waits.may_lift(charge, verdict)):
                 break
-            if not await self._waits(charge, verdict, pause_s):
+            if not await self._waits.wait(charge, verdict, pause_s):
                 break
             # The next round charges again, so this round's charge is refunded. Its tags stay, and stay its own.
             tagged |= verdict.tagged
@@ -282,8 +282,7 @@ class Guard:
         if receipt:
             charge, verdict = unpack_receipt(receipt)
             self._ledger.settle(charge, read_code(verdict) if proved else verdict)
-            for key in _counters(charge):
-                self._room.settled(key)
+            self._waits.refunded(charge)
 
     def _make_place(self, question: bytes) -> bytes:
         """Refund the question's charge at its address, so that its answer can be charged there; returns the rest.
@@ -297,7 +296,7 @@ class Guard:
 
     def begin(self, assessment: Assessment) -> None:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
-        self._room.begin(_counters(assessment.charge))
+        self._waits.begin(assessment.charge)
 
     def saw_success(self, assessment: Assessment, basis: Basis) -> tuple[Belief, RuleTrust | None]:
         """How far a success is believed, and the rule that it casts suspicion on, which must be tested or cleared."""
@@ -332,12 +331,10 @@ class Guard:
             self._feed.known(assessment.attempt.origin, charge, verdict)
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
-        counters = _counters(charge)
-        for key in counters:
-            self._room.settled(key)
+        self._waits.refunded(charge)
         if assessment.question:
             self.return_question(assessment.question)
-        return self._room.end(counters)
+        return self._waits.end(charge)
 
     def _at_shared_address(self, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
         """The verdict on an attempt at an address that may have credit."""
@@ -379,7 +376,7 @@ class Guard:
     def end(self, assessment: Assessment) -> None:
         """End an attempt that had no trusted success: its charge stands."""
         self._ledger.fail(assessment.charge, assessment.verdict)
-        self._room.end(_counters(assessment.charge))
+        self._waits.end(assessment.charge)
 
     def _refunds(self, assessment: Assessment, basis: Basis) -> bool:
         trust, attempt = self._trust, assessment.attempt
@@ -409,8 +406,7 @@ class Guard:
         if charge.place and place:
             charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
         self._ledger.settle(charge, read_code(verdict), effects)
-        for key in _counters(charge):
-            self._room.settled(key)
+        self._waits.refunded(charge)
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:
         """The network of an origin as this exact account sees it; empty where no history is kept."""
@@ -540,40 +536,13 @@ class Guard:
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
     def _refused(self, origin: Origin, charge: Charge, verdict: Verdict, decision: Decision) -> None:
-        if not self._may_change(charge, verdict):
+        if not self._waits.may_lift(charge, verdict):
             self._shed.remember(charge, verdict)
             if self._feed is not None:
                 self._feed.refused(origin, charge, verdict)
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)
-
-    def _may_change(self, charge: Charge, verdict: Verdict) -> bool:
-        """Whether the refusal rests on log-ins that are under way on any worker, or on a short remainder of them."""
-        if not verdict.young:
-            return False
-        wait_us, key, _ = self._longest_wait(charge, verdict)
-        return wait_us <= MOMENT_US or key in _counters(charge)
-
-    async def _waits(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
-        """Wait for the counter that refuses longest, among at most as many waiters as it admits at once."""
-        wait_us, key, waiters_max = self._longest_wait(charge, verdict)
-        seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
-        return await self._room.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)
-
-    def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[int, bytes, int]:
-        limits = self._limits
-        return max(
-            (verdict.account_wait_us, charge.account, _burst(limits.account)),
-            (verdict.ip_wait_us, charge.ip, _burst(limits.ip)),
-            (verdict.device_wait_us, charge.device, _burst(limits.device)),
-            (verdict.network_wait_us, charge.networks[0], _burst(limits.networks[0])),
-        )
-
-
-def _counters(charge: Charge) -> tuple[bytes, ...]:
-    """The counters that attempts wait for. Ten log-ins at once fit a person or a house, never a network."""
-    return charge.account, charge.ip
 
 
 def _shed(wait_us: int) -> Decision:
@@ -588,7 +557,3 @@ def _device(token: Token | None, verdict: Verdict) -> Device:
     """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
     in_bucket = token is not None and verdict.charged & Charged.KNOWN_DEVICE
     return token.device_class if token is not None and in_bucket else Device.STRANGER
-
-
-def _burst(limits: Limits) -> int:
-    return min(limit.burst for limit in limits)

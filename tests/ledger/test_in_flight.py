@@ -137,14 +137,14 @@ async def test_the_last_login_under_way_calls_everybody() -> None:
     """When the last log-in under way has ended all waiting callers are called."""
     queue = Queue()
     for _ in range(2):
-        queue.room.begin((KEY, OTHER))
+        queue.room.begin(KEY)
     tasks = [queue.join(n) for n in range(3)]
     await turn()
 
-    queue.room.end((KEY, OTHER))
+    queue.room.end(KEY)
     await turn()
     assert queue.called == []
-    queue.room.end((KEY, OTHER))
+    queue.room.end(KEY)
     await turn()
 
     assert queue.called == [0, 1, 2]
@@ -156,12 +156,15 @@ async def test_logins_under_way_are_counted_by_counter_and_forgotten() -> None:
     room = InFlight()
     accounts = [b"%d" % n for n in range(100)]
     for account in accounts:
-        room.begin((KEY, account))
+        room.begin(KEY)
+        room.begin(account)
     for account in accounts[1:]:
-        room.end((KEY, account))
+        room.end(KEY)
+        room.end(account)
 
     assert room._under_way == {KEY: 1, accounts[0]: 1}
-    room.end((KEY, accounts[0]))
+    room.end(KEY)
+    room.end(accounts[0])
     assert room._under_way == {}
 
 

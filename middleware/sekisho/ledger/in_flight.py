@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
 Called: TypeAlias = "asyncio.Future[None]"
 
@@ -43,20 +43,17 @@ class InFlight:
         self._size = 0
         self._under_way: dict[bytes, int] = {}
 
-    def begin(self, keys: Iterable[bytes]) -> None:
-        """A log-in that was charged under these keys is passed to the application."""
-        under_way = self._under_way
-        for key in keys:
-            under_way[key] = under_way.get(key, 0) + 1
+    def begin(self, key: bytes) -> None:
+        """A log-in that was charged under this key is passed to the application."""
+        self._under_way[key] = self._under_way.get(key, 0) + 1
 
-    def end(self, keys: Iterable[bytes]) -> None:
+    def end(self, key: bytes) -> None:
         """A log-in has ended, well or not. After the last one, all waiting attempts of the key are woken."""
-        for key in keys:
-            left = self._under_way.pop(key) - 1
-            if left:
-                self._under_way[key] = left
-            elif key in self._waiting:
-                self._call(key, len(self._waiting[key]))
+        left = self._under_way.pop(key) - 1
+        if left:
+            self._under_way[key] = left
+        elif key in self._waiting:
+            self._call(key, len(self._waiting[key]))
 
     async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float) -> bool:
         """Wait until `key` is settled here, or for so many seconds. Return False at once if there is no place."""

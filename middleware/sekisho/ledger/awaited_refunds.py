@@ -1,0 +1,70 @@
+"""Refusals that a refund may lift: which they are, and how many attempts wait for one.
+
+Attempts wait for the account's counter and the address's: ten log-ins at once fit a person or a house, never a network.
+See `sekisho.ledger.in_flight` for why they wait at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from sekisho.ledger.in_flight import MOMENT_US
+
+if TYPE_CHECKING:
+    from sekisho.ledger.in_flight import InFlight
+    from sekisho.model import Charge, Limits, LimitSet, Verdict
+
+
+@final
+class AwaitedRefunds:
+    """The charges of one event loop's log-ins that are under way, and the refused attempts that wait for their end.
+
+    Args:
+        in_flight: where they wait.
+        limits: the ledger's own limits: at most as many attempts wait for a counter as it admits at once.
+    """
+
+    def __init__(self, in_flight: InFlight, limits: LimitSet) -> None:
+        self._in_flight = in_flight
+        self._limits = limits
+
+    def begin(self, charge: Charge) -> None:
+        """A charged log-in is passed to the application. It must end exactly once."""
+        self._in_flight.begin(charge.account)
+        self._in_flight.begin(charge.ip)
+
+    def refunded(self, charge: Charge) -> None:
+        """A charge was refunded: one attempt at each of its counters has room."""
+        self._in_flight.settled(charge.account)
+        self._in_flight.settled(charge.ip)
+
+    def end(self, charge: Charge) -> None:
+        """A log-in has ended, well or not."""
+        self._in_flight.end(charge.account)
+        self._in_flight.end(charge.ip)
+
+    def may_lift(self, charge: Charge, verdict: Verdict) -> bool:
+        """Whether the refusal rests on log-ins that are under way on any worker, or on a short remainder of them."""
+        if not verdict.young:
+            return False
+        wait_us, key, _ = self._longest_wait(charge, verdict)
+        return wait_us <= MOMENT_US or key in (charge.account, charge.ip)
+
+    async def wait(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
+        """Wait for the counter that refuses longest, at most so many seconds; False at once if there is no place."""
+        wait_us, key, waiters_max = self._longest_wait(charge, verdict)
+        seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
+        return await self._in_flight.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)
+
+    def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[int, bytes, int]:
+        limits = self._limits
+        return max(
+            (verdict.account_wait_us, charge.account, _burst(limits.account)),
+            (verdict.ip_wait_us, charge.ip, _burst(limits.ip)),
+            (verdict.device_wait_us, charge.device, _burst(limits.device)),
+            (verdict.network_wait_us, charge.networks[0], _burst(limits.networks[0])),
+        )
+
+
+def _burst(limits: Limits) -> int:
+    return min(limit.burst for limit in limits)
