@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.assessment import Assessment
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
-from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_code, tries_password
+from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_familiar
+from sekisho.judge.policy import DENIED, throttled
 from sekisho.judge.policy_choice import heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
-from sekisho.ledger.daily import LINKS, SIGNUPS
 from sekisho.ledger.in_flight import PAUSES_S
 from sekisho.ledger.receipt import pack_receipt, read_code, unpack_receipt
 from sekisho.model import (
@@ -31,7 +31,6 @@ from sekisho.model import (
     DoorKind,
     Effect,
     Exposure,
-    Finding,
     Ledger,
     LimitSet,
     Marked,
@@ -54,10 +53,10 @@ if TYPE_CHECKING:
     from sekisho.judge import RuleTrust
     from sekisho.judge.policy_choice import PolicyChoice
     from sekisho.known_devices import KnownDevices
-    from sekisho.ledger.daily import DailyGuesses, DailyLimits
+    from sekisho.ledger.daily_refusals import DailyRefusals
     from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
-    from sekisho.model import DayLimits, Door, Origin
+    from sekisho.model import Door, Origin
     from sekisho.plugins.running import PluginSignals
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
     from sekisho.record.decision_times import Stopwatch
@@ -69,8 +68,6 @@ _FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
 SECOND_US: Final = 1_000_000
 _PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
-
-DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
 
 class Guard:
@@ -90,10 +87,8 @@ class Guard:
         breaches: looks passwords up in breach data.
         leaked_account: maps an attempt to the account name under which lists of leaked pairs are searched.
         clock_s: Unix time in seconds.
-        guesses: the daily limit on guesses at codes; None for no limit.
         times: takes how long each decision took; None for no record.
-        daily: counts sign-ups and links in a day; None where no door needs it.
-        day_limits: how many.
+        daily: refuses what is over a day's limit; None where no door needs it.
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         keeps_history: remember successes for each account, and credit for addresses.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
@@ -116,10 +111,8 @@ class Guard:
         breaches: BreachLookup,
         leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
-        guesses: DailyGuesses | None = None,
         times: Stopwatch | None = None,
-        daily: DailyLimits | None = None,
-        day_limits: DayLimits | None = None,
+        daily: DailyRefusals | None = None,
         watch: PostureWatch | None = None,
         keeps_history: bool = False,
         feed: RefusalNotes | None = None,
@@ -139,10 +132,8 @@ class Guard:
         self._breaches = breaches
         self._leaked_account = leaked_account
         self._clock_s = clock_s
-        self._guesses = guesses
         self._times = times
         self._daily = daily
-        self._day_limits = day_limits
         self._keeps_history = keeps_history
         self._feed = feed
         self._signals = signals
@@ -172,7 +163,7 @@ class Guard:
             return None
         if self.devices.has_genuine_token(token):
             return None
-        return _shed(wait_us)
+        return throttled("shed", wait_us)
 
     async def assess(  # noqa: C901 - the order of things, in one place
         self, attempt: Attempt, digests: OriginDigests, *, family: int = 0, shown: ShownProofs = NOTHING_SHOWN
@@ -220,8 +211,9 @@ class Guard:
             exposure = await self._breaches.ask(attempt.secret, exposure)
             seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
             decision = self._judge(attempt, seen, policy)
-        if decision.passes and not attempt.door.secret_is_password and not shown.contacted:
-            decision = await self._within_the_day(attempt, digests, decision, shown, device, exempt=exempt)
+        if self._daily is not None and decision.passes and not (attempt.door.secret_is_password or shown.contacted):
+            known = device is not Device.STRANGER
+            decision = await self._daily.of(attempt, digests, shown, known=known, exempt=exempt) or decision
         if not decision.passes:
             self._refused(attempt.origin, charge, verdict, decision)
         if self._times is not None:
@@ -489,38 +481,6 @@ class Guard:
         """
         return not verdict.is_spared and tries_password(attempt) and self._breaches.would_ask(exposure)
 
-    async def _within_the_day(
-        self,
-        attempt: Attempt,
-        digests: OriginDigests,
-        decision: Decision,
-        shown: ShownProofs,
-        known: Device,
-        *,
-        exempt: bool,
-    ) -> Decision:
-        """The decision, or a refusal where a day's limit is used up: of guesses at codes, of sign-ups, of links."""
-        account = self._digests.account(attempt.limit_key or attempt.canonical) if attempt.canonical else b""
-        if known is Device.STRANGER and self._guesses is not None and account and tries_code(attempt):
-            wait_us = await self._guesses.take(account, asked=bool(shown.asker))
-            if wait_us:
-                return _throttled("account_guesses", wait_us)
-        if self._daily is None or self._day_limits is None:
-            return decision
-        limits, network, device = self._day_limits, digests.networks[0], digests.device
-        if attempt.door.kind is DoorKind.SIGNUP and not exempt:
-            wait_us = await self._daily.take(
-                SIGNUPS, ((device, limits.signup_device), (network, limits.signup_network))
-            )
-            return _throttled("signups", wait_us) if wait_us else decision
-        if attempt.door.kind is DoorKind.LINK and account:
-            sources = [(shown.linking, limits.link_account)] if shown.linking else []
-            # The narrowest first: what one device is refused does not count against its network.
-            sources += [] if exempt else [(device, limits.link_device), (network, limits.link_network)]
-            wait_us = await self._daily.take(LINKS, sources, account)
-            return _throttled("link_targets", wait_us) if wait_us else decision
-        return decision
-
     def _exposure(self, attempt: Attempt) -> Exposure:
         # Done for right and wrong secrets alike, before either is known: the time that it takes reveals nothing.
         if not self._breaches.has_files or not tries_password(attempt):
@@ -529,7 +489,7 @@ class Guard:
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)
-        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None, self._policies.plain)
+        return Assessment(attempt, charge, REFUSED, throttled("shed", wait_us), None, self._policies.plain)
 
     def _is_exempt(self, origin: Origin) -> bool:
         # An allowed load balancer that forwards for all clients would lift the limits of all clients.
@@ -543,14 +503,6 @@ class Guard:
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)
-
-
-def _shed(wait_us: int) -> Decision:
-    return _throttled("shed", wait_us)
-
-
-def _throttled(code: str, wait_us: int) -> Decision:
-    return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, code, wait_us),), wait_us)
 
 
 def _device(token: Token | None, verdict: Verdict) -> Device:

@@ -26,6 +26,12 @@ spared there is refused like all others, and after the right one it is let in: i
 UNPROVED = "unproved_device"
 
 ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
+DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
+
+
+def throttled(reason: str, wait_us: int) -> Decision:
+    """The refusal of an attempt that is not judged: a limit outside of the ledger is used up."""
+    return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, reason, wait_us),), wait_us)
 
 
 def decide(seen: Signals, policy: Policy) -> Decision:

@@ -40,6 +40,7 @@ from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
 from sekisho.ledger.counters import StoredCounters
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
+from sekisho.ledger.daily_refusals import DailyRefusals
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
@@ -326,10 +327,8 @@ class LoopWing:
             breaches=process.leaks.breaches(self._hibp),
             leaked_account=process.reading.accounts.listed,
             clock_s=process.clock_s,
-            guesses=self._guesses,
             times=process.times,
-            daily=self._limits,
-            day_limits=settings.day_limits,
+            daily=self._daily_refusals(),
             watch=process.watch,
             keeps_history=settings.history,
             feed=process.feed,
@@ -436,6 +435,12 @@ class LoopWing:
         if not any(door.kind in {DoorKind.SIGNUP, DoorKind.LINK} for door in self._process.settings.doors):
             return None
         return DailyLimits(self._day_counts())
+
+    def _daily_refusals(self) -> DailyRefusals | None:
+        if self._guesses is None and self._limits is None:
+            return None
+        process = self._process
+        return DailyRefusals(process.digests, self._guesses, self._limits, process.settings.day_limits)
 
     def _asker(self) -> AskerCookie | None:
         process, settings = self._process, self._process.settings
