@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
-    with _laboratory(), drawing() as progress:
+    with isolated(), drawing() as progress:
         if not args.no_play:
             _start(args.policy or ["default"], known)
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _laboratory() -> Iterator[None]:
+def isolated() -> Iterator[None]:
     """Hide the service's own settings, on which a result must not depend, and refusals, which are too many to read."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("SEKISHO_")}
     log = logging.getLogger("sekisho")

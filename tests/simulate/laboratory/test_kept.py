@@ -51,3 +51,10 @@ def test_another_run_has_another_key() -> None:
         run_key(SEVEN.scaled(0.5), "p", settings, 1),
     }
     assert len(keys) == 5
+
+
+def test_a_run_is_played_once_in_one_command(tmp_path: Path) -> None:
+    """A run that two tables share, such as that of a threshold's present value, is played for the first of them."""
+    kept = KeptRuns(tmp_path / "kept.jsonl")
+    kept.played("a", results, lambda: 0.0)
+    assert kept.played("a", never, lambda: 0.0).results == results()

@@ -61,7 +61,8 @@ class KeptRuns:
             with self._path.open("a") as file:
                 line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
                 file.write(json.dumps(line) + "\n")
-        return KeptRun(results, took_s, self._at)
+        self._found[key] = KeptRun(results, took_s, self._at)
+        return self._found[key]
 
 
 def _read(text: str) -> dict[str, KeptRun]:

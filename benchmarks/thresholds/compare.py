@@ -1,0 +1,64 @@
+"""Whether another value of a threshold is better than the present one, over seeds. Pure."""
+
+from __future__ import annotations
+
+from math import comb
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sekisho.simulate.laboratory import Results
+
+P_MAX: Final = 0.05
+"""Of the sign test over the seeds, two-sided: 6 of 6 seeds, 9 of 10, 15 of 20 and further ones."""
+
+
+class Counts(NamedTuple):
+    """What one run cost, in accounts and in log-ins of owners. Less is better, of each.
+
+    Attributes:
+        taken: accounts that a bot entered.
+        lost: log-ins that the guard refused, or that ended for want of a proof.
+        asked: log-ins in which the owner was asked for a proof.
+        worked: log-ins in which the browser was asked for work.
+    """
+
+    taken: int
+    lost: int
+    asked: int
+    worked: int
+
+    @classmethod
+    def of(cls, results: Results) -> Counts:
+        owners = results.owners
+        return cls(results.taken_over, owners.lost, owners.asked, owners.worked)
+
+
+def sign_p(fewer: int, more: int) -> float:
+    """The probability of so uneven a split, or a more uneven one, where both signs are equally likely."""
+    number, least = fewer + more, min(fewer, more)
+    uneven = sum(comb(number, k) for k in range(least + 1))
+    return min(1.0, 2 * uneven / (1 << number))
+
+
+def judged(present: Sequence[Counts], other: Sequence[Counts]) -> Mapping[str, str]:
+    """`better` or `worse` for each count in which the other value differs by more than chance; one run a seed each."""
+    found = {}
+    for name in Counts._fields:
+        differences = [getattr(b, name) - getattr(a, name) for a, b in zip(present, other, strict=True)]
+        fewer, more = sum(each < 0 for each in differences), sum(each > 0 for each in differences)
+        if sign_p(fewer, more) <= P_MAX:
+            found[name] = "better" if fewer > more else "worse"
+    return found
+
+
+def verdict(by_scenario: Sequence[Mapping[str, str]]) -> str:
+    """What all scenarios together say of another value.
+
+    `clearly better` needs a count that is better somewhere, and none that is worse anywhere.
+    """
+    said = {each for found in by_scenario for each in found.values()}
+    if said == {"better"}:
+        return "clearly better"
+    return {frozenset(): "no difference", frozenset({"worse"}): "worse"}.get(frozenset(said), "a trade")

@@ -1,0 +1,90 @@
+"""`docs/thresholds.md`: each threshold, its present value and those beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.result import measured_text
+from benchmarks.tables import markdown_table
+from benchmarks.thresholds.compare import Counts, judged, verdict
+from benchmarks.thresholds.grid import SCALES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_HEAD = """# The thresholds beside others
+
+Written by `python -m benchmarks.thresholds` from `benchmarks/results/thresholds.json`. Each threshold of the judge was
+played with its present value and with others, one threshold at a time, in the scenarios of the
+[laboratory](laboratory.md) that it decides, at a smaller scale. **Seeds 101 to 120 choose, seeds 1 to 5 report**: the
+laboratory's tables are of owners and bots that no threshold was chosen on.
+
+A value is *clearly better* where it lets bots into fewer accounts, or loses, asks or puts to work fewer owners, in more
+seeds than chance explains (sign test over the seeds, two-sided, 5%), and is worse in none of these and in no scenario.
+With so many comparisons some of them differ by chance. *A trade* is better in one and worse in another: the present
+value is a choice there, not an optimum.
+"""
+
+_NOT_PLAYED = """## Not played here
+
+- **Aged devices** (`SEKISHO_AGED_DEVICE_DAYS`, unset by default): the laboratory's services have factors from their
+  first day, so no device ages there. Its example, 14 days, is assumed.
+- **The share of a network, browser and hour** (`judge/familiarity.py`): they are factors of the score, so half of the
+  share of a network is the same as twice the score's threshold.
+- **Spread over secrets, networks and accounts** (`model/signals.py`): a set counts no further than to the present
+  value, so that a higher one never fires. The laboratory's `hundred-passwords` shows what these stop.
+- **The other constants of the posture** were chosen on seeds 101 to 120 of simulated strangers
+  ([posture.md](posture.md#the-estimate)).
+"""
+
+HEADINGS = ("value", "scenario", "taken over", "owners lost", "asked", "worked", "beside the present value")
+
+
+def page(found: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of the page."""
+    yield _HEAD
+    yield measured_text(found)
+    yield f"{found['runs']:,} runs took {found['took_s'] / 60:.0f} minutes of processor time."
+    yield from ("", "## In short", "")
+    yield from markdown_table(("threshold", "present", "others, and what they are"), _short(found), column="---")
+    for threshold in found["thresholds"]:
+        yield from ("", f"## {threshold['name'].capitalize()}", "")
+        yield f"{threshold['what']}. Policy `{threshold['policy']}`, {len(found['seeds'])} seeds together."
+        yield ""
+        yield from markdown_table(HEADINGS, rows(threshold))
+    yield from ("", _NOT_PLAYED.rstrip(), "", "## Scales", "")
+    yield ", ".join(f"{name} {scale:g}" for name, scale in SCALES.items()) + "."
+
+
+def _short(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for threshold in found["thresholds"]:
+        said = [f"{value['label']}: {said_of(threshold, value)}" for value in threshold["values"][1:]]
+        yield threshold["name"], threshold["values"][0]["label"], "; ".join(said)
+
+
+def said_of(threshold: Mapping[str, Any], value: Mapping[str, Any]) -> str:
+    """The verdict on a value, over all its scenarios."""
+    present = threshold["values"][0]["scenarios"]
+    return verdict([_judged(present[name], cell) for name, cell in value["scenarios"].items()])
+
+
+def rows(threshold: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """The rows of a threshold, scenario by scenario, the present value first."""
+    present = threshold["values"][0]["scenarios"]
+    for name, base in present.items():
+        for number, value in enumerate(threshold["values"]):
+            cell = value["scenarios"][name]
+            said = ", ".join(f"{count} {how}" for count, how in _judged(base, cell).items()) or "–"
+            label = value["label"] if number else f"**{value['label']}**"
+            yield label, name, *_figures(cell), said if number else "present"
+
+
+def _figures(cell: Mapping[str, Any]) -> Iterator[str]:
+    taken, *others = (sum(column) for column in zip(*cell["by_seed"], strict=True))
+    yield f"{taken:,} of {cell['right']:,}" if cell["right"] else "–"
+    for count in others:
+        yield f"{count / cell['log_ins']:.2%}" if count else "0"
+
+
+def _judged(present: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, str]:
+    return judged(*([Counts(*run) for run in cell["by_seed"]] for cell in (present, other)))

@@ -1,0 +1,133 @@
+"""The thresholds beside others: how values are compared, and when another one is called better."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.thresholds.compare import Counts, judged, sign_p, verdict
+from benchmarks.thresholds.grid import SCALES, SEEDS, THRESHOLDS
+from benchmarks.thresholds.page import page, rows
+from benchmarks.thresholds.play import Cell, cells, constants_set, played
+from sekisho.judge import familiarity
+from sekisho.simulate.laboratory import Results, packaged
+from sekisho.simulate.laboratory.kept import KeptRuns
+from sekisho.simulate.laboratory.policy import policies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+def runs(*taken: int, asked: int = 5) -> list[Counts]:
+    return [Counts(each, 0, asked, 0) for each in taken]
+
+
+def test_the_seeds_are_not_those_that_are_reported() -> None:
+    """Chosen on 101 to 120, reported on 1 to 5."""
+    assert list(SEEDS) == list(range(101, 121))
+
+
+def test_every_threshold_can_be_played() -> None:
+    """Scenarios, policies and constants exist; the present value sets nothing."""
+    for threshold in THRESHOLDS:
+        assert set(threshold.scenarios) <= SCALES.keys() & packaged().keys()
+        assert threshold.policy in policies()
+        assert threshold.values[0][1:] == ({}, {})
+        for name in (name for value in threshold.values for name in value.constants):
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(import_module(module), attribute)
+    assert len(set(cells())) == len(cells()) == sum(len(each.scenarios) * len(each.values) for each in THRESHOLDS)
+
+
+def test_a_constant_is_put_back() -> None:
+    """Also after an error: the next run has the present value."""
+    with suppress(KeyError), constants_set({"sekisho.judge.familiarity.SCORE_MAX": 7.0}):
+        assert vars(familiarity)["SCORE_MAX"] == 7.0
+        raise KeyError
+    assert vars(familiarity)["SCORE_MAX"] == 1.0
+
+
+def test_the_sign_test_needs_fifteen_of_twenty() -> None:
+    """Binomial, two-sided: 15 of 20 are 4.1%, 14 of 20 are 11.5%; no difference is certain chance."""
+    assert (round(sign_p(15, 5), 3), round(sign_p(14, 6), 3), sign_p(0, 0)) == (0.041, 0.115, 1.0)
+
+
+def test_another_value_is_judged_by_seeds() -> None:
+    """Each count by itself, and only where more seeds agree than chance explains."""
+    present = runs(3, 3, 3, 3, 3, 3)
+    assert judged(present, runs(2, 2, 2, 2, 2, 2, asked=9)) == {"taken": "better", "asked": "worse"}
+    assert judged(present, runs(2, 2, 2, 2, 2, 3)) == {}
+    assert judged(present, runs(9, 9, 9, 9, 9, 9)) == {"taken": "worse"}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([{}, {}], "no difference"),
+        ([{"taken": "better"}, {}], "clearly better"),
+        ([{"lost": "worse"}], "worse"),
+        ([{"taken": "better"}, {"asked": "worse"}], "a trade"),
+    ],
+)
+def test_a_value_is_better_only_where_it_is_worse_nowhere(found: list[dict[str, str]], said: str) -> None:
+    assert verdict(found) == said
+
+
+def _kept(by_seed: Sequence[Counts]) -> dict[str, Any]:
+    return {"right": 40, "log_ins": 100, "by_seed": [list(run) for run in by_seed]}
+
+
+FOUND = {
+    "name": "limit of an address",
+    "what": "`SEKISHO_LIMIT_IP`",
+    "policy": "default",
+    "values": [
+        {"label": "20", "scenarios": {"7pay": _kept(runs(1, 1, 1, 1, 1, 1))}},
+        {"label": "10", "scenarios": {"7pay": _kept(runs(0, 0, 0, 0, 0, 0, asked=6))}},
+    ],
+}
+
+
+def test_a_row_shows_what_a_value_costs_and_saves() -> None:
+    assert list(rows(FOUND)) == [
+        ("**20**", "7pay", "6 of 40", "0", "30.00%", "0", "present"),
+        ("10", "7pay", "0 of 40", "0", "36.00%", "0", "taken better, asked worse"),
+    ]
+
+
+def test_the_page_says_the_outcome_first() -> None:
+    machine = {
+        "processor": "a processor",
+        "cores": 2,
+        "kernel": "6",
+        "python": "3",
+        "commit": "c",
+        "load_average_before": 0,
+    }
+    found = {"when": "today", "machine": machine, "runs": 12, "took_s": 120, "seeds": [101, 102], "thresholds": [FOUND]}
+    lines = list(page(found))
+    assert "| limit of an address | 20 | 10: a trade |" in lines
+    assert "12 runs took 2 minutes of processor time." in lines
+
+
+def test_a_played_run_is_not_played_again(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value has a run of its own, and the present one is shared by thresholds of one policy and scenario."""
+    calls: list[int] = []
+
+    def simulated(*_: object, seed: int, has_factors: bool) -> Results:
+        calls.append(seed)
+        return Results(attempts=len(calls))
+
+    monkeypatch.setattr("benchmarks.thresholds.play.simulate", simulated)
+    kept = KeptRuns(tmp_path / "kept.jsonl")
+    for _ in range(2):
+        for cell in cells():
+            played(cell, 101, kept)
+        kept = KeptRuns(tmp_path / "kept.jsonl")
+    presents = {(THRESHOLDS[cell.threshold].policy, cell.scenario) for cell in cells() if cell.value == 0}
+    assert len(calls) == len(presents) + sum(cell.value != 0 for cell in cells())
+    assert played(Cell(0, 0, THRESHOLDS[0].scenarios[0]), 101, kept).results.attempts == 1
