@@ -289,8 +289,7 @@ def assemble(
         trust=parts.trust,
         allow=None,
         deny=None,
-        breaches=parts.leaks.breaches(None),
-        leaked_account=parts.reading.accounts.listed,
+        breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
         clock_s=clock.seconds,
     )
     return Site(guard, connection, ledger, alarms, parts)

@@ -85,7 +85,6 @@ class Guard:
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
         breaches: looks passwords up in breach data.
-        leaked_account: maps an attempt to the account name under which lists of leaked pairs are searched.
         clock_s: Unix time in seconds.
         times: takes how long each decision took; None for no record.
         daily: refuses what is over a day's limit; None where no door needs it.
@@ -109,7 +108,6 @@ class Guard:
         allow: Networks | None,
         deny: Networks | None,
         breaches: BreachLookup,
-        leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
         times: Stopwatch | None = None,
         daily: DailyRefusals | None = None,
@@ -130,7 +128,6 @@ class Guard:
         self._allow = allow
         self._deny = deny
         self._breaches = breaches
-        self._leaked_account = leaked_account
         self._clock_s = clock_s
         self._times = times
         self._daily = daily
@@ -181,7 +178,7 @@ class Guard:
             return self._shed_late(attempt, digests, wait_us)
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
-        exposure = self._exposure(attempt)
+        exposure = self._breaches.of_attempt(attempt)
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.known_device and not verdict.charged & Charged.KNOWN_DEVICE:
@@ -227,9 +224,7 @@ class Guard:
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the newly chosen password has leaked; `None` where no source could tell."""
-        exposure = self._breaches.look(self._leaked_account(attempt), attempt.new_secret)
-        if self._breaches.would_ask(exposure):
-            exposure = await self._breaches.ask(attempt.new_secret, exposure)
+        exposure = await self._breaches.of_choice(attempt)
         if exposure.is_breached(self._policies.plain.prevalence_min):
             return True
         return None if exposure.password is None else False
@@ -480,12 +475,6 @@ class Guard:
         spared account is not looked up either: the wait would show that it is spared.
         """
         return not verdict.is_spared and tries_password(attempt) and self._breaches.would_ask(exposure)
-
-    def _exposure(self, attempt: Attempt) -> Exposure:
-        # Done for right and wrong secrets alike, before either is known: the time that it takes reveals nothing.
-        if not self._breaches.has_files or not tries_password(attempt):
-            return attempt.told
-        return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)

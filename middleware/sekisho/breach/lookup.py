@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from asyncio import gather
 from hashlib import sha1
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sekisho.judge.attempt_kind import tries_password
 from sekisho.model import UNKNOWN, Exposure, Pair, prevalence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.reloadable_file import FileWatcher
+    from sekisho.model import Attempt
 
 WAIT_S = 0.1
 
@@ -56,6 +59,7 @@ class BreachLookup:
     Args:
         corpus, pairs, online: `None` if not configured.
         lookout: checks the files behind the first two for changes.
+        account_of: the name of an attempt's account in lists of leaked pairs.
         corpus_seconds_max: age of a corpus, in seconds, up to which it is trusted that a password has not leaked.
         clock_s: Unix time in seconds.
     """
@@ -67,6 +71,7 @@ class BreachLookup:
         online: Online | None = None,
         *,
         lookout: FileWatcher,
+        account_of: Callable[[Attempt], str] = attrgetter("canonical"),
         corpus_seconds_max: int = 0,
         clock_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -76,8 +81,23 @@ class BreachLookup:
         self._pairs = pairs
         self._online = online
         self._lookout = lookout
+        self._account_of = account_of
         self._seconds_max = corpus_seconds_max
         self._clock_s = clock_s
+
+    def of_attempt(self, attempt: Attempt) -> Exposure:
+        """The exposure of an attempt's password, as far as the files know it, and a proxy in front has told.
+
+        Looked up for right and wrong passwords alike, before either is known: the time that it takes reveals nothing.
+        """
+        if not self.has_files or not tries_password(attempt):
+            return attempt.told
+        return self.look(self._account_of(attempt), attempt.secret).worst(attempt.told)
+
+    async def of_choice(self, attempt: Attempt) -> Exposure:
+        """The exposure of the password that an attempt sets, as far as any source knows it."""
+        exposure = self.look(self._account_of(attempt), attempt.new_secret)
+        return await self.ask(attempt.new_secret, exposure) if self.would_ask(exposure) else exposure
 
     def look(self, account: str, secret: str) -> Exposure:
         """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs.

@@ -14,7 +14,10 @@ from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus, in_thr
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.breach.hibp import Hibp
+    from sekisho.model import Attempt
     from sekisho.record import Events
     from sekisho.settings import Settings
     from sekisho.wiring.clocks import Clocks
@@ -41,13 +44,14 @@ class LeakFiles:
         self._lookout = FileWatcher([file for file in (self._corpus, pairs) if file], clocks.monotonic_s, in_thread)
         self._warn_of_age()
 
-    def breaches(self, online: Hibp | None) -> BreachLookup:
+    def breaches(self, online: Hibp | None, account_of: Callable[[Attempt], str]) -> BreachLookup:
         """The breach sources for one event loop."""
         return BreachLookup(
             self._corpus,
             self._pairs,
             online,
             lookout=self._lookout,
+            account_of=account_of,
             corpus_seconds_max=self._seconds_max,
             clock_s=self._clocks.wall_s,
         )
