@@ -190,9 +190,7 @@ class Guard:
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if shown.proved else _device(token, verdict)
-            familiar = policy.spares_familiar and is_familiar(verdict.history)
-            seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
-            decision = self._judge(attempt, seen, policy)
+            decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
             if decision.passes or not (pause_s and self._waits.may_lift(charge, verdict)):
                 break
             if not await self._waits.wait(charge, verdict, pause_s):
@@ -206,8 +204,7 @@ class Guard:
             verdict = self._at_shared_address(charge, verdict, decision)
         if decision.passes and self._looks_up(attempt, verdict, exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
-            seen = Signals(verdict, device, exposure=exposure, worked=shown.worked, familiar=familiar)
-            decision = self._judge(attempt, seen, policy)
+            decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
         if self._daily is not None and decision.passes and not (attempt.door.secret_is_password or shown.contacted):
             known = device is not Device.STRANGER
             decision = await self._daily.of(attempt, digests, shown, known=known, exempt=exempt) or decision
@@ -463,10 +460,14 @@ class Guard:
         found = await self._ledger.charge(charge)
         return found._replace(known_device_wait_us=verdict.known_device_wait_us, token_spent=verdict.token_spent)
 
-    def _judge(self, attempt: Attempt, seen: Signals, policy: Policy) -> Decision:
+    def _judge(
+        self, attempt: Attempt, verdict: Verdict, device: Device, exposure: Exposure, policy: Policy, *, worked: bool
+    ) -> Decision:
+        familiar = policy.spares_familiar and is_familiar(verdict.history)
+        seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
         if self._signals is None:
             return decide(seen, policy)
-        return decide_with(self._signals.of(attempt, seen.device), seen, policy)
+        return decide_with(self._signals.of(attempt, device), seen, policy)
 
     def _looks_up(self, attempt: Attempt, verdict: Verdict, exposure: Exposure) -> bool:
         """Whether the breach service is asked about a secret, whether it is right or wrong.
