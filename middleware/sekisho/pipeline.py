@@ -215,9 +215,7 @@ class Guard:
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
         kept = None if verdict.token_spent else token
-        return Assessment(
-            attempt, charge, verdict, decision, kept, policy, exposure, question, device, shown.worked
-        )  # fmt: skip
+        return Assessment(attempt, charge, verdict, decision, kept, policy, exposure, question, device, shown.worked)
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the newly chosen password has leaked; `None` where no source could tell."""

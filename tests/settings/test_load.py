@@ -323,6 +323,7 @@ def test_only_secrets_have_files() -> None:
         ("SEKISHO_DOOR", "SEKISHO_LOGIN"),
         ("SEKISHO_DOORS", "SEKISHO_LOGIN"),
         ("SEKISHO_REDIS_URL", "SEKISHO_STORE"),
+        ("SEKISHO_LIMIT_DEVICE_BUCKET", "SEKISHO_LIMIT_LANE"),
         ("SEKISHO_SECRET_KEY", "SEKISHO_SECRET"),
         ("SEKISHO_ENABLED", "SEKISHO_MODE"),
     ],

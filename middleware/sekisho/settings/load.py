@@ -57,6 +57,7 @@ _MEANT: Mapping[str, str] = MappingProxyType(
     | dict.fromkeys(("KEY", "SECRET_KEY", "SECRETS"), "SECRET")
     | dict.fromkeys(("PROXIES", "PROXY", "FORWARDED_ALLOW_IPS"), "TRUSTED_PROXIES")
     | dict.fromkeys(("LIMIT", "LIMITS", "RATE", "RATE_LIMIT"), "LIMIT_ACCOUNT")
+    | dict.fromkeys(("LIMIT_DEVICE_BUCKET", "LIMIT_BUCKET", "LIMIT_KNOWN_DEVICE"), "LIMIT_LANE")
     | dict.fromkeys(("ENABLED", "DISABLED"), "MODE")
 )
 

@@ -181,7 +181,8 @@ LIMIT_ACCOUNT = Setting(
 LIMIT_LANE = Setting(
     name="LIMIT_LANE",
     example="10/hour",
-    meaning="Limit of attempts by one known device at its account; beyond it, the device counts as unknown.",
+    meaning="Limit of the device bucket: attempts by one known device at its account; beyond it, the device counts as "
+    "unknown. *Lane* is an earlier word for that bucket; the name stays, so that no service's settings break.",
     parse=rates,
     default="10/hour",
     separator=";",
