@@ -87,10 +87,10 @@ def _alarms(built: LoginGuard) -> int:
 
 def clocks_of(ports: Ports) -> Clocks:
     """The clocks of a simulation, all from the time of its event loop."""
-    passed_s = ports.clock_s
+    passed_s, step_s = ports.clock_s, ports.step_s
     return Clocks(
-        wall_s=lambda: EPOCH_S + passed_s(),
-        wall_us=lambda: int((EPOCH_S + passed_s()) * 1e6),
+        wall_s=lambda: EPOCH_S + passed_s() + step_s(),
+        wall_us=lambda: int((EPOCH_S + passed_s() + step_s()) * 1e6),
         monotonic_s=passed_s,
         monotonic_us=lambda: int(passed_s() * 1e6),
         rest=_rest,

@@ -54,6 +54,13 @@ def test_a_summary_has_a_line_for_each_policy() -> None:
     assert line[-1] == "90 s in 1 of 2 |"
 
 
+def test_an_alarm_in_the_history_is_told_as_one_before() -> None:
+    """No attack is in the history: the table shows the alarm, and gives no time of an attack's detection."""
+    run = played("quiet-month", "posture", 1, right=0, taken=0)
+    run.results.alarms.append(-7_200.0)
+    assert run.row()[-1] == "2.0 h before"
+
+
 def test_seeds_are_told_in_ranges() -> None:
     runs = [played("7pay", "default", seed, right=1, taken=0) for seed in (4, 1, 2, 7, 3, 1)]
     assert seeds_of(runs) == "1-4, 7"

@@ -13,10 +13,13 @@ from sekisho.cli.guards import build_of, guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
 from sekisho.simulate.laboratory import BuiltGuard, NotStarted, Ports
+from sekisho.simulate.laboratory.bots import AttackTries
 from sekisho.simulate.laboratory.browser import Browser, BrowserAnswer
+from sekisho.simulate.laboratory.places import OwnerPlaces
 from sekisho.simulate.laboratory.policy import PlayedPolicy, policies
 from sekisho.simulate.laboratory.results import KNOWN
 from sekisho.simulate.laboratory.scenario import Attack, OwnerHabits
+from sekisho.simulate.population import Population
 from tests.modules import imports
 from tests.simulate.laboratory.playing import FEW, FRESH, SHIFTS, played, scenario, table
 
@@ -204,6 +207,65 @@ def test_owners_and_bots_read_no_state_of_the_guard(module: str) -> None:
     forbidden = ("pipeline", "judge", "ledger", "wiring", "devices", "asgi", "store", "record", "detect", "control")
 
     assert [name for name in at_run_time if name.startswith(tuple(f"sekisho.{room}" for room in forbidden))] == []
+
+
+def test_work_is_counted_once_for_a_log_in() -> None:
+    """An owner who mistypes behind a bot's address works for both passwords: one log-in, not two."""
+    behind = replace(FEW, nat_share=1.0, proxy_share=0.0, cookies_share=0.0, typo_share=1.0)
+    counts = played(scenario(Attack(attempts=1500, hours=12, behind_nat=True), owners=behind)).owners
+    assert 0 < counts.worked <= counts.log_ins
+
+
+def test_two_campaigns_share_no_address_and_no_order_of_targets() -> None:
+    """The second of two campaigns has addresses, targets and right pairs of its own; the first keeps its own."""
+    places, population = OwnerPlaces(FEW, 1), Population(FEW.count, 1, reusing_share=0.5)
+    for source in ("residential", "datacentre", "v6_64", "v6_48"):
+        attack = replace(FRESH, source=source)
+        first, second = (list(AttackTries(attack, population, places, 1, campaign=n, from_s=0.0)) for n in (0, 1))
+        assert not {each.address for each in first} & {each.address for each in second}
+        assert [each.owner for each in first] != [each.owner for each in second]
+        assert list(AttackTries(attack, population, places, 1, from_s=0.0)) == first
+
+
+def test_bots_take_turns_behind_the_carriers_there_are() -> None:
+    """Forty owners behind carriers' addresses of fifteen have three: bots share these, and no others."""
+    habits = replace(FEW, nat_share=1.0, proxy_share=0.0, nat_size=15)
+    places, population = OwnerPlaces(habits, 1), Population(FEW.count, 1)
+    tries = AttackTries(replace(FRESH, behind_nat=True, nats=5), population, places, 1, from_s=0.0)
+    assert {each.address for each in tries} == {places.address(owner) for owner in range(40)}
+
+
+def test_a_bot_behind_a_company_shares_its_address() -> None:
+    habits = replace(FEW, nat_share=0.2, proxy_share=0.8, proxy_size=8)
+    places, population = OwnerPlaces(habits, 1), Population(FEW.count, 1)
+    tries = AttackTries(replace(FRESH, behind_proxy=True), population, places, 1, from_s=0.0)
+    (address,) = {each.address for each in tries}
+    assert [places.address(owner) for owner in range(40)].count(address) == 8
+
+
+def test_an_attackers_own_accounts_log_in_daily_and_are_in_no_count() -> None:
+    """Three days of history and a half: four accounts log in every day, from the addresses that guess later."""
+    attack = replace(SHIFTS, attempts=40, right=0, own_accounts=4)
+    places, population = OwnerPlaces(FEW, 1), Population(FEW.count, 1)
+    tries = list(AttackTries(attack, population, places, 1, own=36, from_s=3 * 86_400.0))
+    own = [each for each in tries if each.own]
+    assert [(each.owner, int(each.at_s // 86_400)) for each in own[:8]] == [
+        (n, day) for day in (0, 1) for n in range(36, 40)
+    ]
+    assert {each.address for each in own} <= {each.address for each in tries if not each.own}
+    assert tries == sorted(tries, key=lambda each: each.at_s)
+
+    results = played(scenario(attack), "factors")
+    assert (results.attempts, results.right.total(), results.taken) == (40, 0, {})
+
+
+def test_a_clock_that_is_set_leaves_owners_and_bots_where_they_were() -> None:
+    """A day back or forth in the middle: no known device is lost, and no bot gets in behind a proof."""
+    for step_s in (-86_400.0, 86_400.0):
+        of = replace(scenario(FRESH, owners=replace(FEW, mail_share=1.0)), step_at_h=6.0, step_s=step_s)
+        results = played(of, "factors")
+        assert results.by_kind[KNOWN].lost == 0
+        assert not results.taken
 
 
 def test_an_alarm_has_its_time() -> None:

@@ -7,6 +7,7 @@ import pytest
 from sekisho.cli.guards import build_of
 from sekisho.simulate.laboratory import ScenarioError, packaged, read_scenario
 from sekisho.simulate.laboratory.policy import policies
+from sekisho.simulate.laboratory.scenario import Attack
 from tests.simulate.laboratory.playing import played
 
 SOUND = (
@@ -60,6 +61,11 @@ def test_a_scenario_is_read() -> None:
         (owners_and(SOUND, surge_hours=3), "owners: surge_from_h and surge_hours end after"),
         (owners_and(SOUND, logins_per_day=0), r"owners\.logins_per_day: is not between 0\.001 and 100"),
         (owners_and(SOUND, nat_size=0), r"owners\.nat_size: is not between 1"),
+        ('step_s = [1e7, "assumed"]\n' + SOUND, "s: step_s: is not between -864,000"),
+        ('step_at_h = [3, "assumed"]\n' + SOUND, "s: step_at_h: is after the scenario"),
+        (SOUND + 'own_accounts = [2, "assumed"]\n', "attack 1: own_accounts: need addresses"),
+        (SOUND + 'own_accounts = [28, "assumed"]\n', "own_accounts and reusing_share are more than all"),
+        (owners_and(SOUND, proxy_share=0) + 'behind_proxy = [true, "assumed"]\n', "attack 1: behind_proxy: no owner"),
         (
             owners_and(SOUND, nat_share=0) + 'behind_nat = [true, "assumed"]\n',
             "attack 1: behind_nat: no owner is behind",
@@ -82,6 +88,13 @@ def test_a_packaged_scenario_runs(name: str) -> None:
     assert results.owners.entered > 0
     assert small.sources
     assert all("; " in source for source in small.sources.values())
+
+
+def test_a_parameter_that_is_added_later_moves_no_draw() -> None:
+    """Draws and names of kept runs are made of the text of a scenario: it has later parameters where they are used."""
+    assert repr(Attack()).endswith("weak_share=0.0, together=False)")
+    assert repr(Attack(nats=3)).endswith("together=False, nats=3)")
+    assert "step_s" not in repr(read_scenario("s", SOUND))
 
 
 def test_scaling_keeps_one_address_for_each_attempt() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import merge
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,13 +10,13 @@ from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
 from sekisho.simulate.laboratory.factors import PHISHER
-from sekisho.simulate.laboratory.places import BotPlaces
+from sekisho.simulate.laboratory.places import DAY_S, BotPlaces
 from sekisho.simulate.laboratory.site import PIN, bank_account, has_pin
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sekisho.asgi.types import App
     from sekisho.simulate.laboratory.browser import BrowserAnswer
@@ -40,6 +41,7 @@ class BotTry(NamedTuple):
         owner: of the account; -1 if there is none.
         browser: the number of the browser that it imitates.
         weak: it is made at the weak service.
+        own: it is a log-in at an account of the attacker's own.
     """
 
     at_s: float
@@ -49,19 +51,35 @@ class BotTry(NamedTuple):
     address: str
     browser: int
     weak: bool
+    own: bool = False
 
 
 class AttackTries:
-    """The attempts of one attack, in order of time."""
+    """The attempts of one attack, in order of time.
+
+    Args:
+        campaign: the number of the attack in the scenario, from 0: each has addresses, targets and pairs of its own.
+        own: the first of the owners who are this attacker.
+        from_s: when the scenario begins, in seconds after the beginning of the history.
+    """
 
     def __init__(
-        self, attack: Attack, population: Population, places: OwnerPlaces, seed: int, *, from_s: float
+        self,
+        attack: Attack,
+        population: Population,
+        places: OwnerPlaces,
+        seed: int,
+        *,
+        campaign: int = 0,
+        own: int = 0,
+        from_s: float,
     ) -> None:
         self.attack = attack
         self._population = population
-        self._address: Callable[[int], str] = BotPlaces(attack, seed).address
-        if attack.behind_nat:
-            self._address = lambda _attempt: places.nat(0)
+        seed += campaign << 64
+        self._address = BotPlaces(attack, places, seed, campaign).address
+        self._own = range(own, own + attack.own_accounts)
+        self._own_random = Random(f"own {seed}")  # noqa: S311 - simulated
         self._random = Random(f"attack {seed} {attack}")  # noqa: S311 - simulated
         self._target = Walk(Draw(seed, "target"), population.owners)
         self._from_s = from_s + attack.from_h * 3600
@@ -77,6 +95,26 @@ class AttackTries:
         return dict(zip(self._random.sample(range(attack.attempts), len(owners)), owners, strict=True))
 
     def __iter__(self) -> Iterator[BotTry]:
+        return merge(self._guesses(), self._own_log_ins(), key=_at_s)
+
+    def _own_log_ins(self) -> Iterator[BotTry]:
+        """Once a day at each account of its own, until the attack ends."""
+        days = int((self._from_s + self.attack.hours * 3600) // DAY_S) if self._own else 0
+        for day in range(days):
+            times = sorted(self._own_random.random() for _ in self._own)
+            for number, (owner, time) in enumerate(zip(self._own, times, strict=True)):
+                yield BotTry(
+                    at_s=(day + time) * DAY_S,
+                    owner=owner,
+                    account=self._population.account(owner),
+                    password=self._population.password(owner),
+                    address=self._address(number),
+                    browser=owner % len(BROWSERS),
+                    weak=False,
+                    own=True,
+                )
+
+    def _guesses(self) -> Iterator[BotTry]:
         attack, pause_s = self.attack, self.attack.hours * 3600 / max(1, self.attack.attempts)
         for number in range(attack.attempts):
             owner, account, password = self._pair(number)
@@ -107,6 +145,10 @@ class AttackTries:
         return -1, population.account(population.owners + number), zipf_password(word)
 
 
+def _at_s(attempt: BotTry) -> float:
+    return attempt.at_s
+
+
 class Bots:
     """Sends the attempts. Bots see answers alone; that a pair was right is counted here, and steers nothing."""
 
@@ -118,8 +160,23 @@ class Bots:
         self._population = population
         self._factors = factors
         self._results = results
+        self._own_browsers: dict[int, Browser] = {}
 
     async def attempt(self, attempt: BotTry, attack: Attack) -> None:
+        if attempt.own:
+            return await self._own_log_in(attempt)
+        return await self._guess(attempt, attack)
+
+    async def _own_log_in(self, attempt: BotTry) -> None:
+        """An attacker at an account of its own answers every question, and keeps the cookies."""
+        browser = self._own_browsers.setdefault(attempt.owner, Browser(self._app, BROWSERS[attempt.browser]))
+        answer = await browser.log_in(attempt.address, attempt.account, attempt.password)
+        if answer.code == WORK:
+            answer = await browser.work(answer, attempt.address, attempt.account, attempt.password)
+        if answer.code == ASKED:
+            await self._factors.prove(attempt.owner, browser, answer, attempt.address)
+
+    async def _guess(self, attempt: BotTry, attack: Attack) -> None:
         results, is_right = self._results, has_pin(attempt.owner) if attack.links else self._is_right(attempt)
         results.attempts += 1
         if is_right:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
-from sekisho.simulate.laboratory.places import AWAY, PROXY, OwnerPlaces
+from sekisho.simulate.laboratory.places import AWAY, DAY_S, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sekisho.simulate.laboratory.scenario import Scenario
     from sekisho.simulate.population import Population
 
-DAY_S: Final = 86_400.0
 PATIENCE_S: Final = 60.0  # assumed: an owner who is told to wait longer gives up
 STEPS_MAX: Final = 6
 NO_PROOF: Final = "no proof at hand"
@@ -57,13 +56,13 @@ def visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> list[Visi
 def _visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> Iterator[Visit]:
     owners, history_s = scenario.owners, scenario.owners.history_days * DAY_S
     end_s = history_s + scenario.hours * 3600
-    for owner in range(owners.count):
+    for owner in range(people := owners.count - scenario.own_accounts):
         at_s = 0.0
         while (at_s := at_s + random.expovariate(owners.logins_per_day / DAY_S)) < end_s:
             yield _visit(scenario, places, owner, _at_hour(at_s, random), random)
     for _ in range(_extra(scenario)):
         at_s = history_s + 3600 * (owners.surge_from_h + random.random() * owners.surge_hours)
-        yield _visit(scenario, places, random.randrange(owners.count), at_s, random)
+        yield _visit(scenario, places, random.randrange(people), at_s, random)
 
 
 def _extra(scenario: Scenario) -> int:
@@ -197,7 +196,7 @@ class OwnersAtHome:
 class _LogIn:
     """One log-in, from the first password to the session."""
 
-    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_where", "_why")
+    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_waited", "_where", "_why", "_worked")
 
     def __init__(self, owners: OwnersAtHome, visit: Visit, browser: Browser, where: str, counts: OwnerCounts) -> None:
         self._owners = owners
@@ -207,10 +206,13 @@ class _LogIn:
         self._counts = counts
         self._asked_behind = ""  # the last password that was answered by a question
         self._why = ""  # the last question led to no session
+        self._worked = self._waited = 0  # 1: in this log-in, for any of its passwords
 
     async def run(self) -> None:
         self._counts.log_ins += 1
         answer = await self._answered()
+        self._counts.worked += self._worked
+        self._counts.waited += self._waited
         if self._asked_behind:
             self._owners.asked(self._visit, self._counts, self._asked_behind)
         if answer is not None and answer.entered:
@@ -231,19 +233,17 @@ class _LogIn:
 
     async def _typed(self, password: str) -> BrowserAnswer | None:
         """Type a password, and answer what comes of it. None where the owner gives up."""
-        account, worked, waited = self._owners.account(self._visit.owner), False, False
+        account = self._owners.account(self._visit.owner)
         answer = await self._browser.log_in(self._where, account, password)
         for _ in range(STEPS_MAX):
             if answer.code == WORK:
-                self._counts.worked += not worked
-                worked = True
+                self._worked = 1
                 answer = await self._browser.work(answer, self._where, account, password)
             elif answer.code == ASKED:
                 self._asked_behind = password
                 return await self._asked(answer)
             elif answer.wait_s and answer.wait_s <= PATIENCE_S:
-                self._counts.waited += not waited
-                waited = True
+                self._waited = 1
                 await asyncio.sleep(answer.wait_s)
                 password = self._owners.retyped(self._visit, password)
                 answer = await self._browser.log_in(self._where, account, password)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from sekisho.model import SekishoError
 
@@ -34,6 +34,20 @@ Share = Annotated[float, Within(0, 1)]
 Number = Annotated[int, Within(0, 50_000_000)]
 Size = Annotated[int, Within(1, 50_000_000)]
 Hours = Annotated[float, Within(0, 9_600)]
+
+
+LATER: Final = {"later": True}
+"""The metadata of a field that was added after runs were kept: `said` leaves it out where it has its default."""
+
+
+def said(value: Any) -> str:
+    """A dataclass in text, for draws and the names of kept runs: fields that were added later change nothing."""
+    shown = (
+        f"{field.name}={getattr(value, field.name)!r}"
+        for field in fields(value)
+        if "later" not in field.metadata or getattr(value, field.name) != field.default
+    )
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
 def parameters(kind: type[T], table: object, place: str, sources: dict[str, str]) -> T:

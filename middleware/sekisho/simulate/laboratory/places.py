@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.simulate.draw import Draw, Walk
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 _HOMES = int(IPv4Address("240.0.0.0"))
 _LAIRS = int(IPv4Address("248.0.0.0"))
 _V6 = int(IPv6Address("2001:db8::"))
+_V6_LATER = int(IPv6Address("3fff::"))  # for documentation as well (RFC 9637): a /32 for each further campaign
 _NETWORKS = 1 << 18  # of 256 addresses each, for either side
 _BLOCK = 32  # servers that a bot's owner rents in one /24
 
+DAY_S: Final = 86_400.0
 HOME, NAT, PROXY, AWAY = "at home", "carrier NAT", "company proxy", "travelling"
 
 
@@ -39,13 +41,28 @@ class OwnerPlaces:
             case "carrier NAT":
                 return self.nat(self._shared(owner) // self._owners.nat_size)
             case "company proxy":
-                return _v4(_HOMES, self._network(100_000 + self._shared(owner) // self._owners.proxy_size), 1)
+                return self.proxy(self._shared(owner) // self._owners.proxy_size)
             case _:
                 return _v4(_HOMES, self._network(owner), 7)
+
+    @property
+    def nats(self) -> int:
+        """Carriers' addresses with owners behind them; 1 at least."""
+        return max(1, -(-round(self._owners.count * self._owners.nat_share) // self._owners.nat_size))
+
+    @property
+    def full_proxy(self) -> int:
+        """A company's number: that of the owner in the middle of all that are behind one."""
+        owners = self._owners
+        return int(owners.count * (owners.nat_share + owners.proxy_share / 2)) // owners.proxy_size
 
     def nat(self, number: int) -> str:
         """The address of a carrier's NAT."""
         return _v4(_HOMES, self._network(150_000 + number), 1)
+
+    def proxy(self, number: int) -> str:
+        """The address of a company."""
+        return _v4(_HOMES, self._network(100_000 + number), 1)
 
     def away(self, trip: int) -> str:
         """Where an owner never was before."""
@@ -53,13 +70,26 @@ class OwnerPlaces:
 
 
 class BotPlaces:
-    """The addresses of a campaign, by the number of the attempt."""
+    """The addresses of a campaign, by the number of the attempt.
 
-    def __init__(self, attack: Attack, seed: int) -> None:
+    Args:
+        attack: whose addresses.
+        owners: where the owners are, behind whose shared addresses bots may be.
+        seed: of the campaign: two campaigns have no address in common, but for shared ones.
+        campaign: its number, from 0.
+    """
+
+    def __init__(self, attack: Attack, owners: OwnerPlaces, seed: int, campaign: int) -> None:
         self._attack = attack
+        self._owners = owners
         self._network = Walk(Draw(seed, "lair"), _NETWORKS)
+        self._v6 = _V6 if not campaign else _V6_LATER + (campaign << 96)
 
     def address(self, attempt: int) -> str:
+        if self._attack.behind_nat:
+            return self._owners.nat(attempt % min(self._attack.nats, self._owners.nats))
+        if self._attack.behind_proxy:
+            return self._owners.proxy(self._owners.full_proxy)
         return self._of(self._number(attempt))
 
     def _number(self, attempt: int) -> int:
@@ -78,9 +108,9 @@ class BotPlaces:
             case "datacentre":
                 return _v4(_LAIRS, self._network(number // _BLOCK), number % _BLOCK + 1)
             case "v6_64":
-                return str(IPv6Address(_V6 + (number // 256 << 72) + (number % 256 << 64) + 1))
+                return str(IPv6Address(self._v6 + (number // 256 << 72) + (number % 256 << 64) + 1))
             case "v6_48":
-                return str(IPv6Address(_V6 + (number % (1 << 16) << 80) + 1))
+                return str(IPv6Address(self._v6 + (number % (1 << 16) << 80) + 1))
             case _:
                 return _v4(_LAIRS, self._network(number), number % 250 + 1)
 

@@ -94,6 +94,8 @@ def _share(some: int, every: int) -> str:
 
 
 def _span(seconds: float) -> str:
+    if seconds < 0:
+        return f"{_span(-seconds)} before"
     return (
         f"{seconds:.0f} s"
         if seconds < 120

@@ -65,7 +65,8 @@ class Results:
         by_kind: owners' log-ins, by `KNOWN` or where the owner was.
         refused_by: owners' log-ins that were lost, by the guard's code.
         checks: passwords that the application checked, in all.
-        alarms: seconds of the scenario at which the guard's posture rose, for guards that have one.
+        alarms: seconds of the scenario at which the guard's posture rose, for guards that have one; below 0 in the
+            history, where no alarm is right.
     """
 
     attempts: int = 0

@@ -7,14 +7,15 @@ import random
 from contextlib import asynccontextmanager
 from enum import Enum
 from heapq import merge
+from itertools import repeat
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sekisho.model import SekishoError
 from sekisho.simulate.laboratory.bots import AttackTries, Bots, BotTry
 from sekisho.simulate.laboratory.factors import SimulatedFactors
-from sekisho.simulate.laboratory.owners import DAY_S, OwnersAtHome, Visit, visits
-from sekisho.simulate.laboratory.places import OwnerPlaces
+from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, visits
+from sekisho.simulate.laboratory.places import DAY_S, OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
 from sekisho.simulate.laboratory.site import Shop
 from sekisho.simulate.population import Population
@@ -60,6 +61,7 @@ class Ports(NamedTuple):
         exists: whether an account exists, for limiters that ask.
         weak: the service beside it, whose guard asks for no proof.
         links: bank accounts can be linked.
+        step_s: by how many seconds the service's clock has been set, at this moment.
     """
 
     app: App
@@ -71,6 +73,7 @@ class Ports(NamedTuple):
     exists: Callable[[str], bool]
     weak: Weak = Weak.NONE
     links: bool = False
+    step_s: Callable[[], float] = lambda: 0.0
 
 
 class BuiltGuard(NamedTuple):
@@ -146,8 +149,12 @@ class _Run:
         return Ports(
             self.shop, self._clock_s, factors.stored, factors.on_code, SECRET, self._asked,
             self.shop.exists, _weak(self._scenario.attacks),
-            any(attack.links for attack in self._scenario.attacks),
+            any(attack.links for attack in self._scenario.attacks), self._step_s,
         )  # fmt: skip
+
+    def _step_s(self) -> float:
+        is_set = self._clock_s() >= self._from_s + self._scenario.step_at_h * 3600
+        return self._scenario.step_s if is_set else 0.0
 
     def _asked(self, hashes: int) -> None:
         self.results.hashes += hashes
@@ -193,7 +200,7 @@ class _Run:
             from_s=self._from_s,
         )
         bots = Bots(built.app, built.weak, self._population, self.factors, self.results)
-        by_attack = [self._campaign(attack) for attack in self._scenario.attacks]
+        by_attack = list(self._campaigns())
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [
             ((visit, None) for visit in log_ins),
@@ -205,9 +212,14 @@ class _Run:
             elif attack is not None:
                 yield each.at_s, bots.attempt(each, attack)
 
-    def _campaign(self, attack: Attack) -> Iterator[tuple[Visit | BotTry, Attack | None]]:
-        campaign = AttackTries(attack, self._population, self._places, self._seed, from_s=self._from_s)
-        return ((attempt, attack) for attempt in campaign)
+    def _campaigns(self) -> Iterator[Iterator[tuple[Visit | BotTry, Attack | None]]]:
+        own = self._population.owners - self._scenario.own_accounts
+        for number, attack in enumerate(self._scenario.attacks):
+            tries = AttackTries(
+                attack, self._population, self._places, self._seed, campaign=number, own=own, from_s=self._from_s
+            )
+            yield zip(tries, repeat(attack))
+            own += attack.own_accounts
 
 
 def _at_s(item: tuple[Visit | BotTry, Attack | None]) -> float:

@@ -15,11 +15,12 @@ A parameter is `[value, source]`; a source that begins with `assumed` is a guess
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from sekisho.simulate.laboratory.parameters import (
+    LATER,
     Hours,
     Number,
     OneOf,
@@ -29,6 +30,7 @@ from sekisho.simulate.laboratory.parameters import (
     Within,
     parameter,
     parameters,
+    said,
     texts,
 )
 
@@ -40,6 +42,8 @@ SOURCES = ("datacentre", "residential", "v6_64", "v6_48")
 
 OWNERS_MAX: Final = 50_000_000
 Scale = Annotated[float, Within(0.001, 1_000)]
+Step = Annotated[float, Within(-864_000, 864_000)]
+OF_A_SCENARIO: Final[Mapping[str, Any]] = {"hours": Hours, "scale": Scale, "step_at_h": Hours, "step_s": Step}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,11 @@ class Attack:
         source: see `SOURCES`.
         addresses: how many; 0: another one for each attempt.
         crew: addresses in use at a time; 0: all of them.
-        behind_nat: the bot is behind the first carrier's address, and `source` has no effect.
+        behind_nat: the bots are behind carriers' addresses, and `source` has no effect.
+        nats: of how many carriers, in turn.
+        behind_proxy: the bots are behind the first company's address, and `source` has no effect.
+        own_accounts: of the owners, the last: accounts of the attacker's own, at each of which it logs in once a day
+            from the attack's addresses, as any owner does, from the history's beginning.
         browsers: different browsers that the bots imitate.
         passwords: frequent passwords tried in turn at every account, instead of a list of pairs; 0: a list.
         solves: bots solve puzzles.
@@ -133,6 +141,11 @@ class Attack:
     links: bool = False
     weak_share: Share = 0.0
     together: bool = False
+    nats: Size = field(default=1, metadata=LATER)
+    behind_proxy: bool = field(default=False, metadata=LATER)
+    own_accounts: Number = field(default=0, metadata=LATER)
+
+    __repr__ = said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +156,25 @@ class Scenario:
         name: of the file.
         scale: at which it is played unless another is asked for: large enough to tell something, and no larger.
         sources: the value and the source of every parameter, by its name.
+        step_at_h, step_s: when the service's clock is set, and by how many seconds; its monotonic clock goes on.
     """
 
     name: str
     title: str
-    hours: float
-    scale: float
+    hours: Hours
+    scale: Scale
     owners: OwnerHabits
     attacks: tuple[Attack, ...]
     sources: Mapping[str, str]
+    step_at_h: Hours = field(default=0, metadata=LATER)
+    step_s: Step = field(default=0, metadata=LATER)
+
+    __repr__ = said
+
+    @property
+    def own_accounts(self) -> int:
+        """The last owners, who are attackers."""
+        return sum(attack.own_accounts for attack in self.attacks)
 
     def scaled(self, scale: float | None = None) -> Scenario:
         """Fewer or more owners, attempts and addresses. What stands for one address or one account stays.
@@ -182,6 +205,7 @@ def _scaled(attack: Attack, scale: float) -> Attack:
         right=part(attack.right),
         addresses=part(attack.addresses),
         crew=part(attack.crew),
+        own_accounts=part(attack.own_accounts),
     )
 
 
@@ -202,7 +226,7 @@ def read_scenario(name: str, text: str) -> Scenario:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{name}: no TOML: {error}") from None
-    if unknown := sorted(found.keys() - {"title", "hours", "scale", "owners", "attack"}):
+    if unknown := sorted(found.keys() - {"title", *OF_A_SCENARIO, "owners", "attack"}):
         raise ScenarioError(f"{name}: unknown: {', '.join(unknown)}")
     scenario = _scenario(name, found)
     if wrong := next(_contradictions(scenario), ""):
@@ -213,8 +237,12 @@ def read_scenario(name: str, text: str) -> Scenario:
 def _scenario(name: str, found: Mapping[str, object]) -> Scenario:
     sources: dict[str, str] = {}
     owners = parameters(OwnerHabits, found.get("owners", {}), f"{name}: owners", sources)
-    hours = parameter(Hours, found.get("hours"), f"{name}: hours", sources)
-    scale = parameter(Scale, found.get("scale", [1, "as it stands"]), f"{name}: scale", sources)
+    given = {"hours": None, "scale": [1, "as it stands"], **found}
+    own = {
+        each: parameter(kind, given[each], f"{name}: {each}", sources)
+        for each, kind in OF_A_SCENARIO.items()
+        if each in given
+    }
     attacks = found.get("attack", [])
     if not isinstance(attacks, list):
         raise ScenarioError(f"{name}: attack is no list; each begins with [[attack]]")
@@ -222,11 +250,10 @@ def _scenario(name: str, found: Mapping[str, object]) -> Scenario:
     return Scenario(
         name=name,
         title=texts(found, "title", name, name),
-        hours=hours,
-        scale=scale,
         owners=owners,
         attacks=read,
         sources=sources,
+        **own,
     )
 
 
@@ -237,6 +264,10 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         yield "owners: nat_share and proxy_share are more than 1 together"
     if owners.surge_from_h + owners.surge_hours > scenario.hours:
         yield "owners: surge_from_h and surge_hours end after the scenario"
+    if scenario.step_at_h > scenario.hours:
+        yield "step_at_h: is after the scenario"
+    if scenario.own_accounts + round(owners.count * owners.reusing_share) > owners.count:
+        yield "own_accounts and reusing_share are more than all owners together"
     for number, attack in enumerate(scenario.attacks, 1):
         for wrong in _contradictions_of(attack, scenario):
             yield f"attack {number}: {wrong}"
@@ -254,3 +285,7 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
         yield "crew: is more than addresses"
     if attack.behind_nat and not owners.nat_share:
         yield "behind_nat: no owner is behind a carrier's NAT (nat_share)"
+    if attack.behind_proxy and (attack.behind_nat or not owners.proxy_share):
+        yield "behind_proxy: no owner is behind a company's proxy (proxy_share), or behind_nat is set as well"
+    if attack.own_accounts and not (attack.addresses or attack.behind_nat or attack.behind_proxy):
+        yield "own_accounts: need addresses to come back to"
