@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import import_module
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -280,7 +279,7 @@ def test_a_fifo_hands_a_secret_over(tmp_path: Path) -> None:
 
 def test_a_fifo_that_nobody_writes_to_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A FIFO without a writer, or never closed, is reported as an error and does not block the start."""
-    monkeypatch.setattr(import_module("sekisho.settings.load"), "read_file", partial(read_file, seconds_max=0.05))
+    monkeypatch.setattr("sekisho.settings.source.read_file", partial(read_file, seconds_max=0.05))
     path = tmp_path / "fifo"
     os.mkfifo(path)
     problem = "points to what is a FIFO that nobody has written to, and closed, within 0.05 seconds"
