@@ -110,8 +110,8 @@ def test_the_page_says_the_outcome_first() -> None:
     }
     found = {"when": "today", "machine": machine, "runs": 12, "took_s": 120, "seeds": [101, 102], "thresholds": [FOUND]}
     lines = list(page(found))
-    assert "| limit of an address | 20 | 10: a trade |" in lines
-    assert "12 runs took 2 minutes of processor time." in lines
+    assert "| limit of an address | 20 | **10** a trade (7pay: taken better, asked worse) |" in lines
+    assert "12 runs with seeds 101 to 102: 2 minutes of a core." in lines
 
 
 def test_a_played_run_is_not_played_again(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Plays thresholds of the judge beside other values, seeds 101 to 120: `python -m benchmarks.thresholds [--quick]`.
 
 All runs of a seed before the next seed; runs are kept in build/thresholds.jsonl, and a command that was cut off goes
-on. Writes `benchmarks/results/thresholds.json` and `docs/thresholds.md`. Some twenty minutes of one core.
+on. Writes `benchmarks/results/thresholds.json` and `docs/thresholds.md`. All seeds take some forty minutes of a core.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.tables import screen_table, wide_console
 from benchmarks.thresholds.grid import SEEDS, THRESHOLDS
 from benchmarks.thresholds.page import HEADINGS, page, rows
 from benchmarks.thresholds.play import Cell, cells, played, summed
-from sekisho.cli.simulate import isolated
+from sekisho.cli.simulate import settings_hidden
 from sekisho.simulate.laboratory.kept import KeptRuns
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def main() -> None:
     about, console = measure.machine(), wide_console()
     KEPT.parent.mkdir(exist_ok=True)
     found: dict[Cell, list[KeptRun]] = {}
-    with isolated():
+    with settings_hidden():
         followed(_runs(seeds, KeptRuns(KEPT, about["commit"]), found), len(seeds) * len(cells()), console)
     thresholds = report(found)
     for each in thresholds:

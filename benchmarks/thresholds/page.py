@@ -22,7 +22,8 @@ laboratory's tables are of owners and bots that no threshold was chosen on.
 A value is *clearly better* where it lets bots into fewer accounts, or loses, asks or puts to work fewer owners, in more
 seeds than chance explains (sign test over the seeds, two-sided, 5%), and is worse in none of these and in no scenario.
 With so many comparisons some of them differ by chance. *A trade* is better in one and worse in another: the present
-value is a choice there, not an optimum.
+value is a choice there, not an optimum. *No difference*: in this range the scenarios do not depend on the value, which
+speaks neither for the present one nor against it.
 """
 
 _NOT_PLAYED = """## Not played here
@@ -44,7 +45,8 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
     """The lines of the page."""
     yield _HEAD
     yield measured_text(found)
-    yield f"{found['runs']:,} runs took {found['took_s'] / 60:.0f} minutes of processor time."
+    seeds = found["seeds"]
+    yield f"{found['runs']:,} runs with seeds {seeds[0]} to {seeds[-1]}: {found['took_s'] / 60:.0f} minutes of a core."
     yield from ("", "## In short", "")
     yield from markdown_table(("threshold", "present", "others, and what they are"), _short(found), column="---")
     for threshold in found["thresholds"]:
@@ -58,14 +60,20 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _short(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for threshold in found["thresholds"]:
-        said = [f"{value['label']}: {said_of(threshold, value)}" for value in threshold["values"][1:]]
+        said = [f"**{value['label']}** {said_of(threshold, value)}" for value in threshold["values"][1:]]
         yield threshold["name"], threshold["values"][0]["label"], "; ".join(said)
 
 
 def said_of(threshold: Mapping[str, Any], value: Mapping[str, Any]) -> str:
-    """The verdict on a value, over all its scenarios."""
+    """The verdict on a value, over all its scenarios, and what differs."""
     present = threshold["values"][0]["scenarios"]
-    return verdict([_judged(present[name], cell) for name, cell in value["scenarios"].items()])
+    found = {name: _judged(present[name], cell) for name, cell in value["scenarios"].items()}
+    differing = [f"{name}: {_listed(judged)}" for name, judged in found.items() if judged]
+    return verdict(list(found.values())) + (f" ({'; '.join(differing)})" if differing else "")
+
+
+def _listed(judged: Mapping[str, str]) -> str:
+    return ", ".join(f"{count} {how}" for count, how in judged.items())
 
 
 def rows(threshold: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -74,7 +82,7 @@ def rows(threshold: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, base in present.items():
         for number, value in enumerate(threshold["values"]):
             cell = value["scenarios"][name]
-            said = ", ".join(f"{count} {how}" for count, how in _judged(base, cell).items()) or "–"
+            said = _listed(_judged(base, cell)) or "–"
             label = value["label"] if number else f"**{value['label']}**"
             yield label, name, *_figures(cell), said if number else "present"
 

@@ -32,12 +32,12 @@ from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused, within
 from sekisho.simulate.laboratory import NotStarted, ScenarioError, packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.curve import curve, points
-from sekisho.simulate.laboratory.document import by_scenario, document
+from sekisho.simulate.laboratory.document import document
 from sekisho.simulate.laboratory.kept import KeptRuns, run_key
 from sekisho.simulate.laboratory.peers import PEERS
 from sekisho.simulate.laboratory.picture import picture
 from sekisho.simulate.laboratory.policy import policies
-from sekisho.simulate.laboratory.report import Played, table
+from sekisho.simulate.laboratory.report import Played, by_scenario, table
 
 if TYPE_CHECKING:
     import argparse
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
-    with isolated(), drawing() as progress:
+    with settings_hidden(), drawing() as progress:
         if not args.no_play:
             _start(args.policy or ["default"], known)
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def isolated() -> Iterator[None]:
+def settings_hidden() -> Iterator[None]:
     """Hide the service's own settings, on which a result must not depend, and refusals, which are too many to read."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("SEKISHO_")}
     log = logging.getLogger("sekisho")

@@ -29,7 +29,7 @@ def test_the_overview_sums_the_seeds() -> None:
         "| scenario | default | factors |",
         "| --- | --- | --- |",
         "| 7pay | 5 of 21 | 0 of 10 |",
-        "| quiet-month | – |  |",
+        "| quiet-month | none sent | – |",
     ]
 
 
@@ -39,7 +39,7 @@ def test_cells_tell_known_devices_and_strangers_apart() -> None:
         OwnerCounts(log_ins=100, asked=9, lost=5, unproved=3),
     )
     found = Results(by_kind={KNOWN: known, "at home": home})
-    assert (asked_cell(found), lost_cell(found), taken_cell(found)) == ("5%, 4.5%", "0, 2%, 1.5%", "–")
+    assert (asked_cell(found), lost_cell(found), taken_cell(found)) == ("5%, 4.5%", "0, 2%, 1.5%", "none sent")
 
 
 def test_a_summary_has_a_line_for_each_policy() -> None:
@@ -67,9 +67,23 @@ def test_seeds_are_told_in_ranges() -> None:
 
 
 def test_the_page_says_which_code_was_played() -> None:
-    """Runs of two commits are told apart; runs without a name are not counted to either."""
+    """The commit of most runs, and what was played again at another one."""
+    runs = [
+        played(name, policy, seed, right=1, taken=0)._replace(at="aaa")
+        for name in ("7pay", "quiet-month")
+        for policy in ("default", "slowapi")
+        for seed in (1, 2)
+    ]
+    assert "\nPlayed at commit `aaa`.\n" in document(runs, {})
+    again = [each._replace(at="bbb") if each.scenario.name == "7pay" and each.seed == 2 else each for each in runs]
+    page = document(again, {})
+    assert "\nPlayed at commit `aaa`, but for\n\n- `7pay` at `bbb`: all policies, seeds 2; 2 runs\n" in page
+    assert "\nPlayed at" not in document([each._replace(at="") for each in runs], {})
+
+
+def test_the_page_says_how_many_runs_are_missing() -> None:
     runs = [played("7pay", policy, seed, right=1, taken=0) for policy in ("default", "slowapi") for seed in (1, 2)]
-    runs = [runs[0]._replace(at="aaa"), *(each._replace(at="bbb") for each in runs[1:]), runs[0]]
-    page = document(runs, {})
-    assert "- `aaa`: 1 runs of `default`; seeds 1\n" in page
-    assert "- `bbb`: 3 runs of `default`, `slowapi`; seeds 1-2\n" in page
+    page = document(runs[:3], {})
+    assert "3 runs of 4: 1 scenarios, 2 policies, seeds 1-2." in page
+    assert "A dash stands for" in page
+    assert "A dash stands for" not in document(runs, {})

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sekisho.simulate.laboratory.claims import claims_section
 from sekisho.simulate.laboratory.curve import aims, points
-from sekisho.simulate.laboratory.report import asked_cell, lost_cell, overview, pipes, seeds_of, summary, taken_cell
+from sekisho.simulate.laboratory.report import (
+    asked_cell,
+    by_scenario,
+    lost_cell,
+    overview,
+    pipes,
+    seeds_of,
+    summary,
+    taken_cell,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sekisho.simulate.laboratory.policy import PlayedPolicy
     from sekisho.simulate.laboratory.report import Played
@@ -25,7 +35,8 @@ assumed. A column compares policies on the same traffic; it does not predict wha
 are small models with the thresholds that their projects publish, not the projects themselves.
 """
 
-_COLUMNS = """
+_COLUMNS = """## How to read the tables
+
 - **right pairs**: attempts of bots with the right password; **taken over**: accounts that a bot entered, by the class
   of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`).
 - **reached check**: of the bots' attempts, those whose password the application checked, behind a question for a proof
@@ -45,11 +56,14 @@ _COLUMNS = """
   none, or it did not rise. Background tasks run once a minute here: an alarm comes up to a minute later than in a
   service.
 
-**Thresholds.** Those of the posture (`judge/posture.py`) were chosen on seeds 101 to 120 of the simulated strangers of
-[posture.md](posture.md#the-estimate), and not changed for these scenarios. The limits are the defaults, or those of the
-preset. `familiar-spared` was added after a look at one-per-address and one-per-account with seed 1.
+**Thresholds.** None was chosen on these seeds. Those of the posture (`judge/posture.py`) were chosen on seeds 101 to
+120 of the simulated strangers of [posture.md](posture.md#the-estimate). They and others that decide these scenarios
+were played beside half and double of their values on seeds from 101 on ([thresholds.md](thresholds.md)). The limits are
+the defaults, or those of the preset. `familiar-spared` was added after a look at one-per-address and one-per-account
+with seed 1.
 """
 
+_TAKEN = "Of all seeds together. Scenarios without a right pair are left out."
 _LOST = "Refused on known devices, refused on others, and of all log-ins those without a proof where one was asked for."
 
 _AIMS = """## A tenth
@@ -78,9 +92,9 @@ _WHY = """
 
 def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, curves: str = "") -> str:
     """The page. `curves`: the folder of the pictures, as the page links to them; empty for none."""
-    parts = [_HEAD, *_how(played, policies), _COLUMNS]
-    parts += ["## Accounts taken over, of right pairs sent", "", "Of all seeds together.", ""]
-    parts += [overview(played, taken_cell), ""]
+    parts = [_HEAD, *_how(played, policies), "", *claims_section(played, policies), "", _COLUMNS]
+    parts += ["## Accounts taken over, of right pairs sent", "", _TAKEN, ""]
+    parts += [overview(_with_right_pairs(played), taken_cell), ""]
     asking = [each for each in played if each.policy in policies and policies[each.policy].has_factors]
     if asking:
         parts += ["## Owners asked for a proof", "", "Of all log-ins of owners: in all, *elsewhere*.", ""]
@@ -91,39 +105,52 @@ def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, 
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 
 
+def _with_right_pairs(played: Iterable[Played]) -> list[Played]:
+    every = by_scenario(played).values()
+    return [each for runs in every if any(run.results.right for run in runs) for each in runs]
+
+
 def _how(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
-    minutes = sum(each.took_s for each in played) / 60
-    yield f"{len(played):,} runs, each scenario at a scale of its own, by which its owners and attempts are multiplied."
+    names = list(dict.fromkeys(each.policy for each in played))
+    minutes, seeds = sum(each.took_s for each in played) / 60, {each.seed for each in played}
+    whole = len(by_scenario(played)) * len(names) * len(seeds)
+    size = f"{len(by_scenario(played))} scenarios, {len(names)} policies, seeds {seeds_of(played)}"
+    yield f"{len(played):,} runs of {whole:,}: {size}."
+    yield "Each scenario has a scale of its own, by which its owners and attempts are multiplied."
     yield f"They took {minutes:.0f} minutes in one process, on a machine that did other work too."
-    yield "Empty cells and seeds that are missing were not played."
+    if len(played) < whole:
+        yield "A dash stands for what was not played; the tables of the scenarios say which seeds were."
+    yield from _commits(played)
     yield ""
     yield "Policies:"
     yield ""
-    for name in dict.fromkeys(each.policy for each in played):
+    for name in names:
         about = policies[name].about if name in policies else "a model of this limiter"
         yield f"- `{name}`: {about}; seeds {seeds_of(each for each in played if each.policy == name)}"
-    yield from _commits(played)
 
 
 def _commits(played: Sequence[Played]) -> Iterator[str]:
-    """Which runs were played with which code, where it is known."""
-    known = dict.fromkeys(each.at for each in played if each.at)
-    if not known:
-        return
-    yield ""
-    yield "Played at these commits, so that a column may stand beside one of another:"
-    yield ""
-    for at in known:
-        runs = [each for each in played if each.at == at]
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(each.policy for each in runs))
-        yield f"- `{at}`: {len(runs):,} runs of {names}; seeds {seeds_of(runs)}"
-
-
-def by_scenario(played: Iterable[Played]) -> dict[str, list[Played]]:
-    found: dict[str, list[Played]] = {}
+    """Which runs were played with which code, where it is known: the commit of most runs first."""
+    by_commit: dict[str, list[Played]] = {}
     for each in played:
-        found.setdefault(each.scenario.name, []).append(each)
-    return found
+        by_commit.setdefault(each.at, []).append(each)
+    by_commit.pop("", None)
+    first, *others = sorted(by_commit.items(), key=lambda item: -len(item[1])) or [("", [])]
+    if first[1]:
+        yield f"Played at commit `{first[0]}`{', but for' if others else '.'}"
+    if others:
+        yield ""
+        yield from (_commit(at, runs, played) for at, runs in others)
+
+
+def _commit(at: str, runs: Sequence[Played], played: Sequence[Played]) -> str:
+    scenarios = _named(by_scenario(runs), by_scenario(played), "all scenarios")
+    policies = _named({each.policy: 0 for each in runs}, {each.policy: 0 for each in played}, "all policies")
+    return f"- {scenarios} at `{at}`: {policies}, seeds {seeds_of(runs)}; {len(runs):,} runs"
+
+
+def _named(some: Collection[str], every: Collection[str], all_of_them: str) -> str:
+    return all_of_them if len(some) == len(every) else ", ".join(f"`{name}`" for name in some)
 
 
 def _aims(played: Iterable[Played]) -> str:

@@ -6,6 +6,8 @@ import tomllib
 from importlib.resources import files
 from typing import NamedTuple
 
+from sekisho.settings.presets import texts_of
+from sekisho.settings.values import Preset
 from sekisho.simulate.laboratory.parameters import ScenarioError
 
 
@@ -22,6 +24,13 @@ class PlayedPolicy(NamedTuple):
     @property
     def has_factors(self) -> bool:
         return self.settings.get("factors", "none") != "none"
+
+    @property
+    def estimates_posture(self) -> bool:
+        """Whether the posture decides which strangers are asked."""
+        preset = texts_of(Preset(self.settings.get("preset", "balanced")))
+        texts = {**{name.lower(): text for name, text in preset.items()}, **self.settings}
+        return texts.get("step_up_familiar", texts.get("step_up", "always")) != "always"
 
 
 def policies(text: str | None = None) -> dict[str, PlayedPolicy]:

@@ -60,15 +60,15 @@ class Played(NamedTuple):
             self.policy,
             f"{results.right.total():,}",
             _taken(results),
-            _share(results.reached, results.attempts),
+            share(results.reached, results.attempts),
             _refused(kinds.get(KNOWN)),
             _refused(results.strangers),
             _refused(kinds.get("carrier NAT")),
             _refused(kinds.get("company proxy")),
-            _share(results.owners.unproved, results.owners.log_ins),
-            _share(results.owners.asked, results.owners.log_ins),
-            _share(results.owners.asked_elsewhere, results.owners.log_ins),
-            _share(results.owners.worked, results.owners.log_ins),
+            share(results.owners.unproved, results.owners.log_ins),
+            share(results.owners.asked, results.owners.log_ins),
+            share(results.owners.asked_elsewhere, results.owners.log_ins),
+            share(results.owners.worked, results.owners.log_ins),
             _span(results.alarms[0]) if results.alarms else "–",
         )
 
@@ -83,14 +83,15 @@ def _taken(results: Results) -> str:
 
 
 def _refused(counts: OwnerCounts | None) -> str:
-    return "–" if counts is None or not counts.log_ins else _share(counts.refused, counts.log_ins)
+    return "–" if counts is None or not counts.log_ins else share(counts.refused, counts.log_ins)
 
 
-def _share(some: int, every: int) -> str:
+def share(some: float, every: float) -> str:
+    """A percentage of two digits; – of nothing."""
     if not every:
         return "–"
-    share = 100 * some / every
-    return "0" if not some else f"{share:.2g}%" if share < 10 else f"{share:.0f}%"
+    percent = 100 * some / every
+    return "0" if not some else f"{percent:.2g}%" if percent < 10 else f"{percent:.0f}%"
 
 
 def _span(seconds: float) -> str:
@@ -107,7 +108,7 @@ def _span(seconds: float) -> str:
 
 def table(played: Sequence[Played]) -> str:
     """Every scenario's table, for a terminal."""
-    return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in _by_scenario(played))
+    return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in _tables(played))
 
 
 def summary(played: Sequence[Played]) -> str:
@@ -140,36 +141,49 @@ def _alarms(runs: Sequence[Played]) -> str:
 
 
 def overview(played: Sequence[Played], cell: Callable[[Results], str]) -> str:
-    """A line for each scenario, a column for each policy, seeds together. Without a run a cell is empty."""
+    """A line for each scenario, a column for each policy, seeds together. Without a run a cell has a dash."""
     names = list(dict.fromkeys(each.policy for each in played))
-    runs: dict[str, dict[str, list[Results]]] = {}
-    for each in played:
-        runs.setdefault(each.scenario.name, {}).setdefault(each.policy, []).append(each.results)
     rows: list[tuple[str, ...]] = [("scenario", *names)]
-    for scenario, by_policy in runs.items():
-        rows.append((scenario, *(cell(summed(by_policy[name])) if name in by_policy else "" for name in names)))
+    for scenario, runs in by_scenario(played).items():
+        found = summed_by_policy(runs)
+        rows.append((scenario, *(cell(found[name]) if name in found else "–" for name in names)))
     return pipes(rows)
+
+
+def by_scenario(played: Iterable[Played]) -> dict[str, list[Played]]:
+    found: dict[str, list[Played]] = {}
+    for each in played:
+        found.setdefault(each.scenario.name, []).append(each)
+    return found
+
+
+def summed_by_policy(played: Iterable[Played]) -> dict[str, Results]:
+    """The results of one scenario, all seeds together."""
+    found: dict[str, list[Results]] = {}
+    for each in played:
+        found.setdefault(each.policy, []).append(each.results)
+    return {name: summed(results) for name, results in found.items()}
 
 
 def taken_cell(results: Results) -> str:
     """Accounts taken over, of the right pairs that were sent."""
     right = results.right.total()
-    return f"{results.taken_over:,} of {right:,}" if right else "–"
+    return f"{results.taken_over:,} of {right:,}" if right else "none sent"
 
 
 def asked_cell(results: Results) -> str:
     """The owners' log-ins in which a proof was asked for, and those of them elsewhere."""
     owners = results.owners
-    return f"{_share(owners.asked, owners.log_ins)}, {_share(owners.asked_elsewhere, owners.log_ins)}"
+    return f"{share(owners.asked, owners.log_ins)}, {share(owners.asked_elsewhere, owners.log_ins)}"
 
 
 def lost_cell(results: Results) -> str:
     """The owners' log-ins that were refused, on known devices and on others; and those without a proof, of all."""
     owners, known = results.owners, _refused(results.by_kind.get(KNOWN))
-    return f"{known}, {_refused(results.strangers)}, {_share(owners.unproved, owners.log_ins)}"
+    return f"{known}, {_refused(results.strangers)}, {share(owners.unproved, owners.log_ins)}"
 
 
-def _by_scenario(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
+def _tables(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:
     found: dict[str, tuple[str, list[tuple[str, ...]]]] = {}
     for each in played:
         title = f"{each.scenario.name}: {each.scenario.title}"

@@ -1,0 +1,372 @@
+"""The claims of the guard, and the figures of the runs for each: the first table of `docs/laboratory.md`. Pure.
+
+A claim is measured for one policy in one scenario, all seeds together, as `some` of `every`. It is missed where
+`some / every` exceeds its bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.simulate.laboratory.curve import ASKED_MAX, TENTH
+from sekisho.simulate.laboratory.peers import PEERS
+from sekisho.simulate.laboratory.report import pipes, share, summed_by_policy
+from sekisho.simulate.laboratory.results import KNOWN, added, summed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sekisho.simulate.laboratory.policy import PlayedPolicy
+    from sekisho.simulate.laboratory.report import Played
+    from sekisho.simulate.laboratory.results import OwnerCounts, Results
+    from sekisho.simulate.laboratory.scenario import Scenario
+
+SHARED: Final = ("carrier NAT", "company proxy")
+"""Kinds of log-ins on devices that are not known, from addresses that owners share."""
+
+CALM_MAX: Final = 0.01
+ALARM_ATTEMPTS_MAX: Final = 200
+NAMED_MAX: Final = 3
+"""Scenarios that are named where a claim is missed; of more, their number and the worst."""
+
+
+class Case(NamedTuple):
+    """The runs of one scenario.
+
+    Attributes:
+        runs: of one policy, one for each seed.
+        others: of other limiters, with the same seeds.
+    """
+
+    policy: PlayedPolicy
+    runs: Sequence[Played]
+    others: Sequence[Played]
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.runs[0].scenario
+
+    @property
+    def results(self) -> Results:
+        return summed([each.results for each in self.runs])
+
+    @property
+    def is_relayed(self) -> bool:
+        return any(attack.relays for attack in self.scenario.attacks)
+
+
+class Part(NamedTuple):
+    """`some` of `every`. Whole numbers but for attempts, which are estimated."""
+
+    some: float
+    every: float
+
+    @property
+    def ratio(self) -> float:
+        return self.some / self.every
+
+
+class Claim(NamedTuple):
+    """Attributes:
+    name: as the table has it.
+    wanted: in words.
+    most: of `some / every`, in each scenario.
+    measure: None where the claim is not about this case.
+    shows: what stands in the table, of all scenarios together.
+    why: the reasons where it is missed.
+    """
+
+    name: str
+    wanted: str
+    most: float
+    measure: Callable[[Case], Part | None]
+    shows: Callable[[Part], str]
+    why: str = ""
+
+
+def _taken_of(account_class: str, *, relayed: bool) -> Callable[[Case], Part | None]:
+    def measure(case: Case) -> Part | None:
+        if not case.policy.has_factors or case.is_relayed is not relayed:
+            return None
+        results = case.results
+        return _part(len(results.taken.get(account_class, ())), results.right[account_class])
+
+    return measure
+
+
+def _taken(case: Case) -> Part | None:
+    """Of the right pairs, those that opened an account. A relay phisher has a line of its own."""
+    return None if case.is_relayed else _part(case.results.taken_over, case.results.right.total())
+
+
+def _taken_beside_others(case: Case) -> Part | None:
+    """Accounts taken over, of those that the best other limiter loses with the same seeds."""
+    if case.is_relayed:
+        return None
+    seeds = {each.seed for each in case.runs}
+    others = summed_by_policy(case.others)
+    whole = [name for name in others if {each.seed for each in case.others if each.policy == name} >= seeds]
+    best = min((others[name].taken_over for name in whole), default=0)
+    return _part(case.results.taken_over, best)
+
+
+def _reached(case: Case) -> Part | None:
+    """Of the bots' attempts, those that reach the password check, where the bots' addresses repeat."""
+    repeats = all(attack.addresses or attack.behind_nat for attack in case.scenario.attacks)
+    return _part(case.results.reached, case.results.attempts) if repeats else None
+
+
+def _through_shared(case: Case) -> Part | None:
+    """Of the attempts of bots behind a shared address, those that open an account."""
+    if not any(attack.behind_nat for attack in case.scenario.attacks):
+        return None
+    return _part(case.results.taken_over, case.results.attempts)
+
+
+def _hindered(case: Case) -> Part | None:
+    """Of the log-ins on known devices, those that were refused, put to work or told to wait."""
+    known = case.results.kind(KNOWN)
+    return _part(known.refused + known.worked + known.waited, known.log_ins)
+
+
+def _refused_at_shared(case: Case) -> Part | None:
+    kinds = case.results.by_kind
+    return _refused_of(added(counts for name, counts in kinds.items() if name in SHARED))
+
+
+def _refused(case: Case) -> Part | None:
+    return _refused_of(case.results.owners)
+
+
+def _refused_of(counts: OwnerCounts) -> Part | None:
+    return _part(counts.refused, counts.log_ins)
+
+
+def _asked(*, in_attack: bool, elsewhere: bool = False) -> Callable[[Case], Part | None]:
+    def measure(case: Case) -> Part | None:
+        if not case.policy.has_factors or bool(case.scenario.attacks) is not in_attack:
+            return None
+        owners = case.results.owners
+        return _part(owners.asked_elsewhere if elsewhere else owners.asked, owners.log_ins)
+
+    return measure
+
+
+def _until_alarm(case: Case) -> Part | None:
+    """Strangers' attempts from the attack's beginning until the first alarm, of each run, in the mean.
+
+    It is estimated from the attack's pace and that of the owners' log-ins. A run without an alarm counts with all of
+    its attempts. Attacks of fewer attempts than may pass before an alarm are left out.
+    """
+    if not case.policy.estimates_posture or not _is_spread(case.scenario):
+        return None
+    return _part(sum(map(attempts_until_alarm, case.runs)), len(case.runs))
+
+
+def _is_spread(scenario: Scenario) -> bool:
+    """Whether an address for each attempt leaves the alarm as the only reaction."""
+    return len(scenario.attacks) == 1 and all(
+        not attack.addresses and not attack.behind_nat and attack.attempts > ALARM_ATTEMPTS_MAX
+        for attack in scenario.attacks
+    )
+
+
+def attempts_until_alarm(run: Played) -> float:
+    """Of a scenario with one attack, whose attempts are evenly spread over its hours."""
+    scenario, results = run.scenario, run.results
+    attack = scenario.attacks[0]
+    begun_s = attack.from_h * 3600
+    after_s = next((at_s - begun_s for at_s in results.alarms if at_s >= begun_s), attack.hours * 3600)
+    pace_s = attack.attempts / (attack.hours * 3600) + results.strangers.log_ins / (scenario.hours * 3600)
+    return after_s * pace_s
+
+
+def _false_alarms(case: Case) -> Part | None:
+    """Of the simulated days without an attack, the alarms."""
+    if not case.policy.estimates_posture or case.scenario.attacks:
+        return None
+    alarms = sum(len(each.results.alarms) for each in case.runs)
+    return _part(alarms, len(case.runs) * case.scenario.hours / 24)
+
+
+def _part(some: float, every: float) -> Part | None:
+    return Part(some, every) if every else None
+
+
+def _counted(part: Part) -> str:
+    return f"{part.some:,.0f} of {part.every:,.0f}"
+
+
+def _share(part: Part) -> str:
+    return share(part.some, part.every)
+
+
+def _mean(part: Part) -> str:
+    return f"{part.ratio:,.0f}"
+
+
+def _in_days(part: Part) -> str:
+    return f"{part.some:,.0f} in {part.every:,.0f} days"
+
+
+_CALM_WHY: Final = (
+    "`posture` and `quiet` ask no stranger before an alarm: right pairs that come before it, or among too few guesses "
+    "for one, open accounts that have enrolled nothing."
+)
+_TAKEN_WHY: Final = (
+    f"`default` has no proof to ask for, and bots solve work. {_CALM_WHY} A weak service beside the guarded one "
+    "(`weak-…`) asks for no proof: accounts are taken there."
+)
+_OTHERS_WHY: Final = (
+    "As above. Where addresses repeat, `django-axes` loses fewest accounts: it locks an address for good, for its "
+    "owners too."
+)
+_REACHED_WHY: Final = (
+    "The limits let some attempts an hour through at each address, however many come: with one in two minutes, as in "
+    "`7pay` here, they are a larger share than at full size (0.7%, [replay.md](replay.md)), and one an hour is below "
+    "all limits. Bots "
+    "that solve work (`…-solving-…`, `weak-…`) get what the credit of an address allows, and a weak service asks for "
+    "no work. With factors every one of these attempts is behind a question."
+)
+_BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
+_SHARED_WHY: Final = (
+    "A bot that solves work, behind one address with owners, uses up what the address has: its limits, then the credit "
+    "that owners earned. With `jsda` few of these owners have the passkey that it asks for: few succeed, and their "
+    "address earns little credit. `strict` has half of the limits. See [gaps](gaps.md)."
+)
+_ASKED_WHY: Final = "See [why it takes more than 2%](#a-tenth)."
+_CALM_ASKED_WHY: Final = (
+    "A wrong password gets the same question as a right one, and accounts with an app or a passkey are always asked. "
+    "*Elsewhere* is the rest."
+)
+_ELSEWHERE_WHY: Final = (
+    "`factors`, `strict` and `pci` ask every stranger. `familiar` asks those from a network where the account has not "
+    "succeeded yet."
+)
+_ALARM_WHY: Final = (
+    "Where strangers' honest log-ins are more than the guesses, an attack looks like a bad day: the alarm comes late, "
+    "or never."
+)
+
+CLAIMS: Final = (
+    Claim("takeovers of accounts with a passkey (`phr`)", "0", 0, _taken_of("phr", relayed=False), _counted),
+    Claim("takeovers of accounts with an app (`app`)", "0", 0, _taken_of("app", relayed=False), _counted),
+    Claim("takeovers of accounts with mail (`sent`)", "0", 0, _taken_of("sent", relayed=False), _counted, _CALM_WHY),
+    Claim("relay phisher: takeovers, with a passkey", "0", 0, _taken_of("phr", relayed=True), _counted),
+    Claim("relay phisher: takeovers, with an app", "stated", 1, _taken_of("app", relayed=True), _counted),
+    Claim("relay phisher: takeovers, with mail", "stated", 1, _taken_of("sent", relayed=True), _counted),
+    Claim("takeovers, of right pairs sent", "≤ 10%", TENTH, _taken, _counted, _TAKEN_WHY),
+    Claim("takeovers, of those at the best other limiter", "≤ 10%", TENTH, _taken_beside_others, _counted, _OTHERS_WHY),
+    Claim("bots' attempts that reach the check, where addresses repeat", "≤ 1%", 0.01, _reached, _share, _REACHED_WHY),
+    Claim("bots behind a NAT: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY),
+    Claim("log-ins on known devices refused, put to work or told to wait", "0", 0, _hindered, _counted),
+    Claim("strangers behind NAT and proxy refused", "≤ 1%", 0.01, _refused_at_shared, _share, _SHARED_WHY),
+    Claim("owners' log-ins refused", "≤ 0.01%", 0.0001, _refused, _share, f"The same log-ins. {_SHARED_WHY}"),
+    Claim("owners' log-ins asked in an attack", "≤ 2%", ASKED_MAX, _asked(in_attack=True), _share, _ASKED_WHY),
+    Claim(
+        "of them, asked *elsewhere* in an attack",
+        "≤ 2%",
+        ASKED_MAX,
+        _asked(in_attack=True, elsewhere=True),
+        _share,
+        _ASKED_WHY,
+    ),
+    Claim("owners' log-ins asked in calm", "≤ 1%", CALM_MAX, _asked(in_attack=False), _share, _CALM_ASKED_WHY),
+    Claim(
+        "of them, asked *elsewhere* in calm",
+        "≤ 1%",
+        CALM_MAX,
+        _asked(in_attack=False, elsewhere=True),
+        _share,
+        _ELSEWHERE_WHY,
+    ),
+    Claim(
+        "strangers' attempts until the alarm, one for each address",
+        "≤ 200",
+        ALARM_ATTEMPTS_MAX,
+        _until_alarm,
+        _mean,
+        _ALARM_WHY,
+    ),
+    Claim("false alarms in calm", "0", 0, _false_alarms, _in_days),
+)
+
+_HEAD: Final = """## In short
+
+What is claimed, and what the runs say: a column for each policy of the guard, all scenarios and seeds together.
+**Bold**: missed in some scenario, which stands below with its own figure. –: not played, or not asked of this policy.
+"""
+_FOOT: Final = """
+No scenario has a hundred attempts a second, for which the aim is an alarm within 60 seconds: the 200 attempts take two
+seconds there. `asked in calm` is an aim of the preset `familiar`; the others stand beside it.
+
+**Where claims are missed, and why.**
+"""
+
+
+def claims_section(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
+    """The lines of the section: the table, and where and why claims are missed."""
+    measured = {claim: _by_policy(claim, _cases(played, policies)) for claim in CLAIMS}
+    names = list(dict.fromkeys(case.policy.name for case in _cases(played, policies)))
+    told = {claim: found for claim, found in measured.items() if any(found.values())}
+    yield _HEAD
+    yield pipes([("claim", "wanted", *names), *(_row(claim, found, names) for claim, found in told.items())])
+    yield _FOOT
+    for claim, found in told.items():
+        yield from _misses(claim, found)
+
+
+def _cases(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> list[Case]:
+    others: dict[str, list[Played]] = {}
+    runs: dict[tuple[str, str], list[Played]] = {}
+    for each in played:
+        if each.policy in PEERS:
+            others.setdefault(each.scenario.name, []).append(each)
+        elif each.policy in policies:
+            runs.setdefault((each.policy, each.scenario.name), []).append(each)
+    return [Case(policies[policy], found, others.get(scenario, [])) for (policy, scenario), found in runs.items()]
+
+
+def _by_policy(claim: Claim, cases: Iterable[Case]) -> dict[str, dict[str, Part]]:
+    """By the policy's and the scenario's name, where the claim is about them."""
+    found: dict[str, dict[str, Part]] = {}
+    for case in cases:
+        if (part := claim.measure(case)) is not None:
+            found.setdefault(case.policy.name, {})[case.scenario.name] = part
+    return found
+
+
+def _row(claim: Claim, found: Mapping[str, Mapping[str, Part]], names: Iterable[str]) -> tuple[str, ...]:
+    return (claim.name, claim.wanted, *(_cell(claim, found.get(name, {})) for name in names))
+
+
+def _cell(claim: Claim, parts: Mapping[str, Part]) -> str:
+    if not parts:
+        return "–"
+    text = claim.shows(Part(sum(part.some for part in parts.values()), sum(part.every for part in parts.values())))
+    return f"**{text}**" if _missed(claim, parts) else text
+
+
+def _missed(claim: Claim, parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Those beyond the bound, the worst first."""
+    beyond = {name: part for name, part in parts.items() if part.ratio > claim.most}
+    return dict(sorted(beyond.items(), key=lambda item: -item[1].ratio))
+
+
+def _misses(claim: Claim, found: Mapping[str, Mapping[str, Part]]) -> Iterator[str]:
+    """A line for the claim, and below it one for all policies that miss it alike."""
+    places: dict[str, list[str]] = {}
+    for policy, parts in found.items():
+        if _missed(claim, parts):
+            places.setdefault(_places(claim, parts), []).append(f"`{policy}`")
+    if places:
+        yield f"- **{claim.name.replace('*', '')}** ({claim.wanted}). {claim.why}".rstrip()
+        yield from (f"    - {', '.join(names)}: {where}" for where, names in places.items())
+
+
+def _places(claim: Claim, parts: Mapping[str, Part]) -> str:
+    missed = _missed(claim, parts)
+    named = [f"{name} {claim.shows(part)}" for name, part in missed.items()]
+    if len(named) <= NAMED_MAX:
+        return ", ".join(named)
+    return f"in {len(named)} of {len(parts)} scenarios, most of all {named[0]}"
