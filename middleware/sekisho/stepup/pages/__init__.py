@@ -12,19 +12,18 @@ no property of the account shows in the page, not even a length.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sekisho.model.brand import NO_BRAND
 from sekisho.model.contrast import readable_on
 from sekisho.plugins import Widget
-from sekisho.stepup.pages.cut import Cut, escaped, json_in_attribute, mark
+from sekisho.stepup.pages.cut import escaped, json_in_attribute, mark
+from sekisho.stepup.pages.rendering import ANSWERED_BY_APPLICATION, ANSWERED_BY_US, CutPage, Page, Templates, referring
 from sekisho.stepup.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -39,16 +38,6 @@ _HERE: Final = Path(__file__).parent
 MODULE: Final = "sekisho.js"
 PASSKEY_MODULE: Final = "passkey.js"
 CUTS_MAX = 256  # languages, factors and last actions: about a hundred pages of ten kilobytes
-
-
-class Page(NamedTuple):
-    """A body and its headers in ASGI's form. The caller sets the status."""
-
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
-
-
-_Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class File(NamedTuple):
@@ -69,19 +58,6 @@ class File(NamedTuple):
         body = (_text(name) + more).encode()
         stem, _, suffix = name.partition(".")
         return cls(f"/{stem}-{blake2b(body, digest_size=8).hexdigest()}.{suffix}", content_type, body)
-
-
-class _Asking(NamedTuple):
-    """A page that a flood gets, rendered once and cut where requests differ."""
-
-    body: Cut
-    policy: Cut
-    headers: _Headers
-
-    def filled(self, nonce: str, values: dict[str, bytes]) -> Page:
-        values["nonce"] = escaped(nonce)
-        policy = self.policy.filled(values)
-        return Page(self.body.filled(values), (*self.headers, (b"content-security-policy", policy)))
 
 
 class ListedFactor(NamedTuple):
@@ -121,12 +97,6 @@ _WIDGETS: Final = {
     ),
 }
 
-# Chromium (measured with 156) also applies form-action to redirects that answer a form. The application answers these
-# forms, and may redirect to another origin; under 'self' alone the log-in would stop at a page that does nothing. All
-# forms here post to our own mount, so `https:` permits nothing that escaping does not already prevent.
-_ANSWERED_BY_APPLICATION: Final = "'self' https:"
-_ANSWERED_BY_US: Final = "'self'"
-
 
 class Pages:
     """Renders the pages of one service.
@@ -154,25 +124,18 @@ class Pages:
         self.style = File.of("page.css", b"text/css; charset=utf-8", _colors(brand))
         self.script = File.of("page.js", b"text/javascript; charset=utf-8")
         self.logo = File(*brand.logo) if brand.logo else None
-        self._has_logo = bool(brand.logo_address)
         self._widgets = {**_WIDGETS, **dict([widget] if widget else [])}
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        self._templates = Templates(
+            {
+                "mount": mount,
+                "service": service,
+                "provider": provider,
+                "style": f"{mount}{self.style.path}",
+                "script": f"{mount}{self.script.path}",
+                "logo": brand.logo_address,
+            },
+            shows_images=bool(brand.logo_address),
         )
-        self._environment.filters["day"] = _day
-        self._environment.filters["moment"] = _moment
-        self._environment.globals |= {
-            "mount": mount,
-            "service": service,
-            "provider": provider,
-            "style": f"{mount}{self.style.path}",
-            "script": f"{mount}{self.script.path}",
-            "logo": brand.logo_address,
-        }
         self._modules = {name: _text(name).encode() for name in (MODULE, PASSKEY_MODULE)}
         # Called with positional arguments: names would be hashed for every answer.
         self._step_up = lru_cache(maxsize=CUTS_MAX)(self._rendered_step_up)
@@ -284,12 +247,12 @@ class Pages:
             notice: `added`, `removed`, `changed`, `failed`, `full`, `needed`, or empty.
             has_activity: whether there is a page of recent log-ins.
         """
-        return self._page(
+        return self._templates.page(
             "manage",
             language,
             nonce,
             # One of its forms is answered by a redirect to the identity provider.
-            form_action=_ANSWERED_BY_APPLICATION if "oidc" in factors else _ANSWERED_BY_US,
+            form_action=ANSWERED_BY_APPLICATION if "oidc" in factors else ANSWERED_BY_US,
             enrolments=enrolments,
             only_strong=only_strong,
             signal=signal,
@@ -302,11 +265,13 @@ class Pages:
     def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
         """A secret for an authenticator app, which the owner confirms with its first code."""
         qr = Markup(offer.qr_svg)  # noqa: S704 - drawn by us from the secret
-        return self._page("totp", language, nonce, scripted=False, offer=offer, qr=qr, token=token, failed=failed)
+        return self._templates.page(
+            "totp", language, nonce, scripted=False, offer=offer, qr=qr, token=token, failed=failed
+        )
 
     def recovery(self, language: str, *, codes: Sequence[str], nonce: str) -> Page:
         """New recovery codes. They are shown only this once."""
-        return self._page("recovery", language, nonce, scripted=False, codes=codes)
+        return self._templates.page("recovery", language, nonce, scripted=False, codes=codes)
 
     def message(self, language: str, *, code: str, nonce: str) -> Page:
         """What came of a step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`, `recovery_begun`.
@@ -315,7 +280,7 @@ class Pages:
         """
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
-        return self._page("message", language, nonce, scripted=False, code=code)
+        return self._templates.page("message", language, nonce, scripted=False, code=code)
 
     def activity(
         self,
@@ -337,7 +302,9 @@ class Pages:
             notice: `ended`, `denied`, or empty.
             nonce: as for `step_up`.
         """
-        return self._page("activity", language, nonce, log_ins=log_ins, previous=previous, token=token, notice=notice)
+        return self._templates.page(
+            "activity", language, nonce, log_ins=log_ins, previous=previous, token=token, notice=notice
+        )
 
     def notice(self, language: str, *, said: str, account_page: str, nonce: str) -> Page:
         """The question whether it was the owner, or what their answer did.
@@ -348,9 +315,9 @@ class Pages:
             account_page: the page to type; empty if there is none.
             nonce: as for `step_up`.
         """
-        page = self._page("notice", language, nonce, scripted=not said, said=said, account_page=account_page)
+        page = self._templates.page("notice", language, nonce, scripted=not said, said=said, account_page=account_page)
         # Its address may have held a token. Browsers that say `Origin: null` for its form say `Sec-Fetch-Site` too.
-        return _referring(page, b"no-referrer")
+        return referring(page, b"no-referrer")
 
     def returned(self, language: str, *, path: str, fields: Mapping[str, str], nonce: str) -> Page:
         """The page after a log-in at the identity provider. Its script sends the form at once.
@@ -361,9 +328,11 @@ class Pages:
             fields: of the form.
             nonce: as for `step_up`.
         """
-        page = self._page("returned", language, nonce, form_action=_ANSWERED_BY_APPLICATION, path=path, fields=fields)
+        page = self._templates.page(
+            "returned", language, nonce, form_action=ANSWERED_BY_APPLICATION, path=path, fields=fields
+        )
         # Its address has the code, which no referrer may carry. Under `no-referrer` the form would say `Origin: null`.
-        return _referring(page, b"strict-origin")
+        return referring(page, b"strict-origin")
 
     def module(self, name: str = MODULE) -> bytes:
         """Return a module for pages of the application, to serve as `text/javascript`."""
@@ -377,8 +346,8 @@ class Pages:
         failed: bool,
         sent: bool,
         chosen: str,
-    ) -> _Asking:
-        return self._rendered(
+    ) -> CutPage:
+        return self._templates.cut_page(
             "step_up",
             language,
             None,
@@ -390,8 +359,8 @@ class Pages:
             chosen=chosen,
         )
 
-    def _rendered_contact(self, language: str, has_form: bool, failed: bool, sent: bool, by_mail: bool) -> _Asking:
-        return self._rendered(
+    def _rendered_contact(self, language: str, has_form: bool, failed: bool, sent: bool, by_mail: bool) -> CutPage:
+        return self._templates.cut_page(
             "contact",
             language,
             None,
@@ -409,8 +378,8 @@ class Pages:
         sitekey: str,
         has_work: bool,
         here: bool,
-    ) -> _Asking:
-        return self._rendered(
+    ) -> CutPage:
+        return self._templates.cut_page(
             "work",
             language,
             self._widgets[provider] if provider else None,
@@ -419,83 +388,6 @@ class Pages:
             here=here,
             sitekey=sitekey,
         )
-
-    def _rendered(self, name: str, language: str, widget: Widget | None, **kept: Any) -> _Asking:
-        body, policy, headers = self._parts(
-            name, language, mark("nonce"), form_action=_ANSWERED_BY_APPLICATION, scripted=True, widget=widget, **kept
-        )
-        return _Asking(Cut.of(body), Cut.of(policy), headers)
-
-    def _page(
-        self,
-        name: str,
-        language: str,
-        nonce: str,
-        *,
-        scripted: bool = True,
-        form_action: str = _ANSWERED_BY_US,
-        **values: Any,
-    ) -> Page:
-        body, policy, headers = self._parts(
-            name, language, nonce, form_action=form_action, scripted=scripted, widget=None, **values
-        )
-        return Page(body.encode("utf-8", "replace"), (*headers, (b"content-security-policy", policy.encode())))
-
-    def _parts(
-        self,
-        name: str,
-        language: str,
-        nonce: str,
-        *,
-        form_action: str,
-        scripted: bool,
-        widget: Widget | None,
-        **values: Any,
-    ) -> tuple[str, str, _Headers]:
-        """Return body, policy and the other headers."""
-        language = language if language in WORDS else "en"
-        body = self._environment.get_template(f"{name}.html").render(
-            language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
-        )
-        # Only passkeys ask the server for something. Servers check each byte of the policy, for each page of a flood.
-        connects = widget is not None or " data-options=" in body
-        policy = _policy(
-            nonce, form_action=form_action, scripted=scripted, connects=connects, widget=widget, images=self._has_logo
-        )
-        # Under no-referrer, browsers send `Origin: null` with a form, which applications treat as a forgery. Captcha
-        # providers check the embedding page.
-        referrer = b"strict-origin-when-cross-origin" if widget else b"same-origin"
-        headers = (
-            (b"content-type", b"text/html; charset=utf-8"),
-            (b"content-language", language.encode()),
-            (b"cache-control", b"no-store"),
-            (b"referrer-policy", referrer),
-            (b"x-content-type-options", b"nosniff"),
-        )
-        return body, policy, headers
-
-
-def _referring(page: Page, policy: bytes) -> Page:
-    """The page with another policy for referrers."""
-    headers = tuple((name, policy if name == b"referrer-policy" else value) for name, value in page.headers)
-    return page._replace(headers=headers)
-
-
-def _policy(
-    nonce: str, *, form_action: str, scripted: bool, connects: bool, widget: Widget | None, images: bool
-) -> str:
-    hosts = f" {widget.hosts}" if widget else ""
-    directives = ["default-src 'none'", f"style-src 'nonce-{nonce}'{hosts}"]
-    if scripted:
-        directives.append(f"script-src 'nonce-{nonce}'{hosts}")
-    if connects:
-        directives.append(f"connect-src 'self'{hosts}")
-    if images:
-        directives.append("img-src 'self'")
-    if widget:
-        directives.append(f"frame-src{hosts}")
-    directives += [f"form-action {form_action}", "base-uri 'none'", "frame-ancestors 'none'"]
-    return "; ".join(directives)
 
 
 def _colors(brand: Brand) -> str:
@@ -506,14 +398,6 @@ def _colors(brand: Brand) -> str:
         for scheme, color in schemes
         if color
     )
-
-
-def _day(unix_s: int) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).date().isoformat()
-
-
-def _moment(unix_s: int) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _text(name: str) -> str:
