@@ -105,6 +105,14 @@ def test_only_where_addresses_repeat_few_attempts_reach_the_check() -> None:
     assert name not in cells(played("quiet-month", "default"))
 
 
+def test_work_is_told_where_no_address_repeats() -> None:
+    """Iterations of all seeds, for each attempt of bots that the application checked."""
+    name = "work for each that does, where no address repeats"
+    runs = [played("one-per-address-solved", "default", seed, reached=10, hashes=seed * 1_000) for seed in (1, 2)]
+    assert cells(*runs)[name] == ["150 iterations"]
+    assert name not in cells(played("7pay", "default", reached=10, hashes=1_000))
+
+
 @pytest.mark.parametrize(("alarms", "attempts"), [([3600.0], 30.0), ([], 120.0), ([60.0, 5400.0], 60.0)])
 def test_attempts_until_the_alarm_are_those_since_the_attack_began(alarms: list[float], attempts: float) -> None:
     """Its own and the owners' at their pace; an alarm before it is none, and without one all of them count."""

@@ -63,6 +63,15 @@ the defaults, or those of the preset. `familiar-spared` was added after a look a
 with seed 1.
 """
 
+_MODELS = """## What two of the models leave out
+
+- `one-pin-sideways` has no sign-up and no session: each attempt to link comes as if from an account of its own. That is
+  more than an attacker has: the limits of sign-ups of a network, and of accounts that one logged-in account may link,
+  would only take attempts away. Its owners log in and link nothing, so it does not say what links owners lose.
+- `weak-apart` stands for two services with a store each, and for two on one Redis with a `SEKISHO_NAMESPACE` for each,
+  which count apart just so (`tests/asgi/test_namespaces.py`). `weak-beside-strong` is two with one namespace.
+"""
+
 _TAKEN = "Of all seeds together. Scenarios without a right pair are left out."
 _LOST = "Refused on known devices, refused on others, and of all log-ins those without a proof where one was asked for."
 
@@ -92,7 +101,8 @@ _WHY = """
 
 def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, curves: str = "") -> str:
     """The page. `curves`: the folder of the pictures, as the page links to them; empty for none."""
-    parts = [_HEAD, *_how(played, policies), "", *claims_section(played, policies), "", _COLUMNS]
+    parts = [_HEAD, *_how(played), "", *claims_section(played, policies), ""]
+    parts += [*_policies(played, policies), "", _COLUMNS]
     parts += ["## Accounts taken over, of right pairs sent", "", _TAKEN, ""]
     parts += [overview(_with_right_pairs(played), taken_cell), ""]
     asking = [each for each in played if each.policy in policies and policies[each.policy].has_factors]
@@ -101,7 +111,7 @@ def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, 
         parts += [overview(asking, asked_cell), ""]
     parts += ["## Log-ins of owners that were lost", "", _LOST, ""]
     parts += [overview(played, lost_cell), ""]
-    parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves)]
+    parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves), _MODELS]
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 
 
@@ -110,7 +120,7 @@ def _with_right_pairs(played: Iterable[Played]) -> list[Played]:
     return [each for runs in every if any(run.results.right for run in runs) for each in runs]
 
 
-def _how(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
+def _how(played: Sequence[Played]) -> Iterator[str]:
     names = list(dict.fromkeys(each.policy for each in played))
     minutes, seeds = sum(each.took_s for each in played) / 60, {each.seed for each in played}
     whole = len(by_scenario(played)) * len(names) * len(seeds)
@@ -121,10 +131,12 @@ def _how(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iter
     if len(played) < whole:
         yield "A dash stands for what was not played; the tables of the scenarios say which seeds were."
     yield from _commits(played)
+
+
+def _policies(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
+    yield "## Policies"
     yield ""
-    yield "Policies:"
-    yield ""
-    for name in names:
+    for name in dict.fromkeys(each.policy for each in played):
         about = policies[name].about if name in policies else "a model of this limiter"
         yield f"- `{name}`: {about}; seeds {seeds_of(each for each in played if each.policy == name)}"
 
