@@ -80,7 +80,7 @@ class HibpProtocol:
         self._library = _copy_of_library(url.rstrip("/"), self._open)
 
     def ask(self, prefix: str, limit_s: float) -> PackedRange:
-        """Return the range of five hex digits.
+        """Return the leaked passwords whose SHA-1 begins with these five hex digits.
 
         It returns within `limit_s` seconds, with one exception that no thread can bound: the system's resolver.
 

@@ -217,7 +217,11 @@ class Challenges:
         return form
 
     def aged_form(self, text: str, *, browser_key: str, now_s: int) -> tuple[int, SealedForm]:
-        """Return the age in seconds of a form for this browser key, and the form. Raises `Unsealable`."""
+        """Open a form that was sealed for this browser key, however old; returns its age in seconds, and the form.
+
+        Raises:
+            Unsealable: any other text. The error gives no reason.
+        """
         issued_s, form = _unpacked(self._opened(text, browser_key))
         return now_s - issued_s, form
 

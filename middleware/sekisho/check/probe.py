@@ -29,7 +29,7 @@ SPELLINGS_MAX = 8  # of a log-in at one door, until the application looks at one
 
 
 class Result(Enum):
-    """What the trials show about a door."""
+    """The finding of a door's trials."""
 
     GOOD = "good"  # the invented log-in failed, the right one succeeded
     HELD = "held"  # the invented log-in failed; no right one was tried

@@ -1,4 +1,4 @@
-"""A device cookie that others can set."""
+"""Finds a device cookie that other hosts can set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """A cookie that a page of another host can replace, which makes its owner a stranger."""
+    """Find a cookie without the `__Host-` prefix.
+
+    Another host of the domain can replace it, which makes its owner a stranger.
+    """
     if not settings.device_cookie.startswith("__Host-"):
         yield hazards.PLANTED_COOKIE.found(
             "SEKISHO_DEVICE_COOKIE: without __Host- in front, any neighbouring subdomain can plant this cookie"

@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 
 def corpus_report(settings: Settings, now_s: float) -> DoctorReport:
-    """The file that `SEKISHO_CORPUS` names; empty where there is none. `now_s`: Unix time."""
+    """A report on the file that `SEKISHO_CORPUS` names; an empty one where it names none. `now_s`: Unix time."""
     path = settings.corpus
     if path is None:
         return DoctorReport()

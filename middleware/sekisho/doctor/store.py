@@ -216,7 +216,7 @@ async def _saves(admin: Conversation, facts: Mapping[str, str]) -> bool | None:
 
 
 def _rights_of(url: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Rights that depend on the kind of store, and on the number of its database."""
+    """Each right that the kind of store calls for, as an ACL grants it, with a harmless command that shows it."""
     scheme = url.partition("://")[0]
     return [
         ("+info", ("INFO", "memory")),

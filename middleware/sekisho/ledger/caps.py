@@ -76,7 +76,11 @@ def fits(entries: Entries, amount: int, caps: Sequence[Cap], now_us: int) -> boo
 
 
 def added(entries: Entries, amount: int, now_us: int) -> Entries:
-    """Add an amount that was admitted now. Joined entries count longer, never shorter, than each would alone."""
+    """The entries with an amount that was admitted now.
+
+    If they are too many, the two that are closest in time are joined. Joined entries count longer, never shorter, than
+    each would alone.
+    """
     if not amount:
         return entries
     if entries and entries[-1].last_us == now_us:

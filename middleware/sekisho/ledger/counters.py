@@ -144,7 +144,13 @@ def counters_of(names: Sequence[str], kinds: Iterable[DoorKind], digests: Digest
 
 
 class StoredCounters:
-    """In Redis or a Cluster. See `CounterPlace`."""
+    """In Redis or a Cluster. See `CounterPlace`.
+
+    Args:
+        line: the store connection.
+        url: of the store: a Cluster has keys of its own.
+        namespace: of the service.
+    """
 
     def __init__(self, line: AnyStoreConnection, url: str, namespace: str) -> None:
         self._line = line
@@ -200,13 +206,13 @@ class SocketCounters:
         return _read(await self._look([account_key(charge)]))
 
     async def clear_network(self, charge: Charge, places: Sequence[int]) -> None:
-        """The process does that itself when it hears of the act."""
+        """Nothing: the process clears its counters when the operator's act reaches it."""
 
     async def clear_account(self, charge: Charge) -> None:
-        """As above."""
+        """See `clear_network`."""
 
     async def forget_account(self, charge: Charge) -> None:
-        """As above."""
+        """See `clear_network`."""
 
 
 def shown(ledger: MemoryLedger, keys: Sequence[bytes], now_us: int) -> bytes:

@@ -127,7 +127,7 @@ def _happened(
     times: int = 1,
     link: str = "",
 ) -> Letter:
-    """Something happened at the account. `browser` is a family ("Firefox on Android"), never a whole header."""
+    """A letter about an event at the account. `browser` is a family ("Firefox on Android"), never a whole header."""
     facts = _circumstances(locale, when, browser, network)
     return _asking(_letter(kind, service, locale, times, **facts), link)
 

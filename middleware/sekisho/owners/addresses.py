@@ -22,7 +22,10 @@ BATCH: Final = 200  # rows read at once by `all`
 
 
 class SqlAddresses:
-    """Every method raises `OwnersUnavailable`. Without the table nothing is kept, and there is nothing to read."""
+    """Reads and writes the table. Where the database has none, nothing is kept, and there is nothing to read.
+
+    Every method raises `OwnersUnavailable`.
+    """
 
     def __init__(self, owners: SqlOwners) -> None:
         self._owners = owners

@@ -59,7 +59,10 @@ class _InPath(Value):
 
 @final
 class _Tenant(Value):
-    """What precedes the account's own name: each a placeholder of the path or fixed text, and which."""
+    """The tenant, which precedes the account's own name.
+
+    `parts`: each the name of a placeholder in the path, or fixed text; and whether it is a placeholder.
+    """
 
     __slots__ = ("parts", "template")
 

@@ -120,7 +120,11 @@ def _parameters(query: bytes) -> list[tuple[str, str]]:
 
 
 def _text_in(request: Mapping[str, Any]) -> str:
-    """The text of a request. Raises `Unreadable` where it calls a stored operation: any of them may be a log-in."""
+    """The GraphQL document that a request carries.
+
+    Raises:
+        Unreadable: it names a document that the server has stored instead; any of those may be a log-in.
+    """
     text = request.get("query")
     if type(text) is not str or not text.strip() or not _MEMBERS.issuperset(request):
         raise Unreadable(400, "graphql_unreadable")

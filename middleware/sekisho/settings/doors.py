@@ -205,7 +205,7 @@ class _Reader:
         return tuple(replace(self._addressed(one, name, "on_file"), new_secret=()) for one in fields)
 
     def _contact(self, fields: tuple[Fields, ...], path: str, words: list[str]) -> tuple[Fields, ...]:
-        """The fields, with the place of the address to which a code is mailed first."""
+        """The fields with the place of the address to which `contact=` mails a code before the sign-up goes on."""
         if not words:
             return fields
         if self._kind is not DoorKind.SIGNUP or len(words) > 1:

@@ -113,8 +113,14 @@ class Site(NamedTuple):
     """The parts of the guard that step-ups are built into.
 
     Attributes:
-        test: tests a success rule under suspicion.
+        cookie: writes device tokens.
+        jitter: random numbers from 0 to 1, for pauses.
         lifespan_state: the state that the application shares with all requests from its start.
+        test: tests a success rule under suspicion.
+        clock_s: Unix time in seconds, by the store's clock.
+        caps: sums amounts, if routes have caps.
+        watch: the posture; None where none is estimated.
+        daily: counts mailed codes in a day; None where no door needs it.
     """
 
     app: App

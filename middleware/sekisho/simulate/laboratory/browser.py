@@ -37,12 +37,12 @@ class BrowserAnswer(NamedTuple):
 
     @property
     def wrong(self) -> bool:
-        """The application itself refused: the password was checked, and is not that of the account."""
+        """Whether the application itself refused: the password was checked, and is not that of the account."""
         return self.status == 401 and not self.code
 
     @property
     def checked(self) -> bool:
-        """The application checked the password, behind a question for a proof or at once."""
+        """Whether the application checked the password, behind a question for a proof or at once."""
         return not self.code or self.code == ASKED
 
 

@@ -54,7 +54,7 @@ class Played(NamedTuple):
         }
 
     def row(self) -> tuple[str, ...]:
-        """The cells of `COLUMNS`."""
+        """The cells of its row, in the order of `COLUMNS`."""
         results, kinds = self.results, self.results.by_kind
         return (
             self.policy,

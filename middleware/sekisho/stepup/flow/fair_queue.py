@@ -78,7 +78,7 @@ class FairQueue:
     async def enter(
         self, network: bytes, address: bytes, run: Callable[[], Coroutine[Any, Any, None]], *, wait_s: float = 10.0
     ) -> bool:
-        """Whether there was a place within `wait_s`. Returns as soon as there is one, without waiting for the run.
+        """Queue a run; returns whether there was a place for it within `wait_s`. It does not wait for the run.
 
         A caller that is cancelled here leaves no run behind.
         """
@@ -197,7 +197,7 @@ class FairQueue:
         try:
             async with asyncio.timeout(self._seconds_max):
                 await run()
-        except Exception as error:  # noqa: BLE001 - no caller waits for it who could be told
+        except Exception as error:  # noqa: BLE001 - no caller waits for its result
             # Its message and frames may contain secrets that were sent to the application.
             logger.error("A log-in that ran in the background ended with %s.", type(error).__name__)  # noqa: TRY400
 

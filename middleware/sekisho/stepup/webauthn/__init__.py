@@ -404,7 +404,10 @@ def _is_sound(public_key: bytes) -> bool:
 
 
 def _key_of_nobody(key: bytes) -> bytes:
-    """Return an ES256 key for decoys. It needs no protection, since every response that it verifies is refused."""
+    """Return a public ES256 key for decoys, as a COSE key in CBOR.
+
+    Its private part needs no protection, since every response that it verifies is refused.
+    """
     seed = blake2b(key, digest_size=32, person=b"passkey nobody").digest()
     point = ec.derive_private_key(int.from_bytes(seed) >> 1 | 1, ec.SECP256R1()).public_key().public_numbers()
     return encode_cbor({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)})
