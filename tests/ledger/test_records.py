@@ -17,7 +17,7 @@ from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
 from sekisho.model import Effect
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
-from tests.ledger.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
+from tests.ledger.stores import KEYS, SPARE_MS, WIDE, LuaLedger, in_bucket, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,23 @@ def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client:
     ]
     assert not any(record.seen.size for record in lua.records(found))
     assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)}) - len(named)
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_an_account_outlives_its_history_by_its_failures(lua: LuaLedger, client: redis.Redis) -> None:
+    """An account with a history lives for its 60 days, and longer where its failures are remembered for longer."""
+    _, own = KEYS.account(VICTIM)
+    owner = charge(0, 1, ip=1, place=1)
+    (verdict,) = enter(lua, owner)
+    lua.run(T0, [(owner, pack_settlement(owner, verdict, Effect.LEARNS))])
+    days = []
+    lua.limit(WIDE)
+    for guesses in (1, 2, 70):
+        enter(lua, *[charge(0, number, network=number) for number in range(guesses)])
+        days.append(round((client.pttl(own) - SPARE_MS) / (24 * HOUR // 1_000)))
+    lua.limit(LIMITS)
+
+    assert days == [60, 60, 73]
 
 
 @pytest.mark.usefixtures("redis_url")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import redis
 
-from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.arithmetic import ENDED, UNHINDERED
 from sekisho.ledger.inlined import inlined
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.redis import (
@@ -168,6 +168,23 @@ def test_a_change_of_password_outlives_what_the_old_script_writes(both: Both) ->
     last = [both.new.charge(T0 + 390 * DAY, charge(0, 1, known_device=3, issued_us=T0 + n * SECOND)) for n in (0, 1)]
 
     assert [each.token_spent for each in last] == [True, False]
+
+
+def test_an_ended_device_is_remembered_where_the_old_script_forgets_it(both: Both, redis_server: RedisServer) -> None:
+    """The old script keeps a record of an ended device for a day; the next attempt makes it 400 days again."""
+    own, stranger = charge(0, 1, known_device=1, generation=ENDED - 1), charge(0, 2, network=1)
+    both.new.charge(T0, charge(0, 1, known_device=2))
+    both.new.succeed(T0, own, both.new.charge(T0, own), renewed=True)
+    days = [_days_left(redis_server)]
+    both.old.succeed(T0, stranger, both.old.charge(T0, stranger))
+    days.append(_days_left(redis_server))
+    both.new.charge(T0, stranger)
+
+    assert [*days, _days_left(redis_server)] == [400, 1, 400]
+
+
+def _days_left(server: RedisServer) -> int:
+    return round(int(server.cli("PTTL", KEYS.account(charge())[1])) * 1_000 / DAY)
 
 
 def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:

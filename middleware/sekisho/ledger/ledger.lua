@@ -26,7 +26,7 @@ local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, 
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8c8B'
 local VERDICT = '<I8I2I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
-local LANE_HEAD, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 7, 4
+local LANE_HEAD, LANE_HEAD_BYTES, LANE_END_AT, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 9, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
@@ -102,7 +102,7 @@ local NONE = {} -- never written to
 
 -- The limits of accounts and lanes; of each network record, then of ip and device, by how many networks an address has;
 -- and all of them in their order. As read from `policy`, once in a call or once for a library's calls.
-local ACCOUNTS, LANE, SETS, limits, policy
+local ACCOUNTS, LANE, SETS, lane_bytes, limits, policy
 
 local UNLIMITED = {} -- secrets are not limited
 
@@ -129,6 +129,7 @@ local function set_limits()
     limits = read_limits(arguments[1])
     local ip, device, first_network = limits[1], limits[2], 5
     ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
+    lane_bytes = LANE_HEAD_BYTES + LANE.n * TAT_BYTES
     for networks = 1, #limits - first_network + 1 do
       local sets = {unpack(limits, first_network, first_network + networks - 1)}
       sets[networks + 1], sets[networks + 2] = ip, device
@@ -149,7 +150,8 @@ end
 -- how long that part is.
 
 local LIMITS_MAX = 4
-local TATS = {[0] = '<', '<I7', '<I7I7', '<I7I7I7', '<I7I7I7I7'}
+local LANE_FORMATS = {[0] = '<c8I4I7', '<c8I4I7I7', '<c8I4I7I7I7', '<c8I4I7I7I7I7', '<c8I4I7I7I7I7I7'}
+local LANE_END_FORMATS = {[0] = '<I4I7', '<I4I7I7', '<I4I7I7I7', '<I4I7I7I7I7', '<I4I7I7I7I7I7'} -- from behind its name
 local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
 local PLAIN_FORMATS = {
   [0] = '<BBI7I4BB', '<BBI7I4BBI7', '<BBI7I4BBI7I7', '<BBI7I4BBI7I7I7', '<BBI7I4BBI7I7I7I7',
@@ -160,7 +162,7 @@ local ACCOUNT_FORMATS = {
   '<BBI7I4BBI2BBBBI7I7I7I7',
 }
 
--- Records and lanes hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
+-- Records and lanes, once unpacked, hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
 -- one with nine.
 
 -- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
@@ -174,25 +176,61 @@ local function set_tats(record, tats, n)
   for i = #record, n + 1, -1 do record[i] = nil end
 end
 
-local function lane_end(lane)
+-- An account's lanes stay packed, all as wide as the limits ask: most attempts need only their end.
+
+local function unpack_lane(lanes, at, n_tats)
+  local device, generation, renewed, a, b, c, d = struct_unpack(LANE_FORMATS[n_tats], lanes, at)
+  return cut_tats({a, b, c, d, device = device, generation = generation, renewed = renewed}, n_tats)
+end
+
+-- One not charged since the limits changed is widened with its last.
+local function pack_lane(lane)
+  local n, last = LANE.n, lane[#lane] or 0
+  return struct_pack(
+    LANE_FORMATS[n], lane.device, lane.generation, lane.renewed, lane[1] or last, lane[2] or last, lane[3] or last,
+    lane[4] or last
+  )
+end
+
+local function lane_end(n_tats, generation, renewed, a, b, c, d)
   local last = 0
-  for i = 1, #lane do last = max(last, lane[i]) end
-  if lane.renewed > 0 then
-    last = max(last, lane.renewed + (lane.generation == ENDED and ENDED_KEPT or RENEWAL_KEPT))
-  end
+  if renewed > 0 then last = renewed + (generation == ENDED and ENDED_KEPT or RENEWAL_KEPT) end
+  if n_tats > 0 and a > last then last = a end
+  if n_tats > 1 then last = max(last, b, n_tats > 2 and c or 0, n_tats > 3 and d or 0) end
   return last
 end
 
-local function read_lanes(value, at, n, n_tats)
-  local lanes = {}
-  for _ = 1, n do
-    local device, generation, renewed = struct_unpack(LANE_HEAD, value, at)
-    local a, b, c, d = struct_unpack(TATS[n_tats], value, at + LANE_HEAD_BYTES)
-    local lane = cut_tats({a, b, c, d, device = device, generation = generation, renewed = renewed}, n_tats)
-    at = at + LANE_HEAD_BYTES + n_tats * TAT_BYTES
-    if lane_end(lane) > now then lanes[#lanes + 1] = lane end
+-- When the last lane ends, and whether one has ended or has the generation `ENDED`: the earliest version forgets it sooner,
+-- so Redis need not know the end.
+local function scan_lanes(lanes, n_tats)
+  local last, some_ended, format = 0, false, LANE_END_FORMATS[n_tats]
+  for at = LANE_END_AT, #lanes, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
+    local generation, renewed, a, b, c, d = struct_unpack(format, lanes, at)
+    local its_end = generation > ENDED and renewed + RENEWAL_KEPT or lane_end(n_tats, generation, renewed, a, b, c, d)
+    if its_end > last then last = its_end end
+    if its_end <= now or generation == ENDED then some_ended = true end
   end
-  return lanes
+  return last, some_ended
+end
+
+local lanes_ends -- by packed lanes: when the last ends, where none has ended, as Redis was told
+
+local function end_of_lanes(lanes)
+  return lanes_ends[lanes] or scan_lanes(lanes, LANE.n)
+end
+
+local function read_lanes(packed, n_tats)
+  local last, some_ended = scan_lanes(packed, n_tats)
+  if not some_ended and n_tats == LANE.n then
+    lanes_ends[packed] = last
+    return packed
+  end
+  local kept = {}
+  for at = 1, #packed, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
+    local lane = unpack_lane(packed, at, n_tats)
+    if lane_end(n_tats, lane.generation, lane.renewed, unpack(lane)) > now then kept[#kept + 1] = pack_lane(lane) end
+  end
+  return table.concat(kept)
 end
 
 local function fresh()
@@ -202,7 +240,7 @@ end
 local function fresh_account()
   return {
     at = 0, generation = generation_now, young = '', old = '', failures = 0, tried = '', tried_old = '',
-    lanes = NONE,
+    lanes = '',
   }
 end
 
@@ -223,8 +261,7 @@ local function ends(record)
   end
   if not lanes then return last end
   if record.failures > 0 then last = max(last, record.at + kept(record.failures)) end
-  for i = 1, #lanes do last = max(last, lane_end(lanes[i])) end
-  return last
+  return lanes == '' and last or max(last, (end_of_lanes(lanes)))
 end
 
 local function tags(value, at, count)
@@ -275,7 +312,7 @@ local function decode_account(value)
     failures = now < at + kept(failures) and failures or 0,
     tried = tags(value, tried_at, tried),
     tried_old = tried_old > 0 and tags(value, tried_at + tried * TAG_BYTES, tried_old) or '',
-    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
+    lanes = lanes > 0 and read_lanes(sub(value, lanes_at), lane_tats) or '',
   }
   if n < LIMITS_MAX then account[n + 1] = nil end
   if generation < generation_now then
@@ -295,26 +332,14 @@ local function encode(record)
   ) .. young .. old
 end
 
-local function encode_lanes(lanes)
-  local parts, n = {}, LANE.n
-  for i, lane in ipairs(lanes) do
-    -- All lanes of a record are of one width: one not charged since the limits changed is widened with its last.
-    local tats, last = {}, lane[#lane] or 0
-    for j = 1, n do tats[j] = lane[j] or last end
-    parts[i] = struct_pack(LANE_HEAD, lane.device, lane.generation, lane.renewed) .. struct_pack(TATS[n], unpack(tats))
-  end
-  return table.concat(parts)
-end
-
 local function encode_account(account)
   local n, young, old, tried, tried_old = #account, account.young, account.old, account.tried, account.tried_old
   local lanes = account.lanes
-  local packed = struct_pack(
+  return struct_pack(
     ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n,
+    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes / lane_bytes, LANE.n,
     account[1], account[2], account[3], account[4]
-  ) .. young .. old .. tried .. tried_old
-  return #lanes > 0 and packed .. encode_lanes(lanes) or packed
+  ) .. young .. old .. tried .. tried_old .. lanes
 end
 
 -- GCRA.
@@ -387,7 +412,7 @@ end
 -- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
 -- is opened, which from then on counts instead; and what it changed to: the record, or the pattern that it follows.
 local stored, opened, changed, slots
-local fields, apart -- of accounts
+local fields, apart -- of accounts; `apart`: under a key of its own, and until when if that is its lanes' end
 local shared -- by the place of a bucket: whether its slot is that of the record that newcomers to it share
 
 -- Where the record of a key is, and the record itself, or nil where there is none.
@@ -435,6 +460,7 @@ local function open_account(slot)
   if not account and stored[slot] then
     account = decode_account(stored[slot])
     opened[slot] = account
+    if apart[slot] then apart[slot] = lanes_ends[account.lanes] or true end
   end
   return account
 end
@@ -481,47 +507,48 @@ end
 
 -- Lanes.
 
+local function find_lane(lanes, device)
+  if lanes == '' then return nil end
+  local at = find_plain(lanes, device, 1, true)
+  while at and (at - 1) % lane_bytes ~= 0 do at = find_plain(lanes, device, at + 1, true) end
+  return at
+end
+
 local function lane_of(account, device)
-  for i, lane in ipairs(account.lanes) do
-    if lane.device == device then return lane, i end
-  end
+  local at = find_lane(account.lanes, device)
+  if at then return unpack_lane(account.lanes, at, LANE.n), at end
   return {device = device, generation = 0, renewed = 0}, nil
 end
 
--- How many other lanes there are, or for what counts a lane's failures other such; and which of them is at rest.
-local function others_like(account, device, counts_failures)
+local function without_lane(lanes, at)
+  return at and sub(lanes, 1, at - 1) .. sub(lanes, at + lane_bytes) or lanes
+end
+
+-- How many other lanes there are, or for what counts a lane's failures other such; and where one of them is at rest.
+local function others_like(lanes, device, counts_failures)
   local others, at_rest = 0, nil
-  for i, lane in ipairs(account.lanes) do
+  for at = 1, #lanes, lane_bytes do
+    local lane = unpack_lane(lanes, at, LANE.n)
     if lane.device ~= device and (lane.generation >= FAILED) == counts_failures
       and (lane.generation ~= FAILED or byte(lane.device) ~= CHANGE)
     then
       others = others + 1
-      if not at_rest then
-        local last = 0
-        for j = 1, #lane do last = max(last, lane[j]) end
-        if last <= now then at_rest = i end
-      end
+      if not at_rest and max(0, unpack(lane)) <= now then at_rest = at end
     end
   end
   return others, at_rest
 end
 
 local function place_lane(account, lane)
-  local lanes = account.lanes
-  if lanes == NONE then
-    account.lanes = {lane}
-    return
-  end
-  if #lanes >= LANES_MAX then
-    local others, at_rest = others_like(account, lane.device, lane.generation >= FAILED)
+  local lanes, device = account.lanes, lane.device
+  if #lanes >= LANES_MAX * lane_bytes then
+    local others, at_rest = others_like(lanes, device, lane.generation >= FAILED)
     if others >= LANES_MAX then
       if not at_rest then return end
-      table.remove(lanes, at_rest)
+      lanes = without_lane(lanes, at_rest)
     end
   end
-  local _, at = lane_of(account, lane.device)
-  if at then table.remove(lanes, at) end
-  lanes[#lanes + 1] = lane
+  account.lanes = without_lane(lanes, find_lane(lanes, device)) .. pack_lane(lane)
 end
 
 -- A device's failures stand beside its lane, under a name that no device has.
@@ -530,52 +557,47 @@ local function failed_name(device)
 end
 
 local function lane_failures(account, device)
-  if #account.lanes < 2 then return 0 end -- it has one of its own besides
+  if #account.lanes < 2 * lane_bytes then return 0 end -- it has one of its own besides
   local counted, at = lane_of(account, failed_name(device))
   return at and counted.generation - FAILED or 0
+end
+
+-- An entry that is no lane: without TATs, and so that it ends as a lane does.
+local function entry_of(device, data, kept)
+  return {device = device, generation = FAILED + data, renewed = now + kept - RENEWAL_KEPT}
 end
 
 local function fail_in_lane(account, device)
   local name = failed_name(device)
   local counted, at = lane_of(account, name)
   local failures = at and counted.generation - FAILED or 0
-  local entry = {
-    device = name, generation = FAILED + math.min(FAILURES_CAP, failures + 1),
-    renewed = now + FAILURES_KEPT - RENEWAL_KEPT, -- so that it ends as a lane does
-  }
-  for i = 1, LANE.n do entry[i] = 0 end
-  place_lane(account, entry)
+  place_lane(account, entry_of(name, math.min(FAILURES_CAP, failures + 1), FAILURES_KEPT))
 end
 
 local function forgive_lane(account, device)
-  if #account.lanes == 0 then return end
-  local _, at = lane_of(account, failed_name(device))
-  if at then table.remove(account.lanes, at) end
+  if account.lanes == '' then return end
+  account.lanes = without_lane(account.lanes, find_lane(account.lanes, failed_name(device)))
 end
 
 -- The last change of the password: an entry as well, whose name holds the device that made it.
-local function end_devices(account, device, changed_at)
-  local kept = {}
-  for _, lane in ipairs(account.lanes) do
-    if lane.generation ~= FAILED or byte(lane.device) ~= CHANGE then kept[#kept + 1] = lane end
+local function find_change(lanes)
+  for at = 1, #lanes, lane_bytes do
+    local name, generation, renewed = struct_unpack(LANE_HEAD, lanes, at)
+    if generation == FAILED and byte(name) == CHANGE then return at, name, renewed end
   end
+  return nil
+end
+
+local function end_devices(account, device, changed_at)
   if changed_at <= now - HOUR or changed_at > now then changed_at = now end -- of another clock, or of none
-  local entry = {
-    device = CHANGE_BYTE .. sub(device, 1, 7), generation = FAILED, renewed = changed_at + ENDED_KEPT - RENEWAL_KEPT,
-  }
-  for i = 1, LANE.n do entry[i] = 0 end
-  kept[#kept + 1] = entry
-  account.lanes = kept
+  local entry = entry_of(CHANGE_BYTE .. sub(device, 1, 7), 0, changed_at - now + ENDED_KEPT)
+  account.lanes = without_lane(account.lanes, find_change(account.lanes)) .. pack_lane(entry)
 end
 
 local function is_void(account, device, issued)
   if issued == 0 then return false end
-  for _, lane in ipairs(account.lanes) do
-    if lane.generation == FAILED and byte(lane.device) == CHANGE then
-      return issued <= lane.renewed + RENEWAL_KEPT - ENDED_KEPT and sub(lane.device, 2) ~= sub(device, 1, 7)
-    end
-  end
-  return false
+  local at, name, renewed = find_change(account.lanes)
+  return at ~= nil and issued <= renewed + RENEWAL_KEPT - ENDED_KEPT and sub(name, 2) ~= sub(device, 1, 7)
 end
 
 -- Whether the lane let the attempt in; else the wait, and whether its token counts no longer.
@@ -585,8 +607,8 @@ local function enter_lane(slot, account, device, generation, issued)
   if is_void(account, device, issued) then return false, 0, true end
   local wait = wait_of(lane, LANE)
   if wait > 0 then return false, wait, false end
-  if not at and #account.lanes >= LANES_MAX then
-    local others, at_rest = others_like(account, device, false)
+  if not at and #account.lanes >= LANES_MAX * lane_bytes then
+    local others, at_rest = others_like(account.lanes, device, false)
     if others >= LANES_MAX and not at_rest then return false, 0, false end
   end
   set_tats(lane, LANE.spent, LANE.n)
@@ -597,93 +619,90 @@ end
 
 -- An account's history.
 
-local function kind_of(lane)
-  return lane.generation >= FAILED and byte(lane.device) or 0
+local function hour_bit(hour)
+  return 2 ^ (hour % 24)
 end
 
-local function has_hour(hours, hour)
-  return floor(hours / 2 ^ (hour % 24)) % 2 == 1
+local near, near_hours = nil, 0 -- an hour with its neighbours, as bits, and the hour
+
+local function hours_near(hour)
+  if near_hours ~= hour then
+    near, near_hours = hour_bit(hour - 1) + hour_bit(hour) + hour_bit(hour + 1), hour
+  end
+  return near
 end
 
 -- The history, packed, and whether a success may earn credit.
 local function recall(account, place)
   local lanes = account.lanes
-  if lanes == NONE then return 0, false end
-  local name, of_place, hour_now = PLACE_BYTE .. sub(place, 1, 7), byte(place, 8), floor(now / HOUR)
-  local total, here, places, browser, at_this_hour, earns = 0, 0, 0, 0, 0, false
-  for i = 1, #lanes do
-    local lane = lanes[i]
-    local kind, data = kind_of(lane), lane.generation - FAILED
-    if kind == SUMMARY then
-      local hours, first, credit = floor(data / 128), 0, 0
-      total = data % 128
-      if has_hour(hours, hour_now - 1) or has_hour(hours, hour_now) or has_hour(hours, hour_now + 1) then
-        at_this_hour = 1
-      end
-      first, credit = struct_unpack('<I3I3', lane.device, 2)
-      earns = hour_now - first >= 24 and hour_now - credit >= 24
-    elseif kind == PLACE then
-      places = places + 1
-      if lane.device == name then here = data % 128 end
-      local browsers = floor(data / 128)
-      if of_place ~= 0 and (
-        browsers % 256 == of_place or floor(browsers / 256) % 256 == of_place or floor(browsers / 65536) == of_place
-      ) then
-        browser = 1
+  if lanes == '' then return 0, false end
+  local its_first, its_rest, of_place = struct_unpack('<I3I4B', place)
+  local history, places, browser, earns = 0, 0, of_place == 0, false
+  for at = 1, #lanes, lane_bytes do
+    local kind, first, rest, generation = struct_unpack('<BI3I4I4', lanes, at)
+    if generation >= FAILED then
+      if kind == PLACE then
+        places = places + 1
+        local count = generation % 128
+        if first == its_first and rest == its_rest then history = history + count * 128 end
+        if not browser then
+          local more = (generation - FAILED - count) / 128
+          local newest = floor(more / 65536)
+          if newest == of_place or more % 256 == of_place or floor(more / 256) % 256 == of_place then
+            browser, history = true, history + 131072
+          end
+        end
+      elseif kind == SUMMARY then
+        local count, hour_now = generation % 128, (now - now % HOUR) / HOUR
+        history = history + count
+        if band((generation - FAILED - count) / 128, hours_near(hour_now)) ~= 0 then history = history + 262144 end
+        earns = hour_now - first >= 24 and hour_now - rest >= 24 -- of the first success, and of the last credit
       end
     end
   end
-  return total + here * 128 + places * 16384 + browser * 131072 + at_this_hour * 262144, earns
+  return history + places * 16384, earns
 end
 
-local function entry_of(device, count, more)
-  local entry = {
-    device = device, generation = FAILED + math.min(COUNT_MAX, count + 1) + more * 128,
-    renewed = now + HISTORY_KEPT - RENEWAL_KEPT, -- so that it ends as a lane does
-  }
-  for i = 1, LANE.n do entry[i] = 0 end
-  return entry
+-- A success more, and the 24 bits beside the count.
+local function history_entry(name, count, more)
+  return pack_lane(entry_of(name, math.min(COUNT_MAX, count + 1) + more * 128, HISTORY_KEPT))
 end
 
 -- One more success in an account's history.
 local function learn(account, place, earned)
-  local name, kept, summary, here, places, oldest = PLACE_BYTE .. sub(place, 1, 7), {}, nil, nil, 0, nil
-  for _, lane in ipairs(account.lanes) do
-    local kind = kind_of(lane)
-    if kind == SUMMARY and not summary then
-      summary = lane
-    elseif kind == PLACE and lane.device == name then
-      here = lane
+  local lanes, name, kept = account.lanes, PLACE_BYTE .. sub(place, 1, 7), {}
+  local places, oldest, oldest_renewed = 0, nil, nil
+  local hour_now = floor(now / HOUR)
+  local count, hours, first, credit, visits, browsers = nil, 0, hour_now, 0, 0, 0
+  for at = 1, #lanes, lane_bytes do
+    local its_name, generation, renewed = struct_unpack(LANE_HEAD, lanes, at)
+    local kind, data = generation >= FAILED and byte(its_name) or 0, generation - FAILED
+    if kind == SUMMARY and not count then
+      count, hours = data % 128, floor(data / 128)
+      first, credit = struct_unpack('<I3I3', its_name, 2)
+    elseif kind == PLACE and its_name == name then
+      visits, browsers = data % 128, floor(data / 128)
     else
-      kept[#kept + 1] = lane
+      kept[#kept + 1] = sub(lanes, at, at + lane_bytes - 1)
       if kind == PLACE then
         places = places + 1
-        if not oldest or lane.renewed < kept[oldest].renewed then oldest = #kept end
+        if not oldest or renewed < oldest_renewed then oldest, oldest_renewed = #kept, renewed end
       end
     end
   end
   if places >= PLACES_MAX then table.remove(kept, oldest) end
 
-  local hour_now = floor(now / HOUR)
-  local count, hours, first, credit = 0, 0, hour_now, 0
-  if summary then
-    local data = summary.generation - FAILED
-    count, hours = data % 128, floor(data / 128)
-    first, credit = struct_unpack('<I3I3', summary.device, 2)
-  end
   if earned then credit = hour_now end
-  if not has_hour(hours, hour_now) then hours = hours + 2 ^ (hour_now % 24) end
-  kept[#kept + 1] = entry_of(struct_pack('<BI3I3B', SUMMARY, first, credit, 0), count, hours)
-
-  local visits, browsers, browser = 0, 0, byte(place, 8)
-  if here then visits, browsers = (here.generation - FAILED) % 128, floor((here.generation - FAILED) / 128) end
+  if band(hours, hour_bit(hour_now)) == 0 then hours = hours + hour_bit(hour_now) end
+  kept[#kept + 1] = history_entry(struct_pack('<BI3I3B', SUMMARY, first, credit, 0), count or 0, hours)
+  local browser = byte(place, 8)
   if browser ~= 0 and floor(browsers / 65536) ~= browser and floor(browsers / 256) % 256 ~= browser
     and browsers % 256 ~= browser
   then
     browsers = browser * 65536 + floor(browsers / 256)
   end
-  kept[#kept + 1] = entry_of(name, visits, browsers)
-  account.lanes = kept
+  kept[#kept + 1] = history_entry(name, visits, browsers)
+  account.lanes = table.concat(kept)
 end
 
 -- An address's credit.
@@ -1155,7 +1174,9 @@ local function write_account(slot, field)
     if was_apart then call('DEL', key) end
     return
   end
-  if last > now then
+  if last == was_apart then
+    call('SET', key, value, 'KEEPTTL')
+  elseif last > now then
     call('SET', key, value, 'PX', text(life_ms(last)))
   elseif was_apart then
     call('DEL', key)
@@ -1199,7 +1220,7 @@ local function run(its_keys, its_arguments)
   generation_now = floor(now / GENERATION)
   set_limits()
   stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
-  fields, apart, shared, lives = room(), {}, {}, {}
+  fields, apart, shared, lives, lanes_ends = room(), {}, {}, {}, {}
   patterned = #arguments - 2 >= PATTERNS_PAY
 
   local verdicts, first = {}, 1
