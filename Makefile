@@ -108,7 +108,7 @@ LABORATORY ?= --seed 1 --seed 2 --seed 3 --seed 4 --seed 5 --policy default --po
 	--policy familiar --policy familiar-spared --policy strict --policy quiet --policy pci --policy jsda \
 	--policy slowapi --policy fastapi-limiter --policy django-axes --policy keycloak --policy auth0 --policy aws-atp --policy stopguessing
 LABORATORY_PAGE ?= docs/laboratory
-laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (an hour or more; LABORATORY="--scale 1 --seed 1 --policy posture"); a run that was cut off goes on
+laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (some three hours; LABORATORY="--scale 1 --seed 1 --policy posture"); a run that was cut off goes on
 	$(say) "Playing the scenarios"
 	@mkdir -p build
 	@$(BIN)/sekisho simulate $(LABORATORY) --kept build/laboratory.jsonl --at "$$(git rev-parse --short HEAD)" \

@@ -13,17 +13,23 @@ from benchmarks.thresholds.grid import SCALES, SEEDS, THRESHOLDS
 from benchmarks.thresholds.page import page, rows
 from benchmarks.thresholds.play import Cell, cells, constants_set, played
 from sekisho.judge import familiarity
+from sekisho.ledger import history
 from sekisho.simulate.laboratory import Results, packaged
 from sekisho.simulate.laboratory.kept import KeptRuns
 from sekisho.simulate.laboratory.policy import policies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
+HELD_US, LATELY_US = 30 * history.CREDIT_US, 8 * history.EARNED_US
+LIKELIER_OF_ANYBODY = 127 | 1 << 7 | 1 << 14
+"""A history of 127 log-ins, one of them from here, with another browser and at another hour: a score of 65."""
+
+
 def runs(*taken: int, asked: int = 5) -> list[Counts]:
-    return [Counts(each, 0, asked, 0) for each in taken]
+    return [Counts(each, 10, 0, asked, 0) for each in taken]
 
 
 def test_the_seeds_are_not_those_that_are_reported() -> None:
@@ -51,6 +57,28 @@ def test_a_constant_is_put_back() -> None:
     assert vars(familiarity)["SCORE_MAX"] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("price of an attempt over an address's limit", lambda: history.credit_left((LATELY_US, 0), 0)),
+        (
+            "successes lately that make an address one of many owners",
+            lambda: history.is_shared((0, LATELY_US), 0),
+        ),
+        ("credit of an address, at most", lambda: history.credited((HELD_US, 0), 0)[0] == HELD_US),
+        ("score of a familiar stranger, at most", lambda: familiarity.is_familiar(LIKELIER_OF_ANYBODY)),
+    ],
+)
+def test_a_value_takes_effect(name: str, counts: Callable[[], bool]) -> None:
+    """The guard's own functions decide otherwise with another value: no module has the constant copied."""
+    values = next(each.values for each in THRESHOLDS if each.name == name)
+    decided = set()
+    for value in values:
+        with constants_set(value.constants):
+            decided.add(counts())
+    assert decided == {True, False}
+
+
 def test_the_sign_test_needs_fifteen_of_twenty() -> None:
     """Binomial, two-sided: 15 of 20 are 4.1%, 14 of 20 are 11.5%; no difference is certain chance."""
     assert (round(sign_p(15, 5), 3), round(sign_p(14, 6), 3), sign_p(0, 0)) == (0.041, 0.115, 1.0)
@@ -67,7 +95,7 @@ def test_another_value_is_judged_by_seeds() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ([{}, {}], "no difference"),
+        ([{}, {}], "no difference beyond chance"),
         ([{"taken": "better"}, {}], "clearly better"),
         ([{"lost": "worse"}], "worse"),
         ([{"taken": "better"}, {"asked": "worse"}], "a trade"),
@@ -78,7 +106,7 @@ def test_a_value_is_better_only_where_it_is_worse_nowhere(found: list[dict[str, 
 
 
 def _kept(by_seed: Sequence[Counts]) -> dict[str, Any]:
-    return {"right": 40, "log_ins": 100, "by_seed": [list(run) for run in by_seed]}
+    return {"right": 40, "attempts": 400, "log_ins": 100, "by_seed": [list(run) for run in by_seed]}
 
 
 FOUND = {
@@ -94,9 +122,19 @@ FOUND = {
 
 def test_a_row_shows_what_a_value_costs_and_saves() -> None:
     assert list(rows(FOUND)) == [
-        ("**20**", "7pay", "6 of 40", "0", "30.00%", "0", "present"),
-        ("10", "7pay", "0 of 40", "0", "36.00%", "0", "taken better, asked worse"),
+        ("**20**", "7pay", "6 of 40", "15.00%", "0", "30.00%", "0", "present"),
+        ("10", "7pay", "0 of 40", "15.00%", "0", "36.00%", "0", "taken better, asked worse"),
     ]
+
+
+def test_equal_runs_are_told_from_those_that_differ_by_chance() -> None:
+    """A value on which nothing depends is another finding than one that differs in too few seeds."""
+
+    def said(*taken: int) -> str:
+        values = [{"label": "", "scenarios": {"7pay": _kept(runs(*each))}} for each in ((1, 1), taken)]
+        return list(rows({"values": values}))[1][-1]
+
+    assert (said(1, 1), said(1, 0)) == ("the same", "no difference beyond chance")
 
 
 def test_the_page_says_the_outcome_first() -> None:

@@ -14,17 +14,22 @@ P_MAX: Final = 0.05
 """Of the sign test over the seeds, two-sided: 6 of 6 seeds, 9 of 10, 15 of 20 and further ones."""
 
 
+NOTHING_SHOWN: Final = "no difference beyond chance"
+
+
 class Counts(NamedTuple):
-    """What one run cost, in accounts and in log-ins of owners. Less is better, of each.
+    """What one run cost, in accounts, attempts and log-ins of owners. Less is better, of each.
 
     Attributes:
         taken: accounts that a bot entered.
+        reached: attempts of bots that reached the password check.
         lost: log-ins that the guard refused, or that ended for want of a proof.
         asked: log-ins in which the owner was asked for a proof.
         worked: log-ins in which the browser was asked for work.
     """
 
     taken: int
+    reached: int
     lost: int
     asked: int
     worked: int
@@ -32,7 +37,7 @@ class Counts(NamedTuple):
     @classmethod
     def of(cls, results: Results) -> Counts:
         owners = results.owners
-        return cls(results.taken_over, owners.lost, owners.asked, owners.worked)
+        return cls(results.taken_over, results.reached, owners.lost, owners.asked, owners.worked)
 
 
 def sign_p(fewer: int, more: int) -> float:
@@ -61,4 +66,4 @@ def verdict(by_scenario: Sequence[Mapping[str, str]]) -> str:
     said = {each for found in by_scenario for each in found.values()}
     if said == {"better"}:
         return "clearly better"
-    return {frozenset(): "no difference", frozenset({"worse"}): "worse"}.get(frozenset(said), "a trade")
+    return {frozenset(): NOTHING_SHOWN, frozenset({"worse"}): "worse"}.get(frozenset(said), "a trade")

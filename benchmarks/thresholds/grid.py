@@ -146,7 +146,7 @@ THRESHOLDS: Final = (
         "accounts of an address or a device within an hour",
         "`model/signals.py`: from so many on a stranger is asked for work",
         "default",
-        _BEHIND_ONE_ADDRESS,
+        ("7pay", "nat-with-bot", *_BEHIND_ONE_ADDRESS),
         (Value("8 accounts"), _accounts(4), _accounts(16)),
     ),
     Threshold(

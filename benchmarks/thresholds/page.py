@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.result import measured_text
 from benchmarks.tables import markdown_table
-from benchmarks.thresholds.compare import Counts, judged, verdict
+from benchmarks.thresholds.compare import NOTHING_SHOWN, Counts, judged, verdict
 from benchmarks.thresholds.grid import SCALES
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ _HEAD = """# The thresholds beside others
 
 Written by `python -m benchmarks.thresholds` from `benchmarks/results/thresholds.json`. Each threshold of the judge was
 played with its present value and with others, one threshold at a time, in the scenarios of the
-[laboratory](laboratory.md) that it decides, at a smaller scale. **Seeds 101 to 120 choose, seeds 1 to 5 report**: the
-laboratory's tables are of owners and bots that no threshold was chosen on.
+[laboratory](laboratory.md) that it decides, at a smaller scale. **Seeds from 101 to 120 choose, seeds 1 to 5 report**:
+the laboratory's tables are of owners and bots that no threshold was chosen on.
 
-A value is *clearly better* where it lets bots into fewer accounts, or loses, asks or puts to work fewer owners, in more
-seeds than chance explains (sign test over the seeds, two-sided, 5%), and is worse in none of these and in no scenario.
-With so many comparisons some of them differ by chance. *A trade* is better in one and worse in another: the present
-value is a choice there, not an optimum. *No difference*: in this range the scenarios do not depend on the value, which
-speaks neither for the present one nor against it.
+A value is *clearly better* where fewer accounts are taken over, fewer attempts of bots reach the password check, or
+fewer owners are lost, asked or put to work, in more seeds than chance explains (sign test over the seeds, two-sided,
+5%), and where none of these is worse in any scenario. With so many comparisons some differ by chance. *A trade* is
+better in one and worse in another: the present value is a choice there, not an optimum. *The same*: every run ended
+alike, so that in this range the scenarios do not depend on the value, which speaks neither for the present one nor
+against it.
 """
 
 _NOT_PLAYED = """## Not played here
@@ -38,7 +39,17 @@ _NOT_PLAYED = """## Not played here
   ([posture.md](posture.md#the-estimate)).
 """
 
-HEADINGS = ("value", "scenario", "taken over", "owners lost", "asked", "worked", "beside the present value")
+SAME = "the same"
+HEADINGS = (
+    "value",
+    "scenario",
+    "taken over",
+    "reached check",
+    "owners lost",
+    "asked",
+    "worked",
+    "beside the present value",
+)
 
 
 def page(found: Mapping[str, Any]) -> Iterator[str]:
@@ -67,6 +78,8 @@ def _short(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 def said_of(threshold: Mapping[str, Any], value: Mapping[str, Any]) -> str:
     """The verdict on a value, over all its scenarios, and what differs."""
     present = threshold["values"][0]["scenarios"]
+    if all(_is_same(present[name], cell) for name, cell in value["scenarios"].items()):
+        return SAME
     found = {name: _judged(present[name], cell) for name, cell in value["scenarios"].items()}
     differing = [f"{name}: {_listed(judged)}" for name, judged in found.items() if judged]
     return verdict(list(found.values())) + (f" ({'; '.join(differing)})" if differing else "")
@@ -82,16 +95,22 @@ def rows(threshold: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, base in present.items():
         for number, value in enumerate(threshold["values"]):
             cell = value["scenarios"][name]
-            said = _listed(_judged(base, cell)) or "–"
+            said = SAME if _is_same(base, cell) else _listed(_judged(base, cell)) or NOTHING_SHOWN
             label = value["label"] if number else f"**{value['label']}**"
             yield label, name, *_figures(cell), said if number else "present"
 
 
 def _figures(cell: Mapping[str, Any]) -> Iterator[str]:
-    taken, *others = (sum(column) for column in zip(*cell["by_seed"], strict=True))
+    taken, reached, *others = (sum(column) for column in zip(*cell["by_seed"], strict=True))
     yield f"{taken:,} of {cell['right']:,}" if cell["right"] else "–"
+    yield f"{reached / cell['attempts']:.2%}" if cell["attempts"] else "–"
     for count in others:
         yield f"{count / cell['log_ins']:.2%}" if count else "0"
+
+
+def _is_same(present: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether each run cost the same."""
+    return bool(present["by_seed"] == other["by_seed"])
 
 
 def _judged(present: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, str]:

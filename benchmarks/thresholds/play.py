@@ -82,6 +82,7 @@ def summed(runs: Sequence[Results]) -> dict[str, Any]:
     """The counts of a cell: of all runs, and of each seed."""
     return {
         "right": sum(each.right.total() for each in runs),
+        "attempts": sum(each.attempts for each in runs),
         "log_ins": sum(each.owners.log_ins for each in runs),
         "by_seed": [list(Counts.of(each)) for each in runs],
     }

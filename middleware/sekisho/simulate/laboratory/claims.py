@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sekisho.simulate.laboratory.policy import PlayedPolicy
     from sekisho.simulate.laboratory.report import Played
     from sekisho.simulate.laboratory.results import OwnerCounts, Results
-    from sekisho.simulate.laboratory.scenario import Scenario
+    from sekisho.simulate.laboratory.scenario import Attack, Scenario
 
 SHARED: Final = ("carrier NAT", "company proxy")
 """Kinds of log-ins on devices that are not known, from addresses that owners share."""
@@ -125,12 +125,17 @@ def _work(case: Case) -> Part | None:
 
 def _repeats(scenario: Scenario) -> bool:
     """Whether each attack comes from a number of addresses, and not from another one for each attempt."""
-    return all(attack.addresses or attack.behind_nat for attack in scenario.attacks)
+    return all(attack.addresses or _is_shared(attack) for attack in scenario.attacks)
+
+
+def _is_shared(attack: Attack) -> bool:
+    """Whether its bots are behind addresses of owners."""
+    return attack.behind_nat or attack.behind_proxy
 
 
 def _through_shared(case: Case) -> Part | None:
     """Of the attempts of bots behind a shared address, those that open an account."""
-    if not any(attack.behind_nat for attack in case.scenario.attacks):
+    if not any(_is_shared(attack) for attack in case.scenario.attacks):
         return None
     return _part(case.results.taken_over, case.results.attempts)
 
@@ -178,7 +183,7 @@ def _until_alarm(case: Case) -> Part | None:
 def _is_spread(scenario: Scenario) -> bool:
     """Whether an address for each attempt leaves the alarm as the only reaction."""
     return len(scenario.attacks) == 1 and all(
-        not attack.addresses and not attack.behind_nat and attack.attempts > ALARM_ATTEMPTS_MAX
+        not attack.addresses and not _is_shared(attack) and attack.attempts > ALARM_ATTEMPTS_MAX
         for attack in scenario.attacks
     )
 
@@ -229,8 +234,12 @@ _CALM_WHY: Final = (
     "`posture` and `quiet` ask no stranger before an alarm: right pairs that come before it, or among too few guesses "
     "for one, open accounts that have enrolled nothing."
 )
+_SENT_WHY: Final = (
+    f"{_CALM_WHY} `familiar-spared` spares a stranger in a network where the account succeeded, and a bot behind the "
+    "NAT of an owner is in it; so does `familiar` as long as no alarm has come."
+)
 _TAKEN_WHY: Final = (
-    f"`default` has no proof to ask for, and bots solve work. {_CALM_WHY} A weak service beside the guarded one "
+    f"`default` has no proof to ask for, and bots solve work. {_SENT_WHY} A weak service beside the guarded one "
     "(`weak-…`) asks for no proof: accounts are taken there."
 )
 _OTHERS_WHY: Final = (
@@ -267,7 +276,7 @@ _ALARM_WHY: Final = (
 CLAIMS: Final = (
     Claim("takeovers of accounts with a passkey (`phr`)", "0", 0, _taken_of("phr", relayed=False), _counted),
     Claim("takeovers of accounts with an app (`app`)", "0", 0, _taken_of("app", relayed=False), _counted),
-    Claim("takeovers of accounts with mail (`sent`)", "0", 0, _taken_of("sent", relayed=False), _counted, _CALM_WHY),
+    Claim("takeovers of accounts with mail (`sent`)", "0", 0, _taken_of("sent", relayed=False), _counted, _SENT_WHY),
     Claim("relay phisher: takeovers, with a passkey", "0", 0, _taken_of("phr", relayed=True), _counted),
     Claim("relay phisher: takeovers, with an app", "stated", inf, _taken_of("app", relayed=True), _counted),
     Claim("relay phisher: takeovers, with mail", "stated", inf, _taken_of("sent", relayed=True), _counted),
@@ -275,7 +284,9 @@ CLAIMS: Final = (
     Claim("takeovers, of those at the best other limiter", "≤ 10%", TENTH, _taken_beside_others, _counted, _OTHERS_WHY),
     Claim("bots' attempts that reach the check, where addresses repeat", "≤ 1%", 0.01, _reached, _share, _REACHED_WHY),
     Claim("work for each that does, where no address repeats", "stated", inf, _work, _iterations),
-    Claim("bots behind a NAT: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY),
+    Claim(
+        "bots behind NAT or proxy: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY
+    ),
     Claim("log-ins on known devices refused, put to work or told to wait", "0", 0, _hindered, _counted),
     Claim("strangers behind NAT and proxy refused", "≤ 1%", 0.01, _refused_at_shared, _share, _SHARED_WHY),
     Claim("owners' log-ins refused", "≤ 0.01%", 0.0001, _refused, _share, f"The same log-ins. {_SHARED_WHY}"),
