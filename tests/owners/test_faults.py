@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from sekisho.owners import OwnersUnavailable
-from sekisho.owners.sql import CALLS_MAX, SqlOwners
+from sekisho.owners.database import CALLS_MAX
+from sekisho.owners.sql import SqlOwners
 from tests.owners.worlds import QUERY, T0, enrolment
 from tests.servers import free_port
 
@@ -48,8 +49,8 @@ async def _refused(owners: SqlOwners) -> float:
 async def _idle(owners: SqlOwners, seconds: float = 10.0) -> None:
     """Wait until no call is under way, abandoned ones included."""
     async with asyncio.timeout(seconds):
-        while owners._tasks:
-            await asyncio.wait(owners._tasks)
+        while owners.database._tasks:
+            await asyncio.wait(owners.database._tasks)
 
 
 @contextlib.asynccontextmanager
@@ -135,9 +136,9 @@ async def test_a_caller_who_leaves(served: Served) -> None:
     owners = served.owners(connections_max=1)
     await owners.contact("花子")
     asleep = sa.text(f"select {served.asleep(30)}")
-    slow = asyncio.create_task(owners._call(lambda connection: connection.execute(asleep)))
+    slow = asyncio.create_task(owners.database.call(lambda connection: connection.execute(asleep)))
     await asyncio.sleep(0)
-    (task,) = owners._tasks
+    (task,) = owners.database._tasks
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
@@ -167,7 +168,7 @@ async def test_no_more_callers_than_bounded(scheme: str) -> None:
         waiting = [asyncio.create_task(owners.contact("alice")) for _ in range(CALLS_MAX)]
         await asyncio.sleep(0)
         assert await _refused(owners) < 1.0
-        assert len(owners._tasks) == CALLS_MAX
+        assert len(owners.database._tasks) == CALLS_MAX
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -183,7 +184,7 @@ async def test_closing_ends_what_waits(served: Served) -> None:
         await owners.aclose()
     with pytest.raises(OwnersUnavailable):
         await waiting
-    assert not owners._tasks
+    assert not owners.database._tasks
 
 
 async def test_sqlite_locked_by_another(sqlite: SqlWorld, tmp_path: Path) -> None:
@@ -295,7 +296,7 @@ async def test_nothing_is_reported_as_never_heard(served: Served) -> None:
     await _refused(owners)
     hasty = served.owners(deadline_us=DEADLINE_US)
     with pytest.raises(OwnersUnavailable):
-        await hasty._call(partial(_end_badly, asleep=served.asleep(30)))
+        await hasty.database.call(partial(_end_badly, asleep=served.asleep(30)))
     await _idle(hasty)
     await owners.aclose()
     gc.collect()

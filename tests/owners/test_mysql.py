@@ -154,8 +154,8 @@ async def test_reading_cannot_write(mariadb: InMariadb) -> None:
         await owners.contact("alice")
     delete = "delete from users"
     with pytest.raises(OwnersUnavailable, match=r" 1792$"):
-        await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount)
-    assert await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5
+        await owners.database.call(lambda connection: connection.exec_driver_sql(delete).rowcount)
+    assert await owners.database.call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5
 
 
 async def test_a_lock_ends_with_its_transaction(mariadb: InMariadb) -> None:
@@ -182,7 +182,7 @@ async def test_locks_of_two_databases_are_two(mariadb: InMariadb) -> None:
             entered.set()
             await_only(leave.wait())
 
-        await neighbour._call(work, writes=True)
+        await neighbour.database.call(work, writes=True)
 
     holding = asyncio.create_task(hold())
     await entered.wait()
@@ -272,7 +272,7 @@ async def test_a_socket_leads_there(mariadb: InMariadb) -> None:
 
 async def _cipher(owners: SqlOwners) -> object:
     show = "show session status like 'Ssl_cipher'"
-    row = await owners._call(lambda connection: connection.exec_driver_sql(show).one())
+    row = await owners.database.call(lambda connection: connection.exec_driver_sql(show).one())
     return row[1]
 
 

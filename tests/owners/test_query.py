@@ -251,8 +251,8 @@ async def test_reading_cannot_write_in_sqlite(sqlite: SqlWorld) -> None:
     owners = sqlite.owners(connections_max=1)
     delete = "delete from users"
     with pytest.raises(OwnersUnavailable, match=r"SQLITE_READONLY$"):
-        await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount)
-    assert await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5
+        await owners.database.call(lambda connection: connection.exec_driver_sql(delete).rowcount)
+    assert await owners.database.call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5
 
 
 @pytest.mark.parametrize(

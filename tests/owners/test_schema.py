@@ -115,7 +115,7 @@ async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> Non
     owners = sql.owners()
     await owners.enrol("alice", enrolment(1))
     steps = (*STEPS, _add_column)
-    tries = (sql.owners()._call(lambda connection: upgrade(connection, steps), writes=True) for _ in range(4))
+    tries = (sql.owners().database.call(lambda connection: upgrade(connection, steps), writes=True) for _ in range(4))
     assert await asyncio.gather(*tries) == [2] * 4
     rows = await sql.execute("select id, colour from sekisho_enrolments")
     assert rows == [(enrolment(1).id, None)]
@@ -124,9 +124,9 @@ async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> Non
 async def test_an_upgrade_that_fails_leaves_no_half(sql: SqlWorld) -> None:
     """A failed upgrade is rolled back or harmless, and the next try starts from the same place."""
     with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
-        await sql.owners()._call(lambda connection: upgrade(connection, (*STEPS, _fail)), writes=True)
+        await sql.owners().database.call(lambda connection: upgrade(connection, (*STEPS, _fail)), writes=True)
     await sql.owners().check()
-    assert await sql.owners()._call(lambda c: upgrade(c, (*STEPS, _add_column)), writes=True) == 2
+    assert await sql.owners().database.call(lambda c: upgrade(c, (*STEPS, _add_column)), writes=True) == 2
 
 
 def test_a_database_that_took_a_step_looks_like_one_that_takes_it_today() -> None:
@@ -154,7 +154,7 @@ async def test_a_migration_that_is_cut_short_is_taken_up_again(sql: SqlWorld, st
             done.append(statement)
 
     owners = sql.owners()
-    sa.event.listen(owners._engine.sync_engine, "before_cursor_execute", cut)
+    sa.event.listen(owners.database._engine.sync_engine, "before_cursor_execute", cut)
     with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
         await owners.migrate()
 
@@ -175,7 +175,7 @@ async def _shape(sql: SqlWorld) -> list[tuple[str, list[str], list[str | None]]]
             for name in TABLES
         ]
 
-    return await sql.owners()._call(look)
+    return await sql.owners().database.call(look)
 
 
 # How the role is created, its name in grants, and how it is removed.
@@ -214,6 +214,8 @@ async def test_the_least_rights_suffice(served: Served) -> None:
     await owners.forget("alice")
     await owners.check_writing()
     with pytest.raises(OwnersUnavailable):
-        await owners._call(lambda connection: connection.exec_driver_sql("select password_hash from users").all())
+        await owners.database.call(
+            lambda connection: connection.exec_driver_sql("select password_hash from users").all()
+        )
     await owners.aclose()
     await served.execute(*gone)
