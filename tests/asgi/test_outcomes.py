@@ -609,3 +609,18 @@ async def test_headers_that_can_be_read_once_pass_at_other_routes() -> None:
     guard = guarded(HeadersOnce({"hana": ""}), login="POST /signin")
     found = await ask(guard, http(), b"username=hana")
     assert found.all(b"set-cookie") == [SESSION[1]]
+
+
+@pytest.mark.parametrize(("status", "place"), [(303, b"/home"), (401, b"/login")])
+async def test_headers_may_be_lists(status: int, place: bytes) -> None:
+    """Requests and answers may have their headers in lists (Mangum, ASGI applications without a framework).
+
+    Compiled, a typed pair is a tuple and nothing else: without care each right password would end in an error.
+    """
+    sent: Any = [[b"Host", b"shop.test"], list(FORM)]
+    answered: Any = [[b"location", place], [b"content-length", b"0"]]
+
+    found = await ask(guarded(replying(status, answered)), http(headers=sent), RIGHT)
+
+    assert (found.status, found.header(b"location")) == (status, place)
+    assert bool(found.device) is (status == 303)

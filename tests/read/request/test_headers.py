@@ -56,6 +56,13 @@ def test_names_that_clients_make_up_take_bounded_memory() -> None:
     assert max(sum(map(len, names)) for names in headers._LOWER) <= 1_024
 
 
+def test_pairs_may_be_lists() -> None:
+    """Pairs that a server sends as lists are read as tuples: ASGI allows any pair."""
+    read, by_name = read_headers({"headers": [[b"Host", b"shop.test"], [b"accept", b"*/*"]]})
+    assert by_name == {b"host": b"shop.test", b"accept": b"*/*"}
+    assert read["headers"] == [(b"host", b"shop.test"), (b"accept", b"*/*")]
+
+
 def test_a_request_without_headers_has_none() -> None:
     """A request without headers, like a lifespan's scope, has none."""
     scope = {"type": "lifespan"}

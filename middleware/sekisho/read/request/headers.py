@@ -24,9 +24,15 @@ _LOWER: Final[set[tuple[bytes, ...]]] = set()
 
 
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
-    """The scope with header names in lower case (the same object if they already are), and its headers by name."""
-    headers: Headers = scope.get("headers") or ()
-    by_name = dict(headers)
+    """The scope with header names in lower case, and its headers by name. The same object if nothing has to change."""
+    given: Any = scope.get("headers") or ()
+    by_name: dict[bytes, bytes] = {}
+    for pair in given:
+        if not isinstance(pair, tuple):  # some servers send lists (Mangum)
+            return read_headers({**scope, "headers": [(name, value) for name, value in given]})
+        name, value = pair
+        by_name[name] = value
+    headers: Headers = given
     if (names := tuple(by_name)) not in _LOWER and not _are_lower(names):
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, headers_by_name(headers)

@@ -11,12 +11,23 @@ if TYPE_CHECKING:
 
 
 def readable(start: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The start of an answer with headers that can be read twice: ASGI allows any iterable, and Sanic's is a generator.
+    """The start of an answer with headers that can be read twice, as tuples.
 
-    Without this the client would get what was left of it: no session, no type.
+    ASGI allows any iterable of pairs: Sanic's is a generator, and many applications write lists of lists. Without this
+    the client would get what was left of a generator: no session, no type.
     """
     headers = start.get("headers", ())
-    return start if isinstance(headers, list | tuple) else {**start, "headers": list(headers)}
+    # Not `list | tuple`: compiled, such a union is made anew each time.
+    if isinstance(headers, (list, tuple)) and _are_tuples(headers):
+        return start
+    return {**start, "headers": [(name, value) for name, value in headers]}
+
+
+def _are_tuples(pairs: Iterable[object]) -> bool:
+    for pair in pairs:  # noqa: SIM110 - compiled, a generator takes longer than the search
+        if not isinstance(pair, tuple):
+            return False
+    return True
 
 
 def redirect_of_htmx(headers: Headers) -> bytes:
@@ -30,8 +41,9 @@ def redirect_of_htmx(headers: Headers) -> bytes:
 
 def header(headers: Headers, wanted: bytes) -> bytes:
     # A loop: compiled, a generator takes as long as the whole search.
+    length = len(wanted)
     for name, value in headers:
-        if name.lower() == wanted:
+        if len(name) == length and name.lower() == wanted:  # a method of bytes costs more than a length
             return value
     return b""
 
