@@ -30,6 +30,7 @@ Headers = list[tuple[bytes, bytes]]
 
 ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, both packed and unpacked
 TARGET_CHARS_MAX: Final = 512  # of a `Location` and the request's path, in the cache of targets
+TARGETS_MAX: Final = 256  # in that cache
 
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
@@ -231,11 +232,20 @@ def _target(headers: Headers, scope: Mapping[str, Any]) -> RedirectTarget | None
     location, path = header(headers, b"location"), scope["path"]
     if not location:
         return None
-    resolve = _known_target if len(location) + len(path) <= TARGET_CHARS_MAX else target_of
-    return resolve(location.decode(errors="replace"), path)
+    key: object = (location, path)  # a typed tuple would be made anew for each look-up
+    known = _TARGETS.get(key)
+    if known is not None:
+        return known
+    target = target_of(location.decode(errors="replace"), path)
+    if target is not None and len(location) + len(path) <= TARGET_CHARS_MAX:
+        if len(_TARGETS) >= TARGETS_MAX:  # bounded: a target that clients choose can only undo the saving
+            _TARGETS.clear()
+        _TARGETS[key] = target
+    return target
 
 
-_known_target = lru_cache(maxsize=256)(target_of)
+# A plain dictionary: compiled, it answers in a third of the time of `lru_cache`.
+_TARGETS: Final[dict[object, RedirectTarget]] = {}
 
 
 def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from posixpath import normpath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import unquote, urljoin, urlsplit
 
+from sekisho.model.value import Value
 from sekisho.read.names import unquoted
 
 if TYPE_CHECKING:
@@ -37,29 +38,37 @@ _NAME_NO_PLACE: Final = frozenset(
 _SLASH: Final = ord("/")
 _BACKSLASH: Final = ord("\\")
 _PERCENT: Final = ord("%")
-_ESCAPED_SLASH: Final = re.compile(rb"%(?:2[fF5]|5[cC])")  # `/`, `\` or `%`
+_ESCAPED_SLASH: Final = re.compile(r"%(?:2[fF5]|5[cC])")  # `/`, `\` or `%`
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _IGNORED: Final = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
 
 
-class RedirectTarget(NamedTuple):
+@final
+class RedirectTarget(Value):
     """The target of a redirect.
 
     Attributes:
         host: in lower case, without a default port; "" if the redirect names no host.
         path: unescaped, without dot segments, doubled or trailing slashes.
         rest: query and fragment, each with its mark.
+        folded: the path with its case folded.
+        segment: the text that any name of this target contains in the same request, folded; see `_last_named`.
     """
 
-    host: str
-    path: str
-    rest: str
+    __slots__ = ("folded", "host", "path", "rest", "segment")
+
+    def __init__(self, host: str, path: str, rest: str, asked: str) -> None:
+        self.host: Final = host
+        self.path: Final = path
+        self.rest: Final = rest
+        self.folded: Final = path.casefold()
+        self.segment: Final = _last_named(self.folded, asked)
 
 
 def target_of(location: str, path: str) -> RedirectTarget | None:
     """The target of a `Location`, resolved against the path of the request; None if it is no page."""
     if _PLAIN.fullmatch(location):  # as nearly all are
-        return RedirectTarget("", location.rstrip("/") or "/", "")
+        return RedirectTarget("", location.rstrip("/") or "/", "", path)
     # Browsers treat a backslash as a slash, so `/\\other.example` is another host.
     text = location.strip().translate(_IGNORED).replace("\\", "/")
     if not text:
@@ -71,7 +80,7 @@ def target_of(location: str, path: str) -> RedirectTarget | None:
     if parts.scheme not in {"", "http", "https"}:
         return None
     rest = (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
-    return RedirectTarget(_host(parts.netloc), flat(parts.path), rest)
+    return RedirectTarget(_host(parts.netloc), flat(parts.path), rest, path)
 
 
 def flat(path: str) -> str:
@@ -132,15 +141,14 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: RedirectTarget) -
     """
     path, query, body_may = scope["path"], scope.get("query_string", b""), _may_hold_slash(body)
     headers: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
-    values = []
+    values = [query]
     for name, value in headers:
         # A compressed body is not searched here, and may name any target.
         if name == b"content-encoding":
             return True
         values.append(value)
-    wanted = target.path.casefold()
-    segment = _last_named(wanted, path)
-    if not body_may and not _may_name(b"\n".join([query, *values]), segment):
+    wanted, segment = target.folded, target.segment
+    if not body_may and not _may_name(b"\n".join(values), segment):
         return False  # as nearly always, and at a third of what a search of each header costs
     if (query and _names(query, wanted, segment, path, words=True)) or (
         body_may and _names(body, wanted, segment, path)
@@ -155,8 +163,10 @@ def _may_name(sent: bytes, segment: str) -> bool:
     """Whether text may hold this segment of a path, plain or escaped."""
     if not (sent.isascii() and segment.isascii()):
         return True
-    folded = sent.decode("ascii").lower()  # text, because bytes are searched by way of an error; see below
-    return segment in folded or "%" in folded or "\\" in folded
+    if _PERCENT in sent or _BACKSLASH in sent:
+        return True
+    # Searched as text, because bytes are searched by way of an error; see below. Bytes are sooner in lower case.
+    return segment in sent.lower().decode("ascii")
 
 
 def _last_named(wanted: str, path: str) -> str:
@@ -167,8 +177,8 @@ def _last_named(wanted: str, path: str) -> str:
 def came_from(scope: Mapping[str, Any], target: RedirectTarget) -> bool:
     """Whether a redirect leads back to the page in the client's `Referer`."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
-    wanted = target.path.casefold()
-    return _names(referer, wanted, _last_named(wanted, scope["path"]), scope["path"])
+    path = scope["path"]
+    return _names(referer, target.folded, target.segment, path)
 
 
 def _names(sent: bytes, wanted: str, segment: str, path: str, *, words: bool = False) -> bool:
@@ -224,7 +234,7 @@ def _unquoted(text: str) -> str:
 def _resolves_to(wanted: str, part: str, path: str) -> bool:
     # `https://shop.example` without a path is an `Origin`; every form sends one.
     target = None if _is_bare_origin(part) else target_of(part, path)
-    return target is not None and target.path.casefold() == wanted
+    return target is not None and target.folded == wanted
 
 
 def _may_hold_slash(sent: bytes) -> bool:
@@ -234,7 +244,11 @@ def _may_hold_slash(sent: bytes) -> bool:
         return True
     if _PERCENT not in sent:
         return False
-    return sent.count(b"%") > ESCAPES_MAX or _ESCAPED_SLASH.search(sent) is not None
+    if len(sent) > ESCAPES_MAX and sent.count(b"%") > ESCAPES_MAX:
+        return True
+    # Most escapes are of other characters: `@` in each form's mail address.
+    text = sent.decode("latin-1")
+    return ("%2" in text or "%5" in text) and _ESCAPED_SLASH.search(text) is not None
 
 
 def _is_bare_origin(text: str) -> bool:
