@@ -92,6 +92,7 @@ COMPILED = (
     "record/subjects.py",
     "store/batch.py",
     "store/clock.py",
+    "store/intake.py",
     "wiring/clocks.py",
 )
 

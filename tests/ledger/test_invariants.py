@@ -106,7 +106,7 @@ class Clustered:
     async def _done(self, worker: int) -> None:
         """Wait until nodes have run their settlements, as another worker may ask next."""
         nodes = self._lines[worker]._nodes.values()
-        await until(lambda: not any(node._queue or node._calls or node._in_flight for node in nodes))
+        await until(lambda: not any(node._intake.queue or node._intake.calls or node._in_flight for node in nodes))
 
 
 Worlds: TypeAlias = "Callable[[LimitSet], World]"

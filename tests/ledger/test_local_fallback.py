@@ -96,7 +96,7 @@ async def test_open_means_no_count(own_redis_server: RedisServer) -> None:
 
         assert set(verdicts) == {UNCOUNTED}
         assert (UNCOUNTED.charged, UNCOUNTED.counters_lost, UNCOUNTED.throttle_wait_us) == (0, True, 0)
-        assert not each.line._queue
+        assert not each.line._intake.queue
 
 
 async def test_a_deadline_that_passes_is_judged_locally(own_redis_server: RedisServer) -> None:

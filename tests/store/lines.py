@@ -53,7 +53,7 @@ class Watched:
 
     async def written(self) -> None:
         """Wait until all questions so far have been written."""
-        await until(lambda: not self.line._queue)
+        await until(lambda: not self.line._intake.queue)
 
     async def fails(self) -> float:
         """The seconds until a question is told that the store is gone."""

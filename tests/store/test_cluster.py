@@ -408,7 +408,7 @@ async def test_what_was_told_and_not_sent_outlives_the_silence(
         await found.ask(0, (key,))
         node.pause()
         ask = found.ask(1, (key,))
-        await until(lambda: not cast("ClusterLine", found.line)._nodes["127.0.0.1", node.port]._queue)
+        await until(lambda: not cast("ClusterLine", found.line)._nodes["127.0.0.1", node.port]._intake.queue)
         for number in range(50):
             found.tell(number, (key,))
         await asyncio.wait([ask])

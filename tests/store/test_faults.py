@@ -289,7 +289,7 @@ async def test_settlements_whose_script_was_flushed_outlive_the_connection(
         redis_server.cli("SCRIPT", "FLUSH")
         for number in range(10):
             found.tell(number)
-        await until(lambda: bool(found.line._calls))
+        await until(lambda: bool(found.line._intake.calls))
         assert found.line._wire
         found.line._wire.connection_lost(None)
         await found.recovers()

@@ -106,7 +106,7 @@ async def test_without_the_right_the_script_does_it(server: RedisServer, right: 
     server.cli("ACL", "SETUSER", "default", f"-{right}")
     async with watched(server.url, script=LIBRARY, deadline_us=PATIENT_US) as found:
         await found.ask()
-        await until(lambda: not found.line._in_flight and not found.line._calls)
+        await until(lambda: not found.line._in_flight and not found.line._intake.calls)
         await found.ask()
 
         assert await ran(found, server) == {"evalsha": 20}

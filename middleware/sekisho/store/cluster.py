@@ -301,7 +301,7 @@ class NodeLine(StoreConnection):
     @property
     def is_open(self) -> bool:
         """Whether it has answered, and does."""
-        return self._open is True
+        return self._intake.is_open is True
 
     def call_of(self, operation: Operation, *, asking: bool = False) -> BatchCall:
         """A call of its own for one operation."""
@@ -313,13 +313,12 @@ class NodeLine(StoreConnection):
     def send_on(self, calls: Iterable[BatchCall]) -> None:
         """Queue calls that another node redirected, before all operations that were never sent."""
         for call in calls:
-            self._calls.append(call)
-            self._wake(call.deadline)
+            self._intake.add_call(call)
 
     def take_told(self) -> list[Operation]:
         """Hand over the settlements that were not sent."""
-        told = [operation for operation in self._queue if operation.answer is None]
-        self._queue = deque(operation for operation in self._queue if operation.answer is not None)
+        told = [operation for operation in self._intake.queue if operation.answer is None]
+        self._intake.queue = deque(operation for operation in self._intake.queue if operation.answer is not None)
         return told
 
     async def _probe(self) -> None:
@@ -332,9 +331,9 @@ class NodeLine(StoreConnection):
         self._cluster.node_changed(self, answers=answers)
 
     def _next(self) -> Sequence[BatchCall]:
-        if not self._calls:
+        if not self._intake.calls:
             return super()._next()
-        return [self._calls.popleft() for _ in range(min(len(self._calls), BATCH_MAX))]
+        return [self._intake.calls.popleft() for _ in range(min(len(self._intake.calls), BATCH_MAX))]
 
     def _calls_of(self, operations: list[Operation]) -> Sequence[BatchCall]:
         by_slot: defaultdict[int, list[Operation]] = defaultdict(list)

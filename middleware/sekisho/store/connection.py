@@ -16,7 +16,7 @@ import logging
 import math
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
@@ -24,6 +24,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, RedisError, Respons
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import BatchCall, Operation, command_of, refuse, share_out, taken_from
 from sekisho.store.health import Health
+from sekisho.store.intake import Intake
 from sekisho.store.protocol import RespProtocol
 from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
 
@@ -68,19 +69,15 @@ class StoreConnection:
         self._deadline = options.deadline_us / 1e6
         self._bytes_max = options.bytes_max
         self._on_change = options.on_change
-        self._queue: deque[Operation] = deque()
-        self._calls: deque[BatchCall] = deque()  # written before the queue: commands, and calls to repeat
         self._in_flight: deque[BatchCall] = deque()
         self._answered = asyncio.Event()  # `aclose` waits for it
         self._loop = asyncio.get_running_loop()
+        self._intake = Intake(self._loop, self._deadline, flush=self._flush, expire=self._expire, kept_max=KEPT_MAX)
+        self.ask: Final = self._intake.ask
+        self.tell: Final = self._intake.tell
         self._health = options.health or Health(self._loop.call_later)
         self._wire: RespProtocol | None = None
-        self._stirred = False  # whether the queue is written at the end of this turn
-        self._stirred_at = 0.0
         self._turn_s = 0.0  # length of the last measured turn of the loop
-        self._timer: asyncio.TimerHandle | None = None
-        # Callers wait for the first try to connect; afterwards they do not wait while the store is gone.
-        self._open: bool | None = None
         self._heard = self._loop.time()
         self._tries = 0  # to connect, since the last answer
         self._task = self._loop.create_task(self._run(), name="sekisho store")
@@ -88,26 +85,7 @@ class StoreConnection:
     @property
     def answers(self) -> bool:
         """Whether the store can be asked now."""
-        return self._open is not False
-
-    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
-        answer: asyncio.Future[bytes] = self._loop.create_future()
-        if self._open is False:
-            answer.set_exception(StoreUnavailable())
-            return answer
-        deadline = self._loop.time() + self._deadline
-        self._queue.append(Operation(keys, argument, answer, deadline))
-        self._wake(deadline)
-        return answer
-
-    def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
-        """Queue an operation without an answer. It is kept while the store is gone, within a bound."""
-        if len(self._queue) >= KEPT_MAX and not self.answers:
-            refuse(self._queue.popleft().answer)
-        self._queue.append(Operation(keys, argument, None, math.inf))
-        if not self._stirred:
-            self._stir()
+        return self._intake.is_open is not False
 
     async def execute(self, *command: bytes) -> Any:
         """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
@@ -115,68 +93,59 @@ class StoreConnection:
             raise StoreUnavailable
         call = BatchCall(command, self._loop.time() + self._deadline)
         call.result = self._loop.create_future()
-        self._calls.append(call)
-        self._wake(call.deadline)
+        self._intake.add_call(call)
         return await call.result
 
     async def aclose(self) -> None:
         """Write the queue, for at most one deadline, and close the connection."""
-        if self._open:
+        if self._intake.is_open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):
-                    while self._queue or self._calls or self._in_flight:
+                    while self._intake.queue or self._intake.calls or self._in_flight:
                         self._answered.clear()
                         await self._answered.wait()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._hang_up()  # a task that never began has not done so itself
-        if self._timer is not None:
-            self._timer.cancel()
-
-    # Deadlines: one timer for all, as everything here is first come, first served.
-
-    def _wake(self, deadline: float) -> None:
-        if not self._stirred:
-            self._stir()
-        if self._timer is not None and deadline < self._timer.when():  # another node sent it on, with an early deadline
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._expire, deadline)
+        if self._intake.timer is not None:
+            self._intake.timer.cancel()
 
     def _expire(self, due: float, *, forgiven: bool = False) -> None:
-        now, late = self._loop.time(), False
+        intake, now, late = self._intake, self._loop.time(), False
         # An application that hashes on the loop, or hundreds of requests in one turn, make every answer late. The store
         # gets that time added to the deadline, once.
         turn_s = max(now - due, self._turn_s)
         if turn_s > BUSY_US / 1e6 and not forgiven:
             self._health.busy(turn_s)
             grace = TURNS_PER_ANSWER * min(turn_s, BUSY_MAX_US / 1e6)
-            self._timer = self._loop.call_at(now + grace, partial(self._expire, due, forgiven=True))
+            intake.timer = self._loop.call_at(now + grace, partial(self._expire, due, forgiven=True))
+            intake.due_s = now + grace
             return
-        for call in (*self._in_flight, *self._calls):
+        for call in (*self._in_flight, *intake.calls):
             if call.deadline <= now:
                 call.fail()
                 late = True
-        for operation in self._queue:
+        for operation in intake.queue:
             if operation.deadline <= now and operation.answer and not operation.answer.done():
                 refuse(operation.answer)
                 late = True
         # Unwritten operations are dropped: written later, they would charge for attempts that were judged without them.
-        told = [op for call in self._calls if call.deadline <= now for op in call.told]
-        self._queue = deque([*told, *(op for op in self._queue if op.deadline > now)])
-        self._calls = deque(call for call in self._calls if call.deadline > now)
+        told = [op for call in intake.calls if call.deadline <= now for op in call.told]
+        intake.queue = deque([*told, *(op for op in intake.queue if op.deadline > now)])
+        intake.calls = deque(call for call in intake.calls if call.deadline > now)
         if late:
             self._health.problem("does not answer in time")
             self._turn(answers=False)
-        waiting = [call.deadline for call in (*self._in_flight, *self._calls) if now < call.deadline < math.inf]
-        waiting += [operation.deadline for operation in self._queue if operation.answer][:1]
-        self._timer = self._loop.call_at(min(waiting), self._expire, min(waiting)) if waiting else None
+        waiting = [call.deadline for call in (*self._in_flight, *intake.calls) if now < call.deadline < math.inf]
+        waiting += [operation.deadline for operation in intake.queue if operation.answer][:1]
+        intake.timer = None
+        if waiting:
+            intake.due_at(min(waiting))
 
     def _turn(self, *, answers: bool) -> None:
-        if self._open is not answers:
-            self._open = answers
+        if self._intake.is_open is not answers:
+            self._intake.is_open = answers
             self._on_change(answers)
 
     # The connection's life.
@@ -233,9 +202,10 @@ class StoreConnection:
         return [self._watch(), self._weigh()]
 
     async def _serve(self) -> None:
-        self._wire = RespProtocol(self._connection, self._replied, self._stir)
+        self._wire = RespProtocol(self._connection, self._replied, self._intake.stir)
+        self._intake.is_connected = True
         self._load()
-        self._stir()
+        self._intake.stir()
         tasks = [self._loop.create_task(duty) for duty in (self._wire.ended(), *self._duties())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -253,7 +223,7 @@ class StoreConnection:
             call = BatchCall((b"FUNCTION", b"LOAD", self._script.library), math.inf)
             call.result = self._loop.create_future()
             call.result.add_done_callback(self._loaded)
-            self._calls.append(call)
+            self._intake.calls.append(call)
 
     def _loaded(self, answer: asyncio.Future[Any]) -> None:
         # Redis before 7, a user without the right, or a proxy without functions: the script works as well.
@@ -262,30 +232,24 @@ class StoreConnection:
             self._how = self._script.by_name
 
     def _lost(self) -> None:
-        self._wire = None
+        intake, self._wire = self._intake, None
+        intake.is_connected = False
         self._script.weigh(self, over_budget=False)
         self._turn(answers=False)
-        for call in (*self._in_flight, *self._calls):
+        for call in (*self._in_flight, *intake.calls):
             call.fail()
-        for operation in self._queue:
+        for operation in intake.queue:
             refuse(operation.answer)
-        told = [op for call in self._calls for op in call.told] + [op for op in self._queue if op.answer is None]
-        self._queue = deque(told[-KEPT_MAX:])
+        told = [op for call in intake.calls for op in call.told] + [op for op in intake.queue if op.answer is None]
+        intake.queue = deque(told[-KEPT_MAX:])
         self._in_flight.clear()
-        self._calls.clear()
-
-    # The queue of one turn of the loop is written at its end, so that more operations can join.
-
-    def _stir(self) -> None:
-        if not self._stirred and self._wire is not None and (self._queue or self._calls):
-            self._stirred = True
-            self._stirred_at = self._loop.time()
-            self._loop.call_soon(self._flush)
+        intake.calls.clear()
 
     def _flush(self) -> None:
-        self._stirred = False
-        self._turn_s = self._loop.time() - self._stirred_at
-        while (self._calls or self._queue) and len(self._in_flight) < IN_FLIGHT_MAX:
+        intake = self._intake
+        intake.is_stirred = False
+        self._turn_s = self._loop.time() - intake.stirred_at_s
+        while (intake.calls or intake.queue) and len(self._in_flight) < IN_FLIGHT_MAX:
             if self._wire is None or self._wire.is_over:
                 return
             if calls := self._next():
@@ -298,9 +262,9 @@ class StoreConnection:
         wire.write(calls)
 
     def _next(self) -> Sequence[BatchCall]:
-        if self._calls:
-            return (self._calls.popleft(),)
-        operations = taken_from(self._queue, self._batch_max)
+        if self._intake.calls:
+            return (self._intake.calls.popleft(),)
+        operations = taken_from(self._intake.queue, self._batch_max)
         return self._calls_of(operations) if operations else ()
 
     def _calls_of(self, operations: list[Operation]) -> Sequence[BatchCall]:
@@ -343,7 +307,7 @@ class StoreConnection:
         elif self._is_unknown(call, error):
             # This error proves that nothing ran, as few others do: so the call may be sent again.
             call.command = command_of(self._script, call.operations, self._script.in_full)
-            self._calls.append(call)
+            self._intake.calls.append(call)
         else:
             # Out of memory, read-only, loading: a new connection tests whether that is over.
             raise error
