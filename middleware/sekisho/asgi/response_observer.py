@@ -322,7 +322,7 @@ class ResponseObserver:
         extra, self._renewed = self._keeper.success_headers(
             self._visit, self._assessment, self._status, self._headers, body, self._report.basis
         )
-        return {**start, "headers": [*start.get("headers", ()), *extra]}
+        return {**start, "headers": [*self._headers, *extra]}
 
     def _end(self) -> None:
         if not self._ended:

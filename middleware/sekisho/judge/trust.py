@@ -183,9 +183,6 @@ class SuccessTrust:
                 rule.proved = True
 
 
-_Key = tuple[bytes, bytes, int]
-
-
 class _Secrets:
     """The secrets with which accounts have succeeded lately. Bounded in number and in time.
 
@@ -194,10 +191,10 @@ class _Secrets:
     """
 
     def __init__(self) -> None:
-        self._young: dict[_Key, tuple[bytes, ...]] = {}
-        self._old: dict[_Key, tuple[bytes, ...]] = {}
+        self._young: dict[object, tuple[bytes, ...]] = {}
+        self._old: dict[object, tuple[bytes, ...]] = {}
         self._until_s = 0.0
-        self._overfull: set[_Key] = set()  # a subset of the young keys
+        self._overfull: set[object] = set()  # a subset of the young keys
 
     def differs(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether this account has succeeded with another secret before."""
@@ -217,7 +214,7 @@ class _Secrets:
         """Whether this account has succeeded with more secrets than `SECRETS_MAX`."""
         return bool(self._overfull) and _key(mark, attempt, charge) in self._overfull
 
-    def _keep(self, key: _Key, secrets: tuple[bytes, ...]) -> None:
+    def _keep(self, key: object, secrets: tuple[bytes, ...]) -> None:
         if len(self._young) < ACCOUNTS_MAX or key in self._young:
             self._young[key] = secrets
 
@@ -228,7 +225,8 @@ class _Secrets:
         self._overfull = set()
 
 
-def _key(mark: bytes, attempt: Attempt, charge: Charge) -> _Key:
+def _key(mark: bytes, attempt: Attempt, charge: Charge) -> object:
+    # An object to the compiler: it would make a typed tuple anew for each look-up.
     # The exact account: if an application distinguishes `Alice` from `alice`, each has its own secret. Both have one
     # counter, so Python's own hash distinguishes the spellings; a collision raises a suspicion at most.
     return mark, charge.account, hash(attempt.account)

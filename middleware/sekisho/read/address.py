@@ -7,7 +7,6 @@ that hop may have forged all entries to its left (CVE-2026-111934).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sekisho.model import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Network = IPv4Network | IPv6Network
 
@@ -26,6 +25,7 @@ PEERS_MAX: Final = 256
 VALUE_BYTES_MAX: Final = 512  # of a device header; browsers' longest, `user-agent`, takes 300
 HOP_CHARS_MAX: Final = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
+_COMMA: Final = ord(",")
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 _NAT64: Final = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
 _6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
@@ -56,8 +56,12 @@ class Networks:
 
     def holds(self, packed: bytes) -> bool:
         """Whether an address of 4 or 16 bytes is in one of the networks."""
-        number = int.from_bytes(packed, "big")
-        for shift, masked in self._four if len(packed) == 4 else self._six:  # noqa: SIM110 - half the time of any()
+        if len(packed) == 4:  # shifted by hand, in a third of the time of `int.from_bytes`
+            number = packed[0] << 24 | packed[1] << 16 | packed[2] << 8 | packed[3]
+            of_length = self._four
+        else:
+            number, of_length = int.from_bytes(packed, "big"), self._six
+        for shift, masked in of_length:  # noqa: SIM110 - half the time of any()
             if number >> shift in masked:
                 return True
         return False
@@ -119,7 +123,7 @@ class Addresses:
         trust_unix: whether a peer on a unix socket is a trusted proxy. Any local user who can open the socket is then.
     """
 
-    __slots__ = ("_device_headers", "_forwarding", "_header", "_hops", "_peer", "_trust_unix", "_trusted")
+    __slots__ = ("_device_headers", "_forwarding", "_header", "_lists", "_peers", "_trust_unix", "_trusted")
 
     def __init__(
         self,
@@ -132,12 +136,13 @@ class Addresses:
         self._trusted = Networks(trusted)
         self._trust_unix = trust_unix
         self._header = header.lower().encode("ascii")
-        self._hops = _forwarded_hops if self._header == b"forwarded" else _listed_hops
+        self._lists = self._header != b"forwarded"
         names = (name if isinstance(name, bytes) else name.encode("ascii") for name in device_headers)
         self._device_headers = tuple(name.lower() for name in names)
         self._forwarding = _FORWARDING | {self._header}
-        # Proxies are few, and clients without one keep their connection.
-        self._peer = lru_cache(PEERS_MAX)(self._read_peer)
+        # Proxies are few, and clients without one keep their connection. A plain dictionary: compiled, it answers in a
+        # third of the time of `lru_cache`.
+        self._peers: dict[str | None, tuple[bytes | None, bool]] = {}
 
     def read(self, scope: Mapping[str, Any]) -> Origin:
         """The origin of a request. No header value makes it raise."""
@@ -156,15 +161,25 @@ class Addresses:
 
     def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
         """The origin that follows from `facts`."""
-        peer, believed = self._peer(host)
+        known = self._peers.get(host)
+        if known is None:
+            known = self._remember_peer(host)
+        peer, believed = known
         packed = self._behind(peer, hops) if believed and hops is not None else peer
         return Origin(
-            "" if packed is None else inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed),
+            "" if packed is None else _text(packed),
             _prefixes(packed),
             device,
             forwarded and not believed,
             believed,
         )
+
+    def _remember_peer(self, host: str | None) -> tuple[bytes | None, bool]:
+        peer = self._read_peer(host)
+        if len(self._peers) >= PEERS_MAX:  # bounded: strangers' addresses can only undo the saving
+            self._peers.clear()
+        self._peers[host] = peer
+        return peer
 
     def _read_peer(self, host: str | None) -> tuple[bytes | None, bool]:
         """The peer's packed address, and whether the peer is trusted."""
@@ -172,8 +187,10 @@ class Addresses:
         return packed, self._trust_unix if packed is None else self._trusted.holds(packed)
 
     def _behind(self, peer: bytes | None, header: bytes) -> bytes | None:
+        if self._lists and len(header) <= HOP_CHARS_MAX and _COMMA not in header:  # one proxy: the usual case
+            return _hop_address(header.decode("latin-1").strip(" \t")) or peer
         nearest = peer
-        for hop in self._hops(header):
+        for hop in _listed_hops(header) if self._lists else _forwarded_hops(header):
             packed = _hop_address(hop)
             # A trusted proxy could not name this hop: the proxy itself is the last known address.
             if packed is None:
@@ -184,11 +201,7 @@ class Addresses:
         return nearest
 
 
-def _listed_hops(header: bytes) -> Iterable[str]:
-    if len(header) <= HOP_CHARS_MAX:
-        text = header.decode("latin-1")
-        if "," not in text:  # one proxy: the usual case, at a fifth of the cost
-            return (text.strip(" \t"),)
+def _listed_hops(header: bytes) -> list[str]:
     text = header[-HEADER_BYTES_MAX:].decode("latin-1")
     pieces = text.rsplit(",", HOPS_MAX)
     # Either bound may have truncated the first piece, and a truncated address can be another valid one.
@@ -278,7 +291,11 @@ def fingerprint(by_name: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> byt
     Joins the values of the named headers (lower case), in the order of `names`, at most 512 bytes of each. The
     separator is NUL, which no header can hold: two different sets of values never join to the same bytes.
     """
-    return b"\0".join([by_name.get(name, b"")[:VALUE_BYTES_MAX] for name in names])
+    values = []
+    for name in names:
+        value = by_name.get(name, b"")
+        values.append(value if len(value) <= VALUE_BYTES_MAX else value[:VALUE_BYTES_MAX])
+    return b"\0".join(values)
 
 
 def behind_translator(packed: bytes) -> bytes | None:
@@ -286,6 +303,16 @@ def behind_translator(packed: bytes) -> bytes | None:
     if packed.startswith(_NAT64):
         return packed[12:]
     return packed[2:6] if packed.startswith(_6TO4) and len(packed) == 16 else None
+
+
+def _text(packed: bytes) -> str:
+    """The canonical text of an address."""
+    if len(packed) == 4:  # from a table, in half the time of `inet_ntop`
+        return f"{_OCTETS[packed[0]]}.{_OCTETS[packed[1]]}.{_OCTETS[packed[2]]}.{_OCTETS[packed[3]]}"
+    return inet_ntop(AF_INET6, packed)
+
+
+_OCTETS: Final = [str(number) for number in range(256)]
 
 
 def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:

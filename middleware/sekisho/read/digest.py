@@ -256,4 +256,5 @@ def _of_device(tag: bytes, device: bytes) -> bytes:
     account, those of its owner included.
     """
     # Uses the end of the device's digest, which no key in Redis contains.
-    return bytes((tag[0] ^ device[-4], tag[1] ^ device[-3], tag[2] ^ device[-2], tag[3] ^ device[-1]))
+    first, second = _BYTES[tag[0] ^ device[-4]], _BYTES[tag[1] ^ device[-3]]
+    return first + second + _BYTES[tag[2] ^ device[-2]] + _BYTES[tag[3] ^ device[-1]]

@@ -7,7 +7,7 @@ leak.
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final, cast, final
 
 
 @final
@@ -20,9 +20,11 @@ class Counts:
     def __init__(self) -> None:
         # Not a `Counter`: writing to a subclass of `dict` costs ten times as much.
         self.numbers: Final[dict[tuple[str, str, str], int]] = {}
+        self._numbers: Final = cast("dict[object, int]", self.numbers)
 
     def add(self, place: str, what: str, why: str, times: int = 1) -> int:
         """Add to a count, and return it. `place`: a door's or route's name, or empty for the whole service."""
-        key = (place, what, why)
-        count = self.numbers[key] = self.numbers.get(key, 0) + times
+        # An object to the compiler: it would make a typed tuple anew for each look-up.
+        key: object = (place, what, why)
+        count = self._numbers[key] = self._numbers.get(key, 0) + times
         return count
