@@ -35,7 +35,7 @@ def test_the_graph_is_not_empty(trees: dict[str, ast.Module]) -> None:
     """The graph has the imports of a module, those for types, and the packages around what is imported."""
     edges, with_types = graph(trees, types_too=False), graph(trees, types_too=True)
 
-    assert {"sekisho.control.sockets", "sekisho.control"} <= edges["sekisho.wiring.event_loop"]
+    assert {"sekisho.control.sockets", "sekisho.control"} <= edges["sekisho.wiring.exchanges"]
     assert "sekisho.wiring.process" not in edges["sekisho.wiring.event_loop"]
     assert "sekisho.wiring.process" in with_types["sekisho.wiring.event_loop"]
 

@@ -189,7 +189,7 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
         if move == "pay":
             verdict = parted.charge(now_us, charge(0, number, network=1 + number))
             if verdict.charged & Charged.ACCOUNT:
-                others = ledger.taken(others, FULL.account, now_us)
+                _, others, _ = ledger.one_more(others, FULL.account, now_us)
         elif move == "refused":
             asking = Issuer(parted, over)
             while asking.waiting:

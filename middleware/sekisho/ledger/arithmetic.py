@@ -14,6 +14,7 @@ the right secret had left. The same guess, repeated, would then look different f
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sekisho.ledger.history import (
@@ -100,7 +101,8 @@ class Tags(NamedTuple):
         return (len(self.young) + len(self.old)) // TAG_BYTES
 
     def holds(self, tag: bytes) -> bool:
-        return _find(self.young, tag) >= 0 or _find(self.old, tag) >= 0
+        _, young, old = self
+        return (tag in young and _find(young, tag) >= 0) or (tag in old and _find(old, tag) >= 0)
 
 
 NO_TAGS = Tags()
@@ -128,7 +130,8 @@ Book: TypeAlias = "MutableMapping[bytes, Record]"
 
 
 def network_keys(charge: Charge) -> tuple[bytes, ...]:
-    return (*(b"n" + network for network in charge.networks), b"i" + charge.ip, b"d" + charge.device)
+    keys = [b"n" + network for network in charge.networks]
+    return (*keys, b"i" + charge.ip, b"d" + charge.device)
 
 
 def account_key(charge: Charge) -> bytes:
@@ -179,9 +182,9 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
             history=history,
         )
 
-    waits, young, near, charged, last, marks = _enter_network(book, charge, limits, now_us)
+    waits, young, sizes, charged, last, marks = _enter_network(book, charge, limits, now_us)
     throttled, account_wait_us, tagged, history, ips, accounts = any(waits), 0, 0, 0, 0, 0
-    if charge.place:
+    if charge.place and account.buckets:
         history, earns = recalled(account.buckets, charge.place, now_us)
         marks |= Marked.EARNS if earns else 0
         if throttled and _is_spared(account, charge, marks, limits.account, now_us):
@@ -190,11 +193,11 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     if shares:
         account = current(book.get(shared_key(charge), FRESH), now_us)
     if charge.account and not (throttled and _is_gone(account, now_us)):
-        account_wait_us, account_young, bits, account = _enter_account(
+        account_wait_us, account_young, bits, account, is_last = _enter_account(
             account, charge, limits.account, now_us, throttled=throttled
         )
         young, charged, tagged = young and account_young, charged | bits & ~Tagged.PAIR, bits & Tagged.PAIR
-        last = last or (bits & Charged.ACCOUNT != 0 and wait_us(account.tats, limits.account, now_us) > 0)
+        last = last or is_last
         if shares:
             account = _of_nobody(account, limits.account, now_us)
             charged, tagged = charged & ~Charged.FAILURES, 0
@@ -203,24 +206,30 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     if charge.secret:
         accounts, member = _see_secret(book, charge, now_us, known_only=throttled or over_budget)
         tagged |= member
+    network_at = _longest(waits[:-2])
+    # Many owners share a provider: the number of accounts that are tried there means nothing.
+    network_size = max((0, *sizes[:-2][:SITE_NETWORKS]))
+    # By position, in half the time that names would take: this runs for every attempt.
     return Verdict(
-        at_us=now_us,
-        charged=charged,
-        ip_wait_us=waits[0],
-        network_wait_us=max(waits[2:], default=0),
-        device_wait_us=waits[1],
-        account_wait_us=account_wait_us,
-        known_device_wait_us=known_device_wait_us,
-        token_spent=token_spent,
-        failures=charged // Charged.ACCOUNT & 1 if shares else account.failures,
-        young=young and (throttled or account_wait_us > 0),
-        counters_lost=False,
-        spread=Spread(*near, ips, accounts),
-        tagged=tagged,
-        last=last,
-        network_at=_longest(waits[2:]),
-        marks=marks,
-        history=history,
+        now_us,
+        charged,
+        waits[-2],
+        waits[network_at] if charge.networks else 0,
+        waits[-1],
+        account_wait_us,
+        known_device_wait_us,
+        token_spent,
+        charged // Charged.ACCOUNT & 1 if shares else account.failures,
+        young and (throttled or account_wait_us > 0),
+        False,
+        Spread(sizes[-2], network_size, sizes[-1], ips, accounts),
+        0,
+        0,
+        tagged,
+        last,
+        network_at,
+        marks,
+        history,
     )
 
 
@@ -279,14 +288,13 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
 
 def expires_us(record: Record, now_us: int) -> int:
     """When the record becomes worthless, in microseconds. At or before `now_us`, it can be forgotten."""
-    end = now_us
-    for tat in record.tats:
-        end = max(end, tat)
-    if record.seen.size or record.tried.size:
-        end = max(end, (record.seen.generation + 2) * GENERATION_US)
-    if record.failures:
-        end = max(end, record.at_us + failures_kept_us(record.failures))
-    for bucket in record.buckets:
+    tats, at_us, seen, failures, tried, buckets = record
+    end = max((now_us, *tats))
+    if seen.young or seen.old or tried.young or tried.old:
+        end = max(end, (seen.generation + 2) * GENERATION_US)
+    if failures:
+        end = max(end, at_us + failures_kept_us(failures))
+    for bucket in buckets:
         end = max(end, _bucket_ends_us(bucket))
     return end
 
@@ -318,17 +326,23 @@ def unblocked(record: Record, *, history: bool = False) -> Record:
 def current(record: Record, now_us: int) -> Record:
     """Return the record without expired parts, so that a kept record and a forgotten one give the same results."""
     if record is FRESH:
-        none = Tags(now_us // GENERATION_US)
-        return Record((), 0, none, 0, none, ())
-    seen, buckets, failures = aged(record.seen, now_us), record.buckets, record.failures
-    tried = seen if record.tried is record.seen else aged(record.tried, now_us)
-    if failures and now_us >= record.at_us + failures_kept_us(failures):
+        return _fresh(now_us // GENERATION_US)
+    tats, at_us, seen, failures, tried, buckets = record
+    seen_now = aged(seen, now_us)
+    tried_now = seen_now if tried is seen else aged(tried, now_us)
+    if failures and now_us >= at_us + failures_kept_us(failures):
         failures = 0
     if buckets:
         buckets = tuple([bucket for bucket in buckets if _bucket_ends_us(bucket) > now_us])
-    if seen is record.seen and tried is record.tried and failures == record.failures and buckets == record.buckets:
+    if seen_now is seen and tried_now is tried and failures == record.failures and buckets == record.buckets:
         return record
-    return Record(record.tats, record.at_us, seen, failures, tried, buckets)
+    return Record(tats, at_us, seen_now, failures, tried_now, buckets)
+
+
+@lru_cache(maxsize=2)
+def _fresh(generation: int) -> Record:
+    none = Tags(generation)
+    return Record((), 0, none, 0, none, ())
 
 
 # GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= span.
@@ -348,48 +362,37 @@ def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...
     The upper bound matters after a clock has jumped back or limits were shortened: no refusal then lasts longer than
     one period. An added limit starts from the TAT of the limit before it.
     """
-    return tuple(_fitted(tats, limits, now_us))
-
-
-# Loops, here and below: a compiled generator takes as long as everything that it yields.
-
-
-def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
-    if not tats:
-        return [now_us] * len(limits)
-    found: list[int] = []
-    tat = 0
-    for i, (burst, period_us) in enumerate(limits):
-        if i < len(tats):
-            tat = tats[i]
-        top = now_us + burst * (period_us // burst)
-        found.append(now_us if tat < now_us else min(tat, top))
-    return found
+    _, charged, _ = one_more(tats, limits, now_us)
+    return tuple([tat - limit.interval_us for tat, limit in zip(charged, limits, strict=True)])
 
 
 def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
-    """Microseconds until every limit has room for one more attempt; at most 0 if there is room now."""
-    return _wait_us(_fitted(tats, limits, now_us), limits, now_us)
+    """Microseconds until every limit has room for one more attempt; 0 if there is room now."""
+    return one_more(tats, limits, now_us)[0]
 
 
-def _wait_us(fitting: list[int], limits: Limits, now_us: int) -> int:
-    waits = [0] if not limits else []
-    for i, tat in enumerate(fitting):
-        burst, period_us = limits[i]
-        interval_us = period_us // burst
-        waits.append(tat + interval_us - burst * interval_us - now_us)
-    return max(waits)
+def one_more(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, tuple[int, ...], bool]:
+    """Return the wait for one more attempt (0 if there is room now), the TATs with it, and whether it is the last.
 
-
-def taken(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    return _taken(_fitted(tats, limits, now_us), limits)
-
-
-def _taken(fitting: list[int], limits: Limits) -> tuple[int, ...]:
-    found: list[int] = []
+    All three in one loop: every attempt comes here four times.
+    """
+    wait, is_last = 0, False
+    charged: list[int] = []
+    tat, given = now_us, len(tats)
     for i, (burst, period_us) in enumerate(limits):
-        found.append(fitting[i] + period_us // burst)
-    return tuple(found)
+        interval_us = period_us // burst
+        room_us = (burst - 1) * interval_us
+        if i < given:
+            tat = tats[i]
+        ahead_us = tat - now_us
+        if ahead_us < 0:
+            ahead_us = 0
+        elif ahead_us > room_us:
+            ahead_us = min(ahead_us, room_us + interval_us)
+            wait = max(wait, ahead_us - room_us)
+        is_last = is_last or ahead_us + interval_us > room_us
+        charged.append(now_us + ahead_us + interval_us)
+    return wait, tuple(charged), is_last
 
 
 def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> tuple[int, ...]:
@@ -417,18 +420,19 @@ def aged(tags: Tags, now_us: int) -> Tags:
 
 def seen(tags: Tags, tag: bytes, cap: int) -> Tags:
     """Add `tag` to the young tags. If the set is full, forget the oldest of the old tags, then of the young ones."""
-    if not tags.young and not tags.old:
-        return Tags(tags.generation, tag, b"")
-    if _find(tags.young, tag) >= 0:
+    generation, young, old = tags
+    if not young and not old:
+        return Tags(generation, tag, b"")
+    if _find(young, tag) >= 0:
         return tags
-    at = _find(tags.old, tag)
+    at = _find(old, tag)
     if at >= 0:
-        return Tags(tags.generation, tags.young + tag, tags.old[:at] + tags.old[at + TAG_BYTES :])
-    if tags.size < cap:
-        return Tags(tags.generation, tags.young + tag, tags.old)
-    if tags.old:
-        return Tags(tags.generation, tags.young + tag, tags.old[TAG_BYTES:])
-    return Tags(tags.generation, tags.young[TAG_BYTES:] + tag, b"")
+        return Tags(generation, young + tag, old[:at] + old[at + TAG_BYTES :])
+    if len(young) + len(old) < cap * TAG_BYTES:
+        return Tags(generation, young + tag, old)
+    if old:
+        return Tags(generation, young + tag, old[TAG_BYTES:])
+    return Tags(generation, young[TAG_BYTES:] + tag, b"")
 
 
 def without(tags: Tags, tag: bytes) -> Tags:
@@ -461,54 +465,61 @@ def _is_gone(record: Record, now_us: int) -> bool:
 
 def _enter_network(
     book: Book, charge: Charge, limits: LimitSet, now_us: int
-) -> tuple[tuple[int, ...], bool, tuple[int, int, int], int, bool, int]:
+) -> tuple[list[int], bool, list[int], int, bool, int]:
     """Charge network, address and device; or if they refuse, the address's credit.
 
     Returns:
-        The waits for address, device and networks; whether all refusals are young; the accounts that are tried there;
-        the charged flags; whether the address has no room for another attempt; the address's marks.
+        The waits for networks, address and device; whether all refusals are young; the accounts that are tried there,
+        in the same order; the charged flags; whether the address has no room for another attempt; its marks.
     """
-    keys, every = network_keys(charge), _network_limits(charge, limits)
-    records: list[Record] = []
-    fitting: list[list[int]] = []
-    each: list[int] = []
-    young = True
+    keys = network_keys(charge)
+    found = _looked_up(book, keys, _network_limits(charge, limits), now_us)
+    waits = [0 if charge.exempt else one[1] for one in found]
+    charged, young, marks = 0 if charge.exempt else Charged.NETWORK, True, 0
+    refused = any(waits)
+    if refused:
+        marks, charged = _marks_of_address(book, charge, now_us), 0
+        if charge.worked and marks & Marked.CREDIT:
+            _spend_credit(book, charge, now_us)
+            refused, charged, waits = False, Charged.CREDIT, [0] * len(waits)
+        else:
+            young = all(not wait or now_us - one[0].at_us < YOUNG_US for wait, one in zip(waits, found, strict=True))
+    sizes: list[int] = []
     for i, key in enumerate(keys):
-        record = current(book.get(key, FRESH), now_us)
-        fits = _fitted(record.tats, every[i], now_us)
-        wait = 0 if charge.exempt else max(0, _wait_us(fits, every[i], now_us))
-        young = young and (not wait or now_us - record.at_us < YOUNG_US)
-        records.append(record)
-        fitting.append(fits)
-        each.append(wait)
-    refused = any(each)
-    charged = 0 if refused or charge.exempt else Charged.NETWORK
-    marks = _marks_of_address(book, charge, now_us) if refused else 0
-    if charge.worked and marks & Marked.CREDIT:
-        _spend_credit(book, charge, now_us)
-        refused, young, charged, each = False, True, Charged.CREDIT, [0] * len(each)
-    for i, key in enumerate(keys):
-        record = records[i]
-        if refused and _is_gone(record, now_us):
-            continue
-        tats, at_us, tags = record.tats, record.at_us, record.seen
-        if charged & Charged.NETWORK:
-            tats, at_us = _taken(fitting[i], every[i]), now_us
-        if charge.account:
-            tags = seen(tags, charge.account_tag, ACCOUNTS_CAP)
-        records[i] = book[key] = Record(tats, at_us, tags, record.failures, record.tried, record.buckets)
-    *networks, ip, device = records
-    # Many owners share a provider: how many accounts are tried there says nothing.
-    accounts = max((record.seen.size for record in networks[:SITE_NETWORKS]), default=0)
-    near = ip.seen.size, accounts, device.seen.size
-    last = charged & Charged.NETWORK != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
-    return (each[-2], each[-1], *each[:-2]), young, near, charged, last, marks
+        record, _, with_this, _ = found[i]
+        tats, at_us, tags, failures, tried, buckets = record
+        if not refused or not _is_gone(record, now_us):
+            if charged == Charged.NETWORK:
+                tats, at_us = with_this, now_us
+            if charge.account:
+                tags = seen(tags, charge.account_tag, ACCOUNTS_CAP)
+            book[key] = Record(tats, at_us, tags, failures, tried, buckets)
+        sizes.append(len(tags.young + tags.old) // TAG_BYTES)
+    return waits, young, sizes, charged, charged == Charged.NETWORK and found[-2][3], marks
 
 
-def _longest(waits: tuple[int, ...]) -> int:
+def _looked_up(
+    book: Book, keys: tuple[bytes, ...], limits: tuple[Limits, ...], now_us: int
+) -> list[tuple[Record, int, tuple[int, ...], bool]]:
+    """Return each record, and what `one_more` finds there."""
+    found: list[tuple[Record, int, tuple[int, ...], bool]] = []
+    fresh = current(FRESH, now_us)
+    for i, key in enumerate(keys):
+        record = book.get(key, fresh)
+        if record is not fresh:
+            record = current(record, now_us)
+        wait, tats, is_last = one_more(record.tats, limits[i], now_us)
+        found.append((record, wait, tats, is_last))
+    return found
+
+
+def _longest(waits: list[int]) -> int:
     """Return the index of the network with the longest wait; the widest of equals, and 0 if none refuses."""
-    longest = max(waits, default=0)
-    return max((i for i, wait in enumerate(waits) if wait == longest), default=0) if longest else 0
+    at = 0
+    for i, wait in enumerate(waits):
+        if wait and wait >= waits[at]:
+            at = i
+    return at
 
 
 def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
@@ -553,29 +564,33 @@ def _is_spared(account: Record, charge: Charge, marks: int, limits: Limits, now_
     if marks & (Marked.SHARED | Marked.CREDIT) != Marked.SHARED:
         return False
     name = bytes([PLACE]) + charge.place[:NAME_BYTES]
-    return any(bucket.device == name for bucket in account.buckets) and wait_us(account.tats, limits, now_us) <= 0
+    return any(bucket.device == name for bucket in account.buckets) and not wait_us(account.tats, limits, now_us)
 
 
 def _enter_account(
     record: Record, charge: Charge, limits: Limits, now_us: int, *, throttled: bool
-) -> tuple[int, bool, int, Record]:
-    """Return the wait, whether it is young, charged and tagged flags, and the account's record with this attempt."""
-    fits = _fitted(record.tats, limits, now_us)
-    wait = max(0, _wait_us(fits, limits, now_us))
-    young = wait == 0 or now_us - record.at_us < YOUNG_US
-    # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so a repeat is
-    # not charged here (the address is charged). This does not apply while the first try may still be in flight, or
-    # parallel repeats would all be free. At a door without a secret, every attempt would look like a repeat.
-    again = charge.secret and record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
-    bits, tats, at_us, failures, tried = 0, record.tats, record.at_us, record.failures, record.tried
+) -> tuple[int, bool, int, Record, bool]:
+    """Return the wait, whether it is young, charged and tagged flags, the account's record with this attempt, and
+    whether there is no room for another.
+    """
+    tats, at_us, tags, failures, tried, buckets = record
+    wait, with_this, is_last = one_more(tats, limits, now_us)
+    young = wait == 0 or now_us - at_us < YOUNG_US
+    bits = 0
     if not throttled and not wait:
-        bits = 0 if tried.holds(charge.pair_tag) else Tagged.PAIR
-        at_us, tried = now_us, seen(tried, charge.pair_tag, TRIED_CAP)
-        if not again:
+        is_tried = tried.holds(charge.pair_tag)
+        bits = 0 if is_tried else Tagged.PAIR
+        # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so a
+        # repeat is not charged here (the address is charged). This does not apply while the first try may still be in
+        # flight, or parallel repeats would all be free. At a door without a secret, every attempt would look like a
+        # repeat.
+        if not (is_tried and charge.secret and now_us - at_us >= YOUNG_US):
             bits |= Charged.ACCOUNT | Charged.FAILURES
-            tats, failures = _taken(fits, limits), min(FAILURES_CAP, failures + 1)
-    tags = seen(record.seen, charge.ip_tag, IPS_CAP)
-    return wait, young, bits, Record(tats, at_us, tags, failures, tried, record.buckets)
+            tats, failures = with_this, min(FAILURES_CAP, failures + 1)
+        at_us, tried = now_us, seen(tried, charge.pair_tag, TRIED_CAP)
+    tags = seen(tags, charge.ip_tag, IPS_CAP)
+    last = is_last and bits & Charged.ACCOUNT != 0
+    return wait, young, bits, Record(tats, at_us, tags, failures, tried, buckets), last
 
 
 def _undo_account(
@@ -618,12 +633,13 @@ def _see_secret(book: Book, charge: Charge, now_us: int, *, known_only: bool) ->
 
     `known_only`: do not remember a secret that was not seen lately.
     """
-    record = current(book.get(secret_key(charge), FRESH), now_us)
-    if not charge.account or (known_only and not record.seen.size):
-        return record.seen.size, 0
-    member = 0 if record.seen.holds(charge.member_tag) else Tagged.MEMBER
-    tags = seen(record.seen, charge.member_tag, ACCOUNTS_CAP)
-    book[secret_key(charge)] = Record(record.tats, record.at_us, tags, record.failures, record.tried, record.buckets)
+    key = secret_key(charge)
+    tats, at_us, tags, failures, tried, buckets = current(book.get(key, FRESH), now_us)
+    if not charge.account or (known_only and not tags.size):
+        return tags.size, 0
+    member = 0 if tags.holds(charge.member_tag) else Tagged.MEMBER
+    tags = seen(tags, charge.member_tag, ACCOUNTS_CAP)
+    book[key] = Record(tats, at_us, tags, failures, tried, buckets)
     return tags.size, member
 
 
@@ -645,10 +661,10 @@ def _enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) -
         return None, 0, True
     if _is_void(record, charge.known_device, charge.token_issued_us):
         return None, 0, True
-    wait = max(0, wait_us(bucket.tats, limits, now_us))
+    wait, tats, _ = one_more(bucket.tats, limits, now_us)
     if wait or not _has_place(record, bucket, now_us):
         return None, wait, False
-    return bucket._replace(tats=taken(bucket.tats, limits, now_us)), 0, False
+    return bucket._replace(tats=tats), 0, False
 
 
 def _bucket(record: Record, device: bytes, generation: int = 0) -> DeviceBucket:

@@ -13,7 +13,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import TAG_BYTES, Record, Tags
+from sekisho.ledger.arithmetic import Record, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 SHARED_PER_KIND = 2**14  # four kinds of counter: 2^16 in all
 KINDS = (b"n", b"i", b"d", b"a")  # all but secrets and credit, which `unblock` does not reset
 MINUTE_US = 60_000_000
+NEVER_US = 2**62
 SWEEP = 8  # expired records examined per write: more than one write can add, so the backlog shrinks
 
 
 _NEVER_SHARED = frozenset((b"s", b"c"))
 
-_HEAD = Struct("<BBBBBHIq")  # numbers of TATs and of tags (seen, tried; young, old); failures, generation, last charge
-_TATS = [Struct(f"<{n}q") for n in range(256)]
+# By the number of TATs: that number, bytes of tags (seen, tried; young, old), failures, generation, last charge, TATs.
+_LAYOUTS = [Struct(f"<BBBBBHIq{n}q") for n in range(256)]
 
 
 def packed(record: Record) -> bytes | Record:
     """Pack a record into a fifth of the memory, which no garbage collector visits. One with buckets stays unpacked."""
-    seen, tried = record.seen, record.tried
-    if record.buckets or (tried.generation != seen.generation and (tried.young or tried.old)):
+    tats, at_us, (generation, young, old), failures, (tried_generation, tried_young, tried_old), buckets = record
+    if buckets or (tried_generation != generation and (tried_young or tried_old)):
         return record
-    tats, young, old = record.tats, seen.young, seen.old
-    lengths = len(young) // TAG_BYTES, len(old) // TAG_BYTES, len(tried.young) // TAG_BYTES, len(tried.old) // TAG_BYTES
-    head = _HEAD.pack(len(tats), *lengths, record.failures, seen.generation, record.at_us)
-    return head + _TATS[len(tats)].pack(*tats) + young + old + tried.young + tried.old
+    lengths = len(young), len(old), len(tried_young), len(tried_old)
+    head = _LAYOUTS[len(tats)].pack(len(tats), *lengths, failures, generation, at_us, *tats)
+    return head + young + old + tried_young + tried_old
 
 
 def unpacked(held: bytes | Record) -> Record:
     """Unpack a record; tags that were never written get its generation."""
     if isinstance(held, Record):
         return held
-    n, seen_young, seen_old, tried_young, tried_old, failures, generation, at_us = _HEAD.unpack_from(held)
-    tats = _TATS[n].unpack_from(held, _HEAD.size)
-    a = _HEAD.size + 8 * n
-    b = a + TAG_BYTES * seen_young
-    c = b + TAG_BYTES * seen_old
-    d = c + TAG_BYTES * tried_young
+    layout = _LAYOUTS[held[0]]
+    _, seen_young, seen_old, tried_young, _, failures, generation, at_us, *tats = layout.unpack_from(held)
+    a = layout.size
+    b = a + seen_young
+    c = b + seen_old
+    d = c + tried_young
     seen = Tags(generation, held[a:b], held[b:c])
-    return Record(tats, at_us, seen, failures, Tags(generation, held[c:d], held[d : d + TAG_BYTES * tried_old]), ())
+    return Record(tuple(tats), at_us, seen, failures, Tags(generation, held[c:d], held[d:]), ())
 
 
 class BoundedBook(MutableMapping[bytes, Record]):
@@ -67,6 +67,7 @@ class BoundedBook(MutableMapping[bytes, Record]):
         # Keys by the minute after which they are due, each key once. A record that still matters then is put back.
         self._ends: dict[int, list[bytes]] = {}
         self._minutes: list[int] = []  # a heap of these minutes
+        self._due_us = NEVER_US  # the end of the first of them
         self.now_us = 0
 
     def __getitem__(self, key: bytes) -> Record:
@@ -81,11 +82,13 @@ class BoundedBook(MutableMapping[bytes, Record]):
         return self._shared.get(_shared(key), default) if self._shared else default
 
     def __setitem__(self, key: bytes, record: Record) -> None:
-        self._sweep()
-        if key in self._records:
-            self._records[key] = packed(record)
-        elif len(self._records) < self._entries_max:
-            self._records[key] = packed(record)
+        if self.now_us >= self._due_us:
+            self._sweep()
+        records = self._records
+        if key in records:
+            records[key] = packed(record)
+        elif len(records) < self._entries_max:
+            records[key] = packed(record)
             self._note_end(key, record)
         # Secrets are only observed; a set shared by many would only raise false alarms. Credit belongs to one address.
         elif key[:1] not in _NEVER_SHARED:
@@ -105,12 +108,13 @@ class BoundedBook(MutableMapping[bytes, Record]):
 
     def _sweep(self) -> None:
         for _ in range(SWEEP):
-            if not self._minutes or (self._minutes[0] + 1) * MINUTE_US > self.now_us:
+            if self.now_us < self._due_us:
                 return
             keys = self._ends[self._minutes[0]]
             key = keys.pop()
             if not keys:
                 del self._ends[heapq.heappop(self._minutes)]
+                self._due_us = (self._minutes[0] + 1) * MINUTE_US if self._minutes else NEVER_US
             held = self._records.get(key)
             if held is None:
                 continue
@@ -122,12 +126,12 @@ class BoundedBook(MutableMapping[bytes, Record]):
 
     def _note_end(self, key: bytes, record: Record) -> None:
         minute = ledger.expires_us(record, self.now_us) // MINUTE_US
-        keys = self._ends.get(minute)
-        if keys is None:
-            self._ends[minute] = [key]
-            heapq.heappush(self._minutes, minute)
-        else:
-            keys.append(key)
+        if minute in self._ends:
+            self._ends[minute].append(key)
+            return
+        self._ends[minute] = [key]
+        heapq.heappush(self._minutes, minute)
+        self._due_us = (self._minutes[0] + 1) * MINUTE_US
 
 
 def _shared(key: bytes) -> bytes:

@@ -41,9 +41,9 @@ def _of_mail(settings: Settings) -> Iterable[Finding]:
 def _of_outer_services(settings: Settings) -> Iterable[Finding]:
     if not (settings.factors or settings.challenges):
         return ()
-    from sekisho.wiring import step_up  # noqa: PLC0415 - packages that others need not have
+    from sekisho.wiring import step_up_extras  # noqa: PLC0415 - packages that others need not have
 
-    return step_up.checks(settings)
+    return step_up_extras.checks(settings)
 
 
 ROOMS: Final[tuple[Callable[[Settings], Iterable[Finding]], ...]] = (

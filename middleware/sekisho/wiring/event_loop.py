@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import secrets
 from functools import partial
 from importlib.metadata import version
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from sekisho.asgi.admission import Admission
@@ -26,27 +25,18 @@ from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.refusal_pace import RefusalPace
 from sekisho.asgi.shared_addresses import SharedAddresses
 from sekisho.check import Canary
-from sekisho.control import StoredControl, follow
 from sekisho.control.asked import AskedAccounts
-from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
-from sekisho.detect import PostureExchange, StoredPostures
-from sekisho.detect.written import PostureMac
 from sekisho.devices.age import AgeStamps
 from sekisho.devices.asker import Askers
-from sekisho.feed import FeedMac, FeedPublisher
 from sekisho.judge.gradient import GradientLimit
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
-from sekisho.ledger.counters import StoredCounters
-from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
-from sekisho.ledger.daily_refusals import DailyRefusals
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
-from sekisho.ledger.worker_sync import WorkerSync
 from sekisho.metrics import Additions, Gauges
-from sekisho.model import DoorKind, Mode, StoreUnavailable
+from sekisho.model import Mode
 from sekisho.pipeline import Guard
 from sekisho.read import Networks
 from sekisho.record import RefusalLog
@@ -54,10 +44,11 @@ from sekisho.settings import StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
-from sekisho.tasks import TaskSet
+from sekisho.wiring.daily import DailyParts, takes_codes
+from sekisho.wiring.exchanges import Exchanges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from sekisho.asgi.types import App
     from sekisho.breach.hibp import Hibp
@@ -84,6 +75,9 @@ class LoopWing:
         control: the control record, as this process has applied it.
         local_control: keeps the control record where there is no store.
         hear: receives what other workers say.
+
+    Attributes:
+        exchanges: what this loop exchanges with the store and with other workers.
     """
 
     def __init__(
@@ -97,13 +91,7 @@ class LoopWing:
         self.loop = loop
         self.thread = get_ident()
         self._process = process
-        self._control = control
-        self._local_control = local_control
-        self._hear = hear
         self._line: AnyStoreConnection | None = None
-        self._exchange: asyncio.Task[None] | None = None
-        self._exchanging: WorkerSync | None = None
-        self._following: asyncio.Task[None] | None = None
         self._health = Health(loop.call_later, process.events.store_answers)
         self._hibp = self._online()
         self._refusals = RefusalLog(loop.call_later)
@@ -131,18 +119,11 @@ class LoopWing:
             sleep=asyncio.sleep,
         )
         self._queue = PlaceQueue(self._admission)
-        self._guesses, self._limits = self._daily_guesses(), self._daily_limits()
-        self._forgetting = TaskSet()
+        self._daily = DailyParts(process, self._vault())
         self._patience = Patience(process.settings.body_seconds_max)
         self._guard = self._pipeline(ledger)
         self.set_lists(control.applied)
-        self._follow_control()
-        self._postures = self._posture_exchange()
-        self._sharing: asyncio.Task[None] | None = None
-        if self._postures is not None:
-            self._sharing = loop.create_task(self._postures.run(process.clocks.rest), name="sekisho posture")
-        self._publishing = self._feed_publisher()
-        self._recognising = self._campaign_exchange()
+        self.exchanges: Final = Exchanges(process, loop, self._line, control, local_control, hear)
         self.metrics = self._with_metrics()
         self._otel = self._with_otel()
         self._step_up = self._with_step_up()
@@ -167,56 +148,6 @@ class LoopWing:
         asked = AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None
         self._guard.devices.asked = asked
 
-    def _follow_control(self) -> None:
-        settings = self._process.settings
-        following: Coroutine[Any, Any, None] | None = None
-        if self._line is not None:
-            following = follow(StoredControl(self._line, settings.namespace), self._control.hear)
-        elif settings.control_socket is not None:
-            following = serve(
-                settings.control_socket, self._local_control, self._control.hear, self._process.shown_counters
-            )
-        if following is not None:
-            self._following = self.loop.create_task(following, name="sekisho control")
-
-    def _feed_publisher(self) -> asyncio.Task[None] | None:
-        process, settings = self._process, self._process.settings
-        if process.feed is None or self._line is None:
-            return None
-        publisher = FeedPublisher(
-            process.feed,
-            self._line,
-            FeedMac(settings.listed, settings.namespace),
-            settings.namespace,
-            entries_max=settings.feed_entries_max,
-            clock_s=process.clock_s,
-            enforces=lambda: process.mode is Mode.ENFORCE,
-            has_credit=StoredCounters(self._line, settings.store, settings.namespace).has_credit,
-        )
-        return self.loop.create_task(publisher.run(), name="sekisho feed")
-
-    def follow(self) -> None:
-        """Follow the control record from now on, so that its entries end, where nothing else writes it."""
-        if self._following is None:
-            following = follow(self._local_control, self._control.hear)
-            self._following = self.loop.create_task(following, name="sekisho control")
-
-    def _posture_exchange(self) -> PostureExchange | None:
-        process, settings = self._process, self._process.settings
-        if process.watch is None or process.postures is None:
-            return None
-        if self._line is None:
-            return PostureExchange(process.watch, process.postures)
-        doors, mac = [door.name for door in settings.doors], PostureMac(settings.listed, settings.namespace)
-        return PostureExchange(process.watch, StoredPostures(self._line, settings.namespace, doors, mac))
-
-    def _campaign_exchange(self) -> asyncio.Task[None] | None:
-        campaigns = self._process.campaigns
-        if campaigns is None:
-            return None
-        exchange = campaigns.exchange(self._line)
-        return self.loop.create_task(exchange.run(self._process.clocks.rest), name="sekisho campaigns")
-
     def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
         """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
 
@@ -230,16 +161,7 @@ class LoopWing:
     def _unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
         if self._step_up is not None:
             self._step_up.end_all(accounts)
-        if self._guesses is not None:
-            self._forgetting.start(self._guesses.forget(accounts), name="sekisho unblock")
-        if self._limits is not None:
-            self._forgetting.start(self._limits.forget(sources), name="sekisho unblock")
-
-    async def tell(self) -> None:
-        """Share the state of success rules with other workers now, if the store answers."""
-        if self._exchanging is not None:
-            with contextlib.suppress(StoreUnavailable):
-                await self._exchanging.once()
+        self._daily.forget(accounts, sources)
 
     async def stop(self) -> None:
         self._queue.close()
@@ -251,8 +173,8 @@ class LoopWing:
         if self._step_up is not None:
             await self._step_up.aclose()
         of_metrics = (self.metrics.adding, self.metrics.listening) if self.metrics is not None else ()
-        await self._forgetting.cancel()
-        for task in (self._exchange, self._following, self._sharing, self._publishing, self._recognising, *of_metrics):
+        await self._daily.aclose()
+        for task in (*self.exchanges.tasks, *of_metrics):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -290,16 +212,6 @@ class LoopWing:
         )
         if process.audit is not None:
             process.audit.bridge.join(self.loop, self._line)
-        exchange = WorkerSync(
-            self._line,
-            settings.namespace,
-            worker=secrets.token_bytes(8),
-            take_shed=process.shed.take_refused,
-            hear=self._hear,
-            rules=lambda: process.trust.statements,
-        )
-        self._exchanging = exchange
-        self._exchange = asyncio.get_running_loop().create_task(exchange.run(), name="sekisho exchange")
         own = process.own if settings.on_store_failure is StoreFailure.LOCAL else None
         let_in = settings.on_store_failure is StoreFailure.OPEN
         return ledger_on(
@@ -327,7 +239,7 @@ class LoopWing:
             breaches=process.leaks.breaches(self._hibp, process.reading.accounts.listed),
             clock_s=process.clock_s,
             times=process.times,
-            daily=self._daily_refusals(),
+            daily=self._daily.refusals,
             watch=process.watch,
             keeps_history=settings.history,
             feed=process.feed,
@@ -415,35 +327,9 @@ class LoopWing:
         process = self._process
         return process.vault if self._line is None else RedisVault(self._line, process.settings.namespace)
 
-    def _day_counts(self) -> DayCounts:
-        process, settings = self._process, self._process.settings
-        return DayCounts(
-            self._vault(),
-            process.vault if settings.on_store_failure is StoreFailure.LOCAL else None,
-            let_in=settings.on_store_failure is StoreFailure.OPEN,
-            clock_s=process.clocks.wall_s,
-        )
-
-    def _daily_guesses(self) -> DailyGuesses | None:
-        settings = self._process.settings
-        if not _takes_codes(settings):
-            return None
-        return DailyGuesses(self._day_counts(), guesses_max=settings.code_guesses_max)
-
-    def _daily_limits(self) -> DailyLimits | None:
-        if not any(door.kind in {DoorKind.SIGNUP, DoorKind.LINK} for door in self._process.settings.doors):
-            return None
-        return DailyLimits(self._day_counts())
-
-    def _daily_refusals(self) -> DailyRefusals | None:
-        if self._guesses is None and self._limits is None:
-            return None
-        process = self._process
-        return DailyRefusals(process.digests, self._guesses, self._limits, process.settings.day_limits)
-
     def _asker(self) -> AskerCookie | None:
         process, settings = self._process, self._process.settings
-        if not _takes_codes(settings):
+        if not takes_codes(settings):
             return None
         askers = Askers(_signing_first(settings), settings.namespace)
         return AskerCookie(
@@ -517,7 +403,7 @@ class LoopWing:
             process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
-            self._refusals, self._admission, self._patience, process.watch, self._limits,
+            self._refusals, self._admission, self._patience, process.watch, self._daily.limits,
             process.plugins,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
@@ -534,7 +420,3 @@ def _signing_first(settings: Settings) -> list[bytes]:
 
 def _networks(listed: tuple[Network, ...]) -> Networks | None:
     return Networks(listed) if listed else None
-
-
-def _takes_codes(settings: Settings) -> bool:
-    return any(door.secret_is_small for door in settings.doors)

@@ -158,7 +158,7 @@ class EventLoops:
     def feedback(self) -> Feedback:
         """Takes what the service knows better."""
         process, here = self.process, self._here()
-        here.follow()
+        here.exchanges.follow()
         line = here.line
         settings = process.settings
         return Feedback(
@@ -181,7 +181,7 @@ class EventLoops:
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
         """Try log-ins (see `LoginGuard.probe`), and tell other workers what they showed."""
         reports = await self.process.probe(known, names, through)
-        await self._here().tell()
+        await self._here().exchanges.tell()
         return reports
 
 

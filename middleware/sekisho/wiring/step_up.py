@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
 from contextlib import AsyncExitStack
 from functools import partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.asgi.endpoint_parts import StepUps
-from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
-from sekisho.challenge.challenges import Challenges
 from sekisho.challenge.waits import Waits
-from sekisho.challenge.work import Work, difficulty
+from sekisho.challenge.work import difficulty
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model import DoorKind, SettingsError
+from sekisho.model import DoorKind
 from sekisho.owners import KeepsAddresses, OwnersError
 from sekisho.read.request import headers_by_name
 from sekisho.settings.store import MEMORY
@@ -26,10 +22,8 @@ from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.address_book import AddressBook, RowsOfOwners
 from sekisho.stepup.factors.code_budget import CodeBudget
-from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.requirements import Strictness
-from sekisho.stepup.factors.webhook import CHANCE, CodeMessage, Outbox, Webhook
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.capped_routes import CappedRoutes
@@ -47,7 +41,6 @@ from sekisho.stepup.flow.parts import Parts, Proving
 from sekisho.stepup.flow.passkey_log_ins import PasskeyDoors
 from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
-from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.route_proofs import RouteProofs
@@ -58,10 +51,22 @@ from sekisho.stepup.links import NoticeLinks
 from sekisho.stepup.log_ins import LogIns
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
-from sekisho.wiring.clocks import MACHINE
+from sekisho.wiring.challenges import ChallengeParts
+from sekisho.wiring.senders import SenderParts
+from sekisho.wiring.step_up_extras import (
+    city_file_of,
+    factor_classes,
+    identity_provider,
+    oidc_provider,
+    passkey_sites,
+    site_passkeys,
+    sql_addresses,
+    sql_log_ins,
+    sql_owners,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
@@ -70,31 +75,18 @@ if TYPE_CHECKING:
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
-    from sekisho.challenge.captcha import Captcha
+    from sekisho.challenge.challenges import Challenges
     from sekisho.detect import PostureWatch
     from sekisho.ledger.caps import CapLedger
     from sekisho.ledger.daily import DailyLimits
-    from sekisho.mail import Mailer, Service
-    from sekisho.outbox import NoticeOutbox
-    from sekisho.outbox.by_mail import MailDelivery
-    from sekisho.outbox.by_webhook import WebhookDelivery
     from sekisho.owners import Owners
-    from sekisho.owners.addresses import SqlAddresses
-    from sekisho.owners.logins import SqlLogins
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
-    from sekisho.stepup.city_file import CityFile
-    from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.address_book import AddressRows
-    from sekisho.stepup.factors.codes import Code
-    from sekisho.stepup.factors.senders import Senders
-    from sekisho.stepup.flow.contact_proofs import Send as SendContactCode
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.routes import Served
-    from sekisho.stepup.oidc.provider import OidcProvider
-    from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
     from sekisho.wiring.clocks import Clocks
     from sekisho.wiring.given import Given
@@ -143,135 +135,17 @@ class Site(NamedTuple):
     plugins: PluginParts
 
 
-def checks(settings: Settings) -> Iterator[SettingsError]:
-    """Webhooks and passkeys that parse and could not be asked: found at the start, not at an owner's first proof."""
-    for variable, make in (
-        ("SEKISHO_CODE_WEBHOOK", _webhook),
-        ("SEKISHO_NOTICES_WEBHOOK", _notice_webhook),
-        ("SEKISHO_PASSKEY_DOMAIN", site_passkeys),
-    ):
-        try:
-            make(settings)
-        except ValueError as error:
-            yield SettingsError(variable, str(error))
-
-
 def import_early(settings: Settings) -> None:
     """Import at the start what the first proof would wait for. Raises `SettingsError`: a file cannot be read."""
     if settings.factors:
-        _factors()
+        factor_classes()
     if "oidc" in settings.factors:
-        _oidc_provider()
+        oidc_provider()
     if settings.owners is not None:
-        _sql_log_ins()
-        _sql_addresses()
+        sql_log_ins()
+        sql_addresses()
     if settings.city_file is not None:
-        _city_file(settings.city_file).close()
-
-
-def _factors() -> tuple[type[Factors], type[Enrolling]]:
-    # Passkeys import certificates, TOTP enrolment imports pictures. A site that asks for work alone needs neither;
-    # others import them at the start rather than in the first request.
-    from sekisho.stepup.factors import Enrolling, Factors  # noqa: PLC0415
-
-    return Factors, Enrolling
-
-
-def _sql_owners(settings: Settings, clocks: Clocks) -> SqlOwners:
-    from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database
-
-    return SqlOwners(settings.owners or "", settings.owners_query or "", clock_s=clocks.monotonic_s)
-
-
-def _sql_log_ins() -> type[SqlLogins]:
-    from sekisho.owners.logins import SqlLogins  # noqa: PLC0415 - a database driver, only for sites with a database
-
-    return SqlLogins
-
-
-def _sql_addresses() -> type[SqlAddresses]:
-    from sekisho.owners.addresses import SqlAddresses  # noqa: PLC0415 - the same
-
-    return SqlAddresses
-
-
-def _city_file(path: str) -> CityFile:
-    from sekisho.stepup.city_file import CityFile  # noqa: PLC0415 - a reader of files, only for sites with one
-
-    return CityFile(path, "SEKISHO_CITY_FILE")
-
-
-def _letters(mailer: Mailer, service: Service) -> SendContactCode:
-    """Mails the codes of sign-ups."""
-    from sekisho.mail import messages  # noqa: PLC0415 - a mail client, only for sites that send mail
-
-    def send(address: str, language: str, code: Code) -> None:
-        mailer.send(address, messages.signup_code(service, language, code=code.digits, minutes=_minutes(code)))
-
-    return send
-
-
-def _messages(sender: Webhook | Outbox) -> SendContactCode:
-    """Hands the codes of sign-ups to the service's own sender."""
-
-    def send(address: str, language: str, code: Code) -> None:
-        sender.send(CodeMessage("", address, code.digits, language, _minutes(code)))
-
-    return send
-
-
-def _minutes(code: Code) -> int:
-    return max(code.seconds_left // 60, 1)
-
-
-def _webhook(settings: Settings, clocks: Clocks = MACHINE) -> Webhook | None:
-    url = settings.code_webhook
-    return Webhook(url, settings.code_webhook_key, clock_s=clocks.wall_s) if url else None
-
-
-def _notice_webhook(settings: Settings, clocks: Clocks = MACHINE) -> WebhookDelivery | None:
-    if settings.notices_webhook is None:
-        return None
-    from sekisho.outbox.by_webhook import WebhookDelivery  # noqa: PLC0415 - only for sites with a webhook
-
-    return WebhookDelivery(settings.notices_webhook, settings.notices_webhook_secret, clock_s=clocks.wall_s)
-
-
-def site_passkeys(settings: Settings) -> WebAuthn | None:
-    """Makes and verifies passkey requests; None where the site has no passkeys."""
-    if "webauthn" not in settings.factors:
-        return None
-    from sekisho.stepup.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
-
-    # Derived from the oldest secret: decoys that changed with a rotation could be recognised as decoys.
-    decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
-    return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
-
-
-def _oidc_provider() -> type[OidcProvider]:
-    from sekisho.stepup.oidc.provider import OidcProvider  # noqa: PLC0415 - JOSE, only for sites with a provider
-
-    return OidcProvider
-
-
-def _identity_provider(settings: Settings, events: Events, clocks: Clocks) -> OidcProvider | None:
-    """The provider of the factor `oidc`; None without that factor."""
-    if "oidc" not in settings.factors or settings.oidc is None:
-        return None
-    return _oidc_provider()(
-        settings.oidc,
-        settings.oidc_secret or "",
-        f"{settings.pages_url}/oidc/callback",
-        report=events.anomaly,
-        clock_s=clocks.wall_s,
-    )
-
-
-def passkey_sites(settings: Settings) -> tuple[str, ...]:
-    """The origins that `/.well-known/webauthn` lists; () where no other site may use the passkeys."""
-    if "webauthn" not in settings.factors or not settings.related_origins:
-        return ()
-    return tuple(origin for origin in settings.passkey_origins if origin.startswith("http"))
+        city_file_of(settings.city_file).close()
 
 
 class StepUpWing:
@@ -281,7 +155,6 @@ class StepUpWing:
         self._settings = settings
         self._vault = vault
         self._clocks = clocks
-        self._puzzle_size = given.puzzle_size or difficulty
         self._clock_s = site.clock_s
         self._plugins = site.plugins
         self._closing: list[Any] = []
@@ -290,12 +163,16 @@ class StepUpWing:
         self._database: SqlOwners | None = None
         self._owners: Owners | None = None
         self._book: AddressBook | None = None
-        self._mailer, self._service = self._mail()
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
+        self._sending = SenderParts(settings, vault, clocks, self._links, closing=self._closing)
         escrow = self._escrow()
         proving = self._proving(given, escrow, site) if settings.factors else None
-        channels = self._channels(given)
-        parts = self._parts(site, escrow, proving, channels)
+        channels = self._sending.channels(given)
+        challenges = ChallengeParts(
+            settings, site.plugins, vault, clocks, clock_s=site.clock_s, size=given.puzzle_size or difficulty,
+            closing=self._closing,
+        )  # fmt: skip
+        parts = self._parts(site, escrow, proving, channels, challenges.made())
         shared = settings.store != MEMORY
         telling = self._telling_owners(site, proving) if proving is not None else None
         self.changes: Final = telling if telling is not None and telling.watches else None
@@ -356,9 +233,10 @@ class StepUpWing:
             proofs_s=max((route.max_age_s for route in settings.protect), default=0),
         )
 
-    def _parts(self, site: Site, escrow: Escrow, proving: Proving | None, channels: Channels) -> Parts:
+    def _parts(
+        self, site: Site, escrow: Escrow, proving: Proving | None, channels: Channels, challenges: Challenges
+    ) -> Parts:
         settings, widget = self._settings, self._plugins.widget
-        challenges = self._challenges()
         waits = None if settings.captcha or widget else Waits(challenges, self._vault, VaultKeys(settings.secrets))
         provider = settings.oidc.name if settings.oidc else ""
         pages = Pages(settings.mount, settings.service_name, provider, settings.brand, widget)
@@ -439,21 +317,6 @@ class StepUpWing:
         sealer = Sealer(self._settings.listed, clock_s=self._clocks.wall_s)
         return PasskeyIndex(owners, sealer, clock_s=self._clocks.wall_s)
 
-    def _channels(self, given: Given) -> Channels:
-        """The ways to send codes at sign-ups; none where no door has `contact=`."""
-        if not any(door.contact for door in self._settings.doors):
-            return Channels(None, None)
-        mailer, service, mail, hook = self._mailer, self._service, None, None
-        if mailer is not None and service is not None:
-            mail = _letters(mailer, service)
-        sender = _webhook(self._settings, self._clocks) or (
-            given.on_code and Outbox(given.on_code, chance=given.chance or CHANCE)
-        )
-        if sender is not None:
-            self._closing.append(sender)
-            hook = _messages(sender)
-        return Channels(mail, hook)
-
     def _contact_proofs(self, site: Site, parts: Parts, channels: Channels) -> ContactProofs | None:
         """Asks for codes at sign-ups; None where no door has `contact=`."""
         settings = self._settings
@@ -470,50 +333,14 @@ class StepUpWing:
         self._closing.append(found)  # closed before the mailer and the sender
         return found
 
-    def _challenges(self) -> Challenges:
-        settings = self._settings
-        return Challenges(
-            Work(settings.signers, self._vault, clock_s=self._clock_s),
-            self._captcha(),
-            Sealer(settings.signers, clock_s=self._clock_s),
-            captcha_public=self._captcha_public(),
-            size=self._puzzle_size,
-        )
-
-    def _captcha_public(self) -> dict[str, str] | None:
-        if self._plugins.widget is not None:
-            name, widget = self._plugins.widget
-            return {"provider": name, "sitekey": widget.sitekey}
-        provider = self._provider()
-        return {"provider": provider.name, "sitekey": self._settings.captcha_sitekey or ""} if provider else None
-
-    def _provider(self) -> Provider | None:
-        return next((one for one in (TURNSTILE, HCAPTCHA) if one.name == self._settings.captcha), None)
-
-    def _captcha(self) -> Captcha | None:
-        settings, provider = self._settings, self._provider()
-        if provider is None:
-            return self._plugins.captcha(self._vault)
-        captcha = Siteverify(
-            provider,
-            settings.captcha_secret or "",
-            self._vault,
-            hostnames=settings.captcha_hosts,
-            sitekey=(settings.captcha_sitekey or "") if provider.takes_sitekey else "",
-            url=settings.captcha_url or provider.url,
-            clock_s=self._clocks.monotonic_s,
-        )
-        self._closing.append(captcha)
-        return captcha
-
     def _proving(self, given: Given, escrow: Escrow, site: Site) -> Proving:
         settings = self._settings
-        site_factors, enrolment = _factors()
+        site_factors, enrolment = factor_classes()
         owners = self._owners = given.owners or self._of_database()
         self._book = self._address_book(owners)
-        senders = self._senders(given, site.events)
+        senders = self._sending.senders(given, site.events, self._database)
         index = self._passkey_index(owners)
-        passkeys, provider = site_passkeys(settings), _identity_provider(settings, site.events, self._clocks)
+        passkeys, provider = site_passkeys(settings), identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
@@ -563,12 +390,12 @@ class StepUpWing:
         if self._database is None:
             return None
         log_ins = LogIns(
-            _sql_log_ins()(self._database),
+            sql_log_ins()(self._database),
             self._settings.listed,
             self._database.look_up,
             clock_s=self._clocks.wall_s,
             seen=self._book.seen if self._book is not None else None,
-            places=_city_file(self._settings.city_file) if self._settings.city_file is not None else None,
+            places=city_file_of(self._settings.city_file) if self._settings.city_file is not None else None,
         )
         self._closing.append(log_ins)
         return log_ins
@@ -577,7 +404,7 @@ class StepUpWing:
         """Remembers owners' addresses, in their database or in the service's own object; None where that keeps none."""
         rows: AddressRows
         if self._database is not None:
-            rows = _sql_addresses()(self._database)
+            rows = sql_addresses()(self._database)
         elif isinstance(owners, KeepsAddresses):
             rows = RowsOfOwners(owners)
         else:
@@ -587,79 +414,10 @@ class StepUpWing:
         return book
 
     def _of_database(self) -> Owners:
-        owners = self._database = _sql_owners(self._settings, self._clocks)
+        owners = self._database = sql_owners(self._settings, self._clocks)
         self._closing.append(owners)
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
-
-    def _mail(self) -> tuple[Mailer | None, Service | None]:
-        settings = self._settings
-        if not settings.smtp:
-            return None, None
-        from sekisho.mail import Mailer, Means, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
-
-        mailer = Mailer(
-            settings.smtp,
-            password=settings.smtp_password,
-            sender=settings.mail_from or "",
-            sender_name=settings.service_name,
-            means=Means(self._clocks.monotonic_s, self._clocks.utc),
-        )
-        self._closing.append(mailer)
-        return mailer, Service(settings.service_name, settings.account_page or "")
-
-    def _senders(self, given: Given, events: Events) -> Senders:
-        settings, mailer, service = self._settings, self._mailer, self._service
-        webhook = _webhook(settings, self._clocks)
-        if webhook is not None:
-            self._closing.append(webhook)
-        outbox = self._outbox(mailer, service, events)
-        budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
-        senders = RecordedSenders(
-            events,
-            mailer,
-            service,
-            webhook,
-            given.on_code,
-            budget=budget,
-            outbox=outbox,
-            links=self._links,
-            has_notice_hook=settings.notices_webhook is not None,
-            clock_s=self._clocks.wall_s,
-            chance=given.chance or CHANCE,
-        )
-        self._closing.append(senders)
-        return senders
-
-    def _outbox(self, mailer: Mailer | None, service: Service | None, events: Events) -> NoticeOutbox | None:
-        """Keeps notices in the owners' database; None where the service's own object holds them, or nothing sends."""
-        by_webhook = _notice_webhook(self._settings, self._clocks)
-        if self._database is None or (mailer is None and by_webhook is None):
-            return None
-        from sekisho.outbox import NoticeOutbox  # noqa: PLC0415 - a database driver, only for sites with a database
-        from sekisho.outbox.by_webhook import Deliveries  # noqa: PLC0415
-        from sekisho.outbox.sending import OutboxMeans, service_id  # noqa: PLC0415
-        from sekisho.owners.outbox import SqlOutbox  # noqa: PLC0415
-
-        settings = self._settings
-        outbox = NoticeOutbox(
-            SqlOutbox(self._database, service_id(settings.listed, settings.namespace)),
-            settings.listed,
-            Deliveries(_by_mail(mailer, service), by_webhook),
-            events.notice_lost,
-            OutboxMeans(self._clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
-        )
-        outbox.start()
-        self._closing.append(outbox)
-        return outbox
-
-
-def _by_mail(mailer: Mailer | None, service: Service | None) -> MailDelivery | None:
-    if mailer is None or service is None:
-        return None
-    from sekisho.outbox.by_mail import MailDelivery  # noqa: PLC0415 - a mail client, only for sites that send mail
-
-    return MailDelivery(mailer, service)
 
 
 async def _look(owners: SqlOwners) -> None:

@@ -14,7 +14,7 @@ from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, MemoryOwners, OwnersUnavailable
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors.passkey_index import KIND, NOT_KEPT, PasskeyIndex, place_of
-from sekisho.wiring.step_up import site_passkeys
+from sekisho.wiring.step_up_extras import site_passkeys
 from tests.owners.worlds import QUERY
 from tests.stepup.factors.site import Site
 

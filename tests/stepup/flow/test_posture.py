@@ -273,7 +273,7 @@ async def test_an_attack_by_many_addresses_is_recognised_and_then_asked(site: Si
         client = site.client(f"100.{at}.7.1")
         assert (await client.log_in(f"user{at}", f"guess{at}")).status in {401, 429}
     assert site.guard._loops is not None
-    exchange = site.guard._loops._latest._postures  # type: ignore[union-attr]
+    exchange = site.guard._loops._latest.exchanges.postures  # type: ignore[union-attr]
     assert exchange is not None
     for _ in range(2):
         await exchange.once()
@@ -288,7 +288,7 @@ async def test_a_site_for_each_guess_has_its_provider_asked_and_no_other(site: S
         client = site.client(f"2001:db8:{at:x}::1")
         assert (await client.log_in(f"user{at}", f"guess{at}")).status == 401
     assert site.guard._loops is not None
-    exchange = site.guard._loops._latest._postures  # type: ignore[union-attr]
+    exchange = site.guard._loops._latest.exchanges.postures  # type: ignore[union-attr]
     assert exchange is not None
     for _ in range(2):
         await exchange.once()

@@ -17,7 +17,7 @@ from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.log_ins import LogIns
-from sekisho.wiring.step_up import site_passkeys
+from sekisho.wiring.step_up_extras import site_passkeys
 
 if TYPE_CHECKING:
     from sekisho.outbox.kept import KeptNotice
