@@ -76,7 +76,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.control.sockets": {"KEYS_MAX": 16},
     "sekisho.ledger.key_groups": {"ANSWER_BYTES": 140},
     "sekisho.ledger.history": {"FAILED": 1 << 31},
-    "sekisho.ledger.arithmetic": {"FAILED": 1 << 31, "TAG_BYTES": 4, "TRIED_CAP": 8},
+    "sekisho.ledger.arithmetic": {"ENDED": (1 << 31) - 1, "FAILED": 1 << 31, "TAG_BYTES": 4, "TRIED_CAP": 8},
     "sekisho.ledger.memory": {"SWEEP": 8},
     "sekisho.ledger.redis": {"ACCOUNT": 2, "NETWORK": 1, "PLACES": 64, "SECRET": 4},
     "sekisho.ledger.shed": {"ROOM_EVERY_US": 1_000_000},
