@@ -414,7 +414,7 @@ class Guard:
         return b"" if spared else token.device
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
-        # E31: a thief who was let in before the attack was recognised has a device that was seen.
+        # Threat E31: a thief who was let in before the attack was recognised has a device that was seen.
         under_proof = self.devices.asked is not None and asks_owner(attempt) and self.devices.is_under_proof(attempt)
         if self._watch is not None and attempt.account and is_log_in(attempt):
             posture = self._watch.of(attempt.door.name, digests, family)

@@ -603,11 +603,11 @@ def test_a_decoy_is_verified_as_a_passkey_is() -> None:
 
 def test_not_even_the_key_of_decoys_opens_anything() -> None:
     """Even the decoys' own key opens nothing: it verifies, for equal time, and is refused."""
-    known = SITE._nobodys_key
+    known = SITE._decoy_public_key
     seeded = Authenticator(ORIGIN, OTHER, credential_id=listed("alice")[0])
     options, state = asked()
     imitation = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
-    imitation._nobodys_key = cbor2.dumps(cose(OTHER))
+    imitation._decoy_public_key = cbor2.dumps(cose(OTHER))
     with pytest.raises(ProofFailed, match=r"^unknown_credential$"):
         imitation.authenticate(state, seeded.get(options), (), now_s=NOW)
     assert cbor2.loads(known).keys() == cose(OTHER).keys()

@@ -29,7 +29,6 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -38,13 +37,9 @@ from webauthn import (
 )
 from webauthn.helpers import (
     bytes_to_base64url,
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    encode_cbor,
     parse_attestation_object,
     parse_authenticator_data,
 )
-from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
 from webauthn.helpers.options_to_json_dict import options_to_json_dict
 from webauthn.helpers.structs import (
     AttestationObject,
@@ -64,6 +59,7 @@ from sekisho.model.text import utf8
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.credential import Credential
 from sekisho.stepup.webauthn.decoys import LISTED, Decoys
+from sekisho.stepup.webauthn.keys import ALGORITHMS, decoy_key_of, is_sound
 from sekisho.stepup.webauthn.makers import with_maker
 from sekisho.stepup.webauthn.reading import (
     RESPONSE_BYTES_MAX,
@@ -85,9 +81,6 @@ CREDENTIALS_MAX = LISTED
 
 SECONDS = 300
 """Time for the owner to find the key and touch it."""
-
-ALGORITHMS = [Algorithm.ECDSA_SHA_256, Algorithm.EDDSA, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]
-"""In order of preference. The last one serves Windows Hello, whose TPMs may support no other."""
 
 _CHALLENGE_BYTES = 32
 _STATE = Struct(">BBQ32s32s")  # version, ceremony, end (Unix s), challenge, user handle (zeros for authentication)
@@ -123,7 +116,7 @@ class WebAuthn:
         self._rp_id_hash = sha256(rp_id.encode()).digest()
         self._key = blake2b(decoy_key, digest_size=64, person=b"sekisho.passkey").digest()
         self._decoys = Decoys(self._key)
-        self._nobodys_key = _key_of_nobody(self._key)
+        self._decoy_public_key = decoy_key_of(self._key)
 
     def registration_options(
         self, account_id: str, account_name: str, existing: Sequence[Credential], *, fresh: bytes, now_s: int
@@ -252,7 +245,7 @@ class WebAuthn:
         self._check_authenticator(data)
         credential = {one.id: one for one in credentials}.get(shown.id)
         # Verified in any case, or the time would distinguish decoys from passkeys.
-        holds = self._signature_holds(shown, challenge, credential.public_key if credential else self._nobodys_key)
+        holds = self._signature_holds(shown, challenge, credential.public_key if credential else self._decoy_public_key)
         if credential is None:
             refuse("unknown_credential")
         if not holds:
@@ -307,7 +300,7 @@ class WebAuthn:
                 require_user_verification=True,
                 supported_pub_key_algs=ALGORITHMS,
             )
-            sound = _is_sound(verified.credential_public_key)
+            sound = is_sound(verified.credential_public_key)
             public_key = with_maker(verified.credential_public_key, UUID(verified.aaguid).bytes)
         except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
             refuse("key")
@@ -385,29 +378,3 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
         return parse_authenticator_data(raw)
     except Exception:  # noqa: BLE001 - as above
         refuse("malformed")
-
-
-def _is_sound(public_key: bytes) -> bool:
-    """Whether the key fits its algorithm. A key that does not would lock its owner out later."""
-    cose = decode_credential_public_key(public_key)
-    key = decoded_public_key_to_cryptography(cose)
-    match cose.alg:
-        case Algorithm.ECDSA_SHA_256:
-            return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
-        case Algorithm.EDDSA:
-            return isinstance(key, ed25519.Ed25519PublicKey)
-        case _:
-            # The largest modulus and exponent bound the work that a client's key causes for every signature.
-            return (
-                isinstance(key, rsa.RSAPublicKey) and 2048 <= key.key_size <= 4096 and key.public_numbers().e == 65537
-            )
-
-
-def _key_of_nobody(key: bytes) -> bytes:
-    """Return a public ES256 key for decoys, as a COSE key in CBOR.
-
-    Its private part needs no protection, since every response that it verifies is refused.
-    """
-    seed = blake2b(key, digest_size=32, person=b"passkey nobody").digest()
-    point = ec.derive_private_key(int.from_bytes(seed) >> 1 | 1, ec.SECP256R1()).public_key().public_numbers()
-    return encode_cbor({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)})
