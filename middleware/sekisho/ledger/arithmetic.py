@@ -170,11 +170,12 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     256 still makes a separate record, selected by keyed tags that an attacker cannot predict; from then on its account
     counts in full. Unknown secrets leave no record, since secrets are only observed.
     """
-    account = current(book.get(account_key(charge), FRESH), now_us)
+    key = account_key(charge)
+    account = current(book.get(key, FRESH), now_us)
     bucket, known_device_wait_us, token_spent = _enter_bucket(account, charge, limits.known_device, now_us)
     if bucket is not None:
         history, earns = recalled(account.buckets, charge.place, now_us) if charge.place else (0, False)
-        book[account_key(charge)] = _with_bucket(account, bucket, now_us)
+        book[key] = _with_bucket(account, bucket, now_us)
         return UNHINDERED._replace(
             at_us=now_us,
             failures=min(FAILURES_CAP, _bucket_failures(account, charge.known_device) + 1),
@@ -191,7 +192,8 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
             throttled, marks = False, marks | Marked.SPARED
     shares = over_budget and _shares(account, charge, now_us)
     if shares:
-        account = current(book.get(shared_key(charge), FRESH), now_us)
+        key = shared_key(charge)
+        account = current(book.get(key, FRESH), now_us)
     if charge.account and not (throttled and _is_gone(account, now_us)):
         account_wait_us, account_young, bits, account, is_last = _enter_account(
             account, charge, limits.account, now_us, throttled=throttled
@@ -201,7 +203,7 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
         if shares:
             account = _of_nobody(account, limits.account, now_us)
             charged, tagged = charged & ~Charged.FAILURES, 0
-        book[shared_key(charge) if shares else account_key(charge)] = account
+        book[key] = account
         ips = account.seen.size
     if charge.secret:
         accounts, member = _see_secret(book, charge, now_us, known_only=throttled or over_budget)
@@ -288,10 +290,10 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
 
 def expires_us(record: Record, now_us: int) -> int:
     """When the record becomes worthless, in microseconds. At or before `now_us`, it can be forgotten."""
-    tats, at_us, seen, failures, tried, buckets = record
+    tats, at_us, (generation, young, old), failures, (_, tried_young, tried_old), buckets = record
     end = max((now_us, *tats))
-    if seen.young or seen.old or tried.young or tried.old:
-        end = max(end, (seen.generation + 2) * GENERATION_US)
+    if young or old or tried_young or tried_old:
+        end = max(end, (generation + 2) * GENERATION_US)
     if failures:
         end = max(end, at_us + failures_kept_us(failures))
     for bucket in buckets:

@@ -13,7 +13,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import Record, Tags
+from sekisho.ledger.arithmetic import GENERATION_US, Record, Tags
+from sekisho.model import Charged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,7 @@ class BoundedBook(MutableMapping[bytes, Record]):
             records[key] = packed(record)
         elif len(records) < self._entries_max:
             records[key] = packed(record)
-            self._note_end(key, record)
+            self._note_end(key, _first_look_us(record, self.now_us))
         # Secrets are only observed; a set shared by many would only raise false alarms. Credit belongs to one address.
         elif key[:1] not in _NEVER_SHARED:
             self._shared[_shared(key)] = record
@@ -119,19 +120,28 @@ class BoundedBook(MutableMapping[bytes, Record]):
             if held is None:
                 continue
             record = unpacked(held)
-            if ledger.expires_us(record, self.now_us) > self.now_us:
-                self._note_end(key, record)
+            end_us = ledger.expires_us(record, self.now_us)
+            if end_us > self.now_us:
+                self._note_end(key, end_us)
             else:
                 del self._records[key]
 
-    def _note_end(self, key: bytes, record: Record) -> None:
-        minute = ledger.expires_us(record, self.now_us) // MINUTE_US
+    def _note_end(self, key: bytes, end_us: int) -> None:
+        minute = end_us // MINUTE_US
         if minute in self._ends:
             self._ends[minute].append(key)
             return
         self._ends[minute] = [key]
         heapq.heappush(self._minutes, minute)
         self._due_us = (self._minutes[0] + 1) * MINUTE_US
+
+
+def _first_look_us(record: Record, now_us: int) -> int:
+    """When to look whether a new record has expired: at its end, or before it where its tags expire before its TATs."""
+    tags = record.seen
+    if tags.young and not record.failures:
+        return (tags.generation + 2) * GENERATION_US
+    return ledger.expires_us(record, now_us)
 
 
 def _shared(key: bytes) -> bytes:
@@ -165,8 +175,10 @@ class MemoryLedger:
         )
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
-        self.book.now_us = self._clock_us()
-        ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
+        # Most failures change no record; then no time is needed.
+        if verdict.last or verdict.charged & Charged.KNOWN_DEVICE:
+            self.book.now_us = self._clock_us()
+            ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
 
     def forget(self, digests: tuple[bytes, ...], *, history: bool = False) -> None:
         """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks.
