@@ -14,7 +14,7 @@ from sekisho.assessment import Assessment
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_familiar
-from sekisho.judge.policy import DENIED, throttled
+from sekisho.judge.policy import DENIED, asks_all, throttled
 from sekisho.judge.policy_choice import heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
@@ -37,6 +37,7 @@ from sekisho.model import (
     Outcome,
     Policy,
     Signals,
+    Tagged,
     Unreadable,
     Verdict,
 )
@@ -187,11 +188,14 @@ class Guard:
                 verdict = await self._charge_instead(charge, before, verdict)
             if question and verdict.throttle_wait_us:
                 tagged |= verdict.tagged
+                self._undo_spared(charge, verdict)
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if shown.proved else _device(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
-            if decision.passes or not (pause_s and self._waits.may_lift(charge, verdict)):
+            # An account that is spared would not have to wait for its question: nor may others.
+            asked = decision.passes or asks_all(verdict, decision)
+            if asked or not (pause_s and self._waits.may_lift(charge, verdict)):
                 break
             if not await self._waits.wait(charge, verdict, pause_s):
                 break
@@ -201,7 +205,7 @@ class Guard:
         if tagged:
             verdict = verdict._replace(tagged=verdict.tagged | tagged)
         if verdict.marks:
-            verdict = self._at_shared_address(charge, verdict, decision)
+            verdict = self._at_shared_address(attempt.door, charge, verdict, decision)
         if decision.passes and self._looks_up(attempt, verdict, exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
@@ -266,6 +270,11 @@ class Guard:
             self._ledger.settle(charge, read_code(verdict) if proved else verdict)
             self._waits.refunded(charge)
 
+    def _undo_spared(self, charge: Charge, verdict: Verdict) -> None:
+        """Refund an attempt that the address refuses: it was charged at its account alone if that is spared there."""
+        if verdict.charged:
+            self._ledger.settle(charge, verdict._replace(tagged=0))
+
     def _make_place(self, question: bytes) -> bytes:
         """Refund the question's charge at its address, so that its answer can be charged there; returns the rest.
 
@@ -318,14 +327,16 @@ class Guard:
             self.return_question(assessment.question)
         return self._waits.end(charge)
 
-    def _at_shared_address(self, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
+    def _at_shared_address(self, door: Door, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
         """The verdict on an attempt at an address that may have credit."""
         if verdict.is_of_many:
             self._shed.spare(charge.ip)
-        if verdict.is_spared and not decision.passes:
-            # Refused like all others there, so no guess was made at the account.
-            self._ledger.settle(charge, verdict._replace(tagged=0))
-            return verdict._replace(charged=0, marks=verdict.marks & ~Marked.SPARED)
+        is_tried = decision.passes or (asks_all(verdict, decision) and not decision.work_first and door.reads_body)
+        if verdict.is_spared and not is_tried:
+            # Answered like all others there, so no guess was made at the account. Left in place, the tag of the pair
+            # would make the same guess free once the work for it was done.
+            self._ledger.settle(charge, verdict._replace(tagged=verdict.tagged & Tagged.PAIR))
+            return verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
         return verdict
 
     def _remembers(self, assessment: Assessment, basis: Basis) -> int:

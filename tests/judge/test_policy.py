@@ -558,3 +558,43 @@ def test_an_address_of_many_sends_nobody_away_for_long(wait: str, marks: int) ->
         signs: dict[str, Any] = {"marks": of_many, wait: wait_us * 1_000_000}
         found = decide(seen(worked=True, **signs), Policy())
         assert (found.action, found.wait_us) == (THROTTLE, named * 1_000_000)
+
+
+BUSY: dict[str, Any] = {"ip_wait_us": MINUTE, "accounts_per_ip": 8}
+SHARED, CREDIT, SPARED = 1, 2, 8
+
+
+@pytest.mark.parametrize("worked", [False, True])
+@pytest.mark.parametrize("familiar", [False, True])
+@pytest.mark.parametrize("posture", Posture)
+def test_a_crowded_address_asks_all_accounts_alike(posture: Posture, familiar: bool, worked: bool) -> None:
+    """Known there or not, in every posture: work, then a proof; a familiar stranger's secret releases nothing."""
+    policy = Policy(work=True, factors=True).in_posture(posture, Posture.ATTACK, 3)
+    found = [
+        decide(Signals(verdict(**BUSY, marks=marks), worked=worked, familiar=familiar), policy)
+        for marks in (SHARED, SHARED | SPARED)
+    ]
+
+    assert [(each.asked, each.work_first, each.releases, each.wait_us) for each in found] == [
+        (STEP_UP, not worked, False, 0)
+    ] * 2
+    assert reasons(found[0]) == reasons(found[1]) >= {"crowded_address", "ip_rate"}
+    assert found[0].holds == found[1].holds
+
+
+@pytest.mark.parametrize(
+    ("marks", "policy", "asked"),
+    [
+        (SHARED, Policy(work=True), THROTTLE),
+        (SHARED | SPARED, Policy(work=True), ALLOW),
+        (0, Policy(work=True, factors=True), THROTTLE),
+        (SHARED | CREDIT, Policy(work=True, factors=True, asks_strangers=False), CHALLENGE),
+    ],
+)
+def test_an_address_is_crowded_where_a_factor_exists_and_credit_is_spent(
+    marks: int, policy: Policy, asked: Action
+) -> None:
+    """Without factors known accounts are spared and others refused; credit is spent first; most addresses refuse."""
+    found = decide(seen(**BUSY, marks=marks), policy)
+    assert found.asked is asked
+    assert "crowded_address" not in reasons(found)

@@ -7,13 +7,14 @@ import io
 import json
 import re
 from collections import Counter
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sekisho.cli import FAILED, MISUSED
-from sekisho.cli.guards import build_of
+from sekisho.cli.guards import guard
 from sekisho.simulate.laboratory import packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.policy import policies
 from sekisho.simulate.what_if.judging import JUDGED
@@ -112,9 +113,8 @@ def test_a_day_of_the_laboratory_is_judged_as_it_was(tmp_path: Path, monkeypatch
     path = tmp_path / "audit.jsonl"
     familiar = policies()["familiar"]
     audited = familiar._replace(settings={**familiar.settings, "audit": f"file:{path}", "audit_replay": "on"})
-    build, has_factors = build_of("familiar", {"familiar": audited})
     scenario = read_scenario("nat-with-bot", packaged()["nat-with-bot"]).scaled(0.01)
-    simulate(scenario, build, seed=1, has_factors=has_factors)
+    simulate(scenario, partial(guard, audited), seed=1, has_factors=True)
 
     serve_with(monkeypatch, store="memory://", login=RULED)
     (found,) = json.loads(run("simulate", "--json", "--replay", str(path), "--policy", "familiar").out)

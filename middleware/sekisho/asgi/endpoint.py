@@ -287,14 +287,10 @@ class Endpoint:
         self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, *, worked: bool
     ) -> None:
         """Pass a stranger on from an address that many owners share, and learn how long the application takes."""
-        # Behind a password alone there may be an account with a factor: it is asked as everywhere, or refused here.
-        may_prove = self._holds and self._is_held(assessment)
-        if assessment.verdict.is_spared and may_prove:
-            self._guard.give_back(assessment)
-            return await self._refuse_late(shared, context, _throttled(assessment.verdict))
         if assessment.verdict.is_spared and self.mode is Mode.ENFORCE:
             return await self._pass_on_spared(shared, context, assessment)
-        if may_prove:
+        # Behind a password alone there may be an account with a factor.
+        if self._holds and self._is_held(assessment):
             return await self._hold(context, assessment, worked=worked)
         if not self._admission.take(context.body_reader, context.digests):
             return await self._wait_for_place(context, assessment, worked=worked)

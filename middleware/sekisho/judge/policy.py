@@ -37,14 +37,20 @@ def throttled(reason: str, wait_us: int) -> Decision:
 def decide(seen: Signals, policy: Policy) -> Decision:
     """Decide by the sternest finding; report all findings.
 
-    An account that is spared the limits of its address passes or is refused like any other there: a question would tell
-    a guesser that somebody succeeds at this account from this address.
+    Where no factor can be asked for, an account that is spared the limits of its address passes or is refused like any
+    other there: a question would tell a guesser that somebody succeeds at this account from this address. Where one
+    can, all accounts there are asked.
     """
-    if seen.verdict.is_spared and seen.device is Device.STRANGER and not (policy.factors and policy.asks_strangers):
+    if seen.verdict.is_spared and seen.device is Device.STRANGER and not policy.factors:
         spared = _decided(seen, policy, spared=True)
         if spared.passes:
             return spared
     return _decided(seen, policy, spared=False)
+
+
+def asks_all(verdict: Verdict, decision: Decision) -> bool:
+    """Whether all accounts are asked for a factor because of their address, those that are known there and others."""
+    return decision.asked is Action.STEP_UP and verdict.is_crowded
 
 
 def decide_with(more: tuple[Finding, ...], seen: Signals, policy: Policy) -> Decision:
@@ -111,7 +117,7 @@ def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
     if spared:
         add(Finding(Action.ALLOW, "familiar_address"))
     else:
-        _find_over_limits_of_address(seen, add)
+        _find_over_limits_of_address(seen, policy, add)
         _find_spread_of_address(verdict.spread, policy, add)
     # Where an address's limits refuse, attempts at accounts that are known there are charged and others are not: the
     # wait for the account would tell them apart.
@@ -132,10 +138,16 @@ def _must_prove(seen: Signals, policy: Policy) -> bool:
     return policy.asks_seen and not (policy.spares_familiar and seen.familiar)
 
 
-def _find_over_limits_of_address(seen: Signals, add: Add) -> None:
+def _find_over_limits_of_address(seen: Signals, policy: Policy, add: Add) -> None:
     verdict = seen.verdict
+    # A bot has spent the credit: refused alike, its neighbours would be kept out for as long as it goes on. Asked
+    # alike, they are let in by a proof, and an answer does not tell which accounts are known there.
+    asks_all = policy.factors and verdict.is_crowded
     # Many accounts have succeeded there: work lets in, as long as there is credit. Bots that do none cannot spend it.
-    action = Action.CHALLENGE if verdict.has_credit and not seen.worked else Action.THROTTLE
+    has_credit = verdict.has_credit and not seen.worked
+    action = Action.CHALLENGE if has_credit or asks_all else Action.THROTTLE
+    if asks_all:
+        add(Finding(Action.STEP_UP, "crowded_address"))
     if verdict.ip_wait_us:
         add(Finding(action, "ip_rate", named_wait_us(verdict, verdict.ip_wait_us)))
     if verdict.network_wait_us:

@@ -235,6 +235,11 @@ class Verdict(Value):
         """Whether the address has earned credit lately: then this worker's shed must not refuse it unread."""
         return self.marks & (Marked.SHARED | Marked.CREDIT) != 0
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the limits of an address refuse that many owners share, and its credit is spent."""
+        return self.marks & (Marked.SHARED | Marked.CREDIT) == Marked.SHARED and self.throttle_wait_us > 0
+
 
 class Charged:
     """Flags of `Verdict.charged`. Plain integers: Lua sets the same bits."""

@@ -126,6 +126,7 @@ class LoopWing:
         self.exchanges: Final = Exchanges(process, loop, self._line, control, local_control, hear)
         self.metrics = self._with_metrics()
         self._otel = self._with_otel()
+        self._shared = self._shared_addresses()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
         self.app: App = process.app
@@ -273,7 +274,7 @@ class LoopWing:
             self._other_requests(),
             readers=Readers(process.reading, attempts, self._patience, self._cookie, asker),
             refusing=Refusing(process.renderer, process.events, self._refusals, self._pace, random.random),
-            places=Places(self._admission, self._queue, self._shared_addresses()),
+            places=Places(self._admission, self._queue, self._shared),
             step_ups=self._ports,
             mode=process.mode,
             watch=process.watch,
@@ -404,7 +405,7 @@ class LoopWing:
             random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
             process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
             self._refusals, self._admission, self._patience, process.watch, self._daily.limits,
-            process.plugins,
+            process.plugins, self._shared,
         )  # fmt: skip
         return StepUpWing(settings, process.given, site, vault, process.clocks)
 

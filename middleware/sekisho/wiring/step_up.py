@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.reading import Reading
+    from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
     from sekisho.challenge.challenges import Challenges
@@ -133,6 +134,7 @@ class Site(NamedTuple):
     watch: PostureWatch | None
     daily: DailyLimits | None
     plugins: PluginParts
+    shared: SharedAddresses | None
 
 
 def import_early(settings: Settings) -> None:
@@ -180,6 +182,7 @@ class StepUpWing:
         self._runs: Final = EscrowedRuns(
             site.app, site.guard, parts, site.events, answers=site.reading.answers,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
+            shared=site.shared,
         )  # fmt: skip
         issuer = Issuer(
             site.guard, site.reading, parts, site.events, self._runs, jitter=site.jitter, workers_share=shared,

@@ -11,7 +11,7 @@ from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
 from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import DAY_S, BotPlaces
-from sekisho.simulate.laboratory.site import PIN, bank_account, has_pin
+from sekisho.simulate.laboratory.site import BOTS_PORT, PIN, bank_account, has_pin
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
@@ -182,8 +182,6 @@ class Bots:
         if is_right:
             results.right[self._class(attempt, attack)] += 1
         answer = await self._sent(attempt, attack)
-        # The application links nothing before a proof, so behind a question there the PIN was not checked.
-        results.reached += not answer.code if attack.links else answer.checked
         if answer.entered and is_right:
             results.take(self._class(attempt, attack), attempt.owner)
 
@@ -197,7 +195,7 @@ class Bots:
 
     async def _sent(self, attempt: BotTry, attack: Attack) -> BrowserAnswer:
         app = self._weak if attempt.weak and self._weak is not None else self._app
-        browser = Browser(app, BROWSERS[attempt.browser])
+        browser = Browser(app, BROWSERS[attempt.browser], port=BOTS_PORT)
         if attack.links:
             return await browser.link(attempt.address, attempt.account, attempt.password)
         answer = await browser.log_in(attempt.address, attempt.account, attempt.password)

@@ -40,11 +40,6 @@ class BrowserAnswer(NamedTuple):
         """Whether the application itself refused: the password was checked, and is not that of the account."""
         return self.status == 401 and not self.code
 
-    @property
-    def checked(self) -> bool:
-        """Whether the application checked the password, behind a question for a proof or at once."""
-        return not self.code or self.code == ASKED
-
 
 class Browser:
     """Cookies and a name. `keeps`: whether cookies outlive the log-in.
@@ -53,10 +48,11 @@ class Browser:
         known: its owner has logged in with it before, and it has kept its cookies.
     """
 
-    __slots__ = ("_app", "_cookies", "_keeps", "_user_agent", "known")
+    __slots__ = ("_app", "_cookies", "_keeps", "_port", "_user_agent", "known")
 
-    def __init__(self, app: App, user_agent: str, *, keeps: bool = True) -> None:
+    def __init__(self, app: App, user_agent: str, *, keeps: bool = True, port: int = 50_000) -> None:
         self._app = app
+        self._port = port
         self._user_agent = user_agent.encode()
         self._keeps = keeps
         self._cookies: dict[bytes, bytes] = {}
@@ -111,7 +107,7 @@ class Browser:
             "root_path": "",
             "query_string": b"",
             "headers": every,
-            "client": (address, 50_000),
+            "client": (address, self._port),
             "server": ("shop.test", 443),
         }
         exchange = _Exchange(body)

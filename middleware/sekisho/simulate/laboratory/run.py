@@ -122,7 +122,7 @@ async def _run(scenario: Scenario, build: Build, seed: int, has_factors: bool, l
     built = build(run.ports())
     async with _running(built.app), _running(built.weak):
         await run.play(built, look)
-    run.results.checks = run.shop.checks
+    run.results.checks, run.results.reached = run.shop.checks, run.shop.checks_of_bots
     return run.results
 
 

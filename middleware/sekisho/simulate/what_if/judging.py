@@ -11,10 +11,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge import decide
 from sekisho.judge.familiarity import is_familiar
+from sekisho.judge.policy import asks_all
 from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import read_code
-from sekisho.model import Action, Charge, Charged, Decision, Device, Effect, Exposure, Finding, Marked, Pair, Signals
+from sekisho.model import (
+    Action,
+    Charge,
+    Charged,
+    Decision,
+    Device,
+    Effect,
+    Exposure,
+    Finding,
+    Marked,
+    Pair,
+    Signals,
+    Tagged,
+)
 from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 
 if TYPE_CHECKING:
@@ -29,8 +43,9 @@ KEPT_MAX: Final = 200_000
 """Attempts that may still be settled, questions that may be answered, accounts that may be proved."""
 
 JUDGED: Final = frozenset({
-    "account_failures", "under_proof", "unproved_device", "familiar_address", "ip_rate", "network_rate", "device_rate",
-    "account_rate", "account_locked", "breached_password", "breached_pair", "breached_pair_variant",
+    "account_failures", "under_proof", "unproved_device", "familiar_address", "crowded_address", "ip_rate",
+    "network_rate", "device_rate", "account_rate", "account_locked",
+    "breached_password", "breached_pair", "breached_pair_variant",
     "device_token_reused", "device_token_over_budget", "counters_lost", "ip_accounts", "network_accounts",
     "device_accounts", "account_ips", "secret_accounts", "shed",
 })  # fmt: skip
@@ -126,13 +141,14 @@ class _Judging:
             self._tally.judged(attempted, _decision(Action.THROTTLE, SHED))
             return
         asked = self._asked.pop(_client(attempted), None) if attempted.counted.worked else None
-        question = (asked.charge, asked.verdict) if asked is not None else None
+        question = (asked.charge, asked.verdict) if asked is not None and asked.verdict.charged else None
         verdict, question = self._charged(charge, question)
         verdict = _with_recorded(verdict, attempted)
         decision = _decided(attempted, verdict, policy)
-        if verdict.is_spared and not decision.passes:
-            self._ledger.settle(charge, verdict._replace(tagged=0))
-            verdict = verdict._replace(charged=0, marks=verdict.marks & ~Marked.SPARED)
+        is_tried = decision.passes or (asks_all(verdict, decision) and not decision.work_first)
+        if verdict.is_spared and not is_tried:
+            self._ledger.settle(charge, verdict._replace(tagged=verdict.tagged & Tagged.PAIR))
+            verdict = verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
         change = self._tally.judged(attempted, decision)
         self._keep(_Open(attempted, charge, verdict, decision, change, question))
 
@@ -144,6 +160,8 @@ class _Judging:
         if question is None or not verdict.throttle_wait_us:
             return verdict, question
         its, old = question
+        if verdict.charged:
+            self._ledger.settle(charge, verdict._replace(tagged=0))
         self._ledger.settle(its, old._replace(charged=old.charged & Charged.NETWORK, tagged=0))
         return self._ledger.charge_now(charge), (its, old._replace(charged=old.charged & ~Charged.NETWORK))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from sekisho.asgi.suspicion import Suspicion
@@ -14,14 +15,16 @@ from sekisho.model import Device, Outcome, SekishoError, StoreUnavailable
 from sekisho.stepup.escrow import Kept
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.flow.resubmission import as_from
+from sekisho.stepup.flow.stand_in_run import RunTimer, StandInRun
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.response_observer import Keeper
+    from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.asgi.types import App
     from sekisho.assessment import Assessment
     from sekisho.model import Basis
@@ -71,6 +74,7 @@ class EscrowedRuns:
         csrf: sets the cookies that a form of the application needs.
         test: takes suspicions of success rules.
         admission: the places for strangers.
+        shared: how long runs take; None where no address is known to be shared.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -85,6 +89,7 @@ class EscrowedRuns:
         csrf: CsrfCookies,
         test: Callable[[Suspicion], None],
         admission: Admission,
+        shared: SharedAddresses | None = None,
     ) -> None:
         self._app = app
         self._guard = guard
@@ -95,6 +100,7 @@ class EscrowedRuns:
         self._csrf = csrf
         self._test = test
         self._admission = admission
+        self._shared = shared
         self._tasks = TaskSet()
 
     async def place(
@@ -116,11 +122,32 @@ class EscrowedRuns:
             holds: see `EscrowedRun`.
         """
         context, assessment = issued.context, issued.assessment
+        if self._shared is not None:
+            timer = RunTimer(self._shared, begun=begun, done=done)
+            begun, done = timer.begun, timer.done
         run = EscrowedRun(
             self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
             begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
             past=proving.log_ins,
         )  # fmt: skip
+        return await self._enter(issued, proving, run)
+
+    async def place_stand_in(self, issued: IssuedStepUp, proving: Proving) -> bool:
+        """Queue a run in which the application is not asked, as `place` does: no proof opens its question."""
+        if self._shared is None:
+            raise AssertionError  # without a history no address is known to be shared
+        run = StandInRun(
+            self._shared,
+            self._admission,
+            begun=partial(self.begun, issued.ticket),
+            ended=partial(self._end_stand_in, issued, proving),
+        )
+        return await self._enter(issued, proving, run)
+
+    async def _enter(
+        self, issued: IssuedStepUp, proving: Proving, run: Callable[[], Coroutine[Any, Any, None]]
+    ) -> bool:
+        context, assessment = issued.context, issued.assessment
         queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
         self._guard.begin(assessment)
         placed = False
@@ -157,7 +184,7 @@ class EscrowedRuns:
 
     async def withhold(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
         """Settle a run whose answer stays sealed until the proof."""
-        context, assessment, ticket, browser_key = issued
+        context, assessment, ticket, _ = issued
         kept, outcome, basis, _ = result
         if kept.answer is not None and "{" in context.door.path:
             # The page that releases it knows the door's path with its placeholders only.
@@ -170,17 +197,27 @@ class EscrowedRuns:
         )
         if kept.answer is not None:
             self._suspect(context, assessment, basis, kept.answer)
+        if await self._keep(issued, proving, kept) and kept.answer is not None:
+            self._tasks.start(self._note(context, proving, ticket))
+
+    async def _end_stand_in(self, issued: IssuedStepUp, proving: Proving) -> None:
+        """Keep what a wrong secret leaves. No secret was tried, so there is no outcome to tell."""
+        self._guard.end(issued.assessment)
+        await self._keep(issued, proving, Kept(None))
+
+    async def _keep(self, issued: IssuedStepUp, proving: Proving, kept: Kept) -> bool:
+        """Keep a run's answer, or a mark in its place; returns whether it is kept."""
+        ticket, key = issued.ticket, issued.browser_key.key
         try:
-            await self._parts.escrow.keep(ticket, browser_key.key, kept)
+            await self._parts.escrow.keep(ticket, key, kept)
         except StoreUnavailable:
             # A store that is nearly full has room for marks but not for answers. Without a mark in its place, a missing
             # answer would reveal a right secret.
             with suppress(StoreUnavailable):
-                await self._parts.escrow.keep(ticket, browser_key.key, Kept(None))
-            return
+                await self._parts.escrow.keep(ticket, key, Kept(None))
+            return False
         await self._settle_tries(proving, ticket, kept)
-        if kept.answer is not None:
-            self._tasks.start(self._note(context, proving, ticket))
+        return True
 
     def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""

@@ -13,6 +13,7 @@ from sekisho.asgi.cookies import cookie
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
+from sekisho.judge.policy import asks_all
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.model.shown_proofs import ShownProofs
@@ -218,9 +219,12 @@ class Issuer:
 
         Where any stranger may be spared, every question is held back equally long: the time shows neither who is
         familiar nor how long the application took. A run that takes longer goes on behind the question.
+        Where all are asked because a bot has spent the credit of their address, only accounts that are known there are
+        tried: the others must not buy guesses with it, and their question looks the same.
         """
         context, assessment, ticket, _ = issued
         decision = assessment.decision
+        stands_in = asks_all(assessment.verdict, decision) and not assessment.verdict.is_spared
         holds = decision.holds and self._held < HELD_MAX
         answered: asyncio.Future[Sealed | None] = asyncio.get_running_loop().create_future()
         done = partial(self._runs.withhold, issued, proving)
@@ -228,7 +232,11 @@ class Issuer:
             done = partial(self._released, issued, proving, keeper, answered)
         self._held += holds
         try:
-            if not await self._runs.place(issued, proving, partial(self._runs.begun, ticket), done):
+            if stands_in:
+                has_place = await self._runs.place_stand_in(issued, proving)
+            else:
+                has_place = await self._runs.place(issued, proving, partial(self._runs.begun, ticket), done)
+            if not has_place:
                 return await self._unavailable(context)
             answer = await _within(answered, QUESTION_S, None) if holds else None
         finally:
