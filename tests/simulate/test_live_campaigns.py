@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sekisho.cli.guards import build_of
+from sekisho.cli.guards import guard
 from sekisho.record.campaigns.live import CampaignChange, LiveState, advance, changes
 from sekisho.record.campaigns.traits import HOSTILE, Observed, observed
 from sekisho.record.lines import decode
@@ -23,9 +24,8 @@ def played(scenario: str, scale: float, path: Path) -> list[Observed]:
     """The attempts that workers note while a scenario is played, in order of time, from the end of its history on."""
     policy = policies()["default"]
     audited = policy._replace(settings={**policy.settings, "audit": f"file:{path}", "audit_address": "prefix"})
-    build, has_factors = build_of("default", {"default": audited})
     planned = read_scenario(scenario, packaged()[scenario]).scaled(scale)
-    simulate(planned, build, seed=1, has_factors=has_factors)
+    simulate(planned, partial(guard, audited), seed=1, has_factors=audited.has_factors)
     begins_us = int((BEGINS_S + planned.owners.history_days * 86_400) * 1e6)
     events = (decode(line) for line in path.read_bytes().splitlines())
     found = [attempt for event in events if event is not None and (attempt := observed(event)) is not None]
