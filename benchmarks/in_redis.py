@@ -1,0 +1,168 @@
+"""Instructions in Redis for an attempt, beside another commit's: `python -m benchmarks.in_redis [--base COMMIT]`.
+
+Both scripts run as libraries in one Redis under callgrind, with the same keys and operations in batches of 64. Accounts
+are new, then seen once before, then have logged in once from another network since. Other load changes no count; the
+same count differs by one or two hundredths from run to run, since Redis' timers run by the clock.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import redis
+
+from benchmarks import arguments, measure
+from benchmarks.beside import exported
+from benchmarks.callgrind import total
+from benchmarks.lua import Call, LedgerWithHistories, stuffing
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
+from sekisho.ledger.inlined import inlined
+from sekisho.store import Script
+from tests.servers import find_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.table import Table
+
+BASE = "97295b2"
+"""The last commit whose accounts have no history."""
+BATCH, ATTEMPTS, QUICK_ATTEMPTS = 64, 2_560, 640
+START_S_MAX = 120.0  # under callgrind, beside other work
+Counts = dict[str, dict[str, float]]
+"""Thousands of instructions an attempt, by accounts and script."""
+
+
+class LedgerAt(LedgerWithHistories):
+    """The ledger's script of one tree. It reads the operations of this one."""
+
+    def __init__(self, name: str, middleware: Path) -> None:
+        super().__init__()
+        self.name = name
+        (source,) = middleware.rglob("ledger.lua")
+        self._script = Script(inlined(source.read_text()), self._script.leading, 1)
+
+    @property
+    def library(self) -> bytes:
+        if self._script.library is None:
+            raise SystemExit(f"the script of {self.name} cannot be a library")
+        return self._script.library
+
+    def command(self, call: Call) -> tuple[bytes | int, ...]:
+        return (*self._script.by_name, len(call.keys), *call.keys, *call.arguments)
+
+
+class CountedRedis(NamedTuple):
+    """A Redis under callgrind.
+
+    Attributes:
+        client: connected to it.
+        pid: its process.
+        counts: where callgrind writes.
+    """
+
+    client: redis.Redis
+    pid: int
+    counts: Path
+
+    def instructions(self, commands: Sequence[Sequence[bytes | int]]) -> int:
+        """How many these take."""
+        self._dumped()
+        for command in commands:
+            self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+        return self._dumped()
+
+    def _dumped(self) -> int:
+        """The instructions since the last dump."""
+        subprocess.run(["callgrind_control", "--dump", str(self.pid)], check=True, capture_output=True)
+        dumps = list(self.counts.parent.glob(f"{self.counts.name}.*"))
+        found = sum(map(total, dumps))
+        for dump in dumps:
+            dump.unlink()
+        return found
+
+
+@contextmanager
+def counted_redis() -> Iterator[CountedRedis]:
+    measure.require("valgrind")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/count", find_redis()]
+        command += ["--port", "0", "--unixsocket", f"{folder}/socket", "--save", "", "--hz", "1", "--dir", name]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            client = redis.Redis(unix_socket_path=f"{folder}/socket", socket_timeout=START_S_MAX)
+            _wait_for(client)
+            yield CountedRedis(client, process.pid, folder / "count")
+        finally:
+            process.terminate()
+            process.wait(START_S_MAX)
+
+
+def _wait_for(client: redis.Redis) -> None:
+    deadline = time.monotonic() + START_S_MAX
+    while time.monotonic() < deadline:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            time.sleep(0.2)
+        else:
+            return
+    raise SystemExit("Redis under callgrind did not start")
+
+
+def counts_of(server: CountedRedis, ledger: LedgerAt, attempts: int) -> dict[str, float]:
+    """Thousands of instructions an attempt, by accounts."""
+    server.client.flushall()
+    server.client.execute_command("FUNCTION", "LOAD", "REPLACE", ledger.library)  # type: ignore[no-untyped-call]
+    charges = list(stuffing(random.Random(7), attempts))
+    batches = [charges[at : at + BATCH] for at in range(0, attempts, BATCH)]
+    calls = [ledger.command(ledger.call(batch)) for batch in batches]
+    successes = [ledger.command(ledger.between(batch)) for batch in batches]
+    found = {"new": server.instructions(calls), "again": server.instructions(calls)}
+    server.client.flushall()
+    server.instructions(calls)
+    server.instructions(successes)
+    found["with a history"] = server.instructions(calls)
+    return {accounts: count / attempts / 1_000 for accounts, count in found.items()}
+
+
+def ratios(found: Mapping[str, Mapping[str, float]], base: str) -> dict[str, float]:
+    """Of this tree to the other. Where accounts have a history here, they have none there."""
+    return {accounts: each["here"] / each[base] for accounts, each in found.items()}
+
+
+def in_redis_table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    ratio = ratios(found, base)
+    return screen_table(
+        "Thousands of instructions an attempt, in Redis",
+        ("accounts", base, "here", "ratio"),
+        [(name, f"{each[base]:.1f}", f"{each['here']:.1f}", f"{ratio[name]:.3f}") for name, each in found.items()],
+    )
+
+
+def main() -> None:
+    parser = arguments.parser(__doc__, quick="fewer attempts")
+    arguments.add_base(parser, BASE)
+    options = parser.parse_args()
+    attempts = QUICK_ATTEMPTS if options.quick else ATTEMPTS
+    found: Counts = {}
+    about: dict[str, Any] = {"machine": measure.machine(), "base": options.base, "attempts": attempts}
+    with tempfile.TemporaryDirectory() as folder, counted_redis() as server:
+        trees = {options.base: exported(options.base, Path(folder)), "here": Path(__file__).parents[1] / "middleware"}
+        for name, middleware in trees.items():
+            for accounts, count in counts_of(server, LedgerAt(name, middleware), attempts).items():
+                found.setdefault(accounts, {})[name] = count
+    wide_console().print(in_redis_table(found, options.base))
+    write_result("in_redis", {**about, "thousands": found}, quick=options.quick)
+
+
+if __name__ == "__main__":
+    main()
