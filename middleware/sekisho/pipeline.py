@@ -11,15 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sekisho.assessment import Assessment
-from sekisho.judge import Belief, RuleState, SuccessTrust, decide, decide_with
+from sekisho.devices.token import Token, class_by
+from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_familiar
 from sekisho.judge.policy import DENIED, asks_all, throttled
-from sekisho.judge.policy_choice import heeds_age
+from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
-from sekisho.ledger.in_flight import PAUSES_S
-from sekisho.ledger.receipt import pack_receipt, read_code, unpack_receipt
+from sekisho.ledger.in_flight import PAUSES_S, InFlight
+from sekisho.ledger.receipt import pack_receipt, parted, read_code, unpack_receipt
 from sekisho.model import (
     Action,
     Attempt,
@@ -49,13 +50,9 @@ if TYPE_CHECKING:
 
     from sekisho.breach.lookup import BreachLookup
     from sekisho.detect import PostureWatch
-    from sekisho.devices.token import Token
     from sekisho.feed import RefusalNotes
-    from sekisho.judge import RuleTrust
-    from sekisho.judge.policy_choice import PolicyChoice
     from sekisho.known_devices import KnownDevices
     from sekisho.ledger.daily_refusals import DailyRefusals
-    from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
     from sekisho.model import Door, Origin
     from sekisho.plugins.running import PluginSignals
@@ -191,7 +188,7 @@ class Guard:
                 self._undo_spared(charge, verdict)
                 question = self._make_place(question)
                 verdict = await self._ledger.charge(charge)
-            device = Device.PROVED if shown.proved else _device(token, verdict)
+            device = Device.PROVED if shown.proved else class_by(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
             # An account that is spared would not have to wait for its question: nor may others.
             asked = decision.passes or asks_all(verdict, decision)
@@ -280,10 +277,9 @@ class Guard:
 
         The charge at the account stays: the answer may be a repeat, which is free there.
         """
-        charge, verdict = unpack_receipt(question)
-        self._ledger.settle(charge, verdict._replace(charged=verdict.charged & Charged.NETWORK, tagged=0))
-        left = verdict._replace(charged=verdict.charged & ~Charged.NETWORK)
-        return pack_receipt(charge, left) if left.charged or left.tagged else b""
+        charge, at_address, rest = parted(question)
+        self._ledger.settle(charge, at_address)
+        return rest
 
     def begin(self, assessment: Assessment) -> None:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
@@ -502,9 +498,3 @@ class Guard:
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)
-
-
-def _device(token: Token | None, verdict: Verdict) -> Device:
-    """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
-    in_bucket = token is not None and verdict.charged & Charged.KNOWN_DEVICE
-    return token.device_class if token is not None and in_bucket else Device.STRANGER

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.ledger.receipt import pack_receipt, unpack_receipt
-from sekisho.model import Charge, Effect, Spread, Verdict
+from sekisho.ledger.receipt import pack_receipt, parted, read_code, unpack_receipt
+from sekisho.model import Charge, Charged, Effect, Spread, Tagged, Verdict
 from tests.ledger.charges import LIMITS, SECOND, T0, charge
 
 
@@ -146,3 +146,29 @@ def test_what_could_not_come_back_is_not_packed(wrong: Charge) -> None:
     """A charge that cannot be restored is not packed: cut digests would settle another's counters."""
     with pytest.raises(ValueError, match=r"receipt|charge"):
         pack_receipt(wrong, VERDICT)
+
+
+def test_a_receipt_is_parted_into_the_address_and_the_rest() -> None:
+    """Nothing is refunded twice: one part has the charge of the address, the other the account's and the tags."""
+    whole = UNHINDERED._replace(at_us=T0, charged=Charged.NETWORK | Charged.ACCOUNT, tagged=Tagged.PAIR)
+
+    found, at_address, rest = parted(pack_receipt(charge(1), whole))
+    assert found.account == charge(1).account
+    assert (at_address.charged, at_address.tagged, at_address.at_us) == (Charged.NETWORK, 0, T0)
+    left = unpack_receipt(rest)[1]
+    assert (left.charged, left.tagged, left.at_us) == (Charged.ACCOUNT, Tagged.PAIR, T0)
+
+
+def test_the_address_alone_leaves_no_rest() -> None:
+    """Where nothing but the address was charged, no receipt is left that could be presented again."""
+    packed = pack_receipt(charge(1), UNHINDERED._replace(at_us=T0, charged=Charged.NETWORK, tagged=0))
+
+    assert parted(packed)[2] == b""
+
+
+def test_a_code_that_takes_its_time_counts_from_when_it_was_read() -> None:
+    """Two minutes of a proof are no time in which a charge expires; a clock that is not the account's own stays 0."""
+    late = read_code(UNHINDERED._replace(at_us=T0, account_at_us=0))
+
+    assert (late.at_us, late.account_at_us) == (T0 + 120 * SECOND, 0)
+    assert read_code(UNHINDERED._replace(at_us=T0, account_at_us=T0)).account_at_us == T0 + 120 * SECOND

@@ -18,12 +18,14 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.crypto.signers import Signer, as_signers
-from sekisho.model import Device
+from sekisho.model import Charged, Device
 from sekisho.model.text import base64url, utf8
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sekisho.model import Verdict
 
 ACCOUNTS_MAX: Final = 5
 """Accounts that one browser is remembered for; a further one replaces the least recently used."""
@@ -87,6 +89,12 @@ class Token(Value):
         self.generation: Final = generation
         self.device_class: Final = device_class
         self.issued_s: Final = issued_s
+
+
+def class_by(token: Token | None, verdict: Verdict) -> Device:
+    """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
+    in_bucket = token is not None and verdict.charged & Charged.KNOWN_DEVICE
+    return token.device_class if token is not None and in_bucket else Device.STRANGER
 
 
 class DeviceTokens:

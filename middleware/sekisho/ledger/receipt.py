@@ -55,6 +55,17 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
     return charge, verdict
 
 
+def parted(packed: bytes) -> tuple[Charge, Verdict, bytes]:
+    """The charge of a receipt, its part at the address as a verdict to refund, and a receipt for the rest.
+
+    The rest is empty where nothing else was charged or tagged. Raises `ValueError` for other bytes.
+    """
+    charge, verdict = unpack_receipt(packed)
+    at_address = verdict._replace(charged=verdict.charged & Charged.NETWORK, tagged=0)
+    left = verdict._replace(charged=verdict.charged & ~Charged.NETWORK)
+    return charge, at_address, pack_receipt(charge, left) if left.charged or left.tagged else b""
+
+
 def read_code(verdict: Verdict) -> Verdict:
     """The verdict on an attempt whose owner has shown a proof, as if it had been charged when the code was read."""
     account_at_us = verdict.account_at_us and verdict.account_at_us + READING_US
