@@ -246,9 +246,11 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
     proved, earns = effects & Effect.PROVED != 0, effects & Effect.EARNS != 0 and verdict.marks & Marked.EARNS != 0
     _undo_credit(book, charge, verdict, now_us, earns=earns)
     if verdict.charged & Charged.NETWORK:
-        for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
-            record = current(book.get(key, FRESH), now_us)
-            book[key] = record._replace(tats=refunded(record.tats, key_limits, verdict.at_us, now_us))
+        every = _network_limits(charge, limits)
+        for i, key in enumerate(network_keys(charge)):
+            tats, at_us, tags, failures, tried, buckets = current(book.get(key, FRESH), now_us)
+            tats = refunded(tats, every[i], verdict.at_us, now_us)
+            book[key] = Record(tats, at_us, tags, failures, tried, buckets)
     if charge.account:
         if verdict.charged & (Charged.ACCOUNT | Charged.FAILURES) == Charged.ACCOUNT:
             record = current(book.get(shared_key(charge), FRESH), now_us)
@@ -403,10 +405,12 @@ def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> 
     The whole interval would be too much: a slow log-in that is refunded late would erase guesses made since.
     """
     elapsed_us = max(0, now_us - at_us)
-    return tuple(
-        tat - max(0, limit.interval_us - elapsed_us)
-        for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True)
-    )
+    _, charged, _ = one_more(tats, limits, now_us)
+    found: list[int] = []
+    for i, (burst, period_us) in enumerate(limits):
+        interval_us = period_us // burst
+        found.append(charged[i] - interval_us - max(0, interval_us - elapsed_us))
+    return tuple(found)
 
 
 # Tags.
@@ -598,13 +602,16 @@ def _enter_account(
 def _undo_account(
     record: Record, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int, *, renewed: bool, forgiven: bool
 ) -> Record:
+    tats, at_us, tags, failures, tried, buckets = record
     if verdict.charged & Charged.ACCOUNT:
-        record = record._replace(tats=refunded(record.tats, limits.account, verdict.at_us, now_us))
+        tats = refunded(tats, limits.account, verdict.at_us, now_us)
     if verdict.charged & Charged.FAILURES:
-        record = record._replace(failures=max(0, record.failures - 1))
+        failures = max(0, failures - 1)
+    if verdict.tagged & Tagged.PAIR and not verdict.charged & Charged.KNOWN_DEVICE:
+        tried = without(tried, charge.pair_tag)
+    record = Record(tats, at_us, tags, failures, tried, buckets)
     if not verdict.charged & Charged.KNOWN_DEVICE:
-        tagged = verdict.tagged & Tagged.PAIR
-        return record._replace(tried=without(record.tried, charge.pair_tag)) if tagged else record
+        return record
     if forgiven:
         record = _without_bucket(record, _failed_bucket(charge.known_device))
     bucket = _bucket(record, charge.known_device)
