@@ -176,7 +176,7 @@ class Guard:
             return self._shed_late(attempt, digests, wait_us)
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
-        exposure = self._breaches.of_attempt(attempt)
+        exposure = self._breaches.exposure_of(attempt)
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.known_device and not verdict.charged & Charged.KNOWN_DEVICE:
@@ -427,7 +427,7 @@ class Guard:
             posture = self._watch.of(attempt.door.name, digests, family)
             if heeds_age(posture, under_proof=under_proof) and self.devices.is_aged(attempt, token):
                 return self._policies.aged
-            return self._policies.in_posture(posture, under_proof=under_proof)
+            return self._policies.at_log_in(posture, under_proof=under_proof)
         return self._policies.at_door(attempt, under_proof=under_proof)
 
     def _charge(

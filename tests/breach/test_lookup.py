@@ -48,18 +48,18 @@ def test_the_files_are_asked_about_existing_passwords() -> None:
     """A leaked password and a leaked pair are found under the name that the lists use; codes are looked up nowhere."""
     sources = lookup()
 
-    assert sources.of_attempt(Attempt(LOGIN, ORIGIN, "hana", "hana", "summer")) == Exposure(3, Pair.ABSENT)
-    assert sources.of_attempt(Attempt(CHANGE, ORIGIN, "hana", "hana", "winter")) == Exposure(0, Pair.EXACT)
-    assert sources.of_attempt(Attempt(CODE, ORIGIN, "hana", "hana", "summer")) == Exposure(None, None)
-    assert sources.of_attempt(Attempt(SIGNUP, ORIGIN, "hana", "hana", "summer")) == Exposure(None, None)
+    assert sources.exposure_of(Attempt(LOGIN, ORIGIN, "hana", "hana", "summer")) == Exposure(3, Pair.ABSENT)
+    assert sources.exposure_of(Attempt(CHANGE, ORIGIN, "hana", "hana", "winter")) == Exposure(0, Pair.EXACT)
+    assert sources.exposure_of(Attempt(CODE, ORIGIN, "hana", "hana", "summer")) == Exposure(None, None)
+    assert sources.exposure_of(Attempt(SIGNUP, ORIGIN, "hana", "hana", "summer")) == Exposure(None, None)
 
 
 def test_the_worse_of_two_findings_counts() -> None:
     """A proxy that knows of a leak is believed where the files know none, and the files where the proxy knows none."""
     sources, told = lookup(), Exposure(5, None)
 
-    assert sources.of_attempt(Attempt(LOGIN, ORIGIN, "hana", "hana", "fresh", told=told)) == Exposure(5, Pair.ABSENT)
-    assert sources.of_attempt(Attempt(LOGIN, ORIGIN, "hana", "hana", "summer", told=Exposure(0, None))).password == 3
+    assert sources.exposure_of(Attempt(LOGIN, ORIGIN, "hana", "hana", "fresh", told=told)) == Exposure(5, Pair.ABSENT)
+    assert sources.exposure_of(Attempt(LOGIN, ORIGIN, "hana", "hana", "summer", told=Exposure(0, None))).password == 3
 
 
 async def test_a_choice_is_asked_of_all_sources() -> None:

@@ -14,7 +14,7 @@ FACTORS = Policy(factors=True)
 
 
 def plain(choice: PolicyChoice, posture: Posture) -> Policy:
-    return choice.in_posture(posture, under_proof=False)
+    return choice.at_log_in(posture, under_proof=False)
 
 
 def test_a_password_is_judged_by_the_settings_own_policy() -> None:
@@ -57,17 +57,17 @@ def test_an_account_under_proof_wants_a_factor_at_any_number_of_failures() -> No
     choice = PolicyChoice(FACTORS, ELEVATED, NEVER)
 
     assert choice.at_door(attempt(LOGIN), under_proof=True).account_failures_max == -1
-    assert choice.in_posture(ATTACK, under_proof=True).account_failures_max == -1
+    assert choice.at_log_in(ATTACK, under_proof=True).account_failures_max == -1
 
 
 def test_in_calm_an_account_under_proof_is_judged_like_all_others() -> None:
     """Where strangers are spared, a question before the right secret would tell which accounts these are."""
     choice = PolicyChoice(FACTORS, ELEVATED, NEVER)
 
-    assert choice.in_posture(CALM, under_proof=True) == plain(choice, CALM)
+    assert choice.at_log_in(CALM, under_proof=True) == plain(choice, CALM)
     # Where all are asked, or no factor can be, there is nothing to tell.
-    assert PolicyChoice(FACTORS, ALWAYS, NEVER).in_posture(CALM, under_proof=True).account_failures_max == -1
-    assert PolicyChoice(Policy(), ELEVATED, NEVER).in_posture(CALM, under_proof=True).account_failures_max == -1
+    assert PolicyChoice(FACTORS, ALWAYS, NEVER).at_log_in(CALM, under_proof=True).account_failures_max == -1
+    assert PolicyChoice(Policy(), ELEVATED, NEVER).at_log_in(CALM, under_proof=True).account_failures_max == -1
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class BreachLookup:
         self._seconds_max = corpus_seconds_max
         self._clock_s = clock_s
 
-    def of_attempt(self, attempt: Attempt) -> Exposure:
+    def exposure_of(self, attempt: Attempt) -> Exposure:
         """The exposure of an attempt's password, as far as the files know it, and a proxy in front has told.
 
         Looked up for right and wrong passwords alike, before either is known: the time that it takes reveals nothing.

@@ -40,7 +40,7 @@ class PolicyChoice:
         self.aged: Final = self.calm.for_aged()
         self.proofs_earn: Final = policy.factors and self.calm.asks_strangers
 
-    def in_posture(self, posture: Posture, *, under_proof: bool) -> Policy:
+    def at_log_in(self, posture: Posture, *, under_proof: bool) -> Policy:
         """The policy of a log-in that is judged by the posture.
 
         By the posture under proof too: a question at another time than elsewhere would tell which accounts these are.

@@ -17,7 +17,7 @@ from sekisho.settings.contradictions import conflicts_of
 from sekisho.settings.domains import domains_of
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.processes import processes
-from sekisho.settings.source import Source
+from sekisho.settings.source import SettingSource
 from sekisho.settings.step_up import StepUpGiven, contradictions, with_defaults
 from sekisho.settings.table import DOOR_SETTINGS
 from sekisho.settings.values import Settings
@@ -69,7 +69,7 @@ def load(
     Raises:
         SettingsErrors: a `SettingsError` that names every mistake and holds no value.
     """
-    source = Source(environ, overrides)
+    source = SettingSource(environ, overrides)
     given = StepUpGiven(owners=has_owners, sender=has_sender)
     settings = _settings(source, ephemeral_secret, given)
     if source.mistakes:
@@ -77,7 +77,7 @@ def load(
     return replace(settings, processes=processes(environ, argv), has_session_account=has_session_account)
 
 
-def _settings(source: Source, ephemeral_secret: bytes | None, given: StepUpGiven) -> Settings:
+def _settings(source: SettingSource, ephemeral_secret: bytes | None, given: StepUpGiven) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     listed = _secrets(source, ephemeral_secret)
     settings = Settings(
@@ -187,7 +187,7 @@ def _settings(source: Source, ephemeral_secret: bytes | None, given: StepUpGiven
     return replace(settings, is_secret_made_up=is_made_up)
 
 
-def _secrets(source: Source, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
+def _secrets(source: SettingSource, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
     found = source.read(table.SECRET)
     if found or not source.understood(table.SECRET.name):
         return found
@@ -197,11 +197,11 @@ def _secrets(source: Source, ephemeral_secret: bytes | None) -> tuple[Secret, ..
     return ()
 
 
-def _doors(source: Source) -> tuple[Door, ...]:
+def _doors(source: SettingSource) -> tuple[Door, ...]:
     return tuple(door for setting in DOOR_SETTINGS for door in source.read(setting))
 
 
-def _limits(source: Source) -> LimitSet:
+def _limits(source: SettingSource) -> LimitSet:
     provider = source.read(table.LIMIT_PROVIDER)
     return LimitSet(
         ip=source.read(table.LIMIT_IP),
@@ -213,7 +213,7 @@ def _limits(source: Source) -> LimitSet:
     )
 
 
-def _domains(source: Source) -> frozenset[str]:
+def _domains(source: SettingSource) -> frozenset[str]:
     path = source.read(table.DISPOSABLE_DOMAINS)
     try:
         return frozenset() if path is None else domains_of(path, table.DISPOSABLE_DOMAINS.variable)
@@ -222,7 +222,7 @@ def _domains(source: Source) -> frozenset[str]:
         return frozenset()
 
 
-def _brand(source: Source, settings: Settings) -> Brand:
+def _brand(source: SettingSource, settings: Settings) -> Brand:
     place = source.read(table.BRAND_LOGO) or ""
     logo = _logo(source, place) if place and not place.startswith(AT) else None
     address = place.removeprefix(AT) if place.startswith(AT) else ""
@@ -237,7 +237,7 @@ def _brand(source: Source, settings: Settings) -> Brand:
     )
 
 
-def _logo(source: Source, path: str) -> Logo | None:
+def _logo(source: SettingSource, path: str) -> Logo | None:
     try:
         return logo_of(path, table.BRAND_LOGO.variable)
     except SettingsError as mistake:
@@ -245,7 +245,7 @@ def _logo(source: Source, path: str) -> Logo | None:
         return None
 
 
-def _day_limits(source: Source) -> DayLimits:
+def _day_limits(source: SettingSource) -> DayLimits:
     return DayLimits(
         signup_network=source.read(table.SIGNUPS_NETWORK_MAX),
         signup_device=source.read(table.SIGNUPS_DEVICE_MAX),

@@ -43,7 +43,7 @@ _INJECTED = re.compile(
 )
 
 
-class Source:
+class SettingSource:
     """The sources of settings: keyword arguments first, then the environment, then the preset.
 
     Collects mistakes and continues.

@@ -23,7 +23,14 @@ from sekisho.model.brand import NO_BRAND
 from sekisho.model.contrast import readable_on
 from sekisho.plugins import Widget
 from sekisho.stepup.pages.cut import escaped, json_in_attribute, mark
-from sekisho.stepup.pages.rendering import ANSWERED_BY_APPLICATION, ANSWERED_BY_US, CutPage, Page, Templates, referring
+from sekisho.stepup.pages.rendering import (
+    ANSWERED_BY_APPLICATION,
+    ANSWERED_BY_US,
+    CutPage,
+    Page,
+    PageTemplates,
+    referring,
+)
 from sekisho.stepup.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -125,7 +132,7 @@ class Pages:
         self.script = File.of("page.js", b"text/javascript; charset=utf-8")
         self.logo = File(*brand.logo) if brand.logo else None
         self._widgets = {**_WIDGETS, **dict([widget] if widget else [])}
-        self._templates = Templates(
+        self._templates = PageTemplates(
             {
                 "mount": mount,
                 "service": service,

@@ -48,7 +48,7 @@ class CutPage(NamedTuple):
         return Page(self.body.filled(values), (*self.headers, (b"content-security-policy", policy)))
 
 
-class Templates:
+class PageTemplates:
     """The templates of one service.
 
     Args:
