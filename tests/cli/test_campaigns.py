@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
+from sekisho.record import Subjects
 from sekisho.record.lines import encode
 from sekisho.stepup.factors.totp import PURPOSE
 from sekisho.testing import SECRET
@@ -30,14 +32,13 @@ from tests.stepup.flow.test_changed import Living
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.servers import RedisServer
 
 BOT = "203.0.113.66"
 SETTINGS: dict[str, Any] = {"step_up": "attack", "workers": 1, "trusted_proxies": PROXY, **OPEN}
 
 
+NOTHING_UNDONE = "nothing was changed: no account was asked because of a campaign\n"
 ACT = ("--act", "--yes", "--because", "the list")
 
 
@@ -108,10 +109,10 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     (campaign,) = seen["campaigns"]
     assert {seen["names"][each["account"]] for each in campaign["entered"]} == {"kenji", "mio"}
     assert (campaign["failed"], campaign["accounts"], campaign["addresses"]) == (40, 40, 1)
-    assert (seen["would_ask"], seen["would_tell"]) == (2, 2)
+    assert (seen["would_ask"], seen["would_tell"], seen["unnamed"]) == (2, 2, 0)
     assert before == [303, 303]
     assert (unasked.code, unasked.out) == (2, "")
-    assert (code, done["done"]) == (0, {"asked": 2, "told": 2, "untold": 0})
+    assert (code, done["done"]) == (0, {"asked": 2, "told": 2, "untold": 0, "why": ""})
     assert closed == [401, 303]
     assert why.startswith("Strangers are asked for a second proof until 20")
     assert f"on devices without a proof too: campaign {campaign['name']}, by " in why
@@ -131,6 +132,14 @@ def _a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
 def written(path: Path, *more: str) -> str:
     lines = [encode(event) for event in [settled("hana", "succeeded"), *a_list(30)]]
     path.write_text("\n".join([*lines, *more, ""]))
+    return str(path)
+
+
+def with_digest_of_hana(path: Path) -> str:
+    """As `written`, with the digest that the service gives this account."""
+    made = settled("hana", "succeeded").subject.account
+    digest = Subjects((SECRET,), str).of_account("hana").account
+    Path(written(path)).write_text(path.read_text().replace(f'"account":"{made}"', f'"account":"{digest}"'))
     return str(path)
 
 
@@ -173,6 +182,11 @@ def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypa
         (["campaigns", "--since", "soon"], "--since is not written as 90s"),
         (["report", "--blast-radius", "--for", "7d"], "--for belongs to --act"),
         (["report"], "required: --blast-radius"),
+        (["report", "--blast-radius", "--act", "--for", "3w"], "--for is not written as 90s"),
+        (["report", "--blast-radius", "--yes"], "--yes belongs to --act"),
+        (["report", "--blast-radius", "--because", "a list"], "--because belongs to --act or --undo"),
+        (["report", "--blast-radius", "--ids"], "--ids belongs to --accounts"),
+        (["report", "--blast-radius", "c-1", "--undo", "--accounts", "f"], "--undo ends the asking at all accounts"),
     ],
 )
 def test_a_wrong_line_is_misuse(line: list[str], err: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,16 +202,48 @@ def test_an_unknown_campaign_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (said.code, said.out) == (1, "")
 
 
+@pytest.mark.usefixtures("_a_day_later")
+def test_accounts_without_a_name_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of names that has none of the entered accounts is no reason to believe that their owners are told."""
+    serve_with(monkeypatch)
+    (names := tmp_path / "names").write_text("sora\n")
+    line = ("--since", "366d", "--file", with_digest_of_hana(tmp_path / "events"), "--accounts", str(names))
+    said = run("report", "--blast-radius", *line)
+    assert "--act tells the owners of 0 accounts, where SEKISHO_OWNERS knows an address" in said.out
+    assert "owners of 1 more are told nothing: --accounts gives no name for the account" in said.out
+    names.write_text("hana\n")
+    assert "are told nothing" not in run("report", "--blast-radius", *line).out
+
+
+@pytest.mark.usefixtures("_a_day_later")
+async def test_accounts_are_asked_though_their_owners_cannot_be_told(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails after the accounts were closed: the command says both, with exit code 1."""
+    serve_with(
+        monkeypatch, store=redis_url, owners=f"sqlite+aiosqlite:///{tmp_path}/missing/owners.db", owners_query=QUERY,
+        notices_webhook="https://shop.example/hook", notices_webhook_secret="whsec_" + "a2tr" * 10,
+    )  # fmt: skip
+    (names := tmp_path / "names").write_text("hana\n")
+    line = ("--since", "366d", "--file", with_digest_of_hana(tmp_path / "events"), "--accounts", str(names))
+    code, done = await report(*line, "--act", "--yes")
+    _, undone = await report("--undo")
+
+    assert (code, done["done"]["asked"], done["done"]["told"], done["done"]["untold"]) == (1, 1, 0, 1)
+    assert "database" in done["done"]["why"]
+    assert undone["undone"] == [done["campaigns"][0]["name"]]
+
+
 async def test_undoing_nothing_says_so(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     serve_with(monkeypatch, store=redis_url)
     said = await asyncio.to_thread(run, "report", "--blast-radius", "--undo")
-    assert (said.code, said.out) == (0, "no longer asked: nothing\n")
+    assert (said.code, said.out) == (0, NOTHING_UNDONE)
 
 
 async def test_an_unknown_campaign_cannot_be_undone(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     serve_with(monkeypatch, store=redis_url)
     said = await asyncio.to_thread(run, "report", "--blast-radius", "c-000000", "--undo")
-    assert (said.code, said.out) == (1, "no longer asked: nothing\n")
+    assert (said.code, said.out) == (1, "nothing was changed: no account was asked because of this campaign\n")
 
 
 @pytest.mark.usefixtures("_a_day_later")
@@ -213,5 +259,5 @@ async def test_more_accounts_than_the_record_takes_change_nothing(
     line = ("--since", "366d", "--file", str(path), "--act", "--yes")
     said = await command("report", "--blast-radius", *line)
     undone = await command("report", "--blast-radius", "--undo")
-    assert (said.code, said.out, undone.out) == (1, "", "no longer asked: nothing\n")
+    assert (said.code, said.out, undone.out) == (1, "", NOTHING_UNDONE)
     assert "2,001 accounts of 1 campaigns would be asked, and the record has room for 2,000 of 32" in said.err

@@ -54,6 +54,12 @@ class BlastRadius(NamedTuple):
         entries = {entry.account: entry for campaign in self.campaigns for entry in campaign.entered}
         return tuple(entry for account, entry in entries.items() if account in self.names)
 
+    @property
+    def unnamed(self) -> int:
+        """Entered accounts whose names are not known."""
+        entered = {entry.account for campaign in self.campaigns for entry in campaign.entered}
+        return len(entered - self.names.keys())
+
     def name(self, account: str) -> str:
         return self.names.get(account, account)
 
@@ -69,11 +75,13 @@ class Done(NamedTuple):
     """Attributes:
     asked: accounts that are asked for a proof from now on.
     told, untold: accounts with a notice in the outbox, and without one; none where the service tells owners nothing.
+    why: what went wrong with notices, after the accounts were asked; some may be queued.
     """
 
     asked: int
     told: int
     untold: int
+    why: str = ""
 
 
 def asked_of(campaign: Campaign) -> list[str]:
@@ -105,16 +113,23 @@ def _lines(path: Path) -> Iterator[str]:
 async def ask_at(service: Desk, radius: BlastRadius, span_s: int, why: str) -> Done:
     """Ask for a proof at the accounts, and tell owners.
 
-    Raises `TooMany`, `ControlError`, `StoreUnavailable`, `OwnersError`.
+    Raises `TooMany`, `ControlError`, `StoreUnavailable`, `SettingsErrors`. Once accounts are asked, what is wrong with
+    notices is part of what was done: an error alone would read as if nothing was.
     """
+    tells = bool(radius.told) and _tells(service.settings)
+    if tells and (missing := missing_extras(service.settings)):
+        raise SettingsErrors(missing)
     until_s = int(time.time()) + span_s
     groups = [_group(campaign, until_s) for campaign in radius.campaigns if asked_of(campaign)]
     _ensure_room(await service.record(), groups)
     for group in groups:
         await service.do(Act(0, 0, "ask", group.name, why=_why(group.name, why)), partial(_with, group))
-    if not radius.told or not _tells(service.settings):
+    if not tells:
         return Done(len(radius.asked), 0, 0)
-    told = await _tell(service.settings, radius)
+    try:
+        told = await _tell(service.settings, radius)
+    except SekishoError as error:
+        return Done(len(radius.asked), 0, len(radius.told), str(error))
     return Done(len(radius.asked), told, len(radius.told) - told)
 
 
@@ -163,8 +178,6 @@ def _tells(settings: Settings) -> bool:
 
 async def _tell(settings: Settings, radius: BlastRadius) -> int:
     """Put a notice to each owner into the outbox. Returns for how many accounts there is one."""
-    if missing := missing_extras(settings):
-        raise SettingsErrors(missing)
     from sekisho.cli.entered_notices import queue  # noqa: PLC0415 - needs a database's packages
 
     return await queue(settings, [(radius.name(entry.account), entry) for entry in radius.told])

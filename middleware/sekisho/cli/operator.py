@@ -152,7 +152,9 @@ def seconds(text: str, option: str, most: int) -> int:
     found = _SPAN.fullmatch(text)
     span = int(found[1]) * _SECONDS[found[2]] if found else 0
     if not 1 <= span <= most:
-        raise Misused(f"{option} is not written as 90s, 10m, 1h or 7d, or is more than {most // 86_400} days")
+        days = most // 86_400
+        longest = f"{days} days" if days > 1 else "24 hours"
+        raise Misused(f"{option} is not written as 90s, 10m, 1h or 7d, or is more than {longest}")
     return span
 
 

@@ -103,7 +103,7 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
     elif not state.doors:
         lines.append("no stranger's log-in has been told yet, or the estimate cannot be read from here")
     lines += [_line(name, door) for name, door in state.doors.items()]
-    if changed:
+    if changed and found.estimates_posture:
         lines.append("every worker follows within a second")
     return lines
 

@@ -12,7 +12,8 @@ With --act every worker asks at these accounts, within a second, for a second pr
 that were merely seen are strangers there. Devices that have shown a proof are spared, so an owner shows one once. A
 site without factors asks for work, or refuses (SEKISHO_NO_FACTOR). It lasts as long as a device token of the thief may
 (SEKISHO_DEVICE_DAYS), or --for. With SEKISHO_OWNERS and --accounts the owners of entered accounts are told through the
-outbox. --undo ends the asking, and seen devices are known again; notices that were sent stay sent.
+outbox; an account that the file has no name for is asked, and its owner is not told. --undo ends the asking, and seen
+devices are known again; notices that were sent stay sent.
 
 Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
 proved, so it is spared. Remove their factors (`sekisho owners reset`), and have the password changed.
@@ -71,11 +72,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     why = reason(args.because)
-    if args.span is not None and not args.act:
-        raise Misused("--for belongs to --act")
+    _refuse_what_has_no_effect(args)
+    span_s = seconds(args.span, "--for", FOR_MAX_S) if args.span else None
     if args.undo:
         undone = asyncio.run(_undo(args.blast_radius, why))
-        _said({"undone": undone}, args)
+        _said({"undone": undone}, args, [_undone_text(undone, args.blast_radius)])
         return int(not undone and bool(args.blast_radius))
     radius = _radius(args)
     if not args.act:
@@ -83,9 +84,22 @@ def run(args: argparse.Namespace) -> int:
     # On standard error: with --json, standard output has one value.
     if not args.yes and not asking.confirmed("\n".join([*_as_text(radius), "Do this?"])):
         raise NotConfirmed("nothing was done: it was not confirmed")
-    done = asyncio.run(_act(args, radius, why))
+    done = asyncio.run(_act(radius, span_s, why))
     _said({**_radius_json(radius), "done": done._asdict()}, args, [*_as_text(radius), *_done_text(done)])
-    return int(done.untold > 0)
+    return int(done.untold > 0 or (bool(args.accounts) and radius.unnamed > 0))
+
+
+def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
+    """Raises `Misused`: an operator in a hurry believes that what was typed was done."""
+    for option, given in (("--for", args.span is not None), ("--yes", args.yes)):
+        if given and not args.act:
+            raise Misused(f"{option} belongs to --act")
+    if args.because and not (args.act or args.undo):
+        raise Misused("--because belongs to --act or --undo")
+    if args.ids and not args.accounts:
+        raise Misused("--ids belongs to --accounts")
+    if args.undo and args.accounts:
+        raise Misused("--undo ends the asking at all accounts of a campaign: leave out --accounts")
 
 
 def _radius(args: argparse.Namespace) -> BlastRadius:
@@ -104,11 +118,9 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
     return radius
 
 
-async def _act(args: argparse.Namespace, radius: BlastRadius, why: str) -> Done:
+async def _act(radius: BlastRadius, span_s: int | None, why: str) -> Done:
     async with desk() as service:
-        days = service.settings.device_days
-        span_s = seconds(args.span, "--for", FOR_MAX_S) if args.span else days * 86_400
-        return await ask_at(service, radius, span_s, why)
+        return await ask_at(service, radius, span_s or service.settings.device_days * 86_400, why)
 
 
 async def _undo(campaign: str, why: str) -> list[str]:
@@ -116,12 +128,14 @@ async def _undo(campaign: str, why: str) -> list[str]:
         return await stop_asking(service, campaign, why)
 
 
-def _said(found: dict[str, Any], args: argparse.Namespace, text: list[str] | None = None) -> int:
-    if args.json:
-        print(json.dumps(found))
-    else:
-        undone = found.get("undone") or ["nothing"]
-        print("\n".join(text if text is not None else [f"no longer asked: {', '.join(undone)}"]))
+def _undone_text(undone: list[str], campaign: str) -> str:
+    if undone:
+        return f"no longer asked: {', '.join(undone)}"
+    return f"nothing was changed: no account was asked because of {'this' if campaign else 'a'} campaign"
+
+
+def _said(found: dict[str, Any], args: argparse.Namespace, text: list[str]) -> int:
+    print(json.dumps(found) if args.json else "\n".join(text))
     return 0
 
 
@@ -129,6 +143,8 @@ def _as_text(radius: BlastRadius) -> list[str]:
     lines = [line for campaign in radius.campaigns for line in _campaign(campaign, radius)] or ["no campaigns"]
     lines.append(f"--act asks for a proof at {len(radius.asked):,} accounts; devices that have shown one are spared")
     lines.append(f"--act tells the owners of {len(radius.told):,} accounts, where SEKISHO_OWNERS knows an address")
+    if radius.unnamed:
+        lines.append(f"owners of {radius.unnamed:,} more are told nothing: --accounts gives no name for the account")
     return lines
 
 
@@ -148,6 +164,8 @@ def _done_text(done: Done) -> list[str]:
     lines = [f"asked for a proof: {done.asked:,} accounts; every worker follows within a second"]
     if done.told or done.untold:
         lines.append(f"notices queued: {done.told:,}; not queued: {done.untold:,}")
+    if done.why:
+        lines.append(f"why notices were not queued: {done.why}")
     return lines
 
 
@@ -157,4 +175,5 @@ def _radius_json(radius: BlastRadius) -> dict[str, Any]:
         "names": dict(radius.names),
         "would_ask": len(radius.asked),
         "would_tell": len(radius.told),
+        "unnamed": radius.unnamed,
     }
