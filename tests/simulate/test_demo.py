@@ -74,12 +74,15 @@ def test_the_services_own_count_is_what_is_reported(shown: DemoView) -> None:
 def test_a_guard_that_refuses_nobody_breaks_its_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     """The claims can fail: in monitor mode all wrong guesses reach the check, which is reported.
 
-    On any machine: here fifty times, by its clock.
+    On any machine: here fifty times as slow, by its clock. The longer a run takes, the more guesses the limits admit,
+    so the limit is a daily one; and there are few connections, so that the service has room for every check.
     """
+    monkeypatch.setattr("sekisho.simulate.demo.ATTACKERS_CONNECTIONS", 4)
+    monkeypatch.setattr("sekisho.simulate.demo.OWNERS_CONNECTIONS", 2)
     clock = SimpleNamespace(perf_counter=lambda: 50 * time.perf_counter())
     monkeypatch.setattr("sekisho.simulate.engine.time", clock)
-    monitor = {"SEKISHO_MODE": "monitor"}
-    plan = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits=monitor, patience=PATIENCE)
+    monitor = {"SEKISHO_MODE": "monitor", "SEKISHO_LIMIT_IP": "2/day"}
+    plan = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits=monitor, patience=50 * PATIENCE)
     broken = [claim for claim in asyncio.run(demonstrate(plan, PlainScreen())).claims() if not claim.kept]
     assert [claim.text.split(";")[0] for claim in broken] == [
         "5 accounts were taken over with the guard, 5 without",

@@ -53,6 +53,15 @@ def test_an_owner_who_was_asked_for_a_proof_was_looked_at(answer: HttpAnswer | N
     assert (tally.sealed, tally.checked, tally.proved, tally.worked, tally.came_back) == (1, 0, proved, 1, 1)
 
 
+def test_a_service_without_room_has_checked_no_password() -> None:
+    """A 503 of the service itself counts as stopped: its own count of password checks does not contain it."""
+    tally, busy = Tally(), HttpAnswer(503, ((b"content-type", b"text/html"), (b"retry-after", b"1")), b"")
+    tally.add(a_try(), busy, 1_000)
+    tally.add(a_try(owner=3, honest=True, right=True), busy, 1_000)
+    assert (tally.checked, tally.reached, tally.wrong) == (0, 0, 0)
+    assert (tally.stopped, tally.refused_by) == ({"busy": 1}, {"busy": 1})
+
+
 def test_a_typo_is_nobodys_refusal_and_no_log_in() -> None:
     """A typing error that is refused counts as neither a refused owner nor a log-in."""
     tally = Tally()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sekisho.simulate.owner import ASKED, NONE
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sekisho.simulate.generator import Try
     from sekisho.simulate.owner import Steps
 
+BUSY = "busy"
 _STEP = math.log(1.02)
 
 
@@ -56,7 +58,8 @@ class Tally:
 
     Attributes:
         attempts: attackers' tries that were sent.
-        stopped: of them, those that the guard refused, by its `code`.
+        stopped: of them, those that the guard refused, by its `code`; and as `busy`, those for which the service had no
+            room.
         wrong: of them, those that the service itself refused: the password check failed.
         let_in: of them, those that succeeded.
         taken: owners whose account an attacker took over.
@@ -108,7 +111,7 @@ class Tally:
 
     def add(self, attempt: Try, answer: HttpAnswer | None, duration_us: float, steps: Steps = NONE) -> None:
         """Count one try; `answer` is `None` if there was none. `steps`: the owner's steps."""
-        code = "" if answer is None else answer.code
+        code = "" if answer is None else _code(answer)
         self.unanswered += answer is None
         self.checked += answer is not None and not code and not steps.asked
         self.sealed += steps.asked or code == ASKED
@@ -143,6 +146,11 @@ class Tally:
         if attempt.right and (answer is None or not _entered(answer)):
             self.refused.add(attempt.owner)
             self.refused_by["no answer" if answer is None else code or "the service"] += 1
+
+
+def _code(answer: HttpAnswer) -> str:
+    """The guard's code, or `busy` where the service had no room to check a password; else empty."""
+    return answer.code or (BUSY if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else "")
 
 
 def _entered(answer: HttpAnswer) -> bool:
