@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.thresholds.compare import Counts, judged, sign_p, verdict
+from benchmarks.thresholds.compare import Counts, any_more, judged, sign_p, verdict
 from benchmarks.thresholds.grid import SCALES, SEEDS, THRESHOLDS
 from benchmarks.thresholds.page import page, rows
 from benchmarks.thresholds.play import Cell, cells, constants_set, played
@@ -103,6 +103,13 @@ def test_another_value_is_judged_by_seeds() -> None:
 )
 def test_a_value_is_better_only_where_it_is_worse_nowhere(found: list[dict[str, str]], said: str) -> None:
     assert verdict(found) == said
+
+
+def test_a_takeover_more_is_no_clear_gain() -> None:
+    """Takeovers are few: one more in one of six seeds is chance to the sign test, and still no better value."""
+    assert any_more(runs(0, 1, asked=5), runs(1, 1, asked=4))
+    assert not any_more(runs(0, 1, asked=5), runs(1, 0, asked=4))
+    assert verdict([{"asked": "better"}], more=True) == "perhaps a trade"
 
 
 def _kept(by_seed: Sequence[Counts]) -> dict[str, Any]:

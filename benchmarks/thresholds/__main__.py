@@ -70,14 +70,14 @@ def main() -> None:
     thresholds = report(found)
     for each in thresholds:
         console.print(screen_table(each["name"], HEADINGS, rows(each), left=HEADINGS[:2]))
-    every = {run for runs in found.values() for run in map(id, runs)}
+    every = {id(run): run for runs in found.values() for run in runs}.values()  # present values are shared
     whole = write_result(
         "thresholds",
         {
-            "machine": about,
+            "machine": {**about, "commit": ", ".join(dict.fromkeys(run.at for run in every))},
             "seeds": list(seeds),
             "runs": len(every),
-            "took_s": round(sum(run.took_s for runs in found.values() for run in runs), 1),
+            "took_s": round(sum(run.took_s for run in every), 1),
             "thresholds": thresholds,
         },
         quick=quick,

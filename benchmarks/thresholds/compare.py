@@ -58,12 +58,23 @@ def judged(present: Sequence[Counts], other: Sequence[Counts]) -> Mapping[str, s
     return found
 
 
-def verdict(by_scenario: Sequence[Mapping[str, str]]) -> str:
-    """What all scenarios together say of another value.
+def any_more(present: Sequence[Counts], other: Sequence[Counts]) -> bool:
+    """Whether some count is higher over all seeds together, by chance or not."""
+    sums = ([sum(column) for column in zip(*runs, strict=True)] for runs in (present, other))
+    return any(b > a for a, b in zip(*sums, strict=True))
 
-    `clearly better` needs a count that is better somewhere, and none that is worse anywhere.
+
+def verdict(by_scenario: Sequence[Mapping[str, str]], *, more: bool = False) -> str:
+    """The outcome of all scenarios together for another value.
+
+    `clearly better` needs a count that is better somewhere, and none that is worse anywhere, nor higher by chance:
+    takeovers are too few for the sign test.
+
+    Args:
+        by_scenario: of `judged`.
+        more: whether some count is higher in some scenario, as `any_more` says.
     """
     said = {each for found in by_scenario for each in found.values()}
     if said == {"better"}:
-        return "clearly better"
+        return "perhaps a trade" if more else "clearly better"
     return {frozenset(): NOTHING_SHOWN, frozenset({"worse"}): "worse"}.get(frozenset(said), "a trade")
