@@ -113,8 +113,10 @@ Worlds: TypeAlias = "Callable[[LimitSet], World]"
 
 
 @pytest.fixture(params=["memory", "redis", "cluster"])
-def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds]:
-    """Makes empty worlds in sequence."""
+def worlds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    """Makes empty worlds in sequence. On a busy machine a node may take seconds to answer, or to be connected to."""
+    for name in ("connection.CONNECT_US", "connection.STALL_US", "cluster.CONNECT_US"):
+        monkeypatch.setattr(f"sekisho.store.{name}", PATIENT_US)
     if request.param == "memory":
         yield Memory
     elif request.param == "redis":
