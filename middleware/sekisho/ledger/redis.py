@@ -100,7 +100,9 @@ class Keys:
     def _all(self, charge: Charge) -> list[bytes]:
         keys = self.network(charge)
         if charge.account:
-            keys += self.account(charge)
+            bucket, record = self.account(charge)
+            keys.append(bucket)
+            keys.append(record)
         if charge.secret:
             keys.append(self.secret(charge))
         return keys
@@ -114,7 +116,8 @@ class Keys:
     def network(self, charge: Charge) -> list[bytes]:
         network = self._network + charge.network + b"}"
         keys = [network + b"n" + each[:8] for each in charge.networks]
-        keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
+        keys.append(network + b"i" + charge.ip[:8])
+        keys.append(network + b"d" + charge.device[:8])
         return keys
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
@@ -149,7 +152,8 @@ class ClusterKeys(Keys):
     def network(self, charge: Charge) -> list[bytes]:
         network = self._place(charge.network) + b"n" + charge.network
         keys = [network + b"n" + each[:8] for each in charge.networks]
-        keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
+        keys.append(network + b"i" + charge.ip[:8])
+        keys.append(network + b"d" + charge.device[:8])
         return keys
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:

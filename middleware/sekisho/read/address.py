@@ -285,7 +285,7 @@ def _hop_address(hop: str) -> bytes | None:
     return packed_address(hop)
 
 
-def fingerprint(by_name: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
+def fingerprint(by_name: dict[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
     """A fingerprint of the client's software: a hint, compared only within one network.
 
     Joins the values of the named headers (lower case), in the order of `names`, at most 512 bytes of each. The
