@@ -232,10 +232,11 @@ class Failing(StoreConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._asks = count()
+        self._asks, self._rightly = count(), self.ask
+        self.ask = self._asked
 
-    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        return (self.fail if 200 <= next(self._asks) < 260 else super().ask)(keys, argument)
+    def _asked(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        return (self.fail if 200 <= next(self._asks) < 260 else self._rightly)(keys, argument)
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         raise NotImplementedError
@@ -262,7 +263,7 @@ class Unheard(Failing):
     """Loses the answers to that batch: Redis has counted it, the caller was told *could not tell*."""
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        StoreConnection.ask(self, keys, argument)
+        self._rightly(keys, argument)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         answer.set_exception(StoreUnavailable())
         return answer

@@ -16,7 +16,7 @@ import logging
 import math
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
@@ -73,8 +73,8 @@ class StoreConnection:
         self._answered = asyncio.Event()  # `aclose` waits for it
         self._loop = asyncio.get_running_loop()
         self._intake = Intake(self._loop, self._deadline, flush=self._flush, expire=self._expire, kept_max=KEPT_MAX)
-        self.ask: Final = self._intake.ask
-        self.tell: Final = self._intake.tell
+        self.ask = self._intake.ask
+        self.tell = self._intake.tell
         self._health = options.health or Health(self._loop.call_later)
         self._wire: RespProtocol | None = None
         self._turn_s = 0.0  # length of the last measured turn of the loop
