@@ -86,6 +86,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.owners.database": {"CALLS_MAX": 256},
     "sekisho.read.caller": {"KNOWN_MAX": 1_024},
     "sekisho.read.names": {"ACCOUNT_CHARS_MAX": 1_024, "SECRET_BYTES_MAX": 4_096},
+    "sekisho.simulate.laboratory": {"EPOCH_S": 1_751_328_000.0},
     "sekisho.simulate.client": {"BODY_BYTES_MAX": 65_536},
     "sekisho.simulate.draw": {"WORD": 18_446_744_073_709_551_616},
     "sekisho.simulate.owner": {"STEPS_MAX": 5},
