@@ -111,7 +111,7 @@ def _slack(share: float) -> Value:
 THRESHOLDS: Final = (
     Threshold(
         "score of a familiar stranger, at most",
-        "`judge/familiarity.py`: who is not asked in calm",
+        "`judge/familiarity.py`: which strangers are spared the question in calm",
         "familiar",
         ("nat-with-bot", "mailing-day"),
         (

@@ -36,20 +36,18 @@ class Case(NamedTuple):
 
     Attributes:
         runs: of one policy, one for each seed.
+        results: of these runs together.
         others: of other limiters, with the same seeds.
     """
 
     policy: PlayedPolicy
     runs: Sequence[Played]
+    results: Results
     others: Sequence[Played]
 
     @property
     def scenario(self) -> Scenario:
         return self.runs[0].scenario
-
-    @property
-    def results(self) -> Results:
-        return summed([each.results for each in self.runs])
 
     @property
     def is_relayed(self) -> bool:
@@ -238,8 +236,9 @@ _SENT_WHY: Final = (
     f"{_CALM_WHY} `familiar-spared` spares a stranger in a network where the account succeeded, and a bot behind the "
     "NAT of an owner is in it; so does `familiar` as long as no alarm has come."
 )
+_BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
 _TAKEN_WHY: Final = (
-    f"`default` has no proof to ask for, and bots solve work. {_SENT_WHY} A weak service beside the guarded one "
+    f"{_BOT_WHY} {_SENT_WHY} A weak service beside the guarded one "
     "(`weak-…`) asks for no proof: accounts are taken there."
 )
 _OTHERS_WHY: Final = (
@@ -253,7 +252,6 @@ _REACHED_WHY: Final = (
     "that solve work (`…-solving-…`, `weak-…`) get what the credit of an address allows, and a weak service asks for "
     "no work. With factors every one of these attempts is behind a question."
 )
-_BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
 _SHARED_WHY: Final = (
     "A bot that solves work, behind one address with owners, uses up what the address has: its limits, then the credit "
     "that owners earned. With `jsda` few of these owners have the passkey that it asks for: few succeed, and their "
@@ -321,9 +319,9 @@ CLAIMS: Final = (
 
 _HEAD: Final = """## In short
 
-What is claimed, and what the runs say: a column for each [policy](#policies) of the guard, all scenarios and seeds
-together. **Bold**: missed in some scenario, which stands below with its own figure. –: not played, or not asked of this
-policy.
+The claims, and the figures of the runs for each: a column for each [policy](#policies) of the guard, all scenarios and
+seeds together. **Bold**: missed in some scenario, which stands below with its own figure. –: not played, or not asked
+of this policy.
 """
 _FOOT: Final = """
 Where each attempt has its own address, the attacker pays for an address and for as much work as the table says, which
@@ -339,8 +337,9 @@ seconds there. `asked in calm` is an aim of the preset `familiar`; the others st
 
 def claims_section(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
     """The lines of the section: the table, and where and why claims are missed."""
-    measured = {claim: _by_policy(claim, _cases(played, policies)) for claim in CLAIMS}
-    names = list(dict.fromkeys(case.policy.name for case in _cases(played, policies)))
+    cases = _cases(played, policies)
+    measured = {claim: _by_policy(claim, cases) for claim in CLAIMS}
+    names = list(dict.fromkeys(case.policy.name for case in cases))
     told = {claim: found for claim, found in measured.items() if any(found.values())}
     yield _HEAD
     yield pipes([("claim", "wanted", *names), *(_row(claim, found, names) for claim, found in told.items())])
@@ -357,7 +356,10 @@ def _cases(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> li
             others.setdefault(each.scenario.name, []).append(each)
         elif each.policy in policies:
             runs.setdefault((each.policy, each.scenario.name), []).append(each)
-    return [Case(policies[policy], found, others.get(scenario, [])) for (policy, scenario), found in runs.items()]
+    return [
+        Case(policies[policy], found, summed([each.results for each in found]), others.get(scenario, []))
+        for (policy, scenario), found in runs.items()
+    ]
 
 
 def _by_policy(claim: Claim, cases: Iterable[Case]) -> dict[str, dict[str, Part]]:
