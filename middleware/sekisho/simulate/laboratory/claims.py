@@ -258,6 +258,10 @@ _SHARED_WHY: Final = (
     "address earns little credit. `strict` has half of the limits. See [gaps](gaps.md)."
 )
 _ASKED_WHY: Final = "See [why it takes more than 2%](#a-tenth)."
+_FALSE_WHY: Final = (
+    "In the first days nearly all of a company log in on new devices within minutes, and are still to show their "
+    "proof. The posture of that network alone rose to *elevated*; the site stayed calm, and no owner was refused."
+)
 _CALM_ASKED_WHY: Final = (
     "A wrong password gets the same question as a right one, and accounts with an app or a passkey are always asked. "
     "*Elsewhere* is the rest."
@@ -314,7 +318,7 @@ CLAIMS: Final = (
         _mean,
         _ALARM_WHY,
     ),
-    Claim("false alarms in calm", "0", 0, _false_alarms, _in_days),
+    Claim("false alarms in calm", "0", 0, _false_alarms, _in_days, _FALSE_WHY),
 )
 
 _HEAD: Final = """## In short
