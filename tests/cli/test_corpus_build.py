@@ -18,6 +18,7 @@ from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.pairs import PairDigests, Pairs
 from sekisho.cli import FAILED, INTERRUPTED, MISUSED, main
 from sekisho.model import Pair, prevalence
+from tests.acceptance.processes import ended
 from tests.breach.ranges import PREFIXES, Ranges
 from tests.cli.corpora import KEY, Terminal, pairs, passwords, piped
 
@@ -363,12 +364,12 @@ LINES = {
 def test_interrupted_it_leaves_the_old_file_and_no_other(by: signal.Signals, code: int, how: str, out: Path) -> None:
     """Interrupted in its input (Ctrl-C, service manager, closed terminal) it leaves the old file and no other."""
     before = passwords(out, COUNTS).read_bytes()
-    process = building(out, how, "--force")
-    assert process.stdin is not None
-    process.stdin.write(LINES[how])  # more than a pipe holds: some was read when this is through
-    process.stdin.flush()
-    process.send_signal(by)
-    _, said = process.communicate(timeout=60)
+    with ended(building(out, how, "--force")) as process:
+        assert process.stdin is not None
+        process.stdin.write(LINES[how])  # more than a pipe holds: some was read when this is through
+        process.stdin.flush()
+        process.send_signal(by)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert b"Traceback" not in said
     assert out.read_bytes() == before
@@ -378,12 +379,12 @@ def test_interrupted_it_leaves_the_old_file_and_no_other(by: signal.Signals, cod
 def test_killed_it_leaves_the_old_file_and_no_other(out: Path) -> None:
     """Killed, it leaves the old file and no other: its temporary file has no name."""
     before = passwords(out, COUNTS).read_bytes()
-    process = building(out, "--unsorted")
-    assert process.stdin is not None
-    process.stdin.write(LINES["--unsorted"])
-    process.stdin.flush()
-    process.kill()
-    process.communicate(timeout=60)
+    with ended(building(out, "--unsorted")) as process:
+        assert process.stdin is not None
+        process.stdin.write(LINES["--unsorted"])
+        process.stdin.flush()
+        process.kill()
+        process.communicate(timeout=60)
     assert out.read_bytes() == before
     assert list(out.parent.iterdir()) == [out]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.cli import FAILED, INTERRUPTED, MISUSED, main
+from tests.acceptance.processes import ended
 from tests.breach.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -114,14 +115,15 @@ def test_interrupted_it_says_how_to_go_on(by: signal.Signals, code: int, url: st
     """Interrupted (Ctrl-C, service manager, closed terminal), it says how to continue and leaves no partial file."""
     stalled.clear()
     folder = tmp_path / "ranges"
-    process = subprocess.Popen(
+    fetching = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.shown", "corpus", "fetch", str(folder), "--only", "0002", "--url", url],
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert stalled.wait(60)
-    process.send_signal(by)
-    _, said = process.communicate(timeout=60)
+    with ended(fetching) as process:
+        assert stalled.wait(60)
+        process.send_signal(by)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert said.splitlines()[-1] == "Interrupted. Run it again to resume."
     assert not list(folder.glob("*.part"))

@@ -13,6 +13,7 @@ import pytest
 from sekisho.cli import tail
 from sekisho.record import Event, Subject
 from sekisho.record.lines import encode
+from tests.acceptance.processes import ended
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop
 
@@ -127,19 +128,17 @@ def test_it_follows_through_a_rotation(file: Path) -> None:
 def test_it_follows_until_it_is_interrupted(file: Path) -> None:
     """As an own process: it prints a line that was written after its start, and Ctrl-C is exit code 130."""
     file.write_text(line("POST /first"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.cli.shown", "tail", "--follow"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    with file.open("a") as writing:
-        writing.write(line("POST /second"))
-    second = process.stdout.readline()
-    process.send_signal(2)
+    command = [sys.executable, "-m", "tests.cli.shown", "tail", "--follow"]
+    with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        with file.open("a") as writing:
+            writing.write(line("POST /second"))
+        second = process.stdout.readline()
+        process.send_signal(2)
 
-    assert process.wait(20) == 130
+        assert process.wait(20) == 130
     assert ("POST /first" in first, "POST /second" in second) == (True, True)
-    process.stdout.close()
 
 
 def test_a_file_that_is_not_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
