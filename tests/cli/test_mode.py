@@ -130,7 +130,13 @@ def test_a_store_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -
     """A lost store gives exit code 1 and no traceback."""
     serve_with(monkeypatch, store="redis://127.0.0.1:1/0")
 
-    assert run("mode", "off") == (1, "", "sekisho mode: SEKISHO_STORE does not answer; it may or may not be done\n")
+    said = run("mode", "off")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        "sekisho mode: SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason); "
+        "a change may or may not be done\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.control.asked import AskedGroup, with_group
-from sekisho.model import SettingsError
+from sekisho.model import SettingsError, StoreUnavailable
 from sekisho.record import replay
 from sekisho.testing import SECRET, FakeClock
 from sekisho.wiring import LoginGuard
-from tests.asgi.driving import HERE, OPEN, Shop, guarded, known_device, log_in
+from tests.asgi.driving import HERE, OPEN, Shop, ask, guarded, http, known_device, log_in
 from tests.cli.operating import command, serve_with, stop
 from tests.waiting import until
 
@@ -144,3 +144,22 @@ def test_groups_keep_their_accounts_until_they_end() -> None:
     found = with_group(AskedGroup("reported-2026-01", 200, (b"c" * 8, b"a" * 8)), groups, 60.0)
 
     assert found == (AskedGroup("reported-2026-01", 200, (b"a" * 8, b"c" * 8)),)
+
+
+async def test_a_store_that_refuses_is_no_error_of_another_library(redis_server: RedisServer, redis_url: str) -> None:
+    """A service catches `StoreUnavailable`; the gauges of its metrics stay readable, too."""
+    redis_server.cli("ACL", "SETUSER", "few", "on", ">pw", "~*", "&*", "+@all", "-eval")
+    token = "a-token-of-forty-characters-for-the-test"
+    guard = guarded(Shop(), store=redis_url.replace("//", "//few:pw@"), metrics_token=token, **OPEN)
+    await log_in(guard)
+    with pytest.raises(StoreUnavailable, match="NOPERM"):
+        await guard.report_takeover("hana")
+    with pytest.raises(StoreUnavailable, match="NOPERM"):
+        await guard.report_false_alarm("hana", address="203.0.113.7")
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    page = await ask(guard, http("/sekisho/metrics", method="GET", headers=headers))
+    await stop(guard)
+    redis_server.cli("ACL", "DELUSER", "few")
+
+    assert page.status == 200
+    assert b"sekisho_strangers" in page.body

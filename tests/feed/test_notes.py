@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from sekisho.feed import FeedMac, RefusalNotes
 from sekisho.feed.entries import network_of
@@ -259,3 +260,23 @@ async def test_while_the_store_is_away_blocks_still_end() -> None:
 
     assert front.done[1:] == [(["9.9.9.10/32", "9.9.9.9/32"], [], []), ([], [], ["9.9.9.9/32"])]
     assert said == ["SEKISHO_STORE does not answer; no address is added until it does"]
+
+
+async def test_a_store_that_refuses_is_an_outage_with_a_reason() -> None:
+    """A right that is taken away from the store's user does not end the command; the remedy is said once."""
+    said, reads = list[str](), 0
+
+    async def read() -> dict[Network, float]:
+        nonlocal reads
+        reads += 1
+        if reads == 1:
+            return {}
+        raise NoPermissionError("this user has no permissions to run the 'zrange' command on sekisho:{feed}")
+
+    following = Following(Recorded(), read, lambda: 0.0, said.append)
+    for _ in range(3):
+        await following.once()
+
+    (text,) = said
+    assert text.startswith("SEKISHO_STORE does not answer as it should (NOPERM: its ACL forbids its user")
+    assert "zrange" not in text

@@ -25,9 +25,8 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli import written
-from sekisho.cli.operator import DEADLINE_US, Unreachable, settings
+from sekisho.cli.operator import DEADLINE_US, answering, settings
 from sekisho.ledger.opening import open_line
-from sekisho.model import StoreUnavailable
 from sekisho.record.campaigns import campaigns_in
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import CAMPAIGNS
@@ -75,9 +74,8 @@ def live_campaigns() -> tuple[LiveCampaign, ...] | None:
 async def _kept(found: Settings) -> tuple[LiveCampaign, ...]:
     line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
     try:
-        return (await stored(found, line).kept()).campaigns
-    except StoreUnavailable:
-        raise Unreachable("SEKISHO_STORE does not answer") from None
+        with answering():
+            return (await stored(found, line).kept()).campaigns
     finally:
         await line.aclose()
 

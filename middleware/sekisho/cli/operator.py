@@ -6,8 +6,9 @@ import json
 import os
 import pwd
 import re
+import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,13 +20,14 @@ from sekisho.control.sockets import SocketControl
 from sekisho.feed import FeedReader
 from sekisho.ledger.counters import SocketCounters, StoredCounters
 from sekisho.ledger.opening import open_line
-from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.model import SekishoError, StoreRefuses, StoreUnavailable
 from sekisho.settings import load
 from sekisho.settings.store import MEMORY
+from sekisho.store import refusals_told
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from sekisho.control import Act, ControlPlace, ControlRecord
     from sekisho.ledger.counters import CounterPlace
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 DEADLINE_US = 10_000_000  # an operator waits longer than a log-in, above all during a flood
+LOST = "SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason)"
+NOT_OURS = (
+    "the store holds a control record that this SEKISHO_SECRET has not signed: if it is not the secret of the service, "
+    "no worker follows, and a change removes what the record held\n"
+)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 
@@ -88,10 +95,14 @@ class Desk(NamedTuple):
 
     async def record(self) -> ControlRecord:
         """The record in force. Raises `ControlError`, `StoreUnavailable`."""
-        return record_in(await self.place.get(), self.mac)
+        signed = await self.place.get()
+        if signed and self.mac.verified(signed) is None:
+            sys.stderr.write(NOT_OURS)
+        return record_in(signed, self.mac)
 
     async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
         """Change the record, which tells all workers. Raises `ControlError`, `StoreUnavailable`."""
+        await self.record()  # says so where another secret signed it
         return await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
 
 
@@ -101,19 +112,30 @@ async def desk() -> AsyncIterator[Desk]:
     found = settings()
     line, place, where = _way(found)
     try:
-        yield Desk(found, place, ControlMac(found.listed, found.namespace), line)
-    except StoreUnavailable:
-        raise Unreachable(where) from None
+        with answering(where):
+            yield Desk(found, place, ControlMac(found.listed, found.namespace), line)
     finally:
         if line is not None:
             await line.aclose()
+
+
+@contextmanager
+def answering(where: str = LOST) -> Iterator[None]:
+    """Raise `Unreachable` for a store that does not answer, or that refuses a command."""
+    try:
+        with refusals_told():
+            yield
+    except StoreRefuses as refused:
+        raise Unreachable(f"SEKISHO_STORE refuses to work: {refused}") from None
+    except StoreUnavailable:
+        raise Unreachable(where) from None
 
 
 def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]:
     """The line to the store if there is one, the place of the record, and what to say where it does not answer."""
     if found.store != MEMORY:
         line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
-        return line, StoredControl(line, found.namespace), "SEKISHO_STORE does not answer; it may or may not be done"
+        return line, StoredControl(line, found.namespace), f"{LOST}; a change may or may not be done"
     if found.control_socket is None:
         raise Unreachable("with SEKISHO_STORE=memory:// this needs SEKISHO_CONTROL_SOCKET, here and in the service")
     where = "the process at SEKISHO_CONTROL_SOCKET does not answer: does it run, as this user?"

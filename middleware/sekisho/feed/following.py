@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sekisho.feed.fronts.port import Change, FrontFault
-from sekisho.model import StoreUnavailable
+from sekisho.model import StoreRefuses, StoreUnavailable
+from sekisho.store import refusals_told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,10 +88,11 @@ class Following:
 
     async def _wanted(self) -> dict[Network, float]:
         try:
-            found = await self._read()
-        except StoreUnavailable:
+            with refusals_told():
+                found = await self._read()
+        except StoreUnavailable as lost:
             # What is blocked stays so until its end, which is known here; nobody is blocked for longer.
-            self._say("SEKISHO_STORE does not answer; no address is added until it does")
+            self._say(f"SEKISHO_STORE {_problem(lost)}; no address is added until it does")
             return {network: until_s for network, until_s in self._has.items() if until_s > self._clock_s()}
         if self._said.startswith("SEKISHO_STORE"):
             self._said = ""
@@ -100,6 +102,10 @@ class Following:
         if text != self._said:
             self._said = text
             self._tell(text)
+
+
+def _problem(lost: StoreUnavailable) -> str:
+    return f"does not answer as it should ({lost})" if isinstance(lost, StoreRefuses) else "does not answer"
 
 
 def change_between(has: dict[Network, float], wanted: dict[Network, float], now_s: float) -> Change:

@@ -34,6 +34,10 @@ class StoreUnavailable(SekishoError):  # noqa: N818 - a state, not a mistake
     """The store did not answer within the deadline. Whether it counted is unknown; the call is not repeated."""
 
 
+class StoreRefuses(StoreUnavailable):
+    """The store answered and refused a command: it is full, or its user lacks a right. The text names the remedy."""
+
+
 class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
     """The limit of concurrent password checks is reached; this password was not checked. Answer 503.
 

@@ -11,6 +11,7 @@ from sekisho.store.connection import StoreConnection
 from sekisho.store.opening import AnyStoreConnection, is_cluster, open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
+from sekisho.store.refusals import refusals_told
 from sekisho.store.script import Script
 from sekisho.store.vault import MemoryVault, Vault
 
@@ -24,4 +25,5 @@ __all__ = [
     "Vault",
     "is_cluster",
     "open_to",
+    "refusals_told",
 ]

@@ -6,7 +6,8 @@ The kind of an error is its first word (`OOM`, `NOPERM`). Its text is never logg
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import (
     AuthenticationError,
@@ -16,7 +17,13 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    ResponseError,
 )
+
+from sekisho.model import StoreRefuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ADVICE: Final = {
     "OOM": "it is full: raise its maxmemory, and leave maxmemory-policy at noeviction",
@@ -32,6 +39,7 @@ ADVICE: Final = {
     "NOREPLICAS": "too few replicas are connected to it: see min-replicas-to-write",
     "DENIED": "it is in protected mode: give it a password, or bind it to this machine",
     "MAXCLIENTS": "it has as many clients as it takes: raise maxclients",
+    "DATABASE": "it has no database of this number: SEKISHO_STORE ends in it, as in /0",
 }
 """The remedy for each kind that has one of its own."""
 
@@ -57,6 +65,8 @@ def refusal_of(error: Exception) -> str | None:
             return code
     if text.startswith("max number of clients"):
         return "MAXCLIENTS"
+    if "DB index" in text:
+        return "DATABASE"
     found = _CODE.search(text)
     return found[1] if found else None
 
@@ -70,6 +80,15 @@ def explained(error: Exception) -> str:
     """The kind of an error and its remedy, in our own words; the class name for an unknown one."""
     code = refusal_of(error)
     return f"{code}: {ADVICE[code]}" if code else type(error).__name__
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Raise redis-py's `ResponseError` as `StoreRefuses`: its own text may quote a key."""
+    try:
+        yield
+    except ResponseError as error:
+        raise StoreRefuses(explained(error)) from None
 
 
 EVICTS: Final = (

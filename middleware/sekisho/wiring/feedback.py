@@ -15,6 +15,7 @@ from sekisho.model import Unreadable
 from sekisho.read import Addresses, Digests
 from sekisho.read.address import packed_address
 from sekisho.record import Subjects
+from sekisho.store import refusals_told
 from sekisho.wiring.digests import digests_of
 
 if TYPE_CHECKING:
@@ -92,10 +93,11 @@ class Feedback:
         """
         counted = self._counted(named)
         name = account_name(named.subject.account)
-        await self._do(self._act("takeover", counted, named, by, why), lambda record: self._with(name, record))
-        if self._counters is not None:
-            for counter in counted:
-                await self._counters.forget_account(counter.charge)
+        with refusals_told():
+            await self._do(self._act("takeover", counted, named, by, why), lambda record: self._with(name, record))
+            if self._counters is not None:
+                for counter in counted:
+                    await self._counters.forget_account(counter.charge)
 
     async def false_alarm(self, named: NamedAccount, address: str, *, by: str, why: str) -> None:
         """Clear the counters of an account, and those of an address if it is not empty; ask the account no more.
@@ -106,13 +108,17 @@ class Feedback:
             raise ValueError("this is no address")
         counted = self._counted(named)
         act = self._act("false_alarm", counted, named, by, why)
+        with refusals_told():
+            await self._clear_account(act, counted, named)
+            if address:
+                await self._clear_address(address, by, why)
+
+    async def _clear_account(self, act: Act, counted: list[NamedCounter], named: NamedAccount) -> None:
         if self._counters is not None:
             for counter in counted:
                 await self._counters.clear_account(counter.charge)
         name = account_name(named.subject.account)
         await self._do(act, lambda record: replace(record, asked=without_account(name, record.asked)))
-        if address:
-            await self._clear_address(address, by, why)
 
     async def _clear_address(self, address: str, by: str, why: str) -> None:
         settings = self._settings

@@ -13,6 +13,7 @@ from sekisho.asgi.metrics_page import MetricsPage
 from sekisho.metrics import Gauges, SharedCounts
 from sekisho.metrics.families import families
 from sekisho.model import StoreUnavailable
+from sekisho.store import refusals_told
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +55,8 @@ class MetricsWing:
 
     async def _write(self, accept: str) -> tuple[bytes, str]:
         try:
-            counts: Mapping[Any, int] = await self._shared.sums()
+            with refusals_told():  # those of a full store must not take this process's gauges away
+                counts: Mapping[Any, int] = await self._shared.sums()
         except StoreUnavailable:
             counts = {}
         registry = CollectorRegistry(auto_describe=False)

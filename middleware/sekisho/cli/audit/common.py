@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO
 from sekisho.cli import operator
 from sekisho.cli.usage import Misused
 from sekisho.ledger.opening import open_line
-from sekisho.model import StoreUnavailable
 from sekisho.settings.store import MEMORY
 
 if TYPE_CHECKING:
@@ -60,9 +59,8 @@ async def _stored(settings: Settings, key: bytes) -> list[bytes]:
         raise Misused("SEKISHO_STORE names no Redis")
     line = open_line(settings.store, settings.limits, deadline_us=operator.DEADLINE_US)
     try:
-        return [found async for found in _entries(line, key)]
-    except StoreUnavailable:
-        raise operator.Unreachable("SEKISHO_STORE does not answer") from None
+        with operator.answering():
+            return [found async for found in _entries(line, key)]
     finally:
         await line.aclose()
 

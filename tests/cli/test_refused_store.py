@@ -1,0 +1,68 @@
+"""A store that answers and refuses (its user lacks a right, it is full) is an error that says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.operating import run, serve_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import RedisServer
+
+PASSWORD = "a-password-of-the-store"
+RIGHTS = "its ACL forbids its user what sekisho needs: see the rights in docs/production.md [SEK034]"
+
+
+@pytest.fixture
+def weak(redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service's environment, with a user of the store who may only connect and read."""
+    redis_server.cli("ACL", "SETUSER", "weak", "on", f">{PASSWORD}", "~*", "+ping", "+get", "+select")
+    serve_with(monkeypatch, store=redis_url.replace("//", f"//weak:{PASSWORD}@"), feed="on")
+    yield
+    redis_server.cli("ACL", "DELUSER", "weak")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mode monitor", "mode --reset", "posture", "posture reset", "posture set attack", "deny 203.0.113.7",
+        "allow 203.0.113.7", "look account hana", "look address 203.0.113.7", "unblock account hana",
+        "unblock address 203.0.113.7", "takeover hana", "takeover hana --undo", "export hana", "forget hana --yes",
+        "audit read", "feed json --dry-run",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.usefixtures("weak")
+def test_a_missing_right_is_named(line: str, json: tuple[str, ...]) -> None:
+    """Each command that reaches the store fails with the remedy, without a traceback and without the password."""
+    said = run(*line.split(), *json)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.endswith(f"SEKISHO_STORE refuses to work: NOPERM: {RIGHTS}\n")
+    assert PASSWORD not in said.err
+
+
+def test_a_store_without_that_database_is_named(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number of a database that Redis does not have is no riddle."""
+    serve_with(monkeypatch, store=redis_url.rpartition("/")[0] + "/99")
+
+    assert run("mode").code == 1
+    assert "it has no database of this number: SEKISHO_STORE ends in it, as in /0" in caplog.text
+
+
+def test_another_secret_is_noticed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands under a secret that is not the service's reach no worker: they say so, reading and changing."""
+    serve_with(monkeypatch, store=redis_url)
+    assert run("deny", "203.0.113.7").err == ""
+    monkeypatch.setenv("SEKISHO_SECRET", "another secret of at least thirty-two bytes")
+
+    read, changed = run("deny"), run("deny", "203.0.113.8")
+
+    notice = "the store holds a control record that this SEKISHO_SECRET has not signed"
+    assert [said.err.count(notice) for said in (read, changed)] == [1, 1]
