@@ -232,6 +232,31 @@ def test_the_numbers_in_prose_are_the_defaults() -> None:
     assert "waits 150 ms at most" in (DOCS / "production.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("example", "needs"),
+    [
+        ("starlette_service/protected.py", "pip install . uvicorn python-multipart"),
+        ("starlette_service/app.py", "pip install . uvicorn python-multipart"),
+        ("fastapi_service/app.py", "pip install . uvicorn fastapi"),
+        ("plain_asgi/app.py", "pip install . uvicorn"),
+        ("wallet/app.py", "pip install '.[demo]'"),
+    ],
+)
+def test_examples_say_what_they_need(example: str, needs: str) -> None:
+    """Each example installs its packages, and no client's header replaces the peer's address before the guard."""
+    text = (ROOT / "examples" / example).read_text("utf-8").partition('"""\n\n')[0]
+
+    assert f"    {needs}\n" in text
+    assert re.search(r"^    .*uvicorn .*--no-proxy-headers", text, re.MULTILINE)
+
+
+def test_the_load_test_is_installed_whole() -> None:
+    """Locust alone is not enough: the file of the load test reads lists with numpy."""
+    for page in ("README.md", "docs/loadtest.md"):
+        text = (ROOT / page).read_text("utf-8")
+        assert text.index("pip install '.[loadtest]'") < text.index("locust -f")
+
+
 def test_nobody_is_told_to_install_it_from_an_index() -> None:
     """No page installs from an index, where the name is unregistered: its first registrant could attack log-in
     services.

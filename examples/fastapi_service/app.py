@@ -1,8 +1,9 @@
 """A guarded JSON API that issues tokens: `add_middleware` names the door.
 
-Run it with
+Run it in a checkout with
 
-    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.fastapi_service.app:build
+    pip install . uvicorn fastapi
+    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --no-proxy-headers --factory examples.fastapi_service.app:build
 """
 
 from __future__ import annotations

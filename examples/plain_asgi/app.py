@@ -1,8 +1,9 @@
 """A bare ASGI application behind `LoginGuard`, which is given its one door and the success rule.
 
-Run it with
+Run it in a checkout with
 
-    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn examples.plain_asgi.app:app
+    pip install . uvicorn
+    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --no-proxy-headers examples.plain_asgi.app:app
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """An ordinary service with members: sign up, log in, change the password, log out.
 
-It does not know the guard; `protected.py` beside it adds that. Run it with
+It does not know the guard; `protected.py` beside it adds that. Run it in a checkout with
 
-    SHOP_DATABASE=shop.sqlite3 uvicorn --factory examples.starlette_service.app:build
+    pip install . uvicorn python-multipart
+    SHOP_DATABASE=shop.sqlite3 uvicorn --no-proxy-headers --factory examples.starlette_service.app:build
 """
 
 from __future__ import annotations

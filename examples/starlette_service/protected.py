@@ -1,8 +1,10 @@
 """The same service behind `LoginGuard`, with unchanged handlers.
 
-Run it with
+Run it in a checkout with
 
-    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
+    pip install . uvicorn python-multipart
+    export SEKISHO_SECRET=$(openssl rand -hex 32)
+    uvicorn --no-proxy-headers --factory examples.starlette_service.protected:build
 
 If `SEKISHO_CORPUS` names a file of leaked passwords, members cannot sign up with one or change to one.
 """

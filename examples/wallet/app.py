@@ -5,7 +5,8 @@ were: anybody may log in with a password alone, the reset mails its link to any 
 enough to link a bank account. `LoginGuard` closes these doors by configuration alone: `guard.env` beside this file.
 With `SEKISHO_MODE=off` the wallet is as it was.
 
-    set -a; . examples/wallet/guard.env; set +a
+    pip install '.[demo]'
+    set -a; . examples/wallet/guard.env; set +a  # and what it says an operator adds
     uvicorn --factory examples.wallet.app:build --no-proxy-headers
 """
 
