@@ -78,6 +78,7 @@ COMPILED = (
     "ledger/memory.py",
     "ledger/receipt.py",
     "ledger/redis.py",
+    "ledger/settlement.py",
     "ledger/shed.py",
     "ledger/in_flight.py",
     "record/answers.py",

@@ -15,12 +15,13 @@ from sekisho.devices.token import Token, class_by
 from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_familiar
-from sekisho.judge.policy import DENIED, asks_all, throttled
+from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.in_flight import PAUSES_S, InFlight
-from sekisho.ledger.receipt import pack_receipt, parted, read_code, unpack_receipt
+from sekisho.ledger.receipt import pack_receipt
+from sekisho.ledger.settlement import make_place, refund_proved, refund_question, settle_untried
 from sekisho.model import (
     Action,
     Attempt,
@@ -34,11 +35,9 @@ from sekisho.model import (
     Exposure,
     Ledger,
     LimitSet,
-    Marked,
     Outcome,
     Policy,
     Signals,
-    Tagged,
     Unreadable,
     Verdict,
 )
@@ -185,8 +184,7 @@ class Guard:
                 verdict = await self._charge_instead(charge, before, verdict)
             if question and verdict.throttle_wait_us:
                 tagged |= verdict.tagged
-                self._undo_spared(charge, verdict)
-                question = self._make_place(question)
+                question = make_place(self._ledger, charge, verdict, question)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if shown.proved else class_by(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
@@ -263,23 +261,7 @@ class Guard:
         `proved`: to a proof; see `refund`.
         """
         if receipt:
-            charge, verdict = unpack_receipt(receipt)
-            self._ledger.settle(charge, read_code(verdict) if proved else verdict)
-            self._waits.refunded(charge)
-
-    def _undo_spared(self, charge: Charge, verdict: Verdict) -> None:
-        """Refund an attempt that the address refuses: it was charged at its account alone if that is spared there."""
-        if verdict.charged:
-            self._ledger.settle(charge, verdict._replace(tagged=0))
-
-    def _make_place(self, question: bytes) -> bytes:
-        """Refund the question's charge at its address, so that its answer can be charged there; returns the rest.
-
-        The charge at the account stays: the answer may be a repeat, which is free there.
-        """
-        charge, at_address, rest = parted(question)
-        self._ledger.settle(charge, at_address)
-        return rest
+            self._waits.refunded(refund_question(self._ledger, receipt, proved=proved))
 
     def begin(self, assessment: Assessment) -> None:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
@@ -327,26 +309,19 @@ class Guard:
         """The verdict on an attempt at an address that may have credit."""
         if verdict.is_of_many:
             self._shed.spare(charge.ip)
-        is_tried = decision.passes or (asks_all(verdict, decision) and not decision.work_first and door.reads_body)
-        if verdict.is_spared and not is_tried:
-            # Answered like all others there, so no guess was made at the account. Left in place, the tag of the pair
-            # would make the same guess free once the work for it was done.
-            self._ledger.settle(charge, verdict._replace(tagged=verdict.tagged & Tagged.PAIR))
-            return verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
+        if verdict.is_spared and not is_tried(verdict, decision, reads_body=door.reads_body):
+            return settle_untried(self._ledger, charge, verdict)
         return verdict
 
     def _remembers(self, assessment: Assessment, basis: Basis) -> int:
         """The effects of a success on the account's history, and on the credit of its address.
 
-        Only successes that are believed in full. Where strangers are asked in calm, only a proved device earns credit:
-        otherwise an attacker who has many passwords could buy guesses with them. Elsewhere few devices are proved, and
-        owners behind a NAT would have no credit at all.
+        Only successes that are believed in full.
         """
         rule = self._trust.rule(assessment.attempt.door, basis)
         if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
             return 0
-        earns = assessment.device is Device.PROVED or not self._policies.proofs_earn
-        return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
+        return self._policies.remembers(assessment.device)
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
@@ -376,25 +351,8 @@ class Guard:
         return trust.refunds(rule, attempt, assessment.charge, self._clock_s())
 
     def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
-        """Refund an attempt whose account owner has shown a second factor, and clear older failures.
-
-        Without what expires while a code is read: where many owners share an address, that alone would fill its limit.
-        No refund exceeds its charge, so an attacker with accounts to prove gains no guess in the long run, and at once
-        those that `ledger.receipt.READING_US` has room for.
-
-        `account`: the digest of the account whose factor was shown. Failures shared with a similar account name are not
-        cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.
-        `place`: where the proof was shown, for the account's history; empty where no password was right. The attempt
-        itself, sealed until now, entered neither history nor credit.
-        """
-        charge, verdict = unpack_receipt(receipt)
-        networks_max = len(self._limits.networks)
-        if len(charge.networks) > networks_max:  # of a worker that limits providers
-            charge = charge._replace(networks=charge.networks[:networks_max])
-        effects = Effect.PROVED if charge.account == account else 0
-        if charge.place and place:
-            charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
-        self._ledger.settle(charge, read_code(verdict), effects)
+        """Refund an attempt whose account owner has shown a second factor; see `refund_proved`."""
+        charge = refund_proved(self._ledger, receipt, account, place, len(self._limits.networks))
         self._waits.refunded(charge)
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
-from sekisho.model import Attempt, Policy, Posture
+from sekisho.model import Attempt, Device, Effect, Policy, Posture
 from tests.judge.attempts import CHANGE, CODE, GUESSED_LINK, LINK, LOGIN, RESET, SIGNUP, attempt
 
 CALM, ELEVATED, ATTACK = Posture
@@ -101,6 +101,8 @@ def test_a_device_that_was_seen_for_long_is_not_asked() -> None:
 
 def test_only_proofs_earn_credit_where_strangers_are_asked_in_calm() -> None:
     """There an attacker with many passwords could buy guesses with them; elsewhere few devices are ever proved."""
-    assert PolicyChoice(FACTORS).proofs_earn
-    assert not PolicyChoice(FACTORS, ELEVATED, NEVER).proofs_earn
-    assert not PolicyChoice(Policy()).proofs_earn
+    both = Effect.LEARNS | Effect.EARNS
+    assert PolicyChoice(FACTORS).remembers(Device.SEEN) == Effect.LEARNS
+    assert PolicyChoice(FACTORS).remembers(Device.PROVED) == both
+    assert PolicyChoice(FACTORS, ELEVATED, NEVER).remembers(Device.STRANGER) == both
+    assert PolicyChoice(Policy()).remembers(Device.STRANGER) == both

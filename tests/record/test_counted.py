@@ -25,9 +25,9 @@ def name(data: bytes) -> bytes:
     return blake2b(data, key=b"of events", digest_size=16).digest()
 
 
-def text(account: str = "Hana", known_device: bytes = b"") -> str:
+def text(account: str = "Hana", known_device: bytes = b"", *, similar: bool = False) -> str:
     charge = Digests([SECRET]).charge(attempt(account), known_device, token_generation=3)
-    return counted_text((charge, VERDICT, Action.STEP_UP, "2p", True), name)
+    return counted_text((charge, VERDICT, Action.STEP_UP, "2p", True, similar), name)
 
 
 def test_a_text_says_what_was_counted() -> None:
@@ -38,6 +38,14 @@ def test_a_text_says_what_was_counted() -> None:
     assert (found.secret_accounts, found.generation, len(found.known_device), len(found.networks)) == (7, 3, 8, 1)
     assert (found.worked, found.has_secret, found.charged) == (True, True, True)
     assert (found.exempt, found.may_spend, found.spent, found.lost) == (False, False, False, False)
+    assert not found.similar
+
+
+def test_a_name_that_similar_accounts_share_is_marked() -> None:
+    """A proof at one of them ends no failures, in a replay as before."""
+    found = counted_of(text(similar=True))
+    assert found is not None
+    assert (found.similar, found.charged, found.lost) == (True, True, False)
 
 
 def test_no_name_is_one_of_the_store() -> None:
@@ -90,7 +98,7 @@ def test_a_policy_is_made_again_by_its_steps() -> None:
 
 def counting(accounts: int = 16) -> Counting:
     verdict = VERDICT._replace(spread=Spread(accounts_per_secret=accounts))
-    return Digests([SECRET]).charge(attempt()), verdict, Action.ALLOW, "", False
+    return Digests([SECRET]).charge(attempt()), verdict, Action.ALLOW, "", False, False
 
 
 def secret_of(judged: Decision | str, of: Outcome | Mode, accounts: int = 16, name: str = "Hana") -> str:

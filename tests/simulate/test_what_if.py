@@ -108,17 +108,33 @@ async def test_a_higher_limit_admits_what_was_refused(tmp_path: Path, monkeypatc
     assert "wide: 8 attempts judged again, 3 differently" in run(*line).out
 
 
-def test_a_day_of_the_laboratory_is_judged_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work, second proofs, credit of an address and familiar strangers: 0 different decisions, 0 different reasons."""
-    path = tmp_path / "audit.jsonl"
+def played(path: Path, name: str, *, scale: float, seed: int) -> dict[str, Any]:
+    """The replay of a scenario of the laboratory under the policy `familiar`, by which it was played."""
     familiar = policies()["familiar"]
     audited = familiar._replace(settings={**familiar.settings, "audit": f"file:{path}", "audit_replay": "on"})
-    scenario = read_scenario("nat-with-bot", packaged()["nat-with-bot"]).scaled(0.01)
-    simulate(scenario, partial(guard, audited), seed=1, has_factors=True)
-
-    serve_with(monkeypatch, store="memory://", login=RULED)
+    simulate(read_scenario(name, packaged()[name]).scaled(scale), partial(guard, audited), seed=seed, has_factors=True)
     (found,) = json.loads(run("simulate", "--json", "--replay", str(path), "--policy", "familiar").out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_day_of_the_laboratory_is_judged_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work, second proofs, credit of an address and familiar strangers: 0 different decisions, 0 different reasons."""
+    serve_with(monkeypatch, store="memory://", login=RULED)
+    found = played(tmp_path / "audit.jsonl", "nat-with-bot", scale=0.01, seed=1)
     assert found["attempts"] > 100
+    assert [row for row in found["rows"] if row["recorded"] != row["now"]] == []
+    assert (found["stricter"], found["milder"]) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_a_crowded_address_is_judged_as_it_was(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a bot spends an address's credit, each success counts that gave some: one proof of a device that was seen
+    before, counted once too often, and an owner would be asked who was refused.
+    """
+    serve_with(monkeypatch, store="memory://", login=RULED)
+    found = played(tmp_path / "audit.jsonl", "nat-with-solving-bot", scale=0.06, seed=seed)
+    assert sum(row["recorded"] for row in found["rows"] if "crowded_address" in row["reason"]) > 10
     assert [row for row in found["rows"] if row["recorded"] != row["now"]] == []
     assert (found["stricter"], found["milder"]) == (0, 0)
 

@@ -80,7 +80,13 @@ def _settings(overrides: Mapping[str, str]) -> Settings:
 
 def _replayed(name: str, settings: Settings, args: argparse.Namespace) -> tuple[str, ReplayTally]:
     tally = ReplayTally()
-    rules = Rules(settings.limits, policy_of(settings), settings.step_up.level, settings.familiar_from.level)
+    rules = Rules(
+        settings.limits,
+        policy_of(settings),
+        settings.step_up.level,
+        settings.familiar_from.level,
+        {door.name: door for door in settings.doors},
+    )
     with drawing() as progress:
         progress.begin(f"replay, {name}", None, "lines")
         judge_again(in_order(_events(args.replay, progress), tally), rules, tally)

@@ -53,6 +53,14 @@ def asks_all(verdict: Verdict, decision: Decision) -> bool:
     return decision.asked is Action.STEP_UP and verdict.is_crowded
 
 
+def is_tried(verdict: Verdict, decision: Decision, *, reads_body: bool) -> bool:
+    """Whether the application sees an attempt at an account that its address's limits spare.
+
+    `reads_body`: of its door; behind a header alone a route has effects, and nothing runs before a proof.
+    """
+    return decision.passes or (asks_all(verdict, decision) and not decision.work_first and reads_body)
+
+
 def decide_with(more: tuple[Finding, ...], seen: Signals, policy: Policy) -> Decision:
     """Decide as `decide`, with the findings of plug-ins besides."""
     if not more:

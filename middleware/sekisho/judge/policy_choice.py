@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from sekisho.judge.attempt_kind import tries_code
-from sekisho.model import Attempt, DoorKind, Policy, Posture
+from sekisho.model import Attempt, Device, DoorKind, Effect, Policy, Posture
 
 
 @final
@@ -21,7 +21,6 @@ class PolicyChoice:
         plain: the policy itself.
         calm: at log-ins in calm.
         aged: at a log-in on a device that was seen for long; see `heeds_age`.
-        proofs_earn: whether only a proved device earns credit for its address: where strangers are asked in calm.
     """
 
     def __init__(self, policy: Policy, asks_from: int = 0, asks_familiar_from: int = 0) -> None:
@@ -38,7 +37,17 @@ class PolicyChoice:
         )
         self.calm: Final = self._postures[Posture.CALM]
         self.aged: Final = self.calm.for_aged()
-        self.proofs_earn: Final = policy.factors and self.calm.asks_strangers
+        self._proofs_earn = policy.factors and self.calm.asks_strangers
+
+    def remembers(self, device: Device) -> int:
+        """The effects of a success, on a device of this class, on the account's history and its address's credit.
+
+        Where strangers are asked in calm, only a proved device earns credit: otherwise an attacker who has many
+        passwords could buy guesses with them. Elsewhere few devices are proved, and owners behind a NAT would have no
+        credit at all.
+        """
+        earns = device is Device.PROVED or not self._proofs_earn
+        return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
     def at_log_in(self, posture: Posture, *, under_proof: bool) -> Policy:
         """The policy of a log-in that is judged by the posture.

@@ -13,7 +13,7 @@ from sekisho.model import Action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.model import Charge, Decision, Policy, Verdict
+    from sekisho.model import Attempt, Charge, Decision, Policy, Verdict
 
 VERSION: Final = "1"
 ID_BYTES: Final = 8
@@ -24,14 +24,19 @@ AT_US_MAX: Final = 1 << 53
 SPRAYED_MIN: Final = 16
 """As many as the ledger counts. Few accounts share a password by chance that many others do not have as well."""
 
-_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED = (1 << bit for bit in range(7))
+_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR = (1 << bit for bit in range(8))
+_FLAGS: Final = (_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR)
 
-Counting: TypeAlias = "tuple[Charge, Verdict, Action, str, bool]"
-"""Of an attempt: its charge, the verdict on it, the action, the steps of its policy, whether work was done for it."""
+Counting: TypeAlias = "tuple[Charge, Verdict, Action, str, bool, bool]"
+"""Of an attempt: its charge, the verdict on it, the action, the steps of its policy, whether work was done for it, and
+whether it was counted under a name that similar accounts share."""
 
 
 class Judged(Protocol):
     """An attempt with all findings about it; see `sekisho.assessment.Assessment`."""
+
+    @property
+    def attempt(self) -> Attempt: ...
 
     @property
     def charge(self) -> Charge: ...
@@ -51,7 +56,9 @@ class Judged(Protocol):
 
 def counting_of(judged: Judged) -> Counting:
     """The parts of an attempt that wait until its line is written: not the attempt itself, which has the secret."""
-    return judged.charge, judged.verdict, judged.decision.asked, judged.policy.steps, judged.worked
+    charge, attempt = judged.charge, judged.attempt
+    similar = not charge.known_device and attempt.limit_key != ""
+    return charge, judged.verdict, judged.decision.asked, judged.policy.steps, judged.worked, similar
 
 
 class Counted(NamedTuple):
@@ -71,7 +78,8 @@ class Counted(NamedTuple):
         exempt, worked, may_spend, has_secret: see `Charge`; `worked`: work was done for it.
         spent: its token was renewed since.
         lost: the store did not answer, so a worker counted alone.
-        charged: whether the ledger was asked, and charged it.
+            charged: whether the ledger was asked, and charged it.
+        similar: accounts of similar names share the name that was counted, so a proof at one ends no failures.
     """
 
     at_us: int
@@ -92,6 +100,7 @@ class Counted(NamedTuple):
     spent: bool
     lost: bool
     charged: bool
+    similar: bool
 
 
 def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
@@ -99,7 +108,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
 
     `name`: makes a keyed digest of 16 bytes.
     """
-    charge, verdict, action, steps, worked = counting
+    charge, verdict, action, steps, worked, similar = counting
     flags = (
         charge.exempt * _EXEMPT
         | worked * _WORKED
@@ -108,6 +117,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         | verdict.token_spent * _SPENT
         | verdict.counters_lost * _LOST
         | bool(verdict.at_us) * _CHARGED
+        | similar * _SIMILAR
     )
     place = charge.place and name(b"place" + charge.place[:-1])[: ID_BYTES - 1] + charge.place[-1:]
     parts = [
@@ -156,7 +166,7 @@ def counted_of(text: str) -> Counted | None:
         int(generation, 16),
         _digest(place, ID_BYTES),
         tuple(_digest(network, ID_BYTES) for network in networks.split("-")),
-        *(bool(flags & bit) for bit in (_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED)),
+        *(bool(flags & bit) for bit in _FLAGS),
     )
     if not (0 <= at_us < AT_US_MAX and len(found.networks) <= NETWORKS_MAX and len(steps) <= STEPS_MAX):
         raise ValueError("out of bounds")

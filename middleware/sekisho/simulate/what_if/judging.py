@@ -7,14 +7,17 @@ is taken from the lines: leaked passwords, accounts at which a secret was tried,
 from __future__ import annotations
 
 from collections import OrderedDict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge import decide
 from sekisho.judge.familiarity import is_familiar
-from sekisho.judge.policy import asks_all
+from sekisho.judge.policy import is_tried
+from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
 from sekisho.ledger.memory import MemoryLedger
-from sekisho.ledger.receipt import read_code
+from sekisho.ledger.receipt import ID_BYTES, NO_TAG, pack_receipt
+from sekisho.ledger.settlement import make_place, refund_proved, refund_question, settle_untried
 from sekisho.model import (
     Action,
     Charge,
@@ -24,17 +27,15 @@ from sekisho.model import (
     Effect,
     Exposure,
     Finding,
-    Marked,
     Pair,
     Signals,
-    Tagged,
 )
 from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from sekisho.model import LimitSet, Policy, Verdict
+    from sekisho.model import Door, LimitSet, Policy, Verdict
     from sekisho.simulate.what_if.items import Item
     from sekisho.simulate.what_if.tally import ReplayTally
 
@@ -61,12 +62,24 @@ class Rules(NamedTuple):
     limits: of the ledger.
     policy: of the judge, at a log-in whose owner can be asked.
     asks_from, asks_familiar_from: the lowest posture in which strangers are asked, and familiar ones too.
+    doors: by their names; one that is missing is taken for a form with a password.
     """
 
     limits: LimitSet
     policy: Policy
     asks_from: int
     asks_familiar_from: int
+    doors: Mapping[str, Door] = MappingProxyType({})
+
+    @property
+    def choice(self) -> PolicyChoice:
+        return PolicyChoice(self.policy, self.asks_from, self.asks_familiar_from)
+
+    def reads_body(self, door: str) -> bool:
+        return door not in self.doors or self.doors[door].reads_body
+
+    def tries_password(self, door: str) -> bool:
+        return door not in self.doors or self.doors[door].secret_is_password
 
 
 class _Open(NamedTuple):
@@ -74,7 +87,7 @@ class _Open(NamedTuple):
 
     Attributes:
         change: how its decision differs from what was recorded; negative: milder, positive: stricter.
-        question: the charge of the attempt that was answered by asking for the work that this one brings.
+        question: receipt of the attempt that was answered by asking for the work that this one brings.
     """
 
     attempted: Attempted
@@ -82,7 +95,7 @@ class _Open(NamedTuple):
     verdict: Verdict
     decision: Decision
     change: int
-    question: tuple[Charge, Verdict] | None
+    question: bytes
 
 
 class _Kept(OrderedDict[str, _Open]):
@@ -107,6 +120,7 @@ def judge_again(items: Iterable[Item], rules: Rules, tally: ReplayTally) -> None
 class _Judging:
     def __init__(self, rules: Rules, tally: ReplayTally) -> None:
         self._rules = rules
+        self._choice = rules.choice
         self._tally = tally
         self._now_us = 0
         self._ledger = MemoryLedger(rules.limits, entries_max=ENTRIES_MAX, clock_us=lambda: self._now_us)
@@ -141,29 +155,23 @@ class _Judging:
             self._tally.judged(attempted, _decision(Action.THROTTLE, SHED))
             return
         asked = self._asked.pop(_client(attempted), None) if attempted.counted.worked else None
-        question = (asked.charge, asked.verdict) if asked is not None and asked.verdict.charged else None
+        question = pack_receipt(asked.charge, asked.verdict) if asked is not None and asked.verdict.charged else b""
         verdict, question = self._charged(charge, question)
         verdict = _with_recorded(verdict, attempted)
         decision = _decided(attempted, verdict, policy)
-        is_tried = decision.passes or (asks_all(verdict, decision) and not decision.work_first)
-        if verdict.is_spared and not is_tried:
-            self._ledger.settle(charge, verdict._replace(tagged=verdict.tagged & Tagged.PAIR))
-            verdict = verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
+        if verdict.is_spared and not is_tried(verdict, decision, reads_body=self._rules.reads_body(attempted.door)):
+            verdict = settle_untried(self._ledger, charge, verdict)
         change = self._tally.judged(attempted, decision)
         self._keep(_Open(attempted, charge, verdict, decision, change, question))
 
-    def _charged(
-        self, charge: Charge, question: tuple[Charge, Verdict] | None
-    ) -> tuple[Verdict, tuple[Charge, Verdict] | None]:
+    def _charged(self, charge: Charge, question: bytes) -> tuple[Verdict, bytes]:
         """Charge, if need be in the place of the question; and what is left of the question's charge. See `Guard`."""
         verdict = self._ledger.charge_now(charge)
-        if question is None or not verdict.throttle_wait_us:
+        if not (question and verdict.throttle_wait_us):
             return verdict, question
-        its, old = question
-        if verdict.charged:
-            self._ledger.settle(charge, verdict._replace(tagged=0))
-        self._ledger.settle(its, old._replace(charged=old.charged & Charged.NETWORK, tagged=0))
-        return self._ledger.charge_now(charge), (its, old._replace(charged=old.charged & ~Charged.NETWORK))
+        left = make_place(self._ledger, charge, verdict, question)
+        again = self._ledger.charge_now(charge)
+        return again._replace(tagged=again.tagged | verdict.tagged), left
 
     def _keep(self, found: _Open) -> None:
         attempted, was_refused = found.attempted, found.attempted.action is not Action.ALLOW
@@ -188,7 +196,7 @@ class _Judging:
         if not decision.passes and decision.asked is not Action.STEP_UP:
             return  # it would not have reached the application
         if settled.result == "succeeded" and _is_told(found, is_withheld=settled.is_withheld):
-            self._refund(found, Effect.RIGHT)
+            self._succeeded(found)
             return
         self._ledger.fail(found.charge, found.verdict)
         if settled.result == "succeeded" and settled.is_withheld:
@@ -200,22 +208,26 @@ class _Judging:
         if asked is not None and asked.attempted.key == found.attempted.key:
             del self._asked[_client(found.attempted)]
 
-    def _refund(self, found: _Open, effects: int) -> None:
-        if found.charge.place:
-            effects |= Effect.LEARNS
-            is_proved = found.attempted.device is Device.PROVED or effects & Effect.PROVED
-            if is_proved or not self._rules.policy.factors:
-                effects |= Effect.EARNS
-        was_proved = effects & Effect.PROVED != 0
-        verdict = read_code(found.verdict) if was_proved else found.verdict
-        self._ledger.settle(found.charge, verdict, effects)
-        if found.question is not None:
-            charge, old = found.question
-            self._ledger.settle(charge, read_code(old) if was_proved else old)
+    def _succeeded(self, found: _Open) -> None:
+        attempted = found.attempted
+        effects = self._choice.remembers(attempted.device) if found.charge.place else 0
+        if self._rules.tries_password(attempted.door):
+            effects |= Effect.RIGHT
+        self._ledger.settle(found.charge, found.verdict, effects)
+        self._return_question(found, proved=False)
 
     def _prove(self, proved: Proved) -> None:
-        if (found := self._withheld.pop(proved.account, None)) is not None:
-            self._refund(found, Effect.PROVED)
+        if (found := self._withheld.pop(proved.account, None)) is None:
+            return
+        charge = found.charge
+        own = b"" if found.attempted.counted.similar else charge.account
+        receipt = pack_receipt(charge, found.verdict)
+        refund_proved(self._ledger, receipt, own, charge.place, len(self._rules.limits.networks))
+        self._return_question(found, proved=True)
+
+    def _return_question(self, found: _Open, *, proved: bool) -> None:
+        if found.question:
+            refund_question(self._ledger, found.question, proved=proved)
 
     def _is_full(self, charge: Charge) -> bool:
         """Whether the limits of the address refuse. Nothing is charged: a worker's shed asks no ledger."""
@@ -234,7 +246,7 @@ class _Judging:
 
     def _charge(self, attempted: Attempted) -> Charge:
         counted = attempted.counted
-        networks = counted.networks[: len(self._rules.limits.networks)]
+        networks = tuple(map(_id, counted.networks[: len(self._rules.limits.networks)]))
         address = bytes.fromhex(attempted.address) or _NOWHERE
         has_bucket = bool(counted.known_device) and not counted.spent
         return Charge(
@@ -242,18 +254,23 @@ class _Judging:
             networks,
             address,
             bytes.fromhex(attempted.fingerprint) or _NOWHERE,
-            counted.account,
+            _id(counted.account),
             counted.known_device if has_bucket else b"",
             counted.generation if has_bucket else 0,
             _SECRET if counted.has_secret else b"",
-            counted.who,
+            counted.who or NO_TAG,
             address[:4],
-            counted.pair or counted.who,
-            counted.pair or counted.who,
+            counted.pair or counted.who or NO_TAG,
+            counted.pair or counted.who or NO_TAG,
             counted.exempt,
             counted.place,
             counted.may_spend,
         )
+
+
+def _id(name: bytes) -> bytes:
+    """A name of the line as long as those that receipts hold; an empty one stays empty."""
+    return name and name.ljust(ID_BYTES, b"\0")
 
 
 def _with_recorded(verdict: Verdict, attempted: Attempted) -> Verdict:

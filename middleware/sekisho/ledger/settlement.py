@@ -1,0 +1,70 @@
+"""Settlements that take several steps: the guard makes them, and a replay of what it did makes the same ones.
+
+What a receipt does not keep is gone in both, as is what `sekisho.judge` says of an attempt that is not tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.ledger.receipt import parted, read_code, unpack_receipt
+from sekisho.model import Effect, Marked, Tagged
+
+if TYPE_CHECKING:
+    from sekisho.model import Charge, Ledger, Verdict
+
+
+def settle_untried(ledger: Ledger, charge: Charge, verdict: Verdict) -> Verdict:
+    """Refund an attempt at an account that is spared at its address, and is not tried; returns the verdict on it.
+
+    It is answered like all others there, so no guess was made at the account. Left in place, the tag of the pair would
+    make the same guess free once the work for it was done.
+    """
+    ledger.settle(charge, verdict._replace(tagged=verdict.tagged & Tagged.PAIR))
+    return verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
+
+
+def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, question: bytes) -> bytes:
+    """Refund a question's charge at its address, so that its answer can be charged there; returns the rest.
+
+    The address refused the answer: that was charged at its account alone if it is spared there. The question's charge
+    at the account stays: the answer may be a repeat, which is free there.
+    """
+    if verdict.charged:
+        ledger.settle(charge, verdict._replace(tagged=0))
+    its, at_address, rest = parted(question)
+    ledger.settle(its, at_address)
+    return rest
+
+
+def refund_question(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:
+    """Refund an attempt that was answered by asking for work; returns its charge. `proved`: see `refund_proved`."""
+    charge, verdict = unpack_receipt(receipt)
+    ledger.settle(charge, read_code(verdict) if proved else verdict)
+    return charge
+
+
+def refund_proved(ledger: Ledger, receipt: bytes, account: bytes, place: bytes, networks_max: int) -> Charge:
+    """Refund an attempt whose account owner has shown a second factor, and clear older failures; returns its charge.
+
+    Without what expires while a code is read: where many owners share an address, that alone would fill its limit. No
+    refund exceeds its charge, so an attacker with accounts to prove gains no guess in the long run, and at once those
+    that `READING_US` has room for.
+
+    Args:
+        ledger: has charged the attempt.
+        receipt: of its charge.
+        account: the digest of the account whose factor was shown. Failures shared with a similar account name are not
+            cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.
+        place: where the proof was shown, for the account's history; empty where no password was right. The attempt
+            itself, sealed until now, entered neither history nor credit.
+        networks_max: the networks around an address that this process limits.
+    """
+    charge, verdict = unpack_receipt(receipt)
+    if len(charge.networks) > networks_max:  # of a worker that limits providers
+        charge = charge._replace(networks=charge.networks[:networks_max])
+    effects = Effect.PROVED if charge.account == account else 0
+    if charge.place and place:
+        charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
+    ledger.settle(charge, read_code(verdict), effects)
+    return charge
