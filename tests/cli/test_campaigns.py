@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.cli.operator import desk
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
@@ -24,7 +25,7 @@ from sekisho.stepup.factors.totp import PURPOSE
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN
 from tests.cli.operating import Said, command, run, serve_with
-from tests.owners.worlds import PATIENT_US, QUERY
+from tests.owners.worlds import PATIENT_US, QUERY, in_sqlite
 from tests.record.test_campaigns import T0, a_list, settled
 from tests.stepup.flow.over_http import PROXY, Visitor, visited
 from tests.stepup.flow.test_activity import LOGIN, SqlSite, site_at
@@ -32,6 +33,7 @@ from tests.stepup.flow.test_changed import Living
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from sekisho.control.asked import AskedGroup
     from tests.servers import RedisServer
 
 BOT = "203.0.113.66"
@@ -39,6 +41,7 @@ SETTINGS: dict[str, Any] = {"step_up": "attack", "workers": 1, "trusted_proxies"
 
 
 NOTHING_UNDONE = "nothing was changed: no account was asked because of a campaign\n"
+DONE = {"asked": 0, "told": 0, "untold": 0, "why": "", "asked_before": 0, "told_before": 0}
 ACT = ("--act", "--yes", "--because", "the list")
 
 
@@ -54,6 +57,11 @@ async def enrol(site: SqlSite, account: str) -> None:
     sealed = Sealer((SECRET,), clock_s=time.time).seal(PURPOSE, site.secret, bound_to=bound_to)
     await owners.enrol(account, Enrolment(number, "totp", "phone", 1, sealed))
     await owners.aclose()
+
+
+async def under_proof() -> tuple[AskedGroup, ...]:
+    async with desk() as service:
+        return (await service.record()).asked
 
 
 async def report(*line: str) -> tuple[int, dict[str, Any]]:
@@ -112,7 +120,7 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     assert (seen["would_ask"], seen["would_tell"], seen["unnamed"]) == (2, 2, 0)
     assert before == [303, 303]
     assert (unasked.code, unasked.out) == (2, "")
-    assert (code, done["done"]) == (0, {"asked": 2, "told": 2, "untold": 0, "why": ""})
+    assert (code, done["done"]) == (0, {**DONE, "asked": 2, "told": 2})
     assert closed == [401, 303]
     assert why.startswith("Strangers are asked for a second proof until 20")
     assert f"on devices without a proof too: campaign {campaign['name']}, by " in why
@@ -135,10 +143,10 @@ def written(path: Path, *more: str) -> str:
     return str(path)
 
 
-def with_digest_of_hana(path: Path) -> str:
-    """As `written`, with the digest that the service gives this account."""
+def with_digest_of_hana(path: Path, name: str = "hana") -> str:
+    """As `written`, with the digest that the service gives this account in the place of hana's."""
     made = settled("hana", "succeeded").subject.account
-    digest = Subjects((SECRET,), str).of_account("hana").account
+    digest = Subjects((SECRET,), str).of_account(name).account
     Path(written(path)).write_text(path.read_text().replace(f'"account":"{made}"', f'"account":"{digest}"'))
     return str(path)
 
@@ -232,6 +240,44 @@ async def test_accounts_are_asked_though_their_owners_cannot_be_told(
     assert (code, done["done"]["asked"], done["done"]["told"], done["done"]["untold"]) == (1, 1, 0, 1)
     assert "database" in done["done"]["why"]
     assert undone["undone"] == [done["campaigns"][0]["name"]]
+
+
+@pytest.mark.usefixtures("_a_day_later")
+async def test_acting_again_tells_nobody_twice(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run changes nothing and says so; after an undo the account is asked again, and its owner is not told.
+    A forgotten account leaves no mark.
+    """
+    async with in_sqlite(tmp_path / "owners.db") as world:
+        serve_with(
+            monkeypatch, store=redis_url, owners=world.url, owners_query=QUERY,
+            notices_webhook="https://shop.example/hook", notices_webhook_secret="whsec_" + "a2tr" * 10,
+        )  # fmt: skip
+        (names := tmp_path / "names").write_text("alice\n")
+        path = with_digest_of_hana(tmp_path / "events", "alice")
+        line = ("--since", "366d", "--file", path, "--accounts", str(names), *ACT)
+        runs, records = [], []
+        for undone in (False, False, True, False):
+            if undone:
+                assert (await report("--undo"))[0] == 0
+            runs.append(await report(*line))
+            records.append(await under_proof())
+        said = await command("report", "--blast-radius", *line)
+        longer = await report(*line, "--for", "400d")
+        notices = await world.execute("select times from sekisho_outbox")
+        exported = json.loads((await command("export", "alice", "--json")).out)["stored"]["told"]
+        assert (await command("forget", "alice", "--yes", "--because", "closed")).code == 0
+        left = json.loads((await command("export", "alice", "--json")).out)["stored"]["told"]
+
+    again = {**DONE, "asked": 1, "asked_before": 1, "told_before": 1}
+    first, anew = {**DONE, "asked": 1, "told": 1}, {**DONE, "asked": 1, "told_before": 1}
+    assert [(code, done["done"]) for code, done in runs] == [(0, first), (0, again), (0, anew), (0, again)]
+    assert records[0] == records[1]
+    assert records[2] == records[3]
+    assert notices == [(1,)]
+    assert ([each["campaign"] for each in exported], left) == ([records[0][0].name], [])
+    assert "asked already, by an earlier --act: 1 of them\n" in said.out
+    assert "told already, and not again: the owners of 1 accounts\n" in said.out
+    assert (longer[0], longer[1]["done"]) == (0, again)
 
 
 async def test_undoing_nothing_says_so(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from sekisho.control import (
     MemoryControl,
     change,
 )
-from sekisho.control.asked import AskedGroup, without_account
+from sekisho.control.asked import AskedGroup, with_told, without_account
 from sekisho.control.record import ControlError, decode
 from sekisho.crypto.signers import Signer
 from sekisho.model import Mode
@@ -85,6 +85,7 @@ def test_keys_of_a_later_release_are_kept() -> None:
         ({"deny": [["192.0.2.0/28,10.0.0.0/8", 5]]}, "has a field deny that is no list of at most 1000 networks"),
         ({"deny": [["192.0.2.0/28", 5]] * 1_001}, "has a field deny that is no list of at most 1000 networks"),
         ({"asked": {}}, ASKED),
+        ({"told": [["c-1", 5, "AAAA"]]}, ASKED.replace("asked", "told")),
         ({"asked": [["c-1", 5, "AAAA"]]}, ASKED),
         ({"asked": [["c-1", True, "AAAAAAAAAAA="]]}, ASKED),
         ({"asked": [["C 1", 5, "AAAAAAAAAAA="]]}, ASKED),
@@ -136,6 +137,22 @@ def test_accounts_are_asked_until_their_time() -> None:
     assert [each.asked for each in worker.heard] == [{one, other, both}, {other, both}, set()]
     assert decode(record.encode()).asked == record.asked
     assert b"asked" not in RECORD.encode()
+
+
+def test_the_oldest_campaigns_go_where_there_is_no_room_for_who_was_told() -> None:
+    """At most 32 groups of 2,000 accounts in all; a campaign that is told of again is the newest."""
+    many = tuple(number.to_bytes(8, "big") for number in range(1_999))
+    told = with_told(AskedGroup("c-2", 900, (b"account2",)), (AskedGroup("c-1", 900, (b"account1",)),), 0)
+    assert with_told(AskedGroup("c-3", 900, many), told, 0) == (told[1], AskedGroup("c-3", 900, many))
+    assert with_told(AskedGroup("c-1", 950, (b"account3",)), told, 0)[1:] == (
+        AskedGroup("c-1", 950, (b"account1", b"account3")),
+    )
+    for number in range(33):
+        told = with_told(AskedGroup(f"d-{number}", 900, (b"account1",)), told, 0)
+    assert (len(told), told[0].name, told[-1].name) == (32, "d-1", "d-32")
+    record = ControlRecord(7, told=told)
+    assert decode(record.encode()).told == told
+    assert not decode(record.encode()).asked_accounts(0)
 
 
 def test_a_forgotten_account_leaves_all_campaigns() -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.operator import reason
 from sekisho.control import Act
-from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, account_name, with_group
+from sekisho.control.asked import (
+    ACCOUNTS_MAX,
+    GROUPS_MAX,
+    AskedGroup,
+    account_name,
+    accounts_in,
+    with_group,
+    with_told,
+)
 from sekisho.model import SekishoError
 from sekisho.read import Accounts
 from sekisho.read.account import id_name
@@ -76,12 +84,16 @@ class Done(NamedTuple):
     asked: accounts that are asked for a proof from now on.
     told, untold: accounts with a notice in the outbox, and without one; none where the service tells owners nothing.
     why: what went wrong with notices, after the accounts were asked; some may be queued.
+    asked_before: those of the accounts that were asked already.
+    told_before: further accounts that have had a notice because of this campaign.
     """
 
     asked: int
     told: int
     untold: int
     why: str = ""
+    asked_before: int = 0
+    told_before: int = 0
 
 
 def asked_of(campaign: Campaign) -> list[str]:
@@ -110,27 +122,91 @@ def _lines(path: Path) -> Iterator[str]:
                 yield name
 
 
-async def ask_at(service: Desk, radius: BlastRadius, span_s: int, why: str) -> Done:
-    """Ask for a proof at the accounts, and tell owners.
+async def ask_at(service: Desk, radius: BlastRadius, span_s: int | None, why: str) -> Done:
+    """Ask for a proof at the accounts, and tell owners. Earlier acts are not repeated.
+
+    Args:
+        service: the running service.
+        radius: the accounts.
+        span_s: for how long; None: as long as a device token lives, and no new time where nothing else is new.
+        why: the operator's reason.
 
     Raises `TooMany`, `ControlError`, `StoreUnavailable`, `SettingsErrors`. Once accounts are asked, what is wrong with
     notices is part of what was done: an error alone would read as if nothing was.
     """
-    tells = bool(radius.told) and _tells(service.settings)
+    record, now_s = await service.record(), time.time()
+    entries = _untold(radius, record, now_s)
+    tells = bool(entries) and _tells(service.settings)
     if tells and (missing := missing_extras(service.settings)):
         raise SettingsErrors(missing)
-    until_s = int(time.time()) + span_s
-    groups = [_group(campaign, until_s) for campaign in radius.campaigns if asked_of(campaign)]
-    _ensure_room(await service.record(), groups)
+    groups = _news(service.settings, radius, record, span_s)
+    _ensure_room(record, groups)
     for group in groups:
         await service.do(Act(0, 0, "ask", group.name, why=_why(group.name, why)), partial(_with, group))
-    if not tells:
-        return Done(len(radius.asked), 0, 0)
+    done = Done(
+        len(radius.asked),
+        0,
+        0,
+        asked_before=len({account for each in radius.campaigns for account in _asked_before(each, record, now_s)}),
+        told_before=len(radius.told) - len(entries),
+    )
+    return await _told(service, radius, entries, done) if tells else done
+
+
+def _untold(radius: BlastRadius, record: ControlRecord, now_s: float) -> list[EnteredAccount]:
+    """The entries of owners who have had no notice because of one of the campaigns."""
+    due = {
+        entry.account
+        for campaign in radius.campaigns
+        for entry in campaign.entered
+        if account_name(entry.account) not in accounts_in(campaign.name, record.told, now_s)
+    }
+    return [entry for entry in radius.told if entry.account in due]
+
+
+def _asked_before(campaign: Campaign, record: ControlRecord, now_s: float) -> list[str]:
+    before = accounts_in(campaign.name, record.asked, now_s)
+    return [account for account in asked_of(campaign) if account_name(account) in before]
+
+
+def _news(settings: Settings, radius: BlastRadius, record: ControlRecord, span_s: int | None) -> list[AskedGroup]:
+    """The groups that the record does not have like this."""
+    now_s = time.time()
+    until_s = int(now_s) + (span_s or settings.device_days * 86_400)
+    found = []
+    for campaign in radius.campaigns:
+        names = asked_of(campaign)
+        if names and (span_s or len(_asked_before(campaign, record, now_s)) < len(names)):
+            longest = max((each.until_s for each in record.asked if each.name == campaign.name), default=0)
+            ends_s = until_s if span_s else max(until_s, longest)
+            found.append(AskedGroup(campaign.name, ends_s, tuple(map(account_name, names))))
+    return found
+
+
+async def _told(service: Desk, radius: BlastRadius, entries: list[EnteredAccount], done: Done) -> Done:
+    """Queue the notices, and note which owners have one: a second run does not tell them again."""
+    told, why = set[str](), ""
     try:
-        told = await _tell(service.settings, radius)
+        await _tell(service.settings, radius, entries, told)
     except SekishoError as error:
-        return Done(len(radius.asked), 0, len(radius.told), str(error))
-    return Done(len(radius.asked), told, len(radius.told) - told)
+        why = str(error)
+    finally:
+        # Of a run that is interrupted too.
+        if told:
+            await service.note(partial(_with_all_told, service.settings, radius, frozenset(told)))
+    return done._replace(told=len(told), untold=len(entries) - len(told), why=why)
+
+
+def _with_all_told(
+    settings: Settings, radius: BlastRadius, told: frozenset[str], record: ControlRecord
+) -> ControlRecord:
+    now_s, groups = time.time(), record.told
+    until_s = int(now_s) + settings.device_days * 86_400
+    for campaign in radius.campaigns:
+        names = tuple(account_name(entry.account) for entry in campaign.entered if entry.account in told)
+        if names:
+            groups = with_told(AskedGroup(campaign.name, until_s, names), groups, now_s)
+    return replace(record, told=groups)
 
 
 async def stop_asking(service: Desk, campaign: str, why: str) -> list[str]:
@@ -139,10 +215,6 @@ async def stop_asking(service: Desk, campaign: str, why: str) -> list[str]:
     for name in groups:
         await service.do(Act(0, 0, "unask", name, why=_why(name, why)), partial(without_group, name))
     return groups
-
-
-def _group(campaign: Campaign, until_s: int) -> AskedGroup:
-    return AskedGroup(campaign.name, until_s, tuple(map(account_name, asked_of(campaign))))
 
 
 def _ensure_room(record: ControlRecord, groups: list[AskedGroup]) -> None:
@@ -176,8 +248,9 @@ def _tells(settings: Settings) -> bool:
     return settings.owners is not None and (settings.smtp is not None or settings.notices_webhook is not None)
 
 
-async def _tell(settings: Settings, radius: BlastRadius) -> int:
-    """Put a notice to each owner into the outbox. Returns for how many accounts there is one."""
+async def _tell(settings: Settings, radius: BlastRadius, entries: list[EnteredAccount], told: set[str]) -> None:
+    """Put a notice to each owner into the outbox, and each account that has one into `told`."""
     from sekisho.cli.entered_notices import queue  # noqa: PLC0415 - needs a database's packages
 
-    return await queue(settings, [(radius.name(entry.account), entry) for entry in radius.told])
+    named = [(radius.name(entry.account), entry) for entry in entries]
+    await queue(settings, named, lambda entry: told.add(entry.account))

@@ -19,7 +19,7 @@ from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.senders import notices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sekisho.outbox import Notice
     from sekisho.owners.sql import SqlOwners
@@ -30,13 +30,17 @@ KIND = "new_device"
 """`A new device logged in`: the letter that owners get, with the time and the network of the thief."""
 
 
-async def queue(settings: Settings, entered: Sequence[tuple[str, EnteredAccount]]) -> int:
-    """Queue the notices; the service sends them. Returns for how many accounts there is one. Raises `OwnersError`."""
+async def queue(
+    settings: Settings, entered: Sequence[tuple[str, EnteredAccount]], on_queued: Callable[[EnteredAccount], None]
+) -> None:
+    """Queue the notices; the service sends them. `on_queued` hears of each account with one. Raises `OwnersError`."""
     async with opened(settings) as owners:
         rows = SqlOutbox(owners, service_id(settings.listed, settings.namespace))
         means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)
         outbox = NoticeOutbox(rows, settings.listed, _never, lambda _, __: None, means)
-        return sum([await _queue(settings, owners, outbox, name, entry) for name, entry in entered])
+        for name, entry in entered:
+            if await _queue(settings, owners, outbox, name, entry):
+                on_queued(entry)
 
 
 async def _queue(settings: Settings, owners: SqlOwners, outbox: NoticeOutbox, name: str, entry: EnteredAccount) -> bool:

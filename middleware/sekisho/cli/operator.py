@@ -105,6 +105,10 @@ class Desk(NamedTuple):
         await self.record()  # says so where another secret signed it
         return await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
 
+    async def note(self, changed: Callable[[ControlRecord], ControlRecord]) -> None:
+        """Change the record without an act, which no worker tells. Raises as `do`."""
+        await change(self.place, self.mac, changed, time.time)
+
 
 @asynccontextmanager
 async def desk() -> AsyncIterator[Desk]:

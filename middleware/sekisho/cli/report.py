@@ -12,8 +12,9 @@ With --act every worker asks at these accounts, within a second, for a second pr
 that were merely seen are strangers there. Devices that have shown a proof are spared, so an owner shows one once. A
 site without factors asks for work, or refuses (SEKISHO_NO_FACTOR). It lasts as long as a device token of the thief may
 (SEKISHO_DEVICE_DAYS), or --for. With SEKISHO_OWNERS and --accounts the owners of entered accounts are told through the
-outbox; an account that the file has no name for is asked, and its owner is not told. --undo ends the asking, and seen
-devices are known again; notices that were sent stay sent.
+outbox; an account that the file has no name for is asked, and its owner is not told. Run again, it does what is new,
+and tells no owner twice because of one campaign. --undo ends the asking, and seen devices are known again; notices that
+were sent stay sent.
 
 Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
 proved, so it is spared. Remove their factors (`sekisho owners reset`), and have the password changed.
@@ -120,7 +121,7 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
 
 async def _act(radius: BlastRadius, span_s: int | None, why: str) -> Done:
     async with desk() as service:
-        return await ask_at(service, radius, span_s or service.settings.device_days * 86_400, why)
+        return await ask_at(service, radius, span_s, why)
 
 
 async def _undo(campaign: str, why: str) -> list[str]:
@@ -162,6 +163,10 @@ def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
 
 def _done_text(done: Done) -> list[str]:
     lines = [f"asked for a proof: {done.asked:,} accounts; every worker follows within a second"]
+    if done.asked_before:
+        lines.append(f"asked already, by an earlier --act: {done.asked_before:,} of them")
+    if done.told_before:
+        lines.append(f"told already, and not again: the owners of {done.told_before:,} accounts")
     if done.told or done.untold:
         lines.append(f"notices queued: {done.told:,}; not queued: {done.untold:,}")
     if done.why:

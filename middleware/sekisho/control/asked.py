@@ -55,6 +55,19 @@ def with_group(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) ->
     return (*(each for each in known if each.name != group.name), merged)
 
 
+def with_told(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) -> tuple[AskedGroup, ...]:
+    """As `with_group`, for accounts whose owners were told. Where there is no room, the oldest groups go."""
+    kept = with_group(group, groups, now_s)
+    while len(kept) > GROUPS_MAX or sum(len(each.accounts) for each in kept) > ACCOUNTS_MAX:
+        kept = kept[1:]
+    return kept
+
+
+def accounts_in(name: str, groups: Iterable[AskedGroup], now_s: float) -> frozenset[bytes]:
+    """The accounts of the group of this name; none where it is missing or has ended."""
+    return frozenset(one for each in groups if each.name == name and now_s < each.until_s for one in each.accounts)
+
+
 def groups_json(groups: Iterable[AskedGroup]) -> list[list[Any]]:
     """The groups as the record has them."""
     return [[each.name, each.until_s, b64encode(b"".join(each.accounts)).decode()] for each in groups]

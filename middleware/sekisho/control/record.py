@@ -23,7 +23,7 @@ ENTRIES_MAX: Final = 1_000  # in each list
 PAYLOAD_BYTES_MAX: Final = 131_072  # two full lists of the longest networks
 POSTURE_CHARS_MAX: Final = 32
 
-_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts", "asked"})
+_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts", "asked", "told"})
 
 
 class ListEntry(NamedTuple):
@@ -56,6 +56,7 @@ class ControlRecord:
     allow, deny: networks in addition to those of the settings.
     acts: what operators did lately, in its order. The oldest go where there is no room.
     asked: accounts that are asked for a proof; see `control.asked`.
+    told: accounts whose owners have a notice because of a campaign; the same form.
     others: keys of later releases, kept as they are.
     allowing, denying: the networks of both lists, in their order; only of a record that was decoded.
     """
@@ -67,6 +68,7 @@ class ControlRecord:
     deny: tuple[ListEntry, ...] = ()
     acts: tuple[Act, ...] = ()
     asked: tuple[AskedGroup, ...] = ()
+    told: tuple[AskedGroup, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
     allowing: tuple[Network, ...] = field(default=(), repr=False)
     denying: tuple[Network, ...] = field(default=(), repr=False)
@@ -115,6 +117,7 @@ class ControlRecord:
                 "deny": self.deny,
                 "acts": [act.as_json() for act in acts],
                 **({"asked": groups_json(self.asked)} if self.asked else {}),
+                **({"told": groups_json(self.told)} if self.told else {}),
             },
             separators=(",", ":"),
         ).encode()
@@ -160,7 +163,8 @@ def decode(payload: bytes) -> ControlRecord:
         allow,
         deny,
         _acts(found.get("acts", [])),
-        _asked(found.get("asked", [])),
+        _groups(found, "asked"),
+        _groups(found, "told"),
         MappingProxyType(others),
         allowing,
         denying,
@@ -175,11 +179,11 @@ def _acts(found: object) -> tuple[Act, ...]:
     return known
 
 
-def _asked(found: object) -> tuple[AskedGroup, ...]:
-    groups = groups_of(found)
+def _groups(found: Mapping[str, Any], name: str) -> tuple[AskedGroup, ...]:
+    groups = groups_of(found.get(name, []))
     if groups is None:
         raise ControlError(
-            f"has a field asked that is no list of at most {GROUPS_MAX} groups, of {ACCOUNTS_MAX} accounts in all"
+            f"has a field {name} that is no list of at most {GROUPS_MAX} groups, of {ACCOUNTS_MAX} accounts in all"
         )
     return groups
 

@@ -16,12 +16,14 @@ from sekisho.settings.extras import missing_extras
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from sekisho.cli.operator import Desk
     from sekisho.cli.personal.database import OwnerRows
     from sekisho.cli.personal.step_up import StepUpCounts
     from sekisho.cli.target import Target
+    from sekisho.control import ControlRecord
+    from sekisho.control.asked import AskedGroup
     from sekisho.ledger.counters import NamedCounter
 
 
@@ -43,10 +45,8 @@ class FoundAccount(NamedTuple):
     async def read(self) -> dict[str, Any]:
         """Everything by part; parts that cannot be read are absent. Raises `StoreUnavailable`, `OwnersError`."""
         parts = await store.counters(self.service, self.named)
-        groups = (await self.service.record()).asked
-        parts["asked"] = [
-            {"campaign": each.name, "until": each.until_s} for each in groups if self._name in each.accounts
-        ]
+        record = await self.service.record()
+        parts |= {"asked": self._campaigns(record.asked), "told": self._campaigns(record.told)}
         line, settings = self.service.line, self.service.settings
         if line is not None:
             parts["guesses"] = await store.guesses(line, settings.namespace, self._counted)
@@ -75,9 +75,16 @@ class FoundAccount(NamedTuple):
 
     async def _tell(self, why: str, digests: tuple[bytes, ...]) -> None:
         act = Act(0, 0, "forget", "account", why=why, digests=digests, account=self.named.subject.account)
-        await self.service.do(act, lambda record: replace(record, asked=without_account(self._name, record.asked)))
+        await self.service.do(act, self._without)
         if self.service.earlier is not None:
             await self.service.earlier.unblock(digests)
+
+    def _without(self, record: ControlRecord) -> ControlRecord:
+        asked, told = (without_account(self._name, groups) for groups in (record.asked, record.told))
+        return replace(record, asked=asked, told=told)
+
+    def _campaigns(self, groups: Iterable[AskedGroup]) -> list[dict[str, Any]]:
+        return [{"campaign": each.name, "until": each.until_s} for each in groups if self._name in each.accounts]
 
     @property
     def _name(self) -> bytes:

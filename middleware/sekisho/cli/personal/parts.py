@@ -12,6 +12,7 @@ STORED: Final = {
     "sums": "amounts at routes with a cap",
     "step_up_counts": "codes that were tried and sent, letters, and notices",
     "asked": "campaigns for which a proof is asked of it",
+    "told": "campaigns because of which its owner was told",
     "factors": "enrolled factors",
     "reset": "a reset of the factors that is pending",
     "addresses": "mail addresses, those before a change included",
