@@ -76,6 +76,8 @@ COMPILED = (
     "ledger/key_groups.py",
     "ledger/arithmetic.py",
     "ledger/memory.py",
+    "ledger/newcomers.py",
+    "ledger/packing.py",
     "ledger/receipt.py",
     "ledger/redis.py",
     "ledger/settlement.py",

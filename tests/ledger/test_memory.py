@@ -9,7 +9,8 @@ import pytest
 
 from sekisho.ledger.arithmetic import Record, Tags, account_key
 from sekisho.ledger.history import DeviceBucket
-from sekisho.ledger.memory import SWEEP, MemoryLedger, packed, unpacked
+from sekisho.ledger.memory import SWEEP, MemoryLedger
+from sekisho.ledger.packing import packed, unpacked
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import let_in
 

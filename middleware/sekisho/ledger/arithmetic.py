@@ -385,17 +385,19 @@ def one_more(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, t
     tat, given = now_us, len(tats)
     for i, (burst, period_us) in enumerate(limits):
         interval_us = period_us // burst
-        room_us = (burst - 1) * interval_us
         if i < given:
             tat = tats[i]
         ahead_us = tat - now_us
-        if ahead_us < 0:
-            ahead_us = 0
-        elif ahead_us > room_us:
+        if ahead_us <= 0:
+            charged.append(now_us + interval_us)
+            is_last = is_last or burst == 1
+            continue
+        room_us = (burst - 1) * interval_us
+        if ahead_us > room_us:
             ahead_us = min(ahead_us, room_us + interval_us)
             wait = max(wait, ahead_us - room_us)
-        is_last = is_last or ahead_us + interval_us > room_us
         charged.append(now_us + ahead_us + interval_us)
+        is_last = is_last or ahead_us + interval_us > room_us
     return wait, tuple(charged), is_last
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, MutableMapping
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import GENERATION_US, Record, Tags
+from sekisho.ledger.arithmetic import GENERATION_US, Record
+from sekisho.ledger.newcomers import Newcomers, account_end_us, newcomer_keys, short_lived_end_us
+from sekisho.ledger.packing import packed, unpacked
 from sekisho.model import Charged
 
 if TYPE_CHECKING:
@@ -29,33 +30,6 @@ SWEEP = 8  # expired records examined per write: more than one write can add, so
 
 
 _NEVER_SHARED = frozenset((b"s", b"c"))
-
-# By the number of TATs: that number, bytes of tags (seen, tried; young, old), failures, generation, last charge, TATs.
-_LAYOUTS = [Struct(f"<BBBBBHIq{n}q") for n in range(256)]
-
-
-def packed(record: Record) -> bytes | Record:
-    """Pack a record into a fifth of the memory, which no garbage collector visits. One with buckets stays unpacked."""
-    tats, at_us, (generation, young, old), failures, (tried_generation, tried_young, tried_old), buckets = record
-    if buckets or (tried_generation != generation and (tried_young or tried_old)):
-        return record
-    lengths = len(young), len(old), len(tried_young), len(tried_old)
-    head = _LAYOUTS[len(tats)].pack(len(tats), *lengths, failures, generation, at_us, *tats)
-    return head + young + old + tried_young + tried_old
-
-
-def unpacked(held: bytes | Record) -> Record:
-    """Unpack a record; tags that were never written get its generation."""
-    if isinstance(held, Record):
-        return held
-    layout = _LAYOUTS[held[0]]
-    _, seen_young, seen_old, tried_young, _, failures, generation, at_us, *tats = layout.unpack_from(held)
-    a = layout.size
-    b = a + seen_young
-    c = b + seen_old
-    d = c + tried_young
-    seen = Tags(generation, held[a:b], held[b:c])
-    return Record(tuple(tats), at_us, seen, failures, Tags(generation, held[c:d], held[d:]), ())
 
 
 class BoundedBook(MutableMapping[bytes, Record]):
@@ -107,6 +81,25 @@ class BoundedBook(MutableMapping[bytes, Record]):
     def __len__(self) -> int:
         return len(self._records) + len(self._shared)
 
+    def can_add(self, keys: tuple[bytes, ...]) -> bool:
+        """Whether there is room for these keys, and no record under any of them."""
+        records = self._records
+        for key in keys:
+            if key in records:
+                return False
+        return not self._shared and len(records) + len(keys) <= self._entries_max
+
+    def add(self, records: dict[bytes, bytes], end_us: int) -> None:
+        """Hold these new packed records, and look at them when they end."""
+        if self.now_us >= self._due_us:
+            for _ in records:
+                self._sweep()
+        self._records.update(records)
+        minute = end_us // MINUTE_US
+        if minute not in self._ends:
+            self._begin(minute)
+        self._ends[minute].extend(records)
+
     def _sweep(self) -> None:
         for _ in range(SWEEP):
             if self.now_us < self._due_us:
@@ -128,19 +121,23 @@ class BoundedBook(MutableMapping[bytes, Record]):
 
     def _note_end(self, key: bytes, end_us: int) -> None:
         minute = end_us // MINUTE_US
-        if minute in self._ends:
-            self._ends[minute].append(key)
-            return
-        self._ends[minute] = [key]
+        if minute not in self._ends:
+            self._begin(minute)
+        self._ends[minute].append(key)
+
+    def _begin(self, minute: int) -> None:
+        self._ends[minute] = []
         heapq.heappush(self._minutes, minute)
         self._due_us = (self._minutes[0] + 1) * MINUTE_US
 
 
 def _first_look_us(record: Record, now_us: int) -> int:
-    """When to look whether a new record has expired: at its end, or before it where its tags expire before its TATs."""
-    tags = record.seen
-    if tags.young and not record.failures:
-        return (tags.generation + 2) * GENERATION_US
+    """When to look whether a new record has expired: at its end, or before it where its TATs expire last."""
+    _, at_us, (generation, young, _), failures, _, _ = record
+    if failures:
+        return at_us + ledger.failures_kept_us(failures)
+    if young:
+        return (generation + 2) * GENERATION_US
     return ledger.expires_us(record, now_us)
 
 
@@ -152,16 +149,32 @@ class MemoryLedger:
     """See `sekisho.model.Ledger`. `clock_us` is a clock in microseconds that all calls share."""
 
     def __init__(self, limits: LimitSet, *, entries_max: int, clock_us: Callable[[], int]) -> None:
-        self.limits = limits
         self._clock_us = clock_us
         self.book = BoundedBook(entries_max)
+        self._limits = limits
+        self._newcomers = Newcomers(limits)
+
+    @property
+    def limits(self) -> LimitSet:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: LimitSet) -> None:
+        self._limits = limits
+        self._newcomers = Newcomers(limits)
 
     async def charge(self, charge: Charge) -> Verdict:
         return self.charge_now(charge)
 
     def charge_now(self, charge: Charge) -> Verdict:
-        self.book.now_us = self._clock_us()
-        return ledger.apply(self.book, charge, self.limits, self.book.now_us)
+        book, now_us = self.book, self._clock_us()
+        book.now_us = now_us
+        keys = newcomer_keys(charge)
+        if keys and book.can_add(keys):
+            book.add(self._newcomers.short_lived(charge, keys, now_us), short_lived_end_us(now_us))
+            book.add(self._newcomers.account(charge, keys, now_us), account_end_us(now_us))
+            return self._newcomers.verdict(now_us)
+        return ledger.apply(book, charge, self._limits, now_us)
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         self.book.now_us = self._clock_us()
@@ -169,7 +182,7 @@ class MemoryLedger:
             self.book,
             charge,
             verdict,
-            self.limits,
+            self._limits,
             self.book.now_us,
             effects,
         )
@@ -178,7 +191,7 @@ class MemoryLedger:
         # Most failures change no record; then no time is needed.
         if verdict.last or verdict.charged & Charged.KNOWN_DEVICE:
             self.book.now_us = self._clock_us()
-            ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
+            ledger.fail(self.book, charge, verdict, self._limits, self.book.now_us)
 
     def forget(self, digests: tuple[bytes, ...], *, history: bool = False) -> None:
         """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks.
