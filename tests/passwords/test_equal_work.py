@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.passwords import STORED_COSTLIEST, Passwords, Profile, _rest
+from sekisho.passwords import STORED_COSTLIEST, Passwords, Profile
+from sekisho.passwords.profile import rest as rest_of
 from tests.passwords.watching import Argon2, Asked
 
 PASSWORD = "an old pond, a frog"
@@ -115,7 +116,7 @@ PROFILES = st.builds(
 @given(whole=PROFILES, part=PROFILES)
 def test_what_is_made_up_for_is_what_is_missing(whole: Profile, part: Profile) -> None:
     """The made-up work is the missing work, within argon2's granularity, in no more memory than the whole takes."""
-    rest = _rest(whole, part)
+    rest = rest_of(whole, part)
     missing_kib = whole.work_kib - part.work_kib
     grain_kib = 8 * whole.lanes
     if rest is None:
