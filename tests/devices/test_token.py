@@ -116,11 +116,19 @@ def test_secrets_whose_key_ids_collide_still_verify() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_s", "good"), [(0, True), (180 * DAY - 1, True), (180 * DAY, False), (-300, True), (-301, False)]
+    ("age_s", "good"), [(0, True), (180 * DAY - 1, True), (180 * DAY, False), (-2 * DAY, True), (-2 * DAY - 1, False)]
 )
 def test_it_is_good_for_its_days_and_not_before_it_was_made(age_s: int, good: bool) -> None:
-    """A token is void after its days, and from more than five minutes (clock skew) in the future."""
+    """A token is void after its days, and if it is dated more than two days in the future."""
     assert (found(issued(), now_s=NOW + age_s) is not None) is good
+
+
+@pytest.mark.parametrize(("age_s", "dated_s"), [(0, NOW), (-300, NOW), (-301, 1), (-2 * DAY, 1)])
+def test_a_token_of_a_clock_that_was_set_back_is_older_than_any_change(age_s: int, dated_s: int) -> None:
+    """A known device stays known, and a thief's token from the future does not outlive a change of the password."""
+    token = found(issued(), now_s=NOW + age_s)
+    assert token is not None
+    assert token.issued_s == dated_s
 
 
 def test_another_browser_family_demotes_it_by_one_class() -> None:

@@ -38,7 +38,9 @@ FAMILIES_MAX: Final = 256
 
 _BODY: Final = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES: Final = 16
-_SKEW_S: Final = 300  # largest accepted difference of workers' clocks, in seconds; with a store, its clock is used
+_SKEW_S: Final = 300  # largest difference of workers' clocks that is none, in seconds; with a store, its clock is used
+_STEP_S: Final = 2 * 86_400  # so far a clock may be set back, and the tokens that it dated are still good
+_UNDATED_S: Final = 1
 _TOKEN_CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
 PRESENTED_CHARS_MAX: Final = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
 
@@ -73,7 +75,7 @@ class Token(Value):
         device: 8 random bytes, one name for each device and account.
         generation: the number of renewals.
         device_class: the class that its device has reached; one lower if the browser family has changed.
-        issued_s: Unix time in seconds.
+        issued_s: Unix time in seconds; 1 if the token is dated in the future, since the clock was set back.
     """
 
     __slots__ = ("device", "device_class", "generation", "issued_s")
@@ -193,8 +195,11 @@ class DeviceTokens:
 
     def _verified(self, packed: bytes, family: int, now_s: int) -> Token | None:
         _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
-        if not self._is_genuine(packed, now_s) or not issued_s - _SKEW_S <= now_s < issued_s + self._life_s:
+        if not self._is_genuine(packed, now_s) or not issued_s - _STEP_S <= now_s < issued_s + self._life_s:
             return None
+        # Its date is of a clock that was wrong: no change of the password may seem older than a thief's token.
+        if issued_s > now_s + _SKEW_S:
+            issued_s = _UNDATED_S
         # The browser family differs: the cookie was copied into another browser.
         held = device_class - (family != sealed_family)
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
