@@ -13,7 +13,7 @@ from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
 from sekisho.simulate.laboratory.policy import isolated
 from sekisho.simulate.laboratory.run import EPOCH_S, BuiltGuard, Weak
-from sekisho.simulate.laboratory.site import LINK
+from sekisho.simulate.laboratory.site import LINK, ON_FILE, RESET
 from sekisho.wiring import Clocks, LoginGuard, on_clocks
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
     clocks, settings = clocks_of(ports), {**SETTINGS, "secret": ports.secret, **policy.settings}
     if ports.links:
         settings["link"] = LINK
+    if ports.resets:
+        settings["reset"] = ON_FILE if ports.on_file and policy.has_factors else RESET
     counters = _shared(settings, clocks) if ports.weak is Weak.TOGETHER else None
     made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters)
     built = made(ports.app, **factors, **settings)

@@ -184,6 +184,45 @@ def test_one_pin_sideways_links_no_bank_account() -> None:
     assert through.taken_over == through.right["linked"] == 3
 
 
+RESETS = Attack(attempts=60, hours=12, right=20, known_share=1.0, resets=True)
+"""Requests for a reset that name a mailbox of the attacker's, each from another address."""
+
+
+def test_a_reset_that_goes_to_any_address_sets_passwords_and_opens_no_account() -> None:
+    """7pay, 2019: without factors each right request opens an account. With them none does, but the password is set:
+    its owner resets it in turn, and logs in.
+    """
+    owners = replace(FEW, mail_share=1.0, passkey_share=0.0)
+    without, asked = (played(scenario(RESETS, owners=owners), policy) for policy in ("default", "factors"))
+    assert (set(without.taken), without.taken_over, without.right.total()) == ({"none"}, 20, 20)
+    assert (set(asked.taken), asked.taken_over, asked.right) == ({"reset"}, 20, {"sent": 20})
+    assert asked.owners.refused == 0
+    assert asked.owners.entered > 20
+
+
+def test_a_reset_goes_to_addresses_on_file_alone_where_the_door_says_so() -> None:
+    """`on_file=`: no request that names another address reaches the application. It needs factors."""
+    on_file = replace(RESETS, on_file=True)
+    found = played(scenario(on_file), "factors")
+    assert (found.attempts, found.right.total(), found.reached, found.taken) == (60, 20, 0, {})
+    assert played(scenario(on_file), "default").taken_over == 20
+
+
+def test_the_limits_of_a_reset_are_those_of_its_address() -> None:
+    """From one address ten of sixty requests in an hour pass, and each of its right ones that did."""
+    found = played(scenario(replace(RESETS, hours=1, addresses=1)))
+    assert found.reached < 20
+    assert found.taken_over < found.reached
+
+
+def test_a_limiter_of_log_ins_sees_no_reset() -> None:
+    """Keycloak, axes and the like count failed log-ins; a limit on requests can be put on the route of a reset."""
+    burst = scenario(replace(RESETS, hours=0.1, addresses=1))
+    reached = {name: played(burst, build=build_of(name, policies())[0]).reached for name in ("keycloak", "slowapi")}
+    assert reached["keycloak"] == 60
+    assert reached["slowapi"] < 35  # five a minute for six minutes
+
+
 def test_history_is_not_counted() -> None:
     """Log-ins before the scenario make devices known, and are in no count."""
     results = played(scenario(owners=replace(FEW, history_days=5), hours=24))

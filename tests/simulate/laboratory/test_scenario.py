@@ -66,6 +66,11 @@ def test_a_scenario_is_read() -> None:
         (SOUND + 'own_accounts = [2, "assumed"]\n', "attack 1: own_accounts: need addresses"),
         (SOUND + 'own_accounts = [28, "assumed"]\n', "own_accounts and reusing_share are more than all"),
         (owners_and(SOUND, proxy_share=0) + 'behind_proxy = [true, "assumed"]\n', "attack 1: behind_proxy: no owner"),
+        (SOUND + 'on_file = [true, "assumed"]\n', "attack 1: on_file: no reset is asked for"),
+        (
+            SOUND + 'resets = [true, "assumed"]\nsolves = [true, "assumed"]\n',
+            "attack 1: resets: with links, passwords, weak_share, relays or solves",
+        ),
         (
             owners_and(SOUND, nat_share=0) + 'behind_nat = [true, "assumed"]\n',
             "attack 1: behind_nat: no owner is behind",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from heapq import merge
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,12 +12,12 @@ from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
 from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import DAY_S, BotPlaces
-from sekisho.simulate.laboratory.site import BOTS_PORT, PIN, bank_account, has_pin
+from sekisho.simulate.laboratory.site import BOTS_PORT, PIN, bank_account, details, has_pin
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sekisho.asgi.types import App
     from sekisho.simulate.laboratory.browser import BrowserAnswer
@@ -31,6 +32,11 @@ WEAK = "weak"
 """The class of accounts that are entered at a weak service."""
 LINKED = "linked"
 """The class of bank accounts that a bot linked."""
+RESET = "reset"
+"""The class of accounts whose password a bot has set, and which it did not enter."""
+MAIL_S = 60.0
+"""After so long a bot looks whether a link has come."""
+NEW_PASSWORD = "set-by-a-bot"  # noqa: S105 - simulated
 
 
 class BotTry(NamedTuple):
@@ -153,9 +159,16 @@ class Bots:
     """Sends the attempts. Bots see answers alone; that a pair was right is counted here, and steers nothing."""
 
     def __init__(
-        self, app: App, weak: App | None, population: Population, factors: SimulatedFactors, results: Results
+        self,
+        app: App,
+        weak: App | None,
+        population: Population,
+        factors: SimulatedFactors,
+        results: Results,
+        mail: Mapping[str, str],
     ) -> None:
         self._app = app
+        self._mail = mail
         self._weak = weak
         self._population = population
         self._factors = factors
@@ -165,7 +178,28 @@ class Bots:
     async def attempt(self, attempt: BotTry, attack: Attack) -> None:
         if attempt.own:
             return await self._own_log_in(attempt)
+        if attack.resets:
+            return await self._reset(attempt)
         return await self._guess(attempt, attack)
+
+    async def _reset(self, attempt: BotTry) -> None:
+        """Have a link sent to a mailbox of the attacker's own, set a password with it, and log in."""
+        results, account, where = self._results, attempt.account, attempt.address
+        results.attempts += 1
+        # A right pair stands for what an owner's reset asks for: a list has the one as it has the other.
+        knows = self._is_right(attempt)
+        if knows:
+            results.right[self._factors.account_class(attempt.owner)] += 1
+        browser, to = Browser(self._app, BROWSERS[attempt.browser], port=BOTS_PORT), f"{account}@thief.test"
+        await browser.ask_reset(where, account, details(account) if knows else "guessed", to)
+        await asyncio.sleep(MAIL_S)
+        if to not in self._mail:
+            return
+        changed = await browser.confirm_reset(where, account, self._mail[to], NEW_PASSWORD)
+        if not changed.is_done:
+            return
+        answer = await browser.log_in(where, account, NEW_PASSWORD)
+        results.take(self._factors.account_class(attempt.owner) if answer.entered else RESET, attempt.owner)
 
     async def _own_log_in(self, attempt: BotTry) -> None:
         """An attacker at an account of its own answers every question, and keeps the cookies."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+from sekisho.simulate.laboratory.site import ASK, CONFIRM
 from sekisho.simulate.solve import solved
 
 if TYPE_CHECKING:
@@ -32,8 +33,13 @@ class BrowserAnswer(NamedTuple):
     wait_s: float
 
     @property
-    def entered(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether the application itself has done what was asked."""
         return self.status == 303 and not self.code
+
+    @property
+    def entered(self) -> bool:
+        return self.is_done
 
     @property
     def wrong(self) -> bool:
@@ -69,6 +75,15 @@ class Browser:
 
     async def link(self, address: str, number: str, pin: str) -> BrowserAnswer:
         return await self._post("/link", address, {"number": number, "pin": pin})
+
+    async def ask_reset(self, address: str, account: str, details: str, to: str) -> BrowserAnswer:
+        return await self._post(ASK, address, {"username": account, "details": details, "to": to})
+
+    async def confirm_reset(self, address: str, account: str, token: str, password: str) -> BrowserAnswer:
+        known = self.known
+        answer = await self._post(CONFIRM, address, {"username": account, "token": token, "password": password})
+        self.known = known  # nobody has logged in
+        return answer
 
     async def work(self, asked: BrowserAnswer, address: str, account: str, password: str) -> BrowserAnswer:
         """Solve the puzzle of an answer, and send the log-in again with it."""

@@ -239,7 +239,9 @@ _SENT_WHY: Final = (
 _BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
 _TAKEN_WHY: Final = (
     f"{_BOT_WHY} {_SENT_WHY} A weak service beside the guarded one "
-    "(`weak-…`) asks for no proof: accounts are taken there."
+    "(`weak-…`) asks for no proof: accounts are taken there. Where an application mails resets to any address "
+    "(`7pay-reset`), a bot sets a password; where strangers are asked, it enters no account by that. `on_file=` at the "
+    "door lets no such request through."
 )
 _OTHERS_WHY: Final = (
     "As above. Where addresses repeat, `django-axes` loses fewest accounts: it locks an address for good, for its "

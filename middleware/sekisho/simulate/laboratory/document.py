@@ -38,7 +38,8 @@ are small models with the thresholds that their projects publish, not the projec
 _COLUMNS = """## How to read the tables
 
 - **right pairs**: attempts of bots with the right password; **taken over**: accounts that a bot entered, by the class
-  of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`).
+  of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`), or `reset` where it set
+  the password and did not enter.
 - **reached check**: of the bots' attempts, those whose password the application checked, behind a question for a proof
   or at once.
 - **refused**: of the owners' log-ins that would have succeeded, those that the guard refused: for longer than a
@@ -63,11 +64,17 @@ the defaults, or those of the preset. `familiar-spared` was added after a look a
 with seed 1.
 """
 
-_MODELS = """## What two of the models leave out
+_MODELS = """## What some of the models leave out
 
 - `one-pin-sideways` has no sign-up and no session: each attempt to link comes as if from an account of its own. That is
   more than an attacker has: the limits of sign-ups of a network, and of accounts that one logged-in account may link,
   would only take attempts away. Its owners log in and link nothing, so it does not say what links owners lose.
+- `7pay-reset` has the application that 7pay had: it sends the link to any mail address that a request names, if the
+  request tells what it asks for (a *right pair* here). `reset` in the tables are accounts whose password a bot has set
+  and which it did not enter. Their owners find out before their next log-in, and reset it in turn. No other owner asks
+  for a reset, so it does not say how many of those the limits hinder; and letters are not simulated. The policies
+  without factors cannot have `on_file=`: their rows of `7pay-reset-on-file` are those of `7pay-reset`. The models that
+  judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
 - `weak-apart` stands for two services with a store each, and for two on one Redis with a `SEKISHO_NAMESPACE` for each,
   which count apart just so (`tests/asgi/test_namespaces.py`). `weak-beside-strong` is two with one namespace.
 """

@@ -31,6 +31,10 @@ PHISHER: Final = "https://shop-test.example"
 CODE_S_MAX: Final = 30.0
 
 
+def mail_address(owner: int) -> str:
+    return f"owner{owner}@mail.test"
+
+
 class SimulatedFactors:
     """The owners' factors, as the guard stores them and as the owners hold them.
 
@@ -71,7 +75,7 @@ class SimulatedFactors:
 
     def _contact(self, owner: int) -> Contact:
         has_mail = self.account_class(owner) != NONE
-        return Contact(str(owner), f"owner{owner}@mail.test" if has_mail else None, "en")
+        return Contact(str(owner), mail_address(owner) if has_mail else None, "en")
 
     def has_enrolled(self, owner: int) -> bool:
         """Whether this owner has an app or a passkey."""

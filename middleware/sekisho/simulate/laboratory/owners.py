@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
+from sekisho.simulate.laboratory.factors import mail_address
 from sekisho.simulate.laboratory.places import AWAY, DAY_S, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
+from sekisho.simulate.laboratory.site import details
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from random import Random
 
     from sekisho.asgi.types import App
@@ -100,6 +102,7 @@ class OwnersAtHome:
     Args:
         app: the guarded service.
         from_s: when the scenario begins; visits before are history and not counted.
+        mail: the links that the service has sent, by mail address; None where it resets no password.
     """
 
     def __init__(
@@ -112,8 +115,11 @@ class OwnersAtHome:
         *,
         cookies_share: float,
         from_s: float,
+        mail: Mapping[str, str] | None = None,
     ) -> None:
         self._app = app
+        self._mail = mail
+        self._set_back: set[int] = set()
         self._population = population
         self._places = places
         self._factors = factors
@@ -134,9 +140,22 @@ class OwnersAtHome:
             self._browsers.pop((visit.owner, visit.device), None)
         browser = self._browser(visit)
         where = self._places.away(int(visit.at_s)) if visit.away else self._places.address(visit.owner)
+        if self._mail is not None and visit.owner not in self._set_back and self._results.is_taken(visit.owner):
+            await self._reset(visit.owner, browser, where, self._mail)
         counts = self._counts(visit, browser)
         await _LogIn(self, visit, browser, where, counts).run()
         browser.forget()
+
+    async def _reset(self, owner: int, browser: Browser, where: str, mail: Mapping[str, str]) -> None:
+        """Set back a password that a bot has set. The owner finds out before the next log-in (assumed)."""
+        account, to = self.account(owner), mail_address(owner)
+        await browser.ask_reset(where, account, details(account), to)
+        await asyncio.sleep(READ_CODE_S)
+        if to in mail:
+            password = self._population.password(owner)
+            if (await browser.confirm_reset(where, account, mail[to], password)).is_done:
+                self._set_back.add(owner)
+            await asyncio.sleep(RETYPE_S)
 
     def _browser(self, visit: Visit) -> Browser:
         key = visit.owner, visit.device

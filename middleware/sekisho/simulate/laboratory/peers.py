@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
-from sekisho.simulate.laboratory.site import read
+from sekisho.simulate.laboratory.site import ASK, CONFIRM, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -178,6 +178,9 @@ class PeerGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        # All others judge log-ins; these can be put on any route.
+        if scope["path"] in {ASK, CONFIRM} and not isinstance(self._peer, ByAddress):
             return await self._app(scope, receive, send)
         body = await read(receive)
         address, account = scope["client"][0], _account(body)

@@ -59,7 +59,8 @@ class Results:
         attempts: of bots, that were sent.
         reached: of them, those whose password the application checked.
         right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`, `phr`).
-        taken: accounts that bots got into, by the same classes; `weak` for those entered at a weak service.
+        taken: accounts that bots got into, by the same classes; `weak` for those entered at a weak service,
+            `reset` for those whose password bots set without entering.
         solved: puzzles that bots solved.
         hashes: what these puzzles would have cost, in PBKDF2 iterations.
         by_kind: owners' log-ins, by `KNOWN` or where the owner was.
@@ -85,6 +86,9 @@ class Results:
 
     def take(self, account_class: str, owner: int) -> None:
         self.taken.setdefault(account_class, set()).add(owner)
+
+    def is_taken(self, owner: int) -> bool:
+        return any(owner in owners for owners in self.taken.values())
 
     @property
     def taken_over(self) -> int:

@@ -17,7 +17,7 @@ from sekisho.simulate.laboratory.factors import SimulatedFactors
 from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, visits
 from sekisho.simulate.laboratory.places import DAY_S, OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
-from sekisho.simulate.laboratory.site import Shop
+from sekisho.simulate.laboratory.site import ASK, Shop
 from sekisho.simulate.population import Population
 from sekisho.simulate.virtual_loop import VirtualLoop
 
@@ -61,6 +61,8 @@ class Ports(NamedTuple):
         exists: whether an account exists, for limiters that ask.
         weak: the service beside it, whose guard asks for no proof.
         links: bank accounts can be linked.
+        resets: passwords can be reset.
+        on_file: at a door that sends links to addresses on file alone.
         step_s: by how many seconds the service's clock has been set, at this moment.
     """
 
@@ -74,6 +76,8 @@ class Ports(NamedTuple):
     weak: Weak = Weak.NONE
     links: bool = False
     step_s: Callable[[], float] = lambda: 0.0
+    resets: bool = False
+    on_file: bool = False
 
 
 class BuiltGuard(NamedTuple):
@@ -142,7 +146,9 @@ class _Run:
             self._population, owners, seed, in_use=has_factors, clock_s=lambda: EPOCH_S + clock_s()
         )
         every = range(owners.count)
-        self.shop = Shop({self._population.account(owner): self._population.password(owner) for owner in every})
+        passwords = {self._population.account(owner): self._population.password(owner) for owner in every}
+        self._resets = any(attack.resets for attack in scenario.attacks)
+        self.shop = Shop(passwords, ASK if self._resets else "")
 
     def ports(self) -> Ports:
         factors = self.factors
@@ -150,6 +156,8 @@ class _Run:
             self.shop, self._clock_s, factors.stored, factors.on_code, SECRET, self._asked,
             self.shop.exists, _weak(self._scenario.attacks),
             any(attack.links for attack in self._scenario.attacks), self._step_s,
+            self._resets,
+            any(attack.on_file for attack in self._scenario.attacks),
         )  # fmt: skip
 
     def _step_s(self) -> float:
@@ -198,8 +206,9 @@ class _Run:
             self.results,
             cookies_share=self._scenario.owners.cookies_share,
             from_s=self._from_s,
+            mail=self.shop.mail if self._resets else None,
         )
-        bots = Bots(built.app, built.weak, self._population, self.factors, self.results)
+        bots = Bots(built.app, built.weak, self._population, self.factors, self.results, self.shop.mail)
         by_attack = list(self._campaigns())
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [

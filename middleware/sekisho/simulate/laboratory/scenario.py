@@ -121,6 +121,10 @@ class Attack:
             limits, and no proof to ask for.
         together: the weak service counts with this one, as services with one store, namespace and secret do; else
             each by itself.
+        resets: instead of log-ins, requests for a reset that name a mail address of the attacker's own, to which the
+            application sends its link. A right one tells what the owner's reset asks for; the attacker then sets a
+            password and logs in with it.
+        on_file: the door of these requests has `on_file=`, where the guard asks for factors.
         relays: owners are lured to the attacker's page and answer its questions, so that right pairs come with proofs.
     """
 
@@ -143,6 +147,8 @@ class Attack:
     together: bool = False
     nats: Size = field(default=1, metadata=LATER)
     behind_proxy: bool = field(default=False, metadata=LATER)
+    resets: bool = field(default=False, metadata=LATER)
+    on_file: bool = field(default=False, metadata=LATER)
     own_accounts: Number = field(default=0, metadata=LATER)
 
     __repr__ = said
@@ -287,5 +293,9 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
         yield "behind_nat: no owner is behind a carrier's NAT (nat_share)"
     if attack.behind_proxy and (attack.behind_nat or not owners.proxy_share):
         yield "behind_proxy: no owner is behind a company's proxy (proxy_share), or behind_nat is set as well"
+    if attack.resets and (attack.links or attack.passwords or attack.weak_share or attack.relays or attack.solves):
+        yield "resets: with links, passwords, weak_share, relays or solves, which a request for a reset has not"
+    if attack.on_file and not attack.resets:
+        yield "on_file: no reset is asked for (resets)"
     if attack.own_accounts and not (attack.addresses or attack.behind_nat or attack.behind_proxy):
         yield "own_accounts: need addresses to come back to"

@@ -1,4 +1,7 @@
-"""The application that owners and bots log in to: a form, accounts, a password check that takes a moment."""
+"""The application that owners and bots log in to: a form, accounts, a password check that takes a moment.
+
+Its reset is 7pay's: it sends the link to any mail address that a request names.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,16 @@ def has_pin(owner: int) -> bool:
     return owner % 100 == 7
 
 
+ASK, CONFIRM = "/reset", "/reset/confirm"
+RESET = f"POST {ASK} form:username; POST {CONFIRM} form:username,token,password success=303:/login"
+ON_FILE = RESET.replace("form:username;", "form:username on_file=to;")
+
+
+def details(account: str) -> str:
+    """What a request for a reset tells of an owner: it stands for a birthday and a telephone number."""
+    return f"details of {account}"
+
+
 BOTS_PORT: Final = 50_001
 """The port that bots send from. The shop counts by it, and nothing else looks at it."""
 
@@ -39,15 +52,26 @@ BOTS_PORT: Final = 50_001
 class Shop:
     """`POST /login`: 303 to `/account` with a session, or 401. `POST /link`: the same for a bank account and its PIN.
 
+    `POST /reset`: 200, and a link to the address that it names, if the details are right. `POST /reset/confirm`: 303 to
+    `/login` with the token of a link, which sets the password, or 401.
+
+    Args:
+        passwords: by account.
+        counted: the path at which bots are counted; empty for all.
+
     Attributes:
-        checks: passwords checked.
+        checks: requests in which something was checked.
         checks_of_bots: of them, those that bots sent.
+        mail: the token of the last link that was sent, by mail address.
     """
 
-    def __init__(self, passwords: Mapping[str, str]) -> None:
-        self._passwords = passwords
+    def __init__(self, passwords: Mapping[str, str], counted: str = "") -> None:
+        self._passwords = dict(passwords)
+        self._counted = counted
         self.checks = 0
         self.checks_of_bots = 0
+        self.mail: dict[str, str] = {}
+        self._links: dict[str, str] = {}
 
     def exists(self, account: str) -> bool:
         return account in self._passwords
@@ -57,12 +81,33 @@ class Shop:
             return await _live(receive, send)
         sent = dict(parse_qsl((await read(receive)).decode()))
         self.checks += 1
-        self.checks_of_bots += scope["client"][1] == BOTS_PORT
+        self.checks_of_bots += scope["client"][1] == BOTS_PORT and self._counted in {"", scope["path"]}
         await asyncio.sleep(CHECK_S)
-        right = self._is_right(scope["path"], sent)
-        status, headers = (303, _ENTERED) if right else (401, [])
+        status, headers = self._answer(scope["path"], sent)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         return await send({"type": "http.response.body", "body": b""})
+
+    def _answer(self, path: str, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+        if path == ASK:
+            return self._asked(sent)
+        if path == CONFIRM:
+            return self._confirmed(sent)
+        return (303, _ENTERED) if self._is_right(path, sent) else (401, [])
+
+    def _asked(self, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+        account = sent.get("username", "")
+        if self.exists(account) and sent.get("details") == details(account):
+            token = f"link {len(self._links)}"
+            self.mail[sent.get("to", "")], self._links[token] = token, account
+        return 200, []
+
+    def _confirmed(self, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+        account, token = sent.get("username", ""), sent.get("token", "")
+        if self._links.get(token) != account:
+            return 401, []
+        self._links[token] = ""  # valid once
+        self._passwords[account] = sent.get("password", "")
+        return 303, [(b"location", b"/login")]
 
     def _is_right(self, path: str, sent: Mapping[str, str]) -> bool:
         if path == "/link":
