@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.cli.audit.read import printable
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
-from tests.cli.operating import command, serve_with, stop
+from tests.cli.operating import command, run, serve_with, stop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,16 @@ async def test_verify_says_that_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp
         "         1 settled failed",
         "         1 settled succeeded",
     ]
+
+
+def test_an_emptied_audit_does_not_verify(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No line is no proof: an intruder who empties the file gets no exit code 0."""
+    path = tmp_path / "audit.jsonl"
+    path.touch()
+    serve_with(monkeypatch)
+
+    said = run("audit", "verify", str(path))
+    assert (said.code, said.out) == (1, "there is no line: it was emptied, or nothing was written yet\n")
 
 
 async def test_verify_names_the_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -204,6 +204,23 @@ def test_a_wrong_line_is_misuse(line: list[str], err: str, monkeypatch: pytest.M
     assert err in said.err
 
 
+@pytest.mark.parametrize("line", [["campaigns"], ["report", "--blast-radius"]])
+def test_a_file_without_events_is_no_quiet_day(
+    line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of a web server, or an audit for a SIEM, is an error; an empty file of events is none."""
+    serve_with(monkeypatch)
+    path = tmp_path / "access.log"
+    path.write_text('192.0.2.1 - - [30/Nov/2026] "POST /login HTTP/1.1" 401\n' * 300)
+    wrong = run(*line, "--file", str(path))
+    path.write_text("")
+    empty = run(*line, "--file", str(path))
+
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "this is no file of events, and no audit in our own dialect" in wrong.err
+    assert empty.code == 0
+
+
 def test_an_unknown_campaign_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve_with(monkeypatch)
     said = run("report", "--blast-radius", "c-000000", "--file", written(tmp_path / "events"))

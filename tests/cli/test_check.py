@@ -150,6 +150,17 @@ def test_what_cannot_be_imported_is_said_in_a_line(app: str, said: str, capsys: 
     assert capsys.readouterr().err == f"sekisho check: {said}\n"
 
 
+def test_a_package_that_the_application_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service's own environment has packages that this one lacks."""
+    (tmp_path / "needy.py").write_text("import not_installed_here\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert main(["check", "--app", "needy:app"]) == MISUSED
+    assert "ModuleNotFoundError (it needs not_installed_here)\n" in capsys.readouterr().err
+
+
 def test_a_right_log_in_is_never_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
     """A right log-in is never an argument, which every process of the machine could read."""
     with pytest.raises(SystemExit, match="2"):

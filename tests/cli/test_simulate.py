@@ -69,7 +69,7 @@ def test_the_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> Non
     assert "keycloak" in found["peers"]
 
 
-@pytest.mark.parametrize("wrong", [["nowhere"], ["7pay", "--policy", "nowhere"]])
+@pytest.mark.parametrize("wrong", [["nowhere"], ["7pay", "--policy", "nowhere"], ["7pay", "--no-play"]])
 def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown scenario or policy ends the command, and is not repeated."""
     assert main(["simulate", *wrong]) == MISUSED

@@ -160,8 +160,14 @@ def _application(named: str, *, is_factory: bool) -> Any:
         for name in attribute.split("."):
             found = getattr(found, name)
     except (ImportError, AttributeError) as error:
-        raise Misused(f"--app cannot be imported: {type(error).__name__}") from None
+        raise Misused(f"--app cannot be imported: {type(error).__name__}{_lacking(error, module)}") from None
     return found() if is_factory else found
+
+
+def _lacking(error: ImportError | AttributeError, module: str) -> str:
+    """The package that the application lacks; nothing of what was typed."""
+    name = error.name if isinstance(error, ImportError) else None
+    return f" (it needs {name})" if name and not f"{module}.".startswith(f"{name}.") else ""
 
 
 async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]) -> list[dict[str, Any]]:

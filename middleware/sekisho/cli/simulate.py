@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         return what_if.run(args)
     if args.list:
         return _list(args)
+    if args.no_play and not args.kept:
+        raise Misused("--no-play shows what is in --kept: give its file")
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
@@ -154,7 +156,7 @@ def _scenario(name: str) -> Scenario:
     if name in known:
         return read_scenario(name, known[name])
     if not name.endswith(".toml"):
-        raise Misused("no such scenario; --list shows them")
+        raise Misused("no such scenario; --list shows them, and the name of a file ends in .toml")
     return read_scenario(Path(name).stem, _read(Path(name)))
 
 

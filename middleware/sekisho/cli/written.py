@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from sekisho.audit.stream import lines_key
 from sekisho.cli.audit.common import stored
 from sekisho.cli.operator import seconds, settings
 from sekisho.cli.usage import Misused
+from sekisho.model import SekishoError
 from sekisho.record import Kind
 from sekisho.record.lines import LINE_CHARS_MAX, LineError, decode, time_text
 from sekisho.settings.table import AUDIT, EVENTS_FILE
@@ -27,10 +29,16 @@ if TYPE_CHECKING:
     Lines = Callable[[], Iterator[bytes]]
 
 SINCE_MAX_S: Final = 366 * 86_400
+LOOKED_AT: Final = 100
+_ANY_KIND: Final = b'"kind":"'
 _KINDS: Final = (Kind.SETTLED, Kind.DECIDED, Kind.STEP_UP_PROVED)
 _MARKS: Final = tuple(f'"kind":"{kind}"'.encode() for kind in _KINDS)
 _TIME: Final = b'"time":"'
 _TIME_BYTES: Final = 20
+
+
+class NoEvents(SekishoError):  # noqa: N818 - a state of a file
+    """A file has lines, and none of them is an event."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +59,7 @@ def has_source(args: argparse.Namespace) -> bool:
 
 
 def written(args: argparse.Namespace) -> WrittenEvents:
-    """The events that the command line names. Raises `Misused`, `Unreachable`, `OSError`."""
+    """The events that the command line names. Raises `Misused`, `NoEvents`, `Unreachable`, `OSError`."""
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)
     sources = [_of_file(Path(named)) for named in args.file] or [_configured()]
     return WrittenEvents(sources, int(since_s))
@@ -71,7 +79,12 @@ def _configured() -> Lines:
 
 def _of_file(path: Path) -> Lines:
     """The lines that the file has now: those that come meanwhile would differ between two readings."""
-    return partial(_lines, path, path.stat().st_size)
+    lines = partial(_lines, path, path.stat().st_size)
+    # A log of another program, or an audit in a dialect for a SIEM, must not look like a quiet day.
+    first = list(islice(lines(), LOOKED_AT))
+    if first and not any(_ANY_KIND in line for line in first):
+        raise NoEvents(f"{path}: this is no file of events, and no audit in our own dialect")
+    return lines
 
 
 def _lines(path: Path, size: int) -> Iterator[bytes]:

@@ -11,8 +11,8 @@ chain that was cut looks like one whose worker was killed, and the result says h
 Each problem is one line: the file, the line's number, what it is. A line that a full disk cut short, or that was lost
 to it, is a problem as well: the log of that time has SEK024.
 
-Exit code: 0 if all lines are as they were written; 1 if not, or if a file cannot be read; 2 if the command line is
-wrong.
+Exit code: 0 if all lines are as they were written; 1 if not, if there are none, or if a file cannot be read; 2 if the
+command line is wrong.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     verifier = Verifier(keys, _checkpoints(args.checkpoints, settings, keys), open_key, is_part=args.part)
     found = verify(verifier, opened(args.files))
     print(json.dumps(_as_json(found)) if args.json else "\n".join(_as_text(found)))
-    return 1 if found.problems else 0
+    return 1 if found.problems or not found.lines else 0
 
 
 def _checkpoints(path: str | None, settings: Settings, keys: Sequence[bytes]) -> dict[str, Checkpoint]:
@@ -75,6 +75,8 @@ def _as_text(found: Verification) -> list[str]:
     lines = [f"{each.file}:{each.line}: {each.text}" if each.line else each.text for each in found.problems]
     if found.more_problems:
         lines.append(f"{found.more_problems} more problems")
+    if not found.lines:
+        return [*lines, "there is no line: it was emptied, or nothing was written yet"]
     chains = found.chains.values()
     ended = sum(chain.is_closed for chain in chains)
     lines.append(f"{found.lines} lines of {len(chains)} workers: {'problems were found' if lines else 'all verified'}")
