@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from concurrent.futures import CancelledError
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, final
@@ -16,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, final
 from redis.exceptions import ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.store.refusals import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sekisho.store import AnyStoreConnection
 
+AWAY: Final = "the store does not answer"
 SECONDS_MAX: Final = 2.0
 LINES_MAX: Final = 100_000
 """Lines that the stream keeps, some 50 MB."""
@@ -64,17 +65,17 @@ class StoreBridge:
         with self._lock:
             found = next(((loop, line) for loop, line in self._lines.items() if loop.is_running()), None)
         if found is None:
-            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+            raise OSError(errno.ENOTCONN, AWAY)
         loop, line = found
         asked = asyncio.run_coroutine_threadsafe(line.execute(*command), loop)
         try:
             return asked.result(SECONDS_MAX)
         except (StoreUnavailable, TimeoutError, CancelledError):
             asked.cancel()
-            problem = errno.ENOTCONN
-        except ResponseError:  # the rights of its user, or its memory
-            problem = errno.EACCES
-        raise OSError(problem, os.strerror(problem))
+            problem = OSError(errno.ENOTCONN, AWAY)
+        except ResponseError as error:  # the rights of its user, or its memory
+            problem = OSError(errno.EACCES, f"the store refuses them: {explained(error)}")
+        raise problem
 
 
 @final
