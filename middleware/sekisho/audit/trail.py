@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho.events")
 
 UNWRITABLE = (
-    "SEKISHO_AUDIT: lines of the audit are lost, because they cannot be written (%s). Where that lasts, name a file that "
-    "the service may append to, on a disk with room, as in SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl [SEK024]"
+    "SEKISHO_AUDIT: lines of the audit are lost, because they cannot be written (%s). Where that lasts, name a file "
+    "that the service may append to, on a disk with room, as in "
+    "SEKISHO_AUDIT=file:/var/log/sekisho/audit.jsonl [SEK024]"
 )
 WRITABLE = "SEKISHO_AUDIT: the audit is written again"
 NO_CHECKPOINT = "SEKISHO_AUDIT_CHECKPOINTS: no checkpoint of the audit was kept (%s) [SEK024]"
