@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.ledger.arithmetic import GENERATION_US
+from sekisho.ledger.tags import GENERATION_US
 from sekisho.model import Limit
 from sekisho.simulate.bound import Bound
 from sekisho.simulate.generator import SCENARIOS, CampaignTries, Rota

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from sekisho.judge.trust import MARK_BYTES
-from sekisho.ledger.arithmetic import ENDED, UNHINDERED
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.records import ENDED
 from sekisho.model import Charged, Device, DoorKind, Effect
 
 if TYPE_CHECKING:

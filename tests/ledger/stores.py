@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import redis
 
-from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Record, Tags
 from sekisho.ledger.history import DeviceBucket
 from sekisho.ledger.key_groups import ANSWER_BYTES, Families, GroupAnswer, unpack_answer
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.records import FRESH, Record, account_key, credit_key, network_keys, secret_key
 from sekisho.ledger.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
+from sekisho.ledger.tags import TAG_BYTES, Tags
 from sekisho.model import Charge, Ledger, Limit, LimitSet, Verdict
 from sekisho.store import Script
 from sekisho.store.cluster import ClusterLine
@@ -136,14 +136,14 @@ def in_bucket(place: bytes) -> tuple[bytes, bytes]:
 
 def places(each: Charge) -> dict[bytes, bytes]:
     """Redis's places for the reference's keys. An account's own key is listed whether used or not."""
-    found = dict(zip(KEYS.network(each), ledger.network_keys(each), strict=True))
+    found = dict(zip(KEYS.network(each), network_keys(each), strict=True))
     if each.place:
         address = KEYS.network(each)[-2]
-        found[address[:-9] + b"c" + address[-8:]] = ledger.credit_key(each)
+        found[address[:-9] + b"c" + address[-8:]] = credit_key(each)
     if each.account:
-        found[KEYS.account(each)[1]] = ledger.account_key(each)
+        found[KEYS.account(each)[1]] = account_key(each)
     if each.secret:
-        found[KEYS.secret(each)] = ledger.secret_key(each)
+        found[KEYS.secret(each)] = secret_key(each)
     return found
 
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.opening import open_line
+from sekisho.ledger.records import FRESH, current, shared_key
 from sekisho.ledger.redis import pack_charge, pack_settlement
 from sekisho.model import Charged, Effect
 from sekisho.store import connection as lines
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.records import Record
     from sekisho.model import Charge, Verdict
     from sekisho.store import AnyStoreConnection
     from tests.servers import RedisServer
@@ -90,7 +90,7 @@ def test_lua_its_parts_and_the_reference_share_alike(
             lua.run(told_us, [(each, pack_settlement(each, verdict, effects))])
         del charged[:settled]
         for each in batch:
-            found_at |= places(each) | {KEYS.account(each)[0] + SHARED_FIELD: ledger.shared_key(each)}
+            found_at |= places(each) | {KEYS.account(each)[0] + SHARED_FIELD: shared_key(each)}
         kept = [book.get(key, FRESH) for key in found_at.values()]
         for one in (lua, parted.lua):
             assert failures(kept, now_us) == failures(one.records(found_at), now_us)
@@ -98,7 +98,7 @@ def test_lua_its_parts_and_the_reference_share_alike(
 
 
 def failures(records: list[Record], now_us: int) -> list[int]:
-    return [ledger.current(record, now_us).failures for record in records]
+    return [current(record, now_us).failures for record in records]
 
 
 @pytest.mark.usefixtures("redis_url")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.ledger.arithmetic import FRESH, Record, Tags
 from sekisho.ledger.counters import (
     SocketCounters,
     StoredCounters,
@@ -19,6 +18,8 @@ from sekisho.ledger.counters import (
 from sekisho.ledger.history import FAILED, DeviceBucket, kind_of
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.records import FRESH, Record
+from sekisho.ledger.tags import Tags
 from sekisho.model import Charge, Effect, Limit, StoreUnavailable
 from tests.ledger.charges import LIMITS, charge
 

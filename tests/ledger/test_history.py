@@ -16,7 +16,7 @@ from tests.ledger.stores import KEYS, WIDE, LuaLedger, PartedLedger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.records import Record
     from sekisho.model import Charge, Verdict
     from tests.servers import RedisServer
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sekisho.ledger.arithmetic import account_key
 from sekisho.ledger.cluster import ClusterLedger
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import open_line
+from sekisho.ledger.records import account_key
 from sekisho.ledger.redis import pack_charge, pack_limits, pack_settlement
 from sekisho.model import Charge, Charged, Limit, LimitSet, Verdict
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge

@@ -11,6 +11,7 @@ from redis.crc import key_slot
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import TRIED_CAP
+from sekisho.ledger.gcra import fitted, one_more
 from sekisho.ledger.key_groups import Families, GroupAnswer
 from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET
 from sekisho.model import Charge, Charged, Limit, Verdict
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from sekisho.ledger.arithmetic import Record
     from sekisho.ledger.key_groups import Part
+    from sekisho.ledger.records import Record
     from tests.servers import RedisServer
 
 FAMILIES = Families("t")
@@ -189,7 +190,7 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
         if move == "pay":
             verdict = parted.charge(now_us, charge(0, number, network=1 + number))
             if verdict.charged & Charged.ACCOUNT:
-                _, others, _ = ledger.one_more(others, FULL.account, now_us)
+                _, others, _ = one_more(others, FULL.account, now_us)
         elif move == "refused":
             asking = Issuer(parted, over)
             while asking.waiting:
@@ -198,8 +199,8 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
         elif refused:
             refused.pop(0).compensate(now_us)
 
-    found = ledger.fitted(account(parted).tats, FULL.account, now_us)
-    assert found >= ledger.fitted(others, FULL.account, now_us)
+    found = fitted(account(parted).tats, FULL.account, now_us)
+    assert found >= fitted(others, FULL.account, now_us)
 
 
 # Compensation, case by case.

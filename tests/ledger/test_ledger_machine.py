@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.records import FRESH, current, expires_us
 from sekisho.ledger.redis import failed_families, pack_charge, pack_failure, pack_settlement
 from sekisho.model import Effect
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, LuaLedger, PartedLedger, places
 
 if TYPE_CHECKING:
-    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.records import Record
     from sekisho.model import Charge, Verdict
     from tests.servers import RedisServer
 
@@ -152,9 +152,9 @@ class Ledgers(RuleBasedStateMachine):
 
 def at_rest(record: Record, now_us: int) -> Record:
     """The record without expired parts: written or not, it reads the same."""
-    if ledger.expires_us(record, now_us) <= now_us:
+    if expires_us(record, now_us) <= now_us:
         return FRESH
-    record = ledger.current(record, now_us)
+    record = current(record, now_us)
     tats = tuple(max(tat, now_us) for tat in record.tats) if any(tat > now_us for tat in record.tats) else ()
     # The last charge matters only if it could make another younger or keep it longer.
     at_us = record.at_us if tats or record.failures or record.tried.size else 0

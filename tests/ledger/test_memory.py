@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.ledger.arithmetic import Record, Tags, account_key
 from sekisho.ledger.history import DeviceBucket
 from sekisho.ledger.memory import SWEEP, MemoryLedger
 from sekisho.ledger.packing import packed, unpacked
+from sekisho.ledger.records import Record, account_key
+from sekisho.ledger.tags import Tags
 from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import let_in
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.newcomers import newcomer_keys
+from sekisho.ledger.records import Record
 from sekisho.model import Limit
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, T0, charge
 
@@ -58,7 +59,7 @@ def test_an_attempt_with_one_record_is_no_newcomers() -> None:
     for known in newcomer_keys(each):
         memory = in_memory(LIMITS)
         memory.book.now_us = T0
-        memory.book[known] = ledger.Record((T0 + 24 * HOUR,) * 2, T0)
+        memory.book[known] = Record((T0 + 24 * HOUR,) * 2, T0)
 
         verdict = memory.charge_now(each)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,9 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.settings.rates import rates
 from tests.ledger.charges import T0, charge
 from tests.ledger.stores import let_in, only
+
+if TYPE_CHECKING:
+    from sekisho.ledger.records import Record
 
 STORAGE = MemoryStorage()  # it starts a thread, so one is enough
 FRESH_NAMES = count()
@@ -39,7 +43,7 @@ def test_a_burst_is_let_in_as_far_as_limits_would(strategy: type[RateLimiter], t
     attempts = 27
 
     ours = rates(text, "X")
-    book: dict[bytes, ledger.Record] = {}
+    book: dict[bytes, Record] = {}
     admitted = let_in([ledger.apply(book, charge(), only(account=ours), T0) for _ in range(attempts)])
 
     assert admitted == _admitted(strategy(STORAGE), text, attempts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.receipt import pack_receipt, parted, read_code, unpack_receipt
 from sekisho.model import Charge, Charged, Effect, Spread, Tagged, Verdict
 from tests.ledger.charges import LIMITS, SECOND, T0, charge
+
+if TYPE_CHECKING:
+    from sekisho.ledger.records import Record
 
 
 def exactly(size: int) -> st.SearchStrategy[bytes]:
@@ -80,7 +85,7 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
 def test_settling_by_receipt_is_settling(number: int, known_device: int | None, v6: bool, proved: bool) -> None:
     """Settling by receipt leaves the ledger as settling by the verdict does."""
     own = charge(number, number, known_device=known_device, v6=v6)
-    by_hand: dict[bytes, ledger.Record] = {}
+    by_hand: dict[bytes, Record] = {}
     verdict = ledger.apply(by_hand, own, LIMITS, T0)
     by_receipt = dict(by_hand)
 

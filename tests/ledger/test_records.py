@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.opening import open_line
+from sekisho.ledger.records import FRESH, expires_us, network_keys
 from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
 from sekisho.model import Effect
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
@@ -22,7 +22,7 @@ from tests.ledger.stores import KEYS, SPARE_MS, WIDE, LuaLedger, in_bucket, plac
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.records import Record
     from sekisho.model import Charge, Verdict
     from tests.servers import RedisServer
 
@@ -56,7 +56,7 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
     for key, reference in {key: at for each in history for key, at in places(each).items()}.items():
         shared = not client.exists(key) and client.exists(in_bucket(key)[0])
         left_ms = max(0, client.pttl(in_bucket(key)[0] if shared else key) - SPARE_MS)
-        life_ms = ceil((ledger.expires_us(book.get(reference, FRESH), T0) - T0) / 1_000)
+        life_ms = ceil((expires_us(book.get(reference, FRESH), T0) - T0) / 1_000)
         assert life_ms - 60_000 <= left_ms <= (LIVES_MS_MAX if shared else life_ms), key
 
 
@@ -106,7 +106,7 @@ def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: red
     book: dict[bytes, Record] = {}
     for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
         ledger.apply(book, VICTIM, LIMITS, now_us)
-    at_last = [round(ledger.expires_us(book[key], now_us) / MINUTE) for key in ledger.network_keys(VICTIM)]
+    at_last = [round(expires_us(book[key], now_us) / MINUTE) for key in network_keys(VICTIM)]
     assert ends[0][::2] == ends[1][::2]  # network and device: their tags outlive their counters
     assert at_last == ends[2]
 

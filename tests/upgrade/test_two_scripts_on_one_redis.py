@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import redis
 
-from sekisho.ledger.arithmetic import ENDED, UNHINDERED
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.inlined import inlined
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.ledger.records import ENDED
 from sekisho.ledger.redis import (
     failed_families,
     pack_charge,

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from sekisho.cli.operator import Desk
     from sekisho.cli.target import Target
     from sekisho.control import ControlRecord
-    from sekisho.ledger.arithmetic import Record
     from sekisho.ledger.history import DeviceBucket
+    from sekisho.ledger.records import Record
     from sekisho.model import Limits
     from sekisho.settings import Settings
 

@@ -12,19 +12,11 @@ from itertools import pairwise
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from sekisho.ledger.arithmetic import (
-    FRESH,
-    TAG_BYTES,
-    Record,
-    Tags,
-    account_key,
-    current,
-    fitted,
-    network_keys,
-    span_us,
-)
+from sekisho.ledger.gcra import fitted, span_us
 from sekisho.ledger.history import DeviceBucket, credit_left, is_shared
+from sekisho.ledger.records import FRESH, Record, account_key, current, network_keys
 from sekisho.ledger.redis import ClusterKeys, Keys
+from sekisho.ledger.tags import TAG_BYTES, Tags
 from sekisho.model import Charge, DoorKind, StoreUnavailable
 from sekisho.store import is_cluster
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
-from sekisho.ledger.arithmetic import GENERATION_US, Record
 from sekisho.ledger.newcomers import Newcomers, account_end_us, newcomer_keys, short_lived_end_us
 from sekisho.ledger.packing import packed, unpacked
+from sekisho.ledger.records import Record, expires_us, failures_kept_us, unblocked
+from sekisho.ledger.tags import GENERATION_US
 from sekisho.model import Charged
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class BoundedBook(MutableMapping[bytes, Record]):
             if held is None:
                 continue
             record = unpacked(held)
-            end_us = ledger.expires_us(record, self.now_us)
+            end_us = expires_us(record, self.now_us)
             if end_us > self.now_us:
                 self._note_end(key, end_us)
             else:
@@ -135,10 +136,10 @@ def _first_look_us(record: Record, now_us: int) -> int:
     """When to look whether a new record has expired: at its end, or before it where its TATs expire last."""
     _, at_us, (generation, young, _), failures, _, _ = record
     if failures:
-        return at_us + ledger.failures_kept_us(failures)
+        return at_us + failures_kept_us(failures)
     if young:
         return (generation + 2) * GENERATION_US
-    return ledger.expires_us(record, now_us)
+    return expires_us(record, now_us)
 
 
 def _shared(key: bytes) -> bytes:
@@ -203,4 +204,4 @@ class MemoryLedger:
             for kind in KINDS:
                 record = self.book.pop(kind + digest, None)
                 if record is not None and record.buckets:
-                    self.book[kind + digest] = ledger.unblocked(record, history=history)
+                    self.book[kind + digest] = unblocked(record, history=history)

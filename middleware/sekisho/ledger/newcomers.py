@@ -9,15 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sekisho.ledger.arithmetic import (
-    GENERATION_US,
-    TAG_BYTES,
-    account_key,
-    failures_kept_us,
-    network_keys,
-    secret_key,
-)
 from sekisho.ledger.packing import PACKERS
+from sekisho.ledger.records import account_key, failures_kept_us, network_keys, secret_key
+from sekisho.ledger.tags import GENERATION_US, TAG_BYTES
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:

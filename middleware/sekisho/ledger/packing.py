@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from sekisho.ledger.arithmetic import Record, Tags
+from sekisho.ledger.records import Record
+from sekisho.ledger.tags import Tags
 
 # By the number of TATs: that number, bytes of tags (seen, tried; young, old), failures, generation, last charge, TATs.
 _LAYOUTS = [Struct(f"<BBBBBHIq{n}q") for n in range(256)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from sekisho.ledger.arithmetic import span_us
+from sekisho.ledger.gcra import span_us
 from sekisho.ledger.inlined import inlined
 from sekisho.model import Charge, Charged, Effect, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 from sekisho.settings.rates import LIMITS_MAX

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.ledger.arithmetic import ENDED, TAG_BYTES, changed_us
 from sekisho.ledger.counters import uses
+from sekisho.ledger.device_buckets import changed_us
 from sekisho.ledger.history import CHANGE, FAILED, PLACE, SUMMARY, kind_of
+from sekisho.ledger.records import ENDED
+from sekisho.ledger.tags import TAG_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sekisho.ledger.arithmetic import Record
     from sekisho.ledger.counters import NamedCounter
     from sekisho.ledger.history import DeviceBucket
+    from sekisho.ledger.records import Record
     from sekisho.model import Limits
 
 COUNT_BITS: Final = 7

@@ -14,9 +14,10 @@ from sekisho.judge import decide
 from sekisho.judge.familiarity import is_familiar
 from sekisho.judge.policy import is_tried
 from sekisho.judge.policy_choice import PolicyChoice
-from sekisho.ledger.arithmetic import FRESH, network_keys, wait_us
+from sekisho.ledger.gcra import wait_us
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import ID_BYTES, NO_TAG, pack_receipt
+from sekisho.ledger.records import FRESH, network_keys
 from sekisho.ledger.settlement import make_place, refund_proved, refund_question, settle_untried
 from sekisho.model import (
     Action,
