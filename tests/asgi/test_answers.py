@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.asgi.driving import JSON, OPEN, SESSION, answer, guarded, http, log_in, read
+from tests.asgi.driving import JSON, OPEN, SESSION, address, answer, guarded, http, log_in, read
 from tests.asgi.driving import ask as ask_for
 from tests.stepup.flow.driving import Site, challenge
 
@@ -228,6 +228,15 @@ async def test_a_basic_door_wants_a_rule_at_start(caplog: pytest.LogCaptureFixtu
     assert (
         "* /files/* opens by HTTP Basic and has no rule: no answer shows success; add success=!401,403" in caplog.text
     )
+
+
+async def test_a_door_that_shows_no_success_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Row 2.7: where each answer is a page with the same status, the log says once what is left to do."""
+    guard = guarded(replying(200, [(b"content-type", b"text/html")], b"<p>"), login="POST /login", **OPEN)
+    for n in range(210):
+        await log_in(guard, f"owner-{n}", client=address(n))
+
+    assert caplog.text.count("POST /login: no answer to 200 log-ins looks like a success") == 1
 
 
 # Behind a step-up.

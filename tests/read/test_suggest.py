@@ -113,7 +113,17 @@ def test_what_may_be_a_rule_is_left_to_the_operator() -> None:
     suggester.saw(302, [to("/"), SESSION], ASKED)
     assert (suggester.suggestion(), suggester.hint()) == (None, "cookie:session")
     suggester.saw(200, [HTML, SESSION], ASKED)
-    assert suggester.hint() is None
+    assert suggester.hint() == "302:/"
+
+
+def test_a_page_that_the_client_names_is_no_hint() -> None:
+    """Row 2.7: with a cookie on failures too, a redirect to where the request asked to go leaves nothing to write."""
+    suggester, asked = RuleSuggester(DOOR), {**ASKED, "query_string": b"next=/"}
+    for n in range(1, 201):
+        assert (suggester.hint(), suggester.is_at_a_loss) == (None, False)
+        status, headers = (200, [HTML, SESSION]) if n % 2 else (302, [to("/"), SESSION])
+        suggester.saw(status, headers, asked)
+    assert (suggester.hint(), suggester.is_at_a_loss) == (None, True)
 
 
 def test_nothing_is_suggested_early() -> None:

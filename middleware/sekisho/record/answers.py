@@ -21,7 +21,12 @@ log = logging.getLogger("sekisho")
 
 HINTED = (
     "%s: success cannot be guessed from its answers, which lead to the front page or to where the request asked to go; "
-    "if nothing but a right secret sets that cookie, add success=%s [SEK010]"
+    "if nothing but a right secret is answered so, add success=%s [SEK010]"
+)
+AT_A_LOSS = (
+    "%s: no answer to 200 log-ins looks like a success, and none shows a rule. If some of the passwords were right, "
+    "their owners are charged like attackers: `sekisho check --app MODULE:APP --known` looks for a rule; where there "
+    'is none, add scope["state"]["sekisho"].report(success=...) in the application [SEK010]'
 )
 SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain [SEK010]"
 
@@ -161,4 +166,7 @@ class Answers:
             del self._suggesters[door.name]
         elif rule := suggester.hint():
             log.warning(HINTED, door.name, rule)
+            del self._suggesters[door.name]
+        elif suggester.is_at_a_loss and door.kind is DoorKind.LOGIN and not self._events.has_let_in(door):
+            log.warning(AT_A_LOSS, door.name)
             del self._suggesters[door.name]

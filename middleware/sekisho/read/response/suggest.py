@@ -110,7 +110,7 @@ class RuleSuggester:
         return min(telling, key=preference) if telling else None
 
     def hint(self) -> str | None:
-        """A cookie that may be the rule, after 100 attempts without a suggestion; the operator must decide.
+        """A cookie or the front page as a rule, after 100 attempts without a suggestion; the operator must decide.
 
         It came with redirects to the front page or to the page that the client asked for. Some applications redirect
         failures there as well, with a session that holds the message.
@@ -121,6 +121,11 @@ class RuleSuggester:
             rule for rule, looks in self._fitting.items() if set(looks) == {_UNCLEAR} and rule not in self._failing
         ]
         return min(unclear, key=preference) if unclear else None
+
+    @property
+    def is_at_a_loss(self) -> bool:
+        """Whether 200 attempts have shown neither a suggestion nor a hint."""
+        return self._seen >= 4 * self.ATTEMPTS_MIN
 
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
         # A session that is renewed with every answer has several looks, and some are failures.
@@ -142,9 +147,12 @@ class RuleSuggester:
             return self._fails(True, status, headers)
         segment = target.path.split("/")[1]
         away = stays(target, scope.get("headers", ())) and not target.rest and not place_is_doubtful(target.path)
-        if not segment or not away or is_named_by(scope, sent, target):
-            # Failures also redirect to the front page, and a page that the client named proves nothing.
+        if not away or is_named_by(scope, sent, target):
+            # A page that the client named proves nothing.
             return self._note(_UNCLEAR, headers)
+        if not segment:
+            # Failures also redirect to the front page.
+            return self._note(_UNCLEAR, headers, f"{status}:/")
         # Deeper segments may be a user's name.
         return self._note(f"{status} {segment}", headers, f"{status}:/{segment}" if _is_plain(segment) else "")
 
