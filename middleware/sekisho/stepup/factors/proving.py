@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import FactorClass, Unreadable
 from sekisho.read.account import canonical
-from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
+from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
+from sekisho.stepup.factors.acceptance import Acceptance, FactorParts
 from sekisho.stepup.factors.account_lookup import AccountLookup
 from sekisho.stepup.factors.account_owner import RECOVERY, Early, Proof, ShownFactor
-from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
-from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
+from sekisho.stepup.factors.code_normalisation import folded_symbols
 from sekisho.stepup.factors.codes import Codes
 from sekisho.stepup.factors.identities import Identities
 from sekisho.stepup.factors.lost_factor import LostFactor
 from sekisho.stepup.factors.passkey_log_in import PasskeyLogIn
-from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
+from sekisho.stepup.factors.passkeys import Passkeys
 from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
-from sekisho.stepup.factors.requirements import LOG_IN, MANAGE, Requirements, Strictness, is_settled, settled
+from sekisho.stepup.factors.requirements import LOG_IN, MANAGE, Requirements, Strictness
 from sekisho.stepup.factors.strong_only import StrongOnly
-from sekisho.stepup.factors.totp import DIGITS, Totp
-from sekisho.stepup.oidc.login import OidcReturn
+from sekisho.stepup.factors.totp import Totp
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners, Reset
@@ -40,28 +39,10 @@ if TYPE_CHECKING:
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
-    Acceptor = Callable[[CodeTrial, AccountOwner, ShownFactor, bytes, int], Awaitable[Proof | None]]
-    Matcher = Callable[[CodeTrial, AccountOwner, ShownFactor, bytes, int], Awaitable[bool]]
 
 SENT = ("email", "webhook")
 KEPT = ("webauthn", "totp", "oidc")
 NORMAL = Strictness()
-
-
-class _Factor(NamedTuple):
-    """One factor's functions.
-
-    Attributes:
-        may_be: whether a text has the form of a proof. Other texts are not counted as attempts.
-        match: whether the text would be a proof behind a right secret. Spends nothing.
-        accept: accepts the proof, and spends it.
-        guess: the kind of guess that a wrong text is; None for proofs that cannot be guessed.
-    """
-
-    may_be: Callable[[ShownFactor], bool]
-    match: Matcher
-    accept: Acceptor
-    guess: Guess | None = None
 
 
 class Factors:
@@ -113,38 +94,28 @@ class Factors:
         keys, sealer = VaultKeys(secrets), Sealer(secrets, clock_s=clock_s)
         limits = self._limits = AttemptLimits(vault, keys)
         self._lookup = AccountLookup(owners, keys, sender, book)
-        self._codes = Codes(vault, keys, sealer, limits, budget=budget)
-        self._totp = Totp(vault, keys, sealer, limits, drift=strictness.totp_drift)
         self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
-        self._recovery = RecoveryCodes(sealer, limits)
-        by = next((name for name in SENT if name in self.names), "")
-        self._lost: Final = LostFactor(by, owners, keys, self._codes, requirements=self.requirements, sender=sender)
-        self._passkeys = (
+        parts = self._parts = FactorParts(
+            Codes(vault, keys, sealer, limits, budget=budget),
+            Totp(vault, keys, sealer, limits, drift=strictness.totp_drift),
+            RecoveryCodes(sealer, limits),
             Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, limits=limits, index=index)
-            if passkeys is not None
-            else None
+            if passkeys
+            else None,
+            Identities(provider, vault, keys=keys, sealer=sealer, limits=limits) if provider else None,
         )
+        self._acceptance = Acceptance(parts, owners, self._lookup, self.requirements, sender)
+        self._every = self._acceptance.of(self.names)
+        by = next((name for name in SENT if name in self.names), "")
+        self._lost: Final = LostFactor(by, owners, keys, parts.codes, requirements=self.requirements, sender=sender)
         self.log_in: Final = (
             PasskeyLogIn(
-                passkeys, self._passkeys, index, vault, keys=keys, sealer=sealer, find=self.owner, proved=self._proved,
+                passkeys, parts.passkeys, index, vault, keys=keys, sealer=sealer, find=self.owner, proved=self._proved,
                 clock_s=clock_s,
             )
-            if passkeys is not None and self._passkeys is not None and index is not None
+            if passkeys is not None and parts.passkeys is not None and index is not None
             else None
         )  # fmt: skip
-        self._identities = (
-            Identities(provider, vault, keys=keys, sealer=sealer, limits=limits) if provider is not None else None
-        )
-        sent = _Factor(_may_be_sent, self._is_sent_code, self._by_sent_code, Guess.CODE)
-        every: Mapping[str, _Factor] = {
-            "webauthn": _Factor(_may_be_passkey, self._is_passkey, self._by_passkey),
-            "totp": _Factor(_may_be_app, self._is_of_app, self._by_app, Guess.APP),
-            "oidc": _Factor(_may_be_return, self._is_identity, self._by_identity),
-            "email": sent,
-            "webhook": sent,
-            RECOVERY: _Factor(_may_be_recovery, self._is_recovery_code, self._by_recovery_code),
-        }
-        self._every = {name: every[name] for name in self.names}
 
     async def owner(self, account: str) -> AccountOwner:
         """Return the owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
@@ -186,11 +157,11 @@ class Factors:
         Returns:
             `PublicKeyCredentialRequestOptionsJSON`; empty if the site offers no passkeys.
         """
-        if self._passkeys is None:
+        if self._parts.passkeys is None:
             return {}
         plain = _plain(owner.account)
         account_owners = [owner] if plain == owner.account else [owner, await self.owner(plain)]
-        return await self._passkeys.options(
+        return await self._parts.passkeys.options(
             trial, account_owners, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
         )
 
@@ -200,12 +171,12 @@ class Factors:
         Raises:
             ProviderUnavailable, TooManyLogins, StoreUnavailable: none was begun.
         """
-        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
-        return await self._identities.begin(challenge, bound_to, fields)
+        assert self._parts.identities is not None  # noqa: S101 - without it the factor is not among the names
+        return await self._parts.identities.begin(challenge, bound_to, fields)
 
     async def begun_login(self, state: str) -> BegunLogin | None:
         """The log-in at the provider with this state; None if there is none. Raises `StoreUnavailable`."""
-        return await self._identities.begun(state) if self._identities is not None else None
+        return await self._parts.identities.begun(state) if self._parts.identities is not None else None
 
     async def send(self, trial: CodeTrial, owner: AccountOwner, factor: str, demand: Demand = LOG_IN) -> None:
         """Send a code if the secret was right, the owner can be reached, and a code would be accepted.
@@ -219,7 +190,7 @@ class Factors:
             return
         if not (_reachable(owner, factor) and self._accepts(owner, factor, demand)):
             trial = trial._replace(behind_right_secret=False)
-        code = await self._codes.issue(trial, now_s=int(self._clock_s()))
+        code = await self._parts.codes.issue(trial, now_s=int(self._clock_s()))
         if code is not None:
             self._sender.send_code(factor, owner, code)
 
@@ -252,7 +223,7 @@ class Factors:
         allowed = await self._limits.early(trial, guess, exists=owner.contact is not None)
         # A right proof of a weaker class must not wait for the run: waiting would tell that it is right.
         allowed &= self._accepts(owner, shown.factor, demand)
-        right = await factor.match(trial, self._usable(owner, demand, now_s), shown, bound_to, now_s)
+        right = await factor.match(trial, self._acceptance.usable(owner, demand, now_s), shown, bound_to, now_s)
         if right and allowed:
             return Early(trial, now_s)
         if guess is not None:
@@ -308,7 +279,7 @@ class Factors:
         now_s = int(self._clock_s()) if now_s is None else now_s
         if not self._accepts(owner, shown.factor, demand):
             trial = trial._replace(behind_right_secret=False)
-        usable = self._usable(owner, demand, now_s)
+        usable = self._acceptance.usable(owner, demand, now_s)
         proof = await factor.accept(trial, usable, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._proved(owner)
@@ -335,8 +306,8 @@ class Factors:
             return
         if not (self._lost.may_begin(owner, now_s) and _reachable(owner, self._lost.by)):
             trial = trial._replace(behind_right_secret=False)
-        usable = self._usable(owner, MANAGE, now_s)
-        proof = await self._by_recovery_code(trial, usable, ShownFactor(RECOVERY, typed), b"", now_s)
+        usable = self._acceptance.usable(owner, MANAGE, now_s)
+        proof = await self._acceptance.by_recovery_code(trial, usable, ShownFactor(RECOVERY, typed), b"", now_s)
         await self._lost.send(trial, owner, proved=proof is not None, now_s=now_s)
 
     async def confirm_recovery(self, trial: CodeTrial, owner: AccountOwner, typed: str) -> Reset | None:
@@ -346,117 +317,8 @@ class Factors:
         """
         return await self._lost.confirm(trial, owner, typed, now_s=int(self._clock_s()))
 
-    def _usable(self, owner: AccountOwner, demand: Demand, now_s: int) -> AccountOwner:
-        """The owner with the factors that count for this purpose."""
-        if not demand.settled:
-            return owner
-        sheet = next(iter(owner.of_kind(RECOVERY)), None)
-        number, sealed = (sheet.id, sheet.sealed) if sheet else ("", None)
-        made_s = self._recovery.made_s(sealed, account=owner.account_id, enrolment=number)
-        usable = settled(owner, now_s)
-        if is_settled(made_s, now_s):
-            return usable
-        return usable._replace(enrolments=tuple(one for one in usable.enrolments if one.kind != RECOVERY))
-
     def _accepts(self, owner: AccountOwner, factor: str, demand: Demand) -> bool:
         return self.requirements.accepts(owner, factor, demand, int(self._clock_s()))
-
-    async def _is_passkey(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
-    ) -> bool:
-        assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
-        return await self._passkeys.match(trial, owner, shown.credential, bound_to, now_s=now_s)
-
-    async def _by_passkey(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
-    ) -> Proof | None:
-        assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
-        used = await self._passkeys.accept(trial, owner, shown.credential, bound_to, now_s=now_s)
-        return None if used is None else Proof(shown.factor, settled=is_settled(used.created_s, now_s))
-
-    async def _is_of_app(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
-    ) -> bool:
-        return self._totp.match(trial, _apps(owner), shown.code, now_s) is not None
-
-    async def _by_app(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
-    ) -> Proof | None:
-        kept = _apps(owner)
-
-        def on_last() -> None:
-            if kept:
-                self._sender.factor_changed(owner, "totp", "stopped")
-
-        used = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
-        return None if used is None else Proof(shown.factor, settled=_is_settled(owner, used, now_s))
-
-    async def _is_identity(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, _now_s: int
-    ) -> bool:
-        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
-        return await self._identities.match(trial, owner, shown, bound_to)
-
-    async def _by_identity(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
-    ) -> Proof | None:
-        assert self._identities is not None  # noqa: S101 - without it the factor is not among the names
-        used = await self._identities.accept(trial, owner, shown, bound_to)
-        if used is None:
-            return None
-        is_old = is_settled(used.created_s, now_s)
-        return Proof(shown.factor, settled=is_old, by_class=self.requirements.class_of(shown.factor))
-
-    async def _is_sent_code(
-        self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
-    ) -> bool:
-        return await self._codes.match(trial, shown.code)
-
-    async def _by_sent_code(
-        self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
-    ) -> Proof | None:
-        return Proof(shown.factor) if await self._codes.accept(trial, shown.code) else None
-
-    async def _is_recovery_code(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
-    ) -> bool:
-        enrolment, store = self._store(owner)
-        return await self._recovery.match(trial, enrolment, store, shown.code)
-
-    async def _by_recovery_code(
-        self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
-    ) -> Proof | None:
-        enrolment, store = self._store(owner)
-        left = await self._recovery.accept(trial, enrolment, store, shown.code)
-        if left is None:
-            return None
-        self._sender.factor_changed(owner, RECOVERY, "used")
-        return Proof(shown.factor, left, bool(self._usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
-
-    def _store(self, owner: AccountOwner) -> tuple[str, _Shelf]:
-        enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")
-        return enrolment, _Shelf(self._owners, self._lookup, owner, enrolment)
-
-
-class _Shelf:
-    """The recovery store of an account: one query for every account, with or without codes."""
-
-    def __init__(self, owners: Owners, lookup: AccountLookup, owner: AccountOwner, enrolment: str) -> None:
-        self._owners = owners
-        self._lookup = lookup
-        self._person = owner
-        self._enrolment = enrolment
-
-    async def read(self) -> bytes | None:
-        found = await self._lookup.enrolment(self._person, RECOVERY)
-        return found.sealed if found and found.id == self._enrolment else None
-
-    async def swap(self, old: bytes, new: bytes) -> bool:
-        return await self._owners.replace(self._enrolment, old, new)
-
-
-def _is_settled(owner: AccountOwner, enrolment_id: str, now_s: int) -> bool:
-    return any(one.id == enrolment_id and is_settled(one.created_s, now_s) for one in owner.enrolments)
 
 
 def _plain(account: str) -> str:
@@ -465,30 +327,6 @@ def _plain(account: str) -> str:
         return canonical(account)
     except Unreadable:
         return account
-
-
-def _apps(owner: AccountOwner) -> list[tuple[str, bytes]]:
-    return [(one.id, one.sealed) for one in owner.of_kind("totp")]
-
-
-def _may_be_app(shown: ShownFactor) -> bool:
-    return folded_digits(shown.code, DIGITS) is not None
-
-
-def _may_be_sent(shown: ShownFactor) -> bool:
-    return folded_digits(shown.code, SENT_DIGITS) is not None
-
-
-def _may_be_recovery(shown: ShownFactor) -> bool:
-    return folded_symbols(shown.code, SYMBOLS) is not None
-
-
-def _may_be_passkey(shown: ShownFactor) -> bool:
-    return is_assertion(shown.credential)
-
-
-def _may_be_return(shown: ShownFactor) -> bool:
-    return OidcReturn.of(shown.code, shown.credential) is not None
 
 
 def _reachable(owner: AccountOwner, factor: str) -> bool:
