@@ -91,7 +91,22 @@ class ProcessWing:
         self.given = given
         self.settings = settings
         self.mode = settings.mode
+        self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
+        self.workers = 1  # that share the store, as the exchange tells
+        self._once = Once()
+        self.lifespan_state: Mapping[str, object] = {}
+        self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
         counts = Counts()
+        self._record(settings, accounts, counts, on_change_password)
+        self._read(settings, accounts, counts)
+        self._judge(settings)
+        self._remember(settings)
+
+    def _record(
+        self, settings: Settings, accounts: Accounts, counts: Counts, on_change_password: AccountHook | None
+    ) -> None:
+        """Make what records events, and their sinks."""
+        clocks = self.clocks
         self.audit = audit_of(settings, clocks.wall_us)
         subjects = Subjects(settings.secrets, accounts.canonical, self.audit.handles if self.audit else None)
         self.subjects = subjects
@@ -104,8 +119,6 @@ class ProcessWing:
         if self.has_metrics or settings.otel:
             sinks.append(MetricsSink(counts))
             self.times = Stopwatch(clocks.monotonic_us, DecisionTimes(counts), self._spans())
-        self.additions: Additions | None = None  # made in the worker itself, not before a server forks it
-        self.workers = 1  # that share the store, as the exchange tells
         self.events = Events(
             on_change_password,
             counts=counts,
@@ -114,6 +127,9 @@ class ProcessWing:
             keeps_counting=settings.audit_replay and self.audit is not None,
             clock_us=clocks.wall_us,
         )
+
+    def _read(self, settings: Settings, accounts: Accounts, counts: Counts) -> None:
+        """Make what reads requests and answers."""
         self.renderer = Renderer(settings.origins, settings.brand)
         self.digests = digests_of(settings)
         doors = Doors(settings.doors)
@@ -131,29 +147,34 @@ class ProcessWing:
         self.unnamed = UnnamedDoors(partial(counts.add, "", "unnamed_door"))
         self.fast_path = FastPath(self._is_ours, samples=SAMPLES)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
-        self.clock_s = StoreClock(clocks.wall_s)
-        self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
+        self.other_loop = OtherLoop(self.app, self._is_guarded, self.renderer)
+        self.csrf = CsrfCookies(settings.doors, self.given.session_account)
+        self._addresses = addresses
+
+    def _judge(self, settings: Settings) -> None:
+        """Make what judges attempts."""
+        clocks = self.clocks
         self.policy = policy_of(settings)
         # Where strangers are always asked, no posture is estimated: it would change nothing.
         by_posture = settings.estimates_posture
         self.watch = PostureWatch(self.events.posture_changed, clocks.monotonic_s) if by_posture else None
         self.postures = MemoryPostures(clocks.wall_s) if by_posture else None  # where there is no store
         self.leaks = LeakFiles(settings, self.events, clocks)
+        self.trust = trust_of(settings)
+
+    def _remember(self, settings: Settings) -> None:
+        """Make what this process remembers by itself."""
+        clocks = self.clocks
+        self.clock_s = StoreClock(clocks.wall_s)
         self.shed = Shed(clocks.monotonic_us)
         never = (*settings.trusted_proxies, *settings.allow)
         self.feed = RefusalNotes(self.clock_s, settings.feed_seconds_max, never) if settings.feed else None
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.caps = MemoryCaps(entries_max=CAPPED_ACCOUNTS_MAX, clock_us=clocks.wall_us)
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=clocks.monotonic_s)
-        self.own = given.counters or MemoryLedger(
+        self.own = self.given.counters or MemoryLedger(
             self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max, clock_us=clocks.wall_us
         )
-        self._once = Once()
-        self.lifespan_state: Mapping[str, object] = {}
-        self.csrf = CsrfCookies(settings.doors, given.session_account)
-        self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
-        self._addresses = addresses
-        self.trust = trust_of(settings)
 
     def _writers(
         self,
