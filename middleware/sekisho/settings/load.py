@@ -78,9 +78,19 @@ def load(
 
 
 def _settings(source: SettingSource, ephemeral_secret: bytes | None, given: StepUpGiven) -> Settings:
+    """All settings together; what contradicts another is among the source's mistakes."""
+    settings = with_defaults(_as_read(source, _secrets(source, ephemeral_secret)))
+    settings = replace(settings, brand=_brand(source, settings))
+    source.mistakes.extend(conflicts_of(settings, source.understood))
+    source.mistakes.extend(contradictions(settings, given, source.understood))
+    is_made_up = ephemeral_secret is not None and settings.secrets == (ephemeral_secret,)
+    return replace(settings, is_secret_made_up=is_made_up)
+
+
+def _as_read(source: SettingSource, listed: tuple[Secret, ...]) -> Settings:
+    """Every setting by itself, as the table parses it."""
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
-    listed = _secrets(source, ephemeral_secret)
-    settings = Settings(
+    return Settings(
         secrets=tuple(secret.value for secret in listed),
         secrets_waiting=frozenset(secret.value for secret in listed if not secret.signs),
         namespace_from=source.read(table.NAMESPACE_FROM),
@@ -179,12 +189,6 @@ def _settings(source: SettingSource, ephemeral_secret: bytes | None, given: Step
         rp_id=source.read(table.PASSKEY_DOMAIN),
         passkey_origins=source.read(table.PASSKEY_ORIGINS),
     )
-    settings = with_defaults(settings)
-    settings = replace(settings, brand=_brand(source, settings))
-    source.mistakes.extend(conflicts_of(settings, source.understood))
-    source.mistakes.extend(contradictions(settings, given, source.understood))
-    is_made_up = ephemeral_secret is not None and settings.secrets == (ephemeral_secret,)
-    return replace(settings, is_secret_made_up=is_made_up)
 
 
 def _secrets(source: SettingSource, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
