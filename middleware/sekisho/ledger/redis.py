@@ -214,42 +214,23 @@ def unpack_verdict(packed: bytes) -> Verdict:
     failures: int
     history: int
     (
-        at_us,
-        bits,
-        ip,
-        network,
-        device,
-        account,
-        known,
-        failures,
-        by_ip,
-        by_network,
-        by_device,
-        ips,
-        by_secret,
-        history,
-    ) = VERDICT.unpack(packed)
+        at_us, bits, ip, network, device, account, known, failures,
+        by_ip, by_network, by_device, ips, by_secret, history,
+    ) = VERDICT.unpack(packed)  # fmt: skip
     return Verdict(
         at_us,
         bits & CHARGED | (Charged.CREDIT if bits & CREDIT_CHARGED else 0),
-        ip,
-        network,
-        device,
-        account,
-        known,
+        ip, network, device, account, known,
         bits & SPENT != 0,
         failures,
         bits & YOUNG != 0,
-        False,
-        Spread(by_ip, by_network, by_device, ips, by_secret),
-        0,
-        0,
+        False, Spread(by_ip, by_network, by_device, ips, by_secret), 0, 0,
         bits & TAGGED,
         bits & LAST != 0,
         bits // NEXT_NETWORK % NETWORKS,
         bits // NEXT_MARK & MARKS,
         history,
-    )
+    )  # fmt: skip
 
 
 def families_of(charge: Charge) -> int:
