@@ -141,29 +141,29 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: RedirectTarget) -
     """
     path, query, body_may = scope["path"], scope.get("query_string", b""), _may_hold_slash(body)
     headers: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
-    values = [query]
+    naming = [query]
     for name, value in headers:
+        if name in _NAME_NO_PLACE:
+            continue
         # A compressed body is not searched here, and may name any target.
         if name == b"content-encoding":
             return True
-        values.append(value)
+        naming.append(value)
     wanted, segment = target.folded, target.segment
-    if not body_may and not _may_name(b"\n".join(values), segment):
+    if not body_may and not _may_name(b"\n".join(naming), segment):
         return False  # as nearly always, and at a third of what a search of each header costs
     if (query and _names(query, wanted, segment, path, words=True)) or (
         body_may and _names(body, wanted, segment, path)
     ):
         return True
     # At once, so that a thousand headers are searched within the bounds of one text.
-    naming = [value for name, value in headers if name not in _NAME_NO_PLACE and _may_hold_slash(value)]
+    naming = [value for value in naming[1:] if _may_hold_slash(value)]
     return bool(naming) and _names(b"\n".join(naming), wanted, segment, path)
 
 
 def _may_name(sent: bytes, segment: str) -> bool:
     """Whether text may hold this segment of a path, plain or escaped."""
-    if not (sent.isascii() and segment.isascii()):
-        return True
-    if _PERCENT in sent or _BACKSLASH in sent:
+    if not sent.isascii() or _PERCENT in sent or _BACKSLASH in sent:
         return True
     # Searched as text, because bytes are searched by way of an error; see below. Bytes are sooner in lower case.
     return segment in sent.lower().decode("ascii")
