@@ -114,10 +114,10 @@ class KnownDevices:
             return token.device
         return self._trust.rule(door, basis).mark + self._chance(8)[MARK_BYTES:]
 
-    def new_token(self, attempt: Attempt, token: Token | None, device: bytes, family: int) -> str:
-        """The token of this device after a success."""
+    def new_token(self, attempt: Attempt, token: Token | None, device: bytes, family: int, now_s: int) -> str:
+        """The token of this device after a success. `now_s`: Unix time in seconds."""
         # A reset ends all tokens up to its own second.
-        now_s = int(self._clock_s()) + (attempt.door.kind is DoorKind.RESET)
+        now_s += attempt.door.kind is DoorKind.RESET
         text = self._tokens.renewed(
             attempt.token,
             attempt.account,

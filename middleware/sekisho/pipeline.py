@@ -267,11 +267,14 @@ class Guard:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
         self._waits.begin(assessment.charge)
 
-    def saw_success(self, assessment: Assessment, basis: Basis) -> tuple[Belief, RuleTrust | None]:
-        """How far a success is believed, and the rule that it casts suspicion on, which must be tested or cleared."""
+    def saw_success(self, assessment: Assessment, basis: Basis, now_s: float) -> tuple[Belief, RuleTrust | None]:
+        """How far a success is believed, and the rule that it casts suspicion on, which must be tested or cleared.
+
+        `now_s`: Unix time in seconds.
+        """
         trust, attempt = self._trust, assessment.attempt
         rule = trust.rule(attempt.door, basis)
-        suspected = trust.saw(rule, attempt, assessment.charge, self._clock_s())
+        suspected = trust.saw(rule, attempt, assessment.charge, now_s)
         return trust.belief(rule, attempt, assessment.charge), rule if suspected else None
 
     def is_wrong(self, door: Door) -> bool:
@@ -288,10 +291,15 @@ class Guard:
         lost.
         """
         charge, verdict = assessment.charge, assessment.verdict
-        if outcome is not Outcome.SUCCEEDED or not self._refunds(assessment, basis):
+        if outcome is not Outcome.SUCCEEDED:
+            return self.end(assessment)
+        rule = self._trust.rule(assessment.attempt.door, basis)
+        belief = self._trust.belief(rule, assessment.attempt, charge)
+        # Nearly every success is believed in full, and needs no clock.
+        if belief is not _FULL and not self._trust.refunds(rule, assessment.attempt, charge, self._clock_s()):
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
-        effects = self._remembers(assessment, basis) if charge.place else 0
+        effects = self._remembers(assessment, belief) if charge.place else 0
         if tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
@@ -313,13 +321,12 @@ class Guard:
             return settle_untried(self._ledger, charge, verdict)
         return verdict
 
-    def _remembers(self, assessment: Assessment, basis: Basis) -> int:
+    def _remembers(self, assessment: Assessment, belief: Belief) -> int:
         """The effects of a success on the account's history, and on the credit of its address.
 
         Only successes that are believed in full.
         """
-        rule = self._trust.rule(assessment.attempt.door, basis)
-        if self._trust.belief(rule, assessment.attempt, assessment.charge) is not _FULL:
+        if belief is not _FULL:
             return 0
         return self._policies.remembers(assessment.device)
 
@@ -341,14 +348,6 @@ class Guard:
         """End an attempt that had no trusted success: its charge stands."""
         self._ledger.fail(assessment.charge, assessment.verdict)
         self._waits.end(assessment.charge)
-
-    def _refunds(self, assessment: Assessment, basis: Basis) -> bool:
-        trust, attempt = self._trust, assessment.attempt
-        rule = trust.rule(attempt.door, basis)
-        # Nearly every success is believed in full, and needs no clock.
-        if trust.belief(rule, attempt, assessment.charge) is _FULL:
-            return True
-        return trust.refunds(rule, attempt, assessment.charge, self._clock_s())
 
     def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
         """Refund an attempt whose account owner has shown a second factor; see `refund_proved`."""

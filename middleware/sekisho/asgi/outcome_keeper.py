@@ -103,8 +103,8 @@ class OutcomeKeeper(Keeper):
 
         Only doors whose single effect is a session hand out tokens.
         """
-        attempt = assessment.attempt
-        belief, suspected = self._guard.saw_success(assessment, basis)
+        attempt, now_s = assessment.attempt, self._guard.now_s()
+        belief, suspected = self._guard.saw_success(assessment, basis, now_s)
         if suspected is not None:
             self._test(Suspicion(suspected, context, status, headers))
         if belief is Belief.NOTHING:
@@ -120,7 +120,7 @@ class OutcomeKeeper(Keeper):
         name = b""
         if belief is Belief.FULL:
             name = self._guard.devices.device_name(assessment.token, attempt.door, basis)
-        device = [self._device(context, assessment, name)] if name else []
+        device = [self._device(context, assessment, name, int(now_s))] if name else []
         if self._consequences is None:
             return device, bool(device)
         self._consequences.let_in(context, attempt, name)
@@ -167,8 +167,8 @@ class OutcomeKeeper(Keeper):
         if status in {404, 405}:
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
-    def _device(self, context: RequestContext, assessment: Assessment, name: bytes) -> tuple[bytes, bytes]:
-        token = self._guard.devices.new_token(assessment.attempt, assessment.token, name, context.family)
+    def _device(self, context: RequestContext, assessment: Assessment, name: bytes, now_s: int) -> tuple[bytes, bytes]:
+        token = self._guard.devices.new_token(assessment.attempt, assessment.token, name, context.family, now_s)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
         elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
