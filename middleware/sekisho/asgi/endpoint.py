@@ -435,7 +435,7 @@ class Endpoint:
         # Nothing to set for a stranger: that is the variable's default.
         if assessment.device is not before:
             DEVICE_CLASS.set(assessment.device)
-        ending: Awaitable[None]
+        ending: Awaitable[None] | None
         try:
             await self._app(scope, context.body_reader.replay, observer.send)
             ending = observer.close()
@@ -454,7 +454,8 @@ class Endpoint:
         finally:
             if assessment.device is not before:
                 DEVICE_CLASS.set(before)
-        return await ending
+        if ending is not None:
+            await ending
 
     # Refusing.
 

@@ -47,6 +47,8 @@ class FastPath:
         if known is not None:
             raw, passing = known
             if raw == scope.get("raw_path"):
+                if passing is _NONE:
+                    return False
                 if scope.get("method") in passing:
                     return not scope.get("root_path")
                 if passing is _LOOKS:

@@ -254,10 +254,15 @@ class ResponseObserver:
             self._end()
         return self._visit.send(message)
 
-    async def close(self) -> None:
-        """Note that the application has returned: held messages go out; an answer without an end is no success."""
+    def close(self) -> Awaitable[None] | None:
+        """Note that the application has returned; returns what is still to be sent. No end of an answer: no success."""
         if self._held:
-            await self._release()
+            return self._close_held()
+        self.abandon()
+        return None
+
+    async def _close_held(self) -> None:
+        await self._release()
         self.abandon()
 
     def abandon(self) -> None:
