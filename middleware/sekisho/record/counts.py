@@ -7,24 +7,41 @@ leak.
 
 from __future__ import annotations
 
-from typing import Final, cast, final
+from typing import Final, final
+
+from sekisho.record.live_counts import LiveCounts
 
 
 @final
 class Counts:
     """The sink that always runs. It takes plain arguments, because every attempt passes through it.
 
-    `numbers`: the counts. Read a copy: other threads may count.
+    `numbers`: the counts as they are now.
     """
 
     def __init__(self) -> None:
-        # Not a `Counter`: writing to a subclass of `dict` costs ten times as much.
-        self.numbers: Final[dict[tuple[str, str, str], int]] = {}
-        self._numbers: Final = cast("dict[object, int]", self.numbers)
+        self._counts: Final[dict[object, Count]] = {}
+        self.numbers: Final = LiveCounts(self._counts)
 
     def add(self, place: str, what: str, why: str, times: int = 1) -> int:
         """Add to a count, and return it. `place`: a door's or route's name, or empty for the whole service."""
         # An object to the compiler: it would make a typed tuple anew for each look-up.
-        key: object = (place, what, why)
-        count = self._numbers[key] = self._numbers.get(key, 0) + times
-        return count
+        return self.add_at((place, what, why), times)
+
+    def add_at(self, key: object, times: int) -> int:
+        """As `add`, for a caller that keeps its key: a tuple of place, what and why."""
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = Count()
+        count.number += times
+        return count.number
+
+
+@final
+class Count:
+    """One count. It is changed in place: to write a number into the dictionary costs as much as to find it there."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from sekisho.model.value import Value
 
@@ -22,8 +22,7 @@ class DecisionTimes:
     """Counts each decision in the smallest bound that holds it, and the sum of their microseconds."""
 
     def __init__(self, counts: Counts) -> None:
-        # The keys are made once, and are objects to the compiler: it would make a typed tuple anew for each look-up.
-        self._numbers: Final = cast("dict[object, int]", counts.numbers)
+        self._counts: Final = counts
         names = [*[str(bound) for bound in BOUNDS_US], "inf"]
         self._keys: Final[list[object]] = [("", "decision", name) for name in names]
         self._sum: Final[object] = ("", "decision", "us")
@@ -31,8 +30,8 @@ class DecisionTimes:
 
     def add(self, us: int) -> None:
         """Count one decision that took so many microseconds."""
-        self._count(self._keys[self._bucket(us)], 1)
-        self._count(self._sum, us)
+        self._counts.add_at(self._keys[self._bucket(us)], 1)
+        self._counts.add_at(self._sum, us)
 
     def _bucket(self, us: int) -> int:
         # Most decisions fall into one of the first five: a search by halves would look at as many.
@@ -40,9 +39,6 @@ class DecisionTimes:
         while at < len(bounds) and bounds[at] < us:
             at += 1
         return at
-
-    def _count(self, key: object, number: int) -> None:
-        self._numbers[key] = self._numbers.get(key, 0) + number
 
 
 @final
