@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sekisho.model import Charge, LimitSet
     from sekisho.store import AnyStoreConnection
+    from sekisho.store.batch import PackedKeys
     from tests.server_groups import ClusterNode, RedisCluster
 
 PATIENT_US = 5_000_000
@@ -197,7 +198,7 @@ class Silent:
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[bytes]] = []
 
-    def ask(self, keys: list[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
@@ -423,14 +424,14 @@ class Slow(Silent):
         super().__init__()
         self._line, self._seconds = line, seconds
 
-    def ask(self, keys: list[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         return super().ask(keys, argument) if self.asked else self._first(keys, argument)
 
-    def _first(self, keys: list[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def _first(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         self.asked.append(asyncio.ensure_future(self._late(keys, argument)))
         return self.asked[0]
 
-    async def _late(self, keys: list[bytes], argument: bytes) -> bytes:
+    async def _late(self, keys: PackedKeys, argument: bytes) -> bytes:
         await asyncio.sleep(self._seconds)
         return await self._line.ask(keys, argument)
 

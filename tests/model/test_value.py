@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from sekisho.ledger.redis import Keys
+import pytest
+
+from sekisho.ledger.redis import ClusterKeys, Keys
 from sekisho.model import Charge
+from sekisho.store.batch import packed_keys
 
 
 def charge() -> Charge:
@@ -15,17 +18,28 @@ def charge() -> Charge:
 def test_kept_keys_are_no_part_of_a_charge() -> None:
     """A charge whose keys were made equals one whose keys were not, in comparisons, hashes, texts and copies."""
     kept, fresh = charge(), charge()
-    keys = Keys("shop").of(kept)
+    keys = Keys("shop").packed(kept)
     assert kept == fresh
     assert hash(kept) == hash(fresh)
     assert repr(kept) == repr(fresh)
-    assert "_keys" not in repr(kept)
-    assert Keys("shop").of(kept._replace(ip=b"j" * 16)) != keys
+    assert "_kept" not in repr(kept)
+    assert Keys("shop").packed(kept._replace(ip=b"j" * 16)) != keys
 
 
 def test_keys_of_another_namespace_are_made_anew() -> None:
-    """A charge that two ledgers count has keys in the namespace of each; with one ledger, the same list both times."""
+    """A charge that two ledgers count has keys in the namespace of each; with one ledger, the same ones both times."""
     one, first, second = charge(), Keys("first"), Keys("second")
-    assert first.of(one) is first.of(one)
-    assert {key[:6] for key in first.of(one)} == {b"first:"}
-    assert {key[:7] for key in second.of(one)} == {b"second:"}
+    assert first.packed(one) is first.packed(one)
+    assert first.packed(one).words.count(b"first:{") == 5
+    assert second.packed(one).words.count(b"second:{") == 5
+
+
+@pytest.mark.parametrize("keys", [Keys("t"), Keys("a" * 300), ClusterKeys("t")])
+@pytest.mark.parametrize(
+    "each",
+    [charge(), charge()._replace(account=b""), charge()._replace(secret=b""), charge()._replace(networks=(bytes(16),))],
+)
+def test_keys_are_sent_as_they_are_made(keys: Keys, each: Charge) -> None:
+    """What is sent for a charge are its keys, whatever it counts and however long the namespace is."""
+    assert keys.packed(each) == packed_keys(keys.of(each))._replace(first=keys.packed(each).first)
+    assert keys.of(each)[0].startswith(keys.packed(each).first)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sekisho.model import StoreUnavailable
 from sekisho.store import Script, StoreConnection, open_to
+from sekisho.store.batch import packed_keys
 from sekisho.store.options import LineOptions
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class Watched:
         come.set()
 
     def ask(self, number: int = 0, keys: tuple[bytes, ...] = COUNTED) -> asyncio.Future[bytes]:
-        return self.line.ask(keys, question(number))
+        return self.line.ask(packed_keys(keys), question(number))
 
     def tell(self, number: int = 0, keys: tuple[bytes, ...] = COUNTED) -> None:
-        self.line.tell(keys, b"!%07d" % number)
+        self.line.tell(packed_keys(keys), b"!%07d" % number)
 
     async def written(self) -> None:
         """Wait until all questions so far have been written."""

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
+from sekisho.store.batch import packed_keys
 from sekisho.store.cluster import read_map
 from tests.servers import free_port
 from tests.store.lines import DEADLINE_US, SLACK_S, Watched, question, until, watched
@@ -281,7 +282,7 @@ async def test_keys_that_are_parted_are_waited_for(redis_cluster: RedisCluster, 
         begin_move(slot, source, target)
         try:
             source.cli("MIGRATE", "127.0.0.1", target.port, keys[0], 0, 5_000)
-            ask = found.line.ask(keys, question(1))
+            ask = found.line.ask(packed_keys(keys), question(1))
             await asyncio.sleep(0.05)
             assert not ask.done()
             move_keys(slot, source, target)
@@ -307,9 +308,12 @@ async def test_keys_that_stay_parted_are_not_waited_for_longer(
             source.cli("MIGRATE", "127.0.0.1", target.port, keys[0], 0, 5_000)
             start = asyncio.get_running_loop().time()
             answers = await asyncio.wait_for(
-                asyncio.gather(*[found.line.ask(keys, question(n)) for n in range(9)], return_exceptions=True), 5
+                asyncio.gather(
+                    *[found.line.ask(packed_keys(keys), question(n)) for n in range(9)], return_exceptions=True
+                ),
+                5,
             )
-            found.line.tell(keys, b"!0000000")
+            found.line.tell(packed_keys(keys), b"!0000000")
             assert {type(answer) for answer in answers} == {StoreUnavailable}
             assert asyncio.get_running_loop().time() - start < DEADLINE_S + SLACK_S
             assert await found.ask(1, (of(redis_cluster, source, 1)[0],)) == question(1)

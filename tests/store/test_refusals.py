@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from sekisho.model import StoreUnavailable
 from sekisho.record import Events
 from sekisho.store import Script, open_to
+from sekisho.store.batch import packed_keys
 from sekisho.store.health import Health
 from sekisho.store.options import LineOptions
 from sekisho.store.refusals import evicting_policy, explained, refusal_of
@@ -60,7 +61,7 @@ class Told:
         """Wait until so many connections have failed."""
         for _ in range(times):
             with pytest.raises(StoreUnavailable):
-                await self.line.ask((b"t:counted",), question(1))
+                await self.line.ask(packed_keys((b"t:counted",)), question(1))
             await asyncio.sleep(0.002)
 
 
@@ -151,7 +152,7 @@ def _endless(port: int) -> None:
 
 def _poked(one: Told) -> bool:
     """Send a question without a caller, so that the line uses its server."""
-    one.line.tell((b"t:counted",), b"!0000001")
+    one.line.tell(packed_keys((b"t:counted",)), b"!0000001")
     return False
 
 
@@ -242,7 +243,7 @@ async def test_a_user_who_may_not_ask_is_not_kept_out(own_redis_server: RedisSer
     """A user without the right to ask is still served: whether Redis evicts is then unknown."""
     own_redis_server.cli("ACL", "SETUSER", "default", "-info", "-config")
     async with told(own_redis_server.url) as one:
-        assert await one.line.ask((b"t:counted",), question(7)) == question(7)
+        assert await one.line.ask(packed_keys((b"t:counted",)), question(7)) == question(7)
     own_redis_server.cli("ACL", "SETUSER", "default", "+@all")
 
 

@@ -17,6 +17,7 @@ from sekisho.ledger.key_groups import Families, GroupAnswer, unpack_answer
 from sekisho.ledger.local_fallback import UNCOUNTED
 from sekisho.ledger.redis import ACCOUNT, IN_FLAGS, NETWORK, SECRET, ClusterKeys
 from sekisho.model import Charged, Effect, StoreUnavailable
+from sekisho.store.batch import packed_keys
 
 if TYPE_CHECKING:
     from sekisho.ledger.key_groups import Part
@@ -59,14 +60,14 @@ class ClusterLedger:
             lost = await self._ask(charge, families.first(charge), answers)
         verdict, compensations = families.combine(charge, answers)
         for part in compensations:
-            self._line.tell(part.keys, part.operation)
+            self._line.tell(packed_keys(part.keys), part.operation)
         return verdict if not lost else self._judged(charge, verdict, answers, lost)
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         own = verdict.own_families
         for part in self._families.settlements(charge, verdict, effects):
             if not part.family & own:
-                self._line.tell(part.keys, part.operation)
+                self._line.tell(packed_keys(part.keys), part.operation)
             elif self._own is not None and part.family != SECRET:
                 one, its = _alone(charge, verdict, part.family)
                 self._own.settle(one, its, effects & IN_FLAGS)  # it keeps no history, and no credit
@@ -76,12 +77,12 @@ class ClusterLedger:
             uncharged = self._families.settlements(charge, verdict._replace(charged=0, tagged=0), Effect.PROVED)
             for part in uncharged:
                 if part.family == ACCOUNT:
-                    self._line.tell(part.keys, part.operation)
+                    self._line.tell(packed_keys(part.keys), part.operation)
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         for part in self._families.failures(charge, verdict):
             if not part.family & verdict.own_families:
-                self._line.tell(part.keys, part.operation)
+                self._line.tell(packed_keys(part.keys), part.operation)
             elif self._own is not None:
                 self._own.fail(*_alone(charge, verdict, part.family))
 
@@ -99,7 +100,7 @@ class ClusterLedger:
         self, charge: Charge, parts: list[Part], answers: dict[int, GroupAnswer], *, seconds_max: float | None = None
     ) -> int:
         """Put the families' answers into `answers`. Returns the families that this worker judged itself."""
-        asked = [self._line.ask(part.keys, part.operation) for part in parts]
+        asked = [self._line.ask(packed_keys(part.keys), part.operation) for part in parts]
         if seconds_max is not None:
             await asyncio.wait(asked, timeout=max(0, seconds_max))
             for one in asked:

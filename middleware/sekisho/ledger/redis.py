@@ -15,6 +15,7 @@ from sekisho.ledger.inlined import inlined
 from sekisho.model import Charge, Charged, Effect, Limits, LimitSet, Marked, Spread, Tagged, Verdict
 from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
+from sekisho.store.batch import PackedKeys, before_word, packed_keys
 
 if TYPE_CHECKING:
     import asyncio
@@ -90,22 +91,40 @@ class Keys:
         self._secret = self._prefix + b"s"
 
     def of(self, charge: Charge) -> list[bytes]:
-        """Return all keys of a charge. Callers must not change the list."""
-        keys = charge.keys_by(self)
-        if keys is None:
-            keys = self._all(charge)
-            charge.keep_keys(self, keys)
-        return keys
-
-    def _all(self, charge: Charge) -> list[bytes]:
+        """Return all keys of a charge."""
         keys = self.network(charge)
         if charge.account:
-            bucket, record = self.account(charge)
-            keys.append(bucket)
-            keys.append(record)
+            keys += self.account(charge)
         if charge.secret:
             keys.append(self.secret(charge))
         return keys
+
+    def packed(self, charge: Charge) -> PackedKeys:
+        """Return all keys of a charge as they are sent: made once, for the attempt and its settlement."""
+        kept = charge.kept_by(self)
+        if isinstance(kept, PackedKeys):
+            return kept
+        keys = self._packed(charge)
+        charge.keep(self, keys)
+        return keys
+
+    def _packed(self, charge: Charge) -> PackedKeys:
+        # As `of` packed, in half the time: keys of one family have one length, and share their beginning.
+        network = self._network + charge.network + b"}"
+        begin, count = before_word(len(network) + 9) + network, len(charge.networks) + 2
+        parts: list[bytes] = []
+        for each in charge.networks:
+            parts += (begin, b"n", each[:8])
+        parts += (begin, b"i", charge.ip[:8], begin, b"d", charge.device[:8])
+        if charge.account:
+            bucket, record = self.account(charge)
+            parts += (before_word(len(bucket)), bucket, before_word(len(record)), record)
+            count += 2
+        if charge.secret:
+            secret = self.secret(charge)
+            parts += (before_word(len(secret)), secret)
+            count += 1
+        return PackedKeys(network, count, b"".join(parts))
 
     def of_families(self, charge: Charge, families: int) -> list[bytes]:
         keys = self.network(charge) if families & NETWORK else []
@@ -163,6 +182,9 @@ class ClusterKeys(Keys):
 
     def secret(self, charge: Charge) -> bytes:
         return self._place(charge.secret) + b"s" + charge.secret
+
+    def _packed(self, charge: Charge) -> PackedKeys:
+        return packed_keys(self.of(charge))
 
     def _place(self, digest: bytes) -> bytes:
         return self._places[digest[0] % PLACES]
@@ -288,11 +310,11 @@ class RedisLedger:
 
     def ask(self, charge: Charge) -> asyncio.Future[bytes]:
         """Return a future of the packed verdict, for callers that avoid the cost of another coroutine."""
-        return self._line.ask(self._keys.of(charge), pack_charge(charge))
+        return self._line.ask(self._keys.packed(charge), pack_charge(charge))
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
-        self._line.tell(self._keys.of(charge), pack_settlement(charge, verdict, effects))
+        self._line.tell(self._keys.packed(charge), pack_settlement(charge, verdict, effects))
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         if families := failed_families(verdict):
-            self._line.tell(self._keys.of_families(charge, families), pack_failure(charge, verdict))
+            self._line.tell(packed_keys(self._keys.of_families(charge, families)), pack_failure(charge, verdict))

@@ -32,7 +32,7 @@ class Charge(Value):
     """
 
     __slots__ = (
-        "_keys",
+        "_kept",
         "account",
         "account_tag",
         "device",
@@ -70,7 +70,7 @@ class Charge(Value):
         worked: bool = False,
         token_issued_us: int = 0,
     ) -> None:
-        self._keys: tuple[object, list[bytes]] | None = None
+        self._kept: tuple[object, object] | None = None
         self.network: Final = network
         self.networks: Final = networks
         self.ip: Final = ip
@@ -88,13 +88,16 @@ class Charge(Value):
         self.worked: Final = worked
         self.token_issued_us: Final = token_issued_us
 
-    def keys_by(self, maker: object) -> list[bytes] | None:
-        """The keys of its records that `maker` has left here: an attempt and its settlement have the same."""
-        keys = self._keys
-        return keys[1] if keys is not None and keys[0] is maker else None
+    def kept_by(self, maker: object) -> object:
+        """What `maker` has left here, such as the keys of its records: an attempt and its settlement have the same.
 
-    def keep_keys(self, maker: object, keys: list[bytes]) -> None:
-        self._keys = (maker, keys)
+        None where it has left nothing.
+        """
+        kept = self._kept
+        return kept[1] if kept is not None and kept[0] is maker else None
+
+    def keep(self, maker: object, made: object) -> None:
+        self._kept = (maker, made)
 
 
 @final

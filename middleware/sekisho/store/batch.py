@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from redis.exceptions import InvalidResponse
 
 from sekisho.model import StoreUnavailable
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,13 +22,35 @@ if TYPE_CHECKING:
 
 
 @final
+class PackedKeys(Value):
+    """The keys of an operation, as they are sent.
+
+    Attributes:
+        first: the first one, or its beginning up to the end of its hash tag: on a Cluster it determines the slot.
+        count: how many.
+        words: all of them; see `packed_words`.
+    """
+
+    __slots__ = ("count", "first", "words")
+
+    def __init__(self, first: bytes, count: int, words: bytes) -> None:
+        self.first: Final = first
+        self.count: Final = count
+        self.words: Final = words
+
+
+def packed_keys(keys: Sequence[bytes]) -> PackedKeys:
+    return PackedKeys(keys[0], len(keys), packed_words(keys))
+
+
+@final
 class Operation:
     """One operation. `answer` is None where no caller waits for it; `deadline` in seconds, by the loop's clock."""
 
     __slots__ = ("answer", "argument", "deadline", "keys")
 
     def __init__(
-        self, keys: Sequence[bytes], argument: bytes, answer: asyncio.Future[bytes] | None, deadline: float
+        self, keys: PackedKeys, argument: bytes, answer: asyncio.Future[bytes] | None, deadline: float
     ) -> None:
         self.keys: Final = keys
         self.argument: Final = argument
@@ -46,12 +69,18 @@ class Operation:
 
 @final
 class BatchCall:
-    """One command and the operations whose callers wait for its answer."""
+    """One command and the operations whose callers wait for its answer.
 
-    __slots__ = ("asking", "command", "deadline", "operations", "result")
+    Attributes:
+        command: its words; of a script's call the first ones.
+        packed: as it is written: all of its words.
+    """
 
-    def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
+    __slots__ = ("asking", "command", "deadline", "operations", "packed", "result")
+
+    def __init__(self, command: tuple[bytes, ...], deadline: float, packed: bytes = b"") -> None:
         self.command = command
+        self.packed = packed or b"*%d%s\r\n" % (len(command), packed_words(command))
         self.deadline = deadline
         self.operations: list[Operation] = []
         self.result: asyncio.Future[Any] | None = None
@@ -82,38 +111,36 @@ def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
     return operations
 
 
-def command_of(script: Script, operations: list[Operation], how: tuple[bytes, bytes]) -> tuple[bytes, ...]:
-    """The command that runs all of these operations. `how`: its first words, such as `script.by_name`."""
-    keys: list[bytes] = []
+def pack_call(script: Script, operations: list[Operation], how: tuple[bytes, bytes]) -> bytes:
+    """The packed command that runs all of these operations. `how`: its first words, such as `script.by_name`."""
+    count, keys, rest = 0, list[bytes](), list(script.leading)
     for operation in operations:
-        keys.extend(operation.keys)
-    arguments = [operation.argument for operation in operations]
-    return (*how, b"%d" % len(keys), *keys, *script.leading, *arguments)
+        count += operation.keys.count
+        keys.append(operation.keys.words)
+        rest.append(operation.argument)
+    size = len(how) + 1 + count + len(rest)
+    return b"".join([b"*%d" % size, packed_words([*how, b"%d" % count]), *keys, packed_words(rest), b"\r\n"])
 
 
-def packed(commands: Sequence[tuple[bytes, ...]]) -> bytes:
-    """Commands in the protocol of Redis (RESP: arrays of bulk strings).
+def packed_words(words: Sequence[bytes]) -> bytes:
+    """Words of a command in the protocol of Redis (RESP: an array of bulk strings), without its first and last bytes.
 
     Packed here instead of by hiredis, which takes three times as long for many short keys.
     """
     parts: list[bytes] = []
-    for command in commands:
-        parts.append(b"*%d" % len(command))
-        for each in command:
-            length = len(each)
-            parts.append(_LENGTHS[length] if length < _SHORT else _length(length))
-            parts.append(each)
-        parts.append(b"\r\n")
+    for word in words:
+        parts.append(before_word(len(word)))
+        parts.append(word)
     return b"".join(parts)
 
 
-def _length(length: int) -> bytes:
-    """The bytes between two strings: the end of the first and the length of the second."""
-    return b"\r\n$%d\r\n" % length
+def before_word(length: int) -> bytes:
+    """The bytes before a word of this length: the end of the word before it, and the length."""
+    return _BEFORE[length] if length < _SHORT else b"\r\n$%d\r\n" % length
 
 
 _SHORT: Final = 256
-_LENGTHS: Final = [_length(length) for length in range(_SHORT)]
+_BEFORE: Final = [b"\r\n$%d\r\n" % length for length in range(_SHORT)]
 
 
 def share_out(operations: list[Operation], reply: Any, reply_bytes: int) -> None:

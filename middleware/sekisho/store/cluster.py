@@ -23,7 +23,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
-from sekisho.store.batch import BatchCall, Operation, refuse
+from sekisho.store.batch import BatchCall, Operation, PackedKeys, refuse
 from sekisho.store.connection import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 from sekisho.store.health import Health
 from sekisho.tasks import TaskSet
@@ -90,9 +90,9 @@ class ClusterLine:
         """Whether at least one slot can be asked now."""
         return self._early is not None or any(node.answers for node in self._nodes.values())
 
-    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         """As `StoreConnection.ask`. Raises at once where the slot's node is gone, even if all other nodes answer."""
-        node = self._owners[key_slot(keys[0])]
+        node = self._owners[key_slot(keys.first)]
         if node is not None:
             return node.ask(keys, argument)
         answer: asyncio.Future[bytes] = self._loop.create_future()
@@ -104,9 +104,9 @@ class ClusterLine:
         self._loop.call_at(operation.deadline, refuse, answer)
         return answer
 
-    def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
+    def tell(self, keys: PackedKeys, argument: bytes) -> None:
         """As `StoreConnection.tell`. Kept while the slot's node is gone, within a bound for all of them."""
-        node = self._owners[key_slot(keys[0])]
+        node = self._owners[key_slot(keys.first)]
         if node is not None and node.answers:
             node.tell(keys, argument)
         else:
@@ -276,7 +276,7 @@ class ClusterLine:
     def _open_early(self) -> None:
         early, self._early = self._early, None
         for operation in early or ():
-            node = self._owners[key_slot(operation.keys[0])]
+            node = self._owners[key_slot(operation.keys.first)]
             if node is None:
                 refuse(operation.answer)
             elif not operation.is_over:
@@ -338,7 +338,7 @@ class NodeLine(StoreConnection):
     def _calls_of(self, operations: list[Operation]) -> Sequence[BatchCall]:
         by_slot: defaultdict[int, list[Operation]] = defaultdict(list)
         for operation in operations:
-            by_slot[key_slot(operation.keys[0])].append(operation)
+            by_slot[key_slot(operation.keys.first)].append(operation)
         return [
             self._call(each[first : first + BATCH_MAX])
             for each in by_slot.values()
@@ -376,14 +376,14 @@ def read_map(reply: Any, asked: str) -> list[Range]:
 
 def again(call: BatchCall, *, asking: bool) -> BatchCall:
     """The same command, for the same caller."""
-    copy = BatchCall(call.command, call.deadline)
+    copy = BatchCall(call.command, call.deadline, call.packed)
     copy.result = call.result
     copy.asking = asking
     return copy
 
 
 def slot_of(call: BatchCall) -> int:
-    return key_slot(call.operations[0].keys[0] if call.operations else first_key(call.command))
+    return key_slot(call.operations[0].keys.first if call.operations else first_key(call.command))
 
 
 def first_key(command: Sequence[bytes]) -> bytes:

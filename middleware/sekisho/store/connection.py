@@ -22,7 +22,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
-from sekisho.store.batch import BatchCall, Operation, command_of, refuse, share_out, taken_from
+from sekisho.store.batch import BatchCall, Operation, pack_call, refuse, share_out, taken_from
 from sekisho.store.health import Health
 from sekisho.store.intake import Intake
 from sekisho.store.protocol import RespProtocol
@@ -273,7 +273,8 @@ class StoreConnection:
     def _call(self, operations: list[Operation], *, whole: bool = False) -> BatchCall:
         """The call that runs all of these operations. `whole`: it carries the script's source."""
         how = self._script.in_full if whole else self._how
-        call = BatchCall(command_of(self._script, operations, how), min([op.deadline for op in operations]))
+        packed = pack_call(self._script, operations, how)
+        call = BatchCall(how, min([op.deadline for op in operations]), packed)
         call.operations = operations
         return call
 
@@ -306,7 +307,8 @@ class StoreConnection:
                 call.result.set_exception(error)
         elif self._is_unknown(call, error):
             # This error proves that nothing ran, as few others do: so the call may be sent again.
-            call.command = command_of(self._script, call.operations, self._script.in_full)
+            call.command = self._script.in_full
+            call.packed = pack_call(self._script, call.operations, call.command)
             self._intake.calls.append(call)
         else:
             # Out of memory, read-only, loading: a new connection tests whether that is over.

@@ -10,11 +10,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import StoreUnavailable
-from sekisho.store.batch import BatchCall, Operation, refuse
+from sekisho.store.batch import BatchCall, Operation, PackedKeys, refuse
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 @final
@@ -67,7 +67,7 @@ class Intake:
         self.timer: asyncio.TimerHandle | None = None
         self.due_s = 0.0
 
-    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
         answer: asyncio.Future[bytes] = self._loop.create_future()
         if self.is_open is False:
@@ -78,7 +78,7 @@ class Intake:
         self.wake(deadline_s)
         return answer
 
-    def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
+    def tell(self, keys: PackedKeys, argument: bytes) -> None:
         """Queue an operation without an answer. It is kept while the store is gone, within a bound."""
         if self.is_open is False and len(self.queue) >= self._kept_max:
             refuse(self.queue.popleft().answer)

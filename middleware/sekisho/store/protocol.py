@@ -14,8 +14,6 @@ from redis._parsers import _AsyncHiredisParser
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import InvalidResponse
 
-from sekisho.store.batch import packed
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,7 +59,7 @@ class RespProtocol(asyncio.Protocol):
 
     def write(self, calls: Sequence[BatchCall]) -> None:
         # The limit on calls in flight bounds the bytes that wait here.
-        self._transport.write(packed([call.command for call in calls]))
+        self._transport.write(b"".join([call.packed for call in calls]))
 
     # What the event loop calls.
 
