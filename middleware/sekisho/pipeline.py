@@ -299,7 +299,8 @@ class Guard:
         if belief is not _FULL and not self._trust.refunds(rule, assessment.attempt, charge, self._clock_s()):
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
-        effects = self._remembers(assessment, belief) if charge.place else 0
+        # What enters the account's history and the credit of its address: successes that are believed in full.
+        effects = self._policies.remembers(assessment.device) if charge.place and belief is _FULL else 0
         if tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
@@ -320,15 +321,6 @@ class Guard:
         if verdict.is_spared and not is_tried(verdict, decision, reads_body=door.reads_body):
             return settle_untried(self._ledger, charge, verdict)
         return verdict
-
-    def _remembers(self, assessment: Assessment, belief: Belief) -> int:
-        """The effects of a success on the account's history, and on the credit of its address.
-
-        Only successes that are believed in full.
-        """
-        if belief is not _FULL:
-            return 0
-        return self._policies.remembers(assessment.device)
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
