@@ -42,8 +42,9 @@ and the two that are *clearly better* only let a twentieth fewer attempts reach 
 
 _NOT_PLAYED = """## Not played here
 
-- **Aged devices** (`SEKISHO_AGED_DEVICE_DAYS`, unset by default): the laboratory's services have factors from their
-  first day, so no device ages there. Its example, 14 days, is assumed.
+- **Aged devices** (`SEKISHO_AGED_DEVICE_DAYS`, unset by default): the services of these scenarios have factors from
+  their first day, so no device ages there. `switched-on` plays what 14 days spare
+  ([step-up.md](step-up.md#devices-from-before)); that it is 14 is assumed.
 - **The share of a network, browser and hour** (`judge/familiarity.py`): they are factors of the score, so half of the
   share of a network is the same as twice the score's threshold.
 - **Spread over secrets, networks and accounts** (`model/signals.py`): a set counts no further than to the present

@@ -13,6 +13,8 @@ from tests.talking import CERTIFICATE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from sekisho.mail.mailer import Deliver
+
 SHOP = Service("Shop", "shop.example/account")
 SENDER = "no-reply@shop.example"
 OWNER = "owner.canary@mail.example"
@@ -66,14 +68,16 @@ async def mailer(
     time: FakeTime | None = None,
     on_result: Callable[[str, SendResult], None] | None = None,
     bounds: Bounds = Bounds(try_s=0.3, close_s=0.5),  # noqa: B008 - frozen
+    deliver: Deliver | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Mailer, Results]]:
     results = Results()
+    means = (time or FakeTime()).means
     made = Mailer(
         url,
         sender=settings.pop("sender", SENDER),
         ca_file=settings.pop("ca_file", str(CERTIFICATE)),
-        means=(time or FakeTime()).means,
+        means=means if deliver is None else means._replace(deliver=deliver),
         bounds=bounds,
         on_result=on_result or results,
         **settings,

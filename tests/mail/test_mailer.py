@@ -215,7 +215,7 @@ async def test_each_kind_is_counted_as_itself() -> None:
 # One connection that hangs, and one relay that defers.
 
 
-async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_hangs_holds_up_nobody_elses_code() -> None:
     """While three connections hang the next code is sent long before."""
     ended, tries = asyncio.Event(), []
 
@@ -224,8 +224,7 @@ async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: p
         if len(tries) <= 3:
             await ended.wait()
 
-    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
-    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+    async with mailer("smtp+plain://127.0.0.1:9", deliver=deliver) as (mail, results):
         for _ in range(5):
             mail.send(OWNER, letter())
         assert await results.first(2) == [SendResult.SENT] * 2
@@ -233,7 +232,7 @@ async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: p
         assert await results.first(5) == [SendResult.SENT] * 5
 
 
-async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_than_four_are_under_way() -> None:
     """At most four messages are under way: relays limit connections per client."""
     ended, under_way, most = asyncio.Event(), 0, 0
 
@@ -244,8 +243,7 @@ async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) 
         await ended.wait()
         under_way -= 1
 
-    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
-    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+    async with mailer("smtp+plain://127.0.0.1:9", deliver=deliver) as (mail, results):
         for _ in range(20):
             mail.send(OWNER, letter())
         while under_way < 4:  # noqa: ASYNC110 - nothing tells of it
@@ -255,9 +253,7 @@ async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) 
     assert most == 4
 
 
-async def test_a_relay_that_puts_off_is_said_at_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_relay_that_puts_off_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:
     """A deferring relay is logged at its first 4xx, and again after it has accepted one: a late code is useless."""
     off, unreachable = RelayFault("status 451", passing=True), RelayFault("no connection", passing=True)
     answers: list[RelayFault | None] = [off, off, None, None, unreachable, None]
@@ -266,8 +262,7 @@ async def test_a_relay_that_puts_off_is_said_at_once(
         if (fault := answers.pop(0)) is not None:
             raise fault
 
-    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
-    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+    async with mailer("smtp+plain://127.0.0.1:9", deliver=deliver) as (mail, results):
         mail.send(OWNER, letter())
         await results.first(1)
         mail.send(OWNER, letter())

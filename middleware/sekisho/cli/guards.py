@@ -37,6 +37,13 @@ SETTINGS: Final[Mapping[str, Any]] = {
 }
 
 
+LETTERS: Final[Mapping[str, Any]] = {
+    "smtp": "smtps://relay.shop.test",
+    "mail_from": "shop@shop.test",
+    "account_page": "https://shop.test/account",
+}
+"""Where owners of aged devices are told. No letter leaves: each counts as taken by the relay."""
+
 WEAK: Final[Mapping[str, Any]] = {"challenges": "none"}
 """The settings of a weak service: limits alone, as `limits` in `policies.toml`."""
 
@@ -67,12 +74,26 @@ def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
         settings["link"] = LINK
     if ports.resets:
         settings["reset"] = ON_FILE if ports.on_file and policy.has_factors else RESET
-    counters = _shared(settings, clocks) if ports.weak is Weak.TOGETHER else None
-    made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters)
+    if policy.has_factors and "aged_device_days" in settings:
+        settings |= LETTERS
+    switches_on = policy.has_factors and ports.monitored
+    counters = _shared(settings, clocks) if switches_on or ports.weak is Weak.TOGETHER else None
+    made = on_clocks(clocks, puzzle_size=asked, chance=random.random, counters=counters, deliver=_delivered)
     built = made(ports.app, **factors, **settings)
     if ports.weak is Weak.NONE:
-        return BuiltGuard(built, partial(_alarms, built))
+        before = made(ports.app, **_monitoring(settings)) if switches_on else None
+        return BuiltGuard(built, partial(_alarms, built), before=before)
     return BuiltGuard(built, partial(_alarms, built), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK))
+
+
+async def _delivered(place: object, tls: object, envelope: object, *, limit_s: float) -> None:
+    """The relay has taken the letter."""
+
+
+def _monitoring(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a guard that monitors, and has no factors yet."""
+    kept = {name: settings[name] for name in ("secret", "aged_device_days") if name in settings}
+    return {**SETTINGS, **kept, "mode": "monitor"}
 
 
 def _shared(settings: Mapping[str, Any], clocks: Clocks) -> MemoryLedger:

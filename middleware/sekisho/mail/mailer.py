@@ -13,7 +13,7 @@ import logging
 import secrets
 from enum import Enum
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sekisho.mail.address import Unsendable, address
 from sekisho.mail.compose import compose
@@ -22,11 +22,13 @@ from sekisho.mail.relay import SETTING, Envelope, RelayFault, deliver, relay, tl
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from sekisho.mail.address import Address
     from sekisho.mail.messages import Letter
+    from sekisho.mail.relay import Relay
 
 log = logging.getLogger("sekisho.mail")
 
@@ -67,20 +69,30 @@ class Bounds(NamedTuple):
     close_s: float = 5
 
 
+class Deliver(Protocol):
+    """Hands one message over; see `sekisho.mail.relay.deliver`."""
+
+    def __call__(
+        self, place: Relay, tls: ssl.SSLContext, envelope: Envelope, /, *, limit_s: float
+    ) -> Coroutine[Any, Any, None]: ...
+
+
 class Means(NamedTuple):
-    """Time and randomness; tests replace them.
+    """Time, randomness and the way to the relay; tests and simulations replace them.
 
     Attributes:
         clock_s: monotonic, in seconds.
         now: the date of messages, in UTC.
         sleep: waits for a number of seconds.
         chance: a random number from 0 up to 1.
+        deliver: hands a message over.
     """
 
     clock_s: Callable[[], float]
     now: Callable[[], datetime]
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
     chance: Callable[[], float] = SystemRandom().random
+    deliver: Deliver = deliver
 
 
 class _Item:
@@ -169,7 +181,8 @@ class Mailer:
             RelayFault: the relay did not take it.
             Unsendable: the address is none.
         """
-        await deliver(self._relay, self._tls, self._composed(to, letter, token), limit_s=self._bounds.try_s)
+        envelope = self._composed(to, letter, token)
+        await self._means.deliver(self._relay, self._tls, envelope, limit_s=self._bounds.try_s)
 
     async def aclose(self) -> None:
         """Try each waiting message once more, for a bounded time, and drop the rest."""
@@ -225,7 +238,7 @@ class Mailer:
         item.tries += 1
         try:
             item.envelope = item.envelope or self._composed(item.to, item.letter, secrets.token_hex(16))
-            await deliver(self._relay, self._tls, item.envelope, limit_s=min(left_s, self._bounds.try_s))
+            await self._means.deliver(self._relay, self._tls, item.envelope, limit_s=min(left_s, self._bounds.try_s))
         except RelayFault as fault:
             self._failed(item, fault)
         except Unsendable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sekisho.asgi.types import Scope
     from sekisho.ledger.memory import MemoryLedger
+    from sekisho.mail.mailer import Deliver
     from sekisho.owners import Owners
     from sekisho.record import AccountHook
     from sekisho.stepup.factors.senders import CodeHook
@@ -29,6 +30,7 @@ class Given(NamedTuple):
     puzzle_size: replaces `sekisho.challenge.work.difficulty`, for simulations.
     chance: replaces the system's randomness where it decides when a code is handed to `on_code`, for simulations.
     counters: counts in place of a ledger of this process's own, so that simulated services count together.
+    deliver: hands letters over in place of the mail relay, for simulations.
     """
 
     owners: Owners | None = None
@@ -38,3 +40,4 @@ class Given(NamedTuple):
     puzzle_size: PuzzleSize | None = None
     chance: Callable[[], float] | None = None
     counters: MemoryLedger | None = None
+    deliver: Deliver | None = None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.check import DoorReport
     from sekisho.ledger.memory import MemoryLedger
+    from sekisho.mail.mailer import Deliver
     from sekisho.model import Door
     from sekisho.owners import Owners
     from sekisho.read import Resolver
@@ -83,6 +84,7 @@ class LoginGuard:
     _puzzle_size: ClassVar[PuzzleSize | None] = None
     _chance: ClassVar[Callable[[], float] | None] = None
     _counters: ClassVar[MemoryLedger | None] = None
+    _deliver: ClassVar[Deliver | None] = None
 
     # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
     # takes both and any setting matches neither framework's types.
@@ -132,8 +134,8 @@ class LoginGuard:
         _guards.add(self)
         given_owners, self._overrides = owners_of(owners, overrides)
         # Of the class: a function in an instance would be bound.
-        size, chance = type(self)._puzzle_size, type(self)._chance  # noqa: SLF001
-        self._given = Given(given_owners, on_code, session_account, on_not_me, size, chance, self._counters)
+        size, chance, deliver = type(self)._puzzle_size, type(self)._chance, type(self)._deliver  # noqa: SLF001
+        self._given = Given(given_owners, on_code, session_account, on_not_me, size, chance, self._counters, deliver)
         self._mail_policy = mail_policy or MailPolicy()
         self._resolver = resolver
         self._on_change_password = on_change_password
@@ -343,13 +345,15 @@ def on_clocks(
     puzzle_size: PuzzleSize | None = None,
     chance: Callable[[], float] | None = None,
     counters: MemoryLedger | None = None,
+    deliver: Deliver | None = None,
 ) -> type[LoginGuard]:
     """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
 
     Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`. `puzzle_size`
     replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long; `chance` the
     system's randomness in when a code is handed to `on_code`, so that a run can be repeated.
-    Guards with the same `counters` count together, as services with one store, namespace and secret do.
+    Guards with the same `counters` count together, as services with one store, namespace and secret do. `deliver` takes
+    letters in place of the mail relay.
     """
     replaced: dict[str, object] = {
         "_clocks": clocks,
@@ -357,6 +361,7 @@ def on_clocks(
         "_puzzle_size": puzzle_size,
         "_chance": chance,
         "_counters": counters,
+        "_deliver": staticmethod(deliver) if deliver is not None else None,
     }
     return type("LoginGuard", (LoginGuard,), replaced)
 

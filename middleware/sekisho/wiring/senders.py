@@ -16,6 +16,7 @@ from sekisho.wiring.step_up_extras import code_webhook, notice_webhook
 
 if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
+    from sekisho.mail.mailer import Deliver
     from sekisho.outbox import NoticeOutbox
     from sekisho.outbox.by_mail import MailDelivery
     from sekisho.owners.sql import SqlOwners
@@ -39,35 +40,44 @@ class SenderParts:
         clocks: of the service.
         links: makes the links in notices.
         closing: takes the parts that are closed with the loop.
+        deliver: takes letters in place of the mail relay; None for the relay.
 
     Attributes:
         mailer, service: the mail client, and the service as letters name it; None where the site sends no mail.
     """
 
     def __init__(
-        self, settings: Settings, vault: Vault, clocks: Clocks, links: NoticeLinks, *, closing: list[Any]
+        self,
+        settings: Settings,
+        vault: Vault,
+        clocks: Clocks,
+        links: NoticeLinks,
+        *,
+        closing: list[Any],
+        deliver: Deliver | None = None,
     ) -> None:
         self._settings = settings
         self._vault = vault
         self._clocks = clocks
         self._links = links
         self._closing = closing
-        mailer, service = self._mail()
+        mailer, service = self._mail(deliver)
         self.mailer: Final = mailer
         self.service: Final = service
 
-    def _mail(self) -> tuple[Mailer | None, Service | None]:
+    def _mail(self, deliver: Deliver | None) -> tuple[Mailer | None, Service | None]:
         settings = self._settings
         if not settings.smtp:
             return None, None
         from sekisho.mail import Mailer, Means, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
 
+        means = Means(self._clocks.monotonic_s, self._clocks.utc)
         mailer = Mailer(
             settings.smtp,
             password=settings.smtp_password,
             sender=settings.mail_from or "",
             sender_name=settings.service_name,
-            means=Means(self._clocks.monotonic_s, self._clocks.utc),
+            means=means if deliver is None else means._replace(deliver=deliver),
         )
         self._closing.append(mailer)
         return mailer, Service(settings.service_name, settings.account_page or "")

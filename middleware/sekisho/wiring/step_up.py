@@ -166,7 +166,7 @@ class StepUpWing:
         self._owners: Owners | None = None
         self._book: AddressBook | None = None
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
-        self._sending = SenderParts(settings, vault, clocks, self._links, closing=self._closing)
+        self._sending = SenderParts(settings, vault, clocks, self._links, closing=self._closing, deliver=given.deliver)
         escrow = self._escrow()
         proving = self._proving(given, escrow, site) if settings.factors else None
         channels = self._sending.channels(given)

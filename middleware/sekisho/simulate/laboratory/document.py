@@ -75,6 +75,9 @@ _MODELS = """## What some of the models leave out
   for a reset, so it does not say how many of those the limits hinder; and letters are not simulated. The policies
   without factors cannot have `on_file=`: their rows of `7pay-reset-on-file` are those of `7pay-reset`. The models that
   judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
+- `switched-on` is the only scenario in which factors come later: the guard monitors for four weeks, and then has them.
+  What devices that were seen before are spared by `SEKISHO_AGED_DEVICE_DAYS` is the policy `factors-aged`, whose
+  figures stand in [step-up.md](step-up.md#devices-from-before).
 - `weak-apart` stands for two services with a store each, and for two on one Redis with a `SEKISHO_NAMESPACE` for each,
   which count apart just so (`tests/asgi/test_namespaces.py`). `weak-beside-strong` is two with one namespace.
 """

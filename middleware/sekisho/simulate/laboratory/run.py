@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
     from typing import Any
 
-    from sekisho.asgi.types import App, Message
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.owners import MemoryOwners
     from sekisho.simulate.laboratory.scenario import Attack, Scenario
     from sekisho.stepup.factors.webhook import CodeHook
@@ -63,6 +63,7 @@ class Ports(NamedTuple):
         links: bank accounts can be linked.
         resets: passwords can be reset.
         on_file: at a door that sends links to addresses on file alone.
+        monitored: a guard without factors stood there before the scenario began.
         step_s: by how many seconds the service's clock has been set, at this moment.
     """
 
@@ -78,6 +79,7 @@ class Ports(NamedTuple):
     step_s: Callable[[], float] = lambda: 0.0
     resets: bool = False
     on_file: bool = False
+    monitored: bool = False
 
 
 class BuiltGuard(NamedTuple):
@@ -85,12 +87,24 @@ class BuiltGuard(NamedTuple):
 
     Attributes:
         alarms: how often its posture has risen so far.
+        before: what stood there until the scenario began; None for the same.
         weak: the weak service, behind a guard of its own; None where there is none.
     """
 
     app: App
     alarms: Callable[[], int] = lambda: 0
     weak: App | None = None
+    before: App | None = None
+
+    def at(self, clock_s: Callable[[], float], begins_s: float) -> App:
+        """The guard that stands there at the moment of a request."""
+        if (before := self.before) is None:
+            return self.app
+
+        async def present(scope: Scope, receive: Receive, send: Send) -> None:
+            return await (self.app if clock_s() >= begins_s else before)(scope, receive, send)
+
+        return present
 
 
 Build: TypeAlias = "Callable[[Ports], BuiltGuard]"
@@ -124,7 +138,7 @@ async def _run(scenario: Scenario, build: Build, seed: int, has_factors: bool, l
     run = _Run(scenario, seed, has_factors=has_factors, clock_s=clock_s)
     await run.factors.enrol(SECRET)
     built = build(run.ports())
-    async with _running(built.app), _running(built.weak):
+    async with _running(built.before), _running(built.app), _running(built.weak):
         await run.play(built, look)
     run.results.checks, run.results.reached = run.shop.checks, run.shop.checks_of_bots
     return run.results
@@ -158,6 +172,7 @@ class _Run:
             any(attack.links for attack in self._scenario.attacks), self._step_s,
             self._resets,
             any(attack.on_file for attack in self._scenario.attacks),
+            self._scenario.monitored,
         )  # fmt: skip
 
     def _step_s(self) -> float:
@@ -198,8 +213,9 @@ class _Run:
             self._failed = task.exception()
 
     def _agenda(self, built: BuiltGuard) -> Iterator[tuple[float, Coroutine[Any, Any, None]]]:
+        app = built.at(self._clock_s, self._from_s)
         owners = OwnersAtHome(
-            built.app,
+            app,
             self._population,
             self._places,
             self.factors,
@@ -208,7 +224,7 @@ class _Run:
             from_s=self._from_s,
             mail=self.shop.mail if self._resets else None,
         )
-        bots = Bots(built.app, built.weak, self._population, self.factors, self.results, self.shop.mail)
+        bots = Bots(app, built.weak, self._population, self.factors, self.results, self.shop.mail)
         by_attack = list(self._campaigns())
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [

@@ -43,7 +43,9 @@ SOURCES = ("datacentre", "residential", "v6_64", "v6_48")
 OWNERS_MAX: Final = 50_000_000
 Scale = Annotated[float, Within(0.001, 1_000)]
 Step = Annotated[float, Within(-864_000, 864_000)]
-OF_A_SCENARIO: Final[Mapping[str, Any]] = {"hours": Hours, "scale": Scale, "step_at_h": Hours, "step_s": Step}
+OF_A_SCENARIO: Final[Mapping[str, Any]] = {
+    "hours": Hours, "scale": Scale, "step_at_h": Hours, "step_s": Step, "monitored": bool,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,7 @@ class Scenario:
         name: of the file.
         scale: at which it is played unless another is asked for: large enough to tell something, and no larger.
         sources: the value and the source of every parameter, by its name.
+        monitored: until the scenario begins, the guard monitors and knows no factors; then they are switched on.
         step_at_h, step_s: when the service's clock is set, and by how many seconds; its monotonic clock goes on.
     """
 
@@ -174,6 +177,7 @@ class Scenario:
     sources: Mapping[str, str]
     step_at_h: Hours = field(default=0, metadata=LATER)
     step_s: Step = field(default=0, metadata=LATER)
+    monitored: bool = field(default=False, metadata=LATER)
 
     __repr__ = said
 
