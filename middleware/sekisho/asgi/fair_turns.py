@@ -77,7 +77,7 @@ class Turns:
 
     @property
     def is_even(self) -> bool:
-        """Whether no network has more than one place: none could give way to a newcomer."""
+        """Whether every network in the queue has one place only, so that none can give one up for a newcomer."""
         return len(self._networks) == self.counts.total
 
     def add(self, place: Place) -> None:

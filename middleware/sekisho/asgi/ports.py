@@ -95,7 +95,7 @@ class FreshProofs(Protocol):
         ...
 
     def counts(self, fresh: Fresh) -> Awaitable[bool]:
-        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it."""
+        """Whether a proof that is young enough is still valid: nothing has ended it since."""
         ...
 
     def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:

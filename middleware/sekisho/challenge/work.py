@@ -184,7 +184,7 @@ class Work:
         return self._signing().page_mark(puzzle.ends_s, puzzle.nonce)
 
     def earns_look_by_mark(self, mark: str) -> bool:
-        """The same as `earns_look`, by the mark of a page."""
+        """As `earns_look`, for a page's form: `mark` is what `page_mark` returned for its challenge."""
         ends, _, nonce = mark.rpartition(".")[0].partition(".")
         if len(mark) > MARK_CHARS_MAX or not _ENDS.fullmatch(ends) or not self._is_near(int(ends)):
             return False

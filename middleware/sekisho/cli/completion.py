@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def words() -> list[CommandWords]:
-    """The words behind each command."""
+    """Return, for each command line so far, the words that may follow, with their help."""
     found = list(nodes())
     return [
         CommandWords("", {**_members((), found), "--version": "print the version"}),

@@ -125,7 +125,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 @contextmanager
 def answering(where: str = LOST) -> Iterator[None]:
-    """Raise `Unreachable` for a store that does not answer, or that refuses a command."""
+    """A context that raises `Unreachable` for a store that does not answer (with `where`) or refuses a command."""
     try:
         with refusals_told():
             yield

@@ -32,7 +32,9 @@ _UNKNOWN_SHA: Final = "0" * 40
 
 
 def trial(namespace: str, tag: str, name: str) -> tuple[list[tuple[str, Words]], list[str]]:
-    """The rights with a command that needs each, in an order in which all of them run, and the keys that they make.
+    """Return pairs of a right in Redis' access lists and a command that needs it, and the keys that the commands make.
+
+    Run in this order, every command succeeds for a user who has all rights.
 
     Args:
         namespace: of the service's keys.
@@ -68,13 +70,13 @@ def trial(namespace: str, tag: str, name: str) -> tuple[list[tuple[str, Words]],
 
 
 def of_feed(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """The rights that `SEKISHO_FEED=on` needs beside the others, with the commands."""
+    """As `trial`, for what `SEKISHO_FEED=on` sends in addition."""
     key = f"{namespace}:{{{tag}}}doctor{name}feed"
     return [("+setbit", ("SETBIT", key, "0", "0")), ("+getbit", ("GETBIT", key, "0")), ("+del", ("DEL", key))]
 
 
 def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """The rights that an audit in the store needs, and `XRANGE`, with which `sekisho audit` reads it."""
+    """As `trial`, for what an audit in the store sends in addition, and `XRANGE`, by which `sekisho audit` reads it."""
     key = f"{namespace}:{{{tag}}}doctor{name}audit"
     return [
         ("+xadd", ("XADD", key, "*", "line", "1")),
@@ -85,7 +87,7 @@ def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 
 
 def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """The rights that `SEKISHO_CAMPAIGNS=on` needs beside the others, with the commands."""
+    """As `trial`, for what `SEKISHO_CAMPAIGNS=on` sends in addition."""
     key = f"{namespace}:{{{tag}}}doctor{name}list"
     return [
         ("+exists", ("EXISTS", key)),
@@ -97,7 +99,7 @@ def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 
 
 def of_posture(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """The rights that the estimate of a posture needs beside the others, with the commands."""
+    """As `trial`, for what the estimate of the posture sends in addition."""
     key = f"{namespace}:{{{tag}}}doctor{name}day"
     return [*of_lists(namespace, tag, name), ("+setbit", ("SETBIT", key, "0", "0")), ("+del", ("DEL", key))]
 

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def tries_password(attempt: Attempt) -> bool:
-    """Whether it shows an existing password: codes, PINs and passwords that are being set are none."""
+    """Whether the attempt submits an existing password, rather than a code, a PIN, a new password or nothing."""
     return attempt.door.secret_is_password and bool(attempt.secret)
 
 
 def tries_code(attempt: Attempt) -> bool:
-    """Whether it shows what may be a code or a PIN: a secret with so few values that it can be guessed."""
+    """Whether the attempt submits a secret with so few possible values that it can be guessed, as a code or a PIN."""
     return attempt.door.secret_is_small and bool(attempt.secret)
 
 

@@ -140,7 +140,10 @@ class Keys:
         return keys
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
-        """Return the bucket, one of 2^18, and the key of the account's own record, for lack of room in the bucket."""
+        """Return the key of the bucket that the account shares, one of 2^18, and that of a record outside it.
+
+        A record that is too large for the bucket is stored outside.
+        """
         account = charge.account
         bucket = self._account + account[:2] + TOP_BITS[account[2]] + b"}"
         return bucket, bucket + account[2:10]

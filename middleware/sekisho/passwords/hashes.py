@@ -60,7 +60,7 @@ _PHC: Final = re.compile(
 
 
 def usable(password: str) -> bytes:
-    """A password as it is hashed. Raises `UnusablePassword` before anything is computed."""
+    """Return a password's bytes. Raises `UnusablePassword`, before any hash is computed, if no account can have it."""
     if not password:
         raise UnusablePassword("empty")
     # A character takes at least one byte, so a password of a megabyte is not even encoded. CVE-2013-1443 hashed it.

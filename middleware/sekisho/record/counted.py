@@ -104,9 +104,9 @@ class Counted(NamedTuple):
 
 
 def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
-    """The text for a line.
+    """Return as text what the counters and the judge knew of an attempt, for a line from which it can be replayed.
 
-    `name`: makes a keyed digest of 16 bytes.
+    `name`: returns a keyed digest of 16 bytes, which stands for an account, an address or a device.
     """
     charge, verdict, action, steps, worked, similar = counting
     flags = (

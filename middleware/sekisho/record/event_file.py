@@ -33,13 +33,13 @@ class EventFile:
         self._appender = Appender(path)
 
     def begin(self) -> None:
-        """Nothing is to be done: each write appends."""
+        """Do nothing: every write opens the file anew and appends, so a forked process needs no start of its own."""
 
     def write(self, events: list[Event]) -> Iterator[int]:
         return self._appender.append([f"{encode(event)}\n".encode() for event in events])
 
     def end(self) -> None:
-        """Nothing is to be done: all lines are written."""
+        """Do nothing: `write` has written every line, and the file needs no last one."""
 
 
 def event_file(

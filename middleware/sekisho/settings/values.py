@@ -277,7 +277,7 @@ class Settings:
 
     @property
     def challenge_plugin(self) -> str | None:
-        """The full name of the plug-in that is the site's captcha, if one is."""
+        """The full name of the plug-in that serves as the site's captcha, as in `challenges:name`; None without."""
         return next((name for name in self.plugins if name.startswith("challenges:")), None)
 
     @property

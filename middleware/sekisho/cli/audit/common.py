@@ -39,7 +39,7 @@ def opened(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def opener(path: str) -> RecipientOpener:
-    """What the private key in a file opens. Raises `Misused` if there is none in it."""
+    """Return what decrypts sealed names of the audit, by the private key in a file. Raises `Misused` if it has none."""
     from sekisho.audit.sealed import RecipientOpener, private_key  # noqa: PLC0415 - others need not have its package
 
     with Path(path).open("rb") as file:

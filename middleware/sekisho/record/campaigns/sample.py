@@ -43,7 +43,11 @@ class Sample:
 
     @property
     def kept(self) -> frozenset[int]:
-        """The hashes in the sample. Of two sets, each has the same ones of their common keys, as far as it has room."""
+        """The hashes in the sample.
+
+        Samples of two sets choose alike: a key of both sets that one sample holds is in the other as well, unless the
+        other is full of smaller hashes.
+        """
         return frozenset(self._kept)
 
     def __contains__(self, value: object) -> bool:

@@ -41,7 +41,10 @@ LATER: Final = {"later": True}
 
 
 def said(value: Any) -> str:
-    """A dataclass in text, for draws and the names of kept runs: fields that were added later change nothing."""
+    """Return a dataclass as text, from which random draws and the names of kept runs are derived.
+
+    Fields that were added later are left out while they have their default, so that earlier runs keep their names.
+    """
     shown = (
         f"{field.name}={getattr(value, field.name)!r}"
         for field in fields(value)
@@ -95,7 +98,10 @@ def _sourced(given: object, place: str) -> tuple[Any, str]:
 
 
 def texts(found: Mapping[str, object], name: str, otherwise: str, place: str) -> str:
-    """A text of a table, `otherwise` where there is none."""
+    """Return the text under `name` in a table of TOML; `otherwise` if the table has no such entry.
+
+    Raises `ScenarioError`, which names `place`, for a value that is no text.
+    """
     text = found.get(name, otherwise)
     if not isinstance(text, str):
         raise ScenarioError(f"{place}: {name} is no text")

@@ -50,10 +50,11 @@ class RouteProofs:
         return proving.protection.verdict(scope, int(self._guard.now_s()), has_body=has_body)
 
     async def counts(self, fresh: Fresh) -> bool:
-        """Whether a fresh proof still counts: no change of the account's password, and no owner, has ended it.
+        """Whether a proof that is young enough is still valid.
 
-        The store is asked every ten seconds for each proof. While it does not answer, proofs count: that lasts for
-        their `max_age` at most.
+        A change of the account's password ends all earlier proofs of the account, and so do reports of a takeover. The
+        store is asked once in ten seconds for each proof. While it does not answer, proofs stay valid, for their
+        `max_age` at most.
         """
         proof, now_s = (fresh.account, fresh.proved_s), self._guard.now_s()
         if self._counted.get(proof, 0.0) > now_s:

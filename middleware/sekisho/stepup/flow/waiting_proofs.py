@@ -46,7 +46,7 @@ class WaitingProofs:
 
     @contextmanager
     def place(self, network: bytes, address: bytes) -> Iterator[None]:
-        """Room for one proof while it is looked at. Raises `TooManyWaiting`."""
+        """A context that counts one proof as waiting. Raises `TooManyWaiting` if a limit is reached."""
         whole, part = (network,), (network, address)
         if (
             self._total >= self._total_max

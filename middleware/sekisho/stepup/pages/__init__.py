@@ -161,7 +161,7 @@ class Pages:
         sent: bool = False,
         chosen: str = "",
     ) -> Page:
-        """The choice of factors. It lists the site's factors, never the account's.
+        """Return the page on which a client chooses a factor. It lists the site's factors, never the account's.
 
         Args:
             language: as in `WORDS`; English replaces any other.
@@ -190,7 +190,7 @@ class Pages:
         sent: bool = False,
         by_mail: bool = True,
     ) -> Page:
-        """The question for the code that is sent to the address of a sign-up. See `step_up`.
+        """Return the page that asks for the code sent to the address of a sign-up. See `step_up`.
 
         `by_mail`: whether it can only be a mail address.
         """
@@ -209,7 +209,7 @@ class Pages:
         captcha: Mapping[str, str] | None = None,
         here: bool = False,
     ) -> Page:
-        """The challenge that a client must solve before the guard looks at the secret.
+        """Return the page with the challenge that a client must solve before the guard looks at the secret.
 
         Args:
             language: as in `WORDS`.
@@ -241,7 +241,7 @@ class Pages:
         notice: str = "",
         has_activity: bool = False,
     ) -> Page:
-        """An owner's factors. Only for a client that has just proved to be the owner.
+        """Return the page of an owner's factors. Only for a client that has just proved to be the owner.
 
         Args:
             language: as in `WORDS`.
@@ -270,20 +270,20 @@ class Pages:
         )
 
     def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
-        """A secret for an authenticator app, which the owner confirms with its first code."""
+        """Return the page with a new secret for an authenticator app, whose first code the owner enters there."""
         qr = Markup(offer.qr_svg)  # noqa: S704 - drawn by us from the secret
         return self._templates.page(
             "totp", language, nonce, scripted=False, offer=offer, qr=qr, token=token, failed=failed
         )
 
     def recovery(self, language: str, *, codes: Sequence[str], nonce: str) -> Page:
-        """New recovery codes. They are shown only this once."""
+        """Return the page with an account's new recovery codes. No other page ever shows them."""
         return self._templates.page("recovery", language, nonce, scripted=False, codes=codes)
 
     def message(self, language: str, *, code: str, nonce: str) -> Page:
-        """What came of a step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`, `recovery_begun`.
+        """Return the page with the result of a step-up.
 
-        Raises `KeyError` for any other.
+        `code`: `start_again`, `log_in`, `proof_failed`, `unavailable` or `recovery_begun`; `KeyError` for any other.
         """
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
@@ -299,7 +299,7 @@ class Pages:
         notice: str,
         nonce: str,
     ) -> Page:
-        """An owner's recent log-ins. Only for a client that has just proved to be the owner.
+        """Return the page of an owner's recent log-ins. Only for a client that has just proved to be the owner.
 
         Args:
             language: as in `WORDS`.
