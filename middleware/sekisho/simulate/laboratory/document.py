@@ -73,8 +73,8 @@ _MODELS = """## What some of the models leave out
   request tells what it asks for (a *right pair* here). `reset` in the tables are accounts whose password a bot has set
   and which it did not enter. Their owners find out before their next log-in, and reset it in turn. No other owner asks
   for a reset, so it does not say how many of those the limits hinder; and letters are not simulated. The policies
-  without factors cannot have `on_file=`: their rows of `7pay-reset-on-file` are those of `7pay-reset`. The models that
-  judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
+  without factors cannot have `on_file=`: `7pay-reset-on-file` is `7pay-reset` to them, with other draws.
+  The models that judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
 - `switched-on` is the only scenario in which factors come later: the guard monitors for four weeks, and then has them.
   What devices that were seen before are spared by `SEKISHO_AGED_DEVICE_DAYS` is the policy `factors-aged`, whose
   figures stand in [step-up.md](step-up.md#devices-from-before).
