@@ -284,7 +284,8 @@ async def test_a_store_that_is_gone_was_not_examined(own_redis_server: RedisServ
     report = await examined(own_redis_server.url)
 
     assert not report.is_complete
-    assert [each.what for each in report.unseen] == ["the store does not answer: ConnectionError"]
+    problem = "ConnectionRefusedError: nothing listens at the host and port of SEKISHO_STORE"
+    assert [each.what for each in report.unseen] == [f"the store does not answer: {problem}"]
 
 
 async def test_a_wrong_password_is_said(limited: RedisServer) -> None:

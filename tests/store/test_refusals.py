@@ -22,6 +22,7 @@ from sekisho.store.options import LineOptions
 from sekisho.store.refusals import evicting_policy, explained, refusal_of
 from tests.servers import RedisServer
 from tests.store.lines import ECHO, question, until
+from tests.store.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -276,3 +277,36 @@ def test_of_an_unknown_error_only_the_class_is_told() -> None:
 def test_a_policy_that_is_not_known_is_none(answer: object) -> None:
     """An unknown eviction policy, as a proxy may report, counts as none."""
     assert evicting_policy(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:1/0", "nothing listens at the host and port of SEKISHO_STORE"),
+        ("redis://no-such-host.invalid:6379/0", "the host in SEKISHO_STORE has no address"),
+        ("unix:///nowhere/redis.sock", "a file that SEKISHO_STORE names is not there"),
+        ("rediss://127.0.0.1:1/0?ssl_ca_certs=/nowhere/ca.pem", "a file that SEKISHO_STORE names is not there"),
+    ],
+)
+async def test_a_store_that_is_not_reached_is_said_in_words(
+    url: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator learns what is wrong with the address; neither the log nor an error shows it."""
+    told = Told(url)
+    await until(lambda: "does not answer" in caplog.text)
+    await told.line.aclose()
+
+    assert said in caplog.text
+    assert not any(part in caplog.text for part in ("127.0.0.1", "no-such-host", "/nowhere"))
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_named(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The usual mistake with `rediss://`: a CA of one's own that the settings do not name."""
+    async with Proxy(redis_server, secure=True) as proxy:
+        told = Told(proxy.url)
+        await until(lambda: "does not answer" in caplog.text)
+        await told.line.aclose()
+
+    assert "its certificate is not trusted here: name its CA" in caplog.text

@@ -6,6 +6,8 @@ The kind of an error is its first word (`OOM`, `NOPERM`). Its text is never logg
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +15,15 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as Disconnected,
 )
 
 from sekisho.model import StoreRefuses
@@ -78,8 +84,46 @@ def problem_of(error: Exception) -> str:
 
 def explained(error: Exception) -> str:
     """The kind of an error and its remedy, in our own words; the class name for an unknown one."""
-    code = refusal_of(error)
-    return f"{code}: {ADVICE[code]}" if code else type(error).__name__
+    if code := refusal_of(error):
+        return f"{code}: {ADVICE[code]}"
+    cause, text = _unreached(error)
+    return f"{type(cause).__name__}: {text}" if text else type(error).__name__
+
+
+_UNTRUSTED: Final = (
+    "its certificate is not trusted here: name its CA, as in SEKISHO_STORE=rediss://HOST:6380/0?ssl_ca_certs=/ca.pem, "
+    "and the host as the certificate names it"
+)
+UNREACHED: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (ssl.SSLCertVerificationError, _UNTRUSTED),
+    (ssl.SSLError, "no TLS came about: look at the ssl_ options of SEKISHO_STORE, and whether this port speaks TLS"),
+    (socket.gaierror, "the host in SEKISHO_STORE has no address: is its name right, and does the resolver work?"),
+    (ConnectionRefusedError, "nothing listens at the host and port of SEKISHO_STORE"),
+    (FileNotFoundError, "a file that SEKISHO_STORE names is not there: the socket, or a certificate"),
+    (PermissionError, "a file that SEKISHO_STORE names may not be used: the socket, or a certificate"),
+    (TimeoutError, "no answer came in time: is it overloaded, does a firewall drop, or does this port speak no TLS?"),
+    (InvalidResponse, "it speaks another language than Redis: are host and port of SEKISHO_STORE right?"),
+    (Disconnected, "it ends the connection, or cannot be reached; a port that speaks TLS is written rediss://"),
+)
+"""What a failed connection means, by the class of the error or of its cause; the first that fits."""
+
+
+CAUSES_MAX: Final = 8
+
+
+def _unreached(error: BaseException) -> tuple[BaseException, str]:
+    """The error or its cause that says most, with its text; an empty one where nothing is known."""
+    found = ((each, text) for kind, text in UNREACHED for each in _causes(error) if isinstance(each, kind))
+    return next(found, (error, ""))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and len(chain) < CAUSES_MAX:
+        chain.append(at)
+        at = at.__cause__ or at.__context__
+    return chain
 
 
 @contextmanager
