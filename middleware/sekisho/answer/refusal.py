@@ -36,17 +36,17 @@ class Refusal(NamedTuple):
 
 @lru_cache(maxsize=1_024)  # waits are whole seconds and mostly short
 def too_many_attempts(retry_after_s: int) -> Refusal:
-    """Over a limit (RFC 6585 section 4)."""
+    """The answer to an attempt over a limit (RFC 6585 section 4)."""
     return Refusal(429, "too_many_attempts", retry_after_s)
 
 
 def challenge_required() -> Refusal:
-    """Work is needed before the secret is checked."""
+    """The answer that asks for work, before the secret is checked."""
     return Refusal(401, "challenge_required")
 
 
 def step_up_required(max_age_s: int | None = None, acr: str = "") -> Refusal:
-    """The secret alone, right or wrong, is not enough here; or no proof is fresh enough for a protected route.
+    """The answer that asks for a second proof: behind a right or wrong secret, or for a fresh one at a protected route.
 
     `max_age_s`: the greatest age of a proof on that route, in seconds; `acr`: the class that it has to be of, or "".
     """
@@ -54,12 +54,12 @@ def step_up_required(max_age_s: int | None = None, acr: str = "") -> Refusal:
 
 
 def contact_required() -> Refusal:
-    """A code that was mailed to the address in the request comes first: for every address alike."""
+    """The answer that asks for the code mailed to the address in the request: for every address alike."""
     return Refusal(401, "contact_required")
 
 
 def proof_failed() -> Refusal:
-    """The proof is wrong. The same answer for all reasons, and for accounts without a factor."""
+    """The answer to a wrong proof: the same for all reasons, and for accounts without a factor."""
     return Refusal(401, "proof_failed")
 
 

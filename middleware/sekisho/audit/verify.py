@@ -112,7 +112,7 @@ class Verifier:
             self._line(line)
 
     def end(self) -> Verification:
-        """All files were read: compare with the checkpoints."""
+        """Compare what was read with the checkpoints. Call it after the last file; returns all findings."""
         for chain, checkpoint in sorted(self._checkpoints.items()):
             self._compare(chain, checkpoint)
         return self.found

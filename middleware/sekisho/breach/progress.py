@@ -23,7 +23,7 @@ class Progress(Protocol):
         """A stage begins (`"reading"`, `"sorting"`). `total`: its units (`"B"`, `"ranges"`), `None` if unknown."""
 
     def advance(self, amount: int) -> None:
-        """So many further units are done."""
+        """Count so many further units as done."""
 
 
 class Silent:

@@ -48,7 +48,7 @@ async def _run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 async def export(account: FoundAccount) -> dict[str, Any]:
-    """The export. Raises `StoreUnavailable`, `OwnersError`."""
+    """Return what `sekisho export` prints of an account. Raises `StoreUnavailable`, `OwnersError`."""
     stored = await account.read()
     return {
         "v": VERSION,

@@ -24,7 +24,7 @@ class SecretSettings(Protocol):
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """All of them, newest first."""
+        """The service's secrets, newest first."""
 
     @property
     def is_secret_made_up(self) -> bool:

@@ -29,17 +29,17 @@ class AwaitedRefunds:
         self._limits = limits
 
     def begin(self, charge: Charge) -> None:
-        """A charged log-in is passed to the application. It must end exactly once."""
+        """Note that a charged log-in is passed to the application. Call `end` exactly once for it."""
         self._in_flight.begin(charge.account)
         self._in_flight.begin(charge.ip)
 
     def refunded(self, charge: Charge) -> None:
-        """A charge was refunded: one attempt at each of its counters has room."""
+        """Wake one waiting attempt at each counter of a refunded charge: it has room now."""
         self._in_flight.settled(charge.account)
         self._in_flight.settled(charge.ip)
 
     def end(self, charge: Charge) -> None:
-        """A log-in has ended, well or not."""
+        """Note that a log-in has ended, with or without success."""
         self._in_flight.end(charge.account)
         self._in_flight.end(charge.ip)
 

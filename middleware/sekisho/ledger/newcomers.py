@@ -70,7 +70,7 @@ def short_lived_end_us(now_us: int) -> int:
 
 
 def account_end_us(now_us: int) -> int:
-    """When its account's record ends."""
+    """When the record of a newcomer's account ends: a day after its one failure."""
     return now_us + _KEPT_US
 
 

@@ -48,13 +48,13 @@ def compose(
 
 
 def text(letter: Letter) -> str:
-    """The plain text."""
+    """Return a letter as plain text, with its code indented and its link last."""
     parts = [f"    {part}" if is_code else part for part, is_code in _parts(letter)]
     return "\n\n".join([*parts, letter.link] if letter.link else parts) + "\n"
 
 
 def html(letter: Letter) -> str:
-    """The HTML: one column, in the reader's own font and colours."""
+    """Return a letter as HTML: one column, in the reader's own font and colours."""
     body = "".join(
         _CODE.format(escape(part)) if is_code else f"<p>{escape(part)}</p>\n" for part, is_code in _parts(letter)
     )

@@ -128,7 +128,7 @@ class Gauges(NamedTuple):
 
 
 def summed(counts: Mapping[Key, int]) -> dict[Counted, int]:
-    """The counters and their sums."""
+    """Return the value of each counter of the catalogue, from a process's counts."""
     sums: dict[Counted, int] = {}
     for key, count in counts.items():
         for counted, times in _counted(*key, count):

@@ -72,7 +72,7 @@ class PluginOutput:
         self._failures = failures
 
     def begin(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the guard holds nothing open for a plug-in."""
 
     def write(self, events: list[Event]) -> Iterator[int]:
         for event in events:
@@ -81,7 +81,7 @@ class PluginOutput:
             yield event.times
 
     def end(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the guard holds nothing open for a plug-in."""
 
     def _take(self, event: Event) -> None:
         try:
@@ -120,7 +120,7 @@ class PluginCaptcha:
         return Solved(self._name) if await self._vault.once(self._mark(token), seconds=USED_S) else False
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the guard holds nothing open for a plug-in."""
 
     async def _asked(self, token: str, address: str) -> bool | None:
         try:

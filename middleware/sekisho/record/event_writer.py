@@ -53,7 +53,7 @@ class Output(Protocol):
         ...
 
     def end(self) -> None:
-        """The process ends. Raises `OSError`."""
+        """Write what ends the output: the process is about to end. Raises `OSError`."""
         ...
 
 

@@ -300,11 +300,11 @@ class NodeLine(StoreConnection):
 
     @property
     def is_open(self) -> bool:
-        """Whether it has answered, and does."""
+        """Whether this node has answered before, and answers now."""
         return self._intake.is_open is True
 
     def call_of(self, operation: Operation, *, asking: bool = False) -> BatchCall:
-        """A call of its own for one operation."""
+        """Return a call that carries this operation alone."""
         # With the whole script: a moving slot is rare, and its new node may not know the script yet.
         call = self._call([operation], whole=asking)
         call.asking = asking
@@ -375,7 +375,7 @@ def read_map(reply: Any, asked: str) -> list[Range]:
 
 
 def again(call: BatchCall, *, asking: bool) -> BatchCall:
-    """The same command, for the same caller."""
+    """Return a copy of a call to send to another node; its answer goes to the same caller."""
     copy = BatchCall(call.command, call.deadline, call.packed)
     copy.result = call.result
     copy.asking = asking
@@ -387,5 +387,5 @@ def slot_of(call: BatchCall) -> int:
 
 
 def first_key(command: Sequence[bytes]) -> bytes:
-    """The position of a command's first key: after the number of keys in scripts, else after the name."""
+    """Return a command's first key: of a script the word after the number of keys, else the word after the name."""
     return command[3] if command[0] in {b"EVAL", b"EVALSHA"} else command[1]

@@ -87,12 +87,12 @@ class Intake:
             self.stir()
 
     def add_call(self, call: BatchCall) -> None:
-        """Queue a call of its own."""
+        """Queue a call that is not joined with others."""
         self.calls.append(call)
         self.wake(call.deadline)
 
     def wake(self, deadline_s: float) -> None:
-        """See that this deadline is kept."""
+        """Have expired callers refused at this deadline, unless the timer is due sooner."""
         if not self.is_stirred:
             self.stir()
         if self.timer is not None and deadline_s >= self.due_s:
@@ -102,7 +102,7 @@ class Intake:
         self.due_at(deadline_s)
 
     def due_at(self, deadline_s: float) -> None:
-        """Have `expire` called at this deadline."""
+        """Set the timer: `expire` is called at this deadline (seconds of the loop's clock)."""
         self.due_s = deadline_s
         self.timer = self._loop.call_at(deadline_s, self._expire, deadline_s)
 

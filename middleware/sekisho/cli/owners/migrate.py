@@ -20,7 +20,7 @@ __all__ = ["arguments", "run"]
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Add no arguments: the command has none."""
 
 
 def run(args: argparse.Namespace) -> int:

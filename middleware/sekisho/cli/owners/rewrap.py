@@ -61,7 +61,7 @@ class RewrapCounts:
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Add no arguments: the command has none."""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Na
 
 
 async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> None:
-    """Remove them. Raises `StoreUnavailable`."""
+    """Remove today's guesses at codes of these counters. Raises `StoreUnavailable`."""
     vault = RedisVault(line, namespace)
     for asked in (True, False):
         for key in _guess_keys(counted, asked=asked):

@@ -31,7 +31,7 @@ class JsonLines:
         return [json.dumps(line) for line in self._lines(change)]
 
     async def begin(self) -> None:
-        """There is nothing to set up."""
+        """Do nothing: standard output needs no set-up."""
 
     async def apply(self, change: Change) -> None:
         for line in self.steps(change):

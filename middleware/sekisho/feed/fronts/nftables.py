@@ -65,7 +65,7 @@ class Nftables:
         )
 
     async def apply(self, change: Change) -> None:
-        """One transaction: all of it, or nothing."""
+        """Make a change in one transaction: all of it, or nothing."""
         await self._run(self.steps(change))
 
     def _lines(self, word: str, networks: list[Network]) -> Iterator[str]:

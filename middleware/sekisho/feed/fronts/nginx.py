@@ -42,11 +42,11 @@ class Nginx:
         return [self._text(change.wanted).rstrip("\n"), " ".join(self._reload)]
 
     async def begin(self) -> None:
-        """Empty the file."""
+        """Replace the file by an empty one, and reload nginx."""
         await self._write({})
 
     async def apply(self, change: Change) -> None:
-        """A longer end changes nothing in the file."""
+        """Replace the file, and reload nginx, if an address is added or removed. The file holds no ends."""
         if change.added or change.removed:
             await self._write(change.wanted)
 

@@ -143,7 +143,7 @@ def campaigns_in(events: Events) -> FoundCampaigns:
 
 
 def find_in(attempts: AllObserved) -> FoundCampaigns:
-    """As `find`, in attempts."""
+    """As `campaigns_in`, for attempts that were read from events already."""
     sketches, summed = _sketched(attempts())
     heavy = {each.key for sketch in sketches.values() for each in sketch.heavy(ATTEMPTS_MIN)[:CANDIDATES_MAX]}
     groups = _grouped(attempts(), heavy)

@@ -24,7 +24,7 @@ class Heavy(NamedTuple):
 
     @property
     def least(self) -> int:
-        """How often it came, at least."""
+        """A lower bound of how often this item came."""
         return self.most - self.error
 
 

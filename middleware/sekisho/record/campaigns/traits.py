@@ -54,7 +54,7 @@ class Observed(NamedTuple):
 
 
 def observed(event: Event) -> Observed | None:
-    """None for an event that means nothing here."""
+    """Return what campaigns are found by in an event; None if it is no attempt."""
     summed = event.times if event.times > 1 and event.result == "succeeded" else 0
     what, subject = meaning(event), event.subject
     if what is Meaning.NOTHING and not summed:

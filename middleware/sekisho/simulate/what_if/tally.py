@@ -60,7 +60,7 @@ class ReplayTally:
         self._gone: Counter[tuple[str, str, str]] = Counter()
 
     def cannot(self, event: Event) -> None:
-        """This event cannot be judged again."""
+        """Count an event that lacks what a replay needs to judge it again."""
         if event.kind == Kind.DECIDED and event.action == Action.ALLOW.name.lower() and not event.reasons:
             return  # its settlement has a line of its own
         if event.times > 1:

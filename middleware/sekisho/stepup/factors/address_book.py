@@ -97,5 +97,5 @@ class AddressBook:
 
 
 def binding(account_id: str) -> bytes:
-    """What an account's row is bound to."""
+    """What the sealed addresses of an account are bound to, so that they open in no other account's row."""
     return enrolment_binding(account_id, "addresses")

@@ -53,7 +53,7 @@ class ActivityPages:
         return self._done(call, "ended")
 
     async def deny(self, call: PageCall, owner: AccountOwner) -> Answer:
-        """The owner says that somebody else logged in."""
+        """Act on an owner's word that somebody else logged in: end that device's trust and the step-ups under way."""
         self._parts.events.notice_answered("activity", "no", owner.account)
         self._not_me(owner.account, await self._device(call, owner), call.caller.origin)
         return self._done(call, "denied")

@@ -67,7 +67,7 @@ class Channels(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Both, as clients are told them."""
+        """The names of the ways that the site has, as answers to clients list them."""
         return tuple(name for name, send in ((MAIL, self.mail), (HOOK, self.hook)) if send is not None)
 
     def to(self, address: str) -> tuple[str, Send | None]:

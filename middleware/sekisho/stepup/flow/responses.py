@@ -163,7 +163,7 @@ class Responses:
         return self._page(401, page, _look(mark), line) if mark and here else self._page(401, page, line)
 
     def challenge(self, headers: Headers, asked: Challenge, line: Line) -> Answer:
-        """Ask a program for the same."""
+        """Ask a program for work or a captcha, as JSON. The arguments are those of the page for persons."""
         work = f'"work": {asked.work.text}, ' if asked.work else ""
         captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
         return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}").adding(line)
