@@ -11,9 +11,9 @@
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
 --          `BEFORE`. Settlements and compensations return nothing.
--- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one PTTL
---          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS,
---          except for an address's credit, beside the address in its slot: hardly any attempt has to look at it.
+-- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one
+--          PTTL and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in
+--          KEYS, except for an address's credit, beside the address in its slot: hardly any attempt has to look at it.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 --
@@ -23,10 +23,11 @@
 
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
-local OPERATION = '<BBBBBI8I4c4c4c4c4c8c8B'
+local OPERATION = '<BBBBBI8I4c4c4c4c4BI3I4I3I4BB'
 local VERDICT = '<I8I2I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
-local LANE_HEAD, LANE_HEAD_BYTES, LANE_END_AT, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 9, 7, 4
+local NAME = '<BI3I4' -- of a device, and of an entry beside devices' buckets
+local LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
@@ -39,9 +40,9 @@ local SHARED_MARK, CREDIT_MARK, EARNS_MARK, SPARED_MARK, CREDIT_CHARGED = 2048, 
 local WORKED, LEARNS, EARNS = 2, 4, 8 -- an operation's deeds; 0 where it has no place
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
--- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so they
--- share hashes that Redis keeps as one packed block, as long as no value is longer than this (hash-max-listpack-value).
--- What has grown beyond, under attack or with devices, moves to a key of its own and back.
+-- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so
+-- they share hashes that Redis keeps as one packed block, as long as no value is longer than this
+-- (hash-max-listpack-value). What has grown beyond, under attack or with devices, moves to a key of its own and back.
 local BUCKETED_MAX = 64
 -- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and each
 -- that moves the bucket's end; where that is dead at sixteen more, and where nearly all of these are, as after a flood
@@ -61,19 +62,23 @@ local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
 local ENDED, ENDED_KEPT = 2147483647, 34560000000000
 local CHANGE, CHANGE_BYTE = 252, '\252' -- the last change of the password
+local FAILURES, FAILURES_BYTE = 255, '\255' -- of a device
 local SITES = 2 -- networks of one house or site: /24; /56 and /48. The next is a provider's /32.
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 
--- An account's history stands among its lanes, in entries of these kinds; the address's credit is a record with two TATs:
--- what is left, and what was earned. `history.py` says more.
-local SUMMARY, PLACE, PLACE_BYTE, PLACES_MAX, COUNT_MAX = 253, 254, '\254', 4, 127
+-- An account's history stands among its lanes, in entries of these kinds; the address's credit is a record with two
+-- TATs: what is left, and what was earned. `history.py` says more.
+local SUMMARY, PLACE, PLACES_MAX, COUNT_MAX = 253, 254, 4, 127
 local HOUR, HISTORY_KEPT = 3600000000, 5184000000000
 local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
 local keys, arguments, now, generation_now, over_budget
+
+-- Of the operation: its device's name, and its place, in the numbers that they are packed as.
+local device_kind, device_first, device_rest, place_first, place_rest, place_browser
 
 local function has(flags, flag)
   return band(flags, flag) ~= 0
@@ -98,11 +103,28 @@ local function facts_of(flags, families)
   return facts
 end
 
+-- The same of what was charged, and of what a success does besides.
+local CHARGED = {}
+
+local function charged_of(charged, deeds)
+  local key = charged * 256 + deeds
+  local facts = CHARGED[key]
+  if not facts then
+    facts = {
+      network = has(charged, NETWORK_CHARGED), account = has(charged, ACCOUNT_CHARGED),
+      failure = has(charged, FAILURE_CHARGED), lane = has(charged, LANE_CHARGED), credit = has(charged, CREDIT_SPENT),
+      learns = has(deeds, LEARNS), earns = has(deeds, EARNS),
+    }
+    CHARGED[key] = facts
+  end
+  return facts
+end
+
 local NONE = {} -- never written to
 
 -- The limits of accounts and lanes; of each network record, then of ip and device, by how many networks an address has;
 -- and all of them in their order. As read from `policy`, once in a call or once for a library's calls.
-local ACCOUNTS, LANE, SETS, lane_bytes, limits, policy
+local ACCOUNTS, LANE, SETS, lane_bytes, lane_outlasts_history, limits, policy
 
 local UNLIMITED = {} -- secrets are not limited
 
@@ -129,7 +151,7 @@ local function set_limits()
     limits = read_limits(arguments[1])
     local ip, device, first_network = limits[1], limits[2], 5
     ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
-    lane_bytes = LANE_HEAD_BYTES + LANE.n * TAT_BYTES
+    lane_bytes, lane_outlasts_history = LANE_HEAD_BYTES + LANE.n * TAT_BYTES, max(unpack(LANE.span)) > HISTORY_KEPT
     for networks = 1, #limits - first_network + 1 do
       local sets = {unpack(limits, first_network, first_network + networks - 1)}
       sets[networks + 1], sets[networks + 2] = ip, device
@@ -151,7 +173,8 @@ end
 
 local LIMITS_MAX = 4
 local LANE_FORMATS = {[0] = '<c8I4I7', '<c8I4I7I7', '<c8I4I7I7I7', '<c8I4I7I7I7I7', '<c8I4I7I7I7I7I7'}
-local LANE_END_FORMATS = {[0] = '<I4I7', '<I4I7I7', '<I4I7I7I7', '<I4I7I7I7I7', '<I4I7I7I7I7I7'} -- from behind its name
+local ENTRY_FORMATS = {[0] = '<BI3I4I4I7', '<BI3I4I4I7I7', '<BI3I4I4I7I7I7', '<BI3I4I4I7I7I7I7', '<BI3I4I4I7I7I7I7I7'}
+local HISTORY_FORMATS = {} -- two entries without TATs
 local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
 local PLAIN_FORMATS = {
   [0] = '<BBI7I4BB', '<BBI7I4BBI7', '<BBI7I4BBI7I7', '<BBI7I4BBI7I7I7', '<BBI7I4BBI7I7I7I7',
@@ -162,8 +185,8 @@ local ACCOUNT_FORMATS = {
   '<BBI7I4BBI2BBBBI7I7I7I7',
 }
 
--- Records and lanes, once unpacked, hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
--- one with nine.
+-- Records and lanes, once unpacked, hold their TATs as an array, from 1. A table of up to eight other fields takes half
+-- the memory of one with nine, which an account has.
 
 -- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
 local function cut_tats(record, n)
@@ -176,7 +199,7 @@ local function set_tats(record, tats, n)
   for i = #record, n + 1, -1 do record[i] = nil end
 end
 
--- An account's lanes stay packed, all as wide as the limits ask: most attempts need only their end.
+-- An account's lanes stay packed, all as wide as the limits ask: an attempt looks at them once.
 
 local function unpack_lane(lanes, at, n_tats)
   local device, generation, renewed, a, b, c, d = struct_unpack(LANE_FORMATS[n_tats], lanes, at)
@@ -200,37 +223,80 @@ local function lane_end(n_tats, generation, renewed, a, b, c, d)
   return last
 end
 
--- When the last lane ends, and whether one has ended or has the generation `ENDED`: the earliest version forgets it sooner,
--- so Redis need not know the end.
-local function scan_lanes(lanes, n_tats)
-  local last, some_ended, format = 0, false, LANE_END_FORMATS[n_tats]
-  for at = LANE_END_AT, #lanes, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
-    local generation, renewed, a, b, c, d = struct_unpack(format, lanes, at)
-    local its_end = generation > ENDED and renewed + RENEWAL_KEPT or lane_end(n_tats, generation, renewed, a, b, c, d)
+-- What `survey` found, and in which lanes: when the last ends; whether one has ended or has the generation `ENDED` (the
+-- earliest version forgets it sooner, so Redis need not know the end); the lane of the operation's device; the entries
+-- of its history, how many places, whether one of them knows the browser; whether a device has failures; the change.
+local surveyed, last_end, some_ended
+local lane_at, lane_generation, lane_renewed, lane_tats = nil, 0, 0, {}
+local summary_at, summary_generation, first_hour, credit_hour
+local place_at, place_generation, places, knows_browser, has_failures, change_at, change_renewed
+
+-- Whether the operation's is among a place's three browsers, a byte each. Calls of `floor` would cost more.
+local function has_browser(browsers)
+  local its = place_browser
+  return browsers % 256 == its or browsers % 65536 - browsers % 256 == its * 256
+    or browsers - browsers % 65536 == its * 65536
+end
+
+-- Looks at each lane and entry once, for all that an operation asks.
+local function survey(lanes, n_tats)
+  local format, last, ended, count = ENTRY_FORMATS[n_tats], 0, false, 0
+  lane_at, lane_generation, lane_renewed = nil, 0, 0
+  summary_at, place_at, knows_browser, has_failures, change_at = nil, nil, false, false, nil
+  for at = 1, #lanes, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
+    local kind, first, rest, generation, renewed, a, b, c, d = struct_unpack(format, lanes, at)
+    local its_end
+    if rest == device_rest and first == device_first and kind == device_kind then
+      lane_at, lane_generation, lane_renewed = at, generation, renewed
+      lane_tats[1], lane_tats[2], lane_tats[3], lane_tats[4] = a, b, c, d
+      cut_tats(lane_tats, n_tats)
+    end
+    if generation < FAILED then
+      its_end = lane_end(n_tats, generation, renewed, a, b, c, d)
+      if generation == ENDED then ended = true end
+    else
+      its_end = renewed + RENEWAL_KEPT
+      if kind == PLACE then
+        count = count + 1
+        if rest == place_rest and first == place_first then place_at, place_generation = at, generation end
+        if place_browser ~= 0 and not knows_browser then
+          knows_browser = has_browser((generation - FAILED - generation % 128) / 128)
+        end
+      elseif kind == SUMMARY then
+        summary_at, summary_generation, first_hour, credit_hour = at, generation, first, rest
+      elseif kind == FAILURES then
+        has_failures = true
+      elseif kind == CHANGE and generation == FAILED then
+        change_at, change_renewed = at, renewed
+      end
+    end
     if its_end > last then last = its_end end
-    if its_end <= now or generation == ENDED then some_ended = true end
+    if its_end <= now then ended = true end
   end
-  return last, some_ended
+  surveyed, last_end, some_ended, places = lanes, last, ended, count
 end
 
-local lanes_ends -- by packed lanes: when the last ends, where none has ended, as Redis was told
-
-local function end_of_lanes(lanes)
-  return lanes_ends[lanes] or scan_lanes(lanes, LANE.n)
+local function look_at(account)
+  if surveyed ~= account.lanes then survey(account.lanes, LANE.n) end
 end
 
-local function read_lanes(packed, n_tats)
-  local last, some_ended = scan_lanes(packed, n_tats)
-  if not some_ended and n_tats == LANE.n then
-    lanes_ends[packed] = last
-    return packed
-  end
+-- The lanes that have not ended, as wide as they have to be.
+local function living(packed, n_tats)
   local kept = {}
   for at = 1, #packed, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
     local lane = unpack_lane(packed, at, n_tats)
     if lane_end(n_tats, lane.generation, lane.renewed, unpack(lane)) > now then kept[#kept + 1] = pack_lane(lane) end
   end
   return table.concat(kept)
+end
+
+-- The lanes, when the last ends, and whether Redis was told so.
+local function read_lanes(packed, n_tats)
+  survey(packed, n_tats)
+  if not some_ended and n_tats == LANE.n then return packed, last_end, true end
+  packed = living(packed, n_tats)
+  survey(packed, LANE.n)
+  return packed, last_end, false
 end
 
 local function fresh()
@@ -240,7 +306,7 @@ end
 local function fresh_account()
   return {
     at = 0, generation = generation_now, young = '', old = '', failures = 0, tried = '', tried_old = '',
-    lanes = '',
+    lanes = '', lanes_end = 0,
   }
 end
 
@@ -260,8 +326,16 @@ local function ends(record)
     if forgotten > last then last = forgotten end
   end
   if not lanes then return last end
-  if record.failures > 0 then last = max(last, record.at + kept(record.failures)) end
-  return lanes == '' and last or max(last, (end_of_lanes(lanes)))
+  if record.failures > 0 then
+    local forgotten = record.at + kept(record.failures)
+    if forgotten > last then last = forgotten end
+  end
+  if lanes == '' then return last end
+  if not record.lanes_end then
+    look_at(record)
+    record.lanes_end = last_end
+  end
+  return record.lanes_end > last and record.lanes_end or last
 end
 
 local function tags(value, at, count)
@@ -294,6 +368,7 @@ local function decode(value)
   return record
 end
 
+-- And whether Redis was told when its last lane ends.
 local function decode_account(value)
   local version, n = byte(value, 1, 2)
   local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
@@ -306,13 +381,15 @@ local function decode_account(value)
   if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
     return fresh_account()
   end
+  local packed, lanes_end, is_told = '', 0, false
+  if lanes > 0 then packed, lanes_end, is_told = read_lanes(sub(value, lanes_at), lane_tats) end
   local account = {
     a, b, c, d, at = at, generation = generation,
-    young = tags(value, fixed + 1, young), old = old > 0 and tags(value, old_at, old) or '',
+    young = young > 0 and sub(value, fixed + 1, old_at - 1) or '', old = old > 0 and tags(value, old_at, old) or '',
     failures = now < at + kept(failures) and failures or 0,
-    tried = tags(value, tried_at, tried),
+    tried = tried > 0 and sub(value, tried_at, tried_at + tried * TAG_BYTES - 1) or '',
     tried_old = tried_old > 0 and tags(value, tried_at + tried * TAG_BYTES, tried_old) or '',
-    lanes = lanes > 0 and read_lanes(sub(value, lanes_at), lane_tats) or '',
+    lanes = packed, lanes_end = lanes_end,
   }
   if n < LIMITS_MAX then account[n + 1] = nil end
   if generation < generation_now then
@@ -321,7 +398,7 @@ local function decode_account(value)
     account.old, account.young = before and account.young or '', ''
     account.tried_old, account.tried = before and account.tried or '', ''
   end
-  return account
+  return account, is_told
 end
 
 local function encode(record)
@@ -360,13 +437,16 @@ local function wait_of(tats, set)
 end
 
 local function refund(tats, set, charged_at)
-  local last, elapsed, interval, tops = tats[#tats] or 0, max(0, now - charged_at), set.interval, set.top
+  local n, elapsed, interval, tops = #tats, now - charged_at, set.interval, set.top
+  local last = tats[n] or 0
+  if elapsed < 0 then elapsed = 0 end
   for i = 1, set.n do
     local tat, top = tats[i] or last, tops[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    tats[i] = tat - max(0, interval[i] - elapsed)
+    local weighs = interval[i] - elapsed
+    tats[i] = weighs > 0 and tat - weighs or tat
   end
-  for i = #tats, set.n + 1, -1 do tats[i] = nil end
+  for i = n, set.n + 1, -1 do tats[i] = nil end
 end
 
 -- Tags.
@@ -394,6 +474,7 @@ local function see(young, old, tag, cap)
 end
 
 local function without(tags, tag)
+  if tags == tag then return '' end
   local at = find(tags, tag)
   return at and cut(tags, at) or tags
 end
@@ -458,9 +539,10 @@ end
 local function open_account(slot)
   local account = opened[slot]
   if not account and stored[slot] then
-    account = decode_account(stored[slot])
+    local is_told
+    account, is_told = decode_account(stored[slot])
     opened[slot] = account
-    if apart[slot] then apart[slot] = lanes_ends[account.lanes] or true end
+    if is_told and apart[slot] then apart[slot] = account.lanes_end end
   end
   return account
 end
@@ -507,29 +589,27 @@ end
 
 -- Lanes.
 
-local function find_lane(lanes, device)
-  if lanes == '' then return nil end
-  local at = find_plain(lanes, device, 1, true)
-  while at and (at - 1) % lane_bytes ~= 0 do at = find_plain(lanes, device, at + 1, true) end
-  return at
-end
-
-local function lane_of(account, device)
-  local at = find_lane(account.lanes, device)
-  if at then return unpack_lane(account.lanes, at, LANE.n), at end
-  return {device = device, generation = 0, renewed = 0}, nil
-end
-
 local function without_lane(lanes, at)
   return at and sub(lanes, 1, at - 1) .. sub(lanes, at + lane_bytes) or lanes
 end
 
--- How many other lanes there are, or for what counts a lane's failures other such; and where one of them is at rest.
-local function others_like(lanes, device, counts_failures)
+-- All but up to four, of which `count` are there.
+local function beside(lanes, count, a, b, c, d)
+  local kept = ''
+  if #lanes == count * lane_bytes then return kept end
+  for at = 1, #lanes, lane_bytes do
+    if at ~= a and at ~= b and at ~= c and at ~= d then kept = kept .. sub(lanes, at, at + lane_bytes - 1) end
+  end
+  return kept
+end
+
+-- How many lanes there are beside the one at `its_at`, or for what counts a lane's failures how many other such; and
+-- where one of them is at rest.
+local function others_like(lanes, its_at, counts_failures)
   local others, at_rest = 0, nil
   for at = 1, #lanes, lane_bytes do
     local lane = unpack_lane(lanes, at, LANE.n)
-    if lane.device ~= device and (lane.generation >= FAILED) == counts_failures
+    if at ~= its_at and (lane.generation >= FAILED) == counts_failures
       and (lane.generation ~= FAILED or byte(lane.device) ~= CHANGE)
     then
       others = others + 1
@@ -539,175 +619,166 @@ local function others_like(lanes, device, counts_failures)
   return others, at_rest
 end
 
-local function place_lane(account, lane)
-  local lanes, device = account.lanes, lane.device
-  if #lanes >= LANES_MAX * lane_bytes then
-    local others, at_rest = others_like(lanes, device, lane.generation >= FAILED)
-    if others >= LANES_MAX then
-      if not at_rest then return end
-      lanes = without_lane(lanes, at_rest)
-    end
+-- Whether there is a place for one more lane beside the one at `at`; and which has to go for it.
+local function place_for(lanes, at, counts_failures)
+  if #lanes < LANES_MAX * lane_bytes then return true, nil end
+  local others, at_rest = others_like(lanes, at, counts_failures)
+  if others < LANES_MAX then return true, nil end
+  return at_rest ~= nil, at_rest
+end
+
+-- The first seven bytes of its name.
+local function device_name()
+  return sub(struct_pack(NAME, device_kind, device_first, device_rest), 1, 7)
+end
+
+-- The lane of the operation's device, as it is now.
+local function pack_its_lane(tats)
+  return struct_pack(
+    ENTRY_FORMATS[LANE.n], device_kind, device_first, device_rest, lane_generation, lane_renewed, tats[1], tats[2],
+    tats[3], tats[4]
+  )
+end
+
+-- A device's failures stand beside its lane, under a name that no device has: where, and how many.
+local function find_failures(lanes)
+  if not has_failures then return nil, 0 end
+  local name = FAILURES_BYTE .. device_name()
+  for at = 1, #lanes, lane_bytes do
+    local lane = unpack_lane(lanes, at, LANE.n)
+    if lane.device == name then return at, lane.generation - FAILED end
   end
-  account.lanes = without_lane(lanes, find_lane(lanes, device)) .. pack_lane(lane)
-end
-
--- A device's failures stand beside its lane, under a name that no device has.
-local function failed_name(device)
-  return '\255' .. sub(device, 1, 7)
-end
-
-local function lane_failures(account, device)
-  if #account.lanes < 2 * lane_bytes then return 0 end -- it has one of its own besides
-  local counted, at = lane_of(account, failed_name(device))
-  return at and counted.generation - FAILED or 0
+  return nil, 0
 end
 
 -- An entry that is no lane: without TATs, and so that it ends as a lane does.
-local function entry_of(device, data, kept)
-  return {device = device, generation = FAILED + data, renewed = now + kept - RENEWAL_KEPT}
+local function entry_of(name, data, kept)
+  return pack_lane({device = name, generation = FAILED + data, renewed = now + kept - RENEWAL_KEPT})
 end
 
-local function fail_in_lane(account, device)
-  local name = failed_name(device)
-  local counted, at = lane_of(account, name)
-  local failures = at and counted.generation - FAILED or 0
-  place_lane(account, entry_of(name, math.min(FAILURES_CAP, failures + 1), FAILURES_KEPT))
+local function set_lanes(account, lanes, lanes_end)
+  account.lanes, account.lanes_end = lanes, lanes_end
 end
 
-local function forgive_lane(account, device)
-  if account.lanes == '' then return end
-  account.lanes = without_lane(account.lanes, find_lane(account.lanes, failed_name(device)))
+local function fail_in_lane(account)
+  look_at(account)
+  local lanes = account.lanes
+  local at, failures = find_failures(lanes)
+  local has_place, at_rest = place_for(lanes, at, true)
+  if not has_place then return end
+  local entry = entry_of(FAILURES_BYTE .. device_name(), math.min(FAILURES_CAP, failures + 1), FAILURES_KEPT)
+  set_lanes(account, beside(lanes, 0, at, at_rest) .. entry, nil)
 end
 
 -- The last change of the password: an entry as well, whose name holds the device that made it.
-local function find_change(lanes)
-  for at = 1, #lanes, lane_bytes do
-    local name, generation, renewed = struct_unpack(LANE_HEAD, lanes, at)
-    if generation == FAILED and byte(name) == CHANGE then return at, name, renewed end
-  end
-  return nil
-end
-
-local function end_devices(account, device, changed_at)
+local function end_devices(account, changed_at)
   if changed_at <= now - HOUR or changed_at > now then changed_at = now end -- of another clock, or of none
-  local entry = entry_of(CHANGE_BYTE .. sub(device, 1, 7), 0, changed_at - now + ENDED_KEPT)
-  account.lanes = without_lane(account.lanes, find_change(account.lanes)) .. pack_lane(entry)
+  look_at(account)
+  local entry = entry_of(CHANGE_BYTE .. device_name(), 0, changed_at - now + ENDED_KEPT)
+  set_lanes(account, without_lane(account.lanes, change_at) .. entry, nil)
 end
 
-local function is_void(account, device, issued)
-  if issued == 0 then return false end
-  local at, name, renewed = find_change(account.lanes)
-  return at ~= nil and issued <= renewed + RENEWAL_KEPT - ENDED_KEPT and sub(name, 2) ~= sub(device, 1, 7)
+local function is_void(lanes, issued)
+  if issued == 0 or not change_at then return false end
+  return issued <= change_renewed + RENEWAL_KEPT - ENDED_KEPT
+    and sub(lanes, change_at + 1, change_at + 7) ~= device_name()
 end
 
--- Whether the lane let the attempt in; else the wait, and whether its token counts no longer.
-local function enter_lane(slot, account, device, generation, issued)
-  local lane, at = lane_of(account, device)
-  if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
-  if is_void(account, device, issued) then return false, 0, true end
-  local wait = wait_of(lane, LANE)
+-- Whether the lane let the attempt in; else the wait, and whether its token counts no longer. The failures with this.
+local function enter_lane(slot, account, generation, issued)
+  look_at(account)
+  local lanes, spent = account.lanes, LANE.spent
+  if generation < lane_generation and now - lane_renewed > RENEWAL_GRACE then return false, 0, true end
+  if is_void(lanes, issued) then return false, 0, true end
+  local wait = wait_of(lane_at and lane_tats or NONE, LANE)
   if wait > 0 then return false, wait, false end
-  if not at and #account.lanes >= LANES_MAX * lane_bytes then
-    local others, at_rest = others_like(account.lanes, device, false)
-    if others >= LANES_MAX and not at_rest then return false, 0, false end
+  local _, failed = find_failures(lanes)
+  local has_place, at_rest = place_for(lanes, lane_at, false)
+  if not has_place then return false, 0, false end
+  local its_end = lane_end(LANE.n, lane_generation, lane_renewed, spent[1], spent[2], spent[3], spent[4])
+  if at_rest then
+    set_lanes(account, beside(lanes, 0, lane_at, at_rest) .. pack_its_lane(spent), nil)
+  else
+    set_lanes(account, without_lane(lanes, lane_at) .. pack_its_lane(spent), max(last_end, its_end))
   end
-  set_tats(lane, LANE.spent, LANE.n)
-  place_lane(account, lane)
   changed[slot] = account
-  return true, 0, false
+  return true, 0, false, math.min(FAILURES_CAP, failed + 1)
 end
 
 -- An account's history.
 
-local function hour_bit(hour)
-  return 2 ^ (hour % 24)
+local this_hour, hour_bit, bits_near = nil, 0, 0 -- and its bit among 24, without and with its neighbours
+
+local function set_hour()
+  local hour = (now - now % HOUR) / HOUR
+  if hour == this_hour then return end
+  this_hour, hour_bit = hour, 2 ^ (hour % 24)
+  bits_near = 2 ^ ((hour + 23) % 24) + hour_bit + 2 ^ ((hour + 1) % 24)
 end
 
-local near, near_hours = nil, 0 -- an hour with its neighbours, as bits, and the hour
-
-local function hours_near(hour)
-  if near_hours ~= hour then
-    near, near_hours = hour_bit(hour - 1) + hour_bit(hour) + hour_bit(hour + 1), hour
+-- The history, packed, and whether a success may earn credit: of the account that was surveyed.
+local function recall()
+  local history, earns = places * 16384, false
+  if place_at then history = history + place_generation % 128 * 128 end
+  if knows_browser then history = history + 131072 end
+  if summary_at then
+    set_hour()
+    local count = summary_generation % 128
+    history = history + count
+    if band((summary_generation - FAILED - count) / 128, bits_near) ~= 0 then history = history + 262144 end
+    earns = this_hour - first_hour >= 24 and this_hour - credit_hour >= 24
   end
-  return near
-end
-
--- The history, packed, and whether a success may earn credit.
-local function recall(account, place)
-  local lanes = account.lanes
-  if lanes == '' then return 0, false end
-  local its_first, its_rest, of_place = struct_unpack('<I3I4B', place)
-  local history, places, browser, earns = 0, 0, of_place == 0, false
-  for at = 1, #lanes, lane_bytes do
-    local kind, first, rest, generation = struct_unpack('<BI3I4I4', lanes, at)
-    if generation >= FAILED then
-      if kind == PLACE then
-        places = places + 1
-        local count = generation % 128
-        if first == its_first and rest == its_rest then history = history + count * 128 end
-        if not browser then
-          local more = (generation - FAILED - count) / 128
-          local newest = floor(more / 65536)
-          if newest == of_place or more % 256 == of_place or floor(more / 256) % 256 == of_place then
-            browser, history = true, history + 131072
-          end
-        end
-      elseif kind == SUMMARY then
-        local count, hour_now = generation % 128, (now - now % HOUR) / HOUR
-        history = history + count
-        if band((generation - FAILED - count) / 128, hours_near(hour_now)) ~= 0 then history = history + 262144 end
-        earns = hour_now - first >= 24 and hour_now - rest >= 24 -- of the first success, and of the last credit
-      end
-    end
-  end
-  return history + places * 16384, earns
+  return history, earns
 end
 
 -- A success more, and the 24 bits beside the count.
-local function history_entry(name, count, more)
-  return pack_lane(entry_of(name, math.min(COUNT_MAX, count + 1) + more * 128, HISTORY_KEPT))
+local function one_more(count, more)
+  return FAILED + (count < COUNT_MAX and count + 1 or COUNT_MAX) + more * 128
 end
 
--- One more success in an account's history.
-local function learn(account, place, earned)
-  local lanes, name, kept = account.lanes, PLACE_BYTE .. sub(place, 1, 7), {}
-  local places, oldest, oldest_renewed = 0, nil, nil
-  local hour_now = floor(now / HOUR)
-  local count, hours, first, credit, visits, browsers = nil, 0, hour_now, 0, 0, 0
+-- The place that goes for another, if none of them is the operation's.
+local function oldest_place(lanes)
+  if place_at and places == PLACES_MAX then return nil end
+  local oldest, oldest_renewed
   for at = 1, #lanes, lane_bytes do
-    local its_name, generation, renewed = struct_unpack(LANE_HEAD, lanes, at)
-    local kind, data = generation >= FAILED and byte(its_name) or 0, generation - FAILED
-    if kind == SUMMARY and not count then
-      count, hours = data % 128, floor(data / 128)
-      first, credit = struct_unpack('<I3I3', its_name, 2)
-    elseif kind == PLACE and its_name == name then
-      visits, browsers = data % 128, floor(data / 128)
-    else
-      kept[#kept + 1] = sub(lanes, at, at + lane_bytes - 1)
-      if kind == PLACE then
-        places = places + 1
-        if not oldest or renewed < oldest_renewed then oldest, oldest_renewed = #kept, renewed end
-      end
+    local lane = unpack_lane(lanes, at, LANE.n)
+    if at ~= place_at and lane.generation >= FAILED and byte(lane.device) == PLACE
+      and not (oldest and lane.renewed >= oldest_renewed)
+    then
+      oldest, oldest_renewed = at, lane.renewed
     end
   end
-  if places >= PLACES_MAX then table.remove(kept, oldest) end
+  return oldest
+end
 
-  if earned then credit = hour_now end
-  if band(hours, hour_bit(hour_now)) == 0 then hours = hours + hour_bit(hour_now) end
-  kept[#kept + 1] = history_entry(struct_pack('<BI3I3B', SUMMARY, first, credit, 0), count or 0, hours)
-  local browser = byte(place, 8)
-  if browser ~= 0 and floor(browsers / 65536) ~= browser and floor(browsers / 256) % 256 ~= browser
-    and browsers % 256 ~= browser
-  then
-    browsers = browser * 65536 + floor(browsers / 256)
+-- The history with one more success: both entries, of the account that was surveyed.
+local function learned(earned)
+  set_hour()
+  local n, hours, first, credit, visits, browsers = 0, 0, this_hour, 0, 0, 0
+  if summary_at then
+    n, first, credit = summary_generation % 128, first_hour, credit_hour
+    hours = (summary_generation - FAILED - n) / 128
   end
-  kept[#kept + 1] = history_entry(name, visits, browsers)
-  account.lanes = table.concat(kept)
+  if earned then credit = this_hour end
+  if hours % (hour_bit * 2) < hour_bit then hours = hours + hour_bit end
+  if place_at then
+    visits = place_generation % 128
+    browsers = (place_generation - FAILED - visits) / 128
+  end
+  if place_browser ~= 0 and not has_browser(browsers) then
+    browsers = place_browser * 65536 + floor(browsers / 256)
+  end
+  local renewed = now + HISTORY_KEPT - RENEWAL_KEPT
+  return struct_pack(
+    HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, one_more(n, hours), renewed,
+    PLACE, place_first, place_rest, one_more(visits, browsers), renewed
+  )
 end
 
 -- An address's credit.
 
--- Credit stands beside its address, under the same name but for one letter. Nobody pays for it who is not refused there.
+-- Credit stands beside its address, under the same name but for one letter. Only a refusal and a success that earns or
+-- gives back credit read it.
 local function open_credit(at_ip)
   local key = keys[at_ip]
   local name = sub(key, 1, -10) .. 'c' .. sub(key, -8)
@@ -728,7 +799,8 @@ local function marks_of(credit)
 end
 
 local function added(tat, more)
-  return math.min(now + CREDIT_MAX, max(now, tat + more))
+  if tat + more < now then return now end
+  return tat + more < now + CREDIT_MAX and tat + more or now + CREDIT_MAX
 end
 
 local function give_back(at_ip)
@@ -898,7 +970,7 @@ end
 local NO_BEFORE
 
 local function charge(
-  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag, device, its_place, deeds
+  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag, deeds
 )
   local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   local shares = false
@@ -907,7 +979,10 @@ local function charge(
   if facts.asks_account then
     slot = account_slot(place)
     account = open_account(slot)
-    if account and deeds > 0 then history, earns = recall(account, its_place) end
+    if account and deeds > 0 and account.lanes ~= '' then
+      look_at(account)
+      history, earns = recall()
+    end
     if over_budget and not facts.lane and (byte(pair_tag) + byte(ip_tag)) % OWN_ONE_IN ~= 0 and is_gone(account) then
       slot, shares = shared_slot(place), true
       account = open_account(slot) or open_fresh_account(slot)
@@ -919,12 +994,11 @@ local function charge(
 
   local lane_wait, spent = 0, false
   if account and facts.lane then
-    local entered
-    entered, lane_wait, spent = enter_lane(slot, account, device, generation, issued)
+    local entered, failed
+    entered, lane_wait, spent, failed = enter_lane(slot, account, generation, issued)
     if entered then
-      local failures = math.min(FAILURES_CAP, lane_failures(account, device) + 1)
       local charged = LANE_CHARGED + (earns and EARNS_MARK or 0)
-      return struct_pack(VERDICT, now, charged, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0, history) .. before
+      return struct_pack(VERDICT, now, charged, 0, 0, 0, 0, 0, failed, 0, 0, 0, 0, 0, history) .. before
     end
   end
 
@@ -989,12 +1063,59 @@ local function shared_account(place)
   return account
 end
 
+local function drop(account, at)
+  if at then
+    set_lanes(account, without_lane(account.lanes, at), nil)
+    look_at(account)
+  end
+end
+
+-- Takes out what goes for a success: its device's failures; a lane at rest, and the oldest place, where there is no
+-- place for its own. Whether there is one for its lane.
+local function make_way(account, facts, was)
+  look_at(account)
+  local has_place, at_rest = false, nil
+  if was.lane then
+    if facts.forgiven and has_failures then drop(account, (find_failures(account.lanes))) end
+    has_place, at_rest = place_for(account.lanes, lane_at, false)
+    drop(account, at_rest)
+  end
+  if was.learns and places >= PLACES_MAX then drop(account, oldest_place(account.lanes)) end
+  return has_place
+end
+
+-- A success in its device's lane, and in the account's history.
+local function succeed(account, facts, was, charged_at, generation)
+  local has_place = make_way(account, facts, was)
+  local count, its_at, news = 0, nil, ''
+  if has_place then
+    local tats = lane_at and lane_tats or {}
+    refund(tats, LANE, charged_at)
+    if facts.renewed then
+      if generation >= lane_generation then lane_generation = generation + 1 end
+      lane_renewed = now
+    end
+    its_at, news = lane_at, pack_its_lane(tats)
+    if its_at then count = 1 end
+  end
+  local summary, place
+  if was.learns then
+    summary, place, news = summary_at, place_at, news .. learned(was.earns)
+    if summary then count = count + 1 end
+    if place then count = count + 1 end
+  end
+  -- The history ends last, if nothing did later; else `ends` looks at all of them again.
+  local ends_last = was.learns and last_end <= now + HISTORY_KEPT and not lane_outlasts_history
+  account.lanes = beside(account.lanes, count, its_at, summary, place) .. news
+  account.lanes_end = ends_last and now + HISTORY_KEPT or nil
+end
+
 local function settle(
-  first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, device, its_place, deeds
+  first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, deeds
 )
-  local place = first
+  local place, was = first, charged_of(charged, deeds)
   if facts.asks_network then
-    if has(charged, NETWORK_CHARGED) then
+    if was.network then
       for i = 1, networks + 2 do
         local slot, record = open(first + i - 1)
         record = record or open_fresh(slot)
@@ -1003,34 +1124,26 @@ local function settle(
       end
     end
     place = place + networks + 2
-    if has(charged, CREDIT_SPENT) then give_back(first + networks) end
-    if has(deeds, EARNS) then earn(first + networks, account_tag) end
+    if was.credit then give_back(first + networks) end
+    if was.earns then earn(first + networks, account_tag) end
   end
   if facts.asks_account then
     local slot = account_slot(place)
     local account = open_account(slot) or open_fresh_account(slot)
-    if has(charged, ACCOUNT_CHARGED) then
-      refund(has(charged, FAILURE_CHARGED) and account or shared_account(place), ACCOUNTS, charged_at)
+    if was.account then
+      refund(was.failure and account or shared_account(place), ACCOUNTS, charged_at)
     end
     place = place + 2
-    if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
+    if was.failure and account.failures > 0 then account.failures = account.failures - 1 end
     if facts.proved then account.failures = 0 end
-    if has(charged, LANE_CHARGED) then
-      if facts.forgiven then forgive_lane(account, device) end
-      local lane = lane_of(account, device)
-      refund(lane, LANE, charged_at)
-      if facts.renewed then
-        lane.generation, lane.renewed = max(lane.generation, generation + 1), now
-      end
-      place_lane(account, lane)
-    elseif pair_tag ~= NO_TAG then
+    if was.lane or was.learns then succeed(account, facts, was, charged_at, generation) end
+    if not was.lane and pair_tag ~= NO_TAG then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
-    if has(deeds, LEARNS) then learn(account, its_place, has(deeds, EARNS)) end
-    if facts.ends then end_devices(account, device, charged_at) end
+    if facts.ends then end_devices(account, charged_at) end
     changed[slot] = account
   end
-  if facts.asks_secret and member_tag ~= NO_TAG and not has(charged, LANE_CHARGED) then
+  if facts.asks_secret and member_tag ~= NO_TAG and not was.lane then
     local slot, secret = open(place)
     if secret then
       secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
@@ -1046,7 +1159,7 @@ local function grow_old(slot, record, charged_at)
   end
 end
 
-local function fail(first, facts, networks, charged, charged_at, device)
+local function fail(first, facts, networks, charged, charged_at)
   local place = first
   if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
@@ -1060,7 +1173,7 @@ local function fail(first, facts, networks, charged, charged_at, device)
     local account = open_account(slot)
     if has(charged, LANE_CHARGED) then
       account = account or open_fresh_account(slot)
-      fail_in_lane(account, device)
+      fail_in_lane(account)
       changed[slot] = account
     elseif has(charged, FAILURE_CHARGED) then
       grow_old(slot, account, charged_at)
@@ -1100,22 +1213,23 @@ local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
   changed[slot] = account
 end
 
-local lives -- redis.call would print each number with all its digits, and a batch has few different ones
+local lives -- by their ends, as text: a batch has few different ones, and redis.call would print all digits of a number
 
 local function life_ms(last)
   return ceil((last - now) / 1000)
 end
 
-local function text(ms)
-  local found = lives[ms]
+local function life(last)
+  local found = lives[last]
   if not found then
-    found = string.format('%d', ms)
-    lives[ms] = found
+    found = string.format('%d', life_ms(last))
+    lives[last] = found
   end
   return found
 end
 
-local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
+-- The head as far as the failures: most accounts have some, and live on for that alone.
+local DEAD_UNLESS = '<I2I7I4I2I2'
 
 local function is_dead(value)
   if #value >= ACCOUNT_BYTES[0] then
@@ -1150,7 +1264,7 @@ local function put_in_bucket(bucket, field, value, last)
   end
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
   local ends_later = left_ms < needs_ms
-  if ends_later then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
+  if ends_later then call('PEXPIRE', bucket, life(last + (last - now) / 64)) end
   if added > 0 and (ends_later or byte(field) % LOOKS_ONE_IN == 0) and bury(bucket, NEIGHBOUR) > 0
     and bury(bucket, MORE_NEIGHBOURS) >= NEARLY_ALL
   then
@@ -1158,16 +1272,14 @@ local function put_in_bucket(bucket, field, value, last)
   end
 end
 
--- What is to be written, when it ends, and when Redis thinks that it does.
-local function written(slot, pack)
-  local record = opened[slot]
-  if record then return pack(record), ends(record), record.told end
-  return stored[slot], changed[slot].first_end, nil
-end
-
 local function write_account(slot, field)
   local key, bucket, was_apart = keys[slot], keys[slot - 1], apart[slot]
-  local value, last = written(slot, encode_account)
+  local account, value, last = opened[slot], stored[slot], nil
+  if account then
+    value, last = encode_account(account), ends(account)
+  else
+    last = changed[slot].first_end
+  end
   -- Written where it goes before it is taken from where it was: full memory allows the one and not the other.
   if last > now and #value <= BUCKETED_MAX then
     put_in_bucket(bucket, field, value, last)
@@ -1177,7 +1289,7 @@ local function write_account(slot, field)
   if last == was_apart then
     call('SET', key, value, 'KEEPTTL')
   elseif last > now then
-    call('SET', key, value, 'PX', text(life_ms(last)))
+    call('SET', key, value, 'PX', life(last))
   elseif was_apart then
     call('DEL', key)
   end
@@ -1190,13 +1302,18 @@ local function write_shared(slot)
 end
 
 local function write(slot)
-  local value, last, told = written(slot, encode)
+  local record, value, last, told = opened[slot], stored[slot], nil, nil
+  if record then
+    value, last, told = encode(record), ends(record), record.told -- when Redis thinks that it ends
+  else
+    last = changed[slot].first_end
+  end
   if last <= now then -- nothing is left of it
     call('DEL', keys[slot])
   elseif last == told then -- moving an expiry costs half as much again as the value
     call('SET', keys[slot], value, 'KEEPTTL')
   else
-    call('SET', keys[slot], value, 'PX', text(life_ms(last)))
+    call('SET', keys[slot], value, 'PX', life(last))
   end
 end
 
@@ -1205,6 +1322,7 @@ local function begin()
   floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
   call, pcall, band = redis.call, redis.pcall, bit.band
   NO_BEFORE = rep('\0', struct.size(BEFORE))
+  for n = 0, LIMITS_MAX do HISTORY_FORMATS[n] = '<' .. rep('BI3I4I4I7' .. rep('x', n * TAT_BYTES), 2) end
 end
 
 local function run(its_keys, its_arguments)
@@ -1220,36 +1338,43 @@ local function run(its_keys, its_arguments)
   generation_now = floor(now / GENERATION)
   set_limits()
   stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
-  fields, apart, shared, lives, lanes_ends = room(), {}, {}, {}, {}
+  fields, apart, shared, lives = room(), {}, {}, {}
   patterned = #arguments - 2 >= PATTERNS_PAY
 
   local verdicts, first = {}, 1
   for i = 3, #arguments do
     local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
-      device, its_place, deeds, rest = struct_unpack(OPERATION, arguments[i])
+      its_kind, its_first, its_rest, its_place, its_place_rest, its_browser, deeds, rest =
+      struct_unpack(OPERATION, arguments[i])
+    device_kind = its_kind -- one by one: all in one statement would be copied first
+    device_first = its_first
+    device_rest = its_rest
+    place_first = its_place
+    place_rest = its_place_rest
+    place_browser = its_browser
+    surveyed = nil
     local facts = facts_of(flags, families)
     if kind == CHARGE or kind == PART then
       verdicts[#verdicts + 1] = charge(
-        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, device,
-        its_place, deeds
+        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, deeds
       )
     elseif kind == SETTLE then
       settle(
-        first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, device, its_place,
-        deeds
+        first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, deeds
       )
     elseif kind == COMPENSATE then
       compensate(first, charged, charged_at, ip_tag, pair_tag, sub(arguments[i], rest))
     else
-      fail(first, facts, networks, charged, charged_at, device)
+      fail(first, facts, networks, charged, charged_at)
     end
     if facts.asks_network then first = first + networks + 2 end
     if facts.asks_account then first = first + 2 end
     if facts.asks_secret then first = first + 1 end
   end
 
+  local to_write = changed
   for slot = 1, #keys do
-    if changed[slot] then
+    if to_write[slot] then
       local field = fields[slot]
       if field then
         write_account(slot, field)
