@@ -1,8 +1,9 @@
 """Instructions in Redis for an attempt, beside another commit's: `python -m benchmarks.in_redis [--base COMMIT]`.
 
 Both scripts run as libraries in one Redis under callgrind, with the same keys and operations in batches of 64. Accounts
-are new, then seen once before, then have logged in once from another network since. Other load changes no count; the
-same count differs by one or two hundredths from run to run, since Redis' timers run by the clock.
+are new, then seen once before, then have logged in once from another network since. Then their owners log in: once as
+strangers, then on a device that is known by then. Other load changes no count; the same count differs by one or
+two hundredths from run to run, since Redis' timers run by the clock.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from benchmarks.callgrind import total
 from benchmarks.lua import Call, LedgerWithHistories, stuffing
 from benchmarks.result import write_result
 from benchmarks.tables import screen_table, wide_console
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.inlined import inlined
+from sekisho.ledger.redis import pack_settlement
+from sekisho.model import Charge, Charged, Effect, Marked, Tagged, Verdict
 from sekisho.store import Script
 from tests.servers import find_redis
 
@@ -34,10 +38,17 @@ if TYPE_CHECKING:
 
 BASE = "97295b2"
 """The last commit whose accounts have no history."""
+HERE = "here"
+"""The name of this tree."""
 BATCH, ATTEMPTS, QUICK_ATTEMPTS = 64, 2_560, 640
 START_S_MAX = 120.0  # under callgrind, beside other work
 Counts = dict[str, dict[str, float]]
 """Thousands of instructions an attempt, by accounts and script."""
+
+FIRST_SUCCESS = UNHINDERED._replace(
+    charged=Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES, tagged=Tagged.PAIR | Tagged.MEMBER
+)
+"""The verdict on a stranger's attempt whose success is settled. All of its charge still weighs."""
 
 
 class LedgerAt(LedgerWithHistories):
@@ -54,6 +65,12 @@ class LedgerAt(LedgerWithHistories):
         if self._script.library is None:
             raise SystemExit(f"the script of {self.name} cannot be a library")
         return self._script.library
+
+    def settled(self, charges: Sequence[Charge], verdict: Verdict, effects: int) -> Call:
+        """Successes of one batch, each with this verdict."""
+        keys = [key for charge in charges for key in self._keys(charge)]
+        verdict = verdict._replace(at_us=time.time_ns() // 1_000)
+        return Call(keys, [*self._script.leading, *(pack_settlement(charge, verdict, effects) for charge in charges)])
 
     def command(self, call: Call) -> tuple[bytes | int, ...]:
         return (*self._script.by_name, len(call.keys), *call.keys, *call.arguments)
@@ -122,8 +139,7 @@ def counts_of(server: CountedRedis, ledger: LedgerAt, attempts: int) -> dict[str
     """Thousands of instructions an attempt, by accounts."""
     server.client.flushall()
     server.client.execute_command("FUNCTION", "LOAD", "REPLACE", ledger.library)  # type: ignore[no-untyped-call]
-    charges = list(stuffing(random.Random(7), attempts))
-    batches = [charges[at : at + BATCH] for at in range(0, attempts, BATCH)]
+    batches = list(_batches(list(stuffing(random.Random(7), attempts))))
     calls = [ledger.command(ledger.call(batch)) for batch in batches]
     successes = [ledger.command(ledger.between(batch)) for batch in batches]
     found = {"new": server.instructions(calls), "again": server.instructions(calls)}
@@ -131,7 +147,38 @@ def counts_of(server: CountedRedis, ledger: LedgerAt, attempts: int) -> dict[str
     server.instructions(calls)
     server.instructions(successes)
     found["with a history"] = server.instructions(calls)
+    found |= _of_log_ins(server, ledger, batches)
     return {accounts: count / attempts / 1_000 for accounts, count in found.items()}
+
+
+def _of_log_ins(server: CountedRedis, ledger: LedgerAt, batches: Sequence[Sequence[Charge]]) -> dict[str, int]:
+    """Instructions of the owners' first success, then of an attempt and a success on their known devices."""
+    learned = Effect.LEARNS | Effect.RIGHT
+    server.client.flushall()
+    server.instructions([ledger.command(ledger.call(batch)) for batch in batches])
+    settled = [ledger.command(ledger.settled(batch, FIRST_SUCCESS, learned)) for batch in batches]
+    found = {"first success, settled": server.instructions(settled)}
+    # The first log-in makes the device's bucket. The last is a day later, as far as the verdict says.
+    names = ("", "its success, settled", "its success that earns credit, settled")
+    for generation, name in enumerate(names):
+        known = [[_on_device(charge, generation) for charge in batch] for batch in batches]
+        calls = [ledger.command(ledger.call(batch)) for batch in known]
+        found["on a known device"] = server.instructions(calls)
+        verdict = UNHINDERED._replace(marks=Marked.EARNS if name == names[-1] else 0)
+        effects = learned | Effect.EARNS | Effect.RENEWED
+        settled = [ledger.command(ledger.settled(batch, verdict, effects)) for batch in known]
+        found[name] = server.instructions(settled)
+    del found[""]
+    return found
+
+
+def _on_device(charge: Charge, generation: int) -> Charge:
+    return charge._replace(known_device=charge.account[:8], token_generation=generation, token_issued_us=1)
+
+
+def _batches(charges: Sequence[Charge]) -> Iterator[Sequence[Charge]]:
+    for at in range(0, len(charges), BATCH):
+        yield charges[at : at + BATCH]
 
 
 def ratios(found: Mapping[str, Mapping[str, float]], base: str) -> dict[str, float]:
@@ -156,7 +203,7 @@ def main() -> None:
     found: Counts = {}
     about: dict[str, Any] = {"machine": measure.machine(), "base": options.base, "attempts": attempts}
     with tempfile.TemporaryDirectory() as folder, counted_redis() as server:
-        trees = {options.base: exported(options.base, Path(folder)), "here": Path(__file__).parents[1] / "middleware"}
+        trees = {options.base: exported(options.base, Path(folder)), HERE: Path(__file__).parents[1] / "middleware"}
         for name, middleware in trees.items():
             for accounts, count in counts_of(server, LedgerAt(name, middleware), attempts).items():
                 found.setdefault(accounts, {})[name] = count
