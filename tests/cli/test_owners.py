@@ -141,6 +141,25 @@ def test_no_value_is_in_any_error(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "canary" not in said.out + said.err
 
 
+@pytest.mark.parametrize(
+    ("url", "helps"),
+    [
+        ("postgresql+asyncpg://u@127.0.0.1:1/shop", "nothing listens at the host and port of SEKISHO_OWNERS"),
+        ("mysql://u@127.0.0.1:1/shop", "nothing listens at the host and port of SEKISHO_OWNERS"),
+        ("sqlite+aiosqlite:////nowhere/shop.sqlite3", "its file cannot be opened: an absolute path has four slashes"),
+    ],
+)
+def test_a_database_that_fails_is_explained(
+    url: str, helps: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A code of a driver alone tells an operator nothing."""
+    monkeypatch.setenv("SEKISHO_OWNERS", url)
+    monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+
+    assert main(["owners", "check"]) == FAILED
+    assert helps in caplog.text
+
+
 # --- migrate, check
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sekisho.model import SettingsError
 from sekisho.owners.dialects import DIALECTS, OWNERS, SECONDS, WRITES, dialect_of
 from sekisho.owners.port import OwnersError, OwnersUnavailable
+from sekisho.owners.remedies import with_remedy
 from sekisho.owners.schema import check
 from sekisho.settings.databases import DATABASES, POSSIBLE
 
@@ -153,7 +154,7 @@ class OwnersDatabase:
             problem = self._named(error)
         # Outside the `except`: otherwise the driver's error, with its parameters, would be the context of the new one.
         self._checked = False  # the tables may have gone
-        self._outage(f"failed: {problem}")
+        self._outage(f"failed: {with_remedy(problem)}")
         raise OwnersUnavailable(f"the database failed: {problem}")
 
     async def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:

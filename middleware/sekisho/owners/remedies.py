@@ -1,0 +1,41 @@
+"""What helps where the owners' database fails, by the class or the code of its error."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NOBODY: Final = "nothing listens at the host and port of SEKISHO_OWNERS"
+_STRANGER: Final = "user or password in SEKISHO_OWNERS are wrong, or the server refuses this user from here"
+_NOWHERE: Final = "there is no database of the name in SEKISHO_OWNERS"
+_RIGHTS: Final = "the role in SEKISHO_OWNERS lacks a right: see docs/owners.md"
+_CROWDED: Final = "it has as many connections as it takes: raise its limit, or run fewer workers"
+
+REMEDIES: Final = {
+    "ConnectionRefusedError": _NOBODY,
+    "gaierror": "the host in SEKISHO_OWNERS has no address: is its name right, and does the resolver work?",
+    "TimeoutError": "no answer came in time: is it overloaded, does a firewall drop, or is the port right?",
+    "SSLCertVerificationError": "its certificate is not trusted here",
+    "SQLITE_CANTOPEN": "its file cannot be opened: an absolute path has four slashes, and the folder must be there",
+    "SQLITE_NOTADB": "the file in SEKISHO_OWNERS is no database of SQLite",
+    "SQLITE_READONLY": "this user may not write to its file or folder",
+    "SQLITE_FULL": "its disk is full",
+    "SQLITE_BUSY": "another program holds its lock",
+    "28P01": _STRANGER,
+    "28000": _STRANGER,
+    "3D000": _NOWHERE,
+    "42501": _RIGHTS,
+    "53300": _CROWDED,
+    "1045": _STRANGER,
+    "1044": _RIGHTS,
+    "1142": _RIGHTS,
+    "1049": _NOWHERE,
+    "1040": _CROWDED,
+    "2003": _NOBODY,
+}
+"""PostgreSQL's SQLSTATE, a number of MariaDB, a name of SQLite, or the class."""
+
+
+def with_remedy(problem: str) -> str:
+    """The problem, and what helps if that is known."""
+    remedy = REMEDIES.get(problem.rpartition(" ")[2])
+    return f"{problem}: {remedy}" if remedy else problem
