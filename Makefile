@@ -212,7 +212,8 @@ clean: ## Remove the environment and everything that was made here
 $(VENV)/.with-pip: pyproject.toml
 	$(say) "Making a Python environment in $(VENV)"
 	@# Debian ships venv without ensurepip; its own pip can fill the environment from outside.
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+	@# One that is there is kept: `--clear` would empty it, and what a link leads to.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
 		$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install pip; }
 	@$(PIP) install 'pip>=25.1' # the first that reads dependency groups (PEP 735)

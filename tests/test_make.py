@@ -99,6 +99,19 @@ def test_another_python_has_an_environment_of_its_own(clone: Path) -> None:
     assert " .venv/bin/python -m pytest" in commands(clone, "test")
 
 
+def test_an_environment_that_is_there_is_kept(clone: Path) -> None:
+    """A newer `pyproject.toml` adds to the environment; what a link leads to is not emptied."""
+    shared = clone / "shared"
+    (shared / "bin").mkdir(parents=True)
+    (shared / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
+    (shared / "bin" / "python").chmod(0o755)
+    (shared / "kept").touch()
+    (clone / ".venv").symlink_to(shared)
+    subprocess.run(["make", ".venv/.with-pip"], cwd=clone, capture_output=True, check=True)
+
+    assert (shared / "kept").exists()
+
+
 def test_every_python_that_is_named_is_run() -> None:
     """Every Python in the classifiers is tested."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
