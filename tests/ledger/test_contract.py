@@ -658,6 +658,44 @@ async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
     assert (new.token_spent, new.charged & Charged.KNOWN_DEVICE) == (False, Charged.KNOWN_DEVICE)
 
 
+@pytest.mark.parametrize("step_us", [HOUR, DAY])
+async def test_a_known_device_has_one_new_period_after_a_clock_was_set_back(store: Store, step_us: int) -> None:
+    """Its bucket was full or nearly empty: seven more attempts, and no more than these. It is not kept out."""
+    limits, attempts = flood("known_device")
+    ledger, other = store.ledger(limits), charge(1, known_device=2)
+    await ask(ledger, [*attempts, other])
+    await store.move_to(T0 - step_us)
+
+    found = await ask(ledger, [*attempts, other])
+
+    assert [verdict.charged & Charged.KNOWN_DEVICE > 0 for verdict in found[:-1]].count(True) == 7
+    assert found[-1].charged & Charged.KNOWN_DEVICE
+
+
+async def test_a_clock_that_is_corrected_by_less_than_a_minute_fills_no_bucket_anew(store: Store) -> None:
+    """Nor does another server's clock, after one has taken over from another."""
+    limits, attempts = flood("known_device")
+    ledger = store.ledger(limits)
+    await ask(ledger, attempts)
+    await store.move_to(T0 - 59 * SECOND)
+
+    found = await ask(ledger, attempts)
+
+    assert not any(verdict.charged & Charged.KNOWN_DEVICE for verdict in found)
+
+
+@pytest.mark.parametrize("generation", [0, 2**31 - 3])
+async def test_a_spent_token_stays_spent_after_a_clock_was_set_back(store: Store, generation: int) -> None:
+    """A thief's older copy, and a device whose trust its owner has ended; the newest token is good."""
+    ledger = store.ledger(LIMITS)
+    ledger.settle(charge(known_device=1, generation=generation), UNHINDERED, Effect.RENEWED)
+    await store.move_to(T0 - DAY)
+
+    old, new = await ask(ledger, [charge(known_device=1, generation=number) for number in (generation, generation + 1)])
+
+    assert (old.token_spent, new.token_spent) == (True, False)
+
+
 async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) -> None:
     """A late settlement of the first token, after two renewals, does not make it the newest again."""
     ledger = store.ledger(LIMITS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.ledger.gcra import one_more
+from sekisho.ledger.gcra import one_more, span_us
 from sekisho.ledger.history import CHANGE, FAILED, HOUR_US, NAME_BYTES, RENEWAL_KEPT_US, DeviceBucket, kind_of
 from sekisho.ledger.records import ENDED_KEPT_US, FAILURES_KEPT_US, Record
 
@@ -16,6 +16,9 @@ FAILURES_CAP = 65_535  # two bytes in the packed record
 RENEWAL_GRACE_US = 60_000_000
 """Two tabs may log in with one token, so the second newest generation stays valid for another minute."""
 
+CLOCK_STEP_US = 60_000_000
+"""Clocks that are set back by less are no event: servers of one store differ by that, and take over from each other."""
+
 BUCKETS_MAX = 16
 """Devices of one account with a bucket. If all buckets are in use, a further device is treated as a stranger."""
 
@@ -25,14 +28,26 @@ def enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) ->
     if not charge.known_device:
         return None, 0, False
     bucket = bucket_of(record, charge.known_device)
-    if charge.token_generation < bucket.generation and now_us - bucket.renewed_us > RENEWAL_GRACE_US:
+    # Either way: after a clock was set back, a thief's older copy would be good until the clock has caught up.
+    if charge.token_generation < bucket.generation and abs(now_us - bucket.renewed_us) > RENEWAL_GRACE_US:
         return None, 0, True
     if _is_void(record, charge.known_device, charge.token_issued_us):
         return None, 0, True
     wait, tats, _ = one_more(bucket.tats, limits, now_us)
+    if wait and _is_of_another_clock(bucket.tats, limits, now_us):
+        wait, tats, _ = one_more((), limits, now_us)
     if wait or not _has_place(record, bucket, now_us):
         return None, wait, False
     return bucket._replace(tats=tats), 0, False
+
+
+def _is_of_another_clock(tats: tuple[int, ...], limits: Limits, now_us: int) -> bool:
+    """Whether more is charged than ever has room: the clock was set back, or the limits were shortened.
+
+    The device then begins a new period, once: its owner must not be kept out. Strangers wait as at a full counter.
+    """
+    latest_us = now_us + CLOCK_STEP_US
+    return any(tat > latest_us + span_us(limit) for tat, limit in zip(tats, limits, strict=False))
 
 
 def bucket_of(record: Record, device: bytes, generation: int = 0) -> DeviceBucket:

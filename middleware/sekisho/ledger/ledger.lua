@@ -59,6 +59,7 @@ local GENERATION = 1800000000
 local YOUNG_US = 2000000
 local DAY, FAILURES_KEPT_DAYS, FAILURES_KEPT, FAILURES_CAP = 86400000000, 90, 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
+local CLOCK_STEP = 60000000
 local FAILED = 2147483648
 local ENDED, ENDED_KEPT = 2147483647, 34560000000000
 local CHANGE, CHANGE_BYTE = 252, '\252' -- the last change of the password
@@ -684,13 +685,22 @@ local function is_void(lanes, issued)
     and sub(lanes, change_at + 1, change_at + 7) ~= device_name()
 end
 
+-- Whether more is charged than ever has room; see the reference.
+local function is_of_another_clock(tats)
+  for i = 1, LANE.n do
+    if tats[i] and tats[i] > LANE.top[i] + CLOCK_STEP then return true end
+  end
+  return false
+end
+
 -- Whether the lane let the attempt in; else the wait, and whether its token counts no longer. The failures with this.
 local function enter_lane(slot, account, generation, issued)
   look_at(account)
   local lanes, spent = account.lanes, LANE.spent
-  if generation < lane_generation and now - lane_renewed > RENEWAL_GRACE then return false, 0, true end
+  if generation < lane_generation and math.abs(now - lane_renewed) > RENEWAL_GRACE then return false, 0, true end
   if is_void(lanes, issued) then return false, 0, true end
   local wait = wait_of(lane_at and lane_tats or NONE, LANE)
+  if wait > 0 and is_of_another_clock(lane_tats) then wait = wait_of(NONE, LANE) end
   if wait > 0 then return false, wait, false end
   local _, failed = find_failures(lanes)
   local has_place, at_rest = place_for(lanes, lane_at, false)
