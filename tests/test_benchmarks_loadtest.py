@@ -486,6 +486,14 @@ def test_a_new_device_may_be_asked_and_not_refused() -> None:
     assert not judge(rows(known={LET_IN: 10}, new={"429 too_many_attempts": 1}), BOUNDS).passed
 
 
+def test_successes_that_cannot_be_told_are_named() -> None:
+    """A service that leads to its front page needs a rule in `--login`: the verdict says so, and only then."""
+    unclear, refused = (judge(rows(new={told: 10}), BOUNDS).reasons for told in ("303 unclear", "401"))
+
+    assert any("say in --login what only a right log-in is answered with" in reason for reason in unclear)
+    assert not any("--login what only" in reason for reason in refused)
+
+
 def test_a_siege_without_owners_proves_nothing() -> None:
     """Without owners the verdict is no proof."""
     assert not judge({}, BOUNDS).passed

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USUAL: Final = "POST /login form:username,password"
 LET_IN: Final = "let in"
 UNANSWERED: Final = "unanswered"
+UNCLEAR: Final = "unclear"
 STEP_UP: Final = "step_up_required"
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -93,7 +94,7 @@ class Login:
             outcome = from_body(self._door, status, body, headers, asked)
         if outcome is Outcome.SUCCEEDED:
             return LET_IN
-        return f"{status} unclear" if outcome is Outcome.UNKNOWN else str(status)
+        return f"{status} {UNCLEAR}" if outcome is Outcome.UNKNOWN else str(status)
 
 
 def elsewhere(status: int, headers: Headers, body: bytes) -> str:

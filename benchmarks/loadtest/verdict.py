@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmarks.loadtest.login import LET_IN
+from benchmarks.loadtest.login import LET_IN, UNCLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,6 +24,11 @@ RIGHT: Final = (OWNER, NEW_DEVICE, PROOF)
 
 # From a device that nobody knows, even the right password is asked for more: that is how the guard is meant to work.
 ASKED: Final = frozenset({"401 challenge_required", "401 step_up_required"})
+
+UNCLEAR_ANSWERS: Final = (
+    "unclear answers may be successes: say in --login what only a right log-in is answered with, as in "
+    "success=302:/home"
+)
 
 
 @dataclass(slots=True)
@@ -109,6 +114,8 @@ def _treatment(right: Row, asked: int, bounds: Bounds) -> Iterable[tuple[bool, s
     if not right.answers[LET_IN]:
         # Nothing would be refused falsely if nobody came: a test of nobody must not pass.
         yield False, "no owner was ever let in: are --accounts and --login those of this service, apps included?"
+        if any(UNCLEAR in answer for answer in right.answers):
+            yield False, UNCLEAR_ANSWERS
         return
     refused = tried - right.answers[LET_IN]
     yield refused <= bounds.refused_share_max * tried, _refusals(refused, tried, bounds)
