@@ -59,6 +59,7 @@ class RequestContext(Value):
     """
 
     __slots__ = (
+        "_family",
         "as_sent",
         "body_reader",
         "by_name",
@@ -82,6 +83,7 @@ class RequestContext(Value):
         body_reader: BodyReader,
         send: Send,
     ) -> None:
+        self._family = -1  # not asked yet
         self.door: Final = door
         self.caller: Final = caller
         self.origin: Final = caller.origin
@@ -96,7 +98,9 @@ class RequestContext(Value):
     @property
     def family(self) -> int:
         """The browser's family; see `sekisho.devices.token`."""
-        return browser_family(self.by_name.get(b"user-agent", b""))
+        if self._family < 0:
+            self._family = browser_family(self.by_name.get(b"user-agent", b""))
+        return self._family
 
     def at(self, door: Door) -> RequestContext:
         """The same at another door of its path."""

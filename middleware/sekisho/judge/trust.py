@@ -201,14 +201,17 @@ class _Secrets:
         if now_s >= self._until_s:
             self._rotate(now_s)
         key, secret = _key(mark, attempt, charge), charge.member_tag
-        before = self._young.get(key) or self._old.get(key) or ()
+        before = self._young.get(key) or self._old.get(key)
+        if before is None:
+            self._keep(key, (secret,))
+            return False
         if secret in before:
             self._keep(key, before)
             return False
         self._keep(key, (*before, secret)[-SECRETS_MAX:])
         if len(before) >= SECRETS_MAX and key in self._young:
             self._overfull.add(key)
-        return bool(before)
+        return True
 
     def has_too_many(self, mark: bytes, attempt: Attempt, charge: Charge) -> bool:
         """Whether this account has succeeded with more secrets than `SECRETS_MAX`."""

@@ -45,14 +45,17 @@ class InFlight:
 
     def begin(self, key: bytes) -> None:
         """A log-in that was charged under this key is passed to the application."""
-        self._under_way[key] = self._under_way.get(key, 0) + 1
+        count = self._under_way.get(key)
+        self._under_way[key] = 1 if count is None else count + 1
 
     def end(self, key: bytes) -> None:
         """A log-in has ended, well or not. After the last one, all waiting attempts of the key are woken."""
-        left = self._under_way.pop(key) - 1
+        left = self._under_way[key] - 1
         if left:
             self._under_way[key] = left
-        elif key in self._waiting:
+            return
+        del self._under_way[key]
+        if self._size and key in self._waiting:
             self._call(key, len(self._waiting[key]))
 
     async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float) -> bool:
@@ -77,7 +80,7 @@ class InFlight:
         self._call(key, 1)
 
     def _call(self, key: bytes, most: int) -> None:
-        if key not in self._waiting:  # the usual case
+        if not self._size or key not in self._waiting:  # the usual case
             return
         still = [called for called in self._waiting[key] if not called.done()]
         for called in still[:most]:
