@@ -109,22 +109,23 @@ class Keys:
         return keys
 
     def _packed(self, charge: Charge) -> PackedKeys:
-        # As `of` packed, in half the time: keys of one family have one length, and share their beginning.
+        # As `of` packed, in half the time: keys of one family have one length, and share their beginning. Joined one by
+        # one, as joining a list takes longer.
         network = self._network + charge.network + b"}"
         begin, count = before_word(len(network) + 9) + network, len(charge.networks) + 2
-        parts: list[bytes] = []
+        words = b""
         for each in charge.networks:
-            parts += (begin, b"n", each[:8])
-        parts += (begin, b"i", charge.ip[:8], begin, b"d", charge.device[:8])
+            words = words + begin + b"n" + each[:8]
+        words = words + begin + b"i" + charge.ip[:8] + begin + b"d" + charge.device[:8]
         if charge.account:
             bucket, record = self.account(charge)
-            parts += (before_word(len(bucket)), bucket, before_word(len(record)), record)
+            words = words + before_word(len(bucket)) + bucket + before_word(len(record)) + record
             count += 2
         if charge.secret:
             secret = self.secret(charge)
-            parts += (before_word(len(secret)), secret)
+            words = words + before_word(len(secret)) + secret
             count += 1
-        return PackedKeys(network, count, b"".join(parts))
+        return PackedKeys(network, count, words)
 
     def of_families(self, charge: Charge, families: int) -> list[bytes]:
         keys = self.network(charge) if families & NETWORK else []
