@@ -153,7 +153,7 @@ class Guard:
         if self._deny is not None and denies(self._deny, origin.address):
             return DENIED
         # The shed may hold a network because of a neighbour's attempts. An exempt address is not under that limit.
-        if anybody or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
+        if anybody or self._is_exempt(origin) or not (wait_us := self._shed_us(digests)):
             return None
         if self.devices.has_genuine_token(token):
             return None
@@ -171,7 +171,7 @@ class Guard:
         token = self.devices.trusted_token(attempt, family)
         exempt, question, tagged = self._is_exempt(attempt.origin), shown.question, 0
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
-        if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
+        if token is None and not exempt and not question and (wait_us := self._shed_us(digests)):
             return self._shed_late(attempt, digests, wait_us)
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
@@ -430,6 +430,10 @@ class Guard:
         spared account is not looked up either: the wait would show that it is spared.
         """
         return not verdict.is_spared and tries_password(attempt) and self._breaches.would_ask(exposure)
+
+    def _shed_us(self, digests: OriginDigests) -> int:
+        # Where nothing is shed, as nearly always, the origin's identities are not even listed.
+        return self._shed.wait_us(digests.ids) if self._shed.holds_any else 0
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)

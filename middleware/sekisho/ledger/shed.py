@@ -29,6 +29,11 @@ class Shed:
         self.refused = 0
         """Cached refusals since the last `take_refused`."""
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether any refusal is cached."""
+        return bool(self._until_us)
+
     def wait_us(self, digests: Sequence[bytes]) -> int:
         """Return the remaining time of the longest refusal of these, in microseconds; 0 if there is none.
 

@@ -33,10 +33,9 @@ class OriginDigests(Value):
     provider: of the autonomous system, else of an IPv6 address's /32, 16 bytes; empty where neither is known, and
         where nothing counts by it.
     site: the network whose clients share a turn: IPv4 /24, IPv6 /48.
-    ids: all identities of the origin that have a limit.
     """
 
-    __slots__ = ("device", "ids", "ip", "ip_tag", "networks", "provider", "site")
+    __slots__ = ("_ids", "device", "ip", "ip_tag", "networks", "provider", "site")
 
     def __init__(
         self, ip: bytes, device: bytes, networks: tuple[bytes, ...], ip_tag: bytes, provider: bytes = b""
@@ -47,7 +46,14 @@ class OriginDigests(Value):
         self.ip_tag: Final = ip_tag
         self.provider: Final = provider
         self.site: Final = networks[1] if len(networks) > 1 else networks[0]
-        self.ids: Final = (ip, device, *networks)
+        self._ids: tuple[bytes, ...] | None = None
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """All identities of the origin that have a limit, the address first."""
+        if self._ids is None:
+            self._ids = (self.ip, self.device, *self.networks)
+        return self._ids
 
 
 def provider_of(origin: Origin, asn_of: Callable[[bytes], int] | None = None) -> bytes:
