@@ -15,9 +15,9 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.records import FRESH, expires_us, network_keys
 from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
-from sekisho.model import Effect
+from sekisho.model import Effect, Limit
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
-from tests.ledger.stores import KEYS, SPARE_MS, WIDE, LuaLedger, in_bucket, places
+from tests.ledger.stores import KEYS, SPARE_MS, WIDE, LuaLedger, in_bucket, only, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,6 @@ def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client:
 @pytest.mark.usefixtures("redis_url")
 def test_an_account_outlives_its_history_by_its_failures(lua: LuaLedger, client: redis.Redis) -> None:
     """An account with a history lives for its 60 days, and longer where its failures are remembered for longer."""
-    _, own = KEYS.account(VICTIM)
     owner = charge(0, 1, ip=1, place=1)
     (verdict,) = enter(lua, owner)
     lua.run(T0, [(owner, pack_settlement(owner, verdict, Effect.LEARNS))])
@@ -88,10 +87,33 @@ def test_an_account_outlives_its_history_by_its_failures(lua: LuaLedger, client:
     lua.limit(WIDE)
     for guesses in (1, 2, 70):
         enter(lua, *[charge(0, number, network=number) for number in range(guesses)])
-        days.append(round((client.pttl(own) - SPARE_MS) / (24 * HOUR // 1_000)))
+        days.append(_days_left(client, owner))
     lua.limit(LIMITS)
 
     assert days == [60, 60, 73]
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_an_account_outlives_its_history_by_a_change_of_its_password(lua: LuaLedger, client: redis.Redis) -> None:
+    """The change is remembered for 400 days: a success after it, which has the history live for 60, keeps it."""
+    owner = charge(0, 1, ip=1, place=1)
+    for effects in (Effect.LEARNS | Effect.ENDS, Effect.LEARNS):
+        (verdict,) = enter(lua, owner)
+        lua.run(T0, [(owner, pack_settlement(owner, verdict, effects))])
+
+    assert _days_left(client, owner) == 400
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_an_account_outlives_its_history_by_a_long_limit_of_its_devices(lua: LuaLedger, client: redis.Redis) -> None:
+    """Two log-ins in 200 days: the first still weighs for 100, and the second's success takes only its own back."""
+    owner = charge(0, 1, ip=1, place=1, known_device=1)
+    lua.limit(only(known_device=(Limit(burst=2, period_us=200 * 24 * HOUR),)))
+    _, verdict = enter(lua, owner, owner)
+    lua.run(T0, [(owner, pack_settlement(owner, verdict, Effect.LEARNS))])
+    lua.limit(LIMITS)
+
+    assert _days_left(client, owner) == 100
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -357,6 +379,12 @@ class Full:
         with pytest.raises(redis.ResponseError, match="maxmemory"):
             self.call(*operations, now_us=now_us)
         self._server.cli("CONFIG", "SET", "maxmemory", "0")
+
+
+def _days_left(client: redis.Redis, each: Charge) -> int:
+    """How long the account's own record lives."""
+    _, own = KEYS.account(each)
+    return round((client.pttl(own) - SPARE_MS) / (24 * HOUR // 1_000))
 
 
 def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:

@@ -125,7 +125,7 @@ local NONE = {} -- never written to
 
 -- The limits of accounts and lanes; of each network record, then of ip and device, by how many networks an address has;
 -- and all of them in their order. As read from `policy`, once in a call or once for a library's calls.
-local ACCOUNTS, LANE, SETS, lane_bytes, lane_outlasts_history, limits, policy
+local ACCOUNTS, LANE, SETS, lane_bytes, limits, policy
 
 local UNLIMITED = {} -- secrets are not limited
 
@@ -152,7 +152,7 @@ local function set_limits()
     limits = read_limits(arguments[1])
     local ip, device, first_network = limits[1], limits[2], 5
     ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
-    lane_bytes, lane_outlasts_history = LANE_HEAD_BYTES + LANE.n * TAT_BYTES, max(unpack(LANE.span)) > HISTORY_KEPT
+    lane_bytes = LANE_HEAD_BYTES + LANE.n * TAT_BYTES
     for networks = 1, #limits - first_network + 1 do
       local sets = {unpack(limits, first_network, first_network + networks - 1)}
       sets[networks + 1], sets[networks + 2] = ip, device
@@ -1114,8 +1114,8 @@ local function succeed(account, facts, was, charged_at, generation)
     if summary then count = count + 1 end
     if place then count = count + 1 end
   end
-  -- The history ends last, if nothing did later; else `ends` looks at all of them again.
-  local ends_last = was.learns and last_end <= now + HISTORY_KEPT and not lane_outlasts_history
+  -- The history ends last if nothing ended later before: no lane ends later for a refund. Else `ends` looks again.
+  local ends_last = was.learns and last_end <= now + HISTORY_KEPT
   account.lanes = beside(account.lanes, count, its_at, summary, place) .. news
   account.lanes_end = ends_last and now + HISTORY_KEPT or nil
 end
