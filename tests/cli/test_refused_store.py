@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.operating import run, serve_with
+from tests.asgi.driving import OPEN, Shop, guarded, log_in
+from tests.cli.operating import command, run, serve_with, stop
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +61,28 @@ def test_a_store_without_that_database_is_named(
 def test_another_secret_is_noticed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands under a secret that is not the service's reach no worker: they say so, reading and changing."""
     serve_with(monkeypatch, store=redis_url)
-    assert run("deny", "203.0.113.7").err == ""
+    run("deny", "203.0.113.7")
     monkeypatch.setenv("SEKISHO_SECRET", "another secret of at least thirty-two bytes")
 
     read, changed = run("deny"), run("deny", "203.0.113.8")
 
     notice = "the store holds a control record that this SEKISHO_SECRET has not signed"
     assert [said.err.count(notice) for said in (read, changed)] == [1, 1]
+
+
+@pytest.mark.parametrize("line", ["deny 203.0.113.7", "mode monitor", "takeover hana", "unblock account hana"])
+async def test_a_change_that_no_worker_hears_is_noticed(
+    line: str, redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the namespace of no service a change is kept, and the command says that nobody follows."""
+    serve_with(monkeypatch, store=redis_url)
+    guard = guarded(Shop(), store=None, workers=None, **OPEN)
+    await log_in(guard)
+    await until(lambda: redis_server.cli("ZCARD", "sekisho:{exchange}workers") == 1)
+    heard = await command(*line.split())
+    monkeypatch.setenv("SEKISHO_NAMESPACE", "another")
+    unheard = await command(*line.split())
+    await stop(guard)
+
+    assert (heard.code, unheard.code) == (0, 0)
+    assert (heard.err.count("no worker was heard"), unheard.err.count("no worker was heard")) == (0, 1)

@@ -20,6 +20,7 @@ from sekisho.control.sockets import SocketControl
 from sekisho.feed import FeedReader
 from sekisho.ledger.counters import SocketCounters, StoredCounters
 from sekisho.ledger.opening import open_line
+from sekisho.ledger.worker_sync import SyncKeys
 from sekisho.model import SekishoError, StoreRefuses, StoreUnavailable
 from sekisho.settings import load
 from sekisho.settings.store import MEMORY
@@ -39,6 +40,10 @@ LOST = "SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason)"
 NOT_OURS = (
     "the store holds a control record that this SEKISHO_SECRET has not signed: if it is not the secret of the service, "
     "no worker follows, and a change removes what the record held\n"
+)
+NO_WORKERS = (
+    "no worker was heard in the last minute at this SEKISHO_STORE under this SEKISHO_NAMESPACE: if the service runs, "
+    "these are not its own, and no worker follows\n"
 )
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPAN = re.compile(r"([0-9]{1,9})([smhd])")
@@ -100,10 +105,18 @@ class Desk(NamedTuple):
             sys.stderr.write(NOT_OURS)
         return record_in(signed, self.mac)
 
+    async def say_unheard(self) -> None:
+        """Say after a change where no worker is there to follow."""
+        workers = SyncKeys.of(self.settings.namespace).workers
+        if self.line is not None and not await self.line.execute(b"ZCARD", workers):
+            sys.stderr.write(NO_WORKERS)
+
     async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
         """Change the record, which tells all workers. Raises `ControlError`, `StoreUnavailable`."""
         await self.record()  # says so where another secret signed it
-        return await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
+        record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
+        await self.say_unheard()
+        return record
 
     async def note(self, changed: Callable[[ControlRecord], ControlRecord]) -> None:
         """Change the record without an act, which no worker tells. Raises as `do`."""

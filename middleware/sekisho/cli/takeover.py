@@ -51,7 +51,10 @@ async def _run(args: argparse.Namespace, why: str) -> None:
         found, _ = target.account(args, service.settings)
         named = NamedAccount(found.names, found.subject)
         counters = service.counters if service.line is not None else None
+        await service.record()  # says so where another secret signed it
         feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)
         if args.undo:
-            return await feedback.false_alarm(named, "", by=operator(), why=why)
-        return await feedback.takeover(named, by=operator(), why=why)
+            await feedback.false_alarm(named, "", by=operator(), why=why)
+        else:
+            await feedback.takeover(named, by=operator(), why=why)
+        await service.say_unheard()
