@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sekisho.ledger.key_groups import Families, GroupAnswer, unpack_answer
 from sekisho.ledger.local_fallback import UNCOUNTED
 from sekisho.ledger.redis import ACCOUNT, IN_FLAGS, NETWORK, SECRET, ClusterKeys
-from sekisho.model import Charged, Effect, Ledger, StoreUnavailable
+from sekisho.model import Charged, Effect, StoreUnavailable
 from sekisho.store.batch import packed_keys
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 
-class ClusterLedger(Ledger):
+class ClusterLedger:
     """See `sekisho.model.Ledger`.
 
     Args:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.redis import IN_FLAGS, unpack_verdict
-from sekisho.model import Effect, Ledger, StoreUnavailable
+from sekisho.model import Effect, StoreUnavailable
 
 if TYPE_CHECKING:
     from sekisho.ledger.memory import MemoryLedger
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNCOUNTED = UNHINDERED._replace(charged=0, counters_lost=True)
 
 
-class FallbackLedger(Ledger):
+class FallbackLedger:
     """See `sekisho.model.Ledger`.
 
     Args:

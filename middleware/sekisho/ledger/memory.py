@@ -16,7 +16,7 @@ from sekisho.ledger.newcomers import Newcomers, account_end_us, newcomer_keys, s
 from sekisho.ledger.packing import packed, unpacked
 from sekisho.ledger.records import Record, expires_us, failures_kept_us, unblocked
 from sekisho.ledger.tags import GENERATION_US
-from sekisho.model import Charged, Ledger
+from sekisho.model import Charged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ def _shared(key: bytes) -> bytes:
     return key[:1] + (int.from_bytes(key[1:3]) % SHARED_PER_KIND).to_bytes(2)
 
 
-class MemoryLedger(Ledger):
+class MemoryLedger:
     """See `sekisho.model.Ledger`. `clock_us` is a clock in microseconds that all calls share."""
 
     def __init__(self, limits: LimitSet, *, entries_max: int, clock_us: Callable[[], int]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Final, final
+from typing import Final, Protocol, final
 
 from sekisho.model.value import Value
 
@@ -282,18 +281,13 @@ class Effect:
     EARNS: Final = 512  # it gives its address credit, if `Verdict.marks` says that this account may
 
 
-class Ledger(ABC):
-    """Count attempts: in memory, in Redis, or in memory while Redis is unavailable.
+class Ledger(Protocol):
+    """Count attempts: in memory, in Redis, or in memory while Redis is unavailable."""
 
-    A base class and no protocol: compiled, its methods are called directly.
-    """
-
-    @abstractmethod
     async def charge(self, charge: Charge) -> Verdict:
         """Charge an attempt before its secret is checked. Raises `StoreUnavailable` at the deadline."""
         ...
 
-    @abstractmethod
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
         """Refund the rest of the charge, and remove the tags that `verdict.tagged` names. Call it once.
 
@@ -303,7 +297,6 @@ class Ledger(ABC):
         """
         ...
 
-    @abstractmethod
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         """Record that the attempt has ended without a success: its charges stand. It only queues.
 
