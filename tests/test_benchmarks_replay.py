@@ -32,9 +32,10 @@ from sekisho.store.options import LineOptions
 from tests.ledger.charges import charge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from benchmarks.replay.proof import Proof
+    from sekisho.store.batch import PackedKeys
 
 START_US = 1_800_000_000 * US
 ROOT = Path(__file__).parents[1]
@@ -235,17 +236,17 @@ class Failing(StoreConnection):
         self._asks, self._rightly = count(), self.ask
         self.ask = self._asked
 
-    def _asked(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def _asked(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         return (self.fail if 200 <= next(self._asks) < 260 else self._rightly)(keys, argument)
 
-    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def fail(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         raise NotImplementedError
 
 
 class Dropping(Failing):
     """Makes up the answers to that batch and never sends it."""
 
-    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def fail(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         answer.set_result(VERDICT.pack(START_US, 7, *[0] * 12))
         return answer
@@ -262,7 +263,7 @@ def test_a_batch_that_never_reached_redis_breaks_the_proof(tmp_path: Path, store
 class Unheard(Failing):
     """Loses the answers to that batch: Redis has counted it, the caller was told *could not tell*."""
 
-    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+    def fail(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
         self._rightly(keys, argument)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         answer.set_exception(StoreUnavailable())

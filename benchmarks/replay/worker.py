@@ -395,7 +395,8 @@ class Worker:
             if tried.right:
                 devices, attempt, token = self._guard.devices, assessment.attempt, assessment.token
                 device = devices.device_name(token, attempt.door, Basis.RULE)
-                devices.new_token(attempt, token, device, browser_family(tried.user_agent.encode()))
+                family, now_s = browser_family(tried.user_agent.encode()), int(self._guard.now_s())
+                devices.new_token(attempt, token, device, family, now_s)
             outcome = Outcome.SUCCEEDED if tried.right else Outcome.FAILED
             self._guard.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
         elif decision.asked is not Action.STEP_UP:
