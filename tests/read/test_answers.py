@@ -81,6 +81,19 @@ def test_the_suggested_rule_tells_who_is_logged_in(recording: dict[str, Any]) ->
     assert told == {situation: situation == "success" for situation in told}
 
 
+@EACH
+def test_one_right_answer_among_wrong_ones_is_seen(recording: dict[str, Any]) -> None:
+    """Row 2.7: fifty wrong secrets, and what else such a client is answered, show no success; one right secret does."""
+    suggester = RuleSuggester(door_of(recording, ""))
+    wrong = [each for each in recording["answers"] if each["situation"] in {"failure", "inactive", "csrf", "lockout"}]
+    (right,) = [each for each in recording["answers"] if each["situation"] == "success"]
+    for answer in wrong * 50:
+        show(suggester, answer)
+    assert not suggester.shows_success
+    show(suggester, right)
+    assert suggester.shows_success
+
+
 def show(suggester: RuleSuggester, answer: dict[str, Any]) -> None:
     status, headers = answer["status"], pairs(answer["headers"])
     suggester.saw(status, headers, scope_of(answer), answer["request"]["body"].encode())

@@ -23,6 +23,7 @@ HTML = (b"content-type", b"text/html")
 ASKED = {"path": "/login", "query_string": b"", "headers": [(b"host", b"shop.example")]}
 FORM_AGAIN: Answer = (200, [HTML])
 TOKEN: Answer = (200, [JSON], {"access_token": "x", "token_type": "bearer"})
+E101: Answer = (200, [JSON], {"code": "E101"})
 
 
 def to(location: str) -> tuple[bytes, bytes]:
@@ -124,6 +125,61 @@ def test_a_page_that_the_client_names_is_no_hint() -> None:
         status, headers = (200, [HTML, SESSION]) if n % 2 else (302, [to("/"), SESSION])
         suggester.saw(status, headers, asked)
     assert (suggester.hint(), suggester.is_at_a_loss) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("shows", "answers"),
+    [
+        # By themselves: their kind is guessed to be a success.
+        (True, [TOKEN]),
+        (True, [(303, [to("/home"), SESSION])]),
+        # By contrast, of which one answer is enough.
+        (True, [(200, [HTML, SESSION]), (401, [])]),
+        (True, [(200, [HTML, SESSION]), FORM_AGAIN]),
+        (True, [(302, [to("/"), SESSION]), FORM_AGAIN]),
+        (True, [(204, []), (401, [])]),
+        (True, [(200, [JSON], {"user": "hana"}), (200, [JSON], {"error": "wrong"})]),
+        # Alike: a list of wrong secrets looks so.
+        (False, [(401, [])]),
+        (False, [FORM_AGAIN]),
+        (False, [(200, [HTML, SESSION])]),
+        (False, [(302, [to("/"), SESSION])]),
+        (False, [(303, [to("/login"), SESSION])]),
+        (False, [(303, [to("/start"), (b"set-cookie", b"seen=1; HttpOnly")])]),
+        (False, [E101, (200, [JSON], {"code": "E102"})]),
+        (False, [(200, [JSON], {"error": "wrong"}), (423, [JSON]), (401, [])]),
+        (False, [(302, [to("/inactive"), SESSION]), (302, [to("/2fa"), SESSION]), (401, [])]),
+        # Said of no secret.
+        (False, [(302, [to("/"), SESSION]), (503, []), (429, [JSON]), (403, [HTML])]),
+    ],
+)
+def test_only_answers_that_differ_or_prove_show_a_success(shows: bool, answers: list[Answer]) -> None:
+    """Row 2.7: an alarm about a success that is not recognised needs an answer that looks like one."""
+    suggester = RuleSuggester(DOOR)
+    for status, headers, *tree in (*answers, *answers[-1:] * 49):
+        suggester.saw(status, headers, ASKED)
+        if tree:
+            suggester.read(status, headers, tree[0])
+    assert suggester.shows_success is shows
+
+
+def test_a_page_without_a_cookie_differs_only_where_none_was_brought() -> None:
+    """Row 2.7: an application that begins a session with its form sets no cookie where the client brought one."""
+    suggester = RuleSuggester(DOOR)
+    suggester.saw(200, [HTML, SESSION], ASKED)
+    suggester.saw(200, [HTML], {**ASKED, "headers": [(b"cookie", b"session=abc")]})
+    assert not suggester.shows_success
+
+
+@pytest.mark.parametrize(("also", "rule"), [([], None), ([(401, [])], "json:code=E101")])
+def test_a_rule_is_guessed_only_where_answers_differ(also: list[Answer], rule: str | None) -> None:
+    """Row 2.7: a code that each wrong password is answered with is no rule."""
+    suggester = RuleSuggester(DOOR)
+    for status, headers, *tree in [E101] * 20 + also:
+        suggester.saw(status, headers, ASKED)
+        if tree:
+            suggester.read(status, headers, tree[0])
+    assert suggester.guess() == rule
 
 
 def test_nothing_is_suggested_early() -> None:

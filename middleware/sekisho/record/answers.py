@@ -28,6 +28,11 @@ AT_A_LOSS = (
     "their owners are charged like attackers: `sekisho check --app MODULE:APP --known` looks for a rule; where there "
     'is none, add scope["state"]["sekisho"].report(success=...) in the application [SEK010]'
 )
+ALIKE = (
+    "%s: none of %d log-ins was recognised as a success, and all answers look alike. Either all passwords were wrong, "
+    "or success cannot be guessed there, and owners are charged like attackers. Write the door as: %s (SEKISHO_%s), "
+    "RULE being what only a right log-in shows; `sekisho check --app MODULE:APP --known` finds it [SEK010]"
+)
 SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain [SEK010]"
 
 _OWN_WORD = 'scope["state"]["sekisho"].report(success=...) in the application'
@@ -61,9 +66,9 @@ UNMATCHED = (
 UNCLEAR_MAX = 10
 UNRECOGNISED_MAX = 50
 NEVER_RECOGNISED = (
-    "%s: of %d log-ins behind a step-up none was recognised as a success. If some of their passwords were right, "
-    "nobody gets in there from a new device. Write the door as: %s (SEKISHO_%s), RULE being what only a right log-in "
-    "shows; `sekisho check --app MODULE:APP --known` finds it [SEK072]"
+    "%s: of %d log-ins behind a step-up none was recognised as a success, but some answers look like those to right "
+    "log-ins. If they are, nobody gets in there from a new device. Write the door as: %s (SEKISHO_%s), RULE being what "
+    "only a right log-in shows; `sekisho check --app MODULE:APP --known` finds it [SEK072]"
 )
 SEALED_403 = (
     "%s: the application answered 403 to a log-in behind a step-up, which sees no cookie but those that the door names "
@@ -82,6 +87,8 @@ class Answers:
         self._unrecognised = {door.name: 0 for door in self._doors}
         self._unclear = dict(self._unrecognised)
         self._refused: set[str] = set()
+        self._alike: set[str] = set()
+        self._shown: set[str] = set()
         self._suggesters = {door.name: RuleSuggester(door) for door in self._doors if not door.success}
         self._unmatched = {
             door.name: RuleSuggester(door)
@@ -97,16 +104,27 @@ class Answers:
         scope: Mapping[str, Any],
         sent: bytes,
         learned: Outcome | None,
+        whole: bytes | None = None,
     ) -> None:
-        """Note status and headers of an answer, and the outcome that they showed; `sent` is the request's body."""
+        """Note status and headers of an answer, and the outcome that they showed.
+
+        Args:
+            door: the attempt's door.
+            status: of the answer.
+            headers: of the answer.
+            scope: of the request.
+            sent: the request's body.
+            learned: None where `read` follows.
+            whole: a JSON answer's body, unpacked, where it is at hand.
+        """
         suggester = self._suggesters.get(door.name)
         if suggester is not None:
             suggester.saw(status, headers, scope, sent)
             self._suggest(door, suggester)
-        elif status < 400 and (suggester := self._unmatched.get(door.name)) is not None:
+        elif (suggester := self._unmatched.get(door.name)) is not None:
             suggester.saw(status, headers, scope, sent)
-            if learned is not None:
-                suggester.unread(status, headers)
+            if learned is not None and status < 400:
+                _show_body(suggester, status, headers, whole)
             self._look_for_match(door, suggester)
         if learned is Outcome.UNKNOWN and (why := why_unknown(door, status, headers)):
             self.unjudged(door, why)
@@ -141,9 +159,24 @@ class Answers:
             return
         self._unrecognised[door.name] += 1
         self._unclear[door.name] += outcome is Outcome.UNKNOWN
-        if self._unclear[door.name] >= UNCLEAR_MAX or self._unrecognised[door.name] >= UNRECOGNISED_MAX:
-            runs = self._unrecognised.pop(door.name)
+        runs = self._unrecognised[door.name]
+        if self._unclear[door.name] < UNCLEAR_MAX and runs < UNRECOGNISED_MAX:
+            return
+        if self._shows_success(door):
+            del self._unrecognised[door.name]
             log.error(NEVER_RECOGNISED, door.name, runs, door_text(door, success="RULE"), door.kind.name)
+        elif runs >= UNRECOGNISED_MAX and not door.success:
+            self._say_alike(door, runs)
+
+    def _shows_success(self, door: Door) -> bool:
+        """Whether answers look like those to right log-ins: all others may be those to a list of wrong passwords."""
+        suggester = self._suggesters.get(door.name) or self._unmatched.get(door.name)
+        return door.name in self._shown or (suggester is not None and suggester.shows_success)
+
+    def _say_alike(self, door: Door, count: int) -> None:
+        if door.name not in self._alike:
+            self._alike.add(door.name)
+            log.info(ALIKE, door.name, count, door_text(door, success="RULE"), door.kind.name)
 
     def unjudged(self, door: Door, why: str) -> None:
         """Note an answer that could not be judged. Logged once for each door and reason."""
@@ -156,17 +189,32 @@ class Answers:
             del self._unmatched[door.name]
         elif rule := suggester.guess():
             del self._unmatched[door.name]
+            self._shown.add(door.name)
             log.warning(UNMATCHED, door.name, rule)
 
     def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
         if not suggester.is_due:
             return
         if rule := suggester.suggestion():
-            log.warning(SUGGESTED, door.name, rule)
-            del self._suggesters[door.name]
+            self._say(door, SUGGESTED, rule)
         elif rule := suggester.hint():
-            log.warning(HINTED, door.name, rule)
-            del self._suggesters[door.name]
+            self._say(door, HINTED, rule)
         elif suggester.is_at_a_loss and door.kind is DoorKind.LOGIN and not self._events.has_let_in(door):
-            log.warning(AT_A_LOSS, door.name)
-            del self._suggesters[door.name]
+            if suggester.shows_success:
+                self._say(door, AT_A_LOSS)
+            else:
+                self._say_alike(door, suggester.ATTEMPTS_LOST)
+
+    def _say(self, door: Door, line: str, *rule: str) -> None:
+        """Log what the door's answers have shown, and watch them no longer."""
+        del self._suggesters[door.name]
+        self._shown.add(door.name)
+        log.warning(line, door.name, *rule)
+
+
+def _show_body(suggester: RuleSuggester, status: int, headers: Headers, whole: bytes | None) -> None:
+    """Show a body that the rule does not need; a rule that fits may need it."""
+    if whole is not None and (tree := json_tree(whole)) is not None:
+        suggester.read(status, headers, tree)
+    else:
+        suggester.unread(status, headers)

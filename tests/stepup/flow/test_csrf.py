@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.asgi.driving import OPEN, Answer, answer
+from tests.asgi.driving import OPEN, Answer, answer, read
 from tests.stepup.flow.driving import Client, Shop, Site, challenge, runs_ended
 
 if TYPE_CHECKING:
@@ -168,22 +168,25 @@ def never_recognised(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 
 async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A door whose success is never recognised lets nobody in with factors; after ten unclear answers the log says so
-    once.
+    once, because a right log-in's page sets a session and a wrong one is refused.
     """
     guard = "POST /login form:username,password"
 
     class Page(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await answer(send, 200, [(b"content-type", b"text/html")], b"<p>welcome")
+            if b"wrong" in await read(receive):
+                return await answer(send, 401)
+            session = (b"set-cookie", b"session=n; HttpOnly; Secure; Path=/")
+            return await answer(send, 200, [(b"content-type", b"text/html"), session], b"<p>welcome")
 
     site = Site(shop=Page(), settings={"login": guard, "limit_account": "99/hour"})
-    for number in range(12):
-        await site.client(f"198.51.100.{number}").log_in(password="right")
+    for number in range(14):
+        await site.client(f"198.51.100.{number}").log_in(password="right" if number else "wrong")
         await runs_ended()
 
     ((level, said),) = never_recognised(caplog)
     assert level == logging.ERROR
-    assert said.startswith("POST /login: of 10 log-ins behind a step-up none was recognised as a success")
+    assert said.startswith("POST /login: of 11 log-ins behind a step-up none was recognised as a success")
     assert said.endswith("[SEK072]")
     assert f"Write the door as: {guard} success=RULE (SEKISHO_LOGIN)" in said
 
@@ -201,16 +204,55 @@ async def test_a_door_that_has_recognised_one_is_not(caplog: pytest.LogCaptureFi
 
 
 async def test_a_rule_that_nothing_fulfils_is_said_after_fifty(caplog: pytest.LogCaptureFixture) -> None:
-    """A success rule that never matches is logged after fifty answers: they may all be wrong guesses."""
+    """A success rule that never matches is logged after fifty answers, if one looks right."""
     rule = "POST /login form:username,password success=303:/welcome"
     site = Site(settings={"login": rule, **OPEN, "limit_account": "999/hour"})
-    for number in range(49):
-        await site.client(f"198.51.100.{number}").log_in()
+    await site.client("198.51.100.98").log_in()
+    await runs_ended()
+    for number in range(48):
+        await site.client(f"198.51.100.{number}").log_in(password="wrong")
         await runs_ended()
     assert never_recognised(caplog) == []
 
-    await site.client("198.51.100.99").log_in()
+    await site.client("198.51.100.99").log_in(password="wrong")
     await runs_ended()
+
+    assert len(never_recognised(caplog)) == 1
+
+
+@pytest.mark.parametrize(("rule", "said"), [(" success=303:/account", 0), ("", 1)])
+async def test_a_list_of_wrong_passwords_is_no_reason_for_alarm(
+    rule: str, said: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new worker in the middle of an attack sees wrong passwords alone: they say nothing against a rule. Without one
+    the log says at INFO that both are possible, and what to write.
+    """
+    caplog.set_level(logging.INFO, "sekisho")
+    login = f"POST /login form:username,password{rule}"
+    site = Site(settings={"login": login, **OPEN, "limit_account": "999/hour"})
+    for number in range(60):
+        await site.client(f"198.51.100.{number}").log_in(password="wrong")
+        await runs_ended()
+
+    found = [record for record in caplog.records if "none of 50 log-ins was recognised" in record.getMessage()]
+    assert never_recognised(caplog) == []
+    assert [record.levelno for record in found] == [logging.INFO] * said
+    assert all(f"Write the door as: {login} success=RULE (SEKISHO_LOGIN)" in each.getMessage() for each in found)
+
+
+async def test_a_right_answer_of_another_kind_than_the_rule_is_seen(caplog: pytest.LogCaptureFixture) -> None:
+    """A rule for redirects at an API that answers all with 200: its bodies show that the rule is wrong."""
+
+    class Api(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            body = b'{"error": "no"}' if b"wrong" in await read(receive) else b'{"access_token": "t"}'
+            await answer(send, 200, [(b"content-type", b"application/json")], body)
+
+    rule = "POST /login form:username,password success=303:/account"
+    site = Site(shop=Api(), settings={"login": rule, **OPEN, "limit_account": "999/hour"})
+    for number in range(50):
+        await site.client(f"198.51.100.{number}").log_in(password="wrong" if number else "right")
+        await runs_ended()
 
     assert len(never_recognised(caplog)) == 1
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sekisho.read.response.doubt import is_doubtful, place_is_doubtful, says_no
 from sekisho.read.response.head import header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
-from sekisho.read.response.tree import entries, plain, usual_tokens
-from sekisho.read.set_cookies import set_cookies
+from sekisho.read.response.tree import entries, plain, usual_token, usual_tokens
+from sekisho.read.set_cookies import kept_cookies, set_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _REDIRECTS = frozenset({301, 302, 303})
 _REFUSALS = frozenset({400, 403, 404, 409, 423})
 _UNCLEAR = "unclear"
+_FAILED = "failed"
+_PAGE = "page"
 _FLAGS = frozenset(["ok", "success", "succeeded", "successful", "authenticated", "loggedin"])
 _TOLD = frozenset(["status", "result", "code"])
 
@@ -33,13 +35,15 @@ class RuleSuggester:
     answered wrong secrets, if none of those answers matches the rule, and if all matching answers look alike.
     """
 
-    __slots__ = ("_door", "_failed", "_failing", "_fitting", "_seen")
+    __slots__ = ("_door", "_failed", "_failing", "_fitting", "_is_hopeful", "_is_proven", "_looks", "_seen")
 
     ATTEMPTS_MIN: Final = 50
     FAILURES_MIN: Final = 5
     FITTING_MIN: Final = 3
     GUESSED_MIN: Final = 5
+    ATTEMPTS_LOST: Final = 200
     RULES_MAX: Final = 64  # bounds the memory if an application generates cookie names
+    LOOKS_MAX: Final = 8
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -47,6 +51,9 @@ class RuleSuggester:
         self._failed = 0
         self._failing: set[str] = set()
         self._fitting: dict[str, Counter[str]] = {}
+        self._looks: set[str] = set()
+        self._is_hopeful = False
+        self._is_proven = False
 
     def saw(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes = b"") -> None:
         """Record the start of one answer. If its body decides, the caller must also call `read`."""
@@ -64,7 +71,7 @@ class RuleSuggester:
             self._note("204", headers, "204")
         elif not is_json(headers):
             # The form, shown again.
-            self._fails(200 <= status < 300, status, headers)
+            self._fails(200 <= status < 300, status, headers, self._note_page(status, headers, scope))
 
     def read(self, status: int, headers: Headers, tree: dict[str, Any]) -> None:
         """Record the body of a JSON answer."""
@@ -77,11 +84,13 @@ class RuleSuggester:
             return
         for rule in of_json(tree):
             self._fits(rule, "json")
+        self._is_proven = self._is_proven or bool(usual_token(tree))
         self._note("json", headers, f"{status // 100}xx")
 
     def unread(self, status: int, headers: Headers) -> None:
         """Record a JSON answer whose body is not read, by its cookies alone: its status may be that of failures too."""
         if status == 200 and is_json(headers):
+            self._looks_like("" if of_cookies(headers) else "json without a session")
             self._note("json", headers)
 
     @property
@@ -102,6 +111,8 @@ class RuleSuggester:
 
         It proves less than a suggestion: perhaps the door has answered no right secret yet.
         """
+        if not self.shows_success:
+            return None
         telling = [
             rule
             for rule, looks in self._fitting.items()
@@ -123,9 +134,19 @@ class RuleSuggester:
         return min(unclear, key=preference) if unclear else None
 
     @property
+    def shows_success(self) -> bool:
+        """Whether some answer looks like one to a right secret.
+
+        It has the signs by which success is guessed: a token, or a new session and a redirect away. Or it may be one by
+        its kind, and another answer differs from it. Answers that all look alike may be those to a list of wrong
+        secrets.
+        """
+        return self._is_proven or (self._is_hopeful and len(self._looks) > 1)
+
+    @property
     def is_at_a_loss(self) -> bool:
         """Whether 200 attempts have shown neither a suggestion nor a hint."""
-        return self._seen >= 4 * self.ATTEMPTS_MIN
+        return self._seen >= self.ATTEMPTS_LOST
 
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
         # A session that is renewed with every answer has several looks, and some are failures.
@@ -136,8 +157,9 @@ class RuleSuggester:
         """With HTTP Basic on any page, only a refusal is informative."""
         if status in {401, 403}:
             self._failed += 1
+            self._looks_like(_FAILED)
         elif status < 400 or status == 404:
-            self._fits("!401,403", "other")
+            self._note("other", [], "!401,403")
 
     def _note_redirect(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes) -> None:
         target = target_of(header(headers, b"location").decode(errors="replace"), scope["path"])
@@ -146,28 +168,51 @@ class RuleSuggester:
         if target.path.casefold() == scope["path"].rstrip("/").casefold():
             return self._fails(True, status, headers)
         segment = target.path.split("/")[1]
-        away = stays(target, scope.get("headers", ())) and not target.rest and not place_is_doubtful(target.path)
+        if place_is_doubtful(target.path):
+            # `/inactive`, `/2fa`: its cookies are no rule, and it is no success.
+            return self._fit_each(_UNCLEAR, of_cookies(headers))
+        away = stays(target, scope.get("headers", ())) and not target.rest
         if not away or is_named_by(scope, sent, target):
             # A page that the client named proves nothing.
             return self._note(_UNCLEAR, headers)
         if not segment:
             # Failures also redirect to the front page.
             return self._note(_UNCLEAR, headers, f"{status}:/")
+        self._is_proven = self._is_proven or _begins_session(headers)
         # Deeper segments may be a user's name.
         return self._note(f"{status} {segment}", headers, f"{status}:/{segment}" if _is_plain(segment) else "")
 
+    def _note_page(self, status: int, headers: Headers, scope: Mapping[str, Any]) -> str:
+        """The look of a page. One that sets no session looks like one that does if the client may have brought it."""
+        if not of_cookies(headers):
+            return _PAGE if header(scope.get("headers", ()), b"cookie") else _FAILED
+        self._is_hopeful = self._is_hopeful or status < 300
+        return _PAGE
+
     def _note(self, look: str, headers: Headers, *rules: str) -> None:
-        for rule in (*of_cookies(headers), *rules):
-            if rule:
-                self._fits(rule, look)
+        shown = [rule for rule in (*of_cookies(headers), *rules) if rule]
+        self._fit_each(look, shown)
+        if shown:
+            self._is_hopeful = True
+            self._looks_like(look)
+
+    def _fit_each(self, look: str, rules: list[str]) -> None:
+        for rule in rules:
+            self._fits(rule, look)
 
     def _fits(self, rule: str, look: str) -> None:
         if self._has_room_for(rule):
             self._fitting.setdefault(rule, Counter())[look] += 1
 
-    def _fails(self, tells: bool, status: int, headers: Headers) -> None:
+    def _looks_like(self, look: str) -> None:
+        if look and len(self._looks) < self.LOOKS_MAX:
+            self._looks.add(look)
+
+    def _fails(self, tells: bool, status: int, headers: Headers, look: str = _FAILED) -> None:
         """`tells`: the answer is one to a wrong secret, not to a server error or a bad form token."""
         self._failed += tells
+        if tells:
+            self._looks_like(look)
         rules = of_cookies(headers)
         if status < 300:
             rules += [f"{status // 100}xx", str(status)]
@@ -177,6 +222,10 @@ class RuleSuggester:
     def _has_room_for(self, rule: str) -> bool:
         known = len(self._fitting) + len(self._failing)
         return known < self.RULES_MAX or rule in self._fitting or rule in self._failing
+
+
+def _begins_session(headers: Headers) -> bool:
+    return any(cookie.is_called_session and not cookie.carries_message for cookie in kept_cookies(headers))
 
 
 def of_cookies(headers: Headers) -> list[str]:

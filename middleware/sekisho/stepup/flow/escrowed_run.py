@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.asgi.response_observer import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
+from sekisho.read.response.head import is_json
 from sekisho.stepup.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.stepup.flow.csrf_cookies import withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
@@ -183,13 +184,14 @@ class EscrowedRun:
         # Judged by the scope that the application saw: parts that were withheld cannot have caused its answer.
         door, status, scope, sent = self._door, self._status, self._scope, self._visit.body_reader.whole
         learned = self._report.outcome or from_start(door, status, headers, scope, sent)
-        self._answers.started(door, status, headers, scope, sent, learned)
+        is_large = bool(self._unread) or len(body) > ANSWER_BYTES_MAX
+        plain = unpacked(headers, body) if is_json(headers) and not is_large else None
+        self._answers.started(door, status, headers, scope, sent, learned, plain)
         if learned is not None:
             return learned
-        if self._unread or len(body) > ANSWER_BYTES_MAX:
+        if is_large:
             self._answers.unjudged(door, self._unread or "large")
             return Outcome.UNKNOWN
-        plain = unpacked(headers, body)
         self._answers.read(door, status, headers, plain)
         return Outcome.UNKNOWN if plain is None else from_body(door, status, plain, headers, scope, sent)
 
