@@ -23,6 +23,7 @@ HTML = (b"content-type", b"text/html")
 ASKED = {"path": "/login", "query_string": b"", "headers": [(b"host", b"shop.example")]}
 FORM_AGAIN: Answer = (200, [HTML])
 TOKEN: Answer = (200, [JSON], {"access_token": "x", "token_type": "bearer"})
+ZERO: Answer = (200, [JSON], {"code": 0})
 E101: Answer = (200, [JSON], {"code": "E101"})
 
 
@@ -66,6 +67,7 @@ def watched(*answers: Answer, times: int = 25, at: Door = DOOR, asked: dict[str,
         (None, [TOKEN, TOKEN]),
         (None, [(200, []), (401, [])]),
         (None, [(401, []), (401, [])]),
+        (None, [E101, (404, [JSON])]),
         (None, [(302, [to("/home;x"), (b"set-cookie", b"a|b=1; HttpOnly")]), (401, [])]),
         # A session renewed by every answer: wrong passwords go to the front page, with a message in it.
         ("302:/home", [(302, [to("/"), SESSION]), (302, [to("/home"), SESSION]), (401, [])]),
@@ -147,6 +149,8 @@ def test_a_page_that_the_client_names_is_no_hint() -> None:
         (False, [(303, [to("/login"), SESSION])]),
         (False, [(303, [to("/start"), (b"set-cookie", b"seen=1; HttpOnly")])]),
         (False, [E101, (200, [JSON], {"code": "E102"})]),
+        (False, [ZERO]),
+        (False, [E101, (401, [])]),
         (False, [(200, [JSON], {"error": "wrong"}), (423, [JSON]), (401, [])]),
         (False, [(302, [to("/inactive"), SESSION]), (302, [to("/2fa"), SESSION]), (401, [])]),
         # Said of no secret.
@@ -171,11 +175,14 @@ def test_a_page_without_a_cookie_differs_only_where_none_was_brought() -> None:
     assert not suggester.shows_success
 
 
-@pytest.mark.parametrize(("also", "rule"), [([], None), ([(401, [])], "json:code=E101")])
-def test_a_rule_is_guessed_only_where_answers_differ(also: list[Answer], rule: str | None) -> None:
-    """Row 2.7: a code that each wrong password is answered with is no rule."""
+@pytest.mark.parametrize(
+    ("most", "also", "rule"),
+    [(ZERO, [], None), (ZERO, [(401, [])], "json:code=0"), (E101, [], None), (E101, [(401, [])], None)],
+)
+def test_a_rule_is_guessed_only_where_answers_differ(most: Answer, also: list[Answer], rule: str | None) -> None:
+    """Row 2.7: a code that each wrong password is answered with is no rule: failures would be given back."""
     suggester = RuleSuggester(DOOR)
-    for status, headers, *tree in [E101] * 20 + also:
+    for status, headers, *tree in [most] * 20 + also:
         suggester.saw(status, headers, ASKED)
         if tree:
             suggester.read(status, headers, tree[0])

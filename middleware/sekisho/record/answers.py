@@ -122,6 +122,9 @@ class Answers:
             suggester.saw(status, headers, scope, sent)
             self._suggest(door, suggester)
         elif (suggester := self._unmatched.get(door.name)) is not None:
+            # One failure is enough to tell what differs from it: looking at each would make a wrong password dearer.
+            if status >= 400 and suggester.has_failures:
+                return
             suggester.saw(status, headers, scope, sent)
             if learned is not None and status < 400:
                 _show_body(suggester, status, headers, whole)

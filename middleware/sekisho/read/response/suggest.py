@@ -6,7 +6,7 @@ from collections import Counter
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.read.response.doubt import is_doubtful, place_is_doubtful, says_no
+from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
 from sekisho.read.response.head import header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
 from sekisho.read.response.tree import entries, plain, usual_token, usual_tokens
@@ -82,10 +82,11 @@ class RuleSuggester:
             self._fails(True, status, headers)
             self._failing.update(rule for rule in of_json(tree) if self._has_room_for(rule))
             return
-        for rule in of_json(tree):
-            self._fits(rule, "json")
+        rules = list(of_json(tree))
         self._is_proven = self._is_proven or bool(usual_token(tree))
-        self._note("json", headers, f"{status // 100}xx")
+        if rules or any(is_promising(key, value) for key, value in entries(tree) or ()):
+            rules.append(f"{status // 100}xx")
+        self._note("json", headers, *rules)
 
     def unread(self, status: int, headers: Headers) -> None:
         """Record a JSON answer whose body is not read, by its cookies alone: its status may be that of failures too."""
@@ -132,6 +133,11 @@ class RuleSuggester:
             rule for rule, looks in self._fitting.items() if set(looks) == {_UNCLEAR} and rule not in self._failing
         ]
         return min(unclear, key=preference) if unclear else None
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether an answer to a wrong secret was seen."""
+        return self._failed > 0
 
     @property
     def shows_success(self) -> bool:
@@ -243,8 +249,13 @@ def of_json(tree: dict[str, Any]) -> Iterator[str]:
             continue
         if plain(key) in _FLAGS and isinstance(value, bool | int) and not says_no(value):
             yield f"json:{key}"
-        if plain(key) in _TOLD and _is_word(value):
+        if plain(key) in _TOLD and _is_word(value) and _may_say_yes(key, value):
             yield f"json:{key}={value}"
+
+
+def _may_say_yes(key: str, value: Any) -> bool:
+    """Whether a result is a number or a word of success; `E101` may be what each wrong secret is answered with."""
+    return str(value).isdigit() or is_promising(key, value)
 
 
 def _is_word(value: Any) -> bool:
