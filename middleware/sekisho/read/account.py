@@ -165,7 +165,7 @@ def _refuse(account: str) -> NoReturn:
 
 
 def id_name(known: str) -> str:
-    """The canonical name of an id that a site's resolver gives."""
+    """Return the canonical name of an account whose id the site's resolver has returned. No typed name can equal it."""
     return f"{_ID}{known}"
 
 
@@ -202,14 +202,19 @@ class Accounts:
 
     @property
     def listed(self) -> Callable[[Attempt], str]:
-        """The account's name in lists of leaked pairs: without the site's mail policy, resolver and tenants."""
+        """A function that returns an attempt's account as lists of leaked pairs name it.
+
+        The lists know nothing of the site's mail policy, resolver and tenants.
+        """
         if self._resolver is None and not self._policy and self._parts == 1:
             return attrgetter("canonical")
         slashes = self._parts - 1
         return lambda attempt: canonical(attempt.account.split("/", slashes)[-1]) if attempt.account else ""
 
     def canonical(self, account: str) -> str:
-        """The canonical account of any spelling. Raises `Unreadable` as `canonical` does, and the resolver's errors.
+        """Return the canonical account of any spelling: the resolver's id for it if there is one, else the folded name.
+
+        Raises `Unreadable` as the function `canonical` does, and any error of the resolver.
 
         The resolver's ids have their own namespace. Otherwise an attacker could register another owner's e-mail
         address or id as a user name, and lock that owner out (CVE-2022-39229).

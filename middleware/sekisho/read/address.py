@@ -75,7 +75,10 @@ def contains(networks: Networks | Sequence[Network], address: str) -> bool:
 
 
 def denies(networks: Networks, address: str) -> bool:
-    """As `contains`, and for the IPv4 address inside an IPv6 one (NAT64, 6to4): a denied host must not evade by it."""
+    """Whether the networks contain an address or the IPv4 address inside it (NAT64, 6to4). False for other text.
+
+    Otherwise a denied host could evade its entry by an IPv6 address.
+    """
     packed = packed_address(address)
     if packed is None:
         return False
@@ -84,7 +87,7 @@ def denies(networks: Networks, address: str) -> bool:
 
 
 def is_rewritten(scope: Mapping[str, Any], by_name: Mapping[bytes, bytes]) -> bool:
-    """Whether the server has replaced the peer's address with one from the header: then the header contains it.
+    """Whether the server seems to have replaced the peer's address by one of `X-Forwarded-For`: the header contains it.
 
     Args:
         scope: the ASGI scope.
@@ -145,11 +148,14 @@ class Addresses:
         self._peers: dict[str | None, tuple[bytes | None, bool]] = {}
 
     def read(self, scope: Mapping[str, Any]) -> Origin:
-        """The origin of a request. No header value makes it raise."""
+        """Return the origin of a request: the client's address, networks and fingerprint. No header makes it raise."""
         return self.origin(*self.facts(scope, dict(scope["headers"])))
 
     def facts(self, scope: Mapping[str, Any], by_name: dict[bytes, bytes]) -> Facts:
-        """The parts of a request that determine its origin; `by_name`: its headers by name."""
+        """Return the peer's host, the forwarding header, the fingerprint, and whether any forwarding header came.
+
+        `origin` takes these four. `by_name`: the request's headers by name.
+        """
         headers = scope["headers"]
         hops = by_name.get(self._header)
         if hops is not None and len(by_name) != len(headers):
@@ -160,7 +166,7 @@ class Addresses:
         return client[0] if client else None, hops, fingerprint(by_name, self._device_headers), forwarded
 
     def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
-        """The origin that follows from `facts`."""
+        """Return the origin of a request from the four values that `facts` returned for it."""
         known = self._peers.get(host)
         if known is None:
             known = self._remember_peer(host)

@@ -17,7 +17,9 @@ _AMOUNT = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
 
 
 def read_amount(door: Door, scope: Mapping[str, Any], body: bytes, *, raw: bytes) -> int:
-    """The amount in minor units, 0 to 10^15 - 1, in the door's only field, which is its account's. Raises `Unreadable`.
+    """Return the amount that a request names, in minor units, 0 to 10^15 - 1. Raises `Unreadable` for other text.
+
+    The door has one field, its account's, and the amount stands there.
 
     Read as strictly as accounts are. `1e6`, `+5`, `05`, `1,000` and `1.00` are numbers to some parsers and others to
     some, so only plain digits are read: the sum here must be the sum that the application moves.

@@ -43,7 +43,7 @@ class Arrival(NamedTuple):
 
 
 def arrival_of(scope: Mapping[str, Any], addresses: Addresses) -> Arrival:
-    """How this request arrived."""
+    """Describe by which peer and with which forwarding headers a request arrived; `scope` is its ASGI scope."""
     headers = dict(scope["headers"])
     peer, hops, device, forwarded = addresses.facts(scope, headers)
     origin = addresses.origin(peer, hops, device, forwarded)

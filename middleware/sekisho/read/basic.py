@@ -24,7 +24,10 @@ _NAMED = re.compile(rb"[^0-9A-Za-z]*+basic", re.IGNORECASE)
 
 
 def is_basic(authorization: bytes) -> bool:
-    """Whether a header names the scheme, in any case. Lenient on purpose: `read_basic` refuses malformed values."""
+    """Whether the value of an `Authorization` header names the scheme `Basic`, in any case.
+
+    Lenient on purpose: `read_basic` refuses malformed values.
+    """
     return _NAMED.match(authorization) is not None or _holds_pair(authorization)
 
 
@@ -43,12 +46,12 @@ def _holds_pair(authorization: bytes) -> bool:
 
 
 def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether any `Authorization` header of a request names the scheme."""
+    """Whether any `Authorization` header of a request names the scheme `Basic`."""
     return any(name == b"authorization" and is_basic(value) for name, value in headers)
 
 
 def read_basic(authorization: bytes, charset: Charset = Charset.UTF_8) -> dict[str, str]:
-    """Read account and secret, by kind. Raises `Unreadable`.
+    """Return account and secret of a Basic header, under `ACCOUNT` and `SECRET`. Raises `Unreadable` if malformed.
 
     Base64 and UTF-8 are decoded strictly: lenient decoders skip different characters, or fall back to Latin-1.
     `charset`: how the application decodes the header.

@@ -49,7 +49,10 @@ class Callers:
         self._known: Final[dict[Facts, Caller]] = {}
 
     def read(self, scope: Mapping[str, Any], by_name: dict[bytes, bytes]) -> Caller:
-        """The caller of a request with these headers by name. No header value makes it raise."""
+        """Return the caller of a request, from the cache if it is there. No header value makes it raise.
+
+        `by_name`: the request's headers by name.
+        """
         facts = self._addresses.facts(scope, by_name)
         if self._known and (known := self._known.get(facts)) is not None:
             return known
@@ -58,7 +61,7 @@ class Callers:
         return Caller(facts, origin, self._digests.origin_digests(origin))
 
     def remember(self, caller: Caller) -> None:
-        """Cache this caller. A full cache evicts its oldest entry."""
+        """Cache this caller, if its headers are short. A full cache evicts its oldest entry."""
         known, facts = self._known, caller.facts
         _, hops, device, _ = facts
         # Bounds the memory that strangers can fill: the size of an entry here, the number of entries below.

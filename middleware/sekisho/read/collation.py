@@ -49,12 +49,12 @@ def limit_key(canonical: str) -> str:
 
 
 def unmarked(canonical: str) -> str:
-    """The account without marks, before any rewriting: as a database of plain names may store it."""
+    """Return a canonical account without accents and other marks, as a database of plain names may store it."""
     return normalize("NFC", " ".join(prepared(canonical).translate(_TABLE).split()))
 
 
 def prepared(canonical: str) -> str:
-    """Decompose, and merge characters that share an upper case: `ı` has the upper case of `i`."""
+    """Return the account decomposed, with characters that share an upper case merged: `ı` and `i` become `i`."""
     return normalize("NFD", canonical.upper().lower().casefold())
 
 

@@ -55,7 +55,7 @@ _USUAL: Final = {
 
 
 def content_of(value: bytes | None) -> Content:
-    """Read the header's value; `None` if it is absent. Raises `Unreadable` (415; 400 for a bad boundary)."""
+    """Read a `Content-Type`. Raises `Unreadable`: 415 if absent (`None`) or unsupported, 400 for a bad boundary."""
     if value is None:
         raise Unreadable(415, "content_type")
     return _USUAL.get(value) or _parsed(value)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def checks_of_cookies(lines: Sequence[str]) -> list[Diagnosis]:
-    """Diagnoses of `Set-Cookie` lines that came over https; each cookie is named once."""
+    """Return what the flags of cookies leave open: no `Secure`, or a session without `HttpOnly`; once for each cookie.
+
+    `lines`: `Set-Cookie` lines of answers that came over https.
+    """
     found: dict[tuple[str, str], Diagnosis] = {}
     for line in lines:
         for each in _checks_of_line(line):

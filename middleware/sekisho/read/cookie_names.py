@@ -36,7 +36,7 @@ _WORD_ENDS: Final = str.maketrans("-_.:", "    ")
 
 @lru_cache(maxsize=NAMES_KEPT)
 def is_never_session(name: str) -> bool:
-    """Whether the name of an answer's cookie marks it as no session."""
+    """Whether the name of a cookie in an answer shows that it holds no session, such as `csrftoken` or `lang`."""
     folded = name.lower()
     return any(part in folded for part in _OTHER_PARTS)
 

@@ -40,12 +40,12 @@ CSRF_COOKIES: Final[dict[str, tuple[re.Pattern[str], str]]] = {
 
 
 def csrf_names(doors: Iterable[Door]) -> frozenset[str]:
-    """The names of the table that no success rule uses as a session."""
+    """Return the names in `CSRF_COOKIES`, without those that a door's success rule uses as a session."""
     sessions = {rule.name for door in doors for rule in door.success if rule.by is SuccessBy.COOKIE}
     return frozenset(CSRF_COOKIES.keys() - sessions)
 
 
 def is_csrf_cookie(name: str, value: str) -> bool:
-    """Whether a cookie matches the table by name and by value."""
+    """Whether `CSRF_COOKIES` has a cookie's name, and the value has the syntax that belongs to that name."""
     entry = CSRF_COOKIES.get(name)
     return entry is not None and entry[0].fullmatch(value) is not None

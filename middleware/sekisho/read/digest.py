@@ -50,14 +50,14 @@ class OriginDigests(Value):
 
     @property
     def ids(self) -> tuple[bytes, ...]:
-        """All identities of the origin that have a limit, the address first."""
+        """The digests that have limits of their own: of the address, the device and each network, in this order."""
         if self._ids is None:
             self._ids = (self.ip, self.device, *self.networks)
         return self._ids
 
 
 def provider_of(origin: Origin, asn_of: Callable[[bytes], int] | None = None) -> bytes:
-    """What names the provider: its autonomous system, else the /32 of an IPv6 address, with its length; else empty."""
+    """Return bytes that name an origin's provider: its autonomous system, else its IPv6 /32; else empty."""
     if asn_of is not None and (number := asn_of(origin.prefixes[0][:-1])):
         return AUTONOMOUS_SYSTEM + number.to_bytes(4, "big")
     site = origin.prefixes[-1]
@@ -141,7 +141,10 @@ class Digests:
         return OriginDigests(digest[:ID_BYTES], device.digest(), tuple(networks), digest[ID_BYTES:], provider)
 
     def network_names(self, origin: Origin) -> list[bytes]:
-        """What names each of `OriginDigests.networks`: prefixes, then the provider. Empty for a repeated one."""
+        """Return the networks that `OriginDigests.networks` has digests of: prefixes, then the provider.
+
+        A place that repeats an IPv4 /24 is empty.
+        """
         provider = provider_of(origin, self._asn_of) if self._wide else b""
         prefixes = list(origin.prefixes[1:])
         if not provider:
@@ -175,7 +178,7 @@ class Digests:
         worked: bool = False,
         token_issued_us: int = 0,
     ) -> Charge:
-        """The attempt as the ledger counts it.
+        """Return an attempt as the ledger counts it: the digests of its origin, account, secret and pair.
 
         Args:
             attempt: the attempt; its `account` is not used.
@@ -221,7 +224,7 @@ class Digests:
         )
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:
-        """The narrowest network of an origin as one exact account sees it, and the browser's family; 8 bytes.
+        """Return 8 bytes: a digest of the origin's narrowest network and one exact account, and the browser's family.
 
         Of the exact account, because it earns trust: the owner of a similarly named account must not make a network
         known to this one. A digest of both, so that a reader of the store cannot tell which accounts share a network.
@@ -236,7 +239,10 @@ class Digests:
         return self.counter(name, scope) if scope or not name else account[:ID_BYTES]
 
     def counter(self, name: str, scope: bytes) -> bytes:
-        """The digest of an account's counter of one scope (empty: its passwords); empty without a name."""
+        """Return the digest of one counter of an account; empty for an empty name.
+
+        `scope`: names the counter; empty for that of passwords.
+        """
         if not name:
             return b""
         # No canonical name has a zero byte.

@@ -88,7 +88,7 @@ class Doors:
         return self._find_wider(keys, scope, has_body=has_body) if self._wild or self._patterns else None
 
     def find_all(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Iterator[Door]:
-        """Every door that some router may choose for the request. Raises `Unreadable` as `find`."""
+        """Every door that some router may choose for the request. Raises `Unreadable` as `path_keys` does."""
         if scope.get("path") is None:
             return
         keys = path_keys(scope)
@@ -97,11 +97,11 @@ class Doors:
             yield from place.find_all(scope, has_body=has_body)
 
     def operations(self, door: Door) -> tuple[Door, ...]:
-        """The doors for GraphQL operations that share this door's method and path, and this one."""
+        """Return the doors for GraphQL operations at this door's method and path, itself included."""
         return self._operations[door.name]
 
     def stand_at(self, keys: tuple[str, ...]) -> bool:
-        """Whether `find` could find a door for some request whose path has these keys."""
+        """Whether any door, for any method, has a path with one of these keys. The keys: see `path_keys`."""
         return any(key in self._places for key in keys) or bool(self._wider(keys))
 
     def _agree_on(self, keys: tuple[str, ...], scope: Mapping[str, Any]) -> None:

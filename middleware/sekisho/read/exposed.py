@@ -13,5 +13,8 @@ _MEANINGS = {
 
 
 def exposed(value: bytes) -> Exposure:
-    """The meaning of the header: 1 pair, 2 user name, 3 user name and a similar password, 4 password; else unknown."""
+    """Return what the header reports leaked: 1 the pair, 3 the name and a similar password, 4 the password.
+
+    Any other value is `UNKNOWN`; so is 2, since a leaked user name says nothing about the password.
+    """
     return _MEANINGS.get(value.strip(), UNKNOWN)

@@ -210,7 +210,10 @@ def _of_tenant(tenant: _Tenant, scope: Mapping[str, Any], found: Credentials) ->
 
 
 def with_tenant(door: Door, scope: Mapping[str, Any], found: Credentials) -> Credentials:
-    """Credentials that stand elsewhere in the request, with the tenant before the account."""
+    """Return the credentials, with the tenant of the request's path before the account if the door has a tenant.
+
+    For credentials of a GraphQL operation. Raises `Unreadable` if the path is ambiguous or the account too long.
+    """
     tenant = (_plans.get(id(door)) or _planned(door)).tenant
     return found if tenant is None else _of_tenant(tenant, scope, found)
 
@@ -396,5 +399,5 @@ def _interesting(names: Names | None) -> frozenset[str]:
 
 
 def secret_names(door: Door) -> frozenset[str]:
-    """The names that a query string at this door must not contain."""
+    """Return the names of the door's secret and mail address fields: a query string must not contain them."""
     return _plan(door).secret_names

@@ -58,7 +58,9 @@ class GraphqlCall(Value):
 
 
 def read_operation(doors: tuple[Door, ...], scope: Mapping[str, Any], body: bytes) -> GraphqlCall | None:
-    """The operation of one of these doors that a request calls; `None` if it calls none. Raises `Unreadable`.
+    """Return the operation of one of these doors that a request calls; `None` if it calls none.
+
+    Raises `Unreadable` for a call in a batch or a query string, and for a body that parsers could read differently.
 
     Args:
         doors: all that share the request's method and path.

@@ -31,7 +31,10 @@ class JsonPaths(NamedTuple):
 
 
 def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonPaths:
-    """Merge the given JSON encodings. `override`: also read a method override among the members."""
+    """Merge the paths of several JSON encodings, by kind of field.
+
+    `override`: whether a method override among the members is read as well.
+    """
     listed = tuple(all_fields)
     places = {
         ACCOUNT: tuple(path for fields in listed for path in fields.account),
@@ -46,7 +49,10 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
 
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
-    """Read the values of the door's fields, by kind. Raises `Unreadable`."""
+    """Return the values at `paths` in a JSON object, by kind (`account`, `secret` …).
+
+    Raises `Unreadable` for other bodies, and for values that are repeated or no text.
+    """
     tree = parsed_json(body)
     # A list of log-ins is a batch: many guesses for one charge.
     if type(tree) is not dict:
@@ -55,7 +61,7 @@ def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
 
 
 def parsed_json(body: bytes) -> Any:
-    """The body as a tree. Raises `Unreadable`."""
+    """Return the parsed body. Raises `Unreadable` if it is no JSON, repeats a key, or has too many members."""
     # An upper bound: characters inside strings count as well.
     if body.count(b",") + body.count(b"[") + body.count(b"{") > MEMBERS_MAX:
         raise Unreadable(400, "json_malformed")
@@ -63,7 +69,7 @@ def parsed_json(body: bytes) -> Any:
 
 
 def values_at(tree: dict[str, Any], paths: JsonPaths) -> dict[str, str]:
-    """The values of the door's fields in a tree, by kind. Raises `Unreadable`."""
+    """Return the values at `paths` in a parsed object, by kind. Raises `Unreadable` if repeated or no text."""
     found: dict[str, str] = {}
     for kind, alternatives in paths.by_kind:
         for path in alternatives:

@@ -36,7 +36,10 @@ class _Part(NamedTuple):
 
 
 def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]:
-    """Read the values of the door's fields, by kind. Raises `Unreadable`."""
+    """Return the values of the fields in `names`, by kind (`account`, `secret` …).
+
+    Raises `Unreadable` for a body that parsers could read differently, and for a repeated or uploaded field.
+    """
     found: dict[str, str] = {}
     for piece in _pieces(body, boundary):
         part = _part(piece)

@@ -63,7 +63,10 @@ class Names(Value):
         self.grant: Final = grant
 
     def kind_of_escaped(self, name: str) -> str | None:
-        """As `kind_of`, for a name as it was sent. Only names that could match are decoded."""
+        """Return the kind of a field by its name as sent, percent-encoded; None for a field of no kind.
+
+        Raises `Unreadable` as `kind_of` does, and for too long a name. Only names that could match are decoded.
+        """
         if len(name) > NAME_CHARS_MAX:
             raise Unreadable(400, "field_name_too_long")
         match = self._unusual.match(name)
@@ -72,7 +75,9 @@ class Names(Value):
         return self.kind_of(unquote_plus(match[0]))
 
     def kind_of(self, name: str) -> str | None:
-        """The kind of a decoded name. Raises `Unreadable` for `username[]` and `username[0]`.
+        """Return the kind of a field (`account`, `secret` …) by its decoded name; None for a field of no kind.
+
+        Raises `Unreadable` for `username[]` and `username[0]`.
 
         Some parsers turn those into lists or merge them into the plain name; the reader here would not count them.
         """
@@ -83,7 +88,7 @@ class Names(Value):
 
 
 def form_names(all_fields: Iterable[Fields], *, grant: bool = False, override: bool = False) -> Names:
-    """Merge the given form encodings: alternatives of one are alternatives of all.
+    """Merge the field names of several form encodings: alternatives of one are alternatives of all.
 
     `override`: also read a method override among the fields.
     """
@@ -124,7 +129,7 @@ class Mention:
         self._inside: Final = re.compile(rb"[&;]" + field, re.DOTALL)
 
     def search(self, text: bytes) -> bool:
-        """Whether there is such a field, or too many fields to examine."""
+        """Whether text contains a field with one of the names, or too many fields to examine."""
         if not self._may_stand_in(text):
             return False
         if _has_too_many_fields(text) or self._at_start.match(text) is not None:
@@ -132,7 +137,7 @@ class Mention:
         return self._inside.search(text) is not None
 
     def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]:
-        """All such fields. Raises `Unreadable` (413) if there are too many fields."""
+        """All fields in a text with one of the names. Raises `Unreadable` (413) if the text has too many fields."""
         if not self._may_stand_in(text):
             return iter(())
         if _has_too_many_fields(text):
@@ -149,7 +154,7 @@ class Mention:
 
 
 def mention_of(names: Iterable[str]) -> Mention:
-    """See `Mention`."""
+    """Return a finder of fields with these names in bytes."""
     return Mention(names)
 
 
@@ -189,7 +194,9 @@ def _written(name: str) -> bytes:
 
 
 def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_only: bool = False) -> Credentials:
-    """Check the found values against the door's required fields. Raises `Unreadable`.
+    """Make `Credentials` of the values found, by kind. Raises `Unreadable` if one is missing, empty or too long.
+
+    `account`, `secret`: whether the door requires it; otherwise it becomes "".
 
     `ascii_only`: the request's charset is us-ascii, and parsers differ about bytes beyond it.
     """

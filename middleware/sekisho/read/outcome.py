@@ -106,7 +106,7 @@ def why_unknown(door: Door, status: int, headers: Headers) -> str:
 
 
 def unpacked(headers: Headers, body: bytes) -> bytes | None:
-    """Unpack the body of a whole answer; None if it cannot be read."""
+    """Return the body of a whole answer without its `Content-Encoding`; None if damaged, unsupported or too long."""
     return unfolded(headers, body, ANSWER_BYTES_MAX)
 
 

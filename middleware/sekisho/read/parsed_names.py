@@ -27,15 +27,15 @@ LABEL_CHARS_MAX: Final = 63  # RFC 1035; decoding takes quadratic time
 
 
 def has_name_in_front(text: str) -> bool:
-    """Whether this is `x1 <a@b.example>`, which pydantic's `EmailStr` reads as the address alone.
+    """Whether text is like `x1 <a@b.example>`, which pydantic's `EmailStr` reads as the address alone.
 
-    Each name in front would be new attempts at one account, or one mailbox.
+    Otherwise each `x1` would give new attempts at one account, or at one mailbox.
     """
     return text.rstrip().endswith(">") and _NAMED.search(text) is not None
 
 
 def as_prepared(text: str) -> str:
-    """A name as directories and mail servers prepare it (stringprep), beyond what all others fold."""
+    """Return a name as directories and mail servers prepare it (stringprep), beyond the folding of `canonical`."""
     return text.translate(_PREPARED)
 
 
@@ -49,7 +49,7 @@ def as_number(text: str) -> str:
 
 
 def as_tried(secret: str, *, is_small: bool) -> str:
-    """A secret as the accounts that it was tried at are counted.
+    """Return a secret as it is counted when it is tried at several accounts: without its outer blanks, folded to NFKC.
 
     Serializers strip blanks (Django REST framework) and fold width; an application with PINs may compare numbers. One
     PIN tried sideways would otherwise be another secret at each account: `1234`, `01234`, `1234 `.
@@ -74,7 +74,7 @@ def as_uuid(text: str) -> str:
 
 
 def with_readable_domain(address: str) -> str:
-    """A mail address whose domain is in the letters of its language: `a@xn--bcher-kva.example` is `a@bücher.example`.
+    """Return an address with its domain decoded: `a@xn--bcher-kva.example` becomes `a@bücher.example`.
 
     RFC 5891; email-validator takes both for one.
     """

@@ -126,7 +126,7 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
 
 
 def other_session(headers: Headers, names: Collection[str]) -> bool:
-    """Whether a request presents a cookie with a session's name that is not in `names`."""
+    """Whether a request has a cookie named like a session and not in `names`. True for too many cookies to read."""
     header = b";".join(value for name, value in headers if name == b"cookie")
     if _takes_long(header):
         return True

@@ -35,12 +35,12 @@ class SetCookie(NamedTuple):
 
     @property
     def is_called_session(self) -> bool:
-        """Whether its name, too, marks it as a session; for guesses without a rule."""
+        """Whether the cookie may hold a log-in and is also named like a session; for guesses without a rule."""
         return self.may_be_session and is_session(self.name)
 
     @property
     def carries_message(self) -> bool:
-        """Whether it holds a readable session (Flask, Starlette) with a message for the next page.
+        """Whether the cookie is a readable session (Flask, Starlette) with a message for the next page.
 
         *Wrong password* is such a message; it creates a session in a browser that had none.
         """

@@ -19,7 +19,9 @@ VALUE_CHARS_MAX: Final = 3 * SECRET_BYTES_MAX  # each byte escaped; an account o
 
 
 def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
-    """Read the values of the door's fields, by kind. Raises `Unreadable`.
+    """Return the values of the fields in `names`, by kind (`account`, `secret` …).
+
+    Raises `Unreadable` for a body that parsers could read differently, and for a repeated or too long value.
 
     `;` is no separator, `+` is a space, a stray `%` is literal: as in every current Python framework.
     """
@@ -72,7 +74,7 @@ def _unquoted(value: str) -> str:
 
 
 def unicode_or_refuse(raw: bytes) -> str:
-    """Decode UTF-8. Raises `Unreadable`: other parsers insert a replacement character, or read Latin-1."""
+    """Decode UTF-8. Raises `Unreadable` for other bytes: some parsers replace them, and some read Latin-1."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def readable(start: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The start of an answer with headers that can be read twice, as tuples.
+    """Return an answer's `http.response.start` with headers as tuples that can be read twice; itself if they are.
 
     ASGI allows any iterable of pairs: Sanic's is a generator, and many applications write lists of lists. Without this
     the client would get what was left of a generator: no session, no type.
@@ -31,7 +31,7 @@ def _are_tuples(pairs: Iterable[object]) -> bool:
 
 
 def redirect_of_htmx(headers: Headers) -> bytes:
-    """Where HTMX goes after an answer that is a success to it: `HX-Redirect`, or `HX-Location` as a path; else empty.
+    """Return where HTMX goes after an answer: `HX-Redirect`, or `HX-Location` if that is a path; else empty.
 
     HTMX follows a redirect's status unseen, so applications answer its forms with 200 or 204 and this header.
     """

@@ -66,7 +66,7 @@ class RedirectTarget(Value):
 
 
 def target_of(location: str, path: str) -> RedirectTarget | None:
-    """The target of a `Location`, resolved against the path of the request; None if it is no page."""
+    """Return the target of a `Location`, resolved against the request's path; None if empty, invalid or not http(s)."""
     if _PLAIN.fullmatch(location):  # as nearly all are
         return RedirectTarget("", location.rstrip("/") or "/", "", path)
     # Browsers treat a backslash as a slash, so `/\\other.example` is another host.
@@ -102,7 +102,7 @@ def is_below(path: str, place: str) -> bool:
 
 
 def leads_to(target: RedirectTarget, wanted: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a redirect matches a rule: on its host, at its path or below, with exactly the rule's query.
+    """Whether a redirect matches a rule's target `wanted`: its host, its path or one below, exactly its query.
 
     Another query could report a failure: `/home?login=failed`. A parameter without a value in the rule may have any
     value.

@@ -56,7 +56,10 @@ class RuleSuggester:
         self._is_proven = False
 
     def saw(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes = b"") -> None:
-        """Record the start of one answer. If its body decides, the caller must also call `read`."""
+        """Record status and headers of one answer. For a JSON answer, call `read` or `unread` as well.
+
+        `scope`: of the request; `sent`: its body.
+        """
         self._seen += 1
         if 200 <= status < 300 and (place := redirect_of_htmx(headers)):
             status, headers = 303, [(b"location", place), *headers]
@@ -100,7 +103,7 @@ class RuleSuggester:
         return self._seen >= self.ATTEMPTS_MIN and self._seen % 10 == 0
 
     def suggestion(self) -> str | None:
-        """A rule in the notation of the settings, once 50 attempts were seen and a rule identifies successes."""
+        """Return a rule that identifies successes, as settings write it; None before 50 attempts or if no rule does."""
         # Without observed failures, the rule might match failures too.
         if self._seen < self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
@@ -108,7 +111,7 @@ class RuleSuggester:
         return min(telling, key=preference) if telling else None
 
     def guess(self) -> str | None:
-        """A rule that several answers fit and no failure; for a door whose own rule fits none.
+        """Return a rule that several answers fit and no failure, for a door whose own rule fits no answer; else None.
 
         It proves less than a suggestion: perhaps the door has answered no right secret yet.
         """
@@ -122,10 +125,10 @@ class RuleSuggester:
         return min(telling, key=preference) if telling else None
 
     def hint(self) -> str | None:
-        """A cookie or the front page as a rule, after 100 attempts without a suggestion; the operator must decide.
+        """Return a cookie or the front page as a rule, after 100 attempts without a suggestion; None if there is none.
 
-        It came with redirects to the front page or to the page that the client asked for. Some applications redirect
-        failures there as well, with a session that holds the message.
+        The operator must decide: the rule fits redirects to the front page, or to the page that the client asked for.
+        Some applications redirect failures there as well, with a session that holds the message.
         """
         if self._seen < 2 * self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
@@ -151,7 +154,7 @@ class RuleSuggester:
 
     @property
     def is_at_a_loss(self) -> bool:
-        """Whether 200 attempts have shown neither a suggestion nor a hint."""
+        """Whether 200 attempts were seen: a suggestion or a hint that is still missing is not to be expected."""
         return self._seen >= self.ATTEMPTS_LOST
 
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
@@ -240,7 +243,7 @@ def of_cookies(headers: Headers) -> list[str]:
 
 
 def of_json(tree: dict[str, Any]) -> Iterator[str]:
-    """The paths of tokens, and fields with a positive flag or a one-word result, as rules."""
+    """The rules that fit an answer's JSON: by path of a token, by a positive flag, or by a one-word result."""
     for path, _ in usual_tokens(tree):
         if all(map(_is_plain, path)) and not any("." in name for name in path):
             yield f"json:{'.'.join(path)}"

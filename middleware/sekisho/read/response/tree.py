@@ -32,7 +32,7 @@ def plain(key: str) -> str:
 
 
 def json_tree(body: bytes) -> dict[str, Any] | None:
-    """Parse a JSON object; `None` if the body is none."""
+    """Return the JSON object in a body; `None` if the body is no JSON or another value."""
     try:
         tree = loads(body.decode())
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def json_tree(body: bytes) -> dict[str, Any] | None:
 
 
 def value_at(tree: Any, path: Path) -> Any:
-    """The value at a path; `None` if there is none."""
+    """Return the value at a path of names in a parsed answer; `None` if the path leads nowhere."""
     for name in path:
         if not isinstance(tree, dict):
             return None
@@ -68,7 +68,7 @@ def _is_token(name: str, value: str) -> bool:
 
 
 def entries(tree: Any) -> Iterator[tuple[str, Any]] | None:
-    """Names and values at all depths; None if there are more than `VALUES_MAX`."""
+    """Names and values in a JSON answer at all depths; None if there are more than `VALUES_MAX`."""
     found: list[tuple[str, Any]] = []
     waiting: list[Any] = [tree]
     while waiting:
