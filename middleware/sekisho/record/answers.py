@@ -114,7 +114,7 @@ class Answers:
             headers: of the answer.
             scope: of the request.
             sent: the request's body.
-            learned: None where `read` follows.
+            learned: the outcome; None where the answer's body decides, for which the caller calls `read` later.
             whole: a JSON answer's body, unpacked, where it is at hand.
         """
         suggester = self._suggesters.get(door.name)
@@ -133,7 +133,10 @@ class Answers:
             self.unjudged(door, why)
 
     def read(self, door: Door, status: int, headers: Headers, body: bytes | None) -> None:
-        """Note a whole body that was judged; None where it could not be unpacked."""
+        """Note the whole body of an answer by which an attempt was judged.
+
+        `body`: None where it could not be unpacked.
+        """
         tree = None if body is None else json_tree(body)
         if tree is None:
             self.unjudged(door, "coding" if body is None else "json")
@@ -145,12 +148,12 @@ class Answers:
             self._look_for_match(door, suggester)
 
     def escrowed(self, door: Door, outcome: Outcome, csrf: str | None) -> None:
-        """Note the result of an escrowed run.
+        """Note the result of an escrowed run: the application ran, and its answer waits for a proof.
 
         Args:
             door: the attempt's door.
             outcome: of the run.
-            csrf: where the answer was a 403: the likely name of a cookie that was withheld from the run, or "".
+            csrf: for an answer 403, the likely name of a cookie that was withheld from the run, or ""; otherwise None.
         """
         if csrf is not None and door.name not in self._refused and outcome is not Outcome.SUCCEEDED:
             self._refused.add(door.name)
@@ -182,7 +185,7 @@ class Answers:
             log.info(ALIKE, door.name, count, door_text(door, success="RULE"), door.kind.name)
 
     def unjudged(self, door: Door, why: str) -> None:
-        """Note an answer that could not be judged. Logged once for each door and reason."""
+        """Count an answer that could not be judged. `why` is logged once for each door and reason."""
         if self._events.unjudged(door, why) == 1:
             log.warning("%s: %s [%s]", door.name, UNJUDGED[why], "SEK073" if why == "coding" else "SEK074")
 

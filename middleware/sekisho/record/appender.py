@@ -35,7 +35,7 @@ class Appender:
         self._is_torn = False
 
     def append(self, lines: Iterable[bytes]) -> Iterator[int]:
-        """Open the file, and append lines as `write` does. Raises `OSError`."""
+        """Open the file now; returns an iterator that appends the lines as `write` does. Raises `OSError`."""
         self.open()
         return self.write(lines)
 
@@ -46,7 +46,12 @@ class Appender:
             yield number
 
     def open(self) -> bool:
-        """Open the file that lines go to. Returns whether it is another one than before. Raises `OSError`."""
+        """Open the file at the path, and rename a full one first.
+
+        Returns whether it is another file than was open before.
+
+        Raises `OSError`.
+        """
         if self._file >= 0 and self._is_full():
             self._rotate()
         if self._file >= 0 and not self._is_current():
@@ -98,7 +103,7 @@ class Appender:
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines joined to blocks of at most `WRITE_BYTES_MAX` bytes, and how many are in each."""
+    """Join lines to blocks of at most `WRITE_BYTES_MAX` bytes; yields each block after the number of its lines."""
     block: list[bytes] = []
     size = 0
     for line in lines:

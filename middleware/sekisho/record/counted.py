@@ -55,7 +55,7 @@ class Judged(Protocol):
 
 
 def counting_of(judged: Judged) -> Counting:
-    """The parts of an attempt that wait until its line is written: not the attempt itself, which has the secret."""
+    """Return what an attempt's line needs, to keep until it is written, without the attempt, which has the secret."""
     charge, attempt = judged.charge, judged.attempt
     similar = not charge.known_device and attempt.limit_key != ""
     return charge, judged.verdict, judged.decision.asked, judged.policy.steps, judged.worked, similar
@@ -140,7 +140,10 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
 
 
 def sprayed(counting: Counting, name: Callable[[bytes], bytes]) -> str:
-    """The digest of its secret in hex, where that was tried at `SPRAYED_MIN` accounts or more; else empty."""
+    """The digest, in hex, of a secret that was tried at `SPRAYED_MIN` accounts or more; empty for all other attempts.
+
+    `name`: returns a keyed digest of 16 bytes.
+    """
     charge, verdict, *_ = counting
     if not charge.secret or verdict.spread.accounts_per_secret < SPRAYED_MIN:
         return ""
@@ -148,7 +151,10 @@ def sprayed(counting: Counting, name: Callable[[bytes], bytes]) -> str:
 
 
 def counted_of(text: str) -> Counted | None:
-    """What a line says; None for a text of another version. Raises `ValueError` for a text that is none."""
+    """Read a text that `counted_text` made; None if it is of another version.
+
+    Raises `ValueError` for any other text.
+    """
     parts = text.split(".")
     if parts[0] != VERSION:
         return None

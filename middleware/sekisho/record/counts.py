@@ -24,12 +24,15 @@ class Counts:
         self.numbers: Final = LiveCounts(self._counts)
 
     def add(self, place: str, what: str, why: str, times: int = 1) -> int:
-        """Add to a count, and return it. `place`: a door's or route's name, or empty for the whole service."""
+        """Add `times` to a count, and return the new count.
+
+        `place`: a door's or route's name, or empty for the whole service. `what`: the event. `why`: its reason.
+        """
         # An object to the compiler: it would make a typed tuple anew for each look-up.
         return self.add_at((place, what, why), times)
 
     def add_at(self, key: object, times: int) -> int:
-        """As `add`, for a caller that keeps its key: a tuple of place, what and why."""
+        """As `add`, for a caller that keeps its `key`, the tuple (place, what, why). Returns the new count."""
         count = self._counts.get(key)
         if count is None:
             count = self._counts[key] = Count()

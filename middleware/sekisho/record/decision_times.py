@@ -29,7 +29,7 @@ class DecisionTimes:
         self._bounds: Final[list[int]] = list(BOUNDS_US)
 
     def add(self, us: int) -> None:
-        """Count one decision that took so many microseconds."""
+        """Count one decision that took `us` microseconds."""
         self._counts.add_at(self._keys[self._bucket(us)], 1)
         self._counts.add_at(self._sum, us)
 
@@ -57,7 +57,10 @@ class Stopwatch(Value):
         self.took: Final = took
 
     def stop(self, began_us: int, door: str, decision: Decision) -> None:
-        """Count a decision that began then."""
+        """Count the time of a decision from `began_us`, by the stopwatch's clock, until now.
+
+        `door`: the door's name.
+        """
         us = self.clock_us() - began_us
         self.times.add(us)
         if self.took is not None:

@@ -50,7 +50,10 @@ def event_file(
     clock_us: Callable[[], int],
     in_background: bool = True,
 ) -> EventWriter:
-    """The sink that writes an event file; see `EventWriter`."""
+    """Return a sink that writes events to the file at `path`, as JSON lines.
+
+    The parameters are those of `EventWriter`.
+    """
     return EventWriter(
         EventFile(path), count, flood=lambda: Flood(subjects), clock_us=clock_us, in_background=in_background
     )

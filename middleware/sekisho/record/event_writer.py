@@ -45,15 +45,15 @@ class Output(Protocol):
     def writable(self) -> str: ...
 
     def begin(self) -> None:
-        """Begin anew in this process, which may be a fork."""
+        """Begin the output anew in this process, which may be a fork of the one that wrote until now."""
         ...
 
     def write(self, events: list[Event]) -> Iterator[int]:
-        """Write events; yields how many each write has written. Raises `OSError`."""
+        """Write events; yields after each write how many events were in it. Raises `OSError`."""
         ...
 
     def end(self) -> None:
-        """Write what ends the output: the process is about to end. Raises `OSError`."""
+        """Write the output's last line, if it needs one: the process is about to end. Raises `OSError`."""
         ...
 
 
@@ -108,15 +108,15 @@ class EventWriter:
         self._output.begin()
 
     def take(self, event: Event | Note) -> None:
-        """Note one event. It neither waits nor blocks: a thread does all else."""
+        """Queue one event for the thread that writes. It neither waits nor blocks."""
         self.queue.put(event)
 
     def flush(self) -> None:
-        """Write all that waits, sums included. It blocks while the disk does."""
+        """Write all events that wait, and the sums of those that were summed. Blocks while the disk does."""
         self._write(all_sums=True)
 
     def end(self) -> None:
-        """Write all that waits, and what ends the output. The process is about to end."""
+        """Write all events that wait, then end the output: the process is about to end."""
         self.flush()
         with self._writing:
             try:

@@ -90,7 +90,10 @@ class HandleKey:
         return Handle(self, Exact(account, address))
 
     def open(self, handle: Handle) -> Exact:
-        """The account and address. Raises `PermissionError` for a handle of another key."""
+        """The account and address for which a handle stands.
+
+        Raises `PermissionError` for a handle that another key made.
+        """
         if handle._key is not self:  # noqa: SLF001 - nothing else may read it
             raise PermissionError("this handle is of another key")
         return handle._exact  # noqa: SLF001 - the same

@@ -74,7 +74,10 @@ class Flood:
         return bool(self._sums)
 
     def add(self, item: Event | Note, ready: list[Event]) -> None:
-        """Append the events to write now: this one unless it is summed, after the sums of a second that has ended."""
+        """Take one event: append it to `ready`, to be written now, or add it to a sum.
+
+        If its second is a new one, the sums of the second before are appended first.
+        """
         at_us = _at_us(item)
         if at_us // 1_000_000 != self._second:
             ready += self._end(at_us // 1_000_000)
@@ -86,7 +89,10 @@ class Flood:
             self._sum(of, item, _client(item) if self._names_one else b"", 1 if isinstance(item, tuple) else item.times)
 
     def more(self, item: Event | Note, times: int) -> list[Event]:
-        """As `add`, for `times` events like this one, of which none is written by itself. Returns the sums."""
+        """Add `times` events like `item` to a sum; none is written by itself.
+
+        Returns sums to write, of a second that has ended.
+        """
         ready = self.ended(_at_us(item))
         of = self._sort(item)
         of.seen += times
@@ -94,12 +100,12 @@ class Flood:
         return ready
 
     def ended(self, now_us: int) -> list[Event]:
-        """The sums of a second that has ended. A clock that was set back ends it as well."""
+        """Remove and return the sums if `now_us` is in another second than they are; otherwise return none."""
         second = now_us // 1_000_000
         return [] if second == self._second else self._end(second)
 
     def rest(self) -> list[Event]:
-        """All sums, at the end of the process."""
+        """Remove and return all sums: the process is about to end."""
         return self._end(0)
 
     def _sort(self, item: Event | Note) -> _Sort:

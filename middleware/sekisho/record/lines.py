@@ -172,12 +172,15 @@ FORMS: Final[dict[str, KindForm]] = {
 
 
 def encode(event: Event) -> str:
-    """One line without its end. Empty fields are left out; a handle is never written."""
+    """An event as one line of JSON, without a line feed. Empty fields are left out; a handle is never written."""
     return json.dumps(as_fields(event), separators=(",", ":"))
 
 
 def as_fields(event: Event, subject: tuple[str, ...] = SUBJECT) -> dict[str, object]:
-    """The fields of an event's line, in their order. `subject`: those of the client and the account that it has."""
+    """The fields of an event's line, in their order.
+
+    `subject`: the names of the fields to take from the event's subject.
+    """
     fields: dict[str, object] = {"v": VERSION, "time": time_text(event.at_us), "kind": event.kind}
     if event.door:
         fields["door"] = event.door

@@ -44,13 +44,16 @@ def sort_of(note: Note) -> tuple[object, ...]:
 
 
 def client_of(note: Note) -> bytes:
-    """The address as it is counted; empty if it is not known."""
+    """The client's address in a note, as the counters know it; empty if it is not known."""
     origin = note[6]
     return origin.prefixes[0] if origin is not None else b""
 
 
 def event_of(note: Note, subjects: Subjects | None, *, times: int = 1) -> Event:
-    """The event. `subjects`: None: it names neither client nor account."""
+    """Make the event of a note. `subjects`: None: the event names neither client nor account.
+
+    `times`: how many it sums.
+    """
     kind, at_us, door, judged, of, basis, *_ = note
     word = of._value_ if of is not None else ""
     subject = NOBODY if subjects is None else _subject(note, subjects)

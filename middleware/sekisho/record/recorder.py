@@ -47,7 +47,7 @@ class Sink(Protocol):
     def kinds(self) -> frozenset[str]: ...
 
     def take(self, event: Event) -> None:
-        """Take one event. It runs within a log-in: it only notes, and neither waits nor blocks."""
+        """Note one event, to be handled later: the call runs within a log-in, so it neither waits nor blocks."""
         ...
 
 
@@ -126,9 +126,16 @@ class Events:
         device: Device = Device.STRANGER,
         judged: Judged | None = None,
     ) -> None:
-        """Count each finding of a judged attempt; attempts with findings are logged at INFO.
+        """Record the decision on an attempt, and count its findings; attempts with findings are logged at INFO.
 
-        `origin` or `attempt`: whose it was; the attempt is None where it was refused unread. `judged`: by what.
+        Args:
+            door: the attempt's door.
+            decision: on the attempt.
+            mode: the guard's, at that time.
+            origin: the client of an attempt that was refused unread.
+            attempt: None where it was refused unread.
+            device: how well the client's device is known.
+            judged: all findings about the attempt, as the counters gave them; None where they were not asked.
         """
         if not decision.findings:
             self._counts.add(door.name, "allow", "")
@@ -159,7 +166,7 @@ class Events:
             log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
 
     def unreadable(self, door: Door, reason: str, origin: Origin | None = None) -> None:
-        """An attempt could not be read, and was refused."""
+        """Record that an attempt could not be read, and was refused. `reason`: why it could not."""
         if self._counts.add(door.name, "unreadable", reason) == 1:
             warn_unread(door, reason)
         if Kind.UNREADABLE in self._wanted:
@@ -167,7 +174,7 @@ class Events:
             self._note((Kind.UNREADABLE, at_us, door.name, reason, None, None, origin, "", "", Device.STRANGER, None))
 
     def crowded(self, door: Door, origin: Origin | None = None) -> None:
-        """A stranger's attempt was refused, because the application was at its limit."""
+        """Record that a stranger's attempt was refused, because the application was at its limit."""
         self._counts.add(door.name, "unavailable", "crowded")
         if Kind.CROWDED in self._wanted:
             at_us = self._clock_us()
@@ -184,9 +191,9 @@ class Events:
         *,
         withheld: bool = False,
     ) -> None:
-        """The outcome of an attempt. Successes are also counted by their basis.
+        """Record the outcome of an attempt. Successes are also counted by their basis.
 
-        `withheld`: a proof is asked for, and the answer is handed over only after it.
+        `withheld`: a proof is asked for, and the client gets the application's answer only after it.
         """
         self._counts.add(door.name, "outcome", _word(outcome))
         if outcome is Outcome.SUCCEEDED:
@@ -207,13 +214,16 @@ class Events:
         return (door.name, "outcome", _word(Outcome.SUCCEEDED)) in self._counts.numbers
 
     def rule_tested(self, door: Door, result: str) -> None:
-        """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
+        """Record the test of a suspected success rule: `wrong`, `held`, or `untested` where no test was possible."""
         self._counts.add(door.name, "success_rule", result)
         if Kind.SUCCESS_RULE in self._wanted:
             self.emit(Event(Kind.SUCCESS_RULE, self._clock_us(), door.name, result=result))
 
     def unjudged(self, door: Door, why: str) -> int:
-        """An answer could not be judged; returns how often that has happened for this reason."""
+        """Record that an answer at a door could not be judged.
+
+        Returns how often that has happened there for this reason.
+        """
         count = self._counts.add(door.name, "unjudged", why)
         if Kind.UNJUDGED in self._wanted:
             self.emit(Event(Kind.UNJUDGED, self._clock_us(), door.name, reasons=(why,)))
@@ -222,7 +232,10 @@ class Events:
     # Step-ups and factors.
 
     def step_up_issued(self, place: str, purpose: str, account: str, origin: Origin | None = None) -> None:
-        """A second proof was asked for."""
+        """Record that a client was asked for a second proof.
+
+        `place`: the name of the door or route; `purpose`: what it is for.
+        """
         if Kind.STEP_UP_ISSUED in self._wanted:
             self.emit(
                 Event(
@@ -235,7 +248,10 @@ class Events:
             )
 
     def proved(self, place: str, purpose: str, factor: str, account: str = "", origin: Origin | None = None) -> None:
-        """A second proof was shown. `place`: a door's or route's name, or empty for the guard's own pages."""
+        """Record that a client showed a valid second proof.
+
+        `place`: a door's or route's name, or empty for the guard's own pages.
+        """
         self._counts.add(place, f"proved_{purpose}", factor)
         if Kind.STEP_UP_PROVED in self._wanted:
             subject = self._of_account(account, origin)
@@ -244,7 +260,7 @@ class Events:
             )
 
     def step_up_failed(self, place: str, purpose: str, factor: str, account: str, origin: Origin | None = None) -> None:
-        """A wrong proof was shown. `factor`: one of the site's; empty for any other text."""
+        """Record that a client showed a wrong proof. `factor`: one of the site's; empty for any other text."""
         if Kind.STEP_UP_FAILED in self._wanted:
             subject = self._of_account(account, origin)
             self.emit(
@@ -252,12 +268,12 @@ class Events:
             )
 
     def step_up_not_completed(self, account: str) -> None:
-        """A client had the right secret, and showed no proof within the ticket's life."""
+        """Record that a client had the right secret, and showed no proof within the ticket's life."""
         if Kind.STEP_UP_NOT_COMPLETED in self._wanted:
             self.emit(Event(Kind.STEP_UP_NOT_COMPLETED, self._clock_us(), subject=self._of_account(account)))
 
     def factor_changed(self, factor: str, change: str, account: str) -> None:
-        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes.
+        """Record that a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes.
 
         `reset_asked`: its owner began a recovery, which removes all factors a day later.
         """
@@ -267,36 +283,42 @@ class Events:
             self.emit(Event(kind, self._clock_us(), factor=factor, result=result, subject=self._of_account(account)))
 
     def cap_reached(self, place: str, action: str, account: str) -> None:
-        """An amount would have exceeded a cap: it was refused (`refuse`), or a proof was asked for (`step_up`)."""
+        """Record that an amount would have exceeded a cap.
+
+        `action`: the amount was refused (`refuse`), or a proof was asked for (`step_up`).
+        """
         self._counts.add(place, "cap_reached", action)
         if Kind.CAP_REACHED in self._wanted:
             subject = self._of_account(account)
             self.emit(Event(Kind.CAP_REACHED, self._clock_us(), place, action=action, subject=subject))
 
     def code_sent(self, factor: str, account: str) -> None:
-        """A code was handed to the mail server, or to the service's own sender."""
+        """Record that a code was handed to the mail server, or to the service's own sender."""
         if Kind.CODE_SENT in self._wanted:
             self.emit(Event(Kind.CODE_SENT, self._clock_us(), factor=factor, subject=self._of_account(account)))
 
     def new_device(self, account: str) -> None:
-        """A device completed a factor for the first time."""
+        """Record that a device completed a factor at this account for the first time."""
         if Kind.NEW_DEVICE in self._wanted:
             self.emit(Event(Kind.NEW_DEVICE, self._clock_us(), subject=self._of_account(account)))
 
     def aged_device(self, account: str) -> None:
-        """The owner was told of a device that is let in by its age."""
+        """Record that the owner was told of a device that is let in by its age, without a proof."""
         if Kind.AGED_DEVICE in self._wanted:
             self.emit(Event(Kind.AGED_DEVICE, self._clock_us(), subject=self._of_account(account)))
 
     def notice_answered(self, kind: str, said: str, account: str) -> None:
-        """An owner answered a notice: `yes`, it was them, or `no`."""
+        """Record an owner's answer to a notice. `said`: `yes`, it was the owner, or `no`. `kind`: of the notice."""
         self._counts.add("", "notice_answered", said)
         if Kind.NOTICE_ANSWERED in self._wanted:
             subject = self._of_account(account)
             self.emit(Event(Kind.NOTICE_ANSWERED, self._clock_us(), notice=kind, result=said, subject=subject))
 
     def notice_lost(self, kind: str, why: str) -> None:
-        """A notice to an owner was given up. `kind`: empty if it could not be read."""
+        """Record that a notice to an owner was given up.
+
+        `kind`: of the notice; empty if the notice could not be read.
+        """
         self._counts.add("", "notice_lost", why)
         if Kind.NOTICE_LOST in self._wanted:
             self.emit(Event(Kind.NOTICE_LOST, self._clock_us(), notice=kind, result=why))
@@ -304,7 +326,10 @@ class Events:
     # Passwords.
 
     def chosen(self, door: Door, *, breached: bool | None, attempt: Attempt | None = None) -> None:
-        """A new password was looked up; `None`: no source could tell."""
+        """Record that a new password was looked up.
+
+        `breached`: whether it has leaked; None where no source could tell.
+        """
         known = {True: "breached", False: "not_known", None: "unknown"}[breached]
         self._counts.add(door.name, "new_password", known)
         if Kind.NEW_PASSWORD in self._wanted:
@@ -313,7 +338,10 @@ class Events:
             )
 
     def change_password(self, door: Door, account: str, attempt: Attempt | None = None) -> None:
-        """An owner logged in with a leaked password. The account is passed only to the service's function."""
+        """Record that an owner logged in with a leaked password, and call the service's function with the account.
+
+        The account goes nowhere else.
+        """
         self._counts.add(door.name, "change_password", "")
         if Kind.CHANGE_PASSWORD in self._wanted:
             self.emit(Event(Kind.CHANGE_PASSWORD, self._clock_us(), door.name, subject=self._of_attempt(attempt)))
@@ -323,14 +351,17 @@ class Events:
     # The service as a whole.
 
     def leaks_answer(self, source: str, answers: bool) -> None:
-        """A source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
+        """Record that a source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
         self._counts.add("", source, "answers" if answers else "lost")
         kind = Kind.RECOVERED if answers else Kind.DEGRADED
         if kind in self._wanted:
             self.emit(Event(kind, self._clock_us(), part=source))
 
     def store_answers(self, answers: bool) -> None:
-        """The store has begun or ceased to work. The connection logs the cause."""
+        """Record that the store has begun or ceased to work.
+
+        The cause is logged elsewhere, by the connection to the store.
+        """
         lost = ("", "store", "lost") in self.counts
         self._counts.add("", "store", "answers" if answers else "lost")
         kind = Kind.RECOVERED if answers else Kind.DEGRADED
@@ -344,7 +375,7 @@ class Events:
             log.info("the store works")
 
     def counts_anew(self) -> None:
-        """The store has lost all its data."""
+        """Record that the store has lost all its data, so that all counters begin anew."""
         self._counts.add("", "store", "anew")
         if Kind.STORE_EMPTIED in self._wanted:
             self.emit(Event(Kind.STORE_EMPTIED, self._clock_us()))
@@ -354,13 +385,13 @@ class Events:
         )
 
     def mode_changed(self, mode: Mode) -> None:
-        """An operator has switched the mode."""
+        """Record that an operator has switched the mode."""
         self._counts.add("", "mode", _word(mode))
         if Kind.MODE_CHANGED in self._wanted:
             self.emit(Event(Kind.MODE_CHANGED, self._clock_us(), mode=_word(mode)))
 
     def posture_changed(self, change: PostureChange) -> None:
-        """The posture of a door, or of a network or browser family there, has changed, or an operator forces one."""
+        """Record a new posture, estimated or forced, of a door, or of a network or browser family there."""
         word = change.posture.word
         self._counts.add(change.door, "posture", f"{change.segment},{word}")
         if Kind.POSTURE_CHANGED in self._wanted:
@@ -371,7 +402,7 @@ class Events:
         log.log(level, "posture of %s (%s) is now %s", change.door or "all doors", change.segment, word)
 
     def campaign_changed(self, change: CampaignChange) -> None:
-        """A campaign was recognised, has entered its first account, or has ended."""
+        """Record that a campaign was recognised, has entered its first account, or has ended."""
         what, campaign = change
         self._counts.add("", "campaign", what)
         text = campaign.text

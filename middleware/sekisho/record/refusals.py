@@ -51,7 +51,10 @@ class RefusalLog:
         self._left_out = 0
 
     def decided(self, place: str, decision: Decision, *, enforced: bool) -> None:
-        """An attempt at the door `place` was refused, or would have been."""
+        """Log that an attempt at the door `place` was refused by a decision.
+
+        `enforced`: False: it only would have been.
+        """
         # This check comes first: it is all that each refusal of a flood costs here.
         if not self._lines_left:
             self._left_out += 1
@@ -60,14 +63,17 @@ class RefusalLog:
             self._write(place, code, ", ".join([finding.reason for finding in decision.findings]), enforced=enforced)
 
     def answered(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
-        """The door `place` answered `code`, or would have, for a reason other than a decision."""
+        """Log that the door `place` answered `code` for a reason other than a decision.
+
+        `enforced`: False: it only would have.
+        """
         if not self._lines_left:
             self._left_out += 1
             return
         self._write(place, code, reason, enforced=enforced)
 
     def close(self) -> None:
-        """Log the number of refusals that were left out. The event loop is about to end."""
+        """Log now the number of refusals that had no line of their own: the event loop is about to end."""
         if self._timer is not None:
             self._timer.cancel()
             self._end_period()

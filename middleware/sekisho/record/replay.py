@@ -38,7 +38,7 @@ def replay(lines: BinaryIO) -> Iterator[Event]:
 
 
 def numbered(lines: BinaryIO) -> Iterator[tuple[int, Event]]:
-    """As `replay`, each event with the number of its line."""
+    """Yield the events of a file as `replay` does, each after the number of its line; the first line is 1."""
     number = 0
     while line := lines.readline(LINE_CHARS_MAX + 1):
         number += 1

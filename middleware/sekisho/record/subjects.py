@@ -63,7 +63,7 @@ class Subjects:
         self._tells_counted: Final = tells_counted
 
     def of_attempt(self, attempt: Attempt, device: Device) -> Subject:
-        """The subject of an attempt that was read."""
+        """The subject of an attempt that was read: digests of its account and client, and `device` as a class."""
         return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device._value_])
 
     def of_named(
@@ -76,9 +76,15 @@ class Subjects:
         *,
         tells_secret: bool = False,
     ) -> Subject:
-        """The subject of an attempt by its parts; see `sekisho.record.notes`.
+        """The subject of an attempt that is given by its parts, as a note keeps them.
 
-        `tells_secret`: name its secret, if that was tried at many accounts.
+        Args:
+            origin: the client; None if it is not known.
+            account: as it was typed.
+            canonical: the account's canonical spelling.
+            device: how well the client's device is known.
+            counting: what the counters were asked; None: the subject says nothing of it.
+            tells_secret: whether a secret that was tried at many accounts is named, by a digest.
         """
         made = self._made(origin, account, canonical, _CLASSES[device._value_])
         if counting is None:
@@ -92,12 +98,17 @@ class Subjects:
         return self._made(origin, "", "", "")
 
     def of_address(self, prefixes: tuple[bytes, ...], fingerprint: bytes | None = None) -> Subject:
-        """The subject of an address, or of a device at it, that an operator named."""
+        """The subject of an address that an operator named, or of a device at that address.
+
+        Args:
+            prefixes: the address, and the networks around it, as they are counted.
+            fingerprint: of the device; None: the subject has no device.
+        """
         device = _keyed(self._device, prefixes[-1] + fingerprint) if fingerprint is not None else ""
         return Subject(network_text(prefixes[1]), "", _keyed(self._address, prefixes[0]), device)
 
     def of_account(self, account: str, origin: Origin | None = None) -> Subject:
-        """The subject of an event of an account, outside of an attempt."""
+        """The subject of an account's event that is no attempt. `origin`: the client, where there is one."""
         try:
             canonical = self._canonical(account) if account else ""
         except Exception:  # noqa: BLE001 - the resolver is the service's own: a step-up must not fail because it does
@@ -105,7 +116,10 @@ class Subjects:
         return self._made(origin, account, canonical, "")
 
     def name_of(self, canonical: str) -> bytes:
-        """The first 8 bytes of an account's digest; see `sekisho.control.asked`."""
+        """The first 8 bytes of an account's digest, by which the control record names accounts.
+
+        `canonical`: the account's canonical spelling.
+        """
         return bytes.fromhex(_keyed(self._account, utf8(canonical)))[:8]
 
     def _made(self, origin: Origin | None, account: str, canonical: str, device_class: str) -> Subject:
@@ -141,7 +155,10 @@ def network_text(prefix: bytes) -> str:
 
 
 def counted_network(listed: str) -> str:
-    """A listed network as events name it: as it is, or the IPv4 /24 or IPv6 /56 around it; empty if it is none."""
+    """A network of an operator's list as events name it: itself, or the IPv4 /24 or IPv6 /56 around it.
+
+    Empty if the text is no network.
+    """
     try:
         network = ip_network(listed)
     except ValueError:

@@ -24,7 +24,10 @@ REFUSED: Final = (
 
 
 def warn_unread(door: Door, reason: str) -> None:
-    """Log what the door reads, where `reason` is that a request has nothing of it; no word of the request."""
+    """Log that a request had no part that the door reads, and which parts those are. The request itself is not logged.
+
+    Does nothing if `reason` is another one.
+    """
     if (missing := _MISSING.get(reason)) is not None:
         log.warning(REFUSED, door.name, missing, " ".join(map(_written, door.fields)))
 

@@ -34,7 +34,7 @@ ALL: Final = 1 << 60
 
 
 def singly(item: Event | Note, /, *, was_flood: bool) -> int:  # noqa: ARG001 - a `Singly`
-    """How many such events a worker notes in a second; see `sekisho.record.flood.Singly`."""
+    """How many events like `item` a worker notes one by one in a second for campaigns: none, some, or all of them."""
     if not isinstance(item, tuple):
         return ALL if item.kind == Kind.STEP_UP_PROVED else 0
     kind, judged, of = item[0], item[3], item[4]
@@ -73,14 +73,14 @@ class CampaignWatch:
         yield len(events)
 
     def end(self) -> None:
-        """Attempts that wait are lost: another worker's are enough."""
+        """Do nothing: attempts that were not shared yet are lost, because those of other workers are enough."""
 
     def take(self) -> list[bytes]:
-        """The attempts since the last call."""
+        """Remove and return the attempts that were noted since the last call, packed as bytes."""
         return [self._noted.popleft() for _ in range(len(self._noted))]
 
     def hear(self, state: LiveState) -> None:
-        """Know these campaigns from now on."""
+        """Replace the campaigns that this worker knows, and report each change from those before to `tell`."""
         told = changes(self.state, state)
         self.state = state
         for change in told:
@@ -102,11 +102,17 @@ class CampaignExchange:
         self._state = LiveState()
 
     async def run(self, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Exchange now, and again every `EVERY_S`, until it is cancelled. `rest` waits so long."""
+        """Call `once` now, and again every `EVERY_S` seconds, until the task is cancelled.
+
+        `rest` waits so many seconds.
+        """
         await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=rest)
 
     async def once(self) -> None:
-        """Exchange once. Raises `StoreUnavailable`."""
+        """Share this worker's attempts, hear of the campaigns, and look for new ones where it is this worker's turn.
+
+        Raises `StoreUnavailable`.
+        """
         heard = await self._place.exchange(self._watch.take(), self._known)
         if heard.state is not None:
             self._hear(heard.number, heard.state)

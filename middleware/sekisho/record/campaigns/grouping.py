@@ -143,7 +143,10 @@ def campaigns_in(events: Events) -> FoundCampaigns:
 
 
 def find_in(attempts: AllObserved) -> FoundCampaigns:
-    """As `campaigns_in`, for attempts that were read from events already."""
+    """Return the campaigns in attempts, which were read from events.
+
+    `attempts` is called three times, as in `campaigns_in`.
+    """
     sketches, summed = _sketched(attempts())
     heavy = {each.key for sketch in sketches.values() for each in sketch.heavy(ATTEMPTS_MIN)[:CANDIDATES_MAX]}
     groups = _grouped(attempts(), heavy)
@@ -420,5 +423,5 @@ def _collected(attempts: Iterable[Observed], groups: _Groups) -> dict[str, _Coll
 
 
 def name_of(leader: str) -> str:
-    """A name of eight characters for a group, by its leading trait."""
+    """A name of eight characters for a campaign, made from its leading trait: the same trait gives the same name."""
     return f"c-{blake2b(leader.encode(), digest_size=3).hexdigest()}"

@@ -55,12 +55,12 @@ class LiveCampaign:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What its attempts share, as words: `network`, `device` and so on."""
+        """The kinds of traits that the campaign's attempts share, by the alphabet: `device`, `network` and so on."""
         return tuple(sorted({trait.partition(" ")[0] for trait in self.traits}))
 
     @property
     def text(self) -> str:
-        """Its name and numbers, in one line."""
+        """The campaign's name and numbers, in one line for a log."""
         entered = f"{len(self.entered):,}{' or more' if len(self.entered) == ACCOUNTS_KEPT else ''}"
         return (
             f"{self.name}: {self.attempts:,} attempts at {self.accounts:,} accounts from {self.addresses:,} addresses; "
@@ -90,13 +90,13 @@ class CampaignChange(NamedTuple):
 
 
 def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: int) -> LiveState:
-    """The state after these attempts.
+    """Return the state of all campaigns after new attempts: campaigns that begin, go on, or have ended (left out).
 
     Args:
         state: the one before.
         attempts: the newest of all workers, as far back as they are kept.
         seen: how many were noted so far, these included.
-        now_us: the time.
+        now_us: Unix time in microseconds.
     """
     window = [attempt for attempt in attempts if attempt.at_us >= now_us - WINDOW_US]
     fresh = attempts[-min(len(attempts), max(0, seen - state.seen)) :] if seen > state.seen else ()
@@ -170,7 +170,7 @@ def _of(mine: set[str], attempts: Sequence[Observed]) -> list[Observed]:
 
 
 def changes(before: LiveState, after: LiveState) -> list[CampaignChange]:
-    """The news for a worker that knows the state before."""
+    """The changes from one state to the next: campaigns that are new, entered their first account, or have ended."""
     old = {campaign.name: campaign for campaign in before.campaigns}
     new = {campaign.name: campaign for campaign in after.campaigns}
     told = [CampaignChange("recognised", campaign) for name, campaign in new.items() if name not in old]

@@ -47,11 +47,17 @@ class CampaignPlace(Protocol):
     """Keeps the state. Every method raises `StoreUnavailable`."""
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
-        """Add attempts, and hear of the state if its number is not `known`."""
+        """Add this worker's attempts to those of all workers, and return what is kept.
+
+        `known`: the number of the state that the caller knows; that state is not sent again.
+        """
         ...
 
     async def put(self, number: int, state: LiveState) -> bool:
-        """Keep this state as the one after `number`, unless that is not the newest any more: then False."""
+        """Keep `state` as the successor of state `number`.
+
+        Returns False, and keeps nothing, if another worker was first.
+        """
         ...
 
 
@@ -85,7 +91,7 @@ class StoredCampaigns:
         return HeardCampaigns(int(now), number, state, int(seen), None if taken is None else tuple(taken))
 
     async def kept(self) -> LiveState:
-        """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
+        """Read the campaigns' state from the store; an empty state where there is none. Raises `StoreUnavailable`."""
         return await self._state.kept()
 
     async def put(self, number: int, state: LiveState) -> bool:

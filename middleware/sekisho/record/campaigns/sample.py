@@ -16,7 +16,7 @@ _SPAN: Final = 1 << 64
 
 
 def hash_of(digest: str) -> int:
-    """The hash of a key of at least 16 hexadecimal digits; beyond all hashes for others."""
+    """The hash of a key, read from its first 16 hexadecimal digits. For a shorter key: a number above all hashes."""
     return int(digest[:16], 16) if len(digest) >= 16 else _SPAN
 
 

@@ -24,7 +24,7 @@ class Heavy(NamedTuple):
 
     @property
     def least(self) -> int:
-        """A lower bound of how often this item came."""
+        """The least number of times that this key can have come."""
         return self.most - self.error
 
 
@@ -46,7 +46,7 @@ class SpaceSaving:
 
     @property
     def error_max(self) -> int:
-        """A key that came more often than this has a counter."""
+        """The most by which a count may be too high; each key that came more often than this has a counter."""
         return self.heard // self._most if len(self._counts) == self._most else 0
 
     def add(self, key: str) -> None:
@@ -62,7 +62,7 @@ class SpaceSaving:
             self._replace(key)
 
     def heavy(self, least: int) -> list[Heavy]:
-        """The keys that came so often at least, the most frequent first."""
+        """The keys that certainly came at least `least` times, the most frequent first."""
         found = [Heavy(key, count, self._errors.get(key, 0)) for key, count in self._counts.items()]
         return sorted((each for each in found if each.least >= least), key=lambda each: (-each.most, each.key))
 

@@ -54,7 +54,7 @@ class Observed(NamedTuple):
 
 
 def observed(event: Event) -> Observed | None:
-    """Return what campaigns are found by in an event; None if it is no attempt."""
+    """Return what campaigns need of an event that tells of an attempt; None for an event that tells of none."""
     summed = event.times if event.times > 1 and event.result == "succeeded" else 0
     what, subject = meaning(event), event.subject
     if what is Meaning.NOTHING and not summed:
@@ -73,7 +73,7 @@ def observed(event: Event) -> Observed | None:
 
 
 def meaning(event: Event) -> Meaning:
-    """Events of known devices are never hostile: owners forget passwords."""
+    """Return what an event means for campaigns. One of a known device is never hostile: owners forget passwords."""
     device_class = event.subject.device_class
     if event.kind == Kind.SETTLED and device_class in _UNPROVED:
         if event.result == "succeeded":
@@ -86,7 +86,10 @@ def meaning(event: Event) -> Meaning:
 
 
 def traits(attempt: Observed) -> Iterator[str]:
-    """`network 203.0.113.0/24` and so on, the widest first. A sum of events has none."""
+    """Yield what an attempt may share with others, such as `network 203.0.113.0/24`, the widest first.
+
+    A sum has none.
+    """
     for name in TRAITS:
         if text := getattr(attempt, name):
             yield f"{name} {text}"

@@ -29,7 +29,7 @@ _MEANINGS: Final = {each.value: each for each in Meaning}
 
 
 def pack_attempt(attempt: Observed, name: Callable[[bytes], bytes]) -> bytes:
-    """The attempt in some 80 to 100 bytes.
+    """Return an attempt as bytes, some 80 to 100 of them.
 
     `name`: makes a keyed digest of a network.
     """
@@ -41,7 +41,7 @@ def pack_attempt(attempt: Observed, name: Callable[[bytes], bytes]) -> bytes:
 
 
 def unpack_attempts(packed: Iterable[bytes]) -> list[Observed]:
-    """The attempts, without those that no worker of this version has written.
+    """Return the attempts that `pack_attempt` has packed. Bytes of another version or size are left out.
 
     A network is named where a hostile attempt from it is among them; otherwise by its digest.
     """
@@ -81,7 +81,7 @@ class CampaignsMac(RecordMac):
         super().__init__(secrets, namespace, key_of=b"sekisho.campaign", person=b"campaigns")
 
     def opened(self, signed: bytes) -> LiveState | None:
-        """The state in these bytes; None if they are not by this service, or no state of this version."""
+        """The state in signed bytes; None if this service has not signed them, or they are no state of this version."""
         payload = self.verified(signed) if len(signed) <= STATE_BYTES_MAX else None
         return decode_state(payload) if payload is not None else None
 
@@ -98,7 +98,7 @@ def encode_state(state: LiveState) -> bytes:
 
 
 def decode_state(text: bytes) -> LiveState | None:
-    """None for a text that is no state of this version."""
+    """The state in a JSON text that `encode_state` made; None for a text that is no state of this version."""
     try:
         found = json.loads(text)
         if found["v"] != VERSION:
