@@ -43,7 +43,10 @@ class PlaceLine(Protocol):
     """Attempts that wait for places in one way: escrowed runs, or callers themselves."""
 
     def start_next(self, in_application: TurnCounts) -> bool:
-        """Admit the one whose network and address hold the fewest places. False where none waits or may be admitted."""
+        """Admit the waiting attempt whose network and address hold the fewest places.
+
+        Returns False where none waits, or none may be admitted.
+        """
         ...
 
 
@@ -89,7 +92,7 @@ class Admission:
         self._ticking = False
 
     def take(self, holder: object, whose: Whose | OriginDigests) -> bool:
-        """Take a place if one is free and no attempt waits for it."""
+        """Take a place if one is free and no attempt waits for one. Returns whether the holder has the place."""
         # Every stranger's attempt runs this and `answered`: written out for speed, with nothing computed in advance.
         held = self.held
         beside = len(held) + self._leaving + 1
@@ -121,7 +124,7 @@ class Admission:
         return not self.is_late and (len(self.held) + self._leaving < self.places or self._drops_stuck())
 
     def hold(self, holder: object, whose: Whose | OriginDigests) -> None:
-        """Take a place even if none is free."""
+        """Give `holder` a place even if none is free."""
         self.held[holder] = (self._clock_s(), len(self.held) + self._leaving + 1, whose)
 
     def advance(self) -> None:
@@ -135,7 +138,7 @@ class Admission:
             self.lines.append(started)
 
     def sheds(self) -> bool:
-        """Whether this attempt belongs to the refused share: evenly spaced (every second one, say), not random."""
+        """Whether this attempt is to be refused unread, as one of the share `shed_share`: evenly spaced, not random."""
         self._shed_due += self.shed_share
         if self._shed_due < 1.0:
             return False

@@ -65,9 +65,9 @@ class AskerCookie:
         return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret
 
     def marked(self, send: Send, by_name: Mapping[bytes, bytes], attempt: Attempt) -> Send:
-        """Wrap `send` so that it adds a token to the answer; unchanged where the browser has one.
+        """Wrap `send` so that it adds an asker token to the answer; returned unchanged where the browser has a token.
 
-        The same for accounts that exist and for others: a different answer would tell them apart.
+        The token is added alike for accounts that exist and for others: a different answer would tell them apart.
         """
         if self.of(by_name, attempt):
             return send

@@ -62,7 +62,10 @@ class AttemptReader:
     def context(
         self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> RequestContext:
-        """The context of a request at a door. `as_sent`: the scope as the server gave it."""
+        """Make the context of a request at a door.
+
+        `as_sent`: the scope as the server gave it; `scope`: the same with lower-case header names.
+        """
         caller = self._reading.callers.read(scope, by_name)
         if caller.origin.forwarded_by_stranger:
             self._events.anomaly(REWRITTEN_PEER if is_rewritten(scope, by_name) else UNTRUSTED_PROXY)
@@ -71,11 +74,17 @@ class AttemptReader:
         return RequestContext(door, caller, self.presented(by_name), by_name, scope, as_sent, BodyReader(receive), send)
 
     def presented(self, by_name: dict[bytes, bytes]) -> PresentedToken:
-        """The device token that a request shows."""
+        """The device token that a request shows in a cookie or header; an empty one if it shows none."""
         return presented(by_name, self._cookie_start) if b"cookie" in by_name or DEVICE_HEADER in by_name else NOTHING
 
     async def read(self, context: RequestContext) -> Attempt | None:
-        """The attempt, or None where nothing was tried. Raises `Unreadable`, `HungUp` or `Carried`."""
+        """Read the attempt in a request; None where no account or secret was tried.
+
+        Raises:
+            Unreadable: the door's fields could not be read.
+            HungUp: the client is gone.
+            Carried: the body is a work page's form, which carries another request.
+        """
         reading, headers, bytes_max = self._reading, context.scope["headers"], self._reading.body_bytes_max
         body = raw = b""
         if context.door.reads_body:

@@ -34,7 +34,7 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[Any]:
-        """Record that the running task starts to wait for a body."""
+        """Begin to time the running task, which now waits for a body. Returns the task, for `end`."""
         task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - there is one wherever `await` is possible
         self._since[task] = self._loop.time()
@@ -43,7 +43,10 @@ class Patience:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
-        """Record that the task stopped waiting; return whether the timer cancelled it. That cancellation is undone."""
+        """Stop timing a task.
+
+        Returns whether the timer has cancelled it, because it waited too long; the cancellation is undone.
+        """
         self._since.pop(task, None)
         if task not in self._ended:
             return False
@@ -73,7 +76,7 @@ class BodyReader:
         """The body as it came, once it has been read."""
 
     async def read(self, *, bytes_max: int, patience: Patience) -> bytes:
-        """The whole body. Raises `Unreadable` (413, 408) or `HungUp`."""
+        """Read and return the whole body. Raises `Unreadable` (413: too large, 408: too slow) or `HungUp`."""
         # Slow body attack: one byte a second would hold memory and a connection without end.
         task = patience.begin()
         body: Body | None = None
@@ -138,7 +141,7 @@ class BodyReader:
         return self._arrived.popleft() if self._arrived else await self._receive()
 
     def detached(self) -> Receive:
-        """A `receive` for a run that outlives its client: the same bytes, then no message.
+        """Return a `receive` for a run that outlives its client: it gives the bytes that were read, then no message.
 
         The server's own `receive` would report the disconnect, and frameworks would abort the run.
         """

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Attempts that are not refused, and successes that are guessed: an attacker earns trust by a wrong guess."""
+    """Yield a diagnosis for a guard that refuses no attempt, and for doors at which a success is only guessed.
+
+    An attacker would earn trust by a wrong guess.
+    """
     if settings.mode is not Mode.ENFORCE:
         yield hazards.NOT_ENFORCED.found(f"SEKISHO_MODE: {settings.mode.value} refuses nobody")
     doors = [door for door in settings.doors if not door.success]

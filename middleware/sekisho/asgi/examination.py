@@ -87,7 +87,7 @@ class Examination:
         self._clock_s = clock_s
 
     def is_asked(self, scope: Scope) -> bool:
-        """Whether a request is for the examination, and may have it."""
+        """Whether a request is for the examination and shows the token of a `sekisho doctor` that knows the secret."""
         # The path first: every attempt passes here.
         if not scope["path"].endswith((self._path, self._check_path)):
             return False

@@ -94,7 +94,10 @@ class Turns:
             del self._networks[place.network]
 
     def take(self, having: TurnCounts, fits: Callable[[Place], bool]) -> Place | None:
-        """The next that fits, from where `having` counts the fewest; its network and address go to the end."""
+        """Remove and return the next place in turn for which `fits` is true; None if there is none.
+
+        The networks and addresses of which `having` counts the fewest come first; those that were served go to the end.
+        """
         best: Place | None = None
         fewest = 0
         for addresses in self._networks.values():
@@ -118,8 +121,9 @@ class Turns:
                 addresses[place.address] = places
 
     def gives_way(self, place: Place) -> Place | None:
-        """The place that leaves a full queue for `place`: the newest of the network and address that have the most, if
-        they have more than the newcomer would have.
+        """The place that must leave a full queue so that `place` may enter; None if `place` may not enter.
+
+        It is the newest of the network and address that have the most, if they have more than the newcomer would have.
         """
         if self.is_even:
             return None

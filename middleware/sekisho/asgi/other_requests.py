@@ -67,7 +67,7 @@ class OtherRequests:
         self._unnamed: Final = unnamed
 
     def bars_by_body(self, request: Scope) -> bool:
-        """Whether a body would make this a request that its session may not send now."""
+        """Whether the guard, if this request has a body, must ask its session for a fresh proof first."""
         return self._fresh is not None and isinstance(self._fresh.verdict(request, has_body=True), Stale)
 
     async def serve(
@@ -97,7 +97,10 @@ class OtherRequests:
         return await self._app(scope, receive, send)
 
     async def stray(self, scope: Scope, request: Scope, receive: Receive, send: Send, *, enforces: bool) -> None:
-        """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
+        """Refuse a request whose target routers read in different ways; where the guard does not enforce, pass it on.
+
+        Nothing is charged: no secret was tried.
+        """
         self._events.anomaly(STRAY_TARGET)
         if not enforces:
             return await self._app(scope, receive, send)

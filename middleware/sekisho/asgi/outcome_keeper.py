@@ -99,9 +99,9 @@ class OutcomeKeeper(Keeper):
     def success_headers(
         self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
-        """The headers that a success adds: a device token and a session binding; and whether a token is among them.
+        """The headers that a success adds to the answer, and whether a device token is among them.
 
-        Only doors whose single effect is a session hand out tokens.
+        They are a device token and a session binding. Only doors whose single effect is a session hand out tokens.
         """
         attempt, now_s = assessment.attempt, self._guard.now_s()
         belief, suspected = self._guard.saw_success(assessment, basis, now_s)

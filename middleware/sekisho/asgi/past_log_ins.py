@@ -16,5 +16,5 @@ class PastLogIns(Protocol):
     """Knows an account's log-ins."""
 
     async def previous_log_in(self, account: str) -> PreviousLogIn | None:
-        """The last one that was completed; None where none is known. It raises nothing."""
+        """The last completed log-in of an account; None where none is known. It raises no error."""
         ...

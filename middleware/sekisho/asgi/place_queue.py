@@ -42,11 +42,11 @@ class PlaceQueue:
         return max(ROOM_MIN, min(ROOM_MAX, ceil(self._admission.places * WAIT_S / limit.round_s)))
 
     def is_full(self, share: float) -> bool:
-        """Whether no other caller with this share of the room may wait, regardless of its network."""
+        """Whether no caller with this share of the room may wait, on any network: no waiting caller could give way."""
         return len(self._waiting) >= ceil(self.room * share) and self._turns.is_even
 
     async def wait(self, holder: object, network: bytes, address: bytes, *, share: float = 1.0) -> bool:
-        """Whether `holder` has a place now. Waits up to `WAIT_S` if the queue has room.
+        """Wait up to `WAIT_S` seconds for a place, if the queue has room. Returns whether `holder` has a place now.
 
         `share`: the part of the room this caller may fill; below 1 for callers that have shown less than others.
         """

@@ -50,15 +50,21 @@ class StepUp(Protocol):
     """Asks for work or a second proof, and reads what a request shows of either."""
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
-        """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
+        """Read the proofs that the request shows, and use them up: each is valid once. Raises `StoreUnavailable`."""
         ...
 
     def earns_look(self, context: RequestContext) -> bool:
-        """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
+        """Whether a request that would be refused unread brings work, and so is read.
+
+        The client must have been charged for the request that was answered by asking for this work.
+        """
         ...
 
     def wants_work(self, *, worked: bool) -> bool:
-        """Whether the queue of runs is so full that a stranger must do work for a place in it."""
+        """Whether the queue of escrowed runs is so full that a stranger must do work for a place.
+
+        `worked`: it has done some.
+        """
         ...
 
     def has_no_room(self) -> bool:
@@ -66,7 +72,7 @@ class StepUp(Protocol):
         ...
 
     def may_ask_work(self, *, worked: bool) -> bool:
-        """Whether clients can be asked for work, and none was done."""
+        """Whether the client can be asked for work: the site asks for it, and `worked` is False."""
         ...
 
     def work(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
@@ -79,11 +85,14 @@ class StepUp(Protocol):
 
     @property
     def proves(self) -> bool:
-        """Whether the site has factors."""
+        """Whether the site has factors, so that an owner can show a second proof."""
         ...
 
     def hold(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> Awaitable[None]:
-        """Answer as the application does; ask for a second proof if the secret is right and a factor is enrolled."""
+        """Run the application.
+
+        If the secret is right and a factor is enrolled, ask for a second proof; else pass the answer on.
+        """
         ...
 
 
@@ -95,11 +104,14 @@ class FreshProofs(Protocol):
         ...
 
     def counts(self, fresh: Fresh) -> Awaitable[bool]:
-        """Whether a proof that is young enough is still valid: nothing has ended it since."""
+        """Whether the proof behind `fresh`, which is young enough, is still valid: no event has ended it since."""
         ...
 
     def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
-        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
+        """Whether the session that links another account at this door has a fresh proof; the result names its account.
+
+        None where the site has no factors.
+        """
         ...
 
     def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> Awaitable[None]:
@@ -111,11 +123,14 @@ class Consequences(PastLogIns, Protocol):
     """What log-ins, changes and log-outs lead to: for the account's step-ups, proofs, devices and sessions."""
 
     def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
-        """Keep for the owner that a device got in without a proof. `device`: its name; empty if it got none."""
+        """Record, for the owner to see, that a device got in without a proof.
+
+        `device`: its name; empty if it got none.
+        """
         ...
 
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
-        """The headers that bind the session of a log-in without a proof to its account."""
+        """The headers to add to a log-in's answer that bind the session, which had no proof, to its account."""
         ...
 
     def account_changed(
@@ -156,7 +171,7 @@ class Caps(Protocol):
         ...
 
     def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Count the request's amount and pass it on, or refuse it."""
+        """Add the request's amount to its account's sums, and pass the request on; or refuse it at a cap."""
         ...
 
 
@@ -164,7 +179,10 @@ class Changes(Protocol):
     """Watches the answers of protected routes whose changes owners are told of."""
 
     async def watching(self, scope: Scope, send: Send, *, has_body: bool) -> Send:
-        """The `send` for a request: another one where it may lead to such a route. Raises `Unreadable`."""
+        """Return `send` for a request, wrapped where the request may lead to a protected route with a notice.
+
+        The wrapped one watches the answer for a change. Raises `Unreadable`.
+        """
         ...
 
 
@@ -172,7 +190,7 @@ class OnFile(Protocol):
     """Answers requests for a reset whose address must be on file."""
 
     def answer(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
-        """Answer alike for every account, and run the application behind the answer."""
+        """Answer an attempt alike for every account, and run the application behind the answer."""
         ...
 
 
@@ -180,7 +198,7 @@ class Contacts(Protocol):
     """Answers sign-ups whose address must be proved first."""
 
     def ask(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
-        """Answer alike for every address, and mail a code to it."""
+        """Answer an attempt alike for every address, and mail a code to the address that it names."""
         ...
 
 
@@ -205,7 +223,10 @@ class PasskeyLogIns(Protocol):
     """Proves log-ins that begin with a passkey."""
 
     async def prove(self, context: RequestContext, assessment: Assessment) -> ProvedLogIn | None:
-        """The account whose passkey was shown; None where it proved nothing, and the client has its answer."""
+        """Check the passkey of a log-in, and return the account that it proves.
+
+        None where the request proved no account; the client has its answer then.
+        """
         ...
 
 
@@ -217,7 +238,7 @@ class Routes(Protocol):
         ...
 
     def serve(self, scope: Scope, receive: Receive, send: Send, *, guarded: App) -> Awaitable[None]:
-        """Answer a request for a page."""
+        """Answer a request for one of the guard's own pages. `guarded`: the application behind the guard."""
         ...
 
     def unpack(self, context: RequestContext, body: bytes, *, guarded: App) -> Awaitable[None]:

@@ -61,14 +61,14 @@ class RefusalPace:
         self._ticking = False
 
     def holds(self) -> bool:
-        """Whether a refusal has to wait for its turn. Only while this is asked is the loop's delay measured."""
+        """Whether a refusal has to wait for its turn. The loop's delay is measured only while this is called."""
         self._refused = True
         if not self._ticking:
             self._tick()
         return self._is_kept
 
     async def hold(self) -> None:
-        """Wait until the next refusal may leave."""
+        """Wait until this refusal may leave. It returns at once if too many refusals wait."""
         wait_s = self._turn_s()
         if wait_s <= 0.0:
             return

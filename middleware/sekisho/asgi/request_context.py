@@ -97,19 +97,19 @@ class RequestContext(Value):
 
     @property
     def family(self) -> int:
-        """The browser's family; see `sekisho.devices.token`."""
+        """The family of the client's browser, as a number that device tokens contain. It is read from `User-Agent`."""
         if self._family < 0:
             self._family = browser_family(self.by_name.get(b"user-agent", b""))
         return self._family
 
     def at(self, door: Door) -> RequestContext:
-        """The same at another door of its path."""
+        """This context at another door of the same path."""
         return RequestContext(
             door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, self.send
         )
 
     def sending(self, send: Send) -> RequestContext:
-        """The same, answered through another `send`."""
+        """This context with another `send`, by which the request is answered."""
         return RequestContext(
             self.door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, send
         )

@@ -126,13 +126,13 @@ class Report:
 
     @property
     def attempt(self) -> ReportedAttempt:
-        """The attempt as it was read, without its secrets."""
+        """The attempt at this door as the guard has read it, without its secrets."""
         # Made on request: most applications never ask.
         return ReportedAttempt(self.door, self._origin, self._submitted, self._canonical)
 
     @property
     def basis(self) -> Basis:
-        """The basis of this attempt's outcome, as far as it is known by now."""
+        """How this attempt's outcome is known by now: by the application's report, the door's rule, or a guess."""
         if self.outcome is not None:
             return Basis.REPORT
         return Basis.RULE if self.door.success else Basis.GUESS
@@ -143,22 +143,29 @@ class Keeper(ABC):
 
     @abstractmethod
     def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
-        """Receives status and headers of every answer, and the outcome they show; None where the body decides."""
+        """Take status and headers of an answer, and the outcome that they show.
+
+        `learned`: None where the body decides.
+        """
 
     @abstractmethod
     def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
-        """Receives the body of an answer that was held; None where it could not be unpacked."""
+        """Take the body of an answer that was held until its outcome is known.
+
+        `body`: None where it could not be unpacked.
+        """
 
     @abstractmethod
     def unjudged(self, context: RequestContext, why: str) -> None:
-        """Receives an answer whose body could not be read, with the reason: `large` or `file`."""
+        """Take the news that an answer's body could not be read. `why`: `large` or `file`."""
 
     @abstractmethod
     def success_headers(
         self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
-        """The headers to add to a successful answer, given its status, headers and, where it was held, its body; and
-        whether a device token is among them.
+        """Return the headers to add to a successful answer, and whether a device token is among them.
+
+        `status`, `headers`: the answer's own. `body`: its body where the answer was held, else empty.
         """
 
     @abstractmethod
@@ -173,8 +180,16 @@ class Keeper(ABC):
         account: str,
         status: int,
     ) -> None:
-        """Receives the outcome and its basis, whether a device token was sent, the account, and the answer's status (0
-        for none): exactly once, before the last message leaves.
+        """Take the outcome of the attempt: called exactly once, before the last message of the answer leaves.
+
+        Args:
+            context: of the request.
+            assessment: of the attempt.
+            outcome: of the attempt.
+            basis: how the outcome is known.
+            renewed: whether a device token was sent.
+            account: the application's id of the account, or the name that was tried.
+            status: of the answer; 0 for none.
         """
 
 
@@ -255,7 +270,10 @@ class ResponseObserver:
         return self._visit.send(message)
 
     def close(self) -> Awaitable[None] | None:
-        """Note that the application has returned; returns what is still to be sent. No end of an answer: no success."""
+        """Note that the application has returned: an answer without an end is no success.
+
+        Returns an awaitable that sends the messages that were held back; None if none were.
+        """
         if self._held:
             return self._close_held()
         self.abandon()
@@ -266,7 +284,10 @@ class ResponseObserver:
         self.abandon()
 
     def abandon(self) -> None:
-        """Note that the application has failed, or never finished its answer."""
+        """Note that the application has failed, or never finished its answer.
+
+        An unfinished answer is a failed attempt.
+        """
         if not self._ended:
             self._outcome = Outcome.FAILED
             self._report.outcome = None

@@ -51,11 +51,17 @@ class SharedAddresses:
         return self._clock_s()
 
     def took(self, since_s: float) -> None:
-        """Learn from an attempt that the application has answered how long that takes."""
+        """Remember how long the application took to answer an attempt.
+
+        `since_s`: when the attempt began, by `now_s`.
+        """
         self._took.append(min(SECONDS_MAX, self._clock_s() - since_s))
 
     def enter(self) -> bool:
-        """Whether there is a place. Call `leave` after it."""
+        """Take a place among the requests that wait, for which `leave` must be called later.
+
+        False: no place is free.
+        """
         if self._waiting >= PLACES_MAX:
             return False
         self._waiting += 1
@@ -65,7 +71,7 @@ class SharedAddresses:
         self._waiting -= 1
 
     async def wait(self) -> None:
-        """Wait for as long as the application took with an attempt lately."""
+        """Wait as long as the application took with one of the latest attempts, drawn at random."""
         await self._sleep(self._took[int(self._chance() * len(self._took))])
 
 

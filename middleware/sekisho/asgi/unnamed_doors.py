@@ -66,7 +66,7 @@ class UnnamedDoors:
         self._found: dict[str, bool] = {}  # the route as shown → whether a password came there
 
     def diagnoses(self) -> Iterator[Diagnosis]:
-        """The findings for `sekisho doctor`."""
+        """Yield a finding for `sekisho doctor` for each route that is no door but takes passwords or sets sessions."""
         for place, is_password in list(self._found.items()):
             if is_password:
                 yield hazards.UNNAMED_DOOR.found(f"SEKISHO_LOGIN: passwords come to {place}, which is no door")
@@ -74,17 +74,17 @@ class UnnamedDoors:
                 yield hazards.UNNAMED_SESSION.found(f"SEKISHO_LOGIN: sessions are set at {place}, which is no door")
 
     def wants(self, by_name: dict[bytes, bytes]) -> bool:
-        """Whether to look at a request: it has a body of a kind that may be a form."""
+        """Whether to look at a request: its content type may be a form's, and there is room for another finding."""
         kind = by_name.get(b"content-type", b"").lower()
         return kind.startswith(_KINDS) and len(self._found) < FOUND_MAX
 
     def watch(self, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send) -> tuple[Receive, Send]:
-        """`receive` and `send` that look at what streams past."""
+        """Wrap `receive` and `send`, so that passwords in the request and session cookies in the answer are seen."""
         look = _Look(self, scope, by_name.get(b"cookie", b""), receive, send)
         return look.receive, look.send
 
     def saw(self, scope: Scope, *, is_password: bool) -> None:
-        """Report a route, once, and again if a password comes where only a session was seen."""
+        """Log and count a route that is no door, once, and again if a password comes where only a session was seen."""
         place = f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope)}"
         known = self._found.get(place)
         if len(self._found) >= FOUND_MAX or known or known is is_password:
@@ -140,7 +140,10 @@ class _Look:
 
 
 def shown_path(scope: Scope) -> str:
-    """The framework's own template of the route; else the path, with `*` for what may be an account or a key."""
+    """A request's path as it may be logged: the framework's template of the route, where it has routed the request.
+
+    Otherwise the path, with `*` for each part that may be an account or a key.
+    """
     template = getattr(scope.get("route"), "path", None) or scope.get("path_template")
     if isinstance(template, str):  # of FastAPI and Litestar, once they have routed the request
         return template[:TEMPLATE_CHARS_MAX]
