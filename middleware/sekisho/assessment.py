@@ -47,7 +47,10 @@ class Assessment(Value):
         self.worked: Final = worked
 
     def proved(self, attempt: Attempt) -> Assessment:
-        """The same for a client that has proved whose account it is, named by `attempt`, and got its charge back."""
+        """This assessment for a client that has proved whose account it is and got its charge back.
+
+        `attempt`: names the account.
+        """
         verdict = self.verdict._replace(charged=0, tagged=0)
         return Assessment(
             attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,

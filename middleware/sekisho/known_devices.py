@@ -70,7 +70,11 @@ class KnownDevices:
         return bool(token) and self._tokens.has_genuine(token, int(self._clock_s()))
 
     def trusted_token(self, attempt: Attempt, family: int) -> Token | None:
-        """The token by which this attempt is judged: it is void in the shed, under proof, and after a wrong rule."""
+        """The device token by which an attempt is judged; None where it has none that is valid for the account.
+
+        Also None, for a valid token: while the shed refuses the device; if the device has shown no factor, while an
+        operator asks for a proof at the account; and if the success rule that gave the token turned out to be wrong.
+        """
         if not attempt.token or not attempt.account:
             return None
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
@@ -83,7 +87,7 @@ class KnownDevices:
         return None if void and token.device_class is Device.SEEN and token.device[:MARK_BYTES] in void else token
 
     def is_under_proof(self, attempt: Attempt) -> bool:
-        """Whether an operator asks for a proof at the account that is tried."""
+        """Whether an operator has ordered that the account of this attempt is asked for a proof."""
         return self.asked is not None and self.asked.has(attempt.canonical)
 
     def is_aged(self, attempt: Attempt, token: Token | None) -> bool:
@@ -93,7 +97,7 @@ class KnownDevices:
         return self._ages.is_aged(attempt.token, attempt.account, token, int(self._clock_s()))
 
     def contradicted_device(self, attempt: Attempt, family: int) -> bytes:
-        """The name of a device with an age, also where its token counts for nothing now; empty for all others.
+        """The name of a device whose token has an age, even if the token counts for nothing now; empty for all others.
 
         However young: a thief's device that was asked must not become aged by waiting.
         """
@@ -106,16 +110,24 @@ class KnownDevices:
         return token.device
 
     def device_name(self, token: Token | None, door: Door, basis: Basis) -> bytes:
-        """The name of the device after a success.
+        """The name of the device in its token after a success: the one that it has, or a new one.
 
-        A new one begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
+        A new name begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
         """
         if token is not None:
             return token.device
         return self._trust.rule(door, basis).mark + self._chance(8)[MARK_BYTES:]
 
     def new_token(self, attempt: Attempt, token: Token | None, device: bytes, family: int, now_s: int) -> str:
-        """The token of this device after a success. `now_s`: Unix time in seconds."""
+        """Make the token that a device gets after a success: of its known name, or of a new one.
+
+        Args:
+            attempt: the successful one.
+            token: the device's token until now; None for a stranger.
+            device: the device's name.
+            family: the browser's.
+            now_s: Unix time in seconds.
+        """
         # A reset ends all tokens up to its own second.
         now_s += attempt.door.kind is DoorKind.RESET
         text = self._tokens.renewed(
@@ -132,7 +144,10 @@ class KnownDevices:
         return self._ages.carried(text, attempt.token, attempt.account, token, device, now_s)
 
     def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool, bytes]:
-        """The device token after a second factor, whether the device was a stranger until now, and its new name."""
+        """Make the device token that a browser gets after a second factor.
+
+        Returns the token, whether the device was a stranger until now, and its new name.
+        """
         now_s = int(self._clock_s())
         token = self._tokens.find(presented, account, family, now_s) if presented else None
         name = self._chance(8)

@@ -133,7 +133,7 @@ class Guard:
         self._signals = signals
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
-        """Exempt and refuse these networks from now on, in place of those before."""
+        """Replace the lists of networks. `allow`: exempt from the limits; `deny`: refused. None: the list is empty."""
         self._allow = allow
         self._deny = deny
 
@@ -162,7 +162,9 @@ class Guard:
     async def assess(  # noqa: C901 - the order of things, in one place
         self, attempt: Attempt, digests: OriginDigests, *, family: int = 0, shown: ShownProofs = NOTHING_SHOWN
     ) -> Assessment:
-        """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
+        """Charge an attempt and judge it; returns the assessment, to be settled exactly once.
+
+        Raises `StoreUnavailable` where the settings refuse to judge without the store.
 
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
@@ -256,9 +258,9 @@ class Guard:
         return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
 
     def return_question(self, receipt: bytes, *, proved: bool = False) -> None:
-        """Refund the attempt that was answered by asking for work, now that the work has led to a success.
+        """Refund the charge of an attempt that was answered by asking for work, now that the work has led to a success.
 
-        `proved`: to a proof; see `refund`.
+        `receipt`: from `question`. `proved`: whether the success is a second proof.
         """
         if receipt:
             self._waits.refunded(refund_question(self._ledger, receipt, proved=proved))
@@ -342,12 +344,21 @@ class Guard:
         self._waits.end(assessment.charge)
 
     def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
-        """Refund an attempt whose account owner has shown a second factor; see `refund_proved`."""
+        """Refund the charge of an attempt, now that the account's owner has shown a second factor.
+
+        Args:
+            receipt: of the attempt's charge.
+            account: the account's digest.
+            place: from the method of that name; empty where no history is kept.
+        """
         charge = refund_proved(self._ledger, receipt, account, place, len(self._limits.networks))
         self._waits.refunded(charge)
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:
-        """The network of an origin as this exact account sees it; empty where no history is kept."""
+        """The network of a client, as an account's history names it: another name at each account.
+
+        Empty where no history is kept.
+        """
         return self._digests.place(account, origin, family) if self._keeps_history else b""
 
     def account_digest(self, accounts: Accounts, account: str) -> bytes:
@@ -358,7 +369,7 @@ class Guard:
             return b""
 
     def now_s(self) -> float:
-        """Unix time."""
+        """The time as Unix time in seconds."""
         return self._clock_s()
 
     def aged_device(self, assessment: Assessment) -> bytes:
