@@ -44,14 +44,17 @@ class AwaitedRefunds:
         self._in_flight.end(charge.ip)
 
     def may_lift(self, charge: Charge, verdict: Verdict) -> bool:
-        """Whether the refusal rests on log-ins that are under way on any worker, or on a short remainder of them."""
+        """Whether a refund may soon lift this refusal: log-ins that are under way caused it, or it ends in a moment."""
         if not verdict.young:
             return False
         wait_us, key, _ = self._longest_wait(charge, verdict)
         return wait_us <= MOMENT_US or key in (charge.account, charge.ip)
 
     async def wait(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
-        """Wait for the counter that refuses longest, at most so many seconds; False at once if there is no place."""
+        """Wait at the counter of `charge` that refuses longest, until woken or for `pause_s` seconds.
+
+        If that counter has room in a moment, wait for that moment instead. Returns False at once if too many wait.
+        """
         wait_us, key, waiters_max = self._longest_wait(charge, verdict)
         seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
         return await self._in_flight.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)

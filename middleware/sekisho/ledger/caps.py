@@ -45,21 +45,24 @@ class CapLedger(Protocol):
     """Keeps the sums. Both methods raise `StoreUnavailable`: the amount may have been counted, and must not pass."""
 
     async def take(self, key: bytes, amount: int, caps: Sequence[Cap]) -> CapVerdict:
-        """Count `amount` (minor units, 0 to 10^15) at `key` if no cap is exceeded by it."""
+        """Count `amount` (minor units, 0 to 10^15) at `key` if that exceeds no cap; returns whether it was counted."""
         ...
 
     async def give_back(self, key: bytes, amount: int, at_us: int, caps: Sequence[Cap]) -> None:
-        """Take an admitted amount out again. Call it once at most."""
+        """Uncount an amount that `take` admitted at `at_us`. Call it once at most for each."""
         ...
 
 
 def keep_us(caps: Sequence[Cap]) -> int:
-    """How long an amount matters: the longest period."""
+    """Return how long an amount is kept, in microseconds: the longest period of these caps."""
     return max(cap.period_us for cap in caps)
 
 
 def living(entries: Entries, now_us: int, kept_us: int) -> Entries:
-    """The entries that may still count. Times ahead of the clock become its own: they would count for years."""
+    """Return the entries that may still count at `now_us`. Times in the future become `now_us`.
+
+    Otherwise they would count for years after a clock was set back.
+    """
     return tuple(
         CapEntry(min(first_us, now_us), min(last_us, now_us), amount)
         for first_us, last_us, amount in entries
@@ -68,7 +71,7 @@ def living(entries: Entries, now_us: int, kept_us: int) -> Entries:
 
 
 def fits(entries: Entries, amount: int, caps: Sequence[Cap], now_us: int) -> bool:
-    """Whether no window that ends now holds more than its cap with this amount."""
+    """Whether every cap has room for `amount` in the window that ends at `now_us`."""
     return all(
         amount + sum(entry.amount for entry in entries if entry.last_us > now_us - cap.period_us) <= cap.sum_max
         for cap in caps
@@ -98,7 +101,7 @@ def _joined(entries: Entries) -> Entries:
 
 
 def without(entries: Entries, amount: int, at_us: int) -> Entries:
-    """Take out an amount that was admitted at this time. If its entry is gone, nothing changes: the charge stands."""
+    """Return the entries without an amount that was admitted at `at_us`; unchanged if its entry is gone."""
     for at, entry in enumerate(entries):
         if entry.first_us <= at_us <= entry.last_us and entry.amount >= amount:
             rest = entry._replace(amount=entry.amount - amount)

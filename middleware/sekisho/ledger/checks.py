@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Counting that an attacker ends by stopping the store."""
+    """Diagnose settings that let all attempts in, uncounted, while the store does not answer."""
     if settings.on_store_failure is StoreFailure.OPEN:
         yield hazards.OPEN_ON_FAILURE.found(
             "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"

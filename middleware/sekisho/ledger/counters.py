@@ -64,7 +64,7 @@ class LimitUse(NamedTuple):
 
 
 def uses(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[LimitUse]:
-    """How far each limit is used."""
+    """Return how far each limit of a record is used. `tats`: the record's TATs, one for each limit (see `gcra`)."""
     return [
         LimitUse(
             limit.burst,
@@ -88,7 +88,7 @@ class CounterPlace(Protocol):
         ...
 
     async def clear_network(self, charge: Charge, places: Sequence[int]) -> None:
-        """Clear those of a network's records, by their places in `of_network`."""
+        """Clear some records of an origin. `places`: their positions in the answer of `of_network`."""
         ...
 
     async def clear_account(self, charge: Charge) -> None:
@@ -96,19 +96,19 @@ class CounterPlace(Protocol):
         ...
 
     async def forget_account(self, charge: Charge) -> None:
-        """As `clear_account`, and the account's history."""
+        """Clear the account's counts as `clear_account` does, and its history as well."""
         ...
 
 
 def charge_at(digests: OriginDigests) -> Charge:
-    """A charge that names the counters of an origin, for reading only."""
+    """Return a charge that names the counters of an origin, to read or clear them; it counts no attempt."""
     none = bytes(4)
     networks = digests.networks
     return Charge(networks[-1], networks, digests.ip, digests.device, b"", b"", 0, b"", none, none, none, none)
 
 
 def charge_of(account: bytes) -> Charge:
-    """A charge that names the counters of an account, for reading only."""
+    """Return a charge that names the counters of an account, to read or clear them; it counts no attempt."""
     none = bytes(4)
     return Charge(b"", (), b"", b"", account, b"", 0, b"", none, none, none, none)
 
@@ -122,7 +122,9 @@ class NamedCounter(NamedTuple):
 
 
 def counters_of(names: Sequence[str], kinds: Iterable[DoorKind], digests: Digests) -> list[NamedCounter]:
-    """All counters of an account that can be named: those of browsers that asked for a code cannot.
+    """Return every counter of an account, by its names and kinds of doors.
+
+    Counters of browsers that asked for a code are missing: they cannot be named.
 
     Args:
         names: an account's counted names: that of strangers' attempts, and its canonical name if that is another.
@@ -198,17 +200,17 @@ class SocketCounters:
         return _read(await self._look([account_key(charge)]))
 
     async def clear_network(self, charge: Charge, places: Sequence[int]) -> None:
-        """Nothing: the process clears its counters when the operator's act reaches it."""
+        """Do nothing: the other process clears its counters when the operator's act reaches it."""
 
     async def clear_account(self, charge: Charge) -> None:
-        """See `clear_network`."""
+        """Do nothing: the other process clears its counters when the operator's act reaches it."""
 
     async def forget_account(self, charge: Charge) -> None:
-        """See `clear_network`."""
+        """Do nothing: the other process clears its counters when the operator's act reaches it."""
 
 
 def shown(ledger: MemoryLedger, keys: Sequence[bytes], now_us: int) -> bytes:
-    """A process's answer to `look`."""
+    """Return the records under these keys as JSON: what a process answers to the `look` of `SocketCounters`."""
     records = [current(ledger.book.get(key, FRESH), now_us) for key in keys]
     return json.dumps({"now_us": now_us, "records": [_as_json(record) for record in records]}).encode()
 
@@ -241,7 +243,7 @@ def _record(found: list[Any]) -> Record:
 
 
 def decoded(value: bytes) -> Record:
-    """The record in a packed value; a fresh one for a value of an unknown layout."""
+    """Return the record in a value that Redis stores; a fresh record for a value of an unknown layout."""
     head = _VERSIONS.get(value[0]) if value else None
     if head is None or len(value) < head.size:
         return FRESH

@@ -53,7 +53,9 @@ class DayCounts:
         return day_of(now_s), max(1, int((DAY_S - now_s % DAY_S) * 1_000_000))
 
     async def ask(self, question: Callable[[Vault], Awaitable[T]], otherwise: T) -> T:
-        """The store's answer; while it has none, this process's, or `otherwise` where all are let in.
+        """Put a question to the store, or to this process's own counts while the store does not answer.
+
+        Returns the answer; `otherwise` if nothing answers and the settings let attempts in.
 
         Raises:
             StoreUnavailable: the settings forbid judging without the store.
@@ -66,7 +68,7 @@ class DayCounts:
         return otherwise if self._own is None else await question(self._own)
 
     async def forget(self, keys: Iterable[bytes]) -> None:
-        """Forget counts, as an operator asked; those that cannot be reached stay."""
+        """Delete the counts under these keys, as an operator asked; those that cannot be reached stay."""
         for key in keys:
             for vault in (self._vault, self._own):
                 if vault is not None:
@@ -115,7 +117,7 @@ def guess_key(account: bytes, day: bytes, *, asked: bool) -> bytes:
 
 
 def day_of(now_s: float) -> bytes:
-    """The UTC day, 4 bytes of a key."""
+    """Return the UTC day of a Unix time in seconds, as 4 bytes of a key."""
     return int(now_s // DAY_S).to_bytes(4)
 
 
@@ -130,7 +132,9 @@ class DailyLimits:
         self._counts: Final = counts
 
     async def take(self, kind: bytes, sources: Sequence[tuple[bytes, int]], target: bytes = b"") -> int:
-        """Count for each source until one has no room; return 0 if all have, otherwise the wait in microseconds.
+        """Count an act for each source; return 0 if all have room, otherwise the microseconds until the day ends.
+
+        The first source without room ends the counting.
 
         Args:
             kind: one byte for each sort of limit.
@@ -150,7 +154,7 @@ class DailyLimits:
         return self._counts.ask(lambda vault: _take(vault, name, most, target), True)
 
     async def forget(self, sources: Iterable[bytes]) -> None:
-        """Forget what these sources did today. Targets that they have tried stay free for them."""
+        """Delete today's counts of these sources. Accounts that they have tried stay free for them."""
         day, _ = self._counts.today()
         await self._counts.forget(kind + day + source for source in sources for kind in (SIGNUPS, LINKS, MAILS))
 

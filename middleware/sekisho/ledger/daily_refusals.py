@@ -38,7 +38,7 @@ class DailyRefusals:
     async def of(
         self, attempt: Attempt, origin: OriginDigests, shown: ShownProofs, *, known: bool, exempt: bool
     ) -> Decision | None:
-        """Count an attempt; returns the refusal, or None where there is room.
+        """Count an attempt against the limits of its day; return the refusal, or None if they have room.
 
         Args:
             attempt: one that the counters let pass.

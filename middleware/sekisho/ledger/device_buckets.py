@@ -24,7 +24,10 @@ BUCKETS_MAX = 16
 
 
 def enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[DeviceBucket | None, int, bool]:
-    """Return the bucket with this attempt; or None with the reason: the wait, or that its token counts no longer."""
+    """Count an attempt in the bucket of its known device; return the bucket, or None and the wait in microseconds.
+
+    The third value says whether None is returned because the device's token counts no longer.
+    """
     if not charge.known_device:
         return None, 0, False
     bucket = bucket_of(record, charge.known_device)
@@ -60,8 +63,9 @@ def _has_place(record: Record, bucket: DeviceBucket, now_us: int) -> bool:
 
 
 def with_bucket(record: Record, bucket: DeviceBucket, now_us: int) -> Record:
-    """Put this bucket last. If all places are taken, it replaces the first bucket at rest; without one, nothing
-    changes.
+    """Return the record with this bucket as its last one.
+
+    If all places are taken, the bucket replaces the first one at rest; if none is at rest, the record stays as it is.
     """
     gone = {bucket.device}
     others = _others_like(record, bucket)
@@ -93,7 +97,7 @@ def without_bucket(record: Record, device: bytes) -> Record:
 
 
 def failed_bucket(device: bytes) -> bytes:
-    """Return the name under which a device's failures are counted."""
+    """Return the name of the bucket in which failures of the device `device` are counted."""
     return b"\xff" + device[:-1]
 
 
@@ -133,7 +137,7 @@ def _is_void(record: Record, device: bytes, issued_us: int) -> bool:
 
 
 def changed_us(entry: DeviceBucket) -> int:
-    """When the password was changed that such an entry is about."""
+    """Return the Unix time, in microseconds, of the password change that an entry records."""
     return entry.renewed_us + RENEWAL_KEPT_US - ENDED_KEPT_US
 
 

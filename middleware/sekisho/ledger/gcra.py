@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def span_us(limit: Limit) -> int:
-    """Return the period, reduced by the rounding of the interval, in microseconds.
+    """Return a limit's period in microseconds, reduced to a multiple of the rounded interval.
 
     A whole period of a million microseconds has room for 1,501 intervals of 666: one more than 1,500 a second allows.
     """
@@ -20,7 +20,7 @@ def span_us(limit: Limit) -> int:
 
 
 def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    """Return one TAT per limit, none before now and none beyond its span.
+    """Return one TAT for each limit, none before `now_us` and none later than a full limit would have.
 
     The upper bound matters after a clock has jumped back or limits were shortened: no refusal then lasts longer than
     one period. An added limit starts from the TAT of the limit before it.
@@ -35,7 +35,7 @@ def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
 
 
 def one_more(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, tuple[int, ...], bool]:
-    """Return the wait for one more attempt (0 if there is room now), the TATs with it, and whether it is the last.
+    """Return the wait for one more attempt in microseconds, the TATs with it, and whether it takes the last room.
 
     All three in one loop: every attempt comes here four times.
     """
@@ -61,7 +61,9 @@ def one_more(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, t
 
 
 def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> tuple[int, ...]:
-    """Subtract the part of a charge made at `at_us` that still weighs; never below the state without that attempt.
+    """Return the TATs without the part of a charge made at `at_us` that still counts.
+
+    Never below the state without that attempt.
 
     The whole interval would be too much: a slow log-in that is refunded late would erase guesses made since.
     """

@@ -70,7 +70,7 @@ def learned(
 
 
 def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tuple[int, bool]:
-    """Return the history as `model.History` reads it, and whether a success may earn credit.
+    """Return an account's history as bits that `model.History` reads, and whether a success may earn credit.
 
     It may if the account's first success is at least a day old, and so is its last credit.
     """
@@ -96,7 +96,7 @@ def is_known_here(history: int) -> bool:
 
 
 def kind_of(bucket: DeviceBucket) -> int:
-    """Return `CHANGE`, `SUMMARY` or `PLACE` for such an entry, and another number for any device bucket."""
+    """Return which kind of entry a bucket is: `CHANGE`, `SUMMARY` or `PLACE`; another number for a device bucket."""
     return bucket.device[0] if bucket.generation >= FAILED else 0
 
 
@@ -155,12 +155,12 @@ def _last_success(bucket: DeviceBucket) -> int:
 
 
 def credit_left(tats: tuple[int, ...], now_us: int) -> bool:
-    """Whether there is credit for one attempt."""
+    """Whether an address has credit for one attempt. `tats`: of its credit record."""
     return bool(tats) and tats[0] - now_us >= CREDIT_US
 
 
 def is_shared(tats: tuple[int, ...], now_us: int) -> bool:
-    """Whether many accounts earned credit lately, spent or not."""
+    """Whether many accounts earned credit at an address lately, spent or not. `tats`: of its credit record."""
     return len(tats) > 1 and tats[1] - now_us >= SHARED_US_MIN
 
 

@@ -44,12 +44,12 @@ class InFlight:
         self._under_way: dict[bytes, int] = {}
 
     def begin(self, key: bytes) -> None:
-        """A log-in that was charged under this key is passed to the application."""
+        """Note that a log-in that was charged under `key` is passed to the application."""
         count = self._under_way.get(key)
         self._under_way[key] = 1 if count is None else count + 1
 
     def end(self, key: bytes) -> None:
-        """A log-in has ended, well or not. After the last one, all waiting attempts of the key are woken."""
+        """Note that a log-in under `key` has ended, well or not. The last one wakes all attempts waiting for `key`."""
         left = self._under_way[key] - 1
         if left:
             self._under_way[key] = left
@@ -59,7 +59,7 @@ class InFlight:
             self._call(key, len(self._waiting[key]))
 
     async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float) -> bool:
-        """Wait until `key` is settled here, or for so many seconds. Return False at once if there is no place."""
+        """Wait for `key` until woken, at most `seconds_max`. Returns False at once if too many attempts wait."""
         queue = self._waiting.get(key)
         if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
             return False
@@ -76,7 +76,7 @@ class InFlight:
             self._leave(key, called)
 
     def settled(self, key: bytes) -> None:
-        """One charge was refunded: wake the first attempt in the queue."""
+        """Wake the first attempt that waits for `key`, since one charge there was refunded."""
         self._call(key, 1)
 
     def _call(self, key: bytes, most: int) -> None:

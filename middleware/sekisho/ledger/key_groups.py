@@ -69,7 +69,7 @@ Answers: TypeAlias = "Mapping[int, GroupAnswer]"
 
 
 def unpack_answer(packed: bytes) -> GroupAnswer:
-    """Read the answer to a charge's part, of `ANSWER_BYTES`."""
+    """Read the bytes with which Redis answered a charge's part, `ANSWER_BYTES` of them."""
     return GroupAnswer(unpack_verdict(packed[: VERDICT.size]), packed[VERDICT.size :])
 
 
@@ -80,17 +80,17 @@ class Families:
         self._keys = keys(namespace)
 
     def first(self, charge: Charge) -> list[Part]:
-        """Return the parts to ask at once."""
+        """Return the parts of a charge that are to be asked first, all at once."""
         return self._charges(charge, ACCOUNT if charge.known_device else families_of(charge))
 
     def rest(self, charge: Charge, answers: Answers) -> list[Part]:
-        """Return the parts to ask next: none, unless a known device was not admitted to its bucket."""
+        """Return the parts to ask after `first`: none, unless a known device was not admitted to its bucket."""
         if not charge.known_device or _in_bucket(answers):
             return []
         return self._charges(charge, families_of(charge) & ~ACCOUNT)
 
     def combine(self, charge: Charge, answers: Answers) -> tuple[Verdict, list[Part]]:
-        """Return the verdict on the whole attempt, and the compensations that account and secret need to match it.
+        """Return the verdict on the whole attempt, and the compensations to send so that the records match it.
 
         A family without an answer refuses nothing, has seen nothing and was not charged.
         """
@@ -133,7 +133,7 @@ class Families:
         return verdict, compensations
 
     def settlements(self, charge: Charge, verdict: Verdict, effects: int = 0) -> list[Part]:
-        """Return the refund of a verdict's charges, family by family: see `sekisho.model.Ledger.settle`."""
+        """Return the parts that refund a charge, one for each family of records: see `sekisho.model.Ledger.settle`."""
         flags, charged = flags_of(charge) | effects & IN_FLAGS, verdict.charged
         deeds = deeds_of(verdict, effects)
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
@@ -151,7 +151,7 @@ class Families:
         ]
 
     def failures(self, charge: Charge, verdict: Verdict) -> list[Part]:
-        """Return the report of a failed attempt, for the families in which it makes a difference."""
+        """Return the parts that report a failed attempt, one for each family that it changes; mostly none."""
         families, flags, charged = failed_families(verdict), flags_of(charge), verdict.charged
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us}
         return [

@@ -51,7 +51,7 @@ class BoundedBook(MutableMapping[bytes, Record]):
         return unpacked(found) if found is not None else self._shared[_shared(key)]
 
     def get(self, key: bytes, default: Any = None) -> Any:
-        """Return the record, or `default`; the mapping's own method raises and catches an error for each newcomer."""
+        """Return the record under `key`, or `default`. Quicker than the inherited method, which raises an error."""
         found = self._records.get(key)
         if found is not None:
             return unpacked(found)
@@ -91,7 +91,7 @@ class BoundedBook(MutableMapping[bytes, Record]):
         return not self._shared and len(records) + len(keys) <= self._entries_max
 
     def add(self, records: dict[bytes, bytes], end_us: int) -> None:
-        """Hold these new packed records, and look at them when they end."""
+        """Add packed records, all of them new. At `end_us` they are looked at, and removed if they have ended."""
         if self.now_us >= self._due_us:
             for _ in records:
                 self._sweep()
@@ -195,9 +195,9 @@ class MemoryLedger:
             ledger.fail(self.book, charge, verdict, self._limits, self.book.now_us)
 
     def forget(self, digests: tuple[bytes, ...], *, history: bool = False) -> None:
-        """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks.
+        """Delete the counts under these digests of networks, addresses, devices and accounts, for `sekisho unblock`.
 
-        `history`: that of the accounts as well, as `sekisho forget` asks.
+        `history`: whether the accounts' histories are deleted as well, for `sekisho forget`.
         """
         self.book.now_us = self._clock_us()
         for digest in digests:

@@ -24,9 +24,10 @@ _KEPT_US: Final = failures_kept_us(1)
 
 
 def newcomer_keys(charge: Charge) -> tuple[bytes, ...]:
-    """The keys without a record where the charge is a newcomer's; empty for a charge that cannot be one's.
+    """Return the keys of a charge's records; `()` for a charge that cannot be a newcomer's, as of a known device.
 
-    In this order: networks, address, device, account, secret.
+    The charge is a newcomer's if none of the keys has a record. In this order: networks, address, device, account,
+    secret.
     """
     if charge.known_device or charge.exempt or not (charge.account and charge.secret and charge.networks):
         return ()
@@ -43,7 +44,7 @@ class Newcomers:
         self._is_last = any(limit.burst == 1 for limit in (*limits.ip, *limits.account))
 
     def short_lived(self, charge: Charge, keys: tuple[bytes, ...], now_us: int) -> dict[bytes, bytes]:
-        """The packed records of networks, address, device and secret, which end with their tags."""
+        """Return a newcomer's packed records of networks, address, device and secret; they end with their tags."""
         generation, tag = now_us // GENERATION_US, charge.account_tag
         records = {keys[-1]: PACKERS[0](0, TAG_BYTES, 0, 0, 0, 0, generation, 0) + charge.member_tag}
         for i, intervals_us in enumerate((*self._networks[: len(charge.networks)], *self._ip_and_device)):
@@ -52,7 +53,7 @@ class Newcomers:
         return records
 
     def account(self, charge: Charge, keys: tuple[bytes, ...], now_us: int) -> dict[bytes, bytes]:
-        """The packed record of the account, which ends with its one failure."""
+        """Return a newcomer's packed record of the account; it ends with its one failure."""
         tats = [now_us + interval_us for interval_us in self._account]
         head = PACKERS[len(tats)](len(tats), TAG_BYTES, 0, TAG_BYTES, 0, 1, now_us // GENERATION_US, now_us, *tats)
         return {keys[-2]: head + charge.ip_tag + charge.pair_tag}
@@ -65,7 +66,7 @@ class Newcomers:
 
 
 def short_lived_end_us(now_us: int) -> int:
-    """When the records of a newcomer at `now_us` end that are not about its account."""
+    """Return when the records of a newcomer at `now_us` end, in microseconds; the account's record lasts longer."""
     return (now_us // GENERATION_US + 2) * GENERATION_US
 
 

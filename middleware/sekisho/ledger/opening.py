@@ -49,7 +49,7 @@ def open_line(
 
 
 def probe_keys(namespace: str, url: str) -> list[bytes]:
-    """Return the keys for a probe: one; on a Cluster one in each place of records, so that each node has some."""
+    """Return the keys that a connection writes to test a store: one; on a Cluster one in each place of records."""
     tags = place_tags() if is_cluster(url) else ("probe",)
     return [f"{namespace}:{{{tag}}}probe".encode() for tag in tags]
 
@@ -63,7 +63,10 @@ def ledger_on(
     own: MemoryLedger | None = None,
     let_in: bool = False,
 ) -> Ledger:
-    """Return the ledger that always answers, on a connection from `open_line` to `url`; see `FallbackLedger`."""
+    """Return a ledger that answers even while the store does not, on a connection of `open_line` to `url`.
+
+    `own` counts meanwhile; see `FallbackLedger`.
+    """
     if is_cluster(url):
         return ClusterLedger(line, namespace, deadline_us=deadline_us, own=own, let_in=let_in)
     return FallbackLedger(RedisLedger(line, namespace), own, let_in=let_in)

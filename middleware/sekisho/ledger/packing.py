@@ -14,7 +14,7 @@ PACKERS = [layout.pack for layout in _LAYOUTS]
 
 
 def packed(record: Record) -> bytes | Record:
-    """Pack a record. One with buckets stays unpacked."""
+    """Return the record as bytes; the record itself if it has buckets."""
     tats, at_us, (generation, young, old), failures, (tried_generation, tried, tried_old), buckets = record
     if buckets or (tried_generation != generation and (tried or tried_old)):
         return record
@@ -24,7 +24,7 @@ def packed(record: Record) -> bytes | Record:
 
 
 def unpacked(held: bytes | Record) -> Record:
-    """Unpack a record; tags that were never written get its generation."""
+    """Return the record that `packed` packed; tags that were never written get the record's generation."""
     if isinstance(held, Record):
         return held
     layout = _LAYOUTS[held[0]]

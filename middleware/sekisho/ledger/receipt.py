@@ -30,7 +30,10 @@ typed (assumed)."""
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
-    """Pack what `settle` needs, in about 150 bytes. Raises `ValueError` if a digest has another length."""
+    """Pack a charge and its verdict, as far as `settle` needs them, into about 150 bytes.
+
+    Raises `ValueError` if a digest has another length than it should, or a number is out of bounds.
+    """
     # `struct` truncates and pads: a value that does not survive that would settle the counters of another account.
     if not _is_whole(charge) or verdict.charged & ~KNOWN or (verdict.own_families and not verdict.counters_lost):
         raise ValueError("a charge is not made of digests of their lengths")
@@ -44,7 +47,9 @@ def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
 
 
 def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
-    """Return what settling needs of the charge and the verdict: tags that stay, waits, and the place are 0.
+    """Return the charge and the verdict of a receipt, as far as settling needs them: the rest is 0.
+
+    Raises `ValueError` for bytes that `pack_receipt` did not make.
 
     Raises `ValueError` for other bytes.
     """
@@ -56,7 +61,7 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
 
 
 def parted(packed: bytes) -> tuple[Charge, Verdict, bytes]:
-    """The charge of a receipt, its part at the address as a verdict to refund, and a receipt for the rest.
+    """Split a receipt: return its charge, a verdict that refunds its part at the address, and a receipt for the rest.
 
     The rest is empty where nothing else was charged or tagged. Raises `ValueError` for other bytes.
     """
@@ -67,7 +72,7 @@ def parted(packed: bytes) -> tuple[Charge, Verdict, bytes]:
 
 
 def read_code(verdict: Verdict) -> Verdict:
-    """The verdict on an attempt whose owner has shown a proof, as if it had been charged when the code was read."""
+    """Return the verdict with times that are `READING_US` later, as if charged when its owner read the code."""
     account_at_us = verdict.account_at_us and verdict.account_at_us + READING_US
     return verdict._replace(at_us=verdict.at_us + READING_US, account_at_us=account_at_us)
 

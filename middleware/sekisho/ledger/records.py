@@ -54,7 +54,7 @@ def account_key(charge: Charge) -> bytes:
 
 
 def shared_key(charge: Charge) -> bytes:
-    """Return the key of the record that new accounts share while there is no room: one of 2^18, as many as buckets."""
+    """Return the key of the record, one of 2^18, that a new account shares with others while there is no room."""
     return b"b" + charge.account[:2] + bytes([charge.account[2] & 0xC0])
 
 
@@ -70,7 +70,7 @@ def secret_key(charge: Charge) -> bytes:
 
 
 def expires_us(record: Record, now_us: int) -> int:
-    """When the record becomes worthless, in microseconds. At or before `now_us`, it can be forgotten."""
+    """Return the time in microseconds from which the record means no more than a missing one."""
     tats, at_us, (generation, young, old), failures, (_, tried_young, tried_old), buckets = record
     end = max((now_us, *tats))
     if young or old or tried_young or tried_old:
@@ -98,7 +98,7 @@ def bucket_ends_us(bucket: DeviceBucket) -> int:
 
 
 def is_gone(record: Record, now_us: int) -> bool:
-    """Whether the record is empty. Then a refused attempt makes no record either.
+    """Whether the record means no more than a missing one. Then a refused attempt makes no record either.
 
     The owner of a /48 has a new address for each attempt, and is refused for the /48. A record for each address would
     fill any store, and a full memory refuses strangers.
@@ -129,7 +129,7 @@ def _fresh(generation: int) -> Record:
 
 
 def unblocked(record: Record, *, history: bool = False) -> Record:
-    """The record without counts, as an operator asked.
+    """Return the record without its counts, for an operator who unblocks it.
 
     Its buckets keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
     Its history stays, since it counts no guesses, unless `history` says that it goes as well.

@@ -70,7 +70,10 @@ def _pack(limits: Limits) -> bytes:
 
 
 def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
-    """Return the script with its limits. A `now_us` other than 0 replaces the server's clock, for tests."""
+    """Return the ledger's Lua script with its limits.
+
+    `now_us`: replaces the server's clock, for tests; 0: it does not. `reply_bytes`: the length of each answer.
+    """
     source = resources.files(__package__).joinpath("ledger.lua").read_text()
     packed = pack_limits(limits)
     over_budget = packed, b"-%d" % (now_us or 1)
@@ -141,7 +144,7 @@ class Keys:
         return keys
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
-        """Return the key of the bucket that the account shares, one of 2^18, and that of a record outside it.
+        """Return two keys: of the bucket in which the account's record is, one of 2^18; and of a record outside it.
 
         A record that is too large for the bucket is stored outside.
         """
@@ -196,7 +199,7 @@ class ClusterKeys(Keys):
 
 @cache
 def place_tags() -> tuple[int, ...]:
-    """Return the smallest numbers that, as hash tags, select slots at even distances."""
+    """Return `PLACES` numbers that, as hash tags, select slots at even distances; the smallest ones."""
     found: dict[int, int] = {}
     step = REDIS_CLUSTER_HASH_SLOTS // PLACES
     for number in count():
@@ -224,7 +227,7 @@ def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
 
 
 def failed_families(verdict: Verdict) -> int:
-    """Return the families in which a failed attempt makes a difference: mostly none, and then no operation is sent."""
+    """Return as flags the families of records that a failed attempt changes: mostly 0, and then nothing is sent."""
     charged = verdict.charged
     if charged & Charged.KNOWN_DEVICE:
         return ACCOUNT
@@ -313,7 +316,7 @@ class RedisLedger:
         return unpack_verdict(await self.ask(charge))
 
     def ask(self, charge: Charge) -> asyncio.Future[bytes]:
-        """Return a future of the packed verdict, for callers that avoid the cost of another coroutine."""
+        """Charge an attempt; return a future of the packed verdict, without the cost of another coroutine."""
         return self._line.ask(self._keys.packed(charge), pack_charge(charge))
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def settle_untried(ledger: Ledger, charge: Charge, verdict: Verdict) -> Verdict:
-    """Refund an attempt at an account that is spared at its address, and is not tried; returns the verdict on it.
+    """Refund an attempt at an account that is spared at its address, since the guess is not tried.
+
+    Returns the verdict without its charge.
 
     It is answered like all others there, so no guess was made at the account. Left in place, the tag of the pair would
     make the same guess free once the work for it was done.
@@ -25,7 +27,9 @@ def settle_untried(ledger: Ledger, charge: Charge, verdict: Verdict) -> Verdict:
 
 
 def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, question: bytes) -> bytes:
-    """Refund a question's charge at its address, so that its answer can be charged there; returns the rest.
+    """Refund a question's charge at its address, so that its answer can be charged there.
+
+    Returns the receipt of the rest of the question's charge; empty if nothing is left.
 
     The address refused the answer: that was charged at its account alone if it is spared there. The question's charge
     at the account stays: the answer may be a repeat, which is free there.
@@ -38,7 +42,10 @@ def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, question: bytes
 
 
 def refund_question(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:
-    """Refund an attempt that was answered by asking for work; returns its charge. `proved`: see `refund_proved`."""
+    """Refund the attempt of a receipt that was answered by asking for work; return its charge.
+
+    `proved`: whether the charge counts as made when a code was read, as in `refund_proved`.
+    """
     charge, verdict = unpack_receipt(receipt)
     ledger.settle(charge, read_code(verdict) if proved else verdict)
     return charge

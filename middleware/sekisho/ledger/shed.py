@@ -53,7 +53,7 @@ class Shed:
         return wait
 
     def remember(self, charge: Charge, verdict: Verdict) -> None:
-        """Cache the ledger's refusals until they end."""
+        """Cache the refusals in a verdict on `charge` until they end."""
         now_us = self._clock_us()
         if verdict.is_of_many:
             self.spare(charge.ip)
@@ -74,7 +74,7 @@ class Shed:
             self._until_us.pop(digest, None)
 
     def take_refused(self) -> int:
-        """Return the cached refusals since the last call, for the aggregates."""
+        """Return how many attempts the cache has refused since the last call; for the aggregates."""
         refused, self.refused = self.refused, 0
         return refused
 

@@ -41,7 +41,7 @@ def aged(tags: Tags, now_us: int) -> Tags:
 
 
 def seen(tags: Tags, tag: bytes, cap: int) -> Tags:
-    """Add `tag` to the young tags. If the set is full, forget the oldest of the old tags, then of the young ones."""
+    """Return the tags with `tag` among the young ones. A full set loses the oldest old tag, else the oldest young."""
     generation, young, old = tags
     if not young and not old:
         return Tags(generation, tag, b"")

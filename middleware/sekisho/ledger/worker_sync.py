@@ -89,7 +89,7 @@ class WorkerSync:
         await periodically(self.once, every_s=EVERY_S, refused=REFUSED)
 
     async def once(self) -> None:
-        """Exchange once. Data that could not be sent are sent the next time. Raises `StoreUnavailable`."""
+        """Exchange messages once, and pass the news to `hear`. Raises `StoreUnavailable`; the next call sends all."""
         self._owed += self._take_shed()
         told = self._owed
         keys = self._keys
