@@ -59,11 +59,11 @@ class Operation:
 
     @property
     def is_over(self) -> bool:
-        """Whether the caller was answered or was cancelled."""
+        """Whether the operation's caller was answered or was cancelled; False where no caller waits."""
         return self.answer is not None and self.answer.done()
 
     def by(self, deadline: float) -> Operation:
-        """The same operation with this deadline."""
+        """Return a copy with this deadline (seconds by the loop's clock), or the operation's own if that is earlier."""
         return Operation(self.keys, self.argument, self.answer, min(self.deadline, deadline))
 
 
@@ -102,7 +102,7 @@ def refuse(answer: asyncio.Future[Any] | None) -> None:
 
 
 def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
-    """The next operations, without those that were cancelled before they were written: they never happened."""
+    """Remove and return the first `most` operations of a queue; those whose callers were cancelled are discarded."""
     operations: list[Operation] = []
     while queue and len(operations) < most:
         operation = queue.popleft()
@@ -112,7 +112,10 @@ def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
 
 
 def pack_call(script: Script, operations: list[Operation], how: tuple[bytes, bytes]) -> bytes:
-    """The packed command that runs all of these operations. `how`: its first words, such as `script.by_name`."""
+    """Return, in Redis's protocol, one call of the script that runs all operations.
+
+    `how`: the words that begin the call, such as `script.by_name`.
+    """
     count, keys, rest = 0, list[bytes](), list(script.leading)
     for operation in operations:
         count += operation.keys.count
@@ -135,7 +138,7 @@ def packed_words(words: Sequence[bytes]) -> bytes:
 
 
 def before_word(length: int) -> bytes:
-    """The bytes before a word of this length: the end of the word before it, and the length."""
+    """Return the bytes that stand before a word of so many bytes: the end of the word before it, and the length."""
     return _BEFORE[length] if length < _SHORT else b"\r\n$%d\r\n" % length
 
 
@@ -144,7 +147,10 @@ _BEFORE: Final = [b"\r\n$%d\r\n" % length for length in range(_SHORT)]
 
 
 def share_out(operations: list[Operation], reply: Any, reply_bytes: int) -> None:
-    """Give each caller its part of the reply. Raises `InvalidResponse` if the reply has another length."""
+    """Give each operation's waiting caller its `reply_bytes` bytes of the reply.
+
+    Raises `InvalidResponse` if the reply is no bytes, or not `reply_bytes` for each caller.
+    """
     asked = [operation.answer for operation in operations if operation.answer is not None]
     if not isinstance(reply, bytes) or len(reply) != reply_bytes * len(asked):
         raise InvalidResponse

@@ -31,18 +31,24 @@ class Breaker:
         return self._until is None
 
     def admits(self, now: float) -> bool:
-        """Whether `enter` would give a ticket."""
+        """Whether a call may be made at the time `now` (seconds), so that `enter` would give a ticket."""
         return self._until is None or (now >= self._until and not self._trying)
 
     def enter(self, now: float) -> int | None:
-        """A ticket for one call, or None. Report it as `succeeded` or `failed`, or a trial lasts for ever."""
+        """Return a ticket for one call at the time `now` (seconds); None if no call may be made.
+
+        The caller must report its ticket by `succeeded` or `failed`: otherwise a trial call never ends.
+        """
         if not self.admits(now):
             return None
         self._trying = not self.closed
         return self._ticket
 
     def succeeded(self, ticket: int) -> bool:
-        """Report a success; return whether it closed the breaker."""
+        """Report that the call of a ticket succeeded; return whether that closed the breaker.
+
+        A ticket from before the breaker's last change does nothing.
+        """
         if ticket != self._ticket:
             return False
         self._failures = 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Counts that others do not share, and a server that anybody could pose as."""
+    """Yield a diagnosis if the store is memory that other workers do not share, or its certificate is not checked."""
     if settings.store == MEMORY:
         yield from _alone(settings)
     elif is_unverified(settings.store):

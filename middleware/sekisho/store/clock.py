@@ -38,7 +38,10 @@ class StoreClock:
         return self._clock_s() + self._ahead_s
 
     def heard(self, store_us: int) -> None:
-        """Take in the time of the store's clock, in microseconds."""
+        """Take in the time of the store's clock, in microseconds of Unix time.
+
+        This clock is corrected once two readings agree. The first difference of seconds is logged.
+        """
         ahead_s = store_us / 1e6 - self._clock_s()
         before_s, self._heard_s = self._heard_s, ahead_s
         if abs(ahead_s - before_s) >= SAID_FROM_S:

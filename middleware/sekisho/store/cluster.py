@@ -87,11 +87,14 @@ class ClusterLine:
 
     @property
     def answers(self) -> bool:
-        """Whether at least one slot can be asked now."""
+        """Whether at least one slot of the Cluster can be asked now. True also while the line is starting."""
         return self._early is not None or any(node.answers for node in self._nodes.values())
 
     def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
-        """As `StoreConnection.ask`. Raises at once where the slot's node is gone, even if all other nodes answer."""
+        """Queue an operation of the script at its slot's node, and return its future answer.
+
+        The future raises `StoreUnavailable` at the deadline, or at once where the slot's node is gone.
+        """
         node = self._owners[key_slot(keys.first)]
         if node is not None:
             return node.ask(keys, argument)
@@ -105,7 +108,7 @@ class ClusterLine:
         return answer
 
     def tell(self, keys: PackedKeys, argument: bytes) -> None:
-        """As `StoreConnection.tell`. Kept while the slot's node is gone, within a bound for all of them."""
+        """Queue an operation without an answer at its slot's node. While the node is gone, a bounded number is kept."""
         node = self._owners[key_slot(keys.first)]
         if node is not None and node.answers:
             node.tell(keys, argument)
@@ -113,7 +116,10 @@ class ClusterLine:
             self._keep([Operation(keys, argument, None, math.inf)])
 
     async def execute(self, *command: bytes) -> Any:
-        """As `StoreConnection.execute`, at the node of the command's first key."""
+        """Run one command at the node of its first key, and return the answer. No script's operations are joined to it.
+
+        Raises `StoreUnavailable`, or redis-py's `ResponseError` where the server refuses the command.
+        """
         if self._early is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.deadline_us / 1e6):
@@ -124,7 +130,7 @@ class ClusterLine:
         return await node.execute(*command)
 
     async def aclose(self) -> None:
-        """Write the queue, for at most one deadline, and close the connections."""
+        """Write all queued operations, for at most one deadline, and close the connections to all nodes."""
         self._on_change = lambda _: None  # it is no loss
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -136,13 +142,16 @@ class ClusterLine:
         self._early = None
 
     def probes_of(self, node: NodeLine) -> list[bytes]:
-        """Keys in slots that a node has, as far as the map knows."""
+        """Return keys in slots that a node has, as far as this line's map of slots knows."""
         return [key for slot, key in self._probes.items() if self._owners[slot] is node]
 
     # A node that does not have a slot redirects. It has run nothing, so the operation may be sent elsewhere.
 
     def redirect(self, call: BatchCall, error: Exception, node: NodeLine) -> bool:
-        """Send on a call that `node` redirected. False where the error is not about slots."""
+        """Send a call to another node, or again later, after `node` refused it because of its slot.
+
+        Returns False, and sends nothing, where the error has another cause.
+        """
         match error:
             case MovedError():
                 owner = self._owners[error.slot_id] = self._node((error.host or node.place[0], error.port))
@@ -304,7 +313,7 @@ class NodeLine(StoreConnection):
         return self._intake.is_open is True
 
     def call_of(self, operation: Operation, *, asking: bool = False) -> BatchCall:
-        """Return a call that carries this operation alone."""
+        """Return a call that carries this operation alone. `asking`: the node is still taking over the slot (`ASK`)."""
         # With the whole script: a moving slot is rare, and its new node may not know the script yet.
         call = self._call([operation], whole=asking)
         call.asking = asking
@@ -316,7 +325,7 @@ class NodeLine(StoreConnection):
             self._intake.add_call(call)
 
     def take_told(self) -> list[Operation]:
-        """Hand over the settlements that were not sent."""
+        """Remove and return the queued operations for whose answer no caller waits, and that were not sent."""
         told = [operation for operation in self._intake.queue if operation.answer is None]
         self._intake.queue = deque(operation for operation in self._intake.queue if operation.answer is not None)
         return told
@@ -363,7 +372,10 @@ class NodeLine(StoreConnection):
 
 
 def read_map(reply: Any, asked: str) -> list[Range]:
-    """The answer of `CLUSTER SLOTS`, without slots whose primary has no name. `asked`: the host that answered."""
+    """Return the ranges of slots in a reply to `CLUSTER SLOTS`, without those whose primary has no name yet.
+
+    `asked`: the host that replied, used where a node does not give its own.
+    """
     ranges = []
     for first, last, primary, *_ in reply:
         host, port = primary[0], int(primary[1])
@@ -387,5 +399,5 @@ def slot_of(call: BatchCall) -> int:
 
 
 def first_key(command: Sequence[bytes]) -> bytes:
-    """Return a command's first key: of a script the word after the number of keys, else the word after the name."""
+    """Return a command's first key: the fourth word of `EVAL` and `EVALSHA`, the second word of all other commands."""
     return command[3] if command[0] in {b"EVAL", b"EVALSHA"} else command[1]

@@ -84,11 +84,14 @@ class StoreConnection:
 
     @property
     def answers(self) -> bool:
-        """Whether the store can be asked now."""
+        """Whether the store can be asked now: False while the connection is lost."""
         return self._intake.is_open is not False
 
     async def execute(self, *command: bytes) -> Any:
-        """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
+        """Run one command, which is not joined to any script's operations, and return the answer.
+
+        Raises `StoreUnavailable`, or redis-py's `ResponseError` where the server refuses the command.
+        """
         if not self.answers:
             raise StoreUnavailable
         call = BatchCall(command, self._loop.time() + self._deadline)
@@ -97,7 +100,7 @@ class StoreConnection:
         return await call.result
 
     async def aclose(self) -> None:
-        """Write the queue, for at most one deadline, and close the connection."""
+        """Write all queued operations, for at most one deadline, and close the connection."""
         if self._intake.is_open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):
@@ -357,14 +360,17 @@ class StoreConnection:
 
 
 async def converse(connection: AbstractConnection, *command: str | bytes | int) -> Any:
-    """Connect, and run one command. For the start of a connection; the caller limits the time."""
+    """Open a connection, run one command on it, and return the answer. Sets no limit of time: the caller must.
+
+    Raises redis-py's errors.
+    """
     await connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
     await connection.send_command(*command, check_health=False)
     return await connection.read_response(timeout=math.inf)
 
 
 def connection_to(url: str) -> AbstractConnection:
-    """A connection of redis-py to one server, not yet open, without retries and timeouts of its own."""
+    """Return a redis-py connection to the server of a URL. It is not open yet, and does not retry."""
     arguments: dict[str, Any] = dict(parse_url(url.replace("redis+unix://", "unix://", 1)))
     kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
     # A retry could count a charge twice, and the default socket timeout (59 s) is too long for a log-in.

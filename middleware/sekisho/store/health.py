@@ -58,18 +58,21 @@ class Health:
             self._recovery = self._call_later(STEADY_S, self._recovered)
 
     def problem(self, text: str) -> None:
-        """Log why the store does not work, once in each outage. The text begins with a verb and quotes no server."""
+        """Log once in each outage that the store has this problem. The text begins with a verb and quotes no server."""
         if text not in self._problems:
             self._problems.add(text)
             log.warning("the store %s", text)
 
     def setting(self, text: str) -> None:
-        """Log a setting of the store that its operator should change, once."""
+        """Log a text about a setting of the store that its operator should change; each text once."""
         if self._once(text):
             log.warning("%s", text)
 
     def busy(self, turn_s: float) -> None:
-        """Log once that an answer was late because a turn of the loop took so many seconds, if it took long."""
+        """Log, at most once, that the store's answer was late because a turn of the event loop took `turn_s` seconds.
+
+        Short turns are not logged.
+        """
         if turn_s >= BUSY_S and self._once(BUSY):
             log.warning(BUSY, turn_s * 1_000)
 

@@ -68,7 +68,10 @@ class Intake:
         self.due_s = 0.0
 
     def ask(self, keys: PackedKeys, argument: bytes) -> asyncio.Future[bytes]:
-        """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
+        """Queue an operation of the script, and return its future answer.
+
+        The future raises `StoreUnavailable` at the deadline, or at once while the store is gone.
+        """
         answer: asyncio.Future[bytes] = self._loop.create_future()
         if self.is_open is False:
             answer.set_exception(StoreUnavailable())
@@ -79,7 +82,7 @@ class Intake:
         return answer
 
     def tell(self, keys: PackedKeys, argument: bytes) -> None:
-        """Queue an operation without an answer. It is kept while the store is gone, within a bound."""
+        """Queue an operation without an answer. While the store is gone, the latest are kept, up to a bound."""
         if self.is_open is False and len(self.queue) >= self._kept_max:
             refuse(self.queue.popleft().answer)
         self.queue.append(Operation(keys, argument, None, math.inf))
@@ -87,12 +90,15 @@ class Intake:
             self.stir()
 
     def add_call(self, call: BatchCall) -> None:
-        """Queue a call that is not joined with others."""
+        """Queue a call that is sent by itself: it is not joined with the queued operations."""
         self.calls.append(call)
         self.wake(call.deadline)
 
     def wake(self, deadline_s: float) -> None:
-        """Have expired callers refused at this deadline, unless the timer is due sooner."""
+        """Have the queue written at the end of this turn, and expired callers refused at this deadline or earlier.
+
+        `deadline_s`: seconds by the event loop's clock.
+        """
         if not self.is_stirred:
             self.stir()
         if self.timer is not None and deadline_s >= self.due_s:
@@ -102,12 +108,12 @@ class Intake:
         self.due_at(deadline_s)
 
     def due_at(self, deadline_s: float) -> None:
-        """Set the timer: `expire` is called at this deadline (seconds of the loop's clock)."""
+        """Set the timer that calls `expire` at this deadline, in seconds by the event loop's clock."""
         self.due_s = deadline_s
         self.timer = self._loop.call_at(deadline_s, self._expire, deadline_s)
 
     def stir(self) -> None:
-        """Write the queue at the end of this turn, so that more operations can join."""
+        """Have the queue written at the end of this turn of the loop, if it is not empty and there is a connection."""
         if not self.is_stirred and self.is_connected and (self.queue or self.calls):
             self.is_stirred = True
             self.stirred_at_s = self._loop.time()

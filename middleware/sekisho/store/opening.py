@@ -17,12 +17,12 @@ AnyStoreConnection: TypeAlias = StoreConnection | ClusterLine
 
 
 def is_cluster(url: str) -> bool:
-    """Whether the store has hash slots, so that the keys of one operation must be in one slot."""
+    """Whether a store's URL names a Redis Cluster, where all keys of one operation must be in one hash slot."""
     return url.partition("://")[0] in CLUSTER
 
 
 def open_to(url: str, options: LineOptions) -> AnyStoreConnection:
-    """A line to the store that `url` names; see `StoreConnection`. It belongs to the running event loop."""
+    """Return a line to the store of a URL: one server, a Cluster or Sentinels. Belongs to the running event loop."""
     kind: type[AnyStoreConnection] = StoreConnection
     if is_cluster(url):
         kind = ClusterLine

@@ -26,9 +26,9 @@ async def periodically(
     refused: str,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """Call now, and again after each pause, until this is cancelled.
+    """Make a call to the store now, and again after each pause, until the task is cancelled.
 
-    An outage is passed over: `store.health` logs it. Each kind of refusal is logged once.
+    `StoreUnavailable` is passed over: `store.health` logs outages. Each kind of refusal is logged once.
 
     Args:
         call: may raise `StoreUnavailable` and `redis.exceptions.ResponseError`.

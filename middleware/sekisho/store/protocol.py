@@ -54,7 +54,7 @@ class RespProtocol(asyncio.Protocol):
         return self._end.done()
 
     async def ended(self) -> None:
-        """Wait for the end of the connection, and raise its cause."""
+        """Wait for the end of the connection, and raise the error that ended it."""
         raise await self._end
 
     def write(self, calls: Sequence[BatchCall]) -> None:

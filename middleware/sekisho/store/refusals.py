@@ -62,7 +62,7 @@ _CODE: Final = re.compile(r"\b(" + "|".join(ADVICE) + r")\b")
 
 
 def refusal_of(error: Exception) -> str | None:
-    """The code of an error, one of `ADVICE`; None for other kinds and for errors of the connection."""
+    """Return the code of a refusal by Redis, a key of `ADVICE`; None for other errors, as those of the connection."""
     text = str(error)
     if isinstance(error, AuthenticationError):
         return "NOAUTH" if "required" in text else "WRONGPASS"
@@ -78,12 +78,12 @@ def refusal_of(error: Exception) -> str | None:
 
 
 def problem_of(error: Exception) -> str:
-    """The store's failure as a phrase that begins with a verb."""
+    """Return an error of the store as a phrase for the log: "refuses to work: ..." or "does not answer: ..."."""
     return f"{'refuses to work' if refusal_of(error) else 'does not answer'}: {explained(error)}"
 
 
 def explained(error: Exception) -> str:
-    """The kind of an error and its remedy, in our own words; the class name for an unknown one."""
+    """Return an error's code and its remedy, in our own words; the name of the error's class if its code is unknown."""
     if code := refusal_of(error):
         return f"{code}: {ADVICE[code]}"
     cause, text = _unreached(error)
@@ -128,7 +128,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 @contextmanager
 def refusals_told() -> Iterator[None]:
-    """Raise redis-py's `ResponseError` as `StoreRefuses`: its own text may quote a key."""
+    """Raise a redis-py `ResponseError` of the block as `StoreRefuses`, whose text quotes no key."""
     try:
         yield
     except ResponseError as error:
@@ -142,9 +142,9 @@ EVICTS: Final = (
 
 
 def evicting_policy(memory: Any) -> str | None:
-    """The `maxmemory-policy` by which a server forgets keys when it is full, from what `INFO memory` answers.
+    """Return the `maxmemory-policy` by which a full server forgets keys, read from its reply to `INFO memory`.
 
-    None where it forgets none, has no bound, or does not say.
+    None where the server forgets no key, has no memory bound, or does not tell.
     """
     facts = _facts(memory)
     policy = facts.get("maxmemory_policy", "noeviction")
@@ -160,7 +160,10 @@ UNWEIGHED: Final = (
 
 
 def over_budget(memory: Any, bytes_max: int | None) -> bool | None:
-    """Whether a server holds more than it may, by what `INFO memory` answers; None where it does not say."""
+    """Whether a server uses more memory than `bytes_max`, by its reply to `INFO memory`; None if it does not say.
+
+    Without `bytes_max` the budget is a share of the server's `maxmemory`.
+    """
     facts = _facts(memory)
     try:
         used, most = int(facts["used_memory"]), int(facts.get("maxmemory", "0"))

@@ -52,7 +52,7 @@ class Script:
         self.reply_bytes = reply_bytes
 
     def weigh(self, server: object, *, over_budget: bool) -> None:
-        """Note whether a server is over its memory budget; while one is, calls say so to the script."""
+        """Record whether a server is over its memory budget. While one is, calls begin with `leading_over_budget`."""
         before = bool(self._over)
         (self._over.add if over_budget else self._over.discard)(server)
         if bool(self._over) is not before:

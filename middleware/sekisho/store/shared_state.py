@@ -55,11 +55,11 @@ class SharedState(Generic[S]):
         self._forged_said = False
 
     async def kept(self) -> S:
-        """The state that is kept; the empty one where there is none. Raises `StoreUnavailable`."""
+        """Read the state from the store and return it; the empty state if none is kept. Raises `StoreUnavailable`."""
         return self.read(await self._line.execute(b"HGET", self.key, b"text") or b"")
 
     def read(self, text: bytes) -> S:
-        """The state in a text of the store; the empty one where there is none of this service."""
+        """Return the state in a signed text; the empty state for an empty text or one that another service signed."""
         found = self._opened(text) if text else self._empty
         if found is None and not self._forged_said:
             self._forged_said = True
@@ -67,7 +67,10 @@ class SharedState(Generic[S]):
         return self._empty if found is None else found
 
     async def put(self, number: int, state: S) -> bool:
-        """Keep this state as the one after `number`, unless that is not the newest any more: then False."""
+        """Write a state as number `number + 1`, if the kept state has `number`, and return True.
+
+        Returns False, and writes nothing, if another worker has written a newer state. Raises `StoreUnavailable`.
+        """
         numbers = b"%d" % number, b"%d" % (number + 1)
         answer = await self._line.execute(
             b"EVAL", _PUT, b"1", self.key, *numbers, self._sign(state), b"%d" % self._kept_ms

@@ -41,25 +41,31 @@ class Vault(Protocol):
     """
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
-        """Keep a value, replacing any other. `only_new`: keep an existing value and return False."""
+        """Keep a value for so many seconds, replacing any other, and return True.
+
+        `only_new`: if the key has a value already, keep that and return False.
+        """
         ...
 
     async def get(self, key: bytes) -> bytes | None:
-        """Read the value; None where there is none or it has expired. For a count, its decimal digits."""
+        """Return the value of a key; None if there is none or it has expired. For a count: its decimal digits."""
         ...
 
     async def take(self, key: bytes) -> bytes | None:
-        """Read and remove the value. Of any number of callers at once, one gets it."""
+        """Remove and return the value of a key; None if there is none. Of several callers at once, one gets it."""
         ...
 
     async def once(self, key: bytes, *, seconds: float) -> bool:
-        """Set a mark: True for the first caller, False for others until it expires. Later calls do not extend it."""
+        """Set a mark at a key. True for the first caller, False for all others until the mark expires.
+
+        Later calls do not prolong the mark.
+        """
         ...
 
     async def count(self, key: bytes, *, seconds: float) -> int:
-        """Add one to a count, and return the count.
+        """Add one to the count at a key, and return the new count. The count ends `seconds` after its first call.
 
-        The period begins with the first call and is not extended: repeated calls do not lengthen a lockout.
+        Later calls do not prolong it, so repeated calls do not lengthen a lockout.
         """
         ...
 
@@ -69,7 +75,7 @@ class Vault(Protocol):
 
 
 def ensure_key(key: bytes) -> None:
-    """Refuse keys that cannot be digests. All callers would share an empty key."""
+    """Raise `ValueError` for a key that cannot be a digest: one that is empty or too long."""
     if not 1 <= len(key) <= KEY_BYTES_MAX:
         raise ValueError(f"a key has 1 to {KEY_BYTES_MAX} bytes")
 
@@ -117,7 +123,7 @@ class MemoryVault:
 
     @property
     def entries(self) -> int:
-        """How many entries are held, including expired ones that were not dropped yet."""
+        """How many entries the vault holds, including expired ones that were not dropped yet."""
         return len(self._entries)
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
