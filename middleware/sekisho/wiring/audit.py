@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def audit_of(settings: Settings, clock_us: Callable[[], int]) -> AuditParts | None:
-    """The audit of this process; None where there is none."""
+    """Return the parts of this process's audit; None where the settings name no audit."""
     return AuditParts(settings, settings.audit, clock_us) if settings.audit is not None else None
 
 
@@ -49,13 +49,13 @@ class AuditParts:
         self._writer: EventWriter | None = None
 
     def writer(self, count: Callable[[str, str, str, int], object], subjects: Subjects) -> EventWriter:
-        """The sink that writes the audit."""
+        """Return the writer that records each event in the audit. Call it once."""
         flood = partial(Flood, subjects, singly, names_one=True)
         self._writer = EventWriter(self._trail(), count, flood=flood, clock_us=self._clock_us)
         return self._writer
 
     def end(self) -> None:
-        """Write all that waits, and close the chain. It blocks while the disk or the store does."""
+        """Write all events that wait, and close the audit's chain. Blocks while the disk or the store does."""
         if self._writer is not None:
             self._writer.end()
 

@@ -40,14 +40,14 @@ class CampaignParts:
         self._here = MemoryCampaigns(clock_us)  # where there is no store
 
     def writer(self, count: Callable[[str, str, str, int], object], subjects: Subjects) -> EventWriter:
-        """The sink that notes attempts."""
+        """Return the writer that notes each attempt's event for the recognition of campaigns."""
         return EventWriter(self.watch, count, flood=partial(Flood, subjects, singly), clock_us=self._clock_us)
 
     def exchange(self, line: AnyStoreConnection | None) -> CampaignExchange:
-        """Looks for campaigns, on one event loop."""
+        """Return what looks for campaigns on one event loop. `line`: to the store; None if this process is alone."""
         return CampaignExchange(self.watch, self._here if line is None else stored(self._settings, line))
 
 
 def stored(settings: Settings, line: AnyStoreConnection) -> StoredCampaigns:
-    """The campaigns that the workers share."""
+    """Return access to the campaigns in the store, which all workers share."""
     return StoredCampaigns(line, settings.namespace, CampaignsMac(settings.listed, settings.namespace))

@@ -53,7 +53,7 @@ class ChallengeParts:
         self._closing = closing
 
     def made(self) -> Challenges:
-        """Build them. Call it once."""
+        """Build and return the site's challenges: proof of work, and a captcha where there is one. Call it once."""
         settings = self._settings
         return Challenges(
             Work(settings.signers, self._vault, clock_s=self._clock_s),

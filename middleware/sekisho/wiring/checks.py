@@ -73,7 +73,10 @@ class Found(NamedTuple):
 
 
 def examined(settings: Settings) -> Found:
-    """The findings of all rooms. Where a package is missing, that alone: the rooms that need it cannot be asked."""
+    """Return the mistakes and diagnoses that all rooms find in the settings.
+
+    Where a package is missing, that is the only mistake: the rooms that need the package cannot be asked.
+    """
     if missing := missing_extras(settings):
         return Found(tuple(missing), ())
     findings = [finding for checks in ROOMS for finding in checks(settings)]
@@ -83,10 +86,10 @@ def examined(settings: Settings) -> Found:
 
 
 def diagnoses_of(settings: Settings) -> tuple[Diagnosis, ...]:
-    """The diagnoses of settings with which a guard starts.
+    """Return the diagnoses of settings with which a guard starts, by number.
 
     Raises:
-        SettingsErrors: it does not; names every mistake and shows no value.
+        SettingsErrors: the guard would not start; names every mistake and shows no value.
     """
     found = examined(settings)
     if found.mistakes:

@@ -29,7 +29,7 @@ class Clocks(NamedTuple):
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def utc(self) -> datetime:
-        """The wall clock as a date, for letters."""
+        """Return the wall clock's time as a date in UTC, for letters."""
         return datetime.fromtimestamp(self.wall_s(), UTC)
 
 

@@ -47,17 +47,22 @@ class DailyParts:
         self._forgetting = TaskSet()
 
     def forget(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
-        """Begin to forget what was counted today, as an operator asked; see `LoopWing.unblock`."""
+        """Start tasks that forget today's counts of accounts and sources, as an operator asked.
+
+        Args:
+            accounts: digests of accounts whose guesses are forgotten.
+            sources: digests of accounts, networks and devices that have limits of the day.
+        """
         if self._guesses is not None:
             self._forgetting.start(self._guesses.forget(accounts), name="sekisho unblock")
         if self.limits is not None:
             self._forgetting.start(self.limits.forget(sources), name="sekisho unblock")
 
     async def aclose(self) -> None:
-        """Cancel what is still being forgotten."""
+        """Cancel the tasks that `forget` has started and that are still running."""
         await self._forgetting.cancel()
 
 
 def takes_codes(settings: Settings) -> bool:
-    """Whether a door takes codes or PINs."""
+    """Whether a guarded door takes codes or PINs, which an attacker can guess."""
     return any(door.secret_is_small for door in settings.doors)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def digests_of(settings: Settings) -> Digests:
-    """Raises `SettingsError`: the file of autonomous systems cannot be read."""
+    """Return what makes the digests of this service. Raises `SettingsError` if the file of providers cannot be read."""
     return Digests(
         settings.secrets,
         tells_provider=settings.estimates_posture,

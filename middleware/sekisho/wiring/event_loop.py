@@ -143,14 +143,14 @@ class LoopWing:
         self.app = self._process.app if self._process.mode is Mode.OFF else self._guarded
 
     def set_lists(self, applied: Applied) -> None:
-        """Apply the control record's lists, in addition to those of the settings."""
+        """Apply the control record: its lists, besides those of the settings, and its accounts asked for a proof."""
         settings = self._process.settings
         self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
         asked = AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None
         self._guard.devices.asked = asked
 
     def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
-        """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
+        """Forget today's counts of accounts and sources, and end the accounts' step-ups under way. Any thread may call.
 
         Args:
             accounts: digests of accounts.

@@ -66,18 +66,18 @@ class Exchanges:
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """All that run, in the order in which they are cancelled."""
+        """Return all tasks that run, in the order in which they are to be cancelled."""
         every = (self._syncing, self._following, self._sharing, self._publishing, self._recognising)
         return tuple(task for task in every if task is not None)
 
     def follow(self) -> None:
-        """Follow the control record from now on, so that its entries end, where nothing else writes it."""
+        """Start, once, the task that follows this process's own control record, so that its entries end in time."""
         if self._following is None:
             following = follow(self._local_control, self._control.hear)
             self._following = self._task(following, "control")
 
     async def tell(self) -> None:
-        """Share the state of success rules with other workers now, if the store answers."""
+        """Share with other workers now which success rules are wrong or proved. Does nothing if no store answers."""
         if self._sync is not None:
             with contextlib.suppress(StoreUnavailable):
                 await self._sync.once()

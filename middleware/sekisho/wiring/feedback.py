@@ -48,7 +48,10 @@ class NamedAccount(NamedTuple):
 
 
 def named_account(account: str, accounts: Accounts, subjects: Subjects) -> NamedAccount:
-    """An account by its name as typed. Raises `ValueError`, which does not repeat it."""
+    """Return the counted names of an account and its name in events. `account`: as its owner types it.
+
+    Raises `ValueError`, which does not repeat the name, if no account can have it.
+    """
     try:
         canonical = accounts.canonical(account)
         strangers = accounts.limit_key(canonical) or canonical
@@ -87,9 +90,19 @@ class Feedback:
         self._clock_s = clock_s
 
     async def takeover(self, named: NamedAccount, *, by: str, why: str) -> None:
-        """Ask for a proof at an account from now on, and forget its history.
+        """Record that an account is asked for a proof from now on, and forget its counters and history.
 
-        The record first: if the store fails in between, the account is asked all the same.
+        The record is written first: if the store fails in between, the account is asked all the same.
+
+        Args:
+            named: the account.
+            by: the operator or service that reports, for the event.
+            why: a reason, for the event.
+
+        Raises:
+            ValueError: the reason is too long, or has control characters.
+            ControlError: the kept record is not valid.
+            StoreUnavailable: it may or may not be done.
         """
         counted = self._counted(named)
         name = account_name(named.subject.account)
@@ -100,9 +113,20 @@ class Feedback:
                     await self._counters.forget_account(counter.charge)
 
     async def false_alarm(self, named: NamedAccount, address: str, *, by: str, why: str) -> None:
-        """Clear the counters of an account, and those of an address if it is not empty; ask the account no more.
+        """Clear the counters of an account, and of an address unless it is empty; ask the account for no more proofs.
 
-        Counters first: a worker that forgets a refusal earlier would hear of it again.
+        The counters are cleared first: a worker that forgets a refusal earlier would hear of it again.
+
+        Args:
+            named: the account.
+            address: the address from which its owner was refused; empty for none.
+            by: the operator or service that reports, for the event.
+            why: a reason, for the event.
+
+        Raises:
+            ValueError: the address is none, or the reason is too long or has control characters.
+            ControlError: the kept record is not valid.
+            StoreUnavailable: it may or may not be done.
         """
         if address and packed_address(address) is None:
             raise ValueError("this is no address")

@@ -45,7 +45,10 @@ class LeakFiles:
         self._warn_of_age()
 
     def breaches(self, online: Hibp | None, account_of: Callable[[Attempt], str]) -> BreachLookup:
-        """The breach sources for one event loop."""
+        """Return the look-up of leaked passwords and pairs for one event loop: in this process's files and `online`.
+
+        `account_of`: the name of an attempt's account in lists of leaked pairs.
+        """
         return BreachLookup(
             self._corpus,
             self._pairs,

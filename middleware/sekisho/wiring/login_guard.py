@@ -48,7 +48,10 @@ _guards: WeakSet[LoginGuard] = WeakSet()
 
 
 def guards() -> list[LoginGuard]:
-    """The guards of this process, one for each list of doors: frameworks with one stack per route create many."""
+    """Return the guards of this process, one for each list of doors.
+
+    Frameworks with one middleware stack for each route create many guards with the same doors.
+    """
     by_doors = {guard.doors: guard for guard in _guards}
     return list(by_doors.values())
 
@@ -191,7 +194,7 @@ class LoginGuard:
 
     @property
     def problem(self) -> str:
-        """Why the guard did not start; empty if it did."""
+        """The reason why the guard did not start; empty if the guard did start."""
         return self._problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -347,13 +350,17 @@ def on_clocks(
     counters: MemoryLedger | None = None,
     deliver: Deliver | None = None,
 ) -> type[LoginGuard]:
-    """`LoginGuard` on other clocks, for simulations and tests: a class, so that it can be given to `add_middleware`.
+    """Return a subclass of `LoginGuard` that reads other clocks, for simulations and tests.
 
-    Its settings are those that it is given, even if a test suite prescribes others for `LoginGuard`. `puzzle_size`
-    replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long; `chance` the
-    system's randomness in when a code is handed to `on_code`, so that a run can be repeated.
-    Guards with the same `counters` count together, as services with one store, namespace and secret do. `deliver` takes
-    letters in place of the mail relay.
+    It is a class, so that it can be given to `add_middleware`. Its settings are those that it is given, even if a test
+    suite prescribes others for `LoginGuard`.
+
+    Args:
+        clocks: replace the machine's.
+        puzzle_size: replaces `sekisho.challenge.work.difficulty`, so that simulated browsers need not compute for long.
+        chance: replaces the system's randomness in when a code is handed to `on_code`, so that a run can be repeated.
+        counters: guards with the same counters count together, as services with one store, namespace and secret do.
+        deliver: takes letters in place of the mail relay.
     """
     replaced: dict[str, object] = {
         "_clocks": clocks,
@@ -367,10 +374,10 @@ def on_clocks(
 
 
 def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]:
-    """Prescribe settings and clocks for all guards, now and later, and return those of now. For test suites.
+    """Give settings and clocks to all guards of this process, now and later; return those of now. For test suites.
 
-    Guards that obeyed another prescription start again; with `memory://` they count from zero. A new dictionary is
-    another prescription, even with the same contents.
+    Guards with another prescription start again; with `memory://` they count from zero. A new dictionary is another
+    prescription, even with the same contents.
     """
     LoginGuard._prescribed, LoginGuard._clocks = settings, clocks  # noqa: SLF001 - of this module
     every = list(_guards)
@@ -382,7 +389,10 @@ def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]
 def owners_of(
     owners: Owners | str | None, overrides: Mapping[str, object]
 ) -> tuple[Owners | None, Mapping[str, object]]:
-    """Split `owners`: an object is returned as it is, a URL becomes a setting."""
+    """Split the argument `owners` into an object and the settings: an object is returned with the overrides unchanged.
+
+    A URL is returned as the setting `owners` in the overrides, and the object is None.
+    """
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
 

@@ -51,7 +51,10 @@ class EventLoops:
         self._latest: LoopWing | None = None
 
     def middleware(self) -> App:
-        """The middleware of the running loop, started if need be."""
+        """Return the middleware of the running event loop, and start the loop's parts if this is the first call.
+
+        On a loop that is not asyncio's: return an application that stands in for the guard there.
+        """
         running = self._latest
         # In Python 3.11 `get_running_loop` asks the kernel for the process id, at the cost of three digests, and it
         # would do so for every request of the service. A running loop of this thread is the running loop.
@@ -63,11 +66,11 @@ class EventLoops:
 
     @property
     def is_running(self) -> bool:
-        """Whether an event loop that is not closed has started it."""
+        """Whether the guard runs on an event loop of this process that is not closed."""
         return any(not loop.is_closed() for loop in self._running)
 
     def page(self, scope: Scope) -> App | None:
-        """The page for operators that a request asks for; None for all other requests."""
+        """Return the application that answers a request of `sekisho doctor` or for metrics; None for other requests."""
         process = self.process
         if self._examination.is_asked(scope):
             return self._examination
@@ -104,7 +107,7 @@ class EventLoops:
             await asyncio.to_thread(writer.flush)
 
     def hear(self, news: News) -> None:
-        """Apply news from the exchange."""
+        """Apply news from the store: its clock, the number of workers, and which success rules are wrong or proved."""
         process = self.process
         if news.anew:
             process.events.counts_anew()
@@ -150,13 +153,13 @@ class EventLoops:
                 running.switch()
 
     def look_for_doors(self) -> None:
-        """Log which doors do not exist, once the application has started."""
+        """Start a check that logs which doors do not exist in the application, once the application has started."""
         if self.process.settings.canary and self.process.mode is not Mode.OFF and runs_asyncio():
             self._here().look_for_doors()
 
     @property
     def feedback(self) -> Feedback:
-        """Takes what the service knows better."""
+        """Return what the service's reports of takeovers and false alarms are given to."""
         process, here = self.process, self._here()
         here.exchanges.follow()
         line = here.line
@@ -179,13 +182,13 @@ class EventLoops:
         return as_answer(await self.probe(asked.known, asked.doors, None)) if asked is not None else None
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
-        """Try log-ins (see `LoginGuard.probe`), and tell other workers what they showed."""
+        """Try log-ins (see `LoginGuard.probe`), and return the reports. Other workers are told what they showed."""
         reports = await self.process.probe(known, names, through)
         await self._here().exchanges.tell()
         return reports
 
 
 def subject_of(act: Act) -> Subject:
-    """The subject of an operator's act, for its event. A network is cut to one that events name."""
+    """Return the subject of an operator's act for its event. A network is widened to one that events name."""
     network = counted_network(act.of) if act.word not in _NAMELESS else ""
     return Subject(network, act.account, act.address, act.device)

@@ -60,7 +60,7 @@ class Exports:
         self._lock = Lock()  # event loops of several threads may start at once
 
     def start(self, counts: Mapping[Key, int], gauges: Callable[[], Gauges | None]) -> None:
-        """Show a guard's counts and gauges. For each start `stop` has to be called."""
+        """Export a guard's counts and gauges by OpenTelemetry. For each start, `stop` has to be called once."""
         with self._lock:
             self._instruments.watch(counts, gauges)
             self._users += 1
@@ -76,7 +76,7 @@ class Exports:
             self._instruments.register(self._own.get_meter(SCOPE, version(SCOPE)), lambda: not application_exports())
 
     async def stop(self) -> None:
-        """Send the last values of our own exporter, once no guard is left."""
+        """End one guard's export. When the last guard stops, the values of our own exporter are sent a last time."""
         with self._lock:
             self._users -= 1
             last = None
@@ -114,12 +114,12 @@ class DecisionSpans:
 
 
 def application_exports() -> bool:
-    """Whether the application has set a `MeterProvider`, also one that does nothing."""
+    """Whether the application has set a `MeterProvider`, including one that does nothing."""
     return isinstance(get_meter_provider(), (MeterProvider, NoOpMeterProvider))
 
 
 def ensure_exportable(environment: Mapping[str, str]) -> None:
-    """Raise `SettingsError` for variables with which our own exporter could send nothing, where it is needed."""
+    """Raise `SettingsError` if our own exporter is needed and OpenTelemetry's variables let it send nothing."""
     if not application_exports() and (problem := _problem(environment) or _refused()):
         text = f"{problem}; correct that, or set the application's MeterProvider before LoginGuard is made"
         raise SettingsError(table.OTEL.variable, text)

@@ -26,20 +26,23 @@ class PluginParts(NamedTuple):
 
     @classmethod
     def of(cls, names: Sequence[str], count: Callable[[str, str, str], object]) -> Self:
-        """Load the plug-ins. Raises `SettingsError`."""
+        """Load the plug-ins of these names. Raises `SettingsError` if one cannot be loaded.
+
+        `count`: counts each failure of a plug-in.
+        """
         return cls(load(names), Failures(count))
 
     @property
     def signals(self) -> PluginSignals | None:
-        """Finds more about attempts; None where no plug-in does."""
+        """Return what asks plug-ins for more findings about an attempt; None where no plug-in has any."""
         return PluginSignals(self.loaded.signals, self.failures) if self.loaded.signals else None
 
     @property
     def widget(self) -> tuple[str, Widget] | None:
-        """The name and the widget of the captcha; None where no plug-in has one."""
+        """Return the name and the widget of the captcha of a plug-in; None where no plug-in has one."""
         return next(((name, plugin.widget) for name, plugin in self.loaded.challenges.items()), None)
 
     def captcha(self, vault: Vault) -> PluginCaptcha | None:
-        """The captcha of a plug-in, if there is one."""
+        """Return the captcha of a plug-in, which notes solved ones in the vault; None where no plug-in has one."""
         found = next(iter(self.loaded.challenges.items()), None)
         return PluginCaptcha(*found, self.failures, vault) if found is not None else None

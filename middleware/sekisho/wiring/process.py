@@ -244,7 +244,10 @@ class ProcessWing:
         return has_pages and any(key.startswith(under) for key in path_keys(request))
 
     def examination(self, check: Callable[[bytes, bytes], Awaitable[bytes | None]]) -> Examination:
-        """What answers `sekisho doctor` and `sekisho check`. `check`: see `Known`."""
+        """Return the application that answers `sekisho doctor` and `sekisho check`.
+
+        `check`: takes a sealed question and its token, tries doors, and returns the answer; None if it is not valid.
+        """
         settings, known = self.settings, Known(self._diagnoses, self._attempts, self.missing, check)
         return Examination(settings.mount, settings.signers, self._addresses, self.renderer, known, self.clock_s)
 
@@ -264,16 +267,19 @@ class ProcessWing:
             self.trust.prove([rule.id])
 
     def shown_counters(self, keys: Sequence[bytes]) -> bytes:
-        """This process's answer to an operator who looks at its counters; see `sekisho.ledger.counters`."""
+        """Return this process's own counters of these keys, for an operator, as JSON."""
         return shown(self.own, keys, self.clocks.wall_us())
 
     def own_limits(self, workers: int) -> LimitSet:
-        """This worker's share of the limits, where several workers count on their own without the store."""
+        """Return the limits by which this worker counts on its own while there is no store.
+
+        With a shared store, this is a share of the limits, by the number of workers.
+        """
         shared = self.settings.store != MEMORY
         return self.settings.limits.shared_between(workers) if shared else self.settings.limits
 
     def warn(self) -> None:
-        """Log the mistakes in the settings, once."""
+        """Log all diagnoses of the settings, once in this process."""
         if self._once():
             for diagnosis in self._diagnoses():
                 log.warning("%s", diagnosis.logged)
@@ -290,7 +296,10 @@ class ProcessWing:
         return attempts
 
     async def missing(self) -> Missing:
-        """What the application does not have, as far as requests of the guard may be sent to find out."""
+        """Return which doors and protected routes the application does not have, found by requests of the guard.
+
+        Empty where requests are not allowed: without `canary`, in mode `OFF`, or on a loop that is not asyncio's.
+        """
         if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
             return Missing()
         doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
@@ -298,7 +307,7 @@ class ProcessWing:
 
 
 def trust_of(settings: Settings) -> SuccessTrust:
-    """The belief in each door's successes, before any was seen."""
+    """Return the initial trust in all success rules of the settings, before any success was seen."""
     return SuccessTrust(
         settings.doors,
         rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
@@ -308,7 +317,7 @@ def trust_of(settings: Settings) -> SuccessTrust:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The judge's policy at a log-in whose owner can be asked."""
+    """Return the policy by which the judge decides at log-ins whose owner can be asked for a factor."""
     return Policy(
         account_failures_max=settings.limits.account_failures_max,
         prevalence_min=prevalence(settings.breached_min),
@@ -320,7 +329,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def addresses_of(settings: Settings) -> Addresses:
-    """The settings from which a request's address is determined."""
+    """Return the settings that determine a request's client address: trusted proxies and headers."""
     return Addresses(
         settings.trusted_proxies,
         settings.client_ip_header,

@@ -83,7 +83,10 @@ class SenderParts:
         return mailer, Service(settings.service_name, settings.account_page or "")
 
     def senders(self, given: Given, events: Events, database: SqlOwners | None) -> Senders:
-        """Sends codes and notices to owners."""
+        """Build and return what sends codes and notices to owners. It is closed with the event loop.
+
+        `given`: the objects that the service passes. `database`: of the owners; it keeps notices until they are sent.
+        """
         settings, mailer, service = self._settings, self.mailer, self.service
         webhook = code_webhook(settings, self._clocks)
         if webhook is not None:
@@ -129,7 +132,10 @@ class SenderParts:
         return outbox
 
     def channels(self, given: Given) -> Channels:
-        """The ways to send codes at sign-ups; none where no door has `contact=`."""
+        """Build and return the ways to send codes at sign-ups: mail, a webhook or the service's own sender.
+
+        Both are None where no door has `contact=`.
+        """
         if not any(door.contact for door in self._settings.doors):
             return Channels(None, None)
         mailer, service, mail, hook = self.mailer, self.service, None, None

@@ -138,7 +138,10 @@ class Site(NamedTuple):
 
 
 def import_early(settings: Settings) -> None:
-    """Import at the start what the first proof would wait for. Raises `SettingsError`: a file cannot be read."""
+    """Import, at the start, the modules that the first proof would have to wait for, and open the file of cities once.
+
+    Raises `SettingsError`: a file cannot be read.
+    """
     if settings.factors:
         factor_classes()
     if "oidc" in settings.factors:
@@ -215,7 +218,7 @@ class StepUpWing:
             self._consequences.end_all(account)
 
     async def aclose(self) -> None:
-        """End the runs first, then close the parts that they use."""
+        """End all step-ups under way, then close the parts that they use."""
         async with AsyncExitStack() as stack:
             for part in self._closing:
                 stack.push_async_callback(part.aclose)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[SettingsError]:
-    """Webhooks and passkeys that parse and could not be asked: found at the start, not at an owner's first proof."""
+    """Yield mistakes in the settings of webhooks and passkeys that would show only at an owner's first proof."""
     for variable, make in (
         ("SEKISHO_CODE_WEBHOOK", code_webhook),
         ("SEKISHO_NOTICES_WEBHOOK", notice_webhook),
@@ -84,7 +84,7 @@ def notice_webhook(settings: Settings, clocks: Clocks = MACHINE) -> WebhookDeliv
 
 
 def site_passkeys(settings: Settings) -> WebAuthn | None:
-    """Makes and verifies passkey requests; None where the site has no passkeys."""
+    """Build and return what makes and verifies passkey requests; None without the factor `webauthn`."""
     if "webauthn" not in settings.factors:
         return None
     from sekisho.stepup.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
@@ -101,7 +101,7 @@ def oidc_provider() -> type[OidcProvider]:
 
 
 def identity_provider(settings: Settings, events: Events, clocks: Clocks) -> OidcProvider | None:
-    """The provider of the factor `oidc`; None without that factor."""
+    """Build and return the identity provider of the factor `oidc`; None without that factor."""
     if "oidc" not in settings.factors or settings.oidc is None:
         return None
     return oidc_provider()(
