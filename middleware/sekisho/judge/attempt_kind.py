@@ -21,18 +21,19 @@ def tries_code(attempt: Attempt) -> bool:
 
 
 def is_log_in(attempt: Attempt) -> bool:
-    """Whether the attempt tries a password where a session is the only effect of a right one."""
+    """Whether the attempt submits a password in a body at a log-in, where a right one has no effect but a session."""
     return attempt.door.kind is DoorKind.LOGIN and attempt.door.reads_body and tries_password(attempt)
 
 
 def asks_owner(attempt: Attempt) -> bool:
-    """Whether the account's owner can be asked for a factor behind this password."""
+    """Whether the attempt submits a password of a named account whose owner can be asked for a factor."""
     return bool(attempt.account) and attempt.door.has_owner and tries_password(attempt)
 
 
 def counter_scope(attempt: Attempt, asker: bytes) -> bytes:
-    """The name of a separate counter: of requests that try no secret, and of an asker's guesses. Empty for passwords.
+    """Return the name of the account's counter for the attempt; empty for the counter of passwords.
 
+    Requests that try no secret have a counter for each kind of door, and an asker's guesses of a code have their own.
     Four requests for a reset must not use up an account's log-ins, nor a stranger's guesses those of the browser that
     asked for the code.
 

@@ -26,7 +26,7 @@ HALF: Final = 0.5  # of an account's log-ins, for a known browser or hour: their
 
 
 def is_familiar(packed: int) -> bool:
-    """Whether a stranger with this packed history (`Verdict.history`) is familiar. Pure."""
+    """Whether a stranger with this packed history (`Verdict.history`) is like earlier log-ins of the account. Pure."""
     if not packed:
         return False
     history = History.unpacked(packed)
@@ -34,7 +34,7 @@ def is_familiar(packed: int) -> bool:
 
 
 def score(history: History) -> float:
-    """Return the score; low is familiar. `history.total` is at least 1."""
+    """Return how unlike the account's earlier log-ins a stranger is: low is familiar. `history.total` is at least 1."""
     total = history.total
     network = _likelihood(history.here, total, history.networks)
     browser = _likelihood(total * HALF if history.browser_known else 0, total, 1)

@@ -52,7 +52,7 @@ class GradientLimit:
 
     @property
     def places(self) -> int:
-        """The number of strangers allowed in the application now; at least 1, so that they do not starve."""
+        """The number of strangers' attempts that may be in the application at once; at least 1, so none starves."""
         if self._fixed:
             return self._fixed
         return 1 if self._probes else int(self._places)
@@ -77,7 +77,7 @@ class GradientLimit:
             self._end_round(beside)
 
     def refused(self) -> None:
-        """Record an answer of 503: the application is overloaded, a clearer signal than its latency."""
+        """Record that the application answered a stranger with 503: it is overloaded. The limit falls by a tenth."""
         self._places = max(1.0, self._places * 0.9)
 
     def _learn_calm(self, took_s: float, now_s: float) -> None:

@@ -30,12 +30,15 @@ DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),)
 
 
 def throttled(reason: str, wait_us: int) -> Decision:
-    """The refusal of an attempt that is not judged: a limit outside of the ledger is used up."""
+    """Return the decision that refuses an attempt for `wait_us` microseconds: a limit outside of the ledger is used up.
+
+    The attempt is not judged. `reason`: names the limit in events.
+    """
     return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, reason, wait_us),), wait_us)
 
 
 def decide(seen: Signals, policy: Policy) -> Decision:
-    """Decide by the sternest finding; report all findings.
+    """Return the decision on an attempt: the action of the sternest finding, with all findings reported.
 
     Where no factor can be asked for, an account that is spared the limits of its address passes or is refused like any
     other there: a question would tell a guesser that somebody succeeds at this account from this address. Where one
@@ -49,20 +52,20 @@ def decide(seen: Signals, policy: Policy) -> Decision:
 
 
 def asks_all(verdict: Verdict, decision: Decision) -> bool:
-    """Whether all accounts are asked for a factor because of their address, those that are known there and others."""
+    """Whether the decision asks all accounts at this address for a factor, those that are known there and others."""
     return decision.asked is Action.STEP_UP and verdict.is_crowded
 
 
 def is_tried(verdict: Verdict, decision: Decision, *, reads_body: bool) -> bool:
-    """Whether the application sees an attempt at an account that its address's limits spare.
+    """Whether the attempt reaches the application before a proof: it passes, or all accounts at its address are asked.
 
-    `reads_body`: of its door; behind a header alone a route has effects, and nothing runs before a proof.
+    `reads_body`: of the attempt's door. A door with a header alone has effects, so it is reached only after the proof.
     """
     return decision.passes or (asks_all(verdict, decision) and not decision.work_first and reads_body)
 
 
 def decide_with(more: tuple[Finding, ...], seen: Signals, policy: Policy) -> Decision:
-    """Decide as `decide`, with the findings of plug-ins besides."""
+    """Return the decision on an attempt as `decide` does, with plug-ins' findings `more` added to the guard's own."""
     if not more:
         return decide(seen, policy)
     found = list(more)
@@ -165,7 +168,10 @@ def _find_over_limits_of_address(seen: Signals, policy: Policy, add: Add) -> Non
 
 
 def named_wait_us(verdict: Verdict, wait_us: int) -> int:
-    """The wait that a refusal by the limits of an address names: the same for all accounts there."""
+    """Return the wait in microseconds that a refusal names to the client.
+
+    At an address that many owners share it has a bound, so that it does not tell which accounts are known there.
+    """
     return min(wait_us, SHARED_WAIT_US) if verdict.is_of_many else wait_us
 
 

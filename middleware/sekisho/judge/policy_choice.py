@@ -40,24 +40,27 @@ class PolicyChoice:
         self._proofs_earn = policy.factors and self.calm.asks_strangers
 
     def remembers(self, device: Device) -> int:
-        """The effects of a success, on a device of this class, on the account's history and its address's credit.
+        """Return the effects of a success on a device of this class, as flags of `Effect`.
 
-        Where strangers are asked in calm, only a proved device earns credit: otherwise an attacker who has many
-        passwords could buy guesses with them. Elsewhere few devices are proved, and owners behind a NAT would have no
-        credit at all.
+        A success is added to the account's history, and may earn its address credit. Where strangers are asked in calm,
+        only a proved device earns credit: otherwise an attacker who has many passwords could buy guesses with them.
+        Elsewhere few devices are proved, and owners behind a NAT would have no credit at all.
         """
         earns = device is Device.PROVED or not self._proofs_earn
         return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
     def at_log_in(self, posture: Posture, *, under_proof: bool) -> Policy:
-        """The policy of a log-in that is judged by the posture.
+        """Return the policy for a log-in in this posture. `under_proof`: an operator asks the account for a proof.
 
-        By the posture under proof too: a question at another time than elsewhere would tell which accounts these are.
+        The posture counts then too: a question at another time than elsewhere would tell which accounts these are.
         """
         return self._postures_under_proof[posture] if under_proof else self._postures[posture]
 
     def at_door(self, attempt: Attempt, *, under_proof: bool) -> Policy:
-        """The policy of an attempt that the posture does not concern."""
+        """Return the policy for an attempt that the posture does not concern, as at all doors but log-ins.
+
+        `under_proof`: an operator asks the account for a proof.
+        """
         if under_proof:
             return self._under_proof
         policies = self._codes if tries_code(attempt) else self._passwords
@@ -68,8 +71,8 @@ class PolicyChoice:
 
 
 def heeds_age(posture: Posture, *, under_proof: bool) -> bool:
-    """Whether a device's age may spare it a question.
+    """Whether a device's age may spare its account a question: in calm, for an account that is not asked for a proof.
 
-    Not under attack, nor under proof: a thief who was let in before either was recognised has a device that was seen.
+    Otherwise not: a thief who was let in before the attack or the takeover was recognised has a device that was seen.
     """
     return posture is Posture.CALM and not under_proof

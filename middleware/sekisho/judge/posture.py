@@ -88,7 +88,12 @@ class Segment(NamedTuple):
     at_s: int = 0
 
     def hostile(self, clean: float, now_s: int) -> float:
-        """The attempts of about the last hour that an attacker made (Herley and Schechter 2019)."""
+        """Return the estimated number of attempts by an attacker in about the last hour (Herley and Schechter 2019).
+
+        Args:
+            clean: the ratio of failures in calm.
+            now_s: Unix time.
+        """
         remembered = _left(now_s - self.at_s, VOLUME_HALF_LIFE_S)
         return max(0.0, self.failed - self.succeeded * clean / (1 - clean)) * remembered
 
@@ -125,7 +130,7 @@ class DoorPosture:
 
     @property
     def is_raised(self) -> bool:
-        """Whether the site, or any network, provider or browser family, is above calm."""
+        """Whether the door's own posture, or that of any network, provider or browser family at it, is above calm."""
         parts = (*self.networks.values(), *self.providers.values(), *self.browsers.values())
         return any(one.posture for one in (self.site, *parts))
 
@@ -158,7 +163,7 @@ class PostureChange(NamedTuple):
 
 
 def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int) -> PostureState:
-    """The state after these outcomes, at this Unix time. Time alone ends raised postures.
+    """Return the state after these outcomes of strangers, at the Unix time `now_s`. Time alone ends raised postures.
 
     A segment, a door or a state that nothing has changed stays the same object, and a quiet site has nothing to store:
     each score decays from its own time when it is next used.
@@ -179,7 +184,7 @@ def _same(doors: Mapping[str, DoorPosture], before: Mapping[str, DoorPosture]) -
 
 
 def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
-    """What an operator is told of. A segment that is not kept any more is calm."""
+    """Return the postures that differ between two states. A segment that a state lacks is calm in that state."""
     found: list[PostureChange] = []
     for name in sorted({*before.doors, *after.doors}):
         old, new = before.doors.get(name, DoorPosture()), after.doors.get(name, DoorPosture())

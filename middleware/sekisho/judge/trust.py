@@ -88,7 +88,10 @@ class RuleTrust:
         return Belief.CAPPED if self.basis is Basis.GUESS and not self.proved else Belief.FULL
 
     def clear(self, now_s: float) -> None:
-        """End the suspicion for `CLEARED_S`: an invented log-in has failed, or could not be sent."""
+        """End the suspicion of the rule: an invented log-in has failed, or could not be sent.
+
+        No new suspicion is raised for `CLEARED_S` seconds.
+        """
         if self.state is RuleState.SUSPECTED:
             self.state = RuleState.TRUSTED
             self.cleared_until_s = now_s + CLEARED_S
@@ -121,13 +124,13 @@ class SuccessTrust:
 
     @property
     def statements(self) -> frozenset[bytes]:
-        """Statements for other workers: `w` (wrong) or `p` (proved), followed by the rule's id."""
+        """Return what other workers should hear of rules: `w` (wrong) or `p` (proved), followed by the rule's id."""
         wrong = [b"w" + rule.id for rule in self._rules if rule.state is RuleState.WRONG]
         proved = [b"p" + rule.id for rule in self._rules if rule.proved]
         return frozenset([*wrong, *proved])
 
     def hear(self, statements: Iterable[bytes]) -> list[RuleTrust]:
-        """Take over other workers' statements. Returns the rules of this process that become wrong."""
+        """Apply the `statements` of other workers. Return the rules of this process that become wrong by them."""
         told = list(statements)
         self.prove([one[1:] for one in told if one[:1] == b"p"])
         return self.latch([one[1:] for one in told if one[:1] == b"w"])
@@ -138,11 +141,14 @@ class SuccessTrust:
         return ruled if basis is _RULE else guessed if basis is _GUESS else reported
 
     def share(self, workers: int) -> None:
-        """Divide the caps of guessed refunds by `workers`: each worker counts its own."""
+        """Set this worker's caps on refunds of guessed successes to its share: each of so many workers counts alone."""
         self._caps = (max(1, self._bursts[0] // workers), max(1, self._bursts[1] // workers))
 
     def saw(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
-        """Record the secret of a success. Returns whether it raises a suspicion; the caller then tests the rule."""
+        """Record the secret of a success. Return whether that raises a suspicion; the caller then tests the rule.
+
+        Only log-in doors raise one, if the account has succeeded with another secret before.
+        """
         # At other doors secrets differ by design (codes), or are replaced (a change of the password).
         if rule.door.kind is not DoorKind.LOGIN:
             return False
@@ -154,11 +160,11 @@ class SuccessTrust:
         return True
 
     def belief(self, rule: RuleTrust, attempt: Attempt, charge: Charge) -> Belief:
-        """What a success earns now."""
+        """Return how far a success under this rule is believed now: nothing, up to a cap, or in full."""
         return Belief.NOTHING if self._secrets.has_too_many(rule.mark, attempt, charge) else rule.belief
 
     def refunds(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
-        """Whether a success is refunded. Call it once per success: it counts against the caps."""
+        """Whether the attempt's charge is refunded for its success. Each call counts against the caps: call it once."""
         belief = self.belief(rule, attempt, charge)
         if belief is not Belief.CAPPED:
             return belief is Belief.FULL
@@ -264,7 +270,7 @@ class _Refunds:
 
 
 def rule_id(door: Door, basis: Basis, key: bytes) -> bytes:
-    """A rule's id, equal in all workers: it changes only with the door and with the rule."""
+    """Return the id of a rule: 8 bytes, equal in all workers. It changes with the door, the rule and the key alone."""
     rules = "|".join([_text(rule) for rule in door.success]) if basis is Basis.RULE else ""
     text = f"{door.kind.value}\n{door.name}\n{basis.value}\n{rules}"
     return blake2b(text.encode(), key=key[:64], digest_size=ID_BYTES, person=b"sekisho.rule").digest()
