@@ -30,11 +30,14 @@ class FeedMac(RecordMac):
         super().__init__(secrets, namespace, key_of=b"sekisho.feed", person=b"feed entry")
 
     def member(self, prefix: bytes, until_ms: int) -> bytes:
-        """The member for a counted prefix (see `Origin.prefixes`); the same for all ends within one hour."""
+        """Return the signed member of the sorted set that stands for a counted prefix (see `Origin.prefixes`).
+
+        `until_ms`: the end of the refusal, Unix time in milliseconds. All ends within one hour have the same member.
+        """
         return self.sign((until_ms // HOUR_MS).to_bytes(_HOUR_BYTES) + prefix)
 
     def opened(self, member: bytes, until_ms: int) -> Network | None:
-        """The network of a member; None if it is not by this service, or belongs to another hour."""
+        """Return the network of a member; None if this service did not sign it, or `until_ms` is in another hour."""
         payload = self.verified(member) if len(member) <= _MEMBER_BYTES_MAX else None
         if payload is None or int.from_bytes(payload[:_HOUR_BYTES]) != until_ms // HOUR_MS:
             return None
@@ -42,7 +45,7 @@ class FeedMac(RecordMac):
 
 
 def network_of(prefix: bytes) -> Network | None:
-    """A counted prefix as a network; None for the identity of clients without an address."""
+    """Return the network of a counted prefix; None for the prefix of clients without an address."""
     try:
         return ip_network((prefix[:-1], prefix[-1]))
     except ValueError:
@@ -50,5 +53,5 @@ def network_of(prefix: bytes) -> Network | None:
 
 
 def feed_key(namespace: str) -> bytes:
-    """The key of the entries. The other keys of the feed begin with it, so that one node of a Cluster has them all."""
+    """Return the store's key of the feed's entries. The feed's other keys begin with it, so that one node has all."""
     return f"{namespace}:{{feed}}".encode()

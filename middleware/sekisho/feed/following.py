@@ -46,7 +46,7 @@ class Following:
         self._said = ""
 
     async def run(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """Follow until it is cancelled."""
+        """Keep the front in step with the feed until this task is cancelled. `sleep`: waits for so many seconds."""
         while True:
             try:
                 await self.once()
@@ -56,7 +56,10 @@ class Following:
             await sleep(EVERY_S)
 
     async def once(self) -> Change:
-        """Bring the front in step, and return what was changed. Raises `FrontFault`: the next call begins anew."""
+        """Bring the front in step with the feed once, and return what was changed, or what is due later.
+
+        Raises `FrontFault`: then the next call sets the front up anew.
+        """
         change = change_between(self._has, await self._wanted(), self._clock_s())
         if self._begun and (change.is_empty or self._clock_s() < self._next_s):
             return change
@@ -75,7 +78,7 @@ class Following:
         return change
 
     async def end(self) -> None:
-        """Release all, where the front would not do so by itself. Raises `FrontFault`."""
+        """Remove all networks from the front, if it would not end their blocks by itself. Raises `FrontFault`."""
         if self._begun and not self._front.forgets and self._has:
             await self._front.apply(Change({}, {}, tuple(self._has), {}))
 
@@ -109,7 +112,7 @@ def _problem(lost: StoreUnavailable) -> str:
 
 
 def change_between(has: dict[Network, float], wanted: dict[Network, float], now_s: float) -> Change:
-    """The change from one state of the front to another, both as networks and their ends."""
+    """Return the change from the networks that a front has to those that are wanted, both with ends as Unix time."""
     left = {network: until_s - now_s for network, until_s in wanted.items() if until_s > now_s}
     return Change(
         {network: left_s for network, left_s in left.items() if network not in has},

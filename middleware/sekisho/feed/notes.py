@@ -67,7 +67,10 @@ class RefusalNotes:
         self._direct: dict[bytes, float] = {}
 
     def refused(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
-        """The ledger has refused an attempt. It looks at an address's credit at log-ins alone."""
+        """Note the address of an attempt that the ledger has refused by the address's limits, to be published.
+
+        Other refusals are not noted, nor those of an address of many accounts.
+        """
         if not verdict.ip_wait_us or verdict.counters_lost or verdict.is_of_many:
             return
         # All else is done twice a second, outside of requests.
@@ -75,12 +78,12 @@ class RefusalNotes:
             self._noted[origin.prefixes[0]] = (origin, charge, self._clock_s() + verdict.ip_wait_us / 1e6)
 
     def known(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
-        """A known device has logged in here. It counts for an account a day old, once a day."""
+        """Note the address where a known device has logged in. It counts for an account a day old, once a day."""
         if verdict.marks & Marked.EARNS:
             _note(self._known, charge.ip, origin.prefixes[0], NOTED_MAX)
 
     def take(self) -> Taken | None:
-        """What was noted since the last call; None for nothing."""
+        """Remove and return all that was noted since the last call; None if nothing was."""
         if not self._noted and not self._known:
             return None
         noted, self._noted = self._noted, {}
@@ -118,7 +121,7 @@ class RefusalNotes:
 
 
 def may_be_blocked(network: Network | None) -> bool:
-    """Whether a network is one of the public internet: private ones are those of proxies and of the site itself."""
+    """Whether a network is one of the public internet. Private ones are those of proxies and of the site itself."""
     return network is not None and network.is_global and not network.is_multicast
 
 

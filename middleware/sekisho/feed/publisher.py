@@ -67,12 +67,12 @@ class FeedPublisher:
         self._script = resources.files(__package__).joinpath("publish.lua").read_bytes()
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Publish every half second where there is something new, until it is cancelled."""
+        """Publish new notes every half second, until this task is cancelled. `sleep`: waits for so many seconds."""
         # What is lost with the store is noted again when the shed's memory of it ends.
         await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=sleep)
 
     async def once(self) -> None:
-        """Publish what was noted. Raises `StoreUnavailable`."""
+        """Write all that was noted since the last call to the feed in the store. Raises `StoreUnavailable`."""
         if (taken := self._notes.take()) is None:
             return
         refused = await self._without_credit(taken.refused)
@@ -109,7 +109,10 @@ class FeedPublisher:
 
 
 def members_of(mac: FeedMac, prefix: bytes, now_s: float, seconds_max: int) -> list[bytes]:
-    """All members that a network may have in the feed now: one for each hour in which a refusal may end."""
+    """Return all members that a network may have in the feed now: one for each hour in which a refusal may end.
+
+    `seconds_max`: the longest time for which an address is published.
+    """
     last_ms = int((now_s + seconds_max) * 1000)
     hours = range(int(now_s * 1000) // HOUR_MS, last_ms // HOUR_MS + 1)
     return [mac.member(prefix, hour * HOUR_MS) for hour in hours]

@@ -36,7 +36,7 @@ class FeedReader:
 
     @classmethod
     def of(cls, settings: Settings, line: AnyStoreConnection, clock_s: Callable[[], float]) -> Self:
-        """The feed of a service."""
+        """Return a reader of a service's feed, by its settings and its line to the store. `clock_s`: Unix time."""
         mac = FeedMac(settings.listed, settings.namespace)
         return cls(line, mac, settings.namespace, settings.feed_entries_max, clock_s)
 
@@ -61,7 +61,10 @@ class FeedReader:
         return ends
 
     async def release(self, prefix: bytes, seconds_max: int) -> None:
-        """Remove a counted prefix from the feed. Raises `StoreUnavailable`."""
+        """Remove the entries of a counted prefix from the feed. Raises `StoreUnavailable`.
+
+        `seconds_max`: the longest time for which an address is published.
+        """
         if network_of(prefix) is not None:
             members = members_of(self._mac, prefix, self._clock_s(), seconds_max)
             ended = [part for member in members for part in (b"0", member)]

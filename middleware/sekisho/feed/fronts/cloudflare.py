@@ -52,15 +52,18 @@ class Cloudflare:
         self._sleep = sleep
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`."""
+        """Return the request that `apply` would send, as text: it replaces the whole list. For `--dry-run`."""
         return [str(self._request(change.wanted))]
 
     async def begin(self) -> None:
-        """Empty the list."""
+        """Empty Cloudflare's list. Raises `FrontFault`."""
         await self._replace({})
 
     async def apply(self, change: Change) -> None:
-        """Entries of a list have no end, so a longer one changes nothing."""
+        """Replace the list, if a network is added or removed. Prolonging changes nothing: entries have no end.
+
+        Raises `FrontFault`.
+        """
         if change.added or change.removed:
             await self._replace(change.wanted)
 

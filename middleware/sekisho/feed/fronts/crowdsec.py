@@ -35,7 +35,7 @@ class Machine(NamedTuple):
 
 
 def machine_of(text: str) -> Machine | None:
-    """Read `local_api_credentials.yaml`; None where it lacks a line: `url`, `login`, `password`."""
+    """Return the machine in a `local_api_credentials.yaml`; None if `url`, `login` or `password` is missing."""
     pairs = (line.partition(":") for line in text.splitlines())
     found = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
     given = [found.get(name, "") for name in ("url", "login", "password")]
@@ -57,11 +57,11 @@ class Crowdsec:
         self._token = ""
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`."""
+        """Return the requests that `apply` would send to the local API, as text. For `--dry-run`."""
         return [str(request) for request in self._requests(change)]
 
     async def begin(self) -> None:
-        """Log in, and remove the decisions that an earlier run has left."""
+        """Log in, and remove the decisions that an earlier run has left. Raises `FrontFault`."""
         await self._log_in()
         await self._ask(Request("DELETE", "/v1/decisions?" + urlencode({"scenario": SCENARIO})))
 

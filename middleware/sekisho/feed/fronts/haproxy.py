@@ -34,7 +34,10 @@ class Haproxy:
         self._name = name
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`. A command that ends in `<<` has lines of its own, and ends with an empty one."""
+        """Return the commands that `apply` would send to the runtime socket. For `--dry-run`.
+
+        A command that ends in `<<` has lines of its own, and ends with an empty one.
+        """
         gone = [f"del map {self._name} {shown(network)}" for network in change.removed]
         lines = [";".join(gone[at : at + AT_ONCE]) for at in range(0, len(gone), AT_ONCE)]
         new = [f"{shown(network)} 1" for network in change.added]
@@ -42,11 +45,14 @@ class Haproxy:
         return lines + [f"add map {self._name} <<\n" + "\n".join(new[at : at + AT_ONCE]) + "\n" for at in starts]
 
     async def begin(self) -> None:
-        """Empty the map: it may hold what an earlier run has left."""
+        """Empty HAProxy's map, which may hold entries of an earlier run. Raises `FrontFault`."""
         await self._send(f"clear map {self._name}")
 
     async def apply(self, change: Change) -> None:
-        """Entries of HAProxy have no end, so a longer one changes nothing."""
+        """Add networks to the map and remove others. Prolonging changes nothing: entries have no end.
+
+        Raises `FrontFault`.
+        """
         for line in self.steps(change):
             await self._send(line)
 

@@ -35,7 +35,10 @@ class Refused(FrontFault):
 
 
 async def json_answer(url: str, request: Request, headers: Mapping[str, str], name: str) -> Any:
-    """Send a request, and return the answer's JSON. Raises `FrontFault`; it names neither headers nor bodies."""
+    """Send a request, and return the answer's JSON; None for an empty answer.
+
+    Raises `Refused` for an error's status, and `FrontFault` for other faults. Neither quotes headers or bodies.
+    """
     try:
         # No redirects: a token must not follow one. No proxies of the environment: they would read it.
         async with httpx.AsyncClient(timeout=ANSWER_S_MAX, trust_env=False) as client:

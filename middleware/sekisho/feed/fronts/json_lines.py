@@ -27,7 +27,7 @@ class JsonLines:
         self._clock_s = clock_s
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`."""
+        """Return the JSON lines that `apply` would write. For `--dry-run`."""
         return [json.dumps(line) for line in self._lines(change)]
 
     async def begin(self) -> None:

@@ -40,7 +40,7 @@ class Nftables:
         self._entries_max = entries_max
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`."""
+        """Return the lines that `apply` would give to `nft`. For `--dry-run`."""
         gone = list(change.removed)
         # `add` of an element that is there leaves its timeout; `delete` of one that is not fails.
         renewed = {**change.added, **change.prolonged}
@@ -49,7 +49,7 @@ class Nftables:
         return [*lines, *self._timed(renewed)]
 
     async def begin(self) -> None:
-        """Create the table, the sets and the chain. Blocks that the kernel still holds are forgotten."""
+        """Create the table anew, with its sets and its chain. Blocks of an earlier run end. Raises `FrontFault`."""
         size = self._entries_max
         await self._run(
             [
@@ -65,7 +65,7 @@ class Nftables:
         )
 
     async def apply(self, change: Change) -> None:
-        """Make a change in one transaction: all of it, or nothing."""
+        """Make a change of the sets in one transaction: all of it, or nothing. Raises `FrontFault`."""
         await self._run(self.steps(change))
 
     def _lines(self, word: str, networks: list[Network]) -> Iterator[str]:
@@ -89,7 +89,10 @@ class Nftables:
 
 
 async def run_command(command: Sequence[str], text: str, name: str) -> None:
-    """Run a program with a text on its standard input. Raises `FrontFault`."""
+    """Run a program with a text on its standard input. Raises `FrontFault` if it cannot run, fails or takes too long.
+
+    `name`: of the program, for the error.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -38,15 +38,18 @@ class Nginx:
         self.every_s = every_s
 
     def steps(self, change: Change) -> list[str]:
-        """See `Front`."""
+        """Return the file's content that `apply` would write, and the command that reloads nginx. For `--dry-run`."""
         return [self._text(change.wanted).rstrip("\n"), " ".join(self._reload)]
 
     async def begin(self) -> None:
-        """Replace the file by an empty one, and reload nginx."""
+        """Replace the file by an empty one, and reload nginx. Raises `FrontFault`."""
         await self._write({})
 
     async def apply(self, change: Change) -> None:
-        """Replace the file, and reload nginx, if an address is added or removed. The file holds no ends."""
+        """Replace the file and reload nginx, if a network is added or removed. Prolonging changes nothing.
+
+        Raises `FrontFault`.
+        """
         if change.added or change.removed:
             await self._write(change.wanted)
 

@@ -51,19 +51,19 @@ class Front(Protocol):
     def every_s(self) -> float: ...
 
     def steps(self, change: Change) -> Sequence[str]:
-        """What `apply` would send, as text: for `--dry-run`."""
+        """Return what `apply` would send to the front for this change, as text. For `--dry-run`; sends nothing."""
         ...
 
     async def begin(self) -> None:
-        """Set the front up, and empty it. Called again after a fault."""
+        """Set the front up, and remove all its blocks. Called at the start, and again after a fault."""
         ...
 
     async def apply(self, change: Change) -> None:
-        """Make a change."""
+        """Make the front add, prolong and remove blocks as the change says. Raises `FrontFault`."""
         ...
 
 
 def shown(network: Network) -> str:
-    """A network as fronts spell it: an IPv4 address alone, an IPv6 network with its length."""
+    """Return a network as fronts spell it: an IPv4 address alone, an IPv6 network with its length."""
     text = str(network)
     return text.removesuffix("/32") if network.version == 4 else text
