@@ -31,11 +31,14 @@ class SqlAddresses:
         self._owners = owners
 
     async def read(self, account_id: str) -> bytes | None:
-        """The account's row; None if it has none."""
+        """Return the sealed addresses that an account had; None if its row or the table is missing."""
         return await self._owners.transact(partial(_read, account_id=usable_id(account_id)))
 
     async def all(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Every account with its row, for a rotation of the secret. Rows that are added meanwhile may be left out."""
+        """Yield each account id and its sealed addresses, for a rotation of the secret.
+
+        Rows that are added meanwhile may be left out.
+        """
         last = ""
         while rows := await self._owners.transact(partial(_some, after=last)):
             for row in rows:
@@ -43,7 +46,10 @@ class SqlAddresses:
             last = rows[-1][0]
 
     async def replace(self, account_id: str, old: bytes | None, new: bytes) -> None:
-        """Write the row, unless another worker has changed it since it was read."""
+        """Write an account's sealed addresses if those kept are still `old` (None: the account has no row yet).
+
+        Writes nothing if another worker has changed them meanwhile.
+        """
         write = partial(_replace, account_id=usable_id(account_id), old=old, new=new)
         await self._owners.transact(write, writes=True)
 

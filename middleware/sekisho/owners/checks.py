@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[SettingsError]:
-    """A database or a query with which no owner could be found, and each would be locked out."""
+    """Yield the mistake in the settings of the owners' database or query, by which no owner would be found."""
     if settings.owners is None:
         return
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database

@@ -67,7 +67,10 @@ class OwnersDatabase:
         self._trouble_s = 0.0
 
     async def in_tables(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
-        """As `call`, after checking the version of the tables."""
+        """Do the work in a transaction, as `call` does, after checking once that the tables have the expected version.
+
+        Raises `OwnersUnfit` if they have not, and what `call` raises.
+        """
 
         def checked(connection: Connection) -> T:
             if not self._checked:

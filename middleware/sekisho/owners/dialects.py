@@ -54,7 +54,7 @@ class Dialect:
     unfit: frozenset[str] = frozenset()
 
     def check(self, url: sa.URL) -> None:
-        """Raise `SettingsError` for a URL that cannot work."""
+        """Raise `SettingsError` for a URL with options that this product does not support, or that cannot work."""
         if not set(url.query) <= self.options:
             possible = ", ".join(sorted(self.options)) or "none"
             raise SettingsError(
@@ -62,21 +62,21 @@ class Dialect:
             )
 
     def driver_url(self, url: sa.URL) -> sa.URL:
-        """The URL without the options that `connecting` handles."""
+        """Return the URL for the driver: without the options that `connecting` turns into arguments."""
         return url
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:
-        """Arguments for the driver. Connecting takes `seconds` at most."""
+        """Return the arguments for the driver's connect call, by which connecting takes `seconds` at most."""
         raise NotImplementedError
 
     def prepare(self, engine: Engine) -> None:
-        """Configure a new engine."""
+        """Register what this database needs on a new engine. Does nothing where it needs nothing."""
 
     def lock(self, connection: Connection, number: int) -> None:
-        """Acquire this lock (a signed 64-bit number), and hold it until the transaction ends."""
+        """Wait for a lock of this number (signed, 64 bits), and hold it until the transaction ends."""
 
     def code(self, error: BaseException) -> str | None:
-        """The database's own code of an error; it contains no personal data."""
+        """Return the database's own code of an error, which contains no personal data; None if the error has none."""
         raise NotImplementedError
 
 

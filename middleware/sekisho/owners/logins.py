@@ -42,7 +42,7 @@ class SqlLogins:
         *,
         completed: tuple[str, ...] = (),
     ) -> None:
-        """Write a row.
+        """Write a row for a log-in, in place of one of the same id; remove the account's oldest beyond the bound.
 
         Args:
             account_id: of the account.
@@ -57,7 +57,7 @@ class SqlLogins:
         await self._owners.transact(write, writes=True)
 
     async def recent(self, account_id: str, *, now_s: int) -> tuple[LogInRow, ...]:
-        """The account's rows, newest first."""
+        """Return the account's log-ins that are not expired at the Unix time `now_s`, newest first."""
         return await self._owners.transact(partial(_recent, account_id=usable_id(account_id), now_s=now_s))
 
 

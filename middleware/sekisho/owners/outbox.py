@@ -116,43 +116,46 @@ class SqlOutbox:
         )
 
     async def sent(self, row: Claimed, holder: str, *, quiet_until_s: int | None) -> None:
-        """Remove a row that was sent.
+        """Remove a row whose notice was sent, unless another worker holds the row by now.
 
         Args:
             row: as claimed.
             holder: as in `claim`.
-            quiet_until_s: for a summed row, Unix time: it stays until then, and events meanwhile are sent then.
+            quiet_until_s: for a summed row, Unix time: the row stays until then, and events meanwhile are sent then.
         """
         await self._in_table(lambda connection: _sent(connection, row, holder, quiet_until_s))
 
     async def postpone(self, row: Claimed, holder: str, due_s: int) -> None:
-        """Release a row that could not be sent now."""
+        """Release a claimed row whose notice could not be sent now, so that it is due again at `due_s` (Unix time)."""
         change = outbox.update().where(_held(row.id, holder)).values(due_s=due_s, holder="")
         await self._in_table(lambda connection: connection.execute(change))
 
     async def drop(self, row: Claimed, holder: str) -> None:
-        """Remove a row that cannot be sent."""
+        """Remove a claimed row whose notice cannot be sent."""
         await self._in_table(lambda connection: connection.execute(outbox.delete().where(_held(row.id, holder))))
 
     async def rows_after(self, after: str, most: int) -> list[OutboxRow]:
-        """The service's rows whose ids come after this one, in their order, at most so many."""
+        """Return at most `most` rows of the service whose ids come after this id, in the order of ids."""
         rows = sa.select(outbox).where(outbox.c.service == self._service, outbox.c.id > after)
         wanted = rows.order_by(outbox.c.id).limit(most)
         found = await self._in_table(lambda connection: connection.execute(wanted).all())
         return [OutboxRow(row.id, row.times, row.due_s, row.expires_s, bytes(row.sealed)) for row in found]
 
     async def remove(self, ids: Collection[str]) -> int:
-        """Remove rows, sent or not, as an operator asked. Returns how many were there."""
+        """Remove the service's rows of these ids, sent or not, for an operator. Return how many there were."""
         own = sa.and_(outbox.c.service == self._service, outbox.c.id.in_(ids))
         return await self._in_table(lambda connection: connection.execute(outbox.delete().where(own)).rowcount)
 
     async def waiting(self, ids: Collection[str]) -> int:
-        """How many of these rows have not been sent yet, nor given up."""
+        """Return how many of the rows of these ids still wait to be sent."""
         some = sa.select(sa.func.count()).where(outbox.c.id.in_(ids), outbox.c.times > 0)
         return await self._in_table(lambda connection: connection.execute(some).scalar_one())
 
     async def sweep(self, *, now_s: int, most: int) -> int:
-        """Remove expired rows, of any service: one may have changed its name. Returns how many were never sent."""
+        """Remove at most `most` expired rows of any service. Return how many of them were never sent.
+
+        Rows of other services are removed too, because a service may have changed its name.
+        """
         return await self._in_table(lambda connection: _sweep(connection, now_s, most))
 
     async def _in_table(self, work: Callable[[Connection], T]) -> T:

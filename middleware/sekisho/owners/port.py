@@ -43,12 +43,12 @@ class EnrolmentsFull(OwnersError):  # noqa: N818 - a state, not a mistake
 
 
 def holdable(text: str, *, chars_max: int = ID_CHARS_MAX) -> bool:
-    """Whether every database can store this text: PostgreSQL stores no NUL, and no database lone surrogates."""
+    """Whether every database can store this text as an id: PostgreSQL stores no NUL, and none lone surrogates."""
     return 0 < len(text) <= chars_max and "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def usable_id(account_id: str) -> str:
-    """Return the id. Raises `ValueError` if it is empty, too long, or text that a database cannot store."""
+    """Return the account id unchanged. Raises `ValueError` if it is empty, too long, or no text for a database."""
     if not holdable(account_id):
         raise ValueError(f"an account id has 1 to {ID_CHARS_MAX} characters that a database can hold")
     return account_id
@@ -60,7 +60,7 @@ def is_enrolment_id(text: str) -> bool:
 
 
 def usable_sealed(sealed: bytes) -> bytes:
-    """Return the bytes. Raises `ValueError` if there are none, or too many."""
+    """Return the bytes unchanged. Raises `ValueError` if there are none, or too many to be stored."""
     if not 0 < len(sealed) <= SEALED_BYTES_MAX:
         raise ValueError(f"a sealed secret has 1 to {SEALED_BYTES_MAX} bytes")
     return sealed
@@ -98,7 +98,7 @@ class Contact:
 
     @property
     def owner(self) -> str:
-        """The key of limits per owner: the account's id, or the mailbox if the id is only a spelling.
+        """The name of the owner for limits per owner: the account's id, or the mailbox if the id is only a spelling.
 
         Then two accounts with one mailbox share a limit. They belong to one owner, who must not be flooded with mail.
         """
@@ -158,25 +158,26 @@ class Owners(Protocol):
     """
 
     async def contact(self, account: str) -> Contact | None:
-        """The owner of an account, given exactly as typed; None if there is no such account."""
+        """Return how to reach the owner of an account, given exactly as typed; None if there is no such account."""
         ...
 
     async def enrolments(self, account_id: str) -> tuple[Enrolment, ...]:
-        """At most `ENROLMENTS_MAX`, oldest first."""
+        """Return the account's factors, at most `ENROLMENTS_MAX`, oldest first."""
         ...
 
     async def enrol(self, account_id: str, enrolment: Enrolment) -> None:
-        """Add one. Raises `EnrolmentsFull`, or `ValueError` if its id exists."""
+        """Add a factor to an account. Raises `EnrolmentsFull`, or `ValueError` if the enrolment's id exists."""
         ...
 
     async def remove(self, account_id: str, enrolment_id: str) -> bool:
-        """Remove one; False if the account does not have it. An account cannot remove another's."""
+        """Remove a factor of the account; return False if the account does not have it. Others' are never removed."""
         ...
 
     async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
-        """Compare and set: of all callers with the same `old_sealed`, exactly one gets True.
+        """Change a factor's sealed secret if it is still `old_sealed`, and return whether it was.
 
-        This prevents that a sign count decreases, and that a recovery code is used twice.
+        Of all callers with the same `old_sealed`, exactly one gets True. So a sign count cannot decrease, and a
+        recovery code cannot be used twice.
         """
         ...
 
@@ -185,24 +186,27 @@ class Owners(Protocol):
         ...
 
     async def ask_reset(self, account_id: str, *, now_s: int) -> Reset:
-        """Request a reset for a lost factor; due `RESET_DELAY_S` later. A pending reset stays unchanged."""
+        """Request that the account's factors may be removed after `RESET_DELAY_S` seconds, and return that reset.
+
+        A pending reset stays unchanged and is returned.
+        """
         ...
 
     async def pending_reset(self, account_id: str) -> Reset | None: ...
 
     async def cancel_reset(self, account_id: str) -> bool:
-        """Cancel the reset, because the owner objected or completed a factor. False if there was none."""
+        """Cancel an account's reset, because the owner objected or completed a factor. False if none was pending."""
         ...
 
     async def carry_out(self, reset: Reset, *, now_s: int) -> bool:
-        """Remove all enrolments of the account; False if the reset is cancelled, done, or not due.
+        """Remove all factors of the reset's account; False if the reset is cancelled, done, or not due at `now_s`.
 
-        Enrolments added after the request are removed too: they may be an attacker's.
+        Factors added after the request are removed too: they may be an attacker's.
         """
         ...
 
     def all_sealed(self) -> AsyncIterator[Held]:
-        """Every enrolment, in arbitrary order, read in batches: for sealing again with a newer key.
+        """Yield every enrolment and its account, in arbitrary order, read in batches: for sealing with a newer key.
 
         One that is added meanwhile may be missed: it is sealed with the newest key anyway.
         """
@@ -218,9 +222,12 @@ class KeepsAddresses(Protocol):
     """
 
     async def addresses(self, account_id: str) -> bytes | None:
-        """The account's row, `SEALED_BYTES_MAX` at most; None if it has none. Also asked for unknown accounts."""
+        """Return the sealed addresses that the account had, `SEALED_BYTES_MAX` at most; None if it has none.
+
+        Also asked for accounts that do not exist.
+        """
         ...
 
     async def replace_addresses(self, account_id: str, old: bytes | None, new: bytes) -> None:
-        """Write the row, unless it is no longer `old` (None: there was none)."""
+        """Write the account's sealed addresses, unless those kept are no longer `old` (None: there were none)."""
         ...

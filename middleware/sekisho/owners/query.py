@@ -56,10 +56,10 @@ _NO_MAILBOX = re.compile(r"[\s,;<>]")
 
 
 def lookup(query: str) -> sa.TextClause:
-    """Limit the query to two rows: enough to detect more than one.
+    """Return the service's query, limited to two rows: enough to detect more than one.
 
-    Raises `SettingsError` if it is no single select with `:account`. This only catches mistakes: an operator who sets
-    the query can read the database anyway, and its transaction is read-only.
+    Raises `SettingsError` if the query is not a single select with `:account`. That only catches mistakes: an operator
+    who sets the query can read the database anyway, and its transaction is read-only.
     """
     text = query.strip().removesuffix(";").rstrip()
     if problem := _problem(text):
@@ -68,13 +68,20 @@ def lookup(query: str) -> sa.TextClause:
 
 
 def spellings(account: str) -> tuple[str, str]:
-    """Two other spellings of the account, equal if case is ignored. Other owners hardly have registered both."""
+    """Return two other spellings of the account, which are equal to it where case is ignored.
+
+    Other owners hardly have registered both.
+    """
     half = len(account) // 2
     return account.swapcase(), account[:half] + account[half:].swapcase()
 
 
 def contact_row(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
-    """Run the query. Raises `OwnersUnfit` for more than one row, or for other columns than the module's."""
+    """Run the query for an account, and return its owner's contact; None if there is no row.
+
+    Raises `OwnersUnfit` for more than one row, or for columns other than `email`, `locale`, `account_id` and
+    `email_2` to `email_4`.
+    """
     names, rows = _run(connection, query, account)
     _check_names(names, exact=dialect_of(connection).exact)
     if len(rows) > 1:

@@ -36,6 +36,6 @@ REMEDIES: Final = {
 
 
 def with_remedy(problem: str) -> str:
-    """The problem, and what helps if that is known."""
+    """Return the database's problem as a text, with what helps appended if that is known."""
     remedy = REMEDIES.get(problem.rpartition(" ")[2])
     return f"{problem}: {remedy}" if remedy else problem

@@ -138,7 +138,7 @@ ADDITIONS: dict[str, Step] = {OUTBOX: _add_outbox, ADDRESSES: _add_addresses}
 
 
 def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
-    """Take the missing steps, inside the caller's writing transaction. Returns the resulting version.
+    """Run the migration steps that the tables lack, in the caller's writing transaction. Return the resulting version.
 
     Workers that start together wait for each other. Raises `OwnersUnfit` if the tables are newer than `steps`.
     """
@@ -158,12 +158,15 @@ def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
 
 
 def has_addition(connection: Connection, name: str) -> bool:
-    """Whether `upgrade` has added these tables. Raises the driver's error where there are no tables at all."""
+    """Whether the database has the additional tables of this name, which `upgrade` adds.
+
+    Raises the driver's error where the database has no tables of sekisho.
+    """
     return connection.execute(sa.select(meta.c.value).where(meta.c.name == name)).first() is not None
 
 
 def check(connection: Connection, wanted: int = len(STEPS)) -> None:
-    """Raise `OwnersUnfit` unless the tables are those of this version."""
+    """Raise `OwnersUnfit` unless the tables have this version."""
     version = _version(connection)
     _refuse_newer(version, wanted)
     if version < wanted:

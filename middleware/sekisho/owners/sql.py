@@ -107,7 +107,7 @@ class SqlOwners:
         return replace(found, ambiguous=True) if found is not None and self._finds_spellings else found
 
     async def look_up(self, account: str) -> Contact | None:
-        """As `contact`, for callers that no log-in waits for; see `transact`."""
+        """Return an account's contact as `contact` does, for callers that no log-in waits for."""
         if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
             return None
         return await self.transact(lambda connection: contact_row(connection, self._query, account))
@@ -180,11 +180,14 @@ class SqlOwners:
             last = rows[-1].id
 
     async def migrate(self) -> int:
-        """Create or upgrade the tables. Returns the version. Any number of workers may call it at once."""
+        """Create or upgrade the tables, and return their version. Any number of workers may call it at once."""
         return await self.database.call(upgrade, writes=True, seconds=MIGRATE_US / 1e6)
 
     async def check(self) -> None:
-        """For the start and for `doctor`: raise `OwnersUnfit` if the tables or the query are wrong."""
+        """Raise `OwnersUnfit` if the tables or the query are wrong. For the start and for `sekisho doctor`.
+
+        Raises `OwnersUnavailable` if the database does not answer.
+        """
         await self.database.call(check)
         try:
             await self.database.call(lambda connection: contact_row(connection, self._query, ""))
@@ -197,7 +200,7 @@ class SqlOwners:
         raise OwnersUnavailable(problem)
 
     async def check_writing(self) -> None:
-        """For operators: raise `OwnersUnfit` if the role may read sekisho's tables but not write to them."""
+        """Raise `OwnersUnfit` if the database role cannot write to sekisho's tables. For operators."""
         try:
             await self.database.in_tables(_write_and_remove, writes=True)
         except OwnersUnavailable as error:
@@ -218,7 +221,7 @@ class SqlOwners:
         await self.database.aclose()
 
     async def transact(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
-        """Do the work in a transaction of its own, for tables that are additions. Raises `OwnersUnavailable`.
+        """Do the work in a transaction of its own, for tables that `upgrade` adds. Raises `OwnersUnavailable`.
 
         These are written at any time, so in SQLite by a thread, in one go: a service that waits for the lock of its
         file on the event loop would otherwise wait for a transaction that waits for the loop.
