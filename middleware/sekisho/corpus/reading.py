@@ -59,7 +59,7 @@ def bytes_of(path: Path | None) -> int | None:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether the first bytes are gzip's, since names are unreliable."""
+    """Whether a file begins with gzip's first bytes. Names of files are unreliable."""
     with _opened(path) as file:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
@@ -110,7 +110,10 @@ def lines(pieces: Iterable[bytes], name: str) -> Iterator[InputLines]:
 
 
 def unmarked(first: bytes, name: str) -> bytes:
-    """Return the beginning of a text without its byte order mark. Raises `CorpusError` for UTF-16."""
+    """Return a text's first bytes without the byte order mark. Raises `CorpusError` for UTF-16.
+
+    `name`: of the input, for the error.
+    """
     if first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise CorpusError(f"{name}: is in UTF-16: convert it to UTF-8")
     return first.removeprefix(BOM_UTF8)

@@ -36,26 +36,26 @@ _THRESHOLDS: Final = 2 ** np.arange(1, PREVALENCE_MAX, dtype=np.int64)
 
 
 def classes(counts: Counts) -> Records:
-    """Return `prevalence(count) - 1` of each count. Counts must be at least 1."""
+    """Return, for each count, its prevalence class less one: `prevalence(count) - 1`. Counts must be at least 1."""
     return np.searchsorted(_THRESHOLDS, counts, side="right").astype(np.uint64)
 
 
 def make(heads: npt.NDArray[np.uint64], counts: Counts) -> Records:
-    """Make records of 64-bit heads and their counts (at least 1)."""
+    """Return records of these heads (64 bits of a digest) and counts. Counts must be at least 1."""
     return (heads & _HEAD) | classes(counts)
 
 
 def of_digests(digests: Iterable[bytes], count: int = 1) -> Records:
-    """Make records of digests of 8 bytes or more, each seen `count` times."""
+    """Return a record for each digest of 8 bytes or more, in the order given; each was seen `count` times."""
     heads = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
     return (heads & _HEAD) | np.uint64(prevalence(count) - 1)
 
 
 def carry(records: Records) -> Records:
-    """Return the same weight in as few sorted records as possible: at most one per head and class.
+    """Return records with the same total weight for each head, in as few as possible: at most one per head and class.
 
     Like a carry in binary addition, so nothing is rounded: 3 ones become a two and a one. Any weight at the highest
-    class stays one record. The input is sorted.
+    class stays one record. Input and output are sorted.
     """
     starts, sums = _sums(records)
     heads = records[starts] & _HEAD
@@ -69,7 +69,7 @@ def carry(records: Records) -> Records:
 
 
 def merge(records: Records) -> Records:
-    """Return one record a head, with the class of the head's total weight. The input is sorted."""
+    """Return one record for each head, with the class of the head's total weight. The input must be sorted."""
     starts, sums = _sums(records)
     if len(starts) == len(records):
         return records

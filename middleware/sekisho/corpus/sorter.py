@@ -80,7 +80,7 @@ class Sorter:
         built: int | None = None,
         progress: Progress | None = None,
     ) -> Header:
-        """Write the corpus of all added records. See `write_sorted`."""
+        """Write a corpus file of all added records, and return its header. See `write_sorted` for the arguments."""
 
         def attempt(expected: int | None) -> Header:
             blocks = self.blocks(progress or Silent())
@@ -101,7 +101,7 @@ class Sorter:
             return attempt(error.entries)
 
     def blocks(self, progress: Progress) -> Iterator[Records]:
-        """Yield all added records, sorted. May be called again."""
+        """Yield all added records in sorted blocks. `progress` receives the bytes merged. May be called again."""
         if len(self._bounds) == 1:
             self._buffer[: self._filled].sort()
             yield self._buffer[: self._filled]

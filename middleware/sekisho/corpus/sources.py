@@ -60,11 +60,11 @@ class Source(Protocol):
 
     @property
     def ordered(self) -> bool:
-        """Whether its records come sorted."""
+        """Whether the source's records come sorted."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be read a second time."""
+        """Whether the source can be read a second time."""
 
     def records_min(self) -> int:
         """Return a lower bound of the number of records; 0 if it is unknown before reading."""
@@ -174,7 +174,7 @@ class Plain:
 
 
 def of_passwords(passwords: Iterable[bytes]) -> Records:
-    """Make records of passwords, each seen once, in the order in which they come."""
+    """Return a record for each password, seen once, in the order in which they come."""
     digests = b"".join([sha1(password, usedforsecurity=False).digest() for password in passwords])
     heads = np.frombuffer(digests, np.uint8).reshape(-1, SHA1_BYTES)[:, :8]
     return make(np.ascontiguousarray(heads).view(">u8").ravel().astype(np.uint64), np.ones(len(heads), np.int64))

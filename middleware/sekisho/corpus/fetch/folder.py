@@ -85,10 +85,10 @@ class Folder:
             raise
 
     def begin(self, numbers: Iterable[int]) -> Sequence[int]:
-        """Return the ranges that are still needed: all but those that an interrupted download has just stored.
+        """Return the numbers of the ranges to request: all but those that an interrupted download stored within a day.
 
         Raises:
-            FetchError: there is no room for them.
+            FetchError: the disk has no room for them.
         """
         self._fetch = self._resumed() or self._begun()
         done = bytearray(RANGES)
@@ -100,18 +100,18 @@ class Folder:
         return left
 
     def validator(self, number: int) -> str:
-        """Return the validator for a conditional request; empty if the range itself is needed."""
+        """Return the validator (`ETag` or `Last-Modified`) of a stored range; empty if the range is not stored."""
         if not self._known[number]:
             return ""
         (validator,) = self._index.execute("select validator from ranges where number = ?", (number,)).fetchone()
         return str(validator)
 
     def keep(self, number: int, answer: RangeAnswer) -> None:
-        """Check a range and store it, completely or not at all.
+        """Check the answer for a range and store it as a file, completely or not at all.
 
         Raises:
-            Damaged: it is not a whole range.
-            OSError: it cannot be written.
+            Damaged: the answer is not a whole range.
+            OSError: the file cannot be written.
         """
         content = gzipped(answer)
         final = self._path / f"{number:05X}.gz"
@@ -127,7 +127,7 @@ class Folder:
         self._note(number, validator)
 
     def finish(self) -> None:
-        """Record that no range is missing: the next download starts anew."""
+        """Record that no range is missing: the next download asks for all ranges again, and gets only changed ones."""
         self._commit()
         self._index.execute("update fetches set started = null")
 
