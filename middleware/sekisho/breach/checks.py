@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Look-ups that lock owners out, and passwords that are never looked up."""
+    """Yield a diagnosis if leaked passwords lock strangers out, or if a door's new password is never looked up."""
     if not settings.knows_breaches:
         return
     if not settings.factors and settings.no_factor is NoFactor.REFUSE:

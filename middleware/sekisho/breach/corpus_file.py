@@ -83,7 +83,7 @@ class Corpus:
 
     @property
     def format(self) -> int:
-        """See `Header`."""
+        """The format number in the file's header: it tells how accounts of pairs are named."""
         return self.header.format
 
     def finder(self, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:

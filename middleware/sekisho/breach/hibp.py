@@ -112,7 +112,7 @@ class Hibp:
 
     @property
     def answers(self) -> bool:
-        """Whether the service answered the last request."""
+        """Whether the service can be asked now: False while it is left alone after failures."""
         return self._breaker.closed
 
     async def seen(self, digest: bytes, *, wait_s: float = WAIT_S) -> int | None:

@@ -30,7 +30,10 @@ _HOLE_CHANCE = math.log(1e-12)
 
 
 def split(digest: bytes) -> tuple[str, int]:
-    """Return the five hex digits that may be sent, and the number to look for in the answer. Raises `ValueError`."""
+    """Return the first five hex digits of a SHA-1, which may be sent, and the number to look for in the answer.
+
+    Raises `ValueError`: the digest does not have 20 bytes.
+    """
     if len(digest) != DIGEST_BYTES:
         raise ValueError(f"a SHA-1 digest has {DIGEST_BYTES} bytes")
     text = digest.hex().upper()
@@ -62,14 +65,14 @@ class PackedRange:
         return len(self._rows) * self._rows.itemsize + _OVERHEAD_BYTES
 
     def count(self, head: int) -> int:
-        """Return how often the password of this head (see `split`) was seen, 16,777,215 at most; 0 if it is absent."""
+        """Return how often a password was seen, 16,777,215 at most; 0 if it is absent. `head`: see `split`."""
         place = bisect_left(self._rows, (head + 1) << _COUNT_BITS) - 1
         if place < 0 or self._rows[place] >> _COUNT_BITS != head:
             return 0
         return self._rows[place] & _COUNT_MAX
 
     def has_hole(self) -> bool:
-        """Whether rows must be missing.
+        """Whether rows must be missing, so that the range cannot be trusted.
 
         SHA-1 distributes passwords evenly. So among the gaps between `n` sorted rows, one wider than the part `w` of
         the whole has a chance below `(n + 1) * (1 - w)**n`. If a cache or a proxy truncates an answer and corrects its

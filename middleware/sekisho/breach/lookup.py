@@ -36,14 +36,14 @@ class CorpusFile(Protocol):
 
     @property
     def built(self) -> int | None:
-        """Unix time of the build, in seconds; `None` without a file."""
+        """Unix time at which the corpus was built, in seconds; `None` without a file."""
 
 
 class PairsFile(Protocol):
     """A reloadable file of pairs, and its key."""
 
     def find(self, account: str, password: str, /) -> Pair | None:
-        """Look up a canonical account with a password; `None` if the file cannot be read now."""
+        """Return whether a canonical account leaked with this password; `None` if the file cannot be read now."""
 
 
 class Online(Protocol):
@@ -86,24 +86,24 @@ class BreachLookup:
         self._clock_s = clock_s
 
     def exposure_of(self, attempt: Attempt) -> Exposure:
-        """The exposure of an attempt's password, as far as the files know it, and a proxy in front has told.
+        """Return the exposure of an attempt's password, by the files and by what a proxy in front has told.
 
-        Looked up for right and wrong passwords alike, before either is known: the time that it takes reveals nothing.
+        Right and wrong passwords are looked up alike, before either is known: the time that it takes reveals nothing.
         """
         if not self.has_files or not tries_password(attempt):
             return attempt.told
         return self.look(self._account_of(attempt), attempt.secret).worst(attempt.told)
 
     async def of_choice(self, attempt: Attempt) -> Exposure:
-        """The exposure of the password that an attempt sets, as far as any source knows it."""
+        """Return the exposure of the new password that an attempt sets, by the files and, if they are old, online."""
         exposure = self.look(self._account_of(attempt), attempt.new_secret)
         return await self.ask(attempt.new_secret, exposure) if self.would_ask(exposure) else exposure
 
     def look(self, account: str, secret: str) -> Exposure:
-        """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs.
+        """Return the exposure of a secret at a canonical account, by the files. Runs for every attempt, in about 2 µs.
 
-        With blanks around it, also about the secret without: Django REST framework strips them, so a leaked password
-        would pass as another.
+        A secret with blanks around it is also looked up without them: Django REST framework strips them, so a leaked
+        password would pass as another.
         """
         lookout = self._lookout
         if lookout.clock_s() >= lookout.due_s:
@@ -122,11 +122,14 @@ class BreachLookup:
         return UNKNOWN if password is None and pair is None else Exposure(password, pair)
 
     def would_ask(self, exposure: Exposure) -> bool:
-        """Whether the network could answer what the files left open."""
+        """Whether `ask` could add to this exposure: a service is set, no file knows the password, no corpus is new."""
         return self._online is not None and not exposure.password and not self._is_fresh()
 
     async def ask(self, secret: str, exposure: Exposure) -> Exposure:
-        """Ask the network. If an old file does not know the password and the network does not answer, it is unknown."""
+        """Ask the online service about a secret, and return the exposure with its answer.
+
+        If the service gives no answer, the exposure's `password` is None: unknown. Without a service, nothing changes.
+        """
         if self._online is None:
             return exposure
         if (bare := secret.strip()) == secret:

@@ -108,7 +108,7 @@ class PairDigests:
         self._stem = _keyed(derived, tag=b"\x01")
 
     def exact(self, account: str, password: str) -> bytes:
-        """Return 8 bytes for this exact pair. The account is a limit key; in the first format it is canonical."""
+        """Return the 8 bytes of this exact pair. `account`: a limit key; in the first format, the canonical name."""
         digest = self._exact()
         digest.update(_framed(account, password))
         return digest.digest()
@@ -139,7 +139,7 @@ class Finder(Protocol):
 
     @property
     def format(self) -> int:
-        """How accounts are named in the file: see `FORMAT_BY_LIMIT_KEY`."""
+        """The format number of the file. From `FORMAT_BY_LIMIT_KEY` on, accounts are named by their limit keys."""
 
 
 class Pairs:
@@ -152,10 +152,11 @@ class Pairs:
         self._digests = digests
 
     def find(self, account: str, password: str) -> Pair | None:
-        """Whether the pair leaked. `None` if the file is missing, damaged, or made with another key: never *clean*.
+        """Return whether the pair leaked: exactly, as a variant, or not at all.
 
-        The file has each leaked pair twice, exactly and by its stem. If the stem of a pair is absent, the exact pair is
-        absent too, so most attempts cost one digest and one look-up.
+        `None` if the file is missing, damaged, or made with another key: never *clean*. The file has each leaked pair
+        twice, exactly and by its stem. If the stem of a pair is absent, the exact pair is absent too, so most attempts
+        cost one digest and one look-up.
 
         Args:
             account: canonical, as from `sekisho.read.account.canonical`, without a mail policy and without a resolver,

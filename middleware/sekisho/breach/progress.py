@@ -20,10 +20,13 @@ class Progress(Protocol):
     """Receives the progress of work that takes minutes. Called a few times a second at most."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
-        """A stage begins (`"reading"`, `"sorting"`). `total`: its units (`"B"`, `"ranges"`), `None` if unknown."""
+        """Take note that a stage of work begins (`"reading"`, `"sorting"`).
+
+        `total`: the stage's amount in this unit (`"B"`, `"ranges"`); `None` if unknown.
+        """
 
     def advance(self, amount: int) -> None:
-        """Count so many further units as done."""
+        """Take note that so many further units of the stage are done."""
 
 
 class Silent:

@@ -31,7 +31,7 @@ log = logging.getLogger("sekisho.breach")
 
 
 def nobody_can_tell(digest: bytes) -> None:
-    """Return None: the answer without a file."""
+    """Return None for every digest: the look-up where there is no file."""
 
 
 class ReloadableCorpus:
@@ -68,18 +68,18 @@ class ReloadableCorpus:
 
     @property
     def built(self) -> int | None:
-        """Unix time of the build of the file in use, in seconds; `None` without one."""
+        """Unix time at which the file in use was built, in seconds; `None` without a file."""
         corpus = self._corpus
         return corpus.header.built if corpus else None
 
     @property
     def format(self) -> int:
-        """The format of the file in use; see `Header`."""
+        """The format number of the file in use; the newest format without a file."""
         corpus = self._corpus
         return corpus.header.format if corpus else FORMAT
 
     def look(self) -> None:
-        """Check whether the file has been exchanged. `FileWatcher` calls it."""
+        """Check whether the file at the path has been exchanged, and use the new one. `FileWatcher` calls it."""
         # While another thread checks, the caller continues with the current file.
         if not self._looking.acquire(blocking=False):
             self._missed += 1
@@ -156,20 +156,20 @@ class FileWatcher:
         self.due_s = clock_s() + LOOK_EVERY_S if files else inf
 
     def look(self) -> None:
-        """Check all files now. The next check is due in a second."""
+        """Start a check of all files for changes. The next check is due in a second."""
         self.due_s = self.clock_s() + LOOK_EVERY_S
         for file in self._files:
             self._start(file.look)
 
 
 def in_thread(work: Callable[[], None]) -> None:
-    """Run it in a separate daemon thread, so that the process can end before it."""
+    """Run a function in a daemon thread, which does not keep the process alive. Does nothing if no thread can start."""
     with suppress(RuntimeError):  # no more threads, or the process is ending: the next check may succeed
         Thread(target=work, name="sekisho corpus", daemon=True).start()
 
 
 def within(seconds: float, work: Callable[[], None]) -> bool:
-    """Run it in a thread, and wait so many seconds at most. Return whether it ended; raise what it raised."""
+    """Run a function in a thread, and wait so many seconds at most. Return whether it ended; raise what it raised."""
     raised: list[BaseException] = []
 
     def working() -> None:
