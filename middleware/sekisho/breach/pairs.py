@@ -139,7 +139,7 @@ class Finder(Protocol):
 
     @property
     def format(self) -> int:
-        """The format number of the file. From `FORMAT_BY_LIMIT_KEY` on, accounts are named by their limit keys."""
+        """The format number of the file. In format `FORMAT_BY_LIMIT_KEY`, accounts are named by their limit keys."""
 
 
 class Pairs:

@@ -74,7 +74,7 @@ class ReloadableCorpus:
 
     @property
     def format(self) -> int:
-        """The format number of the file in use; the newest format without a file."""
+        """The format number of the file in use; `FORMAT`, the first format, without a file."""
         corpus = self._corpus
         return corpus.header.format if corpus else FORMAT
 

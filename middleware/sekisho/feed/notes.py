@@ -69,7 +69,7 @@ class RefusalNotes:
     def refused(self, origin: Origin, charge: Charge, verdict: Verdict) -> None:
         """Note the address of an attempt that the ledger has refused by the address's limits, to be published.
 
-        Other refusals are not noted, nor those of an address of many accounts.
+        Other refusals are not noted, nor those of an address that has earned credit lately.
         """
         if not verdict.ip_wait_us or verdict.counters_lost or verdict.is_of_many:
             return

@@ -170,7 +170,7 @@ def _find_over_limits_of_address(seen: Signals, policy: Policy, add: Add) -> Non
 def named_wait_us(verdict: Verdict, wait_us: int) -> int:
     """Return the wait in microseconds that a refusal names to the client.
 
-    At an address that many owners share it has a bound, so that it does not tell which accounts are known there.
+    At an address that has earned credit lately it has a bound, so that it does not tell which accounts are known there.
     """
     return min(wait_us, SHARED_WAIT_US) if verdict.is_of_many else wait_us
 

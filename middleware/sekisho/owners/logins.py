@@ -42,7 +42,7 @@ class SqlLogins:
         *,
         completed: tuple[str, ...] = (),
     ) -> None:
-        """Write a row for a log-in, in place of one of the same id; remove the account's oldest beyond the bound.
+        """Write a log-in's row, in place of one of its id. Remove expired rows, and a class's oldest if too many.
 
         Args:
             account_id: of the account.

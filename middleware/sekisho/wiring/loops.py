@@ -70,7 +70,7 @@ class EventLoops:
         return any(not loop.is_closed() for loop in self._running)
 
     def page(self, scope: Scope) -> App | None:
-        """Return the application that answers a request of `sekisho doctor` or for metrics; None for other requests."""
+        """Return the application that answers `sekisho doctor`, `sekisho check` or a request for metrics; else None."""
         process = self.process
         if self._examination.is_asked(scope):
             return self._examination
