@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def admitted_max(limits: Limits, span_us: int) -> int:
-    """The attempts of one identity admitted within any `span_us`, by the strictest limit. Needs at least one limit."""
+    """Return how many attempts of one identity its limits, one at least, admit within any `span_us`."""
     return min(limit.burst + span_us // limit.interval_us for limit in limits)
 
 
@@ -42,7 +42,7 @@ class Bound:
         self._tried[network, address, user_agent] += tries
 
     def wrong_max(self, limits: LimitSet, span_us: int, *, accounts_refuse: bool = True) -> int:
-        """The smaller of two sums: over the networks with their devices and addresses, and over the accounts.
+        """Return the most wrong guesses that the limits admit within any `span_us`: by origins or accounts, the fewer.
 
         `accounts_refuse`: whether an account over its limit refuses strangers. With factors it does not: the stranger
         may be its owner.
@@ -52,7 +52,7 @@ class Bound:
         return min(by_origin, by_account) if accounts_refuse else by_origin
 
     def origin_max(self, limits: LimitSet, span_us: int) -> int:
-        """The tries that networks, with their devices and addresses, admit within `span_us`."""
+        """Return how many of the tries the limits of networks, devices and addresses admit within `span_us`."""
         addresses: Counter[tuple[int, str]] = Counter()
         devices: Counter[tuple[int, str]] = Counter()
         for (network, address, device), tried in self._tried.items():

@@ -52,13 +52,19 @@ class Unanswered(Exception):  # noqa: N818 - what became of a request, and count
 
 
 def login_request(attempt: Try, *, cookie: str = "", work: str = "") -> bytes:
-    """A form log-in as a proxy forwards it: with the client's address in `X-Forwarded-For`. `work`: a solved puzzle."""
+    """Return the bytes of a form log-in as a proxy forwards it, with the client's address in `X-Forwarded-For`.
+
+    `work`: a solved puzzle.
+    """
     fields = {"username": attempt.account, "password": attempt.password}
     return _post("/login", fields, attempt, cookie, [f"Sekisho-Work: {work}"] if work else ())
 
 
 def proof_request(attempt: Try, asked: HttpAnswer, code: str, *, cookie: str = "") -> bytes:
-    """The owner's answer to a step-up. `cookie`: must include the cookies of the step-up's answer."""
+    """Return the bytes of a request that answers a step-up with `code`. `asked`: the answer that asked for it.
+
+    `cookie`: must include the cookies of that answer.
+    """
     question = json.loads(asked.body)
     fields = {"challenge": question["challenge"], "factor": "totp", "code": code}
     return _post(question["step_up"], fields, attempt, cookie)

@@ -76,7 +76,7 @@ class Plan:
         )
 
     def guard_settings(self, database: Path) -> dict[str, str]:
-        """The guard's environment. The namespace is new each time, so that earlier runs' counts have no effect.
+        """Return the guard's settings as environment variables, with a namespace that no earlier run has used.
 
         `database`: the service's own, with owners and their factors.
         """
@@ -150,7 +150,7 @@ class Screen(Protocol):
         """Begin a run with this number of attackers' tries."""
 
     def look(self, tally: Tally, seconds: float) -> None:
-        """Show the progress of the run."""
+        """Show the progress of a run: its counts so far, and the seconds since it began."""
 
     def end(self) -> None:
         """End the run."""
@@ -159,7 +159,7 @@ class Screen(Protocol):
 async def demonstrate(
     plan: Plan, screen: Screen, *, afterwards: Callable[[DemoView, ExampleService], Awaitable[None]] | None = None
 ) -> DemoView:
-    """Attack the example service without the guard and with it.
+    """Run the attack on the example service without the guard, then with it; return both runs and the claims.
 
     `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` if the guard
     cannot start, and `SimulationError` if the demonstration cannot run.

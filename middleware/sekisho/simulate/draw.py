@@ -61,7 +61,9 @@ class Walk:
 
 
 def nth(share_ppm: int, step: int) -> int | None:
-    """The index of step `step` within its kind, if `share_ppm` of a million steps are of that kind; else `None`.
+    """Return how many steps before `step` are of a kind, if `step` is of that kind too; else `None`.
+
+    `share_ppm`: how many of a million steps are of the kind.
 
     Exact for every prefix: among the first n steps, `⌊n * share⌋` are of the kind.
     """

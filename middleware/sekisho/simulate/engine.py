@@ -55,7 +55,7 @@ async def replay(
     seconds_max: float = float("inf"),
     look: Callable[[Tally, float], None] = lambda _tally, _seconds: None,
 ) -> tuple[Tally, float]:
-    """Send all streams at once, no try before it is due; returns the tally and the seconds it took.
+    """Send all streams at once, no try before its time; return the counts and the seconds that the sending took.
 
     `phones` are the owners' authenticator apps: with them, owners complete work and step-ups.
 

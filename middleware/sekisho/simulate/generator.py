@@ -180,7 +180,7 @@ class Rota:
         self._stride = lru_cache(8)(_stride)
 
     def attempts(self, shift: int) -> range:
-        """The attempts of a shift."""
+        """Return the numbers of the attempts that are made during a shift."""
         return range(shift * self._attempts // self._shifts, (shift + 1) * self._attempts // self._shifts)
 
     def crew(self, shift: int) -> list[int]:
@@ -285,7 +285,7 @@ class CampaignTries:
         return BROWSERS[origin % len(BROWSERS)]
 
     def combo(self, number: int) -> Combo:
-        """The credentials of attempt `number`."""
+        """Return the credentials of attempt `number`, and whether they are right."""
         return self._combo(number, self._draw.words(number)[0])
 
     def _combo(self, number: int, word: int) -> Combo:
@@ -380,7 +380,7 @@ def _at_home(population: Population, honest: Honest, owner: int, at_us: int, *, 
 
 
 def habits(population: Population, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
-    """Earlier log-ins: one of each owner with a known device who logs in again during `logins`."""
+    """Yield an earlier log-in for each owner with a known device who logs in again during `logins`."""
     visitor = Walk(Draw(seed, "visitor"), population.owners)
     for number in range(min(honest.logins, population.owners)):
         attempt = _at_home(population, honest, visitor(number), 0, mistyped=False)

@@ -43,7 +43,9 @@ NONE = Steps()
 async def persist(
     client: Client, attempt: Try, answer: HttpAnswer, phones: Phones, *, cookie: str = ""
 ) -> tuple[HttpAnswer, Steps]:
-    """Complete all requested steps. Returns the last answer, and the steps. Raises `Unanswered`.
+    """Do what answers ask of an owner: work, a factor, a retry. Return the last answer and the steps that were done.
+
+    Raises `Unanswered`. `answer`: the first answer to `attempt`.
 
     Only owners have phones, and they read them only after their own log-in with the right password.
     """

@@ -30,7 +30,7 @@ class Phones:
         self._key = seed.to_bytes(8)
 
     def code(self, owner: int) -> str:
-        """The current code."""
+        """Return the code that the app of this owner shows now."""
         return pyotp.TOTP(b32encode(self._secret(owner)).decode()).now()
 
     def enrol(self, database: Path, secret: bytes) -> None:

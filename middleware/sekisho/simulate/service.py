@@ -60,7 +60,7 @@ def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 async def add_owners(population: Population, directory: Path) -> None:
-    """Give every owner an account, by the service's own command."""
+    """Add an account for each owner to the service's database. Raises `SimulationError` if that fails."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -162,7 +162,7 @@ class ExampleService:
         return False
 
     async def read_meter(self) -> Meter:
-        """Query the process directly, bypassing application and guard. Raises `SimulationError` if it has died."""
+        """Return the service's own counts, past application and guard. Raises `SimulationError` if it has died."""
         loop = asyncio.get_running_loop()
         with suppress(OSError, ValueError):
             if self._line is not None:

@@ -14,7 +14,7 @@ TRIES_MAX = 1 << 20  # 256 times the hardest puzzle's mean
 
 
 def solve(challenge: dict[str, Any]) -> dict[str, Any]:
-    """The payload before it is encoded. It computes for seconds; call it in a thread.
+    """Return a puzzle with its solution, not yet encoded. It computes for seconds; call it in a thread.
 
     Raises:
         ValueError: an unknown kind of puzzle, or one without a solution.
@@ -32,10 +32,10 @@ def solve(challenge: dict[str, Any]) -> dict[str, Any]:
 
 
 def encoded(payload: Any) -> str:
-    """Encode a payload as in the widget's form field."""
+    """Return a solution as the text of the widget's form field: JSON in Base64."""
     return b64encode(json.dumps(payload).encode()).decode()
 
 
 def solved(challenge: dict[str, Any]) -> str:
-    """Solve a puzzle and encode the answer."""
+    """Solve a puzzle; return the solution encoded for the widget's field. Raises `ValueError` as `solve` does."""
     return encoded(solve(challenge))

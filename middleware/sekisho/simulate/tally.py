@@ -34,17 +34,17 @@ class Latencies:
         self.count += 1
 
     def as_json(self) -> dict[str, int]:
-        """The buckets, for `add_json`."""
+        """Return the counts by bucket, in the form that `add_json` takes."""
         return {str(bucket): times for bucket, times in self._buckets.items()}
 
     def add_json(self, buckets: Mapping[str, int]) -> None:
-        """Add the counts of another process, or of an earlier run."""
+        """Add the counts that `as_json` returned in another process or run."""
         for bucket, times in buckets.items():
             self._buckets[int(bucket)] += times
             self.count += times
 
     def percentile_ms(self, percent: float) -> float:
-        """The duration that `percent` of all do not exceed; 0 if there are none."""
+        """Return the milliseconds that `percent` of all durations do not exceed; 0 if there are no durations."""
         missing = math.ceil(self.count * percent / 100)
         for bucket in sorted(self._buckets):
             missing -= self._buckets[bucket]

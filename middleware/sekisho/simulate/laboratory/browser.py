@@ -34,7 +34,7 @@ class BrowserAnswer(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether the application itself has done what was asked."""
+        """Whether the application itself did what the request asked, such as a log-in: it answered with 303."""
         return self.status == 303 and not self.code
 
     @property
@@ -65,7 +65,7 @@ class Browser:
         self.known = False
 
     def forget(self) -> None:
-        """The end of a visit: a browser without a memory loses its cookies."""
+        """End a visit: delete the cookies, unless the browser keeps them."""
         if not self._keeps:
             self._cookies.clear()
 
@@ -95,14 +95,14 @@ class Browser:
         return await self._post(f"{found['step_up']}/send", address, _of(found, "webhook"))
 
     async def passkey_options(self, asked: BrowserAnswer, address: str) -> dict[str, Any] | None:
-        """What the service tells the authenticator; None where it refuses."""
+        """Return the options that the service gives the passkey to sign; None if it refuses."""
         found = json.loads(asked.body)
         answer = await self._post(f"{found['step_up']}/options", address, _of(found, "webauthn"))
         options: dict[str, Any] | None = json.loads(answer.body).get("publicKey")
         return options
 
     async def prove(self, asked: BrowserAnswer, address: str, factor: str, shown: str) -> BrowserAnswer:
-        """Show a code, or the answer of a passkey."""
+        """Send a proof for the question in `asked`. `shown`: a code, or the signed answer of a passkey."""
         found, field = json.loads(asked.body), "credential" if factor == "webauthn" else "code"
         return await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
 

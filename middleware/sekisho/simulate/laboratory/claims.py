@@ -187,7 +187,10 @@ def _is_spread(scenario: Scenario) -> bool:
 
 
 def attempts_until_alarm(run: Played) -> float:
-    """Of a scenario with one attack, whose attempts are evenly spread over its hours."""
+    """Return about how many strangers' attempts came from the beginning of an attack to the first alarm.
+
+    For a scenario with one attack, whose attempts are evenly spread over its hours. Without an alarm all of them count.
+    """
     scenario, results = run.scenario, run.results
     attack = scenario.attacks[0]
     begun_s = attack.from_h * 3600
@@ -342,7 +345,7 @@ seconds there. `asked in calm` is an aim of the preset `familiar`; the others st
 
 
 def claims_section(played: Sequence[Played], policies: Mapping[str, PlayedPolicy]) -> Iterator[str]:
-    """The lines of the section: the table, and where and why claims are missed."""
+    """The Markdown lines about claims: the table, and where and why claims are missed."""
     cases = _cases(played, policies)
     measured = {claim: _by_policy(claim, cases) for claim in CLAIMS}
     names = list(dict.fromkeys(case.policy.name for case in cases))

@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 
 def points(played: Sequence[Played]) -> list[Point]:
-    """The points of one scenario, in the order of the policies; none where bots sent no right pair."""
+    """Return a point for each policy of one scenario, in the order of the policies; none if bots sent no right pair."""
     found = []
     for name in dict.fromkeys(each.policy for each in played):
         runs = [each.results for each in played if each.policy == name]
@@ -55,7 +55,7 @@ def points(played: Sequence[Played]) -> list[Point]:
 
 
 def frontier(found: Sequence[Point]) -> list[Point]:
-    """The guard's policies that no other one betters: fewer accounts are taken only where more owners are asked."""
+    """Return the guard's points that no other one betters, in order of owners asked: each takes fewer accounts."""
     best: list[Point] = []
     for each in sorted((each for each in found if not each.is_peer), key=lambda each: (each.asked, each.taken)):
         if not best or each.taken < best[-1].taken:
@@ -64,7 +64,11 @@ def frontier(found: Sequence[Point]) -> list[Point]:
 
 
 def aims(found: Sequence[Point]) -> tuple[str, str, str, str]:
-    """Cells: the best other limiter, the best point within `ASKED_MAX`, the best of all, and whether `TENTH` is met."""
+    """Return four table cells about the points of one scenario.
+
+    They show the best other limiter, the best point within `ASKED_MAX`, the best of all, and the first that meets
+    `TENTH`, or `no`.
+    """
     peers, best = sorted((each for each in found if each.is_peer), key=lambda each: each.taken), frontier(found)
     within = [each for each in best if each.asked <= ASKED_MAX]
     most = min(TENTH, TENTH * peers[0].taken if peers and peers[0].taken else TENTH)
@@ -88,7 +92,7 @@ def _percent(share: float) -> str:
 
 
 def curve(title: str, found: Sequence[Point]) -> str:
-    """The picture of one scenario, as SVG. The line joins the frontier."""
+    """Return a picture of one scenario's points, as SVG. Its line joins the frontier."""
     widest = max(0.05, *(each.asked for each in found)) * 1.08
     lines = [
         text(12, 22, title, size=15),

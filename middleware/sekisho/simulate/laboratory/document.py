@@ -113,7 +113,10 @@ _WHY = """
 
 
 def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, curves: str = "") -> str:
-    """The page. `curves`: the folder of the pictures, as the page links to them; empty for none."""
+    """Return the page `docs/laboratory.md` about these runs.
+
+    `curves`: the folder of the pictures, as the page links to them; empty for none.
+    """
     parts = [_HEAD, *_how(played), "", *claims_section(played, policies), ""]
     parts += [*_policies(played, policies), "", _COLUMNS]
     parts += ["## Accounts taken over, of right pairs sent", "", _TAKEN, ""]

@@ -62,7 +62,7 @@ class SimulatedFactors:
             )
 
     def account_class(self, owner: int) -> str:
-        """`NONE`, `SENT`, `APP` or `PHR`."""
+        """Return the kind of an owner's factor: `NONE`, `SENT` (codes), `APP` or `PHR` (a passkey)."""
         if not self._in_use:
             return NONE
         place, owners = self._words(owner)[0] / 256, self._owners
@@ -82,7 +82,7 @@ class SimulatedFactors:
         return self.account_class(owner) in {APP, PHR}
 
     async def enrol(self, secret: bytes) -> None:
-        """Enrol apps and passkeys, sealed with the service's secret."""
+        """Store the enrolments of all apps and passkeys, sealed with the service's secret."""
         sealer = Sealer((secret,), clock_s=self._clock_s)
         passkeys = PasskeySealer(sealer)
         for owner in range(self._population.owners):
@@ -95,13 +95,13 @@ class SimulatedFactors:
                 await self.stored.enrol(account, Enrolment(number, "webauthn", "phone", 1, sealed))
 
     async def on_code(self, message: CodeMessage) -> None:
-        """The service's own channel: a code reaches the owner's mailbox."""
+        """Deliver a code to its owner's mailbox, as the service's own channel would."""
         self._mailbox(message.account).put_nowait(message.code)
 
     async def prove(
         self, owner: int, browser: Browser, asked: BrowserAnswer, where: str, page: str = SITE
     ) -> BrowserAnswer | None:
-        """The owner answers a question; None where it has nothing to answer with.
+        """Answer a question with the owner's factor; return the service's answer, None if the owner has none to show.
 
         Args:
             owner: the number of the owner that is asked.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run_key(scenario: Scenario, policy: str, settings: Mapping[str, str], seed: int) -> str:
-    """What a run's results depend on, but for the code: every parameter, setting and the seed."""
+    """Return a name for a run: a digest of every parameter, every setting and the seed, but not of the code."""
     said = repr((scenario, policy, sorted(settings.items()), seed))
     return blake2b(said.encode(), digest_size=16).hexdigest()
 
@@ -51,7 +51,7 @@ class KeptRuns:
         return key in self._found
 
     def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> KeptRun:
-        """The results of before, or those of `play`."""
+        """Return the kept run under `key`; if there is none, call `play` and keep what it returns."""
         if key in self._found:
             return self._found[key]
         begun_s = clock_s()

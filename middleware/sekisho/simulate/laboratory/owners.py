@@ -183,15 +183,15 @@ class OwnersAtHome:
         return [self._population.mistyped(visit.owner), right] if visit.typo else [right]
 
     def retyped(self, visit: Visit, password: str) -> str:
-        """What an owner types who was told to wait: the right password, unless it is forgotten (assumed)."""
+        """Return what an owner types again after a wait: the right password, unless it is forgotten (assumed)."""
         return password if visit.forgets else self._population.password(visit.owner)
 
     async def prove(self, visit: Visit, browser: Browser, asked: BrowserAnswer, where: str) -> BrowserAnswer | None:
-        """Answer a question for a proof; None where the owner has none at hand."""
+        """Answer a question with the owner's factor; return the service's answer, None if no proof is at hand."""
         return await self._factors.prove(visit.owner, browser, asked, where) if visit.at_hand else None
 
     def has_proof(self, visit: Visit, asked: BrowserAnswer) -> bool:
-        """Whether the owner has at hand what a question asks for."""
+        """Whether the owner has a proof at hand that the question accepts."""
         return visit.at_hand and self._factors.can_answer(visit.owner, asked)
 
     def entered(self, visit: Visit, counts: OwnerCounts) -> None:
@@ -199,7 +199,7 @@ class OwnersAtHome:
         self._entered.add(visit.owner)
 
     def asked(self, visit: Visit, counts: OwnerCounts, password: str) -> None:
-        """Count a log-in that was asked for a proof, by what the last question answered."""
+        """Count a log-in in which a proof was asked for. `password`: the last one that was answered by a question."""
         counts.asked += 1
         counts.asked_mistyped += (mistyped := password != self._population.password(visit.owner))
         counts.asked_enrolled += (enrolled := not mistyped and self._factors.has_enrolled(visit.owner))

@@ -54,7 +54,7 @@ def said(value: Any) -> str:
 
 
 def parameters(kind: type[T], table: object, place: str, sources: dict[str, str]) -> T:
-    """Read the parameters of a dataclass. Raises `ScenarioError`.
+    """Return a dataclass made from a table of TOML. Raises `ScenarioError` for a wrong or unknown parameter.
 
     Args:
         kind: its fields are annotated by `Within` or `OneOf`.
@@ -75,7 +75,10 @@ def _value(kind: type, name: str, given: object, place: str, sources: dict[str, 
 
 
 def parameter(wanted: Any, given: object, place: str, sources: dict[str, str]) -> Any:
-    """The value of one parameter, of the type `wanted` and within its bounds."""
+    """Return the value of one parameter of the type `wanted`; `given`: the value and its source.
+
+    Raises `ScenarioError`, which names `place`, for another type, a value out of bounds, or no source.
+    """
     value, source = _sourced(given, place)
     sources[place] = f"{value}; {source}"
     kind, bounds = get_args(wanted) if get_origin(wanted) is Annotated else (wanted, None)

@@ -35,13 +35,13 @@ class Passkey:
 
     @property
     def credential(self) -> Credential:
-        """What the service stores of it."""
+        """The credential that the service stores of this passkey."""
         point = self._key.public_key().public_numbers()
         public = _COSE_X + point.x.to_bytes(32, "big") + _COSE_Y + point.y.to_bytes(32, "big")
         return Credential(self._id, public, 0, self._user_handle)
 
     def sign(self, options: Mapping[str, Any], origin: str) -> str:
-        """The answer of `navigator.credentials.get()` as JSON, on a page of this origin.
+        """Return the passkey's signed answer to `options`, as JSON, for a page of this origin.
 
         The browser names the page's own origin, so an answer that a phisher's page gets is worth nothing elsewhere.
         """

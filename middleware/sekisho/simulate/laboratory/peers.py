@@ -24,10 +24,13 @@ class Peer(Protocol):
     """A limiter by address and account. Times are in seconds."""
 
     def wait_s(self, address: str, account: str, now_s: float) -> float:
-        """How long the client is to wait; 0 lets the attempt through. Counts the attempt where the original does."""
+        """Return how many seconds the client is to wait; 0 lets the attempt through.
+
+        Counts the attempt where the original limiter does.
+        """
 
     def ended(self, address: str, account: str, now_s: float, *, success: bool) -> None:
-        """The application has answered."""
+        """Record whether the application let an attempt in that `wait_s` let through."""
 
 
 class Window:

@@ -17,7 +17,10 @@ _TAKEN, _LOST = "#b3261e", "#3f6ea8"
 
 
 def picture(played: Sequence[Played]) -> str:
-    """Two bars for each policy, over all seeds: the share of right pairs that opened an account, of log-ins lost."""
+    """Return a picture of one scenario as SVG: two bars for each policy, over all seeds.
+
+    One shows the share of right pairs that opened an account, the other the share of owners' log-ins that were lost.
+    """
     names = list(dict.fromkeys(each.policy for each in played))
     height = _TOP + _ROW * len(names) + 12
     lines = [

@@ -30,7 +30,10 @@ class OwnerPlaces:
         self._shared = Walk(Draw(seed, "shared"), owners.count)
 
     def kind(self, owner: int) -> str:
-        """`NAT`, `PROXY` or `HOME`: the shares hold exactly, and no owner's number shows the kind."""
+        """Return where an owner logs in from: `NAT`, `PROXY` or `HOME`.
+
+        The shares of the scenario hold exactly, and no owner's number shows the kind.
+        """
         place = (self._shared(owner) + 0.5) / self._owners.count
         if place < self._owners.nat_share:
             return NAT
@@ -52,7 +55,7 @@ class OwnerPlaces:
 
     @property
     def full_proxy(self) -> int:
-        """A company's number: that of the owner in the middle of all that are behind one."""
+        """The number of the company in the middle of all: its address certainly has owners behind it."""
         owners = self._owners
         return int(owners.count * (owners.nat_share + owners.proxy_share / 2)) // owners.proxy_size
 
@@ -65,7 +68,7 @@ class OwnerPlaces:
         return _v4(_HOMES, self._network(100_000 + number), 1)
 
     def away(self, trip: int) -> str:
-        """Where an owner never was before."""
+        """Return an address that no owner was at before, for a trip."""
         return _v4(_HOMES, self._network(200_000 + trip % 60_000), 9)
 
 

@@ -27,14 +27,14 @@ class PlayedPolicy(NamedTuple):
 
     @property
     def estimates_posture(self) -> bool:
-        """Whether the posture decides which strangers are asked."""
+        """Whether the policy asks strangers for a proof depending on the posture, not always."""
         preset = texts_of(Preset(self.settings.get("preset", "balanced")))
         texts = {**{name.lower(): text for name, text in preset.items()}, **self.settings}
         return texts.get("step_up_familiar", texts.get("step_up", "always")) != "always"
 
 
 def policies(text: str | None = None) -> dict[str, PlayedPolicy]:
-    """The policies of a TOML text; by default those of the package. Raises `ScenarioError`."""
+    """Return the policies of a TOML text, by name; by default those of the package. Raises `ScenarioError`."""
     if text is None:
         text = (files("sekisho.simulate.laboratory") / "policies.toml").read_text()
     try:
@@ -63,7 +63,7 @@ OUTSIDE = frozenset({
 
 
 def isolated(policy: PlayedPolicy) -> PlayedPolicy:
-    """The policy, where it reaches nothing outside. Raises `ScenarioError`.
+    """Return the policy. Raises `ScenarioError` if a setting of it reaches a store, a file or a network.
 
     A file of policies may have been written for replays. Invented log-ins must not be counted in the store of a
     service, nor be lines of its audit.

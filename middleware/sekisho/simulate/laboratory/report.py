@@ -54,7 +54,7 @@ class Played(NamedTuple):
         }
 
     def row(self) -> tuple[str, ...]:
-        """The cells of its row, in the order of `COLUMNS`."""
+        """Return the cells of this run's row in the table, in the order of `COLUMNS`."""
         results, kinds = self.results, self.results.by_kind
         return (
             self.policy,
@@ -87,7 +87,7 @@ def _refused(counts: OwnerCounts | None) -> str:
 
 
 def share(some: float, every: float) -> str:
-    """A percentage of two digits; – of nothing."""
+    """Return `some` of `every` as a percentage of two digits; a dash if `every` is 0."""
     if not every:
         return "–"
     percent = 100 * some / every
@@ -107,12 +107,12 @@ def _span(seconds: float) -> str:
 
 
 def table(played: Sequence[Played]) -> str:
-    """Every scenario's table, for a terminal."""
+    """Return the tables of all scenarios, a row for each run, as text for a terminal."""
     return "\n\n".join(f"{title}\n{_aligned(rows)}" for title, rows in _tables(played))
 
 
 def summary(played: Sequence[Played]) -> str:
-    """The table of one scenario, for a document: a line for each policy, the seeds together."""
+    """Return the table of one scenario in Markdown: a row for each policy, with the sums of all seeds."""
     rows: list[tuple[str, ...]] = [(COLUMNS[0], "seeds", *COLUMNS[1:3], "by seed", *COLUMNS[3:])]
     for name in dict.fromkeys(each.policy for each in played):
         runs = [each for each in played if each.policy == name]
@@ -141,7 +141,10 @@ def _alarms(runs: Sequence[Played]) -> str:
 
 
 def overview(played: Sequence[Played], cell: Callable[[Results], str]) -> str:
-    """A line for each scenario, a column for each policy, seeds together. Without a run a cell has a dash."""
+    """Return a Markdown table: a row for each scenario, a column for each policy, seeds together.
+
+    `cell`: makes a cell from results. A cell without a run has a dash.
+    """
     names = list(dict.fromkeys(each.policy for each in played))
     rows: list[tuple[str, ...]] = [("scenario", *names)]
     for scenario, runs in by_scenario(played).items():
@@ -158,7 +161,7 @@ def by_scenario(played: Iterable[Played]) -> dict[str, list[Played]]:
 
 
 def summed_by_policy(played: Iterable[Played]) -> dict[str, Results]:
-    """The results of one scenario, all seeds together."""
+    """Return the results of one scenario by policy, all seeds together."""
     found: dict[str, list[Results]] = {}
     for each in played:
         found.setdefault(each.policy, []).append(each.results)
@@ -166,19 +169,19 @@ def summed_by_policy(played: Iterable[Played]) -> dict[str, Results]:
 
 
 def taken_cell(results: Results) -> str:
-    """Accounts taken over, of the right pairs that were sent."""
+    """Return a cell for `overview`: accounts taken over, of the right pairs that were sent."""
     right = results.right.total()
     return f"{results.taken_over:,} of {right:,}" if right else "none sent"
 
 
 def asked_cell(results: Results) -> str:
-    """The owners' log-ins in which a proof was asked for, and those of them elsewhere."""
+    """Return a cell for `overview`: of the owners' log-ins, the shares asked for a proof, in all and elsewhere."""
     owners = results.owners
     return f"{share(owners.asked, owners.log_ins)}, {share(owners.asked_elsewhere, owners.log_ins)}"
 
 
 def lost_cell(results: Results) -> str:
-    """The owners' log-ins that were refused, on known devices and on others; and those without a proof, of all."""
+    """Return a cell for `overview`: shares of log-ins refused on known devices, on others, and lost without a proof."""
     owners, known = results.owners, _refused(results.by_kind.get(KNOWN))
     return f"{known}, {_refused(results.strangers)}, {share(owners.unproved, owners.log_ins)}"
 

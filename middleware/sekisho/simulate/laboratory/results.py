@@ -42,12 +42,12 @@ class OwnerCounts:
 
     @property
     def refused(self) -> int:
-        """The rest of `lost`: the owner had a proof, or was not asked for one."""
+        """The number of lost log-ins that the guard refused: the owner had a proof, or was not asked for one."""
         return self.lost - self.unproved
 
     @property
     def asked_elsewhere(self) -> int:
-        """The rest of `asked`: another network or browser than before, and no factor enrolled."""
+        """The number of log-ins asked for a proof only because network or browser were new; no factor is enrolled."""
         return self.asked - self.asked_mistyped - self.asked_enrolled - self.asked_first
 
 
@@ -121,7 +121,10 @@ class Results:
 
 
 def summed(every: Sequence[Results]) -> Results:
-    """The results of several seeds. Owners of different seeds are different ones; of the alarms, the first of each."""
+    """Return the sums of the results of several seeds. Equal numbers of owners in two seeds mean different owners.
+
+    Of the alarms the first of each seed is kept.
+    """
     total = Results(alarms=sorted(alarm for each in every for alarm in each.alarms[:1]))
     for number, each in enumerate(every):
         total.attempts += each.attempts
@@ -140,7 +143,7 @@ def _counts(counts: OwnerCounts) -> dict[str, int]:
 
 
 def added(every: Any) -> OwnerCounts:
-    """The sums."""
+    """Return the sums of several `OwnerCounts`."""
     total = OwnerCounts()
     for counts in every:
         for name in OwnerCounts.__slots__:

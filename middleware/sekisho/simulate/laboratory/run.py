@@ -97,7 +97,7 @@ class BuiltGuard(NamedTuple):
     before: App | None = None
 
     def at(self, clock_s: Callable[[], float], begins_s: float) -> App:
-        """The guard that stands there at the moment of a request."""
+        """Return an application that passes requests to `before` until `begins_s`, then to `app`; or `app` itself."""
         if (before := self.before) is None:
             return self.app
 

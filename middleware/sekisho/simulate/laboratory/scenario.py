@@ -183,11 +183,11 @@ class Scenario:
 
     @property
     def own_accounts(self) -> int:
-        """The last owners, who are attackers."""
+        """The number of owners, the last ones, who are attackers with accounts of their own."""
         return sum(attack.own_accounts for attack in self.attacks)
 
     def scaled(self, scale: float | None = None) -> Scenario:
-        """Fewer or more owners, attempts and addresses. What stands for one address or one account stays.
+        """Return the scenario with owners, attempts and addresses times `scale`; single addresses and accounts stay.
 
         Args:
             scale: None: the scenario's own.

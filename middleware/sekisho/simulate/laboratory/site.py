@@ -41,7 +41,7 @@ ON_FILE = RESET.replace("form:username;", "form:username on_file=to;")
 
 
 def details(account: str) -> str:
-    """What a request for a reset tells of an owner: it stands for a birthday and a telephone number."""
+    """Return what a request for a reset tells of an owner: text in place of a birthday and a telephone number."""
     return f"details of {account}"
 
 

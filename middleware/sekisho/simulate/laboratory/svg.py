@@ -12,7 +12,7 @@ INK: Final = "#2f3136"
 
 
 def page(width: int, height: int, parts: Sequence[str]) -> str:
-    """A picture on white."""
+    """Return an SVG picture of this size in pixels with these parts on a white ground."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">'
     ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
     return "\n".join([head, ground, *parts, "</svg>", ""])

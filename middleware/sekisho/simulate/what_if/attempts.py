@@ -29,7 +29,7 @@ _DEVICES: Final = {device.name.lower(): device for device in Device}
 
 
 def in_order(lines: Iterable[Line], tally: ReplayTally) -> Iterator[Item]:
-    """What happened, in order of time.
+    """Yield the decisions, settlements and proofs in lines of the audit, in order of time.
 
     Args:
         lines: of the audit, about in order of time.

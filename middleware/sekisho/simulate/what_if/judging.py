@@ -109,7 +109,7 @@ class _Kept(OrderedDict[str, _Open]):
 
 
 def judge_again(items: Iterable[Item], rules: Rules, tally: ReplayTally) -> None:
-    """Count and judge these again.
+    """Count and judge recorded attempts again under `rules`, and add the decisions to `tally`.
 
     Raises `ValueError` for steps of a policy that do not exist.
     """

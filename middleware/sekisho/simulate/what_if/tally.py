@@ -60,7 +60,7 @@ class ReplayTally:
         self._gone: Counter[tuple[str, str, str]] = Counter()
 
     def cannot(self, event: Event) -> None:
-        """Count an event that lacks what a replay needs to judge it again."""
+        """Count a recorded event that lacks what is needed to judge it again."""
         if event.kind == Kind.DECIDED and event.action == Action.ALLOW.name.lower() and not event.reasons:
             return  # its settlement has a line of its own
         if event.times > 1:
@@ -69,7 +69,7 @@ class ReplayTally:
             self.untold += 1
 
     def judged(self, attempted: Attempted, decision: Decision) -> int:
-        """Count an attempt; returns how its action differs: negative for milder, positive for stricter."""
+        """Count an attempt judged again; return how its action changed: below 0 for milder, above 0 for stricter."""
         old = attempted.door, _NAMES[attempted.action], _joined(attempted.reasons)
         new = attempted.door, _NAMES[decision.asked], _joined([finding.reason for finding in decision.findings])
         self.attempts += 1
@@ -93,12 +93,12 @@ class ReplayTally:
                     kept.add(digest)
 
     def settled(self, change: int, result: str) -> None:
-        """Count the outcome of an attempt; `change` is what `judged` returned."""
+        """Count how an attempt ended, if its new decision is stricter. `change`: what `judged` returned."""
         if change > 0:
             self.outcomes[result] += 1
 
     def rows(self) -> list[DecisionRow]:
-        """All decisions, by door, action and reasons."""
+        """Return a row for each door, action and reasons, with recorded and new numbers of attempts."""
         keys = sorted(self._recorded.keys() | self._now.keys())
         return [
             DecisionRow(*key, self._recorded[key], self._now[key], self._come[key], self._gone[key]) for key in keys
