@@ -50,8 +50,6 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
     """Return the charge and the verdict of a receipt, as far as settling needs them: the rest is 0.
 
     Raises `ValueError` for bytes that `pack_receipt` did not make.
-
-    Raises `ValueError` for other bytes.
     """
     charge, verdict = _unpack(packed)
     # A receipt has one form only: extra bytes cannot have been written here.
