@@ -68,7 +68,7 @@ class CodeTrial(NamedTuple):
 
     @property
     def counted_by(self) -> str:
-        """The key of the counters."""
+        """The name under which the owner's attempts are counted: `owner`, or `account` if that is empty."""
         return self.owner or self.account
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ class AppTry(NamedTuple):
 
 
 def owner_key(keys: VaultKeys, kind: bytes, trial: CodeTrial) -> bytes:
-    """Return the key of an owner's counter. Behind a wrong secret, the key belongs to no account."""
+    """Return the vault's key of the counter `kind` of an owner. Behind a wrong secret, it belongs to no account."""
     if trial.behind_right_secret:
         return keys.of(kind, b"account" + trial.scope, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
@@ -134,7 +134,9 @@ class AttemptLimits:
         return trial._replace(number=number)
 
     async def early(self, trial: CodeTrial, guess: Guess | None, *, exists: bool) -> bool:
-        """Whether a code may be compared before the outcome of the secret is known. Raises `StoreUnavailable`.
+        """Whether a code may be compared before the outcome of the secret is known.
+
+        The call counts codes of an app, whose number in a day is limited. Raises `StoreUnavailable`.
 
         Args:
             trial: counted in its challenge.
@@ -183,7 +185,9 @@ class AttemptLimits:
         return is_last
 
     async def of_guessable(self, trial: CodeTrial) -> bool:
-        """Use up an attempt of the challenge and of the account, for codes that are short enough to guess.
+        """Use up an attempt of the challenge and one of the account; return whether both had one left.
+
+        For codes that are short enough to guess.
 
         A challenge without attempts left uses up none of the account's. Raises `StoreUnavailable`.
         """

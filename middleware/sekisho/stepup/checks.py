@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Step-ups that are never asked for, that owners cannot pass, or that end without a session."""
+    """Yield diagnoses of settings whose step-ups are never asked for, keep owners out, or end without a session."""
     if settings.factors:
         yield from _of_factors(settings)
     elif settings.no_factor is NoFactor.CHALLENGE:

@@ -187,7 +187,10 @@ class Escrow:
     async def accept_proof(
         self, text: str, browser_key: str, *, place: str, account: str, purpose: Purpose = Purpose.DOOR
     ) -> bool:
-        """Whether a proof was shown for this place and account. True once for each proof. Raises `StoreUnavailable`."""
+        """Whether `text` is a receipt of a proof for this place, account and purpose. True once for each proof.
+
+        Raises `StoreUnavailable`.
+        """
         ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
         wanted = (place, account, purpose)
         if ticket is None or (ticket.place, ticket.account, ticket.purpose) != wanted:
@@ -199,30 +202,42 @@ class Escrow:
     # Entries by challenge. All methods raise `StoreUnavailable`.
 
     async def keep(self, ticket: Ticket, browser_key: str, kept: Kept) -> None:
-        """Keep the result of a run until a proof is shown."""
+        """Keep the result of the application's run, sealed, until a proof is shown. Raises `StoreUnavailable`."""
         sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, browser_key))
         await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
 
     async def begin(self, ticket: Ticket) -> None:
-        """Record the start of the application's run: the run's time is limited, its time in the queue is not known."""
+        """Record that the run of the application behind a ticket begins now. Raises `StoreUnavailable`."""
         await self._vault.put(self._keys.of(b"run begun", ticket.challenge), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def begun_ms(self, ticket: Ticket) -> int | None:
-        """When the run began, Unix time in milliseconds; None while it waits in the queue."""
+        """Return when the run behind a ticket began, Unix time in milliseconds; None while it waits in the queue.
+
+        Raises `StoreUnavailable`.
+        """
         at_ms = await self._vault.get(self._keys.of(b"run begun", ticket.challenge))
         return None if at_ms is None else int(at_ms)
 
     async def find(self, ticket: Ticket, browser_key: str) -> Kept | None:
-        """Read the result of the run; None if there is none yet. A result that does not open counts as a failure."""
+        """Return the result of the run behind a ticket; None if there is none yet. Raises `StoreUnavailable`.
+
+        A result that cannot be opened is returned as one without an answer, as behind a wrong secret.
+        """
         sealed = await self._vault.get(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, browser_key)
 
     async def claim(self, ticket: Ticket) -> bool:
-        """Claim a ticket: True for the first caller only, even if many call at once."""
+        """Mark a ticket as redeemed; return True for the first call only, even if many come at once.
+
+        Raises `StoreUnavailable`.
+        """
         return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=REMEMBERED_S)
 
     async def take(self, ticket: Ticket, browser_key: str) -> Sealed | None:
-        """Read and remove the answer."""
+        """Remove and return the application's answer behind a ticket; None without one, or if the secret was wrong.
+
+        Raises `StoreUnavailable`.
+        """
         sealed = await self._vault.take(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, browser_key).answer
 
@@ -248,12 +263,18 @@ class Escrow:
         return _kept(opened).answer
 
     async def keep_question(self, ticket: Ticket, browser_key: str, receipt: bytes) -> None:
-        """Keep the receipt of the earlier challenge, which the client solved, until a proof is shown."""
+        """Keep the receipt for the charge of a question that was answered with work, until a proof is shown.
+
+        `take_question` returns it, so that a proof brings that charge back. Raises `StoreUnavailable`.
+        """
         sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, browser_key))
         await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
 
     async def take_question(self, ticket: Ticket, browser_key: str) -> bytes:
-        """Read and remove that receipt; empty if there is none."""
+        """Remove and return the receipt that `keep_question` kept for a ticket; empty without one.
+
+        Raises `StoreUnavailable`.
+        """
         sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
         try:
             return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, browser_key))
@@ -261,7 +282,10 @@ class Escrow:
             return b""
 
     async def may_call(self, ticket: Ticket) -> bool:
-        """Count a call with this ticket; False once it has used up its calls."""
+        """Count a call with a ticket; return whether it had any of its `CALLS_MAX` calls left.
+
+        Raises `StoreUnavailable`.
+        """
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
 
     async def end_all(self, account_digest: bytes) -> None:
@@ -270,12 +294,17 @@ class Escrow:
         await self._vault.put(self._keys.of(b"ended", account_digest), now, seconds=max(KEPT_S, self._proofs_s))
 
     async def ended_since(self, account_digest: bytes, proved_s: int) -> bool:
-        """Whether a proof of this account, shown at `proved_s` (Unix time), was ended since."""
+        """Whether `end_all` ended the account's proofs after one was shown at `proved_s`, Unix time in seconds.
+
+        Raises `StoreUnavailable`.
+        """
         at_ms = await self._vault.get(self._keys.of(b"ended", account_digest))
         return at_ms is not None and proved_s * 1000 <= int(at_ms) + SKEW_MS
 
     async def end_browser(self, browser_key: str, session: bytes) -> None:
-        """End all step-ups that were issued to a browser, after the log-out of a session; a few times for each session.
+        """End all step-ups that were issued to a browser, after a log-out; a few times only for each session.
+
+        Raises `StoreUnavailable`.
 
         A client with one session must not fill the store with keys that it makes up.
         """
@@ -284,14 +313,17 @@ class Escrow:
         await self._vault.put(self._keys.of(b"logged out", browser_key), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def is_over(self, ticket: Ticket, browser_key: str) -> bool:
-        """Whether the ticket was redeemed or ended."""
+        """Whether a ticket was redeemed or ended, see `was_ended`. Raises `StoreUnavailable`."""
         return await self.is_redeemed(ticket) or await self.was_ended(ticket, browser_key)
 
     async def is_redeemed(self, ticket: Ticket) -> bool:
         return await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None
 
     async def was_ended(self, ticket: Ticket, browser_key: str) -> bool:
-        """Whether the ticket was issued before its account's step-ups, or its browser's, ended (CVE-2026-9798)."""
+        """Whether the step-ups of the ticket's account or browser were ended after it was issued (CVE-2026-9798).
+
+        Raises `StoreUnavailable`.
+        """
         at_ms = await self._vault.get(self._keys.of(b"ended", ticket.account_digest))
         if at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS:
             return True

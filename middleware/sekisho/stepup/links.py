@@ -63,7 +63,7 @@ class NoticeLinks:
         self._clock_s = clock_s
 
     def link(self, question: LinkQuestion) -> str:
-        """The URL of the page that asks; empty where the site has set none."""
+        """Return the URL of a page that asks the owner this question; empty if the site has no such pages."""
         if self._url is None:
             return ""
         ends_s = int(self._clock_s()) + LINK_S
@@ -71,7 +71,7 @@ class NoticeLinks:
         return f"{self._url}/notice#{base64url(self._sealer.seal(_PURPOSE, asked, bound_to=b''))}"
 
     async def answered(self, token: str) -> LinkQuestion | None:
-        """The question of a link, for its first answer; None if it was answered, has expired, or is any other text.
+        """Mark a link as answered, and return its question. None if it was answered, has expired, or is no link.
 
         Raises:
             StoreUnavailable: whether it was answered is unknown.

@@ -131,7 +131,7 @@ class LogIns:
         return tuple(found for row in rows if (found := self._opened(account_id, row)) is not None)
 
     async def previous_log_in(self, account: str) -> PreviousLogIn | None:
-        """The last completed log-in, which one under way will follow; None where none is known. It raises nothing."""
+        """Return the account's last completed log-in, not the one under way; None if none is known, or on errors."""
         try:
             contact = await self._find(account)
             found = () if contact is None else await self._of(contact.account_id)

@@ -17,7 +17,10 @@ _TRIES: Final = {"codes tried": b"account tries", "app codes tried": b"app tries
 
 
 def counts_of(keys: VaultKeys, owner: str) -> dict[str, bytes]:
-    """The key of each count, by its name. `owner`: see `AccountOwner.counted_by`."""
+    """Return the vault's keys of an owner's counters, by the names that an operator reads.
+
+    `owner`: see `AccountOwner.counted_by`.
+    """
     return dict(_counts(keys, owner))
 
 

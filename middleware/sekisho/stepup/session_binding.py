@@ -103,7 +103,7 @@ class SessionBindings:
         self._naming: Final = blake2b(key=self._keys[0], digest_size=16, person=b"binding").copy
 
     def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
-        """Return the sealed note; empty if there is no credential to bind it to, or if it would be too long."""
+        """Return the binding as a sealed note; empty if there is no credential to bind it to, or it is too long."""
         if not credentials:
             # Every request shows an empty set of credentials, so a note bound to it would open for everyone.
             return ""

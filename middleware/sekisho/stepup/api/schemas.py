@@ -41,7 +41,7 @@ REFUSALS: Final = (
 
 
 def name_of(code: str) -> str:
-    """The schema's name: `too_many_attempts` is `TooManyAttempts`."""
+    """Return the name of a refusal's schema by the refusal's code: `TooManyAttempts` for `too_many_attempts`."""
     return code.title().replace("_", "")
 
 
@@ -58,7 +58,7 @@ def number(description: str, **more: object) -> Schema:
 
 
 def record(description: str, *, optional: Iterable[str] = (), **members: Schema) -> Schema:
-    """An object with these members. All are required but `optional` ones; later versions may add others."""
+    """Return the schema of a JSON object with these members. All are required but those named in `optional`."""
     required = [name for name in members if name not in set(optional)]
     return {"type": "object", "description": description, "properties": members, "required": required}
 

@@ -94,12 +94,12 @@ def signing_keys(key_set: object) -> tuple[SigningKey, ...]:
 
 
 def verified(token: str, keys: Iterable[SigningKey], expected: Expected, now_s: int) -> Identity:
-    """The identity that a token states.
+    """Verify an ID token, and return the identity that it states.
 
     Args:
         token: the ID token in compact form.
         keys: of the provider.
-        expected: what it must say.
+        expected: the values that the token must have.
         now_s: Unix time in seconds.
 
     Raises:

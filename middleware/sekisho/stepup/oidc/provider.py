@@ -125,7 +125,10 @@ class OidcProvider:
         return f"{metadata.authorization}{separator}{urlencode(asked)}"
 
     async def ensure_ready(self) -> None:
-        """Fetch what a code's exchange needs, before a code is spent. Raises `ProviderUnavailable`."""
+        """Fetch the provider's metadata and keys if they are missing or old, before a code is spent.
+
+        Raises `ProviderUnavailable`.
+        """
         await self._current_keys()
 
     async def identify(self, returned: OidcReturn, login: OidcLogin) -> Identity | None:

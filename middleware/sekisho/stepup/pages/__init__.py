@@ -314,7 +314,7 @@ class Pages:
         )
 
     def notice(self, language: str, *, said: str, account_page: str, nonce: str) -> Page:
-        """The question whether it was the owner, or what their answer did.
+        """Return the page of a notice's link: it asks whether it was the owner, or says what their answer did.
 
         Args:
             language: as in `WORDS`.

@@ -44,7 +44,10 @@ class Cut(NamedTuple):
         return cls(tuple(parts), tuple((at, found[at]) for at in range(1, len(found), 2)))
 
     def filled(self, values: Mapping[str, bytes]) -> bytes:
-        """Fill in `values`, escaped by `escaped` or `json_in_attribute`. Raises `KeyError` if one is missing."""
+        """Return the text with `values` in place of the placeholders. Raises `KeyError` if one is missing.
+
+        The caller escapes each value, by `escaped` or `json_in_attribute`.
+        """
         parts = list(self.parts)
         for at, name in self.places:
             parts[at] = values[name]

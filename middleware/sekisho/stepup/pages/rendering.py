@@ -70,7 +70,7 @@ class PageTemplates:
         self._environment.globals |= values
 
     def cut_page(self, name: str, language: str, widget: Widget | None, **kept: Any) -> CutPage:
-        """A page that differs between requests only in its nonce, and in the values that are marked in `kept`."""
+        """Return a page with gaps, for many requests: for the nonce, and for the values that are marked in `kept`."""
         body, policy, headers = self._parts(
             name, language, mark("nonce"), form_action=ANSWERED_BY_APPLICATION, scripted=True, widget=widget, **kept
         )

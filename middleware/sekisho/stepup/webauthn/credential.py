@@ -38,7 +38,7 @@ class Credential(NamedTuple):
         return "Credential(...)"
 
     def to_bytes(self) -> bytes:
-        """Return the stored form. The caller seals it."""
+        """Return the passkey as bytes to store, which `from_bytes` reads. The caller seals them."""
         bits = sum(1 << TRANSPORTS.index(transport) for transport in self.transports)
         lengths = len(self.id), len(self.user_handle), len(self.public_key)
         return _HEAD.pack(_VERSION, bits, self.sign_count, *lengths) + self.id + self.user_handle + self.public_key

@@ -13,7 +13,7 @@ ALGORITHMS = [Algorithm.ECDSA_SHA_256, Algorithm.EDDSA, Algorithm.RSASSA_PKCS1_v
 
 
 def is_sound(public_key: bytes) -> bool:
-    """Whether the key fits its algorithm. A key that does not would lock its owner out later."""
+    """Whether a COSE key can verify signatures of its algorithm. Another one would lock its owner out later."""
     cose = decode_credential_public_key(public_key)
     key = decoded_public_key_to_cryptography(cose)
     match cose.alg:

@@ -52,7 +52,10 @@ NAMES: Final[Mapping[UUID, str]] = MappingProxyType(
 
 
 def with_maker(public_key: bytes, aaguid: bytes) -> bytes:
-    """Return the key with its maker's number. Unknown makers are left out: they would only name a rare device."""
+    """Return the stored form of a passkey's public key with its maker's number, `aaguid`, inside.
+
+    The number of an unknown maker is left out: it would only name a rare device.
+    """
     if len(aaguid) != _BYTES or UUID(bytes=aaguid) not in NAMES or public_key[0] >> 5 != _MAP:
         return public_key
     return encode_cbor({**parse_cbor(public_key), _LABEL: aaguid})
