@@ -79,7 +79,7 @@ class Acceptance:
         self._sender = sender
 
     def of(self, names: tuple[str, ...]) -> dict[str, FactorProofs]:
-        """The functions of these factors."""
+        """Return the functions that match and accept proofs, by factor, for the factors of these names."""
         sent = FactorProofs(_may_be_sent, self._is_sent_code, self._by_sent_code, Guess.CODE)
         every: Mapping[str, FactorProofs] = {
             "webauthn": FactorProofs(_may_be_passkey, self._is_passkey, self._by_passkey),
@@ -92,7 +92,7 @@ class Acceptance:
         return {name: every[name] for name in names}
 
     def usable(self, owner: AccountOwner, demand: Demand, now_s: int) -> AccountOwner:
-        """The owner with the factors that count for this purpose."""
+        """Return the owner without the enrolments that are too new to count if `demand.settled`, else unchanged."""
         if not demand.settled:
             return owner
         sheet = next(iter(owner.of_kind(RECOVERY)), None)

@@ -23,7 +23,10 @@ class AccountLookup:
         self._sender = sender
 
     async def find(self, account: str, *, now_s: int) -> AccountOwner:
-        """Return an account's owner, whether it exists or not. `now_s`: Unix time in seconds. Raises `OwnersError`."""
+        """Return the owner of an account, after carrying out a reset that is due; without a contact if it is unknown.
+
+        `now_s`: Unix time in seconds. Raises `OwnersError`.
+        """
         contact = await self._owners.contact(account)
         account_id = self.place(account, contact)
         enrolments = await self._owners.enrolments(account_id)

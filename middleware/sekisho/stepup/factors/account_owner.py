@@ -53,7 +53,7 @@ class AccountOwner(NamedTuple):
 
     @property
     def factors(self) -> tuple[Enrolment, ...]:
-        """The enrolments that are factors; the owner's choice of strong ones is none."""
+        """The enrolments that are factors: all but rows such as the owner's choice to accept strong factors only."""
         return tuple(one for one in self.enrolments if one.kind in CLASS_OF)
 
     def of_kind(self, kind: str) -> tuple[Enrolment, ...]:

@@ -55,10 +55,10 @@ class AddressBook:
         self._tasks = TaskSet()
 
     async def of(self, account_id: str, contact: Contact | None, now_s: int) -> AddressHistory:
-        """The history of an account's addresses. One read for every account, whether it exists or not.
+        """Return the history of an account's addresses. One read for every account, whether it exists or not.
 
-        Changes are written beside: the caller's answer must not wait longer for accounts that exist. Without the table,
-        or where the database does not answer, there is no history.
+        Changes are written beside: the caller's answer must not wait longer for accounts that exist. The history is
+        empty for an unknown account (`contact` is None), without the table, and if the database does not answer.
         """
         try:
             sealed = await self._rows.read(account_id)
@@ -77,7 +77,7 @@ class AddressBook:
         return self._opened(account_id, await self._rows.read(account_id)) or ()
 
     async def seen(self, contact: Contact, now_s: int) -> None:
-        """Note the addresses of an owner who has logged in: a later change is known as one."""
+        """Keep the addresses of an owner who has logged in, so that a later change is noticed. Raises nothing."""
         await self.of(contact.account_id, contact, now_s)
 
     async def aclose(self) -> None:
@@ -97,5 +97,5 @@ class AddressBook:
 
 
 def binding(account_id: str) -> bytes:
-    """What the sealed addresses of an account are bound to, so that they open in no other account's row."""
+    """Return the context that binds an account's sealed addresses: they open in no other account's row."""
     return enrolment_binding(account_id, "addresses")

@@ -51,9 +51,9 @@ class AddressHistory(NamedTuple):
 
 
 def filed(known: Sequence[FiledAddress] | None, current: Iterable[str], now_s: int) -> tuple[FiledAddress, ...]:
-    """The addresses after a look-up that found `current` on file.
+    """Return an account's addresses, present and earlier, after a look-up that found `current` on file.
 
-    `known`: those after the look-up before; None for the first look-up of an account, which finds no change.
+    `known`: the result for the look-up before; None for the first look-up of an account, which finds no change.
     """
     by_key = {_key(one.text): one for one in known or ()}
     there = {_key(text): text for text in current}

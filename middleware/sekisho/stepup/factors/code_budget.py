@@ -48,9 +48,10 @@ class CodeBudget:
         self._exhausted = exhausted
 
     async def take(self, *, sends: bool) -> bool:
-        """Use up one code; return whether it may leave. Raises `StoreUnavailable`.
+        """Use up one code of the site's hour; return whether it may be sent. Raises `StoreUnavailable`.
 
-        `sends`: whether there is a code; without one, the same step counts nothing that shows.
+        `sends`: whether there is a code. Without one, the same step is done on another counter, and
+        the result is False.
         """
         kind = b"sent" if sends else b"not sent"
         sent = await self._vault.count(self._keys.of(b"codes by hour", kind), seconds=PERIOD_S)
@@ -64,7 +65,10 @@ class CodeBudget:
 
 
 def dropped_share(sent: int, codes_max: int) -> float:
-    """The share of codes to drop, at the `sent`-th of the hour: 0 up to `UNLIMITED`, 1 beyond the budget."""
+    """Return the share of codes to drop, from 0 to 1, once `sent` codes were counted in this hour.
+
+    It is 0 up to the share `UNLIMITED` of `codes_max`, and 1 beyond `codes_max`.
+    """
     if sent > codes_max:
         return 1.0
     return max(0.0, (sent / codes_max - UNLIMITED) / (1 - UNLIMITED))

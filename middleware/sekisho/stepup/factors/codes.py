@@ -119,9 +119,10 @@ class Codes:
         return may
 
     async def accept(self, trial: CodeTrial, typed: str) -> bool:
-        """Whether this is the challenge's code. True once, even if many calls come at once.
+        """Count an attempt; return whether `typed` is the challenge's code: True once, even if many calls come at once.
 
-        A text that cannot be a code is not counted. Raises `StoreUnavailable`: the attempt may have been counted.
+        False behind a wrong secret, and once the attempts are used up. A text that cannot be a code is not counted.
+        Raises `StoreUnavailable`: the attempt may have been counted.
         """
         shown = folded_digits(typed, DIGITS)
         if shown is None:

@@ -123,7 +123,12 @@ class Enrolling:
         )
 
     async def begin_totp(self, owner: AccountOwner) -> TotpOffer:
-        """Make a secret, stored nowhere yet. Raises `EnrolmentsFull`: codes of further apps are never compared."""
+        """Return the offer to enrol an app, with a new secret that is stored nowhere yet.
+
+        Raises:
+            ProofFailed: the account is unknown.
+            EnrolmentsFull: the account has as many apps as are compared.
+        """
         _ensure_known(owner)
         _ensure_room(owner)
         secret, enrolment = new_secret(), secrets.token_bytes(_ID_BYTES)
@@ -156,7 +161,10 @@ class Enrolling:
         return await self._kept(owner, Enrolment(enrolment, "totp", _label(label), self._now_s(), sealed))
 
     async def passkey_options(self, owner: AccountOwner) -> tuple[dict[str, Any], str]:
-        """Return the options for the browser, and the state to show with its response. Raises `ProofFailed`."""
+        """Return the options for the browser to make a passkey, and the state to show with its response.
+
+        Raises `ProofFailed` if the account is unknown, or the site offers no passkeys.
+        """
         _ensure_known(owner)
         options, state = self._passkeys().registration_options(
             owner.account_id,
@@ -188,12 +196,12 @@ class Enrolling:
         return kept
 
     async def begin_identity(self, owner: AccountOwner, browser_key: str, fields: Mapping[str, str]) -> str:
-        """The URL of a log-in at the provider, to connect the identity there. See `Identities.begin` for `fields`.
+        """Begin to connect an identity; return the URL of the log-in at its provider. `fields`: see `Identities.begin`.
 
         Raises:
             ProofFailed: the account is unknown, or the site has no provider.
-            EnrolmentsFull: identities beyond that are never compared.
-            ProviderUnavailable, TooManyLogins, StoreUnavailable: none was begun.
+            EnrolmentsFull: the account has as many identities as are compared.
+            ProviderUnavailable, TooManyLogins, StoreUnavailable: no log-in was begun.
         """
         identities = self._ensured_identities(owner)
         bound_to = _identity_binding(owner, browser_key)
@@ -226,7 +234,7 @@ class Enrolling:
         return self._web.accepted(owner.account_id, [credential for _, credential in self._cabinet.open(owner)])
 
     async def recovery(self, owner: AccountOwner) -> Sheet:
-        """Return ten new codes. The codes of an older sheet are invalid from then on.
+        """Make and store a sheet of ten new recovery codes, and return it. The codes of an older sheet become invalid.
 
         Raises:
             ProofFailed: the account is unknown, or other requests changed the sheet each time.
@@ -246,7 +254,7 @@ class Enrolling:
 
         Raises:
             ProofFailed: the account is unknown.
-            StillNeeded: it is the last one that the owner's own floor lets in.
+            StillNeeded: it is the last strong factor of an owner who refuses weaker ones.
             OwnersError: nothing was removed.
         """
         _ensure_known(owner)
@@ -260,9 +268,10 @@ class Enrolling:
         return True
 
     async def only_strong(self, owner: AccountOwner, on: bool) -> None:
-        """Refuse every factor weaker than the strongest one of the account from now on, or end that.
+        """Have the account refuse every factor weaker than its strongest one from now on; with `on` False, end that.
 
-        Then no recovery by code and mail replaces the strong factor either, and it cannot be removed.
+        While it refuses them, no recovery by code and mail replaces the strong factor, and the last such factor cannot
+        be removed.
 
         Raises:
             ProofFailed: the account is unknown, or has no strong factor that is no longer held back.

@@ -102,10 +102,10 @@ class Identities:
         Args:
             challenge: names the step-up, or the enrolment.
             bound_to: the browser, account and purpose, which must be the same when the browser is back.
-            fields: what the form sends then, beside the code.
+            fields: kept until the browser is back; the form then sends them beside the code.
 
         Raises:
-            TooManyLogins, StoreUnavailable, ProviderUnavailable: none was begun.
+            TooManyLogins, StoreUnavailable, ProviderUnavailable: no log-in was begun.
         """
         name = self._keys.of(_BEGUN, challenge)
         if await self._vault.count(self._keys.of(b"oidc begins", challenge), seconds=LOGIN_S) > LOGINS_MAX:
@@ -124,7 +124,9 @@ class Identities:
         return self._opened(await self._vault.get(_name_of(state)), state)
 
     async def match(self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes) -> bool:
-        """Whether `accept` would succeed behind a right secret. The code is exchanged, and its result kept for that.
+        """Whether `accept` would succeed behind a right secret.
+
+        The code is exchanged at the provider, and the result is kept for `accept`.
 
         Raises:
             StoreUnavailable, ProviderUnavailable: the code may be spent.
@@ -137,7 +139,9 @@ class Identities:
     async def accept(
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes
     ) -> Enrolment | None:
-        """The enrolment whose identity has logged in at the provider, or None. Once for each log-in.
+        """Return the enrolment whose identity has logged in at the provider; None if that proves nothing.
+
+        Each log-in is accepted once.
 
         Raises:
             StoreUnavailable, ProviderUnavailable: the code may be spent.
@@ -151,7 +155,9 @@ class Identities:
         return used if await self._spent(returned) else None
 
     async def confirm(self, challenge: bytes, bound_to: bytes, code: str, credential: bytes) -> Identity | None:
-        """The identity that an owner connects, or None. Once for each log-in.
+        """Return the identity that an owner connects by a log-in at the provider; None if the log-in proves nothing.
+
+        Each log-in is accepted once.
 
         Raises:
             StoreUnavailable, ProviderUnavailable: the code may be spent.

@@ -47,12 +47,14 @@ class LostFactor:
         self._sender = sender
 
     def may_begin(self, owner: AccountOwner, now_s: int) -> bool:
-        """Whether a recovery helps this account: it has lost a strong factor, and does not refuse weaker ways."""
+        """Whether the account has a strong factor that can be lost, and does not refuse weaker ways to replace it."""
         has_strong = self._requirements.own(owner, now_s) >= FactorClass.APP
         return has_strong and not self._requirements.is_only_strong(owner)
 
     async def send(self, trial: CodeTrial, owner: AccountOwner, *, proved: bool, now_s: int) -> None:
-        """Send the second code if the recovery code was right. Otherwise run the same steps without one.
+        """Send the second code of a recovery, by mail or webhook, if the recovery code was right (`proved`).
+
+        Otherwise run the same steps without one.
 
         Raises:
             StoreUnavailable: nothing was sent.
@@ -62,7 +64,9 @@ class LostFactor:
             self._sender.send_code(self.by, owner, code, recovers=True)
 
     async def confirm(self, trial: CodeTrial, owner: AccountOwner, typed: str, *, now_s: int) -> Reset | None:
-        """Ask for the reset if this is the second code; otherwise None. A pending reset stays unchanged.
+        """Request the reset of the account's factors, and return it, if `typed` is the second code; otherwise None.
+
+        A pending reset stays unchanged.
 
         Raises:
             StoreUnavailable, OwnersError: the code may be spent.

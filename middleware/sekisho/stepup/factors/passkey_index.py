@@ -29,9 +29,10 @@ NOT_KEPT: Final = "the account of a passkey could not be kept: no log-in can beg
 
 
 def place_of(handle: bytes) -> str:
-    """The id of the row, 32 hexadecimal digits.
+    """Return the id of the row with the account of this user handle, 32 hexadecimal digits.
 
-    No secret enters it, so it outlives their rotation. Only the owner's authenticators know a handle, a keyed digest.
+    No secret enters the id, so it outlives the rotation of secrets. Only the owner's authenticators know a
+    handle, a keyed digest.
     """
     return blake2b(handle, digest_size=16, person=PURPOSE).hexdigest()
 
@@ -45,12 +46,15 @@ class PasskeyIndex:
         self._clock_s = clock_s
 
     async def account(self, handle: bytes) -> str:
-        """The account as the application reads it; empty where none is known. Raises `OwnersError`."""
+        """Return the account of a passkey's user handle, as the application reads it; empty if none is known.
+
+        Raises `OwnersError`.
+        """
         row = await self._row(place_of(handle))
         return self._named(row) if row is not None else ""
 
     async def note(self, account: str, account_id: str, handle: bytes) -> None:
-        """Keep the account of a passkey. A failure is logged alone: the passkey itself was accepted.
+        """Keep the account of a passkey's user handle. A failure is only logged, since the passkey itself was accepted.
 
         An earlier name stays while it leads to the same account: an owner who types another spelling later must not
         have it become another's account, where the owners' query takes both for one and the application does not.
@@ -61,7 +65,7 @@ class PasskeyIndex:
             log.warning(NOT_KEPT)
 
     async def forget(self, handle: bytes) -> None:
-        """Remove the row. Raises `OwnersError`."""
+        """Remove the row with the account of this user handle. Raises `OwnersError`."""
         await self._owners.forget(place_of(handle))
 
     async def _keep(self, account: str, account_id: str, place: str) -> None:

@@ -124,7 +124,10 @@ class Passkeys:
     async def accept(
         self, trial: CodeTrial, owner: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int
     ) -> Enrolment | None:
-        """The enrolment whose passkey proves that the owner is present, or None. Once for each set of options."""
+        """Return the enrolment of the passkey that was shown; None if it does not prove that the owner is present.
+
+        Each set of options is valid once. Raises `StoreUnavailable` and `OwnersError`.
+        """
         if not is_assertion(shown) or not await self._limits.in_challenge(trial):
             return None
         state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
@@ -139,9 +142,9 @@ class Passkeys:
         return kept
 
     async def accept_login(self, owner: AccountOwner, shown: Assertion, challenge: bytes) -> Enrolment | None:
-        """The enrolment of the passkey that begins a log-in of this owner, or None. See `WebAuthn.authenticate_owner`.
+        """Return the enrolment of the passkey that begins a log-in of this owner; None if it proves nothing.
 
-        The caller accepts each challenge once.
+        The caller accepts each challenge once. See `WebAuthn.authenticate_owner`. Raises `OwnersError`.
         """
         held = self._cabinet.open(owner)
         try:

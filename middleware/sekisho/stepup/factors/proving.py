@@ -122,7 +122,7 @@ class Factors:
         return await self._lookup.find(account, now_s=int(self._clock_s()))
 
     def is_enrolled(self, owner: AccountOwner) -> bool:
-        """Whether an account's owner has enrolled a factor that holds, or refuses weak ones."""
+        """Whether the owner has a factor stronger than sent codes and not held back, or refuses weaker ones."""
         return self.requirements.own(owner, int(self._clock_s())) > FactorClass.SENT
 
     def trial(
@@ -166,10 +166,10 @@ class Factors:
         )
 
     async def begin_login(self, challenge: bytes, bound_to: bytes, fields: Mapping[str, str]) -> str:
-        """The URL of a log-in at the provider. It depends on no account. See `Identities.begin`.
+        """Begin a log-in at the identity provider, alike for all accounts; return its URL. See `Identities.begin`.
 
         Raises:
-            ProviderUnavailable, TooManyLogins, StoreUnavailable: none was begun.
+            ProviderUnavailable, TooManyLogins, StoreUnavailable: no log-in was begun.
         """
         assert self._parts.identities is not None  # noqa: S101 - without it the factor is not among the names
         return await self._parts.identities.begin(challenge, bound_to, fields)
@@ -297,7 +297,7 @@ class Factors:
         return bool(self._lost.by)
 
     async def begin_recovery(self, trial: CodeTrial, owner: AccountOwner, typed: str) -> None:
-        """Send a code for a recovery if this is a recovery code, which is used up. See `lost_factor`.
+        """Send a code for a recovery of a lost factor if `typed` is a recovery code, which is used up.
 
         Otherwise run the same steps without one. Raises `StoreUnavailable` and `OwnersError`.
         """

@@ -104,7 +104,7 @@ class RecoveryCodes:
         self._nobodys = self.fresh(account="", enrolment="").sealed
 
     def fresh(self, *, account: str, enrolment: str, now_s: int = 0) -> Sheet:
-        """Make ten new codes. They replace an older set. `now_s`: Unix time in seconds."""
+        """Return ten new codes, and the sealed set to store in place of an older one. `now_s`: Unix time in seconds."""
         codes = [symbols(secrets.randbits(5 * SYMBOLS), SYMBOLS) for _ in range(CODES)]
         key = secrets.token_bytes(_KEY_BYTES)
         kept = _Set(key, tuple(_digest(key, code) for code in codes), now_s)

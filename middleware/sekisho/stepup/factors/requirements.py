@@ -87,7 +87,10 @@ class Requirements:
         return self._least(self.own(owner, now_s), demand)
 
     def own(self, owner: AccountOwner, now_s: int) -> FactorClass:
-        """The strongest class that the account has enrolled and that is no longer held back, or its owner's floor."""
+        """Return the class that the account calls for: its strongest one not held back, or its owner's choice.
+
+        At least `SENT`.
+        """
         chosen = min(self._strong_only.of(owner), self._best)
         return max(FactorClass.SENT, chosen, *self._settled(owner, now_s))
 

@@ -108,7 +108,7 @@ class Senders:
     def happened(
         self, owner: AccountOwner, kind: str, *, browser: str, network: str, before: Contact | None = None
     ) -> None:
-        """Notify: something else happened at the account, or was tried.
+        """Notify the owner of an event at the account, or of a stranger's attempt at one, of this `kind`.
 
         Args:
             owner: the account's.
@@ -132,7 +132,7 @@ class Senders:
         self._notify(owner, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
     async def delivered(self, owner: AccountOwner, kind: str, *, browser: str, network: str, device: bytes) -> bool:
-        """Send a notice now, and return whether the relay has taken the one to the owner's present address."""
+        """Send a notice now; return whether the mail relay has taken the letter to the owner's present address."""
         if self._mailer is None or owner.contact is None or not owner.contact.email:
             return False
         from sekisho.mail import Unsendable  # noqa: PLC0415 - needs the mail library, which a mailer implies
@@ -151,9 +151,10 @@ class Senders:
         return True
 
     async def kept(self, account_id: str) -> None:
-        """Wait until notices to this owner survive a crash: before the answer to a change leaves.
+        """Wait until the pending notices to an owner are in the database, where they survive a crash.
 
-        The database's deadline bounds it. After an error they have been handed to the mailer.
+        Call it before the answer to a change leaves. The database's deadline bounds the wait. After an
+        error the notices have been handed to the mailer.
         """
         if pending := self._keeping.get(account_id):
             await asyncio.wait(tuple(pending))  # which leaves them running if the client hangs up

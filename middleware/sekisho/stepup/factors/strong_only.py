@@ -34,7 +34,10 @@ class StrongOnly:
         self._nobodys = self._sealed(FactorClass.NONE, "", "")
 
     def enrolment(self, owner: AccountOwner, least: FactorClass, now_s: int) -> Enrolment:
-        """The row for this account. Its id follows from the account: there is never a second one."""
+        """Return the row that keeps the owner's choice to accept no factor weaker than `least`.
+
+        Its id follows from the account, so there is never a second row.
+        """
         number = self._keys.of(PURPOSE, owner.account_id).hex()
         return Enrolment(number, KIND, "", now_s, self._sealed(least, owner.account_id, number))
 

@@ -79,7 +79,9 @@ def qr_svg(uri: str) -> str:
 
 
 def verify(secret: bytes, typed: str, now_s: int, drift: int = DRIFT) -> int | None:
-    """Return the time step of a code, or None. `Totp` checks whether the step was used before.
+    """Return the time step whose code was typed; None if it is the code of none within `drift` steps of now.
+
+    `Totp` checks whether the step was used before.
 
     Args:
         secret: at least 14 bytes.
@@ -124,7 +126,9 @@ class Totp:
         now_s: int,
         on_last: Callable[[], None] = lambda: None,
     ) -> str | None:
-        """The enrolment whose code proves that the owner is present, or None. Once for each time step and enrolment.
+        """Return the id of the enrolment whose code was typed; None if it does not prove that the owner is present.
+
+        A code is accepted once for each time step and enrolment.
 
         Args:
             trial: the account and the challenge; behind a wrong secret nothing is proved and no step is spent.

@@ -187,5 +187,5 @@ class Webhook:
 
 
 def sign(key: bytes, body: bytes, now_s: int) -> str:
-    """Return the header's value for a body that is sent at `now_s`, Unix time in seconds."""
+    """Return the value of the header `Sekisho-Signature` for a body that is sent at `now_s`, Unix time in seconds."""
     return f"t={now_s},v1={hmac(key, f'{now_s}.'.encode() + body, 'sha256').hexdigest()}"
