@@ -39,5 +39,5 @@ class CappedRoute:
 
     @property
     def name(self) -> str:
-        """Its name in logs and metrics: the protected route's."""
+        """The route's name in logs and metrics, such as `POST /payout`: the same as its `ProtectedRoute` has."""
         return f"{self.method} {self.path}"

@@ -89,9 +89,9 @@ class Charge(Value):
         self.token_issued_us: Final = token_issued_us
 
     def kept_by(self, maker: object) -> object:
-        """What `maker` has left here, such as the keys of its records: an attempt and its settlement have the same.
+        """Return the object that `maker` has put into this charge by `keep`; None if it has put none.
 
-        None where it has left nothing.
+        A ledger keeps the keys of its records here: an attempt and its settlement use the same.
         """
         kept = self._kept
         return kept[1] if kept is not None and kept[0] is maker else None
@@ -225,22 +225,25 @@ class Verdict(Value):
 
     @property
     def is_spared(self) -> bool:
-        """Whether the limits of the address, named in the waits, do not bind this account; see `Marked.SPARED`."""
+        """Whether the account is let in although its address is over the limits that the waits name.
+
+        See `Marked.SPARED`.
+        """
         return self.marks & Marked.SPARED != 0
 
     @property
     def has_credit(self) -> bool:
-        """Whether work would let an attempt in that the address's limits refuse."""
+        """Whether the address has credit: after work, an attempt is let in that the limits of the address refuse."""
         return self.marks & Marked.CREDIT != 0
 
     @property
     def is_of_many(self) -> bool:
-        """Whether the address has earned credit lately: then this worker's shed must not refuse it unread."""
+        """Whether accounts have earned credit for the address lately: no worker may then refuse its attempts unread."""
         return self.marks & (Marked.SHARED | Marked.CREDIT) != 0
 
     @property
     def is_crowded(self) -> bool:
-        """Whether the limits of an address refuse that many owners share, and its credit is spent."""
+        """Whether the limits refuse an address that many account owners share, and its credit is spent."""
         return self.marks & (Marked.SHARED | Marked.CREDIT) == Marked.SHARED and self.throttle_wait_us > 0
 
 
@@ -285,13 +288,16 @@ class Ledger(Protocol):
     """Count attempts: in memory, in Redis, or in memory while Redis is unavailable."""
 
     async def charge(self, charge: Charge) -> Verdict:
-        """Charge an attempt before its secret is checked. Raises `StoreUnavailable` at the deadline."""
+        """Charge an attempt to its counters before its secret is checked, and return their verdict.
+
+        Raises `StoreUnavailable` if the store has not answered by the deadline.
+        """
         ...
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
-        """Refund the rest of the charge, and remove the tags that `verdict.tagged` names. Call it once.
+        """Refund what is left of an attempt's charge, and remove the tags that `verdict.tagged` names.
 
-        It only queues: it cannot be cancelled or fail.
+        Call it once for a charge. It only queues the refund: it cannot be cancelled or fail.
 
         `effects`: flags of `Effect`, for all that a success does besides the refund.
         """

@@ -34,7 +34,7 @@ class Hazard(NamedTuple):
     write: str
 
     def found(self, what: str, write: str = "") -> Diagnosis:
-        """A diagnosis of this hazard; `write` replaces the hazard's own line."""
+        """Return a diagnosis of this hazard. `what`: what happens; `write`: replaces the hazard's own line to write."""
         return Diagnosis(self, what, write or self.write)
 
 

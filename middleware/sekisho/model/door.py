@@ -212,5 +212,5 @@ class ProtectedRoute:
 
     @property
     def name(self) -> str:
-        """Its name in logs and metrics; comes from the settings, never from a request."""
+        """The route's name in logs and metrics, such as `POST /payout`; made from the settings, not from a request."""
         return f"{self.method} {self.path}"

@@ -22,5 +22,5 @@ class History(NamedTuple):
 
     @classmethod
     def unpacked(cls, packed: int) -> History:
-        """Read the number in `Verdict.history`."""
+        """Return the history that is packed into one number, `Verdict.history`."""
         return cls(packed & 127, packed >> 7 & 127, packed >> 14 & 7, bool(packed >> 17 & 1), bool(packed >> 18 & 1))

@@ -14,7 +14,7 @@ class Limit(NamedTuple):
 
     @property
     def interval_us(self) -> int:
-        """`T`, the time in which one attempt drains."""
+        """The time in microseconds in which room for one more attempt comes back: `T` in the formula of the class."""
         return self.period_us // self.burst
 
 
@@ -47,7 +47,10 @@ class LimitSet:
     account_failures_max: int = 100
 
     def shared_between(self, workers: int) -> LimitSet:
-        """One worker's share while the store is unavailable, so that all `workers` together keep the limits."""
+        """Return one worker's share of these limits: each number of attempts divided by `workers`, and 1 at least.
+
+        While the store is unavailable, all workers together keep the limits so.
+        """
 
         def share(limits: Limits) -> Limits:
             return tuple(Limit(max(1, limit.burst // workers), limit.period_us) for limit in limits)

@@ -41,7 +41,7 @@ class ShownProofs(Value):
         self.linking: Final = linking
 
     def beside(self, asker: bytes, linking: bytes) -> ShownProofs:
-        """These proofs, of a browser that asked for the code, or for a session that links another account."""
+        """Return these proofs with other values of `asker` and `linking`; see the attributes."""
         return ShownProofs(self.worked, self.proved, self.question, self.contacted, asker, linking)
 
 

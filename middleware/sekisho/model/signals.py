@@ -100,14 +100,18 @@ class Policy:
     steps: str = field(default="", compare=False)
 
     def for_small_secrets(self) -> Policy:
-        """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
+        """Return this policy for a door that checks a code or a PIN: an account over its limit refuses strangers.
+
+        A tenth of a second of work must not buy a guess.
+        """
         return replace(self, account_is_hard=True, steps=self.steps + "c")
 
     def in_posture(self, posture: Posture, asks_from: int, asks_familiar_from: int) -> Policy:
-        """The same at a log-in in this posture.
+        """Return this policy for log-ins in this posture.
 
-        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked, and familiar ones too; above
-        `ATTACK`: in none. Where the posture decides that strangers are asked, seen devices are not.
+        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked for a factor, and in which
+        familiar ones are asked too; above `ATTACK`: in none. Where the posture decides that strangers are asked, seen
+        devices are not.
         """
         asks = posture >= asks_from
         return replace(
@@ -119,15 +123,18 @@ class Policy:
         )
 
     def for_aged(self) -> Policy:
-        """The same for a device that was seen for long: it is asked where its token counts for nothing."""
+        """Return this policy for a device that was seen for long: a factor is not asked only because it is merely seen.
+
+        Where its token counts for nothing, the device is a stranger, and is asked as one.
+        """
         return replace(self, asks_seen=False)
 
     def under_proof(self) -> Policy:
-        """The same at an account that an operator has put under proof: only a proved device needs no factor."""
+        """Return this policy for an account that an operator put under proof: only a proved device needs no factor."""
         return replace(self, account_failures_max=UNDER_PROOF, steps=self.steps + "p")
 
     def for_links(self) -> Policy:
-        """The same where other accounts are linked by a PIN: one PIN at many account numbers is refused.
+        """Return this policy for a door where other accounts are linked by a PIN: one PIN at many accounts is refused.
 
         Only where the door has a success rule: a right PIN is then removed from the set of wrong ones.
         """
@@ -137,13 +144,19 @@ class Policy:
         )
 
     def without_factors(self) -> Policy:
-        """The same if no account owner can be asked: a sign-up, a reset request, an attempt without an account."""
+        """Return this policy where no account owner can be asked for a factor.
+
+        At a sign-up, a reset request, and an attempt without an account.
+        """
         # `refuse_without_factor` is for sites that have no factor at all, not for doors that cannot ask for one.
         refuses = self.refuse_without_factor and not self.factors
         return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses, steps=self.steps + "u")
 
     def repeated(self, steps: str, asks_from: int, asks_familiar_from: int) -> Policy:
-        """What another policy became by these steps, made of this one. Raises `ValueError` for an unknown step."""
+        """Apply to this policy the steps by which another one was made (its `steps`), and return the result.
+
+        `asks_from`, `asks_familiar_from`: as for `in_posture`. Raises `ValueError` for an unknown step.
+        """
         policy = self
         for step in steps:
             if step == "c":

@@ -31,9 +31,9 @@ def from_base64url(text: str) -> bytes:
 
 
 def told_text(read: object) -> str:
-    """A text that another server told, to be shown on a terminal. Raises `ValueError` for any other value.
+    """Return a text from another server, if it is fit for a terminal. Raises `ValueError` for any other value.
 
-    Another server's answer must not move the cursor of the operator's terminal.
+    Fit are printable characters, 4,096 at most: another server's answer must not move the operator's cursor.
     """
     if not isinstance(read, str) or len(read) > TOLD_CHARS_MAX or not read.isprintable():
         raise ValueError("no text of ours")
