@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def report_of_arrivals(
     plain: Arrival, forged: Arrival, header: str, *, nearby: bool, has_proxies: bool
 ) -> DoctorReport:
-    """Judge two requests.
+    """Judge how two requests arrived at the running service, and return a report.
 
     Args:
         plain: the request without a forwarding header.
-        forged: the same with an address of documentation in that header.
-        header: the name of the header that is configured.
-        nearby: whether they went to this machine, and so perhaps past the proxies.
-        has_proxies: whether any proxy is trusted.
+        forged: the same request with an address reserved for documentation in that header.
+        header: the name of the header that the settings name.
+        nearby: whether the requests went to this machine, and so perhaps past the proxies.
+        has_proxies: whether the settings trust any proxy.
     """
     found = tuple(_checks(plain, forged, header, nearby=nearby))
     return DoctorReport(diagnoses=found, unseen=tuple(_unseen(plain, nearby=nearby, has_proxies=has_proxies)))

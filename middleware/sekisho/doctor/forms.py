@@ -29,12 +29,12 @@ class LogInForm(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The door, in the notation of the settings."""
+        """The form as a door in the notation of the settings, such as `POST /login form:user,password`."""
         return f"{self.method} {self.path} form:{self.account},{self.secret}"
 
 
 def log_in_forms(page: str, at: str) -> list[LogInForm]:
-    """The forms that post one password to the page's own host. `at`: the page's path.
+    """Return the forms of a page that post exactly one password to the page's own host. `at`: the page's path.
 
     A form with two passwords sets one, at a sign-up or a change.
     """
@@ -45,7 +45,7 @@ def log_in_forms(page: str, at: str) -> list[LogInForm]:
 
 
 def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
-    """Diagnoses of forms whose requests are no door's."""
+    """Yield a diagnosis for each form that posts its password to a path which is no door."""
     for form in dict.fromkeys(forms):
         if not _is_guarded(form, doors):
             yield hazards.UNGUARDED_FORM.found(

@@ -70,7 +70,12 @@ def _split(url: str) -> SplitResult | None:
 def fetch(
     site: ServiceAddress, method: str, path: str, headers: Mapping[str, str], *, answer_s: float = ANSWER_S
 ) -> Reply:
-    """Ask once, and wait so many seconds for the answer. Raises `OSError` or `http.client.HTTPException`."""
+    """Send one request, and return the answer: at most 64 KiB of its body, and no redirect followed.
+
+    `answer_s`: the longest wait for the connection, and for each part of the answer, in seconds.
+
+    Raises `OSError` or `http.client.HTTPException`.
+    """
     connection = _connection(site, answer_s)
     try:
         connection.request(method, site.path + path, headers={"Accept": "*/*", **headers})

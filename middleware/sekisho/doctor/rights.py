@@ -70,13 +70,16 @@ def trial(namespace: str, tag: str, name: str) -> tuple[list[tuple[str, Words]],
 
 
 def of_feed(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """As `trial`, for what `SEKISHO_FEED=on` sends in addition."""
+    """Return pairs of a right and a command, as `trial` does, for the commands that `SEKISHO_FEED=on` adds."""
     key = f"{namespace}:{{{tag}}}doctor{name}feed"
     return [("+setbit", ("SETBIT", key, "0", "0")), ("+getbit", ("GETBIT", key, "0")), ("+del", ("DEL", key))]
 
 
 def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """As `trial`, for what an audit in the store sends in addition, and `XRANGE`, by which `sekisho audit` reads it."""
+    """Return pairs of a right and a command, as `trial` does, for the commands that an audit in the store adds.
+
+    Among them `XRANGE`, by which `sekisho audit` reads the audit.
+    """
     key = f"{namespace}:{{{tag}}}doctor{name}audit"
     return [
         ("+xadd", ("XADD", key, "*", "line", "1")),
@@ -87,7 +90,7 @@ def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 
 
 def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """As `trial`, for what `SEKISHO_CAMPAIGNS=on` sends in addition."""
+    """Return pairs of a right and a command, as `trial` does, for the commands that `SEKISHO_CAMPAIGNS=on` adds."""
     key = f"{namespace}:{{{tag}}}doctor{name}list"
     return [
         ("+exists", ("EXISTS", key)),
@@ -99,7 +102,7 @@ def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 
 
 def of_posture(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
-    """As `trial`, for what the estimate of the posture sends in addition."""
+    """Return pairs of a right and a command, as `trial` does, for those that the estimate of the posture adds."""
     key = f"{namespace}:{{{tag}}}doctor{name}day"
     return [*of_lists(namespace, tag, name), ("+setbit", ("SETBIT", key, "0", "0")), ("+del", ("DEL", key))]
 
@@ -107,7 +110,10 @@ def of_posture(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
 async def tried(
     server: Conversation, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
 ) -> dict[str, Exception]:
-    """Run each command as the service's own user; returns errors by right. Raises `OSError` where nothing answers."""
+    """Run the commands of `trial` and of `extra` as the service's own user; return the errors by right.
+
+    Raises `OSError` where nothing answers.
+    """
     commands, keys = trial(namespace, tag, name)
     answers: dict[str, Exception] = {}
     try:
@@ -126,7 +132,10 @@ async def tried(
 async def asked(
     admin: Conversation, user: str, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
 ) -> dict[str, Exception]:
-    """As `tried`, asking an administrator's connection, and running nothing. Raises `RedisError` or `OSError`."""
+    """Return the errors by right that `tried` would return, as `ACL DRYRUN` tells them: no command is run.
+
+    `admin`: an administrator's connection; `user`: the service's own. Raises `RedisError` or `OSError`.
+    """
     commands, _ = trial(namespace, tag, name)
     answers: dict[str, Exception] = {}
     for right, words in (*commands, *extra):

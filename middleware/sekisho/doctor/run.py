@@ -48,7 +48,7 @@ async def examine(
     wall_s: Callable[[], float],
     monotonic_s: Callable[[], float],
 ) -> DoctorReport:
-    """Examine a deployment.
+    """Examine a deployment (settings, store, file of leaked passwords, running service), and return a report.
 
     Args:
         settings: as the service has them.

@@ -178,7 +178,7 @@ _NO_GUARD: Final = Unseen(
 
 
 def told_of(body: bytes) -> ServiceTold | None:
-    """Read the service's answer; None for any other answer, such as a proxy's own page."""
+    """Read what the service told of itself in an answer's body; None for any other body, such as a proxy's own page."""
     try:
         read: Any = json.loads(body)
         arrival = _arrival(read["arrival"])
@@ -203,7 +203,7 @@ def _diagnosis(read: Any) -> Diagnosis:
 
 
 def checks_of_pages(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
-    """Diagnoses of the headers of pages that came over https."""
+    """Yield diagnoses of HSTS and of cookies in the headers of pages that came over https."""
     answered = [page for page in pages if page.status < 400]
     if not all(map(_keeps_https, answered)):
         yield hazards.NO_HSTS.found("a page has no Strict-Transport-Security, or one that ends within a day")
@@ -211,10 +211,10 @@ def checks_of_pages(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
 
 
 def checks_of_cors(allowed: Sequence[str], origin: str, origins: Sequence[str]) -> Iterator[Diagnosis]:
-    """Diagnoses of the headers of CORS in an answer of the guard's own.
+    """Yield a diagnosis if the CORS headers of a guard's answer keep a page from reading it.
 
     Args:
-        allowed: the lines of `Access-Control-Allow-Origin`.
+        allowed: the lines of `Access-Control-Allow-Origin` in the answer.
         origin: of the page that asked.
         origins: those that the settings name.
     """

@@ -161,7 +161,7 @@ class Trip(NamedTuple):
 
 
 def checks_of_facts(facts: Mapping[str, str], settings: Settings) -> Iterator[Diagnosis]:
-    """Diagnoses of what `INFO` tells."""
+    """Yield diagnoses of what `INFO` tells: a replica, a policy that evicts keys, memory without a bound."""
     if facts.get("role") == "slave":
         yield hazards.UNWRITABLE_STORE.found("SEKISHO_STORE: it names a replica, which takes no writes")
     if policy := evicting_policy(_as_info(facts)):
@@ -171,7 +171,10 @@ def checks_of_facts(facts: Mapping[str, str], settings: Settings) -> Iterator[Di
 
 
 def checks_of_trips(trips: Sequence[Trip], deadline_us: int) -> Iterator[Diagnosis]:
-    """Diagnoses of round trips: too slow for the deadline, or clocks that differ by more than they can show."""
+    """Yield diagnoses of round trips: too slow for the deadline (microseconds), or clocks that are apart.
+
+    Clocks are apart if they differ by two seconds more than the duration of a trip can explain.
+    """
     deadline_s = deadline_us / 1e6
     took = sorted(trip.took_s for trip in trips)
     late = sum(each > deadline_s for each in took)
@@ -188,7 +191,10 @@ def checks_of_trips(trips: Sequence[Trip], deadline_us: int) -> Iterator[Diagnos
 
 
 def checks_of_workers(heard: int, workers: int | None) -> Iterator[Diagnosis]:
-    """Diagnoses of the number of workers that have reported to the store within five seconds."""
+    """Yield a diagnosis if `heard`, the workers that reported to the store within five seconds, is not `workers`.
+
+    Nothing is yielded where none was heard, or `workers` is None: the settings name no number.
+    """
     if workers is not None and 0 < heard != workers:
         yield hazards.WRONG_WORKER_COUNT.found(
             f"SEKISHO_WORKERS: it says {workers}, and {heard} have reported to the store",
@@ -197,7 +203,7 @@ def checks_of_workers(heard: int, workers: int | None) -> Iterator[Diagnosis]:
 
 
 def said_of(trips: Sequence[Trip]) -> str:
-    """Latency and clock in a few words."""
+    """Describe round trips in a few words: their number, the median and worst time, how far the clocks are apart."""
     took = [trip.took_s for trip in trips]
     latency = f"median {_ms(median(took))}, worst {_ms(max(took))}"
     ahead_ms = abs(min(trips).ahead_s) * 1000

@@ -75,7 +75,7 @@ def _redis(facts: Mapping[str, str]) -> str:
 
 
 def holes_of(version: Version) -> list[str]:
-    """The holes that this version has, as its makers published them."""
+    """The names (CVE numbers) of the known holes that this version has, as its makers published them."""
     return [hole.name for hole in _HOLES[version.product] if _has(version, hole)]
 
 
@@ -86,7 +86,7 @@ def _has(version: Version, hole: Hole) -> bool:
 
 
 def checks_of_version(version: Version) -> Iterator[Diagnosis]:
-    """Diagnoses of a store's version."""
+    """Yield a diagnosis if a store's version is older than Redis 6.2, and one if it has a known hole."""
     if version.product == "Redis" and version.branch < _OLDEST:
         yield hazards.OUTDATED_STORE.found(f"SEKISHO_STORE: {version} is older than 6.2")
     if holes := holes_of(version):
