@@ -39,22 +39,22 @@ def audit_key(secret: bytes) -> bytes:
 
 
 def opening_key(key: bytes, chain: str, number: int) -> bytes:
-    """The key of an opening line."""
+    """Derive from the audit key `key` the key that authenticates the opening line `number` of a chain."""
     return digest(key, f"open {chain} {number}".encode(), "sha256")
 
 
 def derived_key(key: bytes, chain: str, number: int) -> bytes:
-    """The key of the line after an opening line, where there is no recipient."""
+    """Derive from the audit key `key` the key of the line after opening line `number`, where there is no recipient."""
     return digest(key, f"next {chain} {number}".encode(), "sha256")
 
 
 def next_key(key: bytes) -> bytes:
-    """The key of the line after that of this key. It does not lead back."""
+    """Derive the key of the next line from the key of a line. The way back cannot be computed."""
     return blake2b(key, digest_size=KEY_BYTES, person=b"audit next key").digest()
 
 
 def mac(key: bytes, start: bytes, end: bytes) -> str:
-    """The code of a line, of which its code is left out between `start` and `end`."""
+    """Return the hexadecimal code of a line under `key`. `start`, `end`: the line before and after the code itself."""
     return blake2b(start + end, key=key, digest_size=MAC_BYTES, person=b"audit line").hexdigest()
 
 
@@ -68,12 +68,12 @@ class Link(NamedTuple):
     end: bytes
 
     def is_by(self, key: bytes) -> bool:
-        """Whether the line was written with this key. In constant time: its code is not to be found by trying."""
+        """Whether the line's code was made with `key`. Compared in constant time: no code can be found by trying."""
         return compare_digest(mac(key, self.start, self.end), self.mac)
 
 
 def link_of(line: bytes) -> Link | None:
-    """The link of a line without its end; None if it has none."""
+    """Read the link from a line without its line break; None if the line has no link."""
     at = line.rfind(b'"chain":{')
     found = _END.fullmatch(line, at) if at >= 0 else None
     if found is None:
@@ -122,7 +122,10 @@ class Chain:
         return self.left <= 0
 
     def open(self, line: Callable[[dict[str, str]], tuple[str, str]]) -> bytes:
-        """An opening line. `line`: makes its parts, given the fields that it has because of the chain."""
+        """Make an opening line, and begin a new row of keys with it. The line break is included.
+
+        `line`: makes the two parts of the line, given the fields that it has because of the chain.
+        """
         number, fields = self.number, {}
         if self._seal is None:
             following = derived_key(self._key, self.id, number)
@@ -134,7 +137,7 @@ class Chain:
         return written
 
     def add(self, head: str, tail: str) -> bytes:
-        """A line, with its end. `head`: its JSON up to where the link belongs; `tail`: the braces after it."""
+        """Make the next line, link and line break included. `head`: its JSON before the link; `tail`: after it."""
         key = self._next
         self._next = next_key(key)
         self.left -= 1
@@ -149,7 +152,7 @@ class Chain:
 
 
 def place(chain: str, number: int) -> str:
-    """What a sealed key is bound to: it opens no other line."""
+    """Name a line's place in its chain. A sealed key is bound to this name, and opens no other line."""
     return f"{chain} {number}"
 
 

@@ -32,14 +32,14 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoint_line(key: bytes, chain: str, number: int, mac: str, at_us: int) -> bytes:
-    """A checkpoint as a line, signed with the audit key."""
+    """Make a checkpoint of line `number`, as a line signed with the audit key. `at_us`: Unix time in microseconds."""
     found = Checkpoint(chain, number, mac, time_text(at_us))
     fields = {"v": 1, "time": found.time, "chain": chain, "n": number, "mac": mac, "seal": _seal(key, found)}
     return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def checkpoint_of(line: bytes, keys: Sequence[bytes]) -> Checkpoint | None:
-    """The checkpoint of a line; None if no key has signed it."""
+    """Read a checkpoint from a line; None if the line is no checkpoint, or none of `keys` has signed it."""
     try:
         fields = json.loads(line) if len(line) <= LINE_CHARS_MAX else None
     except (ValueError, RecursionError):

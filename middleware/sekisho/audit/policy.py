@@ -18,7 +18,9 @@ CHEAP: Final = frozenset({Kind.DECIDED, Kind.UNREADABLE, Kind.CROWDED, Kind.UNJU
 
 
 def singly(item: Event | Note, /, *, was_flood: bool) -> int:
-    """See `sekisho.record.flood.Singly`.
+    """Return how many events like `item` get lines of their own in a second; further ones are only summed.
+
+    `was_flood`: whether too many came in the second before.
 
     Only summed, a line a second:
     - an attempt that passes: its outcome has a line of its own, with account and address;

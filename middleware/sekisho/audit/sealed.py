@@ -36,11 +36,11 @@ class RecipientSealer:
         self._public: Final = X25519PublicKey.from_public_bytes(public)
 
     def name(self, name: str, account: str) -> str:
-        """Seal a name, bound to the account's pseudonym: it cannot be shown on the line of another."""
+        """Seal a name for the recipient, bound to the account's pseudonym: it opens on no other account's line."""
         return self._sealed(name.encode("utf-8", "surrogatepass"), NAME + account)
 
     def key(self, key: bytes, place: str) -> str:
-        """Seal a chain's key, bound to its place."""
+        """Seal a chain's key for the recipient, bound to `place`, the name of its line: it opens for no other line."""
         return self._sealed(key, KEY + place)
 
     def _sealed(self, data: bytes, info: str) -> str:

@@ -61,7 +61,10 @@ class StoreBridge:
             self._lines.pop(loop, None)
 
     def ask(self, *command: bytes) -> Any:
-        """Run a command, and wait for its answer. Never called on an event loop. Raises `OSError`."""
+        """Run a command on the store, and return its answer. Call it from a thread, never on an event loop.
+
+        Raises `OSError` if the store is away, is too slow, or refuses the command.
+        """
         with self._lock:
             found = next(((loop, line) for loop, line in self._lines.items() if loop.is_running()), None)
         if found is None:

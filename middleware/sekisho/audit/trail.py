@@ -81,7 +81,7 @@ class AuditTrail:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a chain with the next line: two processes with one chain would write the same number twice."""
+        """Let the next line begin a new chain: two processes with one chain would write the same number twice."""
         self._chain: Chain | None = None
         self._is_sound = False
         self._lost = 0

@@ -21,17 +21,17 @@ class LineDialect(Protocol):
     """A dialect. Both methods return a line in two parts, between which its link belongs; see `Chain.add`."""
 
     def line(self, event: Event, told: Told, total: int) -> tuple[str, str]:
-        """An event's line.
+        """Write an event as a line, in two parts.
 
         Args:
             event: the event.
             told: what is told of its subject.
-            total: how many such events the chain has told of; 0: it is not said.
+            total: how many such events the chain has told of; 0: the line does not say it.
         """
         ...
 
     def mark(self, kind: str, at_us: int, fields: Mapping[str, str | int]) -> tuple[str, str]:
-        """A line of the chain itself: `audit_opened` or `audit_closed`."""
+        """Write a line of the chain itself, in two parts. `kind`: `audit_opened` or `audit_closed`."""
         ...
 
 

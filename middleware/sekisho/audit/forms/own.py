@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def own_fields(event: Event, told: Told, total: int) -> dict[str, object]:
-    """All that the event says, but for time, name and address, which each dialect has fields for."""
+    """Return an event's fields in our own words, without time, name and address: each dialect has fields for these."""
     fields = as_fields(event, told.subject)
     del fields["time"]
     if told.sealed:
@@ -30,7 +30,10 @@ def mark_fields(kind: str, fields: Mapping[str, str | int]) -> dict[str, object]
 
 
 def line_with(common: Mapping[str, object], name: str, own: Mapping[str, object]) -> tuple[str, str]:
-    """The two parts of a line whose last field, `name`, holds our own ones. Empty fields are left out."""
+    """Encode a line in two parts, between which its link belongs: `common`, and at the end `own` under `name`.
+
+    Empty fields of `common` are left out.
+    """
     found = {key: value for key, value in common.items() if value not in ("", None, {}, [])}
     return json.dumps({**found, name: own}, separators=(",", ":"))[:-2], "}}"
 
@@ -40,7 +43,7 @@ def user_id(event: Event) -> str:
 
 
 def refused(event: Event) -> bool:
-    """Whether an event is a refusal."""
+    """Whether an event tells of an attempt that was not let in: refused or challenged, unreadable, or crowded out."""
     if event.kind == "decided":
         return event.action != "allow"
     return event.kind in {"unreadable", "crowded"}

@@ -52,7 +52,7 @@ class Templates:
         self._made: dict[tuple[bool, ...], _Template] = {}
 
     def line(self, event: Event, told: Told) -> tuple[str, str]:
-        """As `LineDialect.line` of an event that stands for itself alone."""
+        """Return the line that `LineDialect.line` makes of an event which stands for itself alone, from a template."""
         subject = event.subject
         network, account, address, device = subject.network, subject.account, subject.address, subject.device
         software, device_class = subject.software, subject.device_class
