@@ -46,7 +46,7 @@ def allowed_to(origin: bytes) -> Headers:
 
 
 def preflighting(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The origin of a preflight; empty where the request is none, or names several origins."""
+    """The origin of a CORS preflight; empty where the request is no preflight, or names several origins."""
     origins: list[bytes] = []
     asks = False
     for name, value in headers:

@@ -32,7 +32,10 @@ def prefers_html(accept: bytes) -> bool:
 
 @lru_cache(maxsize=512)
 def language(accept_language: bytes) -> str:
-    """The preferred one of `LANGUAGES`; among equals the first named; English where none is accepted."""
+    """The one of `LANGUAGES` that an `Accept-Language` header prefers.
+
+    Among equals the first named; English where none is accepted.
+    """
     wanted: dict[str, float] = {}
     for tag, quality in _items(accept_language):
         primary = tag.partition("-")[0]  # RFC 4647 section 3.4, for the ranges that matter here: ja-JP is ja

@@ -76,7 +76,10 @@ def _brand_style(brand: Brand) -> str:
 
 
 def problem(status: int, code: str, language: str, text: str = "") -> bytes:
-    """A problem document without its closing brace, so that `retry_after` can be appended."""
+    """Return a problem document (RFC 9457) without its closing brace, so that `retry_after` can be appended.
+
+    `text`: is added to the detail.
+    """
     words = WORDS[language][code]
     members = {
         "type": f"urn:problem-type:sekisho:{code}",
@@ -89,7 +92,7 @@ def problem(status: int, code: str, language: str, text: str = "") -> bytes:
 
 
 def page(code: str, language: str, text: str = "", brand: Brand = NO_BRAND) -> tuple[bytes, bytes]:
-    """An HTML page in two parts; a paragraph about waiting can be put between them."""
+    """Return an HTML page in two parts, with room for a paragraph about waiting between them. `text`: is added."""
     words, dress = WORDS[language][code], _dress(brand)
     head = (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'

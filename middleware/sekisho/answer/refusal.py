@@ -54,7 +54,7 @@ def step_up_required(max_age_s: int | None = None, acr: str = "") -> Refusal:
 
 
 def contact_required() -> Refusal:
-    """The answer that asks for the code mailed to the address in the request: for every address alike."""
+    """The answer that asks for the code mailed to the request's address. It is the same for every address."""
     return Refusal(401, "contact_required")
 
 
@@ -64,7 +64,10 @@ def proof_failed() -> Refusal:
 
 
 def start_again() -> Refusal:
-    """The ticket or form is over: expired, used, tampered with or another client's; the answer never says which."""
+    """The answer to a ticket or form that is over: expired, used, tampered with or another client's.
+
+    It never says which.
+    """
     return Refusal(410, "start_again")
 
 
@@ -73,19 +76,22 @@ def denied() -> Refusal:
 
 
 def cap_reached() -> Refusal:
-    """The amount would exceed what this account may move in a period. Waiting a few seconds does not help."""
+    """The answer to an amount beyond what the account may move in a period. Waiting a few seconds does not help."""
     return Refusal(403, "cap_reached")
 
 
 def unreadable_attempt(status: int) -> Refusal:
-    """An unreadable attempt is not passed on. `status`: 400, 408, 413 or 415; raises `ValueError` for others."""
+    """The answer to an attempt that cannot be read, and is not passed on.
+
+    `status`: 400, 408, 413 or 415; raises `ValueError` for others.
+    """
     if status not in UNREADABLE_STATUSES:
         raise ValueError(f"no status of an unreadable attempt: {status}")
     return Refusal(status, "unreadable_attempt")
 
 
 def breached_password() -> Refusal:
-    """The new password is in a list of stolen ones."""
+    """The answer that refuses a new password, because it is in a list of stolen ones."""
     return Refusal(422, "breached_password")
 
 
@@ -95,17 +101,20 @@ def reset_requested() -> Refusal:
 
 
 def disposable_address() -> Refusal:
-    """The mail address of a new account is one that is thrown away after use."""
+    """The answer that refuses a sign-up, because its mail address is one that is thrown away after use."""
     return Refusal(422, "disposable_address")
 
 
 def unavailable(retry_after_s: int) -> Refusal:
-    """The attempt cannot be judged now, so it is not passed on."""
+    """The answer to an attempt that cannot be judged now, and is not passed on."""
     return Refusal(503, "unavailable", retry_after_s)
 
 
 def misconfigured(text: str) -> Refusal:
-    """The guard could not start. `text` is the settings error's; it names variables and never their values."""
+    """The answer to all requests where the guard could not start.
+
+    `text`: of the settings error; it names variables and never their values.
+    """
     return Refusal(503, "misconfigured", None, text[:TEXT_MAX])
 
 

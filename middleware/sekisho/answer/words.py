@@ -145,7 +145,10 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
 
 
 def wait(seconds: int, language: str) -> str:
-    """When to try again, in words. Rounded up, so that a client that waits so long is not refused again."""
+    """Say in `language` when to try again, as "You can try again in about 5 minutes".
+
+    Rounded up, so that a client that waits so long is not refused again.
+    """
     unit, length = next((pair for pair in _UNITS if seconds >= pair[1] * 2), _UNITS[-1])
     number = -(-seconds // length)
     if language == "ja":
