@@ -16,7 +16,7 @@ FIND = "`sekisho check --app MODULE:APP --known` finds it"
 
 
 def telling_rule(door: Door, right: TrialAnswer, wrong: TrialAnswer) -> str:
-    """A rule that the right answer matches and the wrong one does not; "" where there is none."""
+    """Return a success rule that the right answer matches and the wrong one does not; "" where there is none."""
     return next((rule for rule in right.rules(door) if _tells(door, rule, right, wrong)), "")
 
 
@@ -44,7 +44,11 @@ def second_step_line(door: Door, right: TrialAnswer) -> str:
 
 
 def rule_line(door: Door, right: TrialAnswer | None = None, wrong: TrialAnswer | None = None) -> str:
-    """The sentence that says what to write in the settings, given an answer that may be right and a wrong one."""
+    """The sentence that says how to write a door with a success rule.
+
+    `right`: an answer that may be to a right log-in; `wrong`: one to a wrong log-in. Without both, and where no rule
+    tells them apart, the sentence has a placeholder for the rule.
+    """
     variable = f"SEKISHO_{door.kind.name}"
     if right is not None and wrong is not None and (rule := telling_rule(door, right, wrong)):
         return f"Write the door in {variable} as: {door_text(door, success=rule)}"

@@ -36,7 +36,7 @@ class TrialAnswer(NamedTuple):
         return f"TrialAnswer({self.status}, ...)"
 
     def outcome(self, door: Door) -> Outcome:
-        """What the guard believes of this answer at this door."""
+        """The outcome of the log-in that the guard would believe, given this answer at this door."""
         learned = from_start(door, self.status, self.headers, self.scope, self.sent)
         if learned is not None:
             return learned
@@ -47,12 +47,12 @@ class TrialAnswer(NamedTuple):
 
     @property
     def is_sealed(self) -> bool:
-        """Whether its body has a `Content-Encoding` that cannot be unpacked here."""
+        """Whether the answer's body has a `Content-Encoding` that cannot be unpacked here."""
         return bool(self.body) and unpacked(self.headers, self.body) is None
 
     @property
     def asks_for_more(self) -> bool:
-        """Whether it leads to a second step of the application's own, so that it is no success yet."""
+        """Whether the answer leads to a second step of the application's own, so that it is no success yet."""
         target = target_of(header(self.headers, b"location").decode(errors="replace"), self.scope["path"])
         if 300 <= self.status < 400 and target is not None:
             return names_second_step(target.path)

@@ -80,7 +80,10 @@ class Canary:
         self._tasks = TaskSet()
 
     def test(self, suspicion: Suspicion) -> None:
-        """Send an invented log-in, or log that none can be sent. Returns at once; the suspicion ends in any case."""
+        """Test a suspected success rule with an invented log-in, or log that none can be sent. Returns at once.
+
+        The suspicion ends in any case.
+        """
         if not (self._may_send() and _can_be_tested(suspicion)):
             return self._cannot_test(suspicion.rule)
         # In a new context: this request's own may hold its user.
@@ -125,7 +128,7 @@ class Canary:
 
 
 def say_wrong(rule: RuleTrust, line: str) -> None:
-    """Tell the operator; once per worker, because a rule is latched once."""
+    """Log that a success rule is wrong, and `line`: what to write. Once per worker, because a rule is latched once."""
     log.error(
         "%s: a log-in with an invented account and an invented secret was taken for a success: %s. Until it changes, "
         "successes there give no charge back and no device token, and device tokens issued under it are void [SEK075]. "

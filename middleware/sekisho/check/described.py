@@ -17,7 +17,7 @@ DOORS_MAX: Final = 1_000
 
 
 def described(report: DoorReport) -> dict[str, Any]:
-    """A report without accounts, secrets and answers."""
+    """Return a door's report as JSON values, without accounts, secrets and answers."""
     return {
         "door": report.door.name,
         "result": report.result.value,

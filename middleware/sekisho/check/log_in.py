@@ -49,7 +49,7 @@ class LogIn(NamedTuple):
 
     @property
     def receive(self) -> Receive:
-        """The request's body, then no further message: the client stays connected."""
+        """The request as an ASGI `receive`: gives the body, then waits for ever, as a client that stays connected."""
         return _receive_once(self.body)
 
 
@@ -105,12 +105,12 @@ def _body_with(encoding: Encoding, place: Path) -> bytes:
 
 
 def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", headers: Headers = ()) -> dict[str, Any]:
-    """A request at a door, made without another request as a model.
+    """Make the ASGI scope of a request at a door, without another request as a model.
 
     Args:
         door: the door. For `/files/*` the request goes to `/files/`, which stands for all paths below it.
         around: keys that the framework puts into all its scopes, such as `app`.
-        method: another method than the door's.
+        method: another method than the door's; empty: the door's.
         headers: in addition to the usual ones.
     """
     path = door.path.removesuffix("*") or "/"

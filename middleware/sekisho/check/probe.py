@@ -119,7 +119,7 @@ class DoorReport(NamedTuple):
 
     @property
     def cookies(self) -> list[Diagnosis]:
-        """What the flags of the cookies leave open which the right log-in was answered with."""
+        """Diagnoses of the flags of the cookies in the answer to the right log-in; empty where none was tried."""
         headers = self.known.answer.headers if self.known is not None else []
         return checks_of_cookies([value.decode("latin-1") for name, value in headers if name.lower() == b"set-cookie"])
 

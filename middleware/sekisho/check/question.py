@@ -49,7 +49,7 @@ class QuestionSealer:
         self._sealer = Sealer(signers, clock_s=clock_s)
 
     def sealed(self, question: Question, token: bytes) -> str:
-        """The question for one token. Raises `ValueError`: it is too long for a header."""
+        """Seal a question for one token, as text for a header. Raises `ValueError` if it is too long for one."""
         known = question.known
         asked = {"known": [known.account, known.secret] if known is not None else None, "doors": question.doors}
         text = base64url(self._sealer.seal(PURPOSE, json.dumps(asked).encode(), bound_to=token))
@@ -58,7 +58,7 @@ class QuestionSealer:
         return text
 
     def opened(self, text: bytes, token: bytes) -> Question | None:
-        """The question; None for any text that was not sealed for this token."""
+        """Open a sealed question; None for any text that was not sealed for this token."""
         if len(text) > CHARS_MAX:
             return None
         try:

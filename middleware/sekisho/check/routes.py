@@ -35,7 +35,10 @@ async def missing_routes(
 
 
 async def missing_protected(app: App, routes: Iterable[Door], around: Mapping[str, Any]) -> list[Door]:
-    """The protected routes whose path the application answers with 404. It is asked by OPTIONS alone, as a visitor."""
+    """The protected routes whose path the application answers with 404; paths with `*` or `{` are skipped.
+
+    The application is asked by OPTIONS alone, as a visitor.
+    """
 
     def nothing(_count: int) -> bytes:
         return b""  # only log-ins are invented

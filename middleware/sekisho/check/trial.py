@@ -73,7 +73,10 @@ class _Kept:
 
 
 async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SECONDS_MAX) -> Trial:
-    """Send it through the application. Never raises what the application raises."""
+    """Send a log-in through the application; return the answer, and what the guard would have believed of it.
+
+    Never raises what the application raises: `Trial.error` names its type. `seconds_max`: for the whole answer.
+    """
     credentials = log_in.credentials
     attempt = Attempt(door, _NOWHERE, credentials.account, credentials.account, credentials.secret)
     report = Report(attempt, _ALLOWED, UNKNOWN)
