@@ -76,7 +76,7 @@ class Act(NamedTuple):
 
 
 def act_of(found: object) -> Act | None:
-    """The act in a JSON value; None if it is none. Fields of later releases are skipped."""
+    """Read an act from a JSON value; None if the value is no act. Fields of later releases are skipped."""
     if not isinstance(found, dict):
         return None
     number, at_s = found.get("number"), found.get("at_s")
@@ -112,5 +112,5 @@ def _is_digest(text: object) -> bool:
 
 
 def newest(acts: Sequence[Act], *, of: str, words: frozenset[str]) -> Act | None:
-    """The last act with one of these words that concerned this."""
+    """Return the last act whose word is one of `words` and whose attribute `of` is the given one; None if none is."""
     return next((act for act in reversed(acts) if act.of == of and act.word in words), None)

@@ -48,7 +48,10 @@ def without_account(account: bytes, groups: Iterable[AskedGroup]) -> tuple[Asked
 
 
 def with_group(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) -> tuple[AskedGroup, ...]:
-    """The groups with this one: accounts that it had before stay, and groups that have ended go."""
+    """Return the groups with `group` added to them.
+
+    Accounts that a group of the same name had before stay; groups that have ended are left out. `now_s`: Unix time.
+    """
     known = [each for each in groups if now_s < each.until_s]
     before = next((each.accounts for each in known if each.name == group.name), ())
     merged = group._replace(accounts=tuple(dict.fromkeys((*before, *group.accounts))))
@@ -56,7 +59,10 @@ def with_group(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) ->
 
 
 def with_told(group: AskedGroup, groups: Iterable[AskedGroup], now_s: float) -> tuple[AskedGroup, ...]:
-    """As `with_group`, for accounts whose owners were told. Where there is no room, the oldest groups go."""
+    """Return what `with_group` returns, for groups of accounts whose owners were told.
+
+    Where there is no room, the oldest groups are left out.
+    """
     kept = with_group(group, groups, now_s)
     while len(kept) > GROUPS_MAX or sum(len(each.accounts) for each in kept) > ACCOUNTS_MAX:
         kept = kept[1:]

@@ -33,7 +33,7 @@ class EarlierWorkers:
         self._unblocked = f"{namespace}:{{exchange}}unblocked".encode()
 
     async def mode(self) -> str:
-        """The mode that they are told; empty: as their settings say."""
+        """The mode that workers of earlier versions are told; empty: none, so that they obey their own settings."""
         found: bytes | None = await self._line.execute(b"GET", self._mode)
         return "" if found is None else found[:16].decode("ascii", "replace")
 

@@ -22,7 +22,10 @@ async def follow(
     hear: Callable[[bytes | None], object],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """Read now, and every 0.9 seconds, until it is cancelled. While the store is gone, entries still end."""
+    """Read the control record now and every 0.9 seconds, and pass it to `hear`, until this is cancelled.
+
+    `hear` gets None where there is no record, and while the store is gone: then entries still end.
+    """
 
     async def read() -> None:
         try:

@@ -110,7 +110,10 @@ async def change(
 
 
 def record_in(signed: bytes | None, mac: ControlMac) -> ControlRecord:
-    """The record that a place keeps; an empty one where none is by this service. Raises `ControlError`."""
+    """Read the record that a place keeps; an empty record where none is there, or none that this service signed.
+
+    Raises `ControlError` for a signed record that cannot be read.
+    """
     payload = mac.verified(signed) if signed else None
     # A forged record is replaced.
     return decode(payload) if payload is not None else EMPTY

@@ -139,7 +139,7 @@ def _in_force(
 
 
 def decode(payload: bytes) -> ControlRecord:
-    """Raises `ControlError`. Unknown keys are kept: a later release may have written the record."""
+    """Read a control record from JSON. Unknown keys, of later releases, are kept. Raises `ControlError`."""
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise ControlError("is longer than a record may be")
     try:

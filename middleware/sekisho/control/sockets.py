@@ -59,7 +59,7 @@ class ControlServer:
         self._open = 0
 
     async def start(self) -> None:
-        """Raises `OSError`: the path cannot be used; `SocketTakenError` where another process uses it."""
+        """Listen at the path. Raises `SocketTakenError` if another process uses it, `OSError` if it cannot be used."""
         listening = _bound(self._path)
         try:
             self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_BYTES_MAX)
