@@ -67,7 +67,9 @@ class Captcha(Protocol):
     """Says whether a token was earned."""
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """Check a token that a client showed. A solved one counts once; beyond the bounds the answer is *not solved*.
+        """Check a token that a client showed: solved, not solved (False), or could not tell (None).
+
+        A solved token counts once. Beyond the bounds the answer is *not solved*.
 
         Raises:
             StoreUnavailable: it is unknown whether the token was used before, so grant nothing.
@@ -203,7 +205,7 @@ class Siteverify:
         return self._breaker.closed
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """See `Captcha`. `address` is the client's, and is sent only if the site enables that."""
+        """Ask the provider about a token; see `Captcha.check`. `address` is sent only if the site enables that."""
         if len(token) > self._provider.token_chars_max or not _TOKEN.fullmatch(token):
             return False
         if self._closed or not self._breaker.admits(self._clock_s()):

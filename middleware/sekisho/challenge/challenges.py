@@ -117,7 +117,7 @@ class Challenges:
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
     def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Challenge:
-        """Return the challenge, with work as the captcha's fallback.
+        """Return a challenge: a captcha if the site has one, and work as its fallback; empty if the site has no work.
 
         Args:
             bound_to: digest or binding of door, account and browser key. Not sent.
@@ -163,7 +163,10 @@ class Challenges:
         return self._captcha is not None and await self._captcha.check(_NO_TOKEN, address=address) is not None
 
     def earns_look(self, work: str) -> bool:
-        """Whether work that carries a receipt is shown here for the first time; see `Work.earns_look`."""
+        """Whether `work` is a genuine challenge with a receipt that this worker is shown for the first time.
+
+        See `Work.earns_look`.
+        """
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
     def page_mark(self, asked: Challenge) -> str:
@@ -172,7 +175,7 @@ class Challenges:
         return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""
 
     def earns_look_by_mark(self, mark: str) -> bool:
-        """The same as `earns_look`, by a page's mark; see `Work.earns_look_by_mark`."""
+        """Whether this worker is shown a page's genuine mark for the first time; see `Work.earns_look_by_mark`."""
         return self._work is not None and self._work.earns_look_by_mark(mark)
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Attempts beyond a limit that cost an attacker no work, because a package is missing."""
+    """Yield a diagnosis if attempts beyond a limit cost an attacker no work, because a package is missing."""
     if not settings.challenges_set and POW not in settings.challenges:
         yield hazards.NO_WORK.found(
             "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "

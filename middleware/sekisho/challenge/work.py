@@ -184,7 +184,10 @@ class Work:
         return self._signing().page_mark(puzzle.ends_s, puzzle.nonce)
 
     def earns_look_by_mark(self, mark: str) -> bool:
-        """As `earns_look`, for a page's form: `mark` is what `page_mark` returned for its challenge."""
+        """Whether the challenge of a page's form is shown to this worker for the first time; otherwise as `earns_look`.
+
+        `mark`: what `page_mark` returned for the challenge.
+        """
         ends, _, nonce = mark.rpartition(".")[0].partition(".")
         if len(mark) > MARK_CHARS_MAX or not _ENDS.fullmatch(ends) or not self._is_near(int(ends)):
             return False
