@@ -32,7 +32,7 @@ class SecretSettings(Protocol):
 
 
 def checks(settings: SecretSettings) -> Iterator[Diagnosis]:
-    """Secrets that an attacker could guess, and secrets that end with the process."""
+    """Yield diagnoses of secrets that an attacker could guess, that end with the process, or that stand in quotes."""
     if settings.is_secret_made_up:
         yield hazards.MADE_UP_SECRET.found(
             "SEKISHO_SECRET: made up for this process; what it signs is worth nothing after a restart"
@@ -46,7 +46,7 @@ def checks(settings: SecretSettings) -> Iterator[Diagnosis]:
 
 
 def is_quoted(secret: bytes) -> bool:
-    """Whether it begins and ends with the same quotation mark, as a line of a file that Docker reads as it is."""
+    """Whether a secret begins and ends with the same quotation mark, as Docker reads a quoted line of a file."""
     return secret[:1] == secret[-1:] and secret[:1] in {b"'", b'"'}
 
 

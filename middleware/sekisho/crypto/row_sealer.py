@@ -50,5 +50,5 @@ class RowSealer:
         return None
 
     def needs_rewrap(self, sealed: bytes) -> bool:
-        """As `Sealer.needs_rewrap`."""
+        """Whether another secret than the current one sealed the row. It may not open at all."""
         return self._sealer.needs_rewrap(sealed)

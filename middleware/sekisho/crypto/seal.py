@@ -129,7 +129,7 @@ class Sealer:
         return opened
 
     def needs_rewrap(self, sealed: bytes) -> bool:
-        """Whether another secret than the current one sealed it. It may not open at all."""
+        """Whether `sealed` was not sealed with the current secret. It may not open at all."""
         return not sealed.startswith(self._sealing)
 
     @property
