@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """A posture that is told, and changes nothing for an attacker."""
+    """Yield a diagnosis if a recognised attack would only be told: the site has no second factor to ask for."""
     if settings.goes_by_posture and not settings.factors:
         by = table.STEP_UP_FAMILIAR if settings.step_up is StepUpFrom.ALWAYS else table.STEP_UP
         yield hazards.ALARM_ALONE.found(

@@ -38,12 +38,15 @@ class PostureExchange:
         self._is_raised = False
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Exchange now, and again every second, until it is cancelled."""
+        """Share outcomes and the posture with other workers now and every second, until this is cancelled."""
         # What was taken for a call without an answer is lost: it may have been counted.
         await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=sleep)
 
     async def once(self) -> None:
-        """Exchange once. Raises `StoreUnavailable`."""
+        """Share outcomes once, and hear the posture or, in this worker's turn, advance it.
+
+        Raises `StoreUnavailable`.
+        """
         heard = await self._postures.exchange(self._watch.take(), self._known, is_raised=self._is_raised)
         if heard.state is not None:
             self._hear(heard.number, heard.state)

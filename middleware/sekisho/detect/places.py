@@ -47,9 +47,9 @@ class Postures(Protocol):
     async def exchange(
         self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
     ) -> HeardPosture:
-        """Add outcomes, and hear of the state if its number is not `known`.
+        """Add outcomes, and return the state if its number is not `known`, and outcomes if it is the caller's turn.
 
-        Where `is_raised`, the state that the caller knows may change by time alone.
+        `is_raised`: whether the state that the caller knows is raised, so that it may change by time alone.
         """
         ...
 
@@ -96,7 +96,7 @@ class StoredPostures:
         return HeardPosture(now_s, number, state, None if taken is None else self._unpacked(taken))
 
     async def kept(self) -> PostureState:
-        """The state that is kept; an empty one where there is none. Raises `StoreUnavailable`."""
+        """Return the posture's state from the store; an empty state where none is kept. Raises `StoreUnavailable`."""
         return await self._state.kept()
 
     def _unpacked(self, taken: Sequence[bytes]) -> tuple[StrangerOutcome, ...]:

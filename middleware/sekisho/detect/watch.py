@@ -48,7 +48,10 @@ class PostureWatch:
         self.forced: Posture | None = None
 
     def of(self, door: str, digests: OriginDigests, browser: int) -> Posture:
-        """The posture for a stranger's attempt: the highest of its network, provider, browser family and the site."""
+        """The posture for a stranger's attempt at `door`: the highest of network, provider, browser family and site.
+
+        While an operator forces a posture, that one.
+        """
         if self.forced is not None:
             return self.forced
         raised = self._raised.get(door)
@@ -72,11 +75,11 @@ class PostureWatch:
         self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, ToldOutcome.FAILED, digests, browser, account)))
 
     def proved(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
-        """Note the proof for an attempt that was noted as sealed."""
+        """Note that the client has shown its proof for an attempt that `sealed` noted."""
         self._fresh.append(_outcome(door, ToldOutcome.PROVED, digests, browser, account))
 
     def take(self) -> list[StrangerOutcome]:
-        """The outcomes since the last call, and those held back long enough."""
+        """Remove and return the outcomes since the last call, and those of sealed attempts held back long enough."""
         now_s = self._clock_s()
         found = [self._fresh.popleft() for _ in range(len(self._fresh))]
         while self._sealed and self._sealed[0][0] <= now_s:
@@ -84,7 +87,7 @@ class PostureWatch:
         return found
 
     def hear(self, state: PostureState) -> None:
-        """Judge by this state from now on."""
+        """Judge by this state from now on, and tell each change of a posture."""
         turned = changes(self.state, state)
         self.state = state
         if turned:

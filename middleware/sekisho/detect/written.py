@@ -34,7 +34,7 @@ def pack_outcome(outcome: StrangerOutcome, doors: Sequence[str]) -> bytes:
 
 
 def unpack_outcome(packed: bytes, doors: Sequence[str]) -> StrangerOutcome | None:
-    """None for bytes that no worker with the same doors has written."""
+    """Read an outcome that `pack_outcome` wrote; None for bytes that no worker with the same doors has written."""
     if len(packed) not in {_OUTCOME.size, _OUTCOME.size + _PROVIDER_BYTES}:
         return None
     told, door, network, browser, account = _OUTCOME.unpack_from(packed)
@@ -44,7 +44,7 @@ def unpack_outcome(packed: bytes, doors: Sequence[str]) -> StrangerOutcome | Non
 
 
 def day_bit(account: bytes) -> int:
-    """The bit that stands for an account in the day's set."""
+    """The number of the bit that stands for an account in the day's set of accounts that succeeded."""
     return int.from_bytes(account, "little") % DAY_BITS
 
 
@@ -55,7 +55,7 @@ class PostureMac(RecordMac):
         super().__init__(secrets, namespace, key_of=b"sekisho.posture", person=b"posture")
 
     def opened(self, signed: bytes) -> PostureState | None:
-        """The state in these bytes; None if they are not by this service, or no state of this version."""
+        """Read a posture's signed state; None if it is not by this service, or is no state of this version."""
         payload = self.verified(signed) if len(signed) <= STATE_BYTES_MAX else None
         if payload is not None:
             with contextlib.suppress(ValueError):
@@ -69,7 +69,7 @@ def encode_state(state: PostureState) -> bytes:
 
 
 def decode_state(text: bytes) -> PostureState:
-    """Raises `ValueError` for a text that is no state of this version."""
+    """Read a posture's state from JSON. Raises `ValueError` for a text that is no state of this version."""
     try:
         found = json.loads(text)
         if found["v"] != VERSION:
