@@ -42,13 +42,13 @@ class Address(NamedTuple):
 
     @property
     def spec(self) -> str:
-        """The form for headers and the envelope (RFC 5322 `addr-spec`)."""
+        """The address in the form for headers and the envelope (RFC 5322 `addr-spec`)."""
         # Japanese carriers once issued `a..b@` and `ab.@`. They are still in use, and valid only when quoted.
         return f"{self.local}@{self.domain}" if _DOT_ATOM.fullmatch(self.local) else f'"{self.local}"@{self.domain}'
 
     @property
     def international(self) -> bool:
-        """Whether only a server with SMTPUTF8 (RFC 6531) accepts it."""
+        """Whether only servers with SMTPUTF8 (RFC 6531) accept the address."""
         return not self.local.isascii()
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
-    """A relay that cannot be used, a page that no mail can name, and mails that do not name the service."""
+    """Yield errors for a relay or an account page that cannot be used, and a diagnosis if mails name no service."""
     try:
         relay(settings.smtp or "", settings.smtp_password)
     except SettingsError as mistake:

@@ -86,7 +86,7 @@ def language(locale: str) -> str:
 
 
 def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
-    """The code that completes a log-in. Sent only after a right secret, and it says so.
+    """The letter with the code that completes a log-in. Sent only after a right secret, and it says so.
 
     Raises:
         Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
@@ -95,7 +95,9 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
 
 
 def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
-    """The code that has the account's factors removed a day later. Sent only after a right recovery code.
+    """The letter with the code that has the account's factors removed a day later.
+
+    Sent only after a right recovery code.
 
     Raises:
         Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
@@ -104,7 +106,9 @@ def recovery_code(service: Service, locale: str, *, code: str, minutes: int) -> 
 
 
 def signup_code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
-    """The code that opens an account with this address. Sent to any address that a stranger enters, and it says so.
+    """The letter with the code that opens an account with this address.
+
+    Sent to any address that a stranger enters, and it says so.
 
     Raises:
         Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
@@ -146,14 +150,14 @@ link_attempted = partial(_happened, "link_attempted")  # and did not succeed
 
 
 def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime, times: int = 1) -> Letter:
-    """The account's factors will be deleted; the owner has time to object."""
+    """The letter that says that the account's factors will be deleted: the owner has time to object."""
     return _letter("factor_reset_asked", service, locale, times, when=moment(when_effective, language(locale)))
 
 
 def factor_changed(
     service: Service, locale: str, *, when: datetime, factor: Factor, change: Change, times: int = 1, link: str = ""
 ) -> Letter:
-    """A factor was added, removed, used up, reset, or stopped after too many wrong codes."""
+    """The letter that says that a factor was added, removed, used up, reset, or stopped after too many wrong codes."""
     tongue = language(locale)
     words = {"factor": FACTORS[tongue][factor], "change": CHANGES[tongue][change], "when": moment(when, tongue)}
     return _asking(_letter("factor_changed", service, locale, times, **words), link)

@@ -74,7 +74,7 @@ class Envelope(NamedTuple):
 
 
 def relay(url: str, password: str | None = None) -> Relay:
-    """Read a URL.
+    """Read the URL of a mail relay.
 
     Args:
         url: `smtp://`, `smtps://`, `smtp+starttls://` or `smtp+plain://`. `smtp` means STARTTLS, and plain text only
@@ -135,10 +135,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Trust the system's authorities, or only those of a file. Verification cannot be switched off.
+    """Return a TLS context that trusts the system's authorities, or only those of a file, and always verifies.
 
     Raises:
-        SettingsError: the file holds no certificates.
+        SettingsError: the file cannot be read, or holds no certificates.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
@@ -158,7 +158,7 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
         limit_s: for everything except QUIT, name resolution included.
 
     Raises:
-        Fault: the message was not accepted, or the result is unknown.
+        RelayFault: the message was not accepted, or the result is unknown.
     """
     client = SMTP(
         hostname=place.host,
