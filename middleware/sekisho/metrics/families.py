@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def families(counts: Mapping[Key, int], gauges: Gauges) -> Iterator[Metric]:
-    """All metric families.
+    """Yield all counts and gauges as metric families of the Prometheus client.
 
     Without counts (the store is away) there are only gauges: sums that fell would look like a restart.
     """

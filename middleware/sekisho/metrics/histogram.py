@@ -44,7 +44,10 @@ class DecisionHistogram:
         self._sent: Mapping[str, int] = {}
 
     def added_to(self, data: MetricsData, now_ns: int) -> MetricsData:
-        """The data with the histogram beside the scope's metrics; unchanged where the scope has none."""
+        """Return an export with the histogram beside the metrics of the meter `scope`.
+
+        The export is unchanged where that meter has no metrics. `now_ns`: Unix time in nanoseconds.
+        """
         resources = [
             replace(one, scope_metrics=[self._beside(scope, now_ns) for scope in one.scope_metrics])
             for one in data.resource_metrics

@@ -54,7 +54,7 @@ class Instruments:
         self._highest: dict[Counted, int] = {}
 
     def watch(self, counts: Mapping[Key, int], gauges: Callable[[], Gauges | None]) -> None:
-        """Show these counts, beside those of other guards, and these gauges, instead of another guard's.
+        """Show these counts in addition to other guards', and these gauges in the place of another guard's.
 
         The counts of a guard that has ended stay: sums that fell would look like a restart.
         """
@@ -63,7 +63,7 @@ class Instruments:
         self._gauges = gauges
 
     def register(self, meter: Meter, shows: Callable[[], bool] = lambda: True) -> None:
-        """Make the instruments. `shows`: whether they have values at the moment."""
+        """Create the instruments at a meter. `shows`: whether they report values at the moment."""
 
         def made(read: Callable[[], Iterator[Observation]]) -> list[CallbackT]:
             return [partial(_observed, read, shows)]
@@ -100,7 +100,7 @@ class Instruments:
                 yield Observation(value, attributes)
 
     def decided(self) -> dict[str, int]:
-        """The decisions by the smallest bound that holds them, and the sum of their microseconds as `us`."""
+        """The numbers of decisions, each by the smallest time bound that holds it; as `us` the sum of microseconds."""
         return {why: count for (_, what, why), count in self._now().items() if what == "decision"}
 
     def _now(self) -> dict[Key, int]:

@@ -59,7 +59,7 @@ class Additions:
             return self._owed
 
     def added(self, addition: Addition) -> None:
-        """The store has this addition. Another event loop may have said so before."""
+        """Note that the store has this addition. Another event loop may have noted it before."""
         with self._lock:
             if addition.number == self._owed.number:
                 for key, count in self._owed.counts.items():
