@@ -61,7 +61,7 @@ class AgeStamps:
         self._begins = begins
 
     def is_aged(self, presented: str, account: str, token: Token, now_s: int) -> bool:
-        """Whether a seen device succeeded several times, and was first seen before factors, long enough ago."""
+        """Whether a seen device succeeded several times, and its stamp says that it was first seen long enough ago."""
         if token.device_class is not Device.SEEN or token.generation < RENEWALS_MIN:
             return False
         _, since = self._own(presented, account, token.device, now_s)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Find a cookie without the `__Host-` prefix.
+    """Yield a diagnosis if the device cookie's name lacks the `__Host-` prefix.
 
-    Another host of the domain can replace it, which makes its owner a stranger.
+    Another host of the domain can replace such a cookie, which makes its owner a stranger.
     """
     if not settings.device_cookie.startswith("__Host-"):
         yield hazards.PLANTED_COOKIE.found(

@@ -78,7 +78,10 @@ class Deliveries:
 
 
 def payload(notice: Notice, times: int) -> bytes:
-    """The body: `type`, `timestamp` and `data` as the specification names them; times in ISO 8601."""
+    """Return the JSON body that tells the webhook of a notice; `times`: how many events it reports.
+
+    It has `type`, `timestamp` and `data` as the specification names them; times in ISO 8601.
+    """
     facts: dict[str, Any] = {
         name: datetime.fromtimestamp(int(fact), UTC).isoformat() if name in MOMENTS else fact
         for name, fact in notice.facts.items()
@@ -89,7 +92,7 @@ def payload(notice: Notice, times: int) -> bytes:
 
 
 def signed(keys: Sequence[bytes], message_id: str, now_s: int, body: bytes) -> dict[str, str]:
-    """The three headers for a body that is sent at `now_s`, Unix time."""
+    """Return the three headers that sign a webhook's body: its id, its time (`now_s`, Unix time), its signatures."""
     content = f"{message_id}.{now_s}.".encode() + body
     signatures = [f"v1,{b64encode(hmac(key, content, 'sha256')).decode()}" for key in keys]
     return {"webhook-id": message_id, "webhook-timestamp": str(now_s), "webhook-signature": " ".join(signatures)}

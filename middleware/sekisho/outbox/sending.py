@@ -120,7 +120,7 @@ class NoticeOutbox:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Send what is due, from now on."""
+        """Start to send the notices that are due, in a task on the running event loop."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="sekisho outbox")
 
     async def aclose(self) -> None:
@@ -238,7 +238,7 @@ class NoticeOutbox:
 
 
 def notice_sealer(secrets: Sequence[bytes | Signer], clock_s: Callable[[], float]) -> RowSealer:
-    """Seals notices, each bound to its row's id."""
+    """Return a sealer of notices. Bind each notice to its row's id."""
     return RowSealer(secrets, _PURPOSE, clock_s=clock_s)
 
 

@@ -52,12 +52,12 @@ STORED_COSTLIEST: Final = Profile(2, 102_400, 8)
 
 
 def costs(profile: Profile) -> tuple[int, int, int]:
-    """What of a profile must not exceed what a service declared: KiB at once, KiB in all passes, threads."""
+    """The costs of a profile that must not exceed those a service declared: KiB at once, KiB in all passes, threads."""
     return profile.memory_kib, profile.work_kib, profile.lanes
 
 
 def rest(whole: Profile, part: Profile) -> Profile | None:
-    """The work that `part` lacks compared with `whole`, in no more memory; None if it is negligible."""
+    """Return a profile of the work that `part` lacks to be `whole`, in no more memory; None if that is negligible."""
     least_kib, rest_kib = 8 * whole.lanes, whole.work_kib - part.work_kib
     if rest_kib < least_kib:
         return None

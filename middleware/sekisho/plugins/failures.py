@@ -21,7 +21,10 @@ class Failures:
         self._once = Once()
 
     def failed(self, name: str, error: Exception) -> None:
-        """A plug-in has raised, or has answered with something that it may not."""
+        """Count that the plug-in `name` has raised, or has answered with something that it may not.
+
+        The first failure of each plug-in is logged.
+        """
         self._count("", "plugin_failed", name)
         if self._once(name):
             # Only its type: the message may contain an account, an address or a token.

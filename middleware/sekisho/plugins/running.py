@@ -107,7 +107,10 @@ class PluginCaptcha:
         self._checking = 0
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """See `Captcha`: a token counts once; beyond the bound of calls at once the answer is *not solved*."""
+        """Ask the plug-in about a token: solved, not solved (False), or could not tell (None).
+
+        A solved token counts once. Beyond the bound of calls at once the answer is *not solved*.
+        """
         if not token or len(token) > TOKEN_CHARS_MAX or self._checking >= CHECKS_MAX:
             return False
         self._checking += 1
