@@ -29,7 +29,10 @@ class ActivityPages:
         self._not_me = not_me
 
     async def show(self, call: PageCall, owner: AccountOwner, token: str, notice: str) -> Answer:
-        """The log-ins, newest first. `token`: shows that a request came from this page."""
+        """Return the page of the owner's log-ins, newest first; JSON for a program.
+
+        `token`: shows that a request came from this page. Raises `OwnersError`.
+        """
         found = await self._log_ins.recent(owner)
         responses, before = self._parts.responses, previous(found)
         if not prefers_page(call.headers):
@@ -46,7 +49,7 @@ class ActivityPages:
         return responses.page(page)
 
     async def end(self, call: PageCall, owner: AccountOwner) -> Answer:
-        """End the trust of the device of a log-in; of a device that is not this account's, none."""
+        """End the trust of the device of the chosen log-in, if it is the account's, and return the answer."""
         device = await self._device(call, owner)
         if device:
             self._not_me.end_device(owner.account, device, call.caller.origin)

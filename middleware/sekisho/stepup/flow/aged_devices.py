@@ -40,7 +40,11 @@ class AgedDevices:
         self._senders = senders
 
     async def lets_in(self, account: str, device: bytes, *, browser: str, network: str) -> bool:
-        """Whether the device is let in after a right secret. False where that cannot be told."""
+        """Whether a device that was seen for long is let in after a right secret, without a proof.
+
+        The owner is told of the device first. False if that fails, after `end`, or if the store or the database fails.
+        True for an owner who can be neither told nor asked.
+        """
         key = self._key(account, device)
         try:
             known = await self._vault.get(key)
@@ -61,7 +65,7 @@ class AgedDevices:
             return False
 
     async def end(self, account: str, device: bytes) -> None:
-        """The device was asked for a proof: its age counts for nothing from now on. Raises `StoreUnavailable`."""
+        """Record that a device was asked for a proof: its age no longer spares it one. Raises `StoreUnavailable`."""
         await self._vault.put(self._key(account, device), _ENDED, seconds=SECONDS_MAX)
 
     def _key(self, account: str, device: bytes) -> bytes:

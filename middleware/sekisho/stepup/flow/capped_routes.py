@@ -92,11 +92,16 @@ class CappedRoutes:
         self._tell = tell
 
     def capped(self, scope: Scope, *, has_body: bool = False) -> bool:
-        """Whether a request may lead to a capped route. Raises `Unreadable`."""
+        """Whether a request may lead to a route with a cap on its amounts.
+
+        `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
+        """
         return bool(self._protection.capped(scope, has_body=has_body))
 
     async def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> None:
-        """Count the amount, then call the application; or refuse.
+        """Count the request's amount, then call the application; above a cap, or on an error, answer instead.
+
+        The answer is a refusal or, above the cap of some routes, a question for a proof.
 
         Args:
             as_sent: the scope for the application.

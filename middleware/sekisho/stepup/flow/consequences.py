@@ -56,7 +56,7 @@ class AccountConsequences:
         self._tasks = TaskSet()
 
     def let_in(self, context: RequestContext, attempt: Attempt, device: bytes) -> None:
-        """Keep for the owner that a device got in without a proof. A change of password ends its trust by this name."""
+        """Keep a log-in without a proof for its owner to see. A change of password ends the trust of `device`."""
         proving = self._parts.proving
         if proving is None or proving.log_ins is None:
             return
@@ -71,11 +71,11 @@ class AccountConsequences:
         return await proving.log_ins.previous_log_in(account)
 
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
-        """The session binding after a log-in without a proof; it does not count as a fresh proof.
+        """Return the headers that bind the session to its account after a log-in without a proof; often empty.
 
-        Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
-        without naming the account; or in a browser that the owner's page has just sent to log in. Otherwise every
-        log-in of every known device would pay for it.
+        The binding does not count as a fresh proof. It is issued only where it will be needed: with protected routes;
+        with doors where a logged-in user changes a password without naming the account; or in a browser that the
+        owner's page has just sent to log in. Otherwise every log-in of every known device would pay for it.
         """
         proving = self._parts.proving
         if proving is None:
@@ -139,7 +139,10 @@ class AccountConsequences:
                 self._guard.devices.end_devices(nothing, device, charged_us)
 
     async def changing(self, scope: Scope, send: Send, attempt: Attempt) -> Send:
-        """The `send` for an attempt that may change the account: its last message leaves after the owner's notice."""
+        """Return the `send` for an attempt that may change the account.
+
+        The last message of an answer to a change leaves after the owner's notice is kept.
+        """
         if self._telling is None:
             return send
         return await self._telling.changing(scope, send, attempt.door, attempt.account)
@@ -172,7 +175,7 @@ class AccountConsequences:
         return proving.protection.accounts(scope, int(self._guard.now_s())) if proving is not None else set()
 
     async def logged_out(self, scope: Scope) -> Headers:
-        """End this browser's step-ups; returns the headers that take away what names its session's account."""
+        """End this browser's step-ups; return headers with which the client drops its session binding and key."""
         proving, headers = self._parts.proving, scope["headers"]
         if proving is None:
             return []

@@ -67,11 +67,14 @@ class Channels(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the ways that the site has, as answers to clients list them."""
+        """The names of the channels that the site has, `email` or `webhook`, as answers to clients list them."""
         return tuple(name for name, send in ((MAIL, self.mail), (HOOK, self.hook)) if send is not None)
 
     def to(self, address: str) -> tuple[str, Send | None]:
-        """The way to an address or number, by its form alone: nothing is looked up."""
+        """Return the name and the function of the channel to an address or number; None in place of a missing function.
+
+        The text's form alone decides: nothing is looked up.
+        """
         by_mail = self.mail is not None and ("@" in address or self.hook is None)
         return (MAIL, self.mail) if by_mail else (HOOK, self.hook)
 
@@ -93,7 +96,10 @@ class ContactBudget:
         self._keys = keys
 
     async def take(self, address: str, network: bytes) -> bool:
-        """Use up one code; return whether there was one left. Raises `StoreUnavailable`."""
+        """Use up one code of this day; return whether one was left for the network, mail domain and site.
+
+        Raises `StoreUnavailable`.
+        """
         domain = self._keys.of(b"contact domain", prefix_key(address))
         sources = (
             (network, self._network_max),
@@ -132,7 +138,10 @@ class ContactProofs:
         }
 
     async def ask(self, context: RequestContext, assessment: Assessment) -> None:
-        """Answer alike for every address, and send a code to it behind the answer. The charge stands until then."""
+        """Ask for a code that is sent to the address of a sign-up. The answer is alike for every address.
+
+        The code is sent behind the answer. The attempt's charge stands until the code is shown.
+        """
         self._guard.put_off(assessment)
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         receipt = pack_receipt(assessment.charge, assessment.verdict)
@@ -209,7 +218,7 @@ class ContactProofs:
         return None
 
     async def aclose(self) -> None:
-        """Let the sendings under way end."""
+        """Wait for the tasks that send codes."""
         await self._tasks.ended()
 
 

@@ -31,7 +31,7 @@ class CsrfCookies:
         self._session_account = session_account
 
     def of(self, scope: Scope, door: Door, shared: Mapping[str, object]) -> frozenset[str]:
-        """The names of this request's CSRF cookies that its run may see, beside the door's own."""
+        """Return the names of the request's CSRF cookies that its escrowed run may see, beside the door's `cookies`."""
         offered = (self._names & _shown(scope)) - door.cookies
         if not offered or self._session_account is None:
             return offered

@@ -133,7 +133,10 @@ class EscrowedRuns:
         return await self._enter(issued, proving, run)
 
     async def place_stand_in(self, issued: IssuedStepUp, proving: Proving) -> bool:
-        """Queue a run in which the application is not asked, as `place` does: no proof opens its question."""
+        """Queue a run that does not ask the application; return whether it got a place, as `place` does.
+
+        No proof can release an answer from such a run.
+        """
         if self._shared is None:
             raise AssertionError  # without a history no address is known to be shared
         run = StandInRun(
@@ -164,7 +167,10 @@ class EscrowedRuns:
             await self._parts.escrow.begin(ticket)
 
     def release(self, issued: IssuedStepUp, keeper: Keeper, result: RunResult, answer: Sealed | None) -> Sealed | None:
-        """Settle a run that needs no proof; returns the application's answer with what a success adds."""
+        """Settle a run that needs no proof, and return the application's answer with the headers that a success adds.
+
+        None if there is no answer.
+        """
         context, assessment = issued.context, issued.assessment
         renewed = False
         if answer is not None and result.outcome is Outcome.SUCCEEDED:

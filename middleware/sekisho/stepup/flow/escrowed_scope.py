@@ -68,13 +68,13 @@ _COOKIE_VALUE = re.compile(_OCTETS + b'|"' + _OCTETS + b'"')
 def escrowed_scope(
     scope: Scope, door: Door, shared: Mapping[str, object], csrf: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """A copy of the scope without what identifies the client.
+    """Return a copy of the scope without all that identifies the client.
 
     Args:
         scope: of the request, as the server and outer middleware left it.
         door: may name cookies and headers that its application cannot do without.
         shared: the state of the application's lifespan, which is the same for every request. Of `scope["state"]` only
-            what is this very object is kept: outer middleware writes there whose request it is.
+            the same objects are kept: outer middleware writes there whose request it is.
         csrf: names of `read.csrf.CSRF_COOKIES` that this site uses for nothing else.
     """
     state: Mapping[str, object] = scope.get("state") or {}

@@ -163,7 +163,10 @@ class FairQueue:
             _tell(self._answers.pop(place), had=True)
 
     def start_next(self, in_application: TurnCounts) -> bool:
-        """Start the run whose network and address have the fewest in the application. False where none may start."""
+        """Start the queued run whose network and address have the fewest runs in the application.
+
+        Return False if no run may start. `in_application`: how many runs of each network and address are there.
+        """
         if self._running.total >= self._running_max or not (place := self._queue.take(in_application, _any)):
             return False
         if self._admission is not None:

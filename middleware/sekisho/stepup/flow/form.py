@@ -19,7 +19,7 @@ ESCAPES_MAX = 16_384  # of a form; base64 of 64 KiB has some three thousand
 
 
 async def read_form(by_name: Mapping[bytes, bytes], body_reader: BodyReader, patience: Patience) -> dict[str, str]:
-    """The fields. Raises `Unreadable` (400, 408, 413, 415) or `HungUp`."""
+    """Return the fields of a request's body, a form or JSON. Raises `Unreadable` (400, 408, 413, 415) or `HungUp`."""
     body = await body_reader.read(bytes_max=BYTES_MAX, patience=patience)
     kind = by_name.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind == b"application/json":

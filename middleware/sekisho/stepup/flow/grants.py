@@ -49,7 +49,10 @@ class Grants:
         self._cookie = cookie
 
     def device(self, client: ProvedClient) -> Headers:
-        """The header that makes the device a proved one. Its owner sees the log-in, and is told of a new device."""
+        """Return the header that gives the client the token of a device with a proof.
+
+        The log-in is kept for the owner to see, and the owner is told of a new device.
+        """
         shown = presented(client.by_name, self._cookie.name + b"=")
         agent, account = client.by_name.get(b"user-agent", b""), client.owner.account
         token, is_new, device = self._guard.devices.proved_token(shown.token, account, browser_family(agent))

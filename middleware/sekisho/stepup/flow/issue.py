@@ -115,7 +115,10 @@ class Issuer:
         self._held = 0
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
-        """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
+        """Return which proofs, of work or of the owner, the request shows and are right; each is valid once.
+
+        Raises `StoreUnavailable`.
+        """
         by_name = context.by_name
         work, captcha, proof = by_name.get(WORK, b""), by_name.get(CAPTCHA, b""), by_name.get(PROOF, b"")
         browser_key = browser_key_of(by_name)
@@ -155,7 +158,7 @@ class Issuer:
         )
 
     def earns_look(self, context: RequestContext) -> bool:
-        """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
+        """Whether a request that a limit would refuse unread shows work for a question that was already charged."""
         challenges, by_name = self._parts.challenges, context.by_name
         if WORK in by_name:
             return challenges.earns_look(by_name[WORK].decode("latin-1"))
@@ -198,7 +201,10 @@ class Issuer:
         return await send_answer(context.send, page)
 
     async def step_up(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
-        """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
+        """Answer with a question for a second proof; at a log-in, run the application behind it, to check the secret.
+
+        A right secret gets the application's answer instead if the decision releases it.
+        """
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors

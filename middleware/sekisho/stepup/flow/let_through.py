@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 async def let_through(parts: Parts, doors: Doors, call: PageCall, ticket: Ticket, now_s: int) -> Answer | None:
-    """Run the application once, for the request for which the proof was asked; None: it has answered.
+    """Run the application for the request that waited for a proof, and return None: the application has answered.
 
-    A program gets a receipt instead, and repeats the request with it.
+    A program gets a receipt as the answer instead, and repeats the request with it. If the form cannot be
+    opened, the answer is to start again.
     """
     text = parts.escrow.receipt_of_proof(ticket, call.browser_key.key)
     if not (sealed := call.fields.get("form", "")):

@@ -55,7 +55,10 @@ class OnFileResets:
         self._tasks = TaskSet()
 
     async def answer(self, context: RequestContext, assessment: Assessment) -> None:
-        """Answer the request, then look its address up. The charge stands for every address."""
+        """Answer the request for a reset, alike for all; then run the application if the address is the account's.
+
+        The attempt's charge stands for every address. With `RUNS_MAX` runs under way, every request is refused for now.
+        """
         self._guard.put_off(assessment)
         headers = context.scope["headers"]
         if len(self._tasks) >= RUNS_MAX:

@@ -85,7 +85,10 @@ class PasskeyDoors:
         }
 
     async def prove(self, context: RequestContext, assessment: Assessment) -> ProvedLogIn | None:
-        """The account whose passkey was shown; None where it proved nothing, and the client has its answer."""
+        """Return the log-in of the account whose passkey was shown; None if the passkey proves nothing.
+
+        With None, the client has its answer: a refusal, also if the store or the database fails.
+        """
         begun_s = asyncio.get_running_loop().time()
         try:
             with self._waiting.place(context.digests.site, context.digests.ip):

@@ -372,24 +372,24 @@ class RunLost(SekishoError):  # noqa: N818 - a state, not a mistake
 
 
 def wait_s(took_s: float, age_s: float) -> float:
-    """How long to delay an answer so that its time does not reveal how long the check took.
+    """Return the seconds to delay an answer, so that its time does not reveal how long the check took.
 
     Args:
-        took_s: since the request came. The answer leaves at a multiple of `EVEN_S` after that, even if the request came
-            just before `FIRST_S`: otherwise an attacker could choose the most telling moment.
-        age_s: since the ticket was issued, by this worker's clock.
+        took_s: seconds since the request came. The answer leaves at a multiple of `EVEN_S` after that, even if the
+            request came just before `FIRST_S`: otherwise an attacker could choose the most telling moment.
+        age_s: seconds since the ticket was issued, by this worker's clock.
     """
     # Another worker's clock may differ: the delay for that is one whole `FIRST_S` at most.
     return max(even_s(took_s), min(FIRST_S - age_s, FIRST_S))
 
 
 def even_s(took_s: float) -> float:
-    """How long until the next multiple of `EVEN_S`. `took_s`: since the request came."""
+    """Return the seconds until the next multiple of `EVEN_S`. `took_s`: seconds since the request came."""
     return EVEN_S - took_s % EVEN_S
 
 
 def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:
-    """What a passkey's answer is bound to: this account, this browser, this door and purpose."""
+    """Return the context that binds a passkey's answer: the ticket's account, door and purpose, and the browser."""
     account = utf8(ticket.account)
     return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, browser_key.key.encode())
 

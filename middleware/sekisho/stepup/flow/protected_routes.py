@@ -42,7 +42,7 @@ class _AtPath(NamedTuple):
 
 
 def as_doors(routes: Iterable[ProtectedRoute], caps: Iterable[CappedRoute] = ()) -> Doors:
-    """Find routes like doors: a path that a lenient router takes for the route is the route."""
+    """Return the routes as doors, to find them alike: a path that a lenient router takes for the route is the route."""
     fields = {route.name: route.fields for route in caps}
     return Doors(
         Door(
@@ -97,7 +97,7 @@ class Protection:
         return any(route.notice for route in self._routes.values())
 
     def noticed(self, scope: Scope, *, has_body: bool) -> Door | None:
-        """The route, as a door, whose success its owner is told of; None where a request can lead to none.
+        """Return the route, as a door, of whose success the owner is told; None if the request leads to no such route.
 
         `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
         """
@@ -124,7 +124,7 @@ class Protection:
         return found if scope.get("raw_path") == found.raw else None
 
     def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
-        """The strictest of the protected routes to which a request or a WebSocket may lead.
+        """Return the strictest of the protected routes to which a request or a WebSocket may lead; None without one.
 
         `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
         """
@@ -154,12 +154,12 @@ class Protection:
         return [Capped(self._caps[door.name], door) for door in doors if door.name in self._caps]
 
     def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Whether the request may go to its route; None where that is not protected."""
+        """Return `Fresh` if the session's proof opens the request's route, or `Stale`; None for unprotected routes."""
         route = self.route(scope, has_body=has_body)
         return None if route is None else self._judged(route, scope, now_s)
 
     def linking(self, door: Door, scope: Scope, now_s: int) -> Fresh | Stale:
-        """Whether the owner of the session may link another account at this door."""
+        """Return `Fresh` if the session's proof lets its owner link another account at this door, otherwise `Stale`."""
         name = f"{door.method} {door.path}"  # as the routes are named: of GraphQL doors without the operation
         return self._judged(self._routes.get(name) or self._links[name], scope, now_s)
 
@@ -174,7 +174,7 @@ class Protection:
         return Stale(route, binding.account)
 
     def demand(self, name: str) -> Demand:
-        """What a proof for the route of this name has to be. A route that is gone from the settings opens nothing."""
+        """Return the requirements of a proof for the route of this name; for an unknown route, the strictest ones."""
         route = self._routes.get(name) or self._links.get(name)
         return Demand(route.acr if route else FactorClass.PHR, settled=True)
 
@@ -184,7 +184,7 @@ class Protection:
         return verdict if isinstance(verdict, Stale) else None
 
     def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
-        """The session binding of a request."""
+        """Return the session binding of a request; None if it shows none that is valid."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))
 
     def accounts(self, scope: Scope, now_s: int) -> set[str]:

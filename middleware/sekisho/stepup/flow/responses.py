@@ -96,7 +96,7 @@ class Responses:
         chosen: str = "",
         route: ProtectedRoute | None = None,
     ) -> Answer:
-        """Ask for a proof.
+        """Return the answer that asks for a proof: a page, or JSON.
 
         Args:
             headers: of the request.
@@ -127,7 +127,7 @@ class Responses:
     def contact(
         self, headers: Headers, ticket: str, *, form: str = "", failed: bool = False, sent: bool = False
     ) -> Answer:
-        """Ask for the code that is sent to the address of a sign-up. See `step_up`."""
+        """Return the answer that asks for the code sent to the address of a sign-up. Arguments as for `step_up`."""
         refusal = proof_failed() if failed else _CONTACT
         if prefers_page(headers):
             page = self.pages.contact(
@@ -142,7 +142,7 @@ class Responses:
     def challenge_page(
         self, headers: Headers, asked: Challenge, form: str, line: Line, *, here: bool, mark: str = ""
     ) -> Answer:
-        """Ask a person for work or a captcha, before the secret is checked.
+        """Return the page that asks a person for work or a captcha, before the secret is checked.
 
         Args:
             headers: of the request.
@@ -163,7 +163,7 @@ class Responses:
         return self._page(401, page, _look(mark), line) if mark and here else self._page(401, page, line)
 
     def challenge(self, headers: Headers, asked: Challenge, line: Line) -> Answer:
-        """Ask a program for work or a captcha, as JSON. The arguments are those of the page for persons."""
+        """Return the JSON that asks a program for work or a captcha. Arguments as for `challenge_page`."""
         work = f'"work": {asked.work.text}, ' if asked.work else ""
         captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
         return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}").adding(line)
@@ -172,11 +172,14 @@ class Responses:
         return self._renderer.render(refusal, headers)
 
     def start_again(self, headers: Headers) -> Answer:
-        """The ticket or form is expired, used, another client's or tampered with; the client must not learn which."""
+        """Return the answer to a ticket or form that is expired, used, another client's or tampered with.
+
+        The client must not learn which.
+        """
         return self._said(headers, start_again(), "start_again")
 
     def log_in_first(self, headers: Headers, route: ProtectedRoute | None = None) -> Answer:
-        """The session is bound to no account, so no proof helps: the client must log in."""
+        """Return the answer for a session that is bound to no account: the client must log in, as no proof helps."""
         return self._said(headers, _required(route), "log_in")
 
     def preflight(self, headers: Headers) -> Answer | None:
@@ -195,7 +198,10 @@ class Responses:
         return bool(self._renderer.cors(headers))
 
     def recovery_begun(self, headers: Headers, due_s: int) -> Answer:
-        """The account's factors are removed at `due_s`, Unix time in seconds, unless one of them is shown before."""
+        """Return the answer to a begun recovery: the account's factors are removed at `due_s` unless one is shown.
+
+        `due_s`: Unix time in seconds.
+        """
         if not prefers_page(headers):
             return self.json(headers, 202, {"recovery": "begun", "due": due_s})
         nonce = token_bytes(NONCE_BYTES).hex()
@@ -205,7 +211,10 @@ class Responses:
         return self.refusal(headers, proof_failed())
 
     def proved(self, headers: Headers, place: str, location: str) -> Answer:
-        """The session is proved, and the request that needed it may be repeated. `location`: where browsers go."""
+        """Return the answer to a proof of a session's account: the client may repeat its request to `place`.
+
+        `location`: the address that browsers are sent to.
+        """
         if prefers_page(headers):
             return self.see_other(location)
         return self.json(headers, 200, {"proved": place or True})

@@ -26,7 +26,10 @@ _PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 def under(scope: Scope, mount: str) -> str | None:
-    """The part of a request's path after the mount, in lower case; None elsewhere. Matched like doors."""
+    """Return the part of a request's path after the mount, in lower case; None for a path that is not below it.
+
+    Paths are matched as those of doors are.
+    """
     start = mount.casefold()
     found = (key[len(start) :] for key in path_keys(scope) if f"{key}/".startswith(start + "/"))
     return next(found, None)
@@ -63,8 +66,9 @@ class Resubmission(NamedTuple):
     extra: list[tuple[bytes, bytes]]
 
     def scope(self, doors: Doors) -> Scope:
-        """The scope as the door would have seen it, from the client that sends it now. Raises `Unsealable` if none
-        fits.
+        """Return the scope of the carried request as it goes to its door, from the client that sends it now.
+
+        Raises `Unsealable` if there is no such door any more.
         """
         door = next((door for door in doors.all if door.name == self.form.door), None)
         if door is None:
@@ -87,7 +91,7 @@ class Resubmission(NamedTuple):
 
 
 def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Scope:
-    """The scope of a request that a form carried to the door's own address."""
+    """Return the scope of the request that was sealed in a form, which was sent to the door's own address."""
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
     length = (b"content-length", b"%d" % len(form.body))
     headers += [(b"content-type", form.content_type), length, *extra]
@@ -118,7 +122,7 @@ def answering(path: str, send: Send) -> Send:
 
 
 def as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Headers written for a door's path but sent from the mount: relative addresses must keep their meaning."""
+    """Yield headers of an answer for a door's path, changed so that they mean the same when sent from the mount."""
     for name, value in headers:
         if name == b"location":
             yield name, _absolute(path, value)

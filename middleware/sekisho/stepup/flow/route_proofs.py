@@ -43,7 +43,7 @@ class RouteProofs:
         self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
 
     def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Whether this session may use a route now; None for unprotected routes."""
+        """Return `Fresh` if the session's proof opens the request's route, or `Stale`; None for unprotected routes."""
         proving = self._parts.proving
         if proving is None:
             return None
@@ -70,12 +70,15 @@ class RouteProofs:
         return True
 
     def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
-        """Whose session links another account, and whether its proof is fresh; None where there are no factors."""
+        """Return `Fresh` if the session's proof lets its owner link another account at this door, otherwise `Stale`.
+
+        None if the site has no factors.
+        """
         proving = self._parts.proving
         return None if proving is None else proving.protection.linking(door, scope, int(self._guard.now_s()))
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
-        """Ask for a proof of the session's account, or for a log-in where the account is not known."""
+        """Answer by asking for a proof of the session's account; for a log-in if the account is not known."""
         headers, browser_key = scope["headers"], browser_key_of(headers_by_name(scope["headers"]))
         proving = self._parts.proving
         if stale.account is None or proving is None:
@@ -101,7 +104,7 @@ class RouteProofs:
         )  # fmt: skip
 
     def forget(self) -> None:
-        """Ask the store again about every proof: some account's proofs have ended."""
+        """Forget which proofs were valid a moment ago: `counts` asks the store again about each."""
         self._counted.clear()
 
     def _account_digest(self, account: str) -> bytes:

@@ -59,7 +59,7 @@ class Served(Protocol):
 
     @property
     def routes(self) -> dict[tuple[str, str], Handler]:
-        """Their handlers, by method and path below the mount."""
+        """The handlers of the pages, by method and path below the mount."""
         ...
 
 
@@ -153,7 +153,10 @@ class PageRoutes:
     # Requests carried by a page while work is done.
 
     async def unpack(self, context: RequestContext, body: bytes, *, guarded: App) -> None:
-        """Unpack a work page's form sent to its door; it is sent there so that the answer has the door's address."""
+        """Send the request in a work page's form, which was posted to the door, through the guard.
+
+        The form is posted there so that the answer has the door's address.
+        """
         headers, fields = context.scope["headers"], form_fields(body)
         try:
             form = self._parts.challenges.open_form(

@@ -97,7 +97,7 @@ class OwnerTelling:
     # Changes that the application has made.
 
     def changed(self, scope: Scope, attempt: Attempt, account: str) -> None:
-        """An attempt at a `CHANGE`, `RESET` or `LINK` door has succeeded.
+        """Begin to tell the owner that an attempt at a `CHANGE`, `RESET` or `LINK` door has succeeded.
 
         Args:
             scope: of the request.
@@ -113,16 +113,17 @@ class OwnerTelling:
         self._begin(scope, names - {""}, kinds, _client(scope, attempt.origin.address), _BEFORE.get())
 
     async def changing(self, scope: Scope, send: Send, door: Door, account: str) -> Send:
-        """The `send` for an attempt at such a door. Its last message leaves after the owner's notice is kept.
+        """Return the `send` for an attempt at a `CHANGE`, `RESET` or `LINK` door.
 
-        Only answers to successful changes wait: these differ from others anyhow.
+        An answer's last message leaves after the owner's notice is kept. Only answers to successful changes
+        wait: these differ from others anyhow.
         """
         name = account or next(iter(self._protection.accounts(scope, int(self._means.clock_s()))), "")
         _BEFORE.set(await self._contact(door, name))
         return self._sending(scope, send)
 
     async def watching(self, scope: Scope, send: Send, *, has_body: bool) -> Send:
-        """The `send` for a request that may lead to a protected route with a notice; for others `send` itself."""
+        """Return a `send` that tells the owner of a success at a protected route with a notice; elsewhere `send`."""
         found = self._protection.noticed(scope, has_body=has_body)
         if found is None:
             return send
@@ -188,16 +189,18 @@ class OwnerTelling:
     # What happened beside.
 
     def breached(self, scope: Scope, account: str, address: str) -> None:
-        """The owner has logged in with a leaked password. Told once in a month: they log in every day."""
+        """Tell the owner of a log-in with a leaked password, once in a month: they may log in every day."""
         self._tasks.start(self._once("password_breached", account, _client(scope, address), MONTH_S))
 
     def cap_reached(self, scope: Scope, account: str) -> None:
-        """The owner's session asked for a payment above a cap."""
+        """Tell the owner, beside the answer, that their session asked for a payment above a cap."""
         client = _client(scope, self._means.address_of(scope))
         self._tasks.start(self._told("cap_reached", account, client))
 
     def tried(self, word: str, scope: Scope, account: str, address: str) -> None:
-        """A stranger's attempt that the site wants told: once in a week, of so many accounts in a day.
+        """Tell the owner of a stranger's attempt of the kind `word`, if the site wants that told.
+
+        Each kind is told once in a week, and to no more than so many owners in a day.
 
         Without these bounds a stranger could have the site mail all its owners.
         """
