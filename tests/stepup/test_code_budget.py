@@ -66,7 +66,7 @@ def test_an_exhausted_budget_never_means_allow() -> None:
         before = await asked(town)
         assert town.guard._loops is not None
         loop: Any = town.guard._loops._latest
-        site = loop._step_up._runs._parts.proving.factors._codes._budget
+        site = loop._step_up._runs._parts.proving.factors._parts.codes._budget
         for _ in range(100):
             await site.take(sends=True)
         for posture in (Posture.CALM, Posture.ATTACK):
