@@ -57,7 +57,10 @@ class AuditFormat(Enum):
 
 
 def place(text: str, setting: str) -> AuditPlace:
-    """Read `stdout`, `logging`, `redis` or `file:` and an absolute path."""
+    """Read where the audit goes: `stdout`, `logging`, `redis`, or `file:` and an absolute path.
+
+    Raises `SettingsError`.
+    """
     word, colon, path = text.partition(":")
     if word.lower() == "file" and colon:
         return AuditPlace(AuditKind.FILE, parse.path(path, setting))
@@ -67,7 +70,7 @@ def place(text: str, setting: str) -> AuditPlace:
 
 
 def checkpoints(text: str, setting: str) -> AuditPlace:
-    """Read `store` or `file:` and an absolute path."""
+    """Read where checkpoints of the audit go: `store`, or `file:` and an absolute path. Raises `SettingsError`."""
     if text.lower() == "store":
         return AuditPlace(AuditKind.REDIS)
     word, colon, path = text.partition(":")
@@ -77,7 +80,7 @@ def checkpoints(text: str, setting: str) -> AuditPlace:
 
 
 def recipient(text: str, setting: str) -> bytes:
-    """Read a public key for X25519: 32 bytes, in base64url."""
+    """Read the public key that names are sealed for: 32 bytes for X25519, in base64url. Raises `SettingsError`."""
     try:
         public = from_base64url(text)
     except ValueError:

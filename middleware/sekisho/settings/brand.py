@@ -53,12 +53,18 @@ _RUNS: Final = "holds what could load or run something; export it as plain SVG, 
 
 
 def color(text: str, setting: str) -> str:
-    """Read a colour for light pages."""
+    """Read the brand's colour on light pages, `#rrggbb`.
+
+    Raises `SettingsError` if its contrast is too low to be read.
+    """
     return _readable(text, setting, BACKGROUNDS_LIGHT)
 
 
 def color_dark(text: str, setting: str) -> str:
-    """Read a colour for dark pages."""
+    """Read the brand's colour on dark pages, `#rrggbb`.
+
+    Raises `SettingsError` if its contrast is too low to be read.
+    """
     return _readable(text, setting, BACKGROUNDS_DARK)
 
 
@@ -74,7 +80,10 @@ def _readable(text: str, setting: str, backgrounds: tuple[str, ...]) -> str:
 
 
 def place(text: str, setting: str) -> str:
-    """Check where the logo is: a file's path, or `url:` and a path of the same site; returned unchanged."""
+    """Check where the logo is: a file's path, or `url:` and a path of the same site. Returns the text unchanged.
+
+    Raises `SettingsError`.
+    """
     if not text.startswith(AT):
         return parse.path(text, setting)
     if not _ADDRESS.fullmatch(text.removeprefix(AT)):

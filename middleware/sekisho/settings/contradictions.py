@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def conflicts_of(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
-    """Errors for values that are valid alone and invalid together.
+    """Yield an error for each conflict between settings that are valid one by one.
 
-    `understood`: whether the settings of these names were valid.
+    `understood`: returns whether the settings of all the names that it is given were valid.
     """
     alone = settings.store == MEMORY and understood(table.STORE.name)
     if alone and settings.workers is not None and settings.workers > 1:

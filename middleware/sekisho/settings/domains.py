@@ -14,7 +14,7 @@ _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2
 
 
 def domains_of(path: str, setting: str) -> frozenset[str]:
-    """Read the file's domains. Raises `SettingsError`, without its path or content, for a line that is no domain."""
+    """Read a file of mail domains, one a line. Raises `SettingsError`, without path or content, for any other line."""
     try:
         content = read_file(path, bytes_max=BYTES_MAX)
         lines = content.decode("utf-8").splitlines() if len(content) <= BYTES_MAX else None

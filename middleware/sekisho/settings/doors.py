@@ -92,7 +92,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
 
 def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
-    """The first door that repeats an earlier one's method and path, if any: one of the two would have no effect.
+    """The first door that repeats an earlier one's method and path: one of the two would have no effect.
+
+    None if there is none.
 
     Compared without case and last slash, as lenient routers do, because requests are looked up that way.
     """
@@ -108,7 +110,10 @@ def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
 
 
 def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
-    """The first door whose charset for Basic differs from an earlier one's at its path: a path has only one charset."""
+    """The first door whose charset for Basic differs from an earlier one's at its path; None if there is none.
+
+    A path has only one charset.
+    """
     seen: dict[str, Charset] = {}
     for door in doors:
         for fields in door.fields if door.by_header else ():
@@ -118,12 +123,15 @@ def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
 
 
 def status_rules(text: str, setting: str, number: int) -> tuple[SuccessRule, ...]:
-    """Read the rules of success of a protected route, each by status. Errors name the route's number."""
+    """Read the rules of success of a protected route, of which each is a status of the answer.
+
+    Raises `SettingsError` for `setting`, with the number of the route.
+    """
     return _Reader(DoorKind.CHANGE, setting, number, "route").status_rules(text)
 
 
 def change_of(word: str) -> str:
-    """The change that `notice=` names; empty for any other text."""
+    """The kind of change that the word behind `notice=` stands for; empty if the word is unknown."""
     name = word.removeprefix("notice=")
     return name if name in CHANGES else ""
 
@@ -435,7 +443,7 @@ def names_account(door: Door) -> bool:
 
 
 def other_tenancy(doors: Iterable[Door]) -> Door | None:
-    """The first door whose accounts have another number of parts than those of the doors before it.
+    """The first door whose accounts have another number of parts than those of the doors before it; None if all agree.
 
     Otherwise the owner of an account called `shop/hana` would have the devices of `hana` in the tenant `shop`.
     """
@@ -444,7 +452,7 @@ def other_tenancy(doors: Iterable[Door]) -> Door | None:
 
 
 def is_path(path: str) -> bool:
-    """Whether a request can have this path, or a path below it if it ends in `/*`."""
+    """Whether `path` is a path that a request can have. It may end in `/*`, for all paths below it."""
     path = path.removesuffix("*") if path.endswith("/*") else path
     steps = path.split("/")
     return bool(_PATH.fullmatch(path)) and "//" not in path and not {".", ".."}.intersection(steps)
@@ -456,17 +464,20 @@ def _statuses(text: str) -> range:
 
 
 def names_of(doors: Iterable[Door]) -> str:
-    """The doors' names, for a sentence."""
+    """The names of doors, joined by commas for a sentence."""
     return ", ".join(door.name for door in doors)
 
 
 def ruled_line(door: Door, rule: str) -> str:
-    """The line that sets a door with this rule of success."""
+    """The line `SEKISHO_…=…` for an environment that sets a door with this rule of success."""
     return f"SEKISHO_{door.kind.name}={door_text(door, success=rule)}"
 
 
 def door_text(door: Door, *, success: str = "", cookie: str = "") -> str:
-    """A door in the notation of the settings, with this rule in place of its own, or with one more cookie."""
+    """A door as text in the notation of the settings.
+
+    `success`: a rule of success to write in place of the door's own. `cookie`: a cookie to add to those that it names.
+    """
     words = (door.text or door.name).split()
     if success:
         words = [*[word for word in words if not word.startswith("success=")], f"success={success}"]

@@ -28,8 +28,9 @@ def can_ask_for_work() -> bool:
 
 
 def installing(*extras: str) -> str:
-    """The command that installs these extras. sekisho is on no package index, so no index may be suggested: an
-    attacker could register its name there.
+    """The command that installs these extras of sekisho.
+
+    It is on no package index, so no index may be suggested: an attacker could register its name there.
     """
     return f"pip install '.[{','.join(extras)}]' in a checkout of sekisho"
 

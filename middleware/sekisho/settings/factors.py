@@ -19,12 +19,12 @@ NONE: Final = "none"
 
 
 def factors(text: str, setting: str) -> tuple[str, ...]:
-    """Read factors, in order of preference; `none` is ()."""
+    """Read a list of factors; returns them in order of preference, () for `none`. Raises `SettingsError`."""
     return _names(FACTORS)(text, setting)
 
 
 def challenges(text: str, setting: str) -> tuple[str, ...]:
-    """Read challenges: proof of work, a captcha, or both; `none` is ()."""
+    """Read a list of challenges: proof of work, a captcha, or both. Returns () for `none`. Raises `SettingsError`."""
     found = _names((POW, *CAPTCHAS))(text, setting)
     if len(set(CAPTCHAS).intersection(found)) > 1:
         raise SettingsError(setting, "names two captchas; keep one of " + ", ".join(CAPTCHAS))
@@ -32,19 +32,22 @@ def challenges(text: str, setting: str) -> tuple[str, ...]:
 
 
 def stranger_notices(text: str, setting: str) -> tuple[str, ...]:
-    """Read the notices to owners that strangers may cause; `none` is ()."""
+    """Read a list of the notices to owners that strangers may cause; returns () for `none`. Raises `SettingsError`."""
     return _names(STRANGER_NOTICES)(text, setting)
 
 
 def floor(text: str, setting: str) -> str:
-    """Read the name of the weakest class of factor that the site accepts."""
+    """Read the name of the weakest class of factor that the site accepts; returned in lower case.
+
+    Raises `SettingsError`.
+    """
     if class_named(text.lower()) is None:
         raise SettingsError(setting, "is none of phr, app, sent")
     return text.lower()
 
 
 def class_named(text: str) -> FactorClass | None:
-    """The class of this name; None for other texts."""
+    """The class of factors that has this name; None if no class has it."""
     return next((one for one in NAMED if one.text == text), None)
 
 

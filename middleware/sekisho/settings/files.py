@@ -32,8 +32,8 @@ def read_file(
     Args:
         path: of the file.
         bytes_max: the limit; longer content is cut after one byte more, so that the caller can detect it.
-        seconds_max: for a FIFO. A plain `open` of a FIFO waits for a writer without limit.
-        clock_s: in seconds.
+        seconds_max: how long to wait for a FIFO's writer. A plain `open` of a FIFO waits for a writer without limit.
+        clock_s: monotonic time in seconds.
 
     Raises `OSError`, or `NotReadable` for a FIFO that is not closed in time and for any other kind of object.
     """

@@ -24,7 +24,10 @@ class Listening(NamedTuple):
 
 
 def listening(text: str, setting: str) -> Listening:
-    """Read an IP address and a port. No name: the machine's resolver must not choose who can connect."""
+    """Read an IP address and a port on which to listen. Raises `SettingsError`.
+
+    A host's name is refused: the machine's resolver must not choose who can connect.
+    """
     found = _LISTENING.fullmatch(text)
     host = (found["six"] or found["four"]) if found else ""
     if (

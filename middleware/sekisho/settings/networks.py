@@ -25,13 +25,19 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def networks(text: str, setting: str) -> tuple[Network, ...]:
-    """Read comma-separated CIDRs. IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) becomes IPv4, as addresses do."""
+    """Read comma-separated CIDRs. IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) becomes IPv4, as addresses do.
+
+    Raises `SettingsError`.
+    """
     found = items(text, setting, most=NETWORKS_MAX)
     return tuple(_network(item, position, setting) for position, item in enumerate(found, 1))
 
 
 def allowed(text: str, setting: str) -> tuple[Network, ...]:
-    """As `networks`; refuses half of the internet or more, which would switch the limits off."""
+    """Read networks as `networks` does, for the allow list.
+
+    Raises `SettingsError`, also for half of the internet or more, which would switch the limits off.
+    """
     found = networks(text, setting)
     if covers_half(found):
         raise SettingsError(setting, "lets half of the internet or more through: SEKISHO_MODE=monitor does that openly")
@@ -39,7 +45,10 @@ def allowed(text: str, setting: str) -> tuple[Network, ...]:
 
 
 def proxies(text: str, setting: str) -> tuple[tuple[Network, ...], bool]:
-    """Read trusted networks, and whether the list contains `unix`: then the peer on a unix socket is trusted."""
+    """Read the networks of trusted proxies, and whether `unix` is listed: then the peer on a unix socket is trusted.
+
+    Raises `SettingsError`, also for half of the internet or more.
+    """
     found = items(text, setting, most=NETWORKS_MAX)
     trusted = tuple(_network(item, n, setting) for n, item in enumerate(found, 1) if item.lower() != "unix")
     if covers_half(trusted):

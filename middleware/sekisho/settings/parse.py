@@ -45,7 +45,11 @@ _NO_FINGERPRINT = frozenset({"authorization", "cookie", "date", "content-length"
 
 
 def items(text: str, setting: str, *, most: int) -> tuple[str, ...]:
-    """Split at commas and strip white space; an empty item is an error, because it may be a typing error."""
+    """Split a text at commas and strip white space from each item.
+
+    Raises `SettingsError` for more than `most` items, for an item that comes twice, and for an empty one, because that
+    may be a typing error.
+    """
     found = tuple(item.strip() for item in text.split(","))
     if "" in found:
         raise SettingsError(setting, "has an empty item: is there a comma too many?")
@@ -70,13 +74,13 @@ class Secret(NamedTuple):
 
 
 def secrets(text: str, setting: str) -> tuple[Secret, ...]:
-    """Read comma-separated secrets, newest first; `verify:` marks those that only verify."""
+    """Read comma-separated secrets, newest first; `verify:` marks those that only verify. Raises `SettingsError`."""
     found = [item.encode("utf-8", "surrogateescape") for item in items(text, setting, most=SECRETS_MAX)]
     return secrets_of_bytes(found, setting)
 
 
 def secrets_of_bytes(found: Sequence[bytes], setting: str) -> tuple[Secret, ...]:
-    """As `secrets`, from bytes."""
+    """Check secrets that are given as bytes, as `secrets` does those in a text. Raises `SettingsError`."""
     values = strong([one.removeprefix(VERIFIES) for one in found], setting)
     listed = tuple(Secret(value, not one.startswith(VERIFIES)) for one, value in zip(found, values, strict=True))
     if not any(secret.signs for secret in listed):
@@ -100,7 +104,10 @@ class NamespaceFrom(NamedTuple):
 
 
 def namespace_from(text: str, setting: str) -> NamespaceFrom:
-    """Read a namespace, a date (its end in UTC), and optionally `write`."""
+    """Read a namespace, the last day (UTC) on which tokens without a namespace are accepted, and optionally `write`.
+
+    Raises `SettingsError`.
+    """
     match = _NAMESPACE_FROM.fullmatch(text)
     day = _day(match["date"]) if match else None
     if match is None or day is None or match["name"] == DEFAULT_NAMESPACE:
@@ -117,7 +124,10 @@ def _day(text: str) -> datetime | None:
 
 
 def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
-    """Refuse secrets that an attacker could guess: all tokens and counters' names depend on them."""
+    """Check secrets, and return them: all tokens and counters' names depend on them.
+
+    Raises `SettingsError` if one is short, could be guessed, or is listed twice, and for none or too many.
+    """
     if not found or len(found) > SECRETS_MAX:
         raise SettingsError(setting, f"wants between one and {SECRETS_MAX} secrets")
     if len(set(found)) < len(found):
@@ -132,7 +142,7 @@ def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
 
 
 def key(text: str, setting: str) -> bytes:
-    """Read one secret; it may contain commas."""
+    """Read one secret; it may contain commas. Raises `SettingsError` if it is short or could be guessed."""
     return strong([text.encode("utf-8", "surrogateescape")], setting)[0]
 
 
@@ -151,7 +161,10 @@ def _is_weak(secret: bytes) -> bool:
 
 
 def choice(kind: type[Choice], without: Choice | None = None) -> Callable[[str, str], Choice]:
-    """A parser for one of an enumeration's values, in any case, but for the one that the setting is `without`."""
+    """Return a parser for the values of an enumeration, in any case; it raises `SettingsError` for any other text.
+
+    `without`: a member that the setting cannot have.
+    """
     members = [member for member in kind if member is not without]
 
     def parse(text: str, setting: str) -> Choice:
@@ -173,7 +186,7 @@ def boolean(text: str, setting: str) -> bool:
 
 
 def integer(least: int, most: int, unit: str) -> Callable[[str, str], int]:
-    """A parser for a whole number within bounds, both included."""
+    """Return a parser for a whole number from `least` to `most`; it raises `SettingsError` for any other text."""
 
     def parse(text: str, setting: str) -> int:
         if _INTEGER.fullmatch(text) and least <= int(text) <= most:
@@ -184,7 +197,7 @@ def integer(least: int, most: int, unit: str) -> Callable[[str, str], int]:
 
 
 def decimal(least: float, most: float, unit: str) -> Callable[[str, str], float]:
-    """A parser for a number within bounds, both included; never `nan` or infinite."""
+    """Return a parser for a number from `least` to `most`; it raises `SettingsError` for any other text."""
 
     def parse(text: str, setting: str) -> float:
         if _DECIMAL.fullmatch(text) and least <= float(text) <= most:
@@ -201,21 +214,27 @@ def namespace(text: str, setting: str) -> str:
 
 
 def mount(text: str, setting: str) -> str:
-    """Read a path without its last slash. `/` is refused: sekisho's pages would hide all pages of the service."""
+    """Read the path below which the guard's own pages are. Raises `SettingsError` for a path that ends with a slash.
+
+    So `/` is refused: sekisho's pages would hide all pages of the service.
+    """
     if _MOUNT.fullmatch(text):
         return text
     raise SettingsError(setting, "wants a path such as /sekisho: it begins with a slash and does not end with one")
 
 
 def path(text: str, setting: str) -> str:
-    """Read a file's path. It must be absolute, because a server's working directory varies."""
+    """Read a file's path. Raises `SettingsError` if it is not absolute: a server's working directory varies."""
     if text.startswith("/") and "\0" not in text:
         return text
     raise SettingsError(setting, "wants an absolute path, such as /var/lib/sekisho/passwords")
 
 
 def api(text: str, setting: str) -> str:
-    """Read the address of a web API: https, or http on this machine; no path, because joining would drop it."""
+    """Read the address of a web API: https, or http on this machine; no path, because joining would drop it.
+
+    Raises `SettingsError`.
+    """
     match = _ORIGIN.fullmatch(text.lower().removesuffix("/"))
     if match is None or (match["scheme"] == "http" and match["host"] not in _LOOPBACK):
         raise SettingsError(setting, "wants an address such as https://api.example (http on 127.0.0.1 alone), no path")
@@ -223,14 +242,14 @@ def api(text: str, setting: str) -> str:
 
 
 def cookie(text: str, setting: str) -> str:
-    """Read a cookie's name (RFC 6265 section 4.1.1)."""
+    """Read a cookie's name (RFC 6265 section 4.1.1). Raises `SettingsError`."""
     if _TOKEN.fullmatch(text):
         return text
     raise SettingsError(setting, "is no name a cookie can have, such as __Host-sekisho")
 
 
 def header(text: str, setting: str) -> str:
-    """Read a header's name, as lower-case ASCII."""
+    """Read a header's name; returned in lower case. Raises `SettingsError` if no header can have this name."""
     if _TOKEN.fullmatch(text):
         return text.lower()
     raise SettingsError(setting, "is no name a header can have, such as x-forwarded-for")
@@ -248,12 +267,18 @@ def _listed() -> str:
 
 
 def origins(text: str, setting: str) -> frozenset[bytes]:
-    """Read origins as browsers send them: lower case, without the scheme's default port (RFC 6454 section 6.2)."""
+    """Read origins as browsers send them: lower case, without the scheme's default port (RFC 6454 section 6.2).
+
+    Raises `SettingsError`.
+    """
     return frozenset(origin_list(text, setting, most=ORIGINS_MAX))
 
 
 def origin_list(text: str, setting: str, *, most: int) -> tuple[bytes, ...]:
-    """As `origins`, in the order given."""
+    """Read origins as `origins` does; returned in the order given.
+
+    Raises `SettingsError`, also for more than `most`.
+    """
     return tuple(_origin(item, setting) for item in items(text, setting, most=most))
 
 

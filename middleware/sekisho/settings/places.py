@@ -39,7 +39,10 @@ _ASKS = re.compile(r"select\s.*(?<![:\w\\]):account(?![:\w])", re.IGNORECASE | r
 
 
 def database(text: str, setting: str) -> str:
-    """Check the URL of a database; returned unchanged. The code that connects checks the rest."""
+    """Check the scheme of a database's URL; returns the text unchanged. The code that connects checks the rest.
+
+    Raises `SettingsError`.
+    """
     url = _split(text)
     if url is None or url.scheme not in DATABASES:
         raise SettingsError(setting, f"is no URL of a database that sekisho knows; {POSSIBLE}")
@@ -47,7 +50,10 @@ def database(text: str, setting: str) -> str:
 
 
 def query(text: str, setting: str) -> str:
-    """Check a select with `:account`; returned unchanged. The code that runs it checks the rest."""
+    """Check that a text is a select with `:account`; returns it unchanged. The code that runs it checks the rest.
+
+    Raises `SettingsError`.
+    """
     if len(text) > QUERY_CHARS_MAX or not _ASKS.match(text):
         example = "select id as account_id, email from users where username = :account"
         raise SettingsError(
@@ -57,7 +63,7 @@ def query(text: str, setting: str) -> str:
 
 
 def relay(text: str, setting: str) -> str:
-    """Check the URL of a mail server; returned unchanged."""
+    """Check the URL of a mail server; returns the text unchanged. Raises `SettingsError`."""
     url = _split(text)
     if url is None or url.scheme not in _MAIL or not url.hostname or url.path.strip("/") or url.query:
         possible = "possible are smtp://user@host:587, smtps://user@host:465, smtp+starttls://… and smtp+plain://…"
@@ -66,7 +72,7 @@ def relay(text: str, setting: str) -> str:
 
 
 def password(text: str, _: str) -> str:
-    """Return the text: any is a valid password."""
+    """Return `text` unchanged: any text is a valid password."""
     return text
 
 
@@ -77,7 +83,7 @@ def sitekey(text: str, setting: str) -> str:
 
 
 def mailbox(text: str, setting: str) -> str:
-    """Read the sender's address, without a display name: that is `SERVICE_NAME`."""
+    """Read the sender's address of mails, without a display name: that is `SERVICE_NAME`. Raises `SettingsError`."""
     local, _, domain = text.rpartition("@")
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain.lower()):
         raise SettingsError(setting, "wants one address and nothing around it, such as no-reply@shop.example")
@@ -85,21 +91,27 @@ def mailbox(text: str, setting: str) -> str:
 
 
 def name(text: str, setting: str) -> str:
-    """Read the service's name: one line of visible characters, because mail subjects contain it."""
+    """Read the service's name: one line of visible characters, because mail subjects contain it.
+
+    Raises `SettingsError`.
+    """
     if len(text) > NAME_CHARS_MAX or not text.isprintable():
         raise SettingsError(setting, f"wants one line of at most {NAME_CHARS_MAX} characters")
     return text
 
 
 def page(text: str, setting: str) -> str:
-    """Read a page's address as users type it by hand."""
+    """Read a page's address as users type it by hand, with or without `https://`. Raises `SettingsError`."""
     if len(text) > PAGE_CHARS_MAX or not _PAGE.fullmatch(text) or not text.isprintable():
         raise SettingsError(setting, "wants a page as one would type it, such as shop.example/account (or https://…)")
     return text
 
 
 def pages_url(text: str, setting: str) -> str:
-    """Read the public URL of the guard's pages, without the slash at its end: https, or http on this machine."""
+    """Read the public URL of the guard's pages, without the slash at its end: https, or http on this machine.
+
+    Raises `SettingsError`.
+    """
     url = _split(text)
     safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
     if url is None or not url.hostname or not safe or "@" in url.netloc or url.query or url.fragment:
@@ -108,7 +120,10 @@ def pages_url(text: str, setting: str) -> str:
 
 
 def endpoint(text: str, setting: str) -> str:
-    """Read the URL to send codes or tokens to: https, or http on this machine; no user, because logs would show it."""
+    """Read the URL to send codes or tokens to: https, or http on this machine; no user, because logs would show it.
+
+    Raises `SettingsError`.
+    """
     url = _split(text)
     host = url.hostname if url is not None else None
     safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
@@ -120,7 +135,10 @@ def endpoint(text: str, setting: str) -> str:
 
 
 def webhook_secrets(text: str, setting: str) -> tuple[bytes, ...]:
-    """Read one or two secrets as Standard Webhooks writes them: `whsec_` and the base64 of 24 to 64 bytes."""
+    """Read one or two secrets as Standard Webhooks writes them: `whsec_` and the base64 of 24 to 64 bytes.
+
+    Returns the bytes of each. Raises `SettingsError`.
+    """
     found = tuple(_webhook_secret(one.strip()) for one in text.split(","))
     if len(found) > 2 or not all(24 <= len(secret) <= 64 for secret in found):
         raise SettingsError(setting, "wants whsec_ and the base64 of 24 to 64 random bytes, or two of these")
@@ -136,7 +154,10 @@ def _webhook_secret(text: str) -> bytes:
 
 
 def domain(text: str, setting: str) -> str:
-    """Read a domain's name, lower case. Other scripts as `xn--`: passkeys are bound to exactly these bytes."""
+    """Read a domain's name, lower case. Other scripts as `xn--`: passkeys are bound to exactly these bytes.
+
+    Raises `SettingsError`.
+    """
     found = text.lower()
     if not _DOMAIN.fullmatch(found) or ("." not in found and found != "localhost"):
         raise SettingsError(setting, "wants a domain such as shop.example: no scheme, no port, no address in numbers")
@@ -151,7 +172,10 @@ def hosts(text: str, setting: str) -> frozenset[str]:
 
 
 def passkey_origins(text: str, setting: str) -> tuple[str, ...]:
-    """Read the origins that may use passkeys: pages, as browsers send them (https, or http on localhost), and apps."""
+    """Read the origins that may use passkeys: pages, as browsers send them (https, or http on localhost), and apps.
+
+    Raises `SettingsError`.
+    """
     given = parse.items(text, setting, most=HOSTS_MAX)
     apps = tuple(item for item in given if _APP.fullmatch(item))
     pages = ",".join(item for item in given if item not in apps)
@@ -163,7 +187,7 @@ def passkey_origins(text: str, setting: str) -> tuple[str, ...]:
 
 
 def host_of(origin: str) -> str:
-    """The host of a page's origin; "" for an app's."""
+    """The host of an origin; empty for the origin of an app, which has none."""
     return urlsplit(origin).hostname or ""
 
 

@@ -13,7 +13,7 @@ _NAME: Final = re.compile(r"(signals|challenges|sinks):[A-Za-z0-9][A-Za-z0-9_.-]
 
 
 def plugins(text: str, setting: str) -> tuple[str, ...]:
-    """Read full names, such as `sinks:siem`, in the order in which they run."""
+    """Read full names of plug-ins, such as `sinks:siem`, in the order in which they run. Raises `SettingsError`."""
     found = parse.items(text, setting, most=PLUGINS_MAX)
     for position, name in enumerate(found, 1):
         if not _NAME.fullmatch(name):

@@ -119,7 +119,7 @@ PRESETS: Final[Mapping[Preset, PresetAbout]] = {
 
 
 def texts_of(preset: Preset) -> dict[str, str]:
-    """The preset's values, by the settings' names."""
+    """The values that a preset sets, as texts, by the settings' names."""
     return {each.setting.name: each.value for each in PRESETS[preset].values}
 
 

@@ -14,7 +14,7 @@ DIGITS_MAX: Final = 6
 
 
 def processes(environ: Mapping[str, str], argv: Sequence[str]) -> int:
-    """1 where nothing says otherwise.
+    """How many processes the server starts, by its environment and command line; 1 where neither says so.
 
     Args:
         environ: as `os.environ`.

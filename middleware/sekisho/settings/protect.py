@@ -96,7 +96,7 @@ _EXAMPLE = "POST /top-up max_age=300"
 
 
 def conflict(routes: Iterable[ProtectedRoute], doors: Iterable[Door], mount: str) -> str:
-    """The conflict of these routes with the doors or the mount; "" if there is none.
+    """Describe the first conflict of protected routes with a door or the mount; "" if there is none.
 
     A protected door would require a proof that a client can only get by passing the door. At a `LINK` door the proof is
     of the session's account, as at a protected route.

@@ -32,7 +32,10 @@ def rates(text: str, setting: str) -> Limits:
 
 
 def network_rates(text: str, setting: str) -> tuple[Limits, ...]:
-    """As `rates`, for IPv4 /24 and IPv6 /56; and the limits derived from them for IPv6 /48."""
+    """Read limits as `rates` does. Returns them for IPv4 /24 and IPv6 /56, then those derived from them for IPv6 /48.
+
+    Raises `SettingsError`.
+    """
     narrow = rates(text, setting)
     if any(limit.burst > BURST_MAX // SITE_TIMES_HOME for limit in narrow):
         problem = f"allows more than {BURST_MAX // SITE_TIMES_HOME}; an IPv6 /48 gets {SITE_TIMES_HOME} times as many"

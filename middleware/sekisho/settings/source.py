@@ -61,7 +61,10 @@ class SettingSource:
         self._preset = texts_of(self.preset)
 
     def read(self, setting: Setting[T]) -> T:
-        """The setting's value. If it is invalid, records a mistake and returns a value of the right type."""
+        """The value of a setting.
+
+        If it is invalid, its mistake is added to `mistakes`, and the setting's default is returned.
+        """
         try:
             return self._read(setting)
         except SettingsError as mistake:
@@ -70,15 +73,21 @@ class SettingSource:
             return setting.fallback()
 
     def is_set(self, setting: Setting[T]) -> bool:
-        """Whether it is set, to a valid or an invalid value."""
+        """Whether a setting is given by keyword or in the environment, to a valid or an invalid value.
+
+        A preset does not count.
+        """
         return any(True for _ in (*self._given(setting), *self._in_environment(setting)))
 
     def understood(self, *names: str) -> bool:
-        """Whether these were valid: the stand-in for an invalid value must not be reported as a contradiction."""
+        """Whether the settings of all these names were valid.
+
+        The stand-in for an invalid value must not be reported as a contradiction.
+        """
         return self._failed.isdisjoint(names)
 
     def explained(self, mistake: SettingsError) -> SettingsError:
-        """The mistake; where the preset has set the variable, the text says so: the operator never wrote it."""
+        """Return a mistake to report. If the preset has set the variable, it says so: the operator never wrote it."""
         presets = {setting.variable for setting in TABLE if setting.name in self._preset and not self.is_set(setting)}
         if mistake.name not in presets:
             return mistake

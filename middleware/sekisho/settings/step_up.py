@@ -41,7 +41,7 @@ class StepUpGiven(NamedTuple):
 
 
 def with_defaults(settings: Settings) -> Settings:
-    """Fill in the defaults that depend on other settings, or on installed packages."""
+    """Return the settings with those defaults filled in that depend on other settings, or on installed packages."""
     origins = settings.passkey_origins
     if not origins and settings.rp_id:
         origins = (f"https://{settings.rp_id}",)
@@ -52,7 +52,10 @@ def with_defaults(settings: Settings) -> Settings:
 
 
 def contradictions(settings: Settings, given: StepUpGiven, understood: Understood) -> Iterator[SettingsError]:
-    """Errors for values that are valid alone and invalid together. Invalid values are not reported again."""
+    """Yield an error for each conflict between settings of a step-up that are valid one by one.
+
+    `given`: parts that are Python objects. `understood`: as in `conflicts_of`; an invalid value is not reported again.
+    """
     for setting, wanted, problem in _wants(settings, given):
         if wanted and understood(setting.name):
             yield SettingsError(setting.variable, problem)

@@ -60,7 +60,7 @@ class Setting(Generic[T]):
         return PREFIX + self.name
 
     def fallback(self) -> T:
-        """The value when nothing is set."""
+        """The value that the setting has when it is not set."""
         if self.default is None:
             return cast("T", self.absent)  # T includes None exactly where a setting may be absent
         return self.parse(self.default, self.variable)

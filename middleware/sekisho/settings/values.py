@@ -47,7 +47,7 @@ class StepUpFrom(Enum):
 
     @property
     def level(self) -> int:
-        """The lowest posture in which they are asked; above all postures where they never are."""
+        """The number of the lowest posture in which strangers are asked; above all postures for `NEVER`."""
         return tuple(StepUpFrom).index(self)
 
 
@@ -218,7 +218,7 @@ class Settings:
 
     @property
     def account_parts(self) -> int:
-        """Of how many parts accounts consist: tenants, and the account's own name."""
+        """The number of parts that an account's name has: its tenants, and the name within them."""
         return 1 + max((len(door.tenant) for door in self.doors), default=0)
 
     @property
@@ -236,7 +236,7 @@ class Settings:
 
     @property
     def guesses_session(self) -> bool:
-        """Whether a session's cookie is guessed from an answer, because a door has no rule that names it."""
+        """Whether a session's cookie is guessed from answers, because a log-in's door has no rule that names it."""
         logins = (door for door in self.doors if door.kind in {DoorKind.LOGIN, DoorKind.PASSKEY})
         return not all(any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success) for door in logins)
 
@@ -247,12 +247,12 @@ class Settings:
 
     @property
     def familiar_from(self) -> StepUpFrom:
-        """When familiar strangers are asked for a factor: never before others."""
+        """From which posture on familiar strangers are asked for a factor: never from a lower one than others."""
         return self.step_up_familiar or self.step_up
 
     @property
     def goes_by_posture(self) -> bool:
-        """Whether the posture decides which strangers are asked."""
+        """Whether it depends on the posture which strangers are asked for a factor."""
         return self.familiar_from is not StepUpFrom.ALWAYS
 
     @property
@@ -267,12 +267,12 @@ class Settings:
 
     @property
     def oidc_class(self) -> FactorClass:
-        """How a proof by the factor `oidc` counts."""
+        """The class of factors that a proof by the factor `oidc` belongs to."""
         return self.oidc.factor_class if self.oidc else CLASS_OF["oidc"]
 
     @property
     def knows_breaches(self) -> bool:
-        """Whether there is a source to check passwords for leaks."""
+        """Whether there is a source that tells whether a password has leaked."""
         return self.hibp or self.corpus is not None
 
     @property
@@ -282,5 +282,5 @@ class Settings:
 
     @property
     def captcha(self) -> str | None:
-        """The captcha's provider, if the site uses one."""
+        """The name of the provider of the site's captcha; None if it uses none."""
         return next((one for one in self.challenges if one != "pow"), None)
