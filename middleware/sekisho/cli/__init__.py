@@ -100,7 +100,7 @@ def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Pa
 
 
 def parser_of(prog: str, module: Any) -> Parser:
-    """The parser of a command's module."""
+    """Make the parser of a command. `prog`: the words that call it; `module`: the command's module."""
     parser = Parser(prog, module.__doc__)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
     module.arguments(parser)

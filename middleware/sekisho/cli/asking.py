@@ -37,7 +37,10 @@ def password() -> str:
 
 
 def account() -> str:
-    """Ask with echo on a terminal; otherwise read the next line of standard input. Raises as `password`."""
+    """Ask for an account with echo on a terminal; otherwise read it as the next line of standard input.
+
+    Raises `Misused` where the input is empty, too long, or no text.
+    """
     if _at_terminal():
         sys.stderr.write("Account: ")
         sys.stderr.flush()
@@ -49,7 +52,10 @@ def _at_terminal() -> bool:
 
 
 def line(what: str) -> str:
-    """The next line of standard input; `what` is for errors. Raises as `password`."""
+    """Return the next line of standard input. `what`: names what is read, in errors.
+
+    Raises `Misused` where the input is closed, or the line is empty, too long, or no text.
+    """
     if sys.stdin is None:
         raise Misused(f"standard input is closed: there is no {what} to read")
     try:
@@ -69,7 +75,10 @@ def _sound(line: str, what: str) -> str:
 
 
 def confirmed(question: str) -> bool:
-    """Ask on the terminal; only `yes` confirms. Raises `Misused` where no terminal can be asked."""
+    """Put a question on the terminal, and return whether `yes` was typed.
+
+    Raises `Misused` where there is no terminal.
+    """
     if not _at_terminal():
         raise Misused("this asks before it acts, and there is no terminal: give --yes")
     sys.stderr.write(f"{question} Type yes: ")

@@ -47,24 +47,27 @@ class BlastRadius(NamedTuple):
 
     @property
     def accounts(self) -> frozenset[str]:
-        """All accounts that are listed."""
+        """All accounts that the campaigns entered or know the password of, those with a second proof included."""
         proved = {entry.account for campaign in self.campaigns for entry in campaign.proved}
         return self.asked | proved
 
     @property
     def asked(self) -> frozenset[str]:
-        """Accounts that were entered, or whose password is known."""
+        """The accounts to ask for a proof: entered ones without one, and those whose password the attacker knows."""
         return frozenset(account for campaign in self.campaigns for account in asked_of(campaign))
 
     @property
     def told(self) -> tuple[EnteredAccount, ...]:
-        """Entered accounts whose names are known; owners with a known password were told when it was used."""
+        """The accounts whose owners are to be told: those that were entered, and whose names are known.
+
+        Owners whose password is known to the attacker were told when that was used.
+        """
         entries = {entry.account: entry for campaign in self.campaigns for entry in campaign.entered}
         return tuple(entry for account, entry in entries.items() if account in self.names)
 
     @property
     def unnamed(self) -> int:
-        """Entered accounts whose names are not known."""
+        """How many entered accounts have no known name, so that their owners cannot be told."""
         entered = {entry.account for campaign in self.campaigns for entry in campaign.entered}
         return len(entered - self.names.keys())
 
@@ -97,14 +100,14 @@ class Done(NamedTuple):
 
 
 def asked_of(campaign: Campaign) -> list[str]:
-    """Accounts that a campaign entered, or whose password it has."""
+    """The accounts that a campaign entered without a proof, or whose password it used, sorted by their digests."""
     return sorted({*(entry.account for entry in campaign.entered), *campaign.passwords_known})
 
 
 def named_in(path: str, wanted: Collection[str], settings: Settings, *, are_ids: bool) -> dict[str, str]:
-    """The names in a file of all accounts that have one of these digests. Raises `OSError`.
+    """Read a file of account names, one a line, and return by their digests those whose digest is in `wanted`.
 
-    `are_ids`: they are what the service's resolver gives.
+    `are_ids`: the names are ids, as the service's resolver gives them. Raises `OSError`.
     """
     canonical = id_name if are_ids else Accounts(parts=settings.account_parts).canonical
     subjects, found = Subjects(settings.secrets, canonical), dict[str, str]()
@@ -123,12 +126,12 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 async def ask_at(service: Desk, radius: BlastRadius, span_s: int | None, why: str) -> Done:
-    """Ask for a proof at the accounts, and tell owners. Earlier acts are not repeated.
+    """Have all workers ask for a proof at the accounts, and queue notices to owners. Earlier acts are not repeated.
 
     Args:
         service: the running service.
         radius: the accounts.
-        span_s: for how long; None: as long as a device token lives, and no new time where nothing else is new.
+        span_s: for how many seconds; None: as long as a device token lives, and no new time where nothing else is new.
         why: the operator's reason.
 
     Raises `TooMany`, `ControlError`, `StoreUnavailable`, `SettingsErrors`. Once accounts are asked, what is wrong with
@@ -210,7 +213,10 @@ def _with_all_told(
 
 
 async def stop_asking(service: Desk, campaign: str, why: str) -> list[str]:
-    """End the asking of a campaign, or of all (empty). Returns those that were ended. Raises as `ask_at`."""
+    """Have workers no longer ask for a proof at the accounts of a campaign, or of all campaigns if `campaign` is empty.
+
+    Returns the names of the campaigns that were ended. Raises `ControlError`, `StoreUnavailable`.
+    """
     groups = [group.name for group in (await service.record()).asked if campaign in {"", group.name}]
     for name in groups:
         await service.do(Act(0, 0, "unask", name, why=_why(name, why)), partial(without_group, name))
@@ -239,7 +245,7 @@ def _with(group: AskedGroup, record: ControlRecord) -> ControlRecord:
 
 
 def without_group(name: str, record: ControlRecord) -> ControlRecord:
-    """The record without a group."""
+    """Return the control record without the group of asked accounts that has this name."""
     return replace(record, asked=tuple(each for each in record.asked if each.name != name))
 
 

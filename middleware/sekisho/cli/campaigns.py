@@ -64,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def live_campaigns() -> tuple[LiveCampaign, ...] | None:
-    """The campaigns that the workers know; None where they look for none, or where they do without a store."""
+    """Read the campaigns that the running workers know from the store.
+
+    None where the settings have workers look for no campaigns, or work without a store.
+    """
     if CAMPAIGNS.variable not in os.environ:
         return None
     found = settings()
@@ -112,7 +115,7 @@ def _as_text(found: FoundCampaigns) -> list[str]:
 
 
 def missing(found: FoundCampaigns) -> list[str]:
-    """Lines that say why accounts may be missing."""
+    """Lines for the operator that say why accounts may be missing from the campaigns found; none if all are there."""
     lines = []
     if found.summed:
         lines.append(f"{found.summed:,} successes are in sums that name no account: read the audit, which has them all")

@@ -30,7 +30,10 @@ def is_coloured(out: TextIO) -> bool:
 
 
 def as_text(report: DoctorReport, *, coloured: bool) -> str:
-    """The whole report: the parts that were examined, the findings, worst first, and the parts that were not."""
+    """An examination's report as text: the examined parts, the findings, worst first, and the parts not examined.
+
+    `coloured`: whether to write colours.
+    """
     width = min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MAX, 24)).columns)
     blocks = ["\n".join(_row(subject, said, width) for subject, said in report.facts)]
     found = sorted(report.diagnoses, key=lambda each: (_ORDER[each.hazard.severity], each.hazard.number))

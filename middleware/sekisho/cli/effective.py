@@ -36,7 +36,10 @@ class SettingRow(NamedTuple):
 
 
 def setting_rows(environ: Mapping[str, str]) -> list[SettingRow]:
-    """All settings, in the order of the documentation."""
+    """A row for each setting, in the order of the documentation: its value in this environment, and its source.
+
+    Secrets are hidden.
+    """
     preset = _preset(environ)
     return [_row(setting, preset, environ) for setting in TABLE]
 

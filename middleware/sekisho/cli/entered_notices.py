@@ -33,7 +33,15 @@ KIND = "new_device"
 async def queue(
     settings: Settings, entered: Sequence[tuple[str, EnteredAccount]], on_queued: Callable[[EnteredAccount], None]
 ) -> None:
-    """Queue the notices; the service sends them. `on_queued` hears of each account with one. Raises `OwnersError`."""
+    """Put into the outbox a notice to the owner of each account; the running service sends them.
+
+    Args:
+        settings: the service's.
+        entered: each account's name, and how it was entered.
+        on_queued: is called with each account that has a notice now.
+
+    Raises `OwnersError`.
+    """
     async with opened(settings) as owners:
         rows = SqlOutbox(owners, service_id(settings.listed, settings.namespace))
         means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)

@@ -48,7 +48,10 @@ async def _run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 async def export(account: FoundAccount) -> dict[str, Any]:
-    """Return what `sekisho export` prints of an account. Raises `StoreUnavailable`, `OwnersError`."""
+    """Read everything that is stored about an account; returns it as the JSON values that `sekisho export` prints.
+
+    Raises `StoreUnavailable`, `OwnersError`.
+    """
     stored = await account.read()
     return {
         "v": VERSION,

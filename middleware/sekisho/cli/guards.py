@@ -49,7 +49,10 @@ WEAK: Final[Mapping[str, Any]] = {"challenges": "none"}
 
 
 def build_of(name: str, policies: Mapping[str, PlayedPolicy]) -> tuple[Build, bool]:
-    """What builds the guard of a policy or a peer, and whether it asks for factors."""
+    """Return a function that builds the guard of a policy or a peer, and whether that guard asks for factors.
+
+    `name`: of a policy in `policies`, or of a peer, the model of another limiter.
+    """
     if name in policies:
         return partial(guard, isolated(policies[name])), policies[name].has_factors
     return partial(peer, name), False
@@ -62,7 +65,7 @@ def peer(name: str, ports: Ports) -> BuiltGuard:
 
 
 def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
-    """`LoginGuard` as services have it, but for its clocks and the size of its puzzles."""
+    """Build a policy's guard for a simulation: `LoginGuard` as services have it, but for clocks and size of puzzles."""
 
     def asked(level: int, occupancy: float) -> int:
         ports.asked(difficulty(level, occupancy))

@@ -73,7 +73,7 @@ class CounterRow(NamedTuple):
 
     @property
     def worst(self) -> LimitUse | None:
-        """The limit that refuses for longest."""
+        """The limit of this counter that refuses for longest; None if none of its limits refuses now."""
         used_up = [use for use in self.limits if use.wait_us]
         return max(used_up, key=lambda use: use.wait_us) if used_up else None
 
@@ -115,7 +115,10 @@ async def _run(args: argparse.Namespace) -> Standing:
 
 
 async def look(service: Desk, found: Target) -> Standing:
-    """Read the counters and say what they lead to. Raises `StoreUnavailable`, `ControlError`."""
+    """Read the counters of an account, an address or a device; returns them with the reasons for which it is refused.
+
+    Raises `StoreUnavailable`, `ControlError`.
+    """
     record = await service.record()
     rows = await (_account_rows(service, found) if found.kind == "account" else _address_rows(service, found))
     if found.kind == "account":

@@ -80,14 +80,14 @@ class Desk(NamedTuple):
 
     @property
     def counters(self) -> CounterPlace:
-        """The counters of the service."""
+        """The way to the service's counters: in the store, or through the control socket of its one process."""
         if self.line is not None:
             return StoredCounters(self.line, self.settings.store, self.settings.namespace)
         return SocketCounters(SocketControl(self.settings.control_socket or "").look)
 
     @property
     def earlier(self) -> EarlierWorkers | None:
-        """Workers of earlier versions; None where there can be none."""
+        """The way to tell workers of earlier versions; None without a store, where there can be none."""
         return EarlierWorkers(self.line, self.settings.namespace) if self.line is not None else None
 
     @property
@@ -106,26 +106,35 @@ class Desk(NamedTuple):
         return record_in(signed, self.mac)
 
     async def say_unheard(self) -> None:
-        """Say after a change where no worker is there to follow."""
+        """Warn on standard error, after a change, if no worker of the service is running that could follow it."""
         workers = SyncKeys.of(self.settings.namespace).workers
         if self.line is not None and not await self.line.execute(b"ZCARD", workers):
             sys.stderr.write(NO_WORKERS)
 
     async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
-        """Change the record, which tells all workers. Raises `ControlError`, `StoreUnavailable`."""
+        """Change the control record, and have all workers obey `act`, to which the operator's name is added.
+
+        Returns the new record. Raises `ControlError`, `StoreUnavailable`.
+        """
         await self.record()  # says so where another secret signed it
         record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
         await self.say_unheard()
         return record
 
     async def note(self, changed: Callable[[ControlRecord], ControlRecord]) -> None:
-        """Change the record without an act, which no worker tells. Raises as `do`."""
+        """Change the control record alone: no worker is told, and no event is made.
+
+        Raises `ControlError`, `StoreUnavailable`.
+        """
         await change(self.place, self.mac, changed, time.time)
 
 
 @asynccontextmanager
 async def desk() -> AsyncIterator[Desk]:
-    """Open the way to the running service. Raises `SettingsErrors`, and `Unreachable` where it does not answer."""
+    """A context with the way to the running service.
+
+    Raises `SettingsErrors`, and `Unreachable` where it does not answer.
+    """
     found = settings()
     line, place, where = _way(found)
     try:
@@ -160,7 +169,7 @@ def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]
 
 
 def operator() -> str:
-    """The login name and uid of this process, and the machine; behind sudo also those of its caller."""
+    """Who runs this process, for records: login name, uid and machine; behind sudo also those of its caller."""
     caller = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
     behind = f" for {_user(int(caller))}" if caller.isdecimal() and len(caller) < 10 else ""
     return f"{_user(os.getuid())}{behind} on {os.uname().nodename[:64]}"[:TEXT_BYTES_MAX]
@@ -179,7 +188,10 @@ def add_because(parser: argparse.ArgumentParser) -> None:
 
 
 def reason(text: str) -> str:
-    """The reason as it may be recorded. Raises `Misused`."""
+    """Check the reason that an operator gives, and return it unchanged.
+
+    Raises `Misused` if it is too long, or has control characters.
+    """
     # Events are read in terminals: a control character could forge a line there.
     if not text.isprintable() or len(json.dumps(text)) - 2 > TEXT_BYTES_MAX:
         raise Misused(f"--because has control characters, or is longer than {TEXT_BYTES_MAX} bytes")
@@ -187,7 +199,10 @@ def reason(text: str) -> str:
 
 
 def seconds(text: str, option: str, most: int) -> int:
-    """A span such as `90s`, `10m`, `1h` or `7d`. Raises `Misused`."""
+    """Read a span such as `90s`, `10m`, `1h` or `7d`; returns its seconds.
+
+    Raises `Misused`, also for more than `most`.
+    """
     found = _SPAN.fullmatch(text)
     span = int(found[1]) * _SECONDS[found[2]] if found else 0
     if not 1 <= span <= most:
@@ -198,12 +213,12 @@ def seconds(text: str, option: str, most: int) -> int:
 
 
 def moment(at_s: int) -> str:
-    """A time as text: UTC."""
+    """A Unix time in seconds as text, in UTC: `2026-11-29 17:00:00 UTC`."""
     return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def said_by(act: Act | None) -> str:
-    """By whom, when and why, as the end of a line; empty if it is not known any more."""
+    """By which operator, when and why an act was done, as the end of a line; empty if `act` is None."""
     if act is None:
         return ""
     return f", by {act.by}, {moment(act.at_s)}" + (f": {act.why}" if act.why else "")

@@ -9,7 +9,7 @@ WINDOW_S = 3.0
 
 
 def span(seconds: float) -> str:
-    """`"17 s"`, `"4 min 05 s"`, `"2 h 31 min"`."""
+    """Seconds as text for a display: `"17 s"`, `"4 min 05 s"`, `"2 h 31 min"`."""
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"
@@ -31,7 +31,7 @@ class ProgressPace:
         self._marks = ((now, 0), (now, 0))
 
     def look(self, done: int, now: float) -> None:
-        """Record the amount done by now."""
+        """Record how much of the stage is done at the time `now`, in seconds."""
         self.done = done
         if now - self._marks[1][0] >= WINDOW_S:
             self._marks = (self._marks[1], (now, done))

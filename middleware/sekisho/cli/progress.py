@@ -110,7 +110,10 @@ def _line(pace: ProgressPace, news: str, now: float) -> str:
 
 
 def drawing() -> Drawing:
-    """The display that suits standard error; lines if the extra with `rich` is not installed."""
+    """Return the display of progress that suits standard error: a bar on a terminal, else lines.
+
+    Lines also if the extra with `rich` is not installed.
+    """
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with suppress(ModuleNotFoundError):
             from sekisho.cli.bar import Bar  # noqa: PLC0415 - rich comes with an extra that not every command needs

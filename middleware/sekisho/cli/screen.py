@@ -76,7 +76,7 @@ def news(tally: Tally) -> str:
 
 
 def show(shown: DemoView, out: Console) -> None:
-    """Print the table, the promises and the explanation."""
+    """Print a demonstration's result: the table, the promises and the explanation."""
     out.print()
     out.print(_table(shown))
     out.print(_promises(shown))
@@ -154,7 +154,7 @@ def _waited(tally: Tally) -> str:
 
 
 def reading(shown: DemoView) -> Iterator[str]:
-    """The explanation of the figures, by paragraphs."""
+    """Yield the explanation of a demonstration's figures, a paragraph at a time."""
     before, after = shown.unguarded.tally, shown.guarded.tally
     yield (
         f"The list had the right password of {len(before.taken):,} owners, and without the guard all of them lost "

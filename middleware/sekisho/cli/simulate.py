@@ -112,7 +112,10 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def settings_hidden() -> Iterator[None]:
-    """Hide the service's own settings, on which a result must not depend, and refusals, which are too many to read."""
+    """A context without the service's own settings, on which a result must not depend, and without logs of refusals.
+
+    Those are too many to read.
+    """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("SEKISHO_")}
     log = logging.getLogger("sekisho")
     level = log.level

@@ -130,7 +130,7 @@ class EventTail:
         self.unread = 0
 
     def last(self, count: int | None) -> Iterator[str]:
-        """The newest `count` lines; None: all."""
+        """Yield the newest `count` lines of the file that pass the filter; all of them if `count` is None."""
         if count is None:
             yield from self.more()
         else:
@@ -138,7 +138,7 @@ class EventTail:
             yield from deque(self.more(), maxlen=count)
 
     def more(self) -> Iterator[str]:
-        """The lines that were written since."""
+        """Yield the lines that pass the filter and were written since the last call, also to a new file at the path."""
         yield from self._rest()
         if self._was_replaced():
             yield from self._rest()  # written before the writers had noticed

@@ -110,12 +110,12 @@ def account(args: argparse.Namespace, settings: Settings) -> tuple[Target, str]:
 
 
 def account_subject(value: str, settings: Settings) -> Subject:
-    """The account as events name it. Raises `Misused`."""
+    """The subject by which events name an account. Raises `Misused`."""
     return _account(value, settings, is_id=False).subject
 
 
 def address_subject(value: str, settings: Settings) -> Subject:
-    """The address as events name it. Raises `Misused`."""
+    """The subject by which events name an address. Raises `Misused`."""
     return Subjects(settings.secrets, str).of_address(_origin(value, b"").prefixes)
 
 
@@ -154,12 +154,12 @@ def _header(text: str) -> tuple[bytes, bytes]:
 
 
 def account_counters(found: Target, settings: Settings) -> list[NamedCounter]:
-    """All counters of an account that can be named."""
+    """All counters of an account, by doors that count apart and spellings of its name."""
     return counters_of(found.names, {door.kind for door in settings.doors}, Digests(settings.secrets))
 
 
 def network_names(found: Target, settings: Settings) -> list[str]:
-    """The networks around an address, narrowest first; empty for one that is counted twice."""
+    """The names of the networks around an address, narrowest first; empty for a network that is counted twice."""
     return [_network_name(name) for name in digests_of(settings).network_names(found.origin)]
 
 
@@ -170,5 +170,5 @@ def _network_name(name: bytes) -> str:
 
 
 def network_charge(found: Target, settings: Settings) -> Charge:
-    """The counters of an address or a device, and of the networks around it."""
+    """What to ask the ledger for, to read the counters of an address or a device, and of the networks around it."""
     return charge_at(digests_of(settings).origin_digests(found.origin))

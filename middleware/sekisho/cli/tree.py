@@ -33,7 +33,7 @@ class Node(NamedTuple):
 
     @property
     def actions(self) -> list[Action]:
-        """Its arguments and options, without those that every command has."""
+        """The command's arguments and options, without those that every command has."""
         actions = self.parser._actions if self.parser is not None else []  # noqa: SLF001 - argparse has no other list
         return [action for action in actions if action.dest not in {"help", "json"} and action.help != SUPPRESS]
 

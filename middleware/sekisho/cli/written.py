@@ -54,12 +54,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def has_source(args: argparse.Namespace) -> bool:
-    """Whether the command line or the environment names any events."""
+    """Whether the command line or the environment names a file or stream of events."""
     return bool(args.file or any(os.environ.get(each.variable) for each in (AUDIT, EVENTS_FILE)))
 
 
 def written(args: argparse.Namespace) -> WrittenEvents:
-    """The events that the command line names. Raises `Misused`, `NoEvents`, `Unreachable`, `OSError`."""
+    """The events that the command line names, or else the environment, to be read as often as needed.
+
+    Raises `Misused`, `NoEvents`, `Unreachable`, `OSError`.
+    """
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)
     sources = [_of_file(Path(named)) for named in args.file] or [_configured()]
     return WrittenEvents(sources, int(since_s))
@@ -143,7 +146,7 @@ def say_unread(events: WrittenEvents, command: str) -> None:
 
 
 def span_text(first_us: int, last_us: int) -> str:
-    """`2026-11-29 17:00 to 17:40 UTC`, or with two dates."""
+    """Two Unix times in microseconds as text: `2026-11-29 17:00 to 17:40 UTC`, or with two dates."""
     first, last = (datetime.fromtimestamp(at_us / 1e6, UTC) for at_us in (first_us, last_us))
     end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
     return f"{first:%Y-%m-%d %H:%M} to {end} UTC"

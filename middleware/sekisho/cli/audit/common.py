@@ -29,7 +29,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(files: list[str]) -> Iterator[tuple[str, BinaryIO]]:
-    """The files by name, opened one after the other."""
+    """Open files one after the other, and yield the name and the open file of each; `-` is standard input."""
     for name in files:
         if name == "-":
             yield name, sys.stdin.buffer
@@ -50,7 +50,10 @@ def opener(path: str) -> RecipientOpener:
 
 
 def stored(settings: Settings, key: bytes) -> list[bytes]:
-    """The lines of a stream in the store. Raises `Unreachable`."""
+    """Return all lines of a stream in the service's Redis, the oldest first. `key`: names the stream.
+
+    Raises `Unreachable`, and `Misused` where the settings name no Redis.
+    """
     return asyncio.run(_stored(settings, key))
 
 

@@ -42,5 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def printable(line: bytes) -> str:
-    """A line as a terminal may show it. A line of ours stays as it is; an intruder's could steer the terminal."""
+    """Return a line of the audit for a terminal: control characters, by which an intruder could steer it, are escaped.
+
+    A line that the service wrote has none.
+    """
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line.decode("utf-8", "replace"))

@@ -54,7 +54,7 @@ def settings(*names: str) -> Settings:
 
 @contextmanager
 def tidily() -> Iterator[None]:
-    """Treat SIGTERM, and the SIGHUP of a closed terminal, like Ctrl-C, so that the work cleans up.
+    """A context in which SIGTERM, and the SIGHUP of a closed terminal, act like Ctrl-C, so that the work cleans up.
 
     The process then exits with 128 + the signal, as shells report it.
     """

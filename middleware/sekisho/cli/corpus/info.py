@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def figures(header: Header, now: float) -> dict[str, object]:
-    """The header as JSON values. Times in Unix seconds."""
+    """The header of a corpus file as JSON values. Times in Unix seconds; `now`: for the file's age."""
     return {
         "kind": header.kind,
         "entries": header.entries,

@@ -47,7 +47,7 @@ class Made(NamedTuple):
         return told
 
     def told(self) -> Iterator[str]:
-        """The report as text: size, quality, and the setting to change."""
+        """The report of the finished build as lines of text: size, quality, and the setting to change."""
         header, size = self.header, self.header.layout.end
         pairs = "" if self.lines is None else f"{self.lines.pairs:,} {HOLDS['pairs']}, "
         yield f"{self.path}: {pairs}{header.entries:,} entries, made in {span(self.seconds)}"

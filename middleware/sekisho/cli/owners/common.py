@@ -54,7 +54,10 @@ def settings(*names: str, secret: bool = False) -> Settings:
 
 @asynccontextmanager
 async def opened(found: Settings) -> AsyncIterator[SqlOwners]:
-    """Open the database, and close it at the end. Raises `SettingsError` for a URL or a query that cannot work."""
+    """A context with the owners' database, which is closed at its end.
+
+    Raises `SettingsError` for a URL or a query that cannot work.
+    """
     owners = SqlOwners(found.owners or "", found.owners_query or "", deadline_us=_DEADLINE_US, clock_s=time.monotonic)
     try:
         yield owners

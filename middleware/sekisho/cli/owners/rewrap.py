@@ -84,7 +84,10 @@ async def _rewrap(found: Settings, drawn: Drawing) -> RewrapCounts:
 
 
 async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts:
-    """Seal all enrolments again that are not under the newest secret. Raises `OwnersError`; completed work remains."""
+    """Seal all enrolments again that are not under the newest secret. Returns how many were done and are left.
+
+    Raises `OwnersError`; completed work remains.
+    """
     counts = RewrapCounts()
     drawn.begin("sealing anew", None, "enrolments")
     async for held in owners.all_sealed():
@@ -98,9 +101,11 @@ async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts
 
 
 async def rewrap_addresses(rows: SqlAddresses, sealer: Sealer, drawn: Drawing, counts: RewrapCounts) -> None:
-    """Do the same for the addresses that owners had: otherwise a change of an address would not be known as one.
+    """Seal again, with the newest secret, the addresses that owners had, which are kept to notice a change.
 
-    Adds to `counts`. Raises `OwnersError`.
+    Adds to `counts`.
+
+    Raises `OwnersError`.
     """
     drawn.begin("sealing anew", None, "addresses")
     async for account_id, sealed in rows.all():

@@ -45,12 +45,16 @@ def is_empty(record: Record) -> bool:
 
 
 def devices_json(buckets: Iterable[DeviceBucket]) -> list[dict[str, Any]]:
-    """Known devices, devices whose trust was ended, failures of known devices, and the last change of the password."""
+    """The devices of an account as JSON values, from its buckets in the ledger.
+
+    They are known devices, devices whose trust was ended, failures of known devices, and the last change of the
+    password.
+    """
     return [_device(bucket) for bucket in buckets if kind_of(bucket) not in {SUMMARY, PLACE}]
 
 
 def history_json(buckets: Iterable[DeviceBucket]) -> dict[str, Any] | None:
-    """The history of successes; None if there is none."""
+    """The history of an account's successes as JSON values, from its buckets in the ledger; None if there is none."""
     found = tuple(buckets)
     summary = next((bucket for bucket in found if kind_of(bucket) == SUMMARY), None)
     places = [_place(bucket) for bucket in found if kind_of(bucket) == PLACE]

@@ -47,7 +47,10 @@ class OwnerRows:
         self._log_ins = LogIns(SqlLogins(owners), secrets, owners.look_up, clock_s=time.time)
 
     async def read(self) -> dict[str, Any]:
-        """The parts `factors`, `reset`, `addresses`, `log_ins` and `notices`. Times are Unix seconds."""
+        """Read the account's rows, as the parts `factors`, `reset`, `addresses`, `log_ins` and `notices`.
+
+        Times are Unix seconds.
+        """
         account_id = self._owner.account_id
         reset = await self._owners.pending_reset(account_id)
         return {

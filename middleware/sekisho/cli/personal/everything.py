@@ -43,7 +43,10 @@ class FoundAccount(NamedTuple):
     rows: OwnerRows | None
 
     async def read(self) -> dict[str, Any]:
-        """Everything by part; parts that cannot be read are absent. Raises `StoreUnavailable`, `OwnersError`."""
+        """Read everything that is stored about the account, by part; parts that cannot be read are absent.
+
+        Raises `StoreUnavailable`, `OwnersError`.
+        """
         parts = await store.counters(self.service, self.named)
         record = await self.service.record()
         parts |= {"asked": self._campaigns(record.asked), "told": self._campaigns(record.told)}
@@ -57,9 +60,9 @@ class FoundAccount(NamedTuple):
         return parts
 
     async def forget(self, why: str) -> None:
-        """Remove all of it, end step-ups under way, and tell every worker. Raises as `read`.
+        """Remove everything that is stored about the account, end step-ups under way, and tell every worker.
 
-        It can be repeated: what a first run left is removed by the next.
+        It can be repeated: what a first run left is removed by the next. Raises `StoreUnavailable`, `OwnersError`.
         """
         counted, line, settings = self._counted, self.service.line, self.service.settings
         # Counters first: a worker that forgets a refusal earlier would hear of it again. Then the event, so that a
@@ -97,7 +100,7 @@ class FoundAccount(NamedTuple):
 
 @asynccontextmanager
 async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[FoundAccount]:
-    """Look the account up. Raises `Misused`, `SettingsErrors`, `OwnersError`."""
+    """A context with the account that the command line names. Raises `Misused`, `SettingsErrors`, `OwnersError`."""
     named, typed = target.account(args, service.settings)
     if missing := missing_extras(service.settings):
         raise SettingsErrors(missing)

@@ -23,7 +23,7 @@ MEMORY_ONLY = ("guesses", "sums", "step_up_counts")
 
 
 async def counters(service: Desk, found: Target) -> dict[str, Any]:
-    """Counters, devices and history. Raises `StoreUnavailable`."""
+    """Read an account's counters, known devices and history of successes, as JSON values. Raises `StoreUnavailable`."""
     counted, buckets = [], list[Any]()
     for counter in target.account_counters(found, service.settings):
         now_us, (record,) = await service.counters.of_account(counter.charge)
@@ -34,13 +34,16 @@ async def counters(service: Desk, found: Target) -> dict[str, Any]:
 
 
 async def forget_counters(service: Desk, counted: Sequence[NamedCounter]) -> None:
-    """Remove counters and history; devices stay known. Raises `StoreUnavailable`."""
+    """Remove an account's counters and history; its devices stay known. Raises `StoreUnavailable`."""
     for counter in counted:
         await service.counters.forget_account(counter.charge)
 
 
 async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> dict[str, int]:
-    """Guesses at codes today, of browsers that asked for the code and of others. Raises `StoreUnavailable`."""
+    """How often codes of the account were guessed today: `asked`, by browsers that asked for the code; `others`.
+
+    Raises `StoreUnavailable`.
+    """
     vault, found = RedisVault(line, namespace), {"asked": 0, "others": 0}
     for asked, name in ((True, "asked"), (False, "others")):
         for key in _guess_keys(counted, asked=asked):

@@ -16,7 +16,7 @@ _QUOTES = {"'", '"'}
 
 
 def variables_of(given: str) -> dict[str, str]:
-    """The variables that an argument names: `now`, a preset (this environment with that preset), or a file.
+    """The environment that an argument names: `now` (this one), a preset (this one with that preset), or a file.
 
     Raises `Misused` where it is none of them, and `OSError` where the file cannot be read.
     """
