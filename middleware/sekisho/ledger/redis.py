@@ -283,7 +283,7 @@ def deeds_of(verdict: Verdict, effects: int) -> int:
 def pack_operation(
     charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED, deeds: int = 0
 ) -> bytes:
-    """Pack an operation. Of the tags of pair and member, a settlement names only those to remove.
+    """Return an operation in bytes for `ledger.lua`. `tagged`: which tags of pair and member it names.
 
     `at_us`: of a charge, when its token was issued; of all others, when the attempt was charged.
     """

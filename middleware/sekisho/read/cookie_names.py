@@ -54,6 +54,6 @@ def is_ours(name: str) -> bool:
 
 
 def may_be_session(name: str) -> bool:
-    """Whether the name of a request's cookie marks it as a session. Sekisho's cookies and form tokens are none."""
+    """Whether the name of a cookie in a request has a session's word; False for sekisho's cookies and form tokens."""
     words = set(name.lower().translate(_WORD_ENDS).split())
     return not is_ours(name) and words.isdisjoint(_FORM_TOKENS) and not words.isdisjoint(_SESSION_WORDS)

@@ -33,7 +33,7 @@ class Template:
         self._path = re.compile("".join(map("".join, zip(texts, [*by_name, ""], strict=True))) + "/?", re.IGNORECASE)
 
     def matches(self, keys: tuple[str, ...]) -> bool:
-        """Whether a request whose path has these keys may match; see `path_keys`."""
+        """Whether a request may match the template. `keys`: those of its path, as `path_keys` returns them."""
         return any(self._key.fullmatch(key) for key in keys)
 
     def values(self, scope: Mapping[str, Any]) -> dict[str, str]:

@@ -92,7 +92,7 @@ class RuleSuggester:
         self._note("json", headers, *rules)
 
     def unread(self, status: int, headers: Headers) -> None:
-        """Record a JSON answer whose body is not read, by its cookies alone: its status may be that of failures too."""
+        """Record a JSON answer whose body is not read, by its cookies alone: failures may have the same status."""
         if status == 200 and is_json(headers):
             self._looks_like("" if of_cookies(headers) else "json without a session")
             self._note("json", headers)
