@@ -72,7 +72,7 @@ class PackedRange:
         return self._rows[place] & _COUNT_MAX
 
     def has_hole(self) -> bool:
-        """Whether rows must be missing, so that the range cannot be trusted.
+        """Whether rows must be missing.
 
         SHA-1 distributes passwords evenly. So among the gaps between `n` sorted rows, one wider than the part `w` of
         the whole has a chance below `(n + 1) * (1 - w)**n`. If a cache or a proxy truncates an answer and corrects its

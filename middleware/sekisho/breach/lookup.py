@@ -36,7 +36,7 @@ class CorpusFile(Protocol):
 
     @property
     def built(self) -> int | None:
-        """Unix time at which the corpus was built, in seconds; `None` without a file."""
+        """Unix time of the build, in seconds; `None` without a file."""
 
 
 class PairsFile(Protocol):
@@ -86,9 +86,9 @@ class BreachLookup:
         self._clock_s = clock_s
 
     def exposure_of(self, attempt: Attempt) -> Exposure:
-        """Return the exposure of an attempt's password, by the files and by what a proxy in front has told.
+        """The exposure of an attempt's password, as far as the files know it, and a proxy in front has told.
 
-        Right and wrong passwords are looked up alike, before either is known: the time that it takes reveals nothing.
+        Looked up for right and wrong passwords alike, before either is known: the time that it takes reveals nothing.
         """
         if not self.has_files or not tries_password(attempt):
             return attempt.told

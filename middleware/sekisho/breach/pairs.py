@@ -108,7 +108,7 @@ class PairDigests:
         self._stem = _keyed(derived, tag=b"\x01")
 
     def exact(self, account: str, password: str) -> bytes:
-        """Return the 8 bytes of this exact pair. `account`: a limit key; in the first format, the canonical name."""
+        """Return 8 bytes for this exact pair. The account is a limit key; in the first format it is canonical."""
         digest = self._exact()
         digest.update(_framed(account, password))
         return digest.digest()

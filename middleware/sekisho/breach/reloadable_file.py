@@ -68,7 +68,7 @@ class ReloadableCorpus:
 
     @property
     def built(self) -> int | None:
-        """Unix time at which the file in use was built, in seconds; `None` without a file."""
+        """Unix time of the build of the file in use, in seconds; `None` without one."""
         corpus = self._corpus
         return corpus.header.built if corpus else None
 
@@ -156,7 +156,7 @@ class FileWatcher:
         self.due_s = clock_s() + LOOK_EVERY_S if files else inf
 
     def look(self) -> None:
-        """Start a check of all files for changes. The next check is due in a second."""
+        """Check all files now. The next check is due in a second."""
         self.due_s = self.clock_s() + LOOK_EVERY_S
         for file in self._files:
             self._start(file.look)

@@ -59,7 +59,7 @@ def bytes_of(path: Path | None) -> int | None:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file begins with gzip's first bytes. Names of files are unreliable."""
+    """Whether the first bytes are gzip's, since names are unreliable."""
     with _opened(path) as file:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 

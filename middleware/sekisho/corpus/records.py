@@ -36,7 +36,7 @@ _THRESHOLDS: Final = 2 ** np.arange(1, PREVALENCE_MAX, dtype=np.int64)
 
 
 def classes(counts: Counts) -> Records:
-    """Return, for each count, its prevalence class less one: `prevalence(count) - 1`. Counts must be at least 1."""
+    """Return `prevalence(count) - 1` of each count. Counts must be at least 1."""
     return np.searchsorted(_THRESHOLDS, counts, side="right").astype(np.uint64)
 
 
@@ -46,7 +46,7 @@ def make(heads: npt.NDArray[np.uint64], counts: Counts) -> Records:
 
 
 def of_digests(digests: Iterable[bytes], count: int = 1) -> Records:
-    """Return a record for each digest of 8 bytes or more, in the order given; each was seen `count` times."""
+    """Make records of digests of 8 bytes or more, each seen `count` times."""
     heads = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
     return (heads & _HEAD) | np.uint64(prevalence(count) - 1)
 
@@ -69,7 +69,7 @@ def carry(records: Records) -> Records:
 
 
 def merge(records: Records) -> Records:
-    """Return one record for each head, with the class of the head's total weight. The input must be sorted."""
+    """Return one record a head, with the class of the head's total weight. The input is sorted."""
     starts, sums = _sums(records)
     if len(starts) == len(records):
         return records

@@ -174,7 +174,7 @@ class Plain:
 
 
 def of_passwords(passwords: Iterable[bytes]) -> Records:
-    """Return a record for each password, seen once, in the order in which they come."""
+    """Make records of passwords, each seen once, in the order in which they come."""
     digests = b"".join([sha1(password, usedforsecurity=False).digest() for password in passwords])
     heads = np.frombuffer(digests, np.uint8).reshape(-1, SHA1_BYTES)[:, :8]
     return make(np.ascontiguousarray(heads).view(">u8").ravel().astype(np.uint64), np.ones(len(heads), np.int64))

@@ -152,7 +152,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def ensure_room(folder: Path, needed_bytes: int) -> None:
-    """Raise `CorpusError` if the file system of a folder has fewer free bytes than needed."""
+    """Check the free space of a folder's file system. Raises `CorpusError` if the file to write would not fit."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:

@@ -45,7 +45,7 @@ class FeedMac(RecordMac):
 
 
 def network_of(prefix: bytes) -> Network | None:
-    """Return the network of a counted prefix; None for the prefix of clients without an address."""
+    """A counted prefix as a network; None for the identity of clients without an address."""
     try:
         return ip_network((prefix[:-1], prefix[-1]))
     except ValueError:
@@ -53,5 +53,5 @@ def network_of(prefix: bytes) -> Network | None:
 
 
 def feed_key(namespace: str) -> bytes:
-    """Return the store's key of the feed's entries. The feed's other keys begin with it, so that one node has all."""
+    """The key of the entries. The other keys of the feed begin with it, so that one node of a Cluster has them all."""
     return f"{namespace}:{{feed}}".encode()

@@ -121,7 +121,7 @@ class RefusalNotes:
 
 
 def may_be_blocked(network: Network | None) -> bool:
-    """Whether a network is one of the public internet. Private ones are those of proxies and of the site itself."""
+    """Whether a network is one of the public internet: private ones are those of proxies and of the site itself."""
     return network is not None and network.is_global and not network.is_multicast
 
 

@@ -72,7 +72,7 @@ class FeedPublisher:
         await periodically(self.once, every_s=EVERY_S, refused=REFUSED, sleep=sleep)
 
     async def once(self) -> None:
-        """Write all that was noted since the last call to the feed in the store. Raises `StoreUnavailable`."""
+        """Publish, in the store's feed, all that was noted since the last call. Raises `StoreUnavailable`."""
         if (taken := self._notes.take()) is None:
             return
         refused = await self._without_credit(taken.refused)

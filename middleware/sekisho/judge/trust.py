@@ -124,7 +124,7 @@ class SuccessTrust:
 
     @property
     def statements(self) -> frozenset[bytes]:
-        """Return what other workers should hear of rules: `w` (wrong) or `p` (proved), followed by the rule's id."""
+        """Statements for other workers: `w` (wrong) or `p` (proved), followed by the rule's id."""
         wrong = [b"w" + rule.id for rule in self._rules if rule.state is RuleState.WRONG]
         proved = [b"p" + rule.id for rule in self._rules if rule.proved]
         return frozenset([*wrong, *proved])

@@ -131,7 +131,7 @@ class SqlOutbox:
         await self._in_table(lambda connection: connection.execute(change))
 
     async def drop(self, row: Claimed, holder: str) -> None:
-        """Remove a claimed row whose notice cannot be sent."""
+        """Remove a row that cannot be sent."""
         await self._in_table(lambda connection: connection.execute(outbox.delete().where(_held(row.id, holder))))
 
     async def rows_after(self, after: str, most: int) -> list[OutboxRow]:

@@ -43,12 +43,12 @@ class EnrolmentsFull(OwnersError):  # noqa: N818 - a state, not a mistake
 
 
 def holdable(text: str, *, chars_max: int = ID_CHARS_MAX) -> bool:
-    """Whether every database can store this text as an id: PostgreSQL stores no NUL, and none lone surrogates."""
+    """Whether every database can store this text: PostgreSQL stores no NUL, and no database lone surrogates."""
     return 0 < len(text) <= chars_max and "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def usable_id(account_id: str) -> str:
-    """Return the account id unchanged. Raises `ValueError` if it is empty, too long, or no text for a database."""
+    """Return the id. Raises `ValueError` if it is empty, too long, or text that a database cannot store."""
     if not holdable(account_id):
         raise ValueError(f"an account id has 1 to {ID_CHARS_MAX} characters that a database can hold")
     return account_id
@@ -60,7 +60,7 @@ def is_enrolment_id(text: str) -> bool:
 
 
 def usable_sealed(sealed: bytes) -> bytes:
-    """Return the bytes unchanged. Raises `ValueError` if there are none, or too many to be stored."""
+    """Return the bytes. Raises `ValueError` if there are none, or too many."""
     if not 0 < len(sealed) <= SEALED_BYTES_MAX:
         raise ValueError(f"a sealed secret has 1 to {SEALED_BYTES_MAX} bytes")
     return sealed
@@ -98,7 +98,7 @@ class Contact:
 
     @property
     def owner(self) -> str:
-        """The name of the owner for limits per owner: the account's id, or the mailbox if the id is only a spelling.
+        """The key of limits per owner: the account's id, or the mailbox if the id is only a spelling.
 
         Then two accounts with one mailbox share a limit. They belong to one owner, who must not be flooded with mail.
         """

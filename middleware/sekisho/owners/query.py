@@ -68,10 +68,7 @@ def lookup(query: str) -> sa.TextClause:
 
 
 def spellings(account: str) -> tuple[str, str]:
-    """Return two other spellings of the account, which are equal to it where case is ignored.
-
-    Other owners hardly have registered both.
-    """
+    """Two other spellings of the account, equal if case is ignored. Other owners hardly have registered both."""
     half = len(account) // 2
     return account.swapcase(), account[:half] + account[half:].swapcase()
 

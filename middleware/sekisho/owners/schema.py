@@ -166,7 +166,7 @@ def has_addition(connection: Connection, name: str) -> bool:
 
 
 def check(connection: Connection, wanted: int = len(STEPS)) -> None:
-    """Raise `OwnersUnfit` unless the tables have this version."""
+    """Raise `OwnersUnfit` unless the tables are those of this version."""
     version = _version(connection)
     _refuse_newer(version, wanted)
     if version < wanted:

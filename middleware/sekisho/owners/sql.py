@@ -180,7 +180,7 @@ class SqlOwners:
             last = rows[-1].id
 
     async def migrate(self) -> int:
-        """Create or upgrade the tables, and return their version. Any number of workers may call it at once."""
+        """Create or upgrade the tables. Returns the version. Any number of workers may call it at once."""
         return await self.database.call(upgrade, writes=True, seconds=MIGRATE_US / 1e6)
 
     async def check(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings) -> Iterator[Diagnosis]:
-    """Yield a diagnosis if the store is memory that other workers do not share, or its certificate is not checked."""
+    """Yield a diagnosis if the store is one process's memory, or a server whose certificate is not checked."""
     if settings.store == MEMORY:
         yield from _alone(settings)
     elif is_unverified(settings.store):

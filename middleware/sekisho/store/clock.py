@@ -40,7 +40,7 @@ class StoreClock:
     def heard(self, store_us: int) -> None:
         """Take in the time of the store's clock, in microseconds of Unix time.
 
-        This clock is corrected once two readings agree. The first difference of seconds is logged.
+        This clock is corrected once two readings agree. A difference of seconds is logged once.
         """
         ahead_s = store_us / 1e6 - self._clock_s()
         before_s, self._heard_s = self._heard_s, ahead_s

@@ -130,7 +130,7 @@ class ClusterLine:
         return await node.execute(*command)
 
     async def aclose(self) -> None:
-        """Write all queued operations, for at most one deadline, and close the connections to all nodes."""
+        """Write the queue, for at most one deadline, and close the connections."""
         self._on_change = lambda _: None  # it is no loss
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)

@@ -100,7 +100,7 @@ class StoreConnection:
         return await call.result
 
     async def aclose(self) -> None:
-        """Write all queued operations, for at most one deadline, and close the connection."""
+        """Write the queue, for at most one deadline, and close the connection."""
         if self._intake.is_open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):

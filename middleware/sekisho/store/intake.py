@@ -108,7 +108,7 @@ class Intake:
         self.due_at(deadline_s)
 
     def due_at(self, deadline_s: float) -> None:
-        """Set the timer that calls `expire` at this deadline, in seconds by the event loop's clock."""
+        """Set the timer: `expire` is called at this deadline (seconds of the loop's clock)."""
         self.due_s = deadline_s
         self.timer = self._loop.call_at(deadline_s, self._expire, deadline_s)
 

@@ -59,7 +59,7 @@ class SharedState(Generic[S]):
         return self.read(await self._line.execute(b"HGET", self.key, b"text") or b"")
 
     def read(self, text: bytes) -> S:
-        """Return the state in a signed text; the empty state for an empty text or one that another service signed."""
+        """Return the state in a signed text; the empty state for an empty text, or without this service's signature."""
         found = self._opened(text) if text else self._empty
         if found is None and not self._forged_said:
             self._forged_said = True

@@ -123,7 +123,7 @@ class MemoryVault:
 
     @property
     def entries(self) -> int:
-        """How many entries the vault holds, including expired ones that were not dropped yet."""
+        """How many entries are held, including expired ones that were not dropped yet."""
         return len(self._entries)
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:

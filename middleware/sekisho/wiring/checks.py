@@ -86,7 +86,7 @@ def examined(settings: Settings) -> Found:
 
 
 def diagnoses_of(settings: Settings) -> tuple[Diagnosis, ...]:
-    """Return the diagnoses of settings with which a guard starts, by number.
+    """Return the diagnoses of settings with which a guard starts, in the order of their numbers.
 
     Raises:
         SettingsErrors: the guard would not start; names every mistake and shows no value.

@@ -64,5 +64,5 @@ class DailyParts:
 
 
 def takes_codes(settings: Settings) -> bool:
-    """Whether a guarded door takes codes or PINs, which an attacker can guess."""
+    """Whether a door takes codes or PINs."""
     return any(door.secret_is_small for door in settings.doors)

@@ -150,7 +150,7 @@ class LoopWing:
         self._guard.devices.asked = asked
 
     def unblock(self, accounts: tuple[bytes, ...], sources: tuple[bytes, ...]) -> None:
-        """Forget today's counts of accounts and sources, and end the accounts' step-ups under way. Any thread may call.
+        """Forget what was counted today, and end the step-ups under way for accounts. Any thread may call.
 
         Args:
             accounts: digests of accounts.

@@ -101,7 +101,7 @@ class Feedback:
 
         Raises:
             ValueError: the reason is too long, or has control characters.
-            ControlError: the kept record is not valid.
+            ControlError: the new record is refused, or others change the record all the time.
             StoreUnavailable: it may or may not be done.
         """
         counted = self._counted(named)
@@ -125,7 +125,7 @@ class Feedback:
 
         Raises:
             ValueError: the address is none, or the reason is too long or has control characters.
-            ControlError: the kept record is not valid.
+            ControlError: the new record is refused, or others change the record all the time.
             StoreUnavailable: it may or may not be done.
         """
         if address and packed_address(address) is None:

@@ -48,10 +48,7 @@ _guards: WeakSet[LoginGuard] = WeakSet()
 
 
 def guards() -> list[LoginGuard]:
-    """Return the guards of this process, one for each list of doors.
-
-    Frameworks with one middleware stack for each route create many guards with the same doors.
-    """
+    """The guards of this process, one for each list of doors: frameworks with one stack per route create many."""
     by_doors = {guard.doors: guard for guard in _guards}
     return list(by_doors.values())
 
@@ -194,7 +191,7 @@ class LoginGuard:
 
     @property
     def problem(self) -> str:
-        """The reason why the guard did not start; empty if the guard did start."""
+        """Why the guard did not start; empty if it did."""
         return self._problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -374,10 +371,10 @@ def on_clocks(
 
 
 def prescribe(settings: Overrides, clocks: Clocks = MACHINE) -> list[LoginGuard]:
-    """Give settings and clocks to all guards of this process, now and later; return those of now. For test suites.
+    """Prescribe settings and clocks for all guards, now and later, and return those of now. For test suites.
 
-    Guards with another prescription start again; with `memory://` they count from zero. A new dictionary is another
-    prescription, even with the same contents.
+    Guards that obeyed another prescription start again; with `memory://` they count from zero. A new dictionary is
+    another prescription, even with the same contents.
     """
     LoginGuard._prescribed, LoginGuard._clocks = settings, clocks  # noqa: SLF001 - of this module
     every = list(_guards)

@@ -114,7 +114,7 @@ class DecisionSpans:
 
 
 def application_exports() -> bool:
-    """Whether the application has set a `MeterProvider`, including one that does nothing."""
+    """Whether the application has set a `MeterProvider`, also one that does nothing."""
     return isinstance(get_meter_provider(), (MeterProvider, NoOpMeterProvider))
 
 

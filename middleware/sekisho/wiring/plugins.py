@@ -39,7 +39,7 @@ class PluginParts(NamedTuple):
 
     @property
     def widget(self) -> tuple[str, Widget] | None:
-        """Return the name and the widget of the captcha of a plug-in; None where no plug-in has one."""
+        """The name and the widget of the captcha; None where no plug-in has one."""
         return next(((name, plugin.widget) for name, plugin in self.loaded.challenges.items()), None)
 
     def captcha(self, vault: Vault) -> PluginCaptcha | None:

@@ -246,7 +246,7 @@ class ProcessWing:
     def examination(self, check: Callable[[bytes, bytes], Awaitable[bytes | None]]) -> Examination:
         """Return the application that answers `sekisho doctor` and `sekisho check`.
 
-        `check`: takes a sealed question and its token, tries doors, and returns the answer; None if it is not valid.
+        `check`: takes a sealed question and its token, tries doors, and returns the answer; None if it does not open.
         """
         settings, known = self.settings, Known(self._diagnoses, self._attempts, self.missing, check)
         return Examination(settings.mount, settings.signers, self._addresses, self.renderer, known, self.clock_s)
@@ -271,9 +271,9 @@ class ProcessWing:
         return shown(self.own, keys, self.clocks.wall_us())
 
     def own_limits(self, workers: int) -> LimitSet:
-        """Return the limits by which this worker counts on its own while there is no store.
+        """Return the limits by which this worker counts on its own while the store is gone: its share of `workers`.
 
-        With a shared store, this is a share of the limits, by the number of workers.
+        With a store in memory, the limits are not shared.
         """
         shared = self.settings.store != MEMORY
         return self.settings.limits.shared_between(workers) if shared else self.settings.limits

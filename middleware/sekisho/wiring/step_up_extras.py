@@ -101,7 +101,7 @@ def oidc_provider() -> type[OidcProvider]:
 
 
 def identity_provider(settings: Settings, events: Events, clocks: Clocks) -> OidcProvider | None:
-    """Build and return the identity provider of the factor `oidc`; None without that factor."""
+    """The provider of the factor `oidc`; None without that factor."""
     if "oidc" not in settings.factors or settings.oidc is None:
         return None
     return oidc_provider()(

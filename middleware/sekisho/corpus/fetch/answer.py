@@ -50,10 +50,10 @@ class RangeAnswer(NamedTuple):
 
 
 def gzipped(answer: RangeAnswer) -> bytes:
-    """Return the rows of a range as a gzip file: as received if possible, and always without padding.
+    """Return the range as a gzip file: as received if possible, and always without padding.
 
     Raises:
-        Damaged: the answer is not a whole range.
+        Damaged: it is not a whole range.
     """
     text = _decoded(answer)
     _check_digest(answer, text)

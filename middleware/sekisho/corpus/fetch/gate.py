@@ -57,7 +57,7 @@ class Gate:
         self._paused_until = max(self._paused_until, now + seconds)
 
     def passed(self) -> None:
-        """Record that the service served a request. After as many as may run at once, one more may."""
+        """Record a served request. After as many as run at once, one more place opens."""
         if self._clock() < self._paused_until:
             return  # it was sent before the pause
         self._passed += 1

@@ -35,7 +35,7 @@ class Machine(NamedTuple):
 
 
 def machine_of(text: str) -> Machine | None:
-    """Return the machine in a `local_api_credentials.yaml`; None if `url`, `login` or `password` is missing."""
+    """Read `local_api_credentials.yaml`; None where it lacks a line: `url`, `login`, `password`."""
     pairs = (line.partition(":") for line in text.splitlines())
     found = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
     given = [found.get(name, "") for name in ("url", "login", "password")]

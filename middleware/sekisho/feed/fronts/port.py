@@ -64,6 +64,6 @@ class Front(Protocol):
 
 
 def shown(network: Network) -> str:
-    """Return a network as fronts spell it: an IPv4 address alone, an IPv6 network with its length."""
+    """A network as fronts spell it: an IPv4 address alone, an IPv6 network with its length."""
     text = str(network)
     return text.removesuffix("/32") if network.version == 4 else text
