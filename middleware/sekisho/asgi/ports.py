@@ -68,7 +68,7 @@ class StepUp(Protocol):
         ...
 
     def has_no_room(self) -> bool:
-        """Whether a stranger's run would find no place in the queue, or one only for work."""
+        """Whether a stranger's escrowed run would find no place in the queue, or one only for work."""
         ...
 
     def may_ask_work(self, *, worked: bool) -> bool:

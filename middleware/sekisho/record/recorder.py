@@ -411,7 +411,7 @@ class Events:
         log.warning("campaign %s: %s", what, text)
 
     def commanded(self, command: str, by: str, why: str, mode: str = "", subject: Subject = NOBODY) -> None:
-        """This worker has obeyed an operator's command."""
+        """Record that this worker has obeyed an operator's command. `by`: the operator; `why`: the reason given."""
         self._counts.add("", "command", command)
         if Kind.COMMANDED in self._wanted:
             self.emit(
