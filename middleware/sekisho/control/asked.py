@@ -37,12 +37,12 @@ class AskedGroup(NamedTuple):
 
 
 def account_name(event_digest: str) -> bytes:
-    """The account in a group, by its digest in events (32 hexadecimal digits)."""
+    """The 8 bytes that name an account in a group, made from its digest in events (32 hexadecimal digits)."""
     return bytes.fromhex(event_digest)[:NAME_BYTES]
 
 
 def without_account(account: bytes, groups: Iterable[AskedGroup]) -> tuple[AskedGroup, ...]:
-    """The groups without an account; a group that has no other is left out."""
+    """Return the groups without an account. A group that has no other account is left out."""
     left = (each._replace(accounts=tuple(one for one in each.accounts if one != account)) for each in groups)
     return tuple(each for each in left if each.accounts)
 
@@ -75,12 +75,12 @@ def accounts_in(name: str, groups: Iterable[AskedGroup], now_s: float) -> frozen
 
 
 def groups_json(groups: Iterable[AskedGroup]) -> list[list[Any]]:
-    """The groups as the record has them."""
+    """The groups as JSON values, in the form that the control record has."""
     return [[each.name, each.until_s, b64encode(b"".join(each.accounts)).decode()] for each in groups]
 
 
 def groups_of(found: object) -> tuple[AskedGroup, ...] | None:
-    """The groups in a JSON value; None if it has none, or too many."""
+    """Read groups from a JSON value; None if the value is no list of groups, or holds too many."""
     groups = [_group(each) for each in found] if isinstance(found, list) and len(found) <= GROUPS_MAX else [None]
     known = tuple(each for each in groups if each is not None)
     fits = len(known) == len(groups) and sum(len(each.accounts) for each in known) <= ACCOUNTS_MAX

@@ -128,7 +128,7 @@ _POSTURE: Final = re.compile(r"(calm|elevated|attack) ([0-9]{1,12})")
 
 
 def posture_text(posture: Posture, until_s: int) -> str:
-    """A posture that is forced until this Unix time, as the record has it."""
+    """Write a posture that is forced until this Unix time, in the form that the control record has."""
     return f"{posture.word} {until_s}"
 
 

@@ -110,7 +110,10 @@ async def serve(
     hear: Callable[[bytes | None], object],
     look: Callable[[Sequence[bytes]], bytes],
 ) -> None:
-    """Serve the socket and follow the record until it is cancelled. A path that cannot be used is logged."""
+    """Serve the control socket at `path`, and pass the record to `hear` (see `follow`), until this is cancelled.
+
+    A path that cannot be used is logged.
+    """
     server = ControlServer(path, place, look)
     try:
         await server.start()
@@ -135,7 +138,7 @@ class SocketControl:
         return await self._ask(b"swap %b %b" % (_name(old), new)) == b"ok"
 
     async def look(self, keys: Sequence[bytes]) -> bytes:
-        """What the process says of its counters under these keys. Raises `StoreUnavailable`."""
+        """Return the other process's answer about its counters under these keys. Raises `StoreUnavailable`."""
         return await self._ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
 
     async def _ask(self, line: bytes) -> bytes:
