@@ -44,7 +44,7 @@ class AsnFile:
 
 
 def opened(path: str, setting: str) -> maxminddb.Reader:
-    """A reader of a file.
+    """Open a file in the MaxMind DB format, and return its reader. `setting`: the name in errors.
 
     Raises:
         SettingsError: the file cannot be read, or is of another format. Its path and content are not named.

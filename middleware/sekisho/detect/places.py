@@ -54,7 +54,7 @@ class Postures(Protocol):
         ...
 
     async def put(self, number: int, state: PostureState) -> bool:
-        """Keep this state as the one after `number`, unless that is not the newest any more: then False."""
+        """Keep this state as the one after `number`. Returns False, and keeps nothing, if another came after it."""
         ...
 
 

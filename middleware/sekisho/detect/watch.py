@@ -67,10 +67,11 @@ class PostureWatch:
         self._fresh.append(_outcome(door, told, digests, browser, account))
 
     def sealed(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
-        """Note a stranger's attempt whose outcome is sealed until a proof is shown: a failure, right or wrong.
+        """Note a stranger's attempt whose outcome the client learns only after a proof.
 
-        If it entered as what it was, an attacker could place one guess at the threshold, and see from the posture
-        whether it was right.
+        A failure is noted, whether the secret was right or wrong, and `take` holds it back for a while. If the attempt
+        entered as what it was, an attacker could place one guess at the threshold, and see from the posture whether it
+        was right.
         """
         self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, ToldOutcome.FAILED, digests, browser, account)))
 
