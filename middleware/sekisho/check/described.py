@@ -38,7 +38,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 
 def as_answer(reports: Sequence[DoorReport]) -> bytes:
-    """The reports as a running service sends them."""
+    """Encode reports as JSON, in the form in which a running service sends them."""
     return json.dumps([described(report) for report in reports]).encode()
 
 

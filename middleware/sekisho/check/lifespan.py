@@ -43,7 +43,7 @@ class _Server:
 
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator[None]:
-    """Run the application's lifespan around a block. Raises `NotStarted`."""
+    """Start the application by its lifespan before a block, and shut it down afterwards. Raises `NotStarted`."""
     server = _Server()
     task = asyncio.create_task(server.run(app))
     try:

@@ -107,7 +107,7 @@ class DoorReport(NamedTuple):
 
     @property
     def hazard(self) -> Hazard | None:
-        """The number and page of what is wrong; None where nothing is, or where the application refused the request."""
+        """The hazard that was found; None where nothing is wrong, or where the application refused the request."""
         if self.result is Result.BLIND:
             return self._unseen()
         is_guessed = self.invented.basis is Basis.GUESS and not self.door.shows_passkey

@@ -151,7 +151,7 @@ def user_of(url: str) -> str:
 
 
 def checks_of_trial(answers: Mapping[str, Exception], namespace: str) -> Iterator[Diagnosis]:
-    """Diagnoses of the errors that commands met, by the right that each command needs."""
+    """Yield diagnoses of refused commands. `answers`: each command's error, by the right that the command needs."""
     denied = {right: error for right, error in answers.items() if refusal_of(error) == "NOPERM"}
     missing = {KEYS if "key" in _reason(error) else right for right, error in denied.items()}
     if missing:

@@ -62,7 +62,7 @@ class Version(NamedTuple):
 
 
 def version_of(facts: Mapping[str, str]) -> Version | None:
-    """The version that `INFO server` names; None for other products that speak the protocol, and for other text."""
+    """The store's product and version by `INFO server`; None for Dragonfly, and for text without a version."""
     if "dragonfly_version" in facts:
         return None
     product, text = ("Valkey", facts["valkey_version"]) if "valkey_version" in facts else ("Redis", _redis(facts))
