@@ -53,7 +53,7 @@ def checkpoint_of(line: bytes, keys: Sequence[bytes]) -> Checkpoint | None:
 
 
 def newest(found: Iterable[Checkpoint]) -> dict[str, Checkpoint]:
-    """The furthest checkpoint of each chain."""
+    """Return the furthest checkpoint of each chain, by the chain's id."""
     furthest: dict[str, Checkpoint] = {}
     for each in found:
         if each.chain not in furthest or each.number > furthest[each.chain].number:

@@ -104,7 +104,10 @@ class Verifier:
         self._number = 0
 
     def read(self, name: str, lines: BinaryIO) -> None:
-        """Verify a file; older files come first. Only one line is in memory at a time."""
+        """Verify the lines of one file, whose findings bear `name`. Call it for older files first.
+
+        Only one line is in memory at a time.
+        """
         self._file, self._number = name, 0
         while line := lines.readline(LINE_BYTES_MAX + 1):
             self._number += 1
@@ -217,7 +220,7 @@ class Verifier:
 
 
 def verify(verifier: Verifier, files: Iterable[tuple[str, BinaryIO]]) -> Verification:
-    """Verify files in the order in which they were written."""
+    """Verify files (names and lines) in the order in which they were written, and return all findings."""
     for name, lines in files:
         verifier.read(name, lines)
     return verifier.end()

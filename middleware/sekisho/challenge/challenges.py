@@ -170,7 +170,7 @@ class Challenges:
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
     def page_mark(self, asked: Challenge) -> str:
-        """Return the mark that a page's browser sends with its form; empty if nothing was charged."""
+        """Return the mark that the browser sends with the form of a challenge's page; empty if nothing was charged."""
         puzzle = asked.work
         return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""
 

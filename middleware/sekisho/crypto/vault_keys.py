@@ -28,12 +28,12 @@ class VaultKeys:
         self._key = blake2b(as_signers(secrets)[-1].secret, digest_size=64, person=b"sekisho.vault").digest()
 
     def of(self, kind: bytes, *parts: str | bytes) -> bytes:
-        """Return a key of 16 bytes. `kind`, a constant of at most 16 bytes, separates the keys of different uses."""
+        """Return the key (16 bytes) of these parts. `kind`, a constant of at most 16 bytes, separates uses of keys."""
         return blake2b(bind(*map(_raw, parts)), key=self._key, digest_size=16, person=kind).digest()
 
 
 def enrolment_binding(account_id: str, enrolment_id: str) -> bytes:
-    """Return the binding of a factor's secret.
+    """Return the binding with which a factor's secret is sealed, for this account and this enrolment only.
 
     It stops an attacker who can write to the database from moving their own secret into another account's row.
     """

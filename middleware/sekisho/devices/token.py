@@ -94,7 +94,10 @@ class Token(Value):
 
 
 def class_by(token: Token | None, verdict: Verdict) -> Device:
-    """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
+    """The device class for this attempt: the token's class.
+
+    A stranger's where there is no token, or where the attempt was not charged to the token's own bucket.
+    """
     in_bucket = token is not None and verdict.charged & Charged.KNOWN_DEVICE
     return token.device_class if token is not None and in_bucket else Device.STRANGER
 

@@ -24,7 +24,7 @@ _POLICY_UTF8: Final = _POLICY.clone(utf8=True)
 def compose(
     letter: Letter, *, sender: Address, sender_name: str, to: Address, now: datetime, token: str
 ) -> EmailMessage:
-    """Make the message.
+    """Make the message that carries a letter.
 
     Args:
         letter: the content.

@@ -81,7 +81,7 @@ class Letter:
 
 
 def language(locale: str) -> str:
-    """`ja` for every spelling of a Japanese locale; `en` for all others."""
+    """The language of messages for a locale: `ja` for every spelling of a Japanese locale; `en` for all others."""
     return "ja" if _JAPANESE.fullmatch(locale) else "en"
 
 

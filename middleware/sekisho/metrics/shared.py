@@ -52,7 +52,10 @@ class Additions:
         self._lock = Lock()
 
     def owed(self) -> Addition:
-        """The addition that has had no answer yet, or the next one; without counts where there are no new ones."""
+        """Return the addition that the store has not confirmed yet, or else the next one.
+
+        It is without counts where there are no new ones.
+        """
         with self._lock:
             if not self._owed.counts and (fresh := self._fresh()):
                 self._owed = Addition(self._owed.number + 1, fresh)
@@ -89,13 +92,13 @@ class SharedCounts:
         self._script = resources.files(__package__).joinpath("sum_counts.lua").read_bytes()
 
     async def run(self) -> None:
-        """Add this worker's counts every second, until it is cancelled."""
+        """Add this worker's counts to the sums in the store every second, until this is cancelled."""
         if self._line is not None:
             # After an outage the next addition brings its counts too.
             await periodically(self.add, every_s=EVERY_S, refused=REFUSED)
 
     async def add(self) -> None:
-        """Add the new counts once. Raises `StoreUnavailable`: the next call adds these counts."""
+        """Add the new counts to the sums in the store once. Raises `StoreUnavailable`: the next call adds them then."""
         if self._line is None:
             return
         owed = self._additions.owed()

@@ -53,7 +53,7 @@ class Diagnosis(NamedTuple):
 
     @property
     def logged(self) -> str:
-        """The line for the log: the sentence and the number."""
+        """The line for the log: the sentence `what`, and the hazard's number in brackets."""
         return f"{self.what} [{self.hazard.number}]"
 
 

@@ -41,7 +41,10 @@ class MailDelivery:
 
 
 def written(service: Service, notice: Notice, times: int) -> Letter:
-    """The letter of a notice. Raises `LookupError`, `TypeError` or `ValueError` for another version's notice."""
+    """Write the letter of a notice; `times`: how many events it reports.
+
+    Raises `LookupError`, `TypeError` or `ValueError` for another version's notice.
+    """
     facts: dict[str, Any] = {
         name: datetime.fromtimestamp(int(fact), UTC) if name in MOMENTS else fact for name, fact in notice.facts.items()
     }

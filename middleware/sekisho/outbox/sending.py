@@ -124,7 +124,10 @@ class NoticeOutbox:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="sekisho outbox")
 
     async def aclose(self) -> None:
-        """Let notices in flight arrive, for a bounded time: otherwise each restart would send some of them twice."""
+        """Stop sending, and let notices in flight arrive, for a bounded time.
+
+        Otherwise each restart would send some of them twice.
+        """
         self._closing = True
         self._news.set()
         if self._task is not None:

@@ -45,7 +45,10 @@ class Pool:
         self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, work: Callable[[], Value], *, known: bool = False) -> Value:
-        """The result of `work`, from a thread. Raises `PasswordsBusy` where there is no place."""
+        """Run `work` in a thread, and return its result. Raises `PasswordsBusy` where there is no place to wait.
+
+        `known`: whether a known device asks for it; known devices wait in places of their own.
+        """
         result: Future[Value] = Future()
         self._enter(result, work, known=known)
         try:

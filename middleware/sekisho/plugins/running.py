@@ -38,7 +38,7 @@ class PluginSignals:
         self._failures = failures
 
     def of(self, attempt: Attempt, device: Device) -> tuple[Finding, ...]:
-        """What the plug-ins find about an attempt."""
+        """Return what the plug-ins find about an attempt. A plug-in that fails is counted, and finds nothing."""
         seen = Seen(attempt.door.name, attempt.account, attempt.origin.address, device)
         found = [self._look(name, plugin, seen) for name, plugin in self._plugins.items()]
         return tuple([finding for finding in found if finding is not None])
