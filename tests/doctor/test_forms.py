@@ -41,6 +41,14 @@ def test_a_log_in_form_is_read(page: str, forms: list[LogInForm]) -> None:
     assert log_in_forms(page, "/account/in") == forms
 
 
+def test_an_action_may_name_the_host_of_its_page() -> None:
+    """A form whose action is a whole URL of the page's own host is read; one of another host or a lookalike is not."""
+    actions = ("https://Shop.example/in", "//shop.example:8443", "https://shop.example.evil/in", "https://evil/in")
+    page = "".join(f'<form method="post" action="{action}">{FIELDS}</form>' for action in actions)
+
+    assert [form.path for form in log_in_forms(page, "/account/in", "shop.example")] == ["/in", "/"]
+
+
 def test_forms_are_bounded() -> None:
     """A page with thousands of forms costs no more than one with sixteen."""
     assert len(log_in_forms(f"<form>{FIELDS}</form>" * 500, "/")) == 16

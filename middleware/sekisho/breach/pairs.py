@@ -35,7 +35,8 @@ def stem(password: str) -> str:
     """Return the part of a password that stays the same under its most likely variations.
 
     It applies Unicode NFKC and case folding, then removes all characters except letters from both ends:
-    `Sunshine2019!`, `sunshine`, `1SUNSHINE` and `Ｓｕｎｓｈｉｎｅ１` all give `sunshine`. Idempotent.
+    `Sunshine2019!`, `sunshine`, `1SUNSHINE` and `Ｓｕｎｓｈｉｎｅ１` all give `sunshine`. Idempotent. A password of
+    more than 128 characters that are not all ASCII is returned unchanged.
 
     MIGP (Pal et al., USENIX Security 2022) orders the transformations of Das et al. ("The Tangled Web of Password
     Reuse", NDSS 2014) by how often one person's passwords differ by them. Cloudflare's deployment publishes that order

@@ -59,9 +59,9 @@ def has_source(args: argparse.Namespace) -> bool:
 
 
 def written(args: argparse.Namespace) -> WrittenEvents:
-    """The events that the command line names, or else the environment, to be read as often as needed.
+    """Return the events of log-ins since `--since`, of each `--file`, else of `SEKISHO_AUDIT` or `SEKISHO_EVENTS_FILE`.
 
-    Raises `Misused`, `NoEvents`, `Unreachable`, `OSError`.
+    Raises `Misused` without any of these, `NoEvents` for a file of other lines, `Unreachable`, `OSError`.
     """
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)
     sources = [_of_file(Path(named)) for named in args.file] or [_configured()]

@@ -80,7 +80,10 @@ def groups_json(groups: Iterable[AskedGroup]) -> list[list[Any]]:
 
 
 def groups_of(found: object) -> tuple[AskedGroup, ...] | None:
-    """Read groups from a JSON value; None if the value is no list of groups, or holds too many."""
+    """Read groups of accounts, as `groups_json` writes them, from a parsed JSON value; also those that have ended.
+
+    None if the value is no list, if one group is malformed or empty, or if it holds too many groups or accounts.
+    """
     groups = [_group(each) for each in found] if isinstance(found, list) and len(found) <= GROUPS_MAX else [None]
     known = tuple(each for each in groups if each is not None)
     fits = len(known) == len(groups) and sum(len(each.accounts) for each in known) <= ACCOUNTS_MAX

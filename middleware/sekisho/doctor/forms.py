@@ -33,15 +33,21 @@ class LogInForm(NamedTuple):
         return f"{self.method} {self.path} form:{self.account},{self.secret}"
 
 
-def log_in_forms(page: str, at: str) -> list[LogInForm]:
-    """Return the forms of a page that post exactly one password to the page's own host. `at`: the page's path.
+def log_in_forms(page: str, at: str, host: str = "") -> list[LogInForm]:
+    """Return the forms of a page, GET or POST, that send exactly one password to the page's own host.
 
-    A form with two passwords sets one, at a sign-up or a change.
+    A form with two passwords sets one, at a sign-up or a change. The first 16 forms are read; one whose field names
+    hold a space is left out.
+
+    Args:
+        page: HTML.
+        at: the page's path, from which relative actions start.
+        host: the page's host, for actions that name it; empty if it is unknown.
     """
     parser = _Parser()
     parser.feed(page)
     parser.close()
-    return [form for found in parser.forms[:FORMS_MAX] if (form := _form(found, at)) is not None]
+    return [form for found in parser.forms[:FORMS_MAX] if (form := _form(found, at, host)) is not None]
 
 
 def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
@@ -82,9 +88,9 @@ class _Parser(HTMLParser):
         self._is_open = self._is_open and tag != "form"
 
 
-def _form(found: _Found, at: str) -> LogInForm | None:
+def _form(found: _Found, at: str, host: str) -> LogInForm | None:
     kinds = [kind for kind, _ in found.fields]
-    target = _target(found.action, at)
+    target = _target(found.action, at, host)
     if kinds.count("password") != 1 or target is None:
         return None
     place = kinds.index("password")
@@ -93,13 +99,15 @@ def _form(found: _Found, at: str) -> LogInForm | None:
     return form if all(each.isprintable() and " " not in each for each in form) else None
 
 
-def _target(action: str, at: str) -> str | None:
+def _target(action: str, at: str, host: str) -> str | None:
     """The path that a form posts to: without an action, that of its page. None for another host."""
     try:
         parts = urlsplit(urljoin(at, action))
     except ValueError:
         return None
-    return None if parts.netloc or parts.scheme else parts.path
+    if not parts.netloc:
+        return None if parts.scheme else parts.path
+    return (parts.path or "/") if host and parts.hostname == host.lower() else None
 
 
 def _is_guarded(form: LogInForm, doors: Doors) -> bool:

@@ -140,7 +140,7 @@ class ServiceExaminer(NamedTuple):
             form._replace(path=form.path.removeprefix(self.site.path))
             for path, page in pages.items()
             if page.status < 300
-            for form in log_in_forms(page.body.decode("utf-8", "replace"), path)
+            for form in log_in_forms(page.body.decode("utf-8", "replace"), path, self.site.host)
         ]
         return checks_of_forms(forms, Doors(self.settings.doors))
 

@@ -210,10 +210,11 @@ class Factors:
             demand: what the proof is for.
 
         Returns:
-            The match that `prove` needs; None for a wrong proof.
+            The match that `prove` needs; None for a wrong proof, for one of a class below `demand`, or if no attempt is
+            left.
 
         Raises:
-            StoreUnavailable, OwnersError: the proof could not be checked.
+            StoreUnavailable, OwnersError, ProviderUnavailable: the proof could not be checked.
         """
         factor, now_s = self._every.get(shown.factor), int(self._clock_s())
         if factor is None or not factor.may_be(shown):

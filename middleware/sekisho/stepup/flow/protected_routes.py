@@ -174,7 +174,10 @@ class Protection:
         return Stale(route, binding.account)
 
     def demand(self, name: str) -> Demand:
-        """Return the requirements of a proof for the route of this name; for an unknown route, the strictest ones."""
+        """Return what a proof for the protected route or linking door of this name must meet.
+
+        For an unknown name that is a passkey, the strongest class, even if no route asks for it.
+        """
         route = self._routes.get(name) or self._links.get(name)
         return Demand(route.acr if route else FactorClass.PHR, settled=True)
 

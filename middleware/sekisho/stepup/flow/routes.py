@@ -98,7 +98,7 @@ class PageRoutes:
                 self._routes.update(pages.routes)
 
     def finds(self, scope: Scope) -> bool:
-        """Whether a request is for a page under the mount, or for the list of sites that may use the passkeys."""
+        """Whether an HTTP request is for any path under the mount, or gets the list of passkey sites, if any."""
         return scope["type"] == "http" and (under(scope, self._parts.mount) is not None or self._asks_for_sites(scope))
 
     def _asks_for_sites(self, scope: Scope) -> bool:
