@@ -131,3 +131,13 @@ def test_a_blind_posture_shows() -> None:
     """Without an alarm all attempts count: 30,000 of bots, and those of owners."""
     run = played("one-per-address", "posture")
     assert cells(run)["strangers' attempts until the alarm, one for each address"] == ["**30,000**"]
+
+
+def test_questions_on_known_devices_are_stated() -> None:
+    """A device that was seen and never proved may be asked: no miss, but told, where the policy asks at all."""
+    kinds = {KNOWN: OwnerCounts(log_ins=40, entered=40, asked=2), "at home": OwnerCounts(log_ins=10, asked=10)}
+    name = "log-ins on known devices asked for a proof"
+
+    assert cells(owners("quiet-month", "familiar", kinds))[name] == ["5%"]
+    assert name not in cells(owners("quiet-month", "default", kinds))
+    assert not any("known" in line for line in misses(owners("quiet-month", "familiar", kinds)))

@@ -144,6 +144,14 @@ def _hindered(case: Case) -> Part | None:
     return _part(known.refused + known.worked + known.waited, known.log_ins)
 
 
+def _asked_on_known(case: Case) -> Part | None:
+    """Of the log-ins on known devices, those asked for a proof: the device was seen before, and never proved."""
+    if not case.policy.has_factors:
+        return None
+    known = case.results.kind(KNOWN)
+    return _part(known.asked, known.log_ins)
+
+
 def _refused_at_shared(case: Case) -> Part | None:
     kinds = case.results.by_kind
     return _refused_of(added(counts for name, counts in kinds.items() if name in SHARED))
@@ -295,6 +303,7 @@ CLAIMS: Final = (
         "bots behind NAT or proxy: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY
     ),
     Claim("log-ins on known devices refused, put to work or told to wait", "0", 0, _hindered, _counted),
+    Claim("log-ins on known devices asked for a proof", "stated", inf, _asked_on_known, _share),
     Claim("strangers behind NAT and proxy refused", "≤ 1%", 0.01, _refused_at_shared, _share, _SHARED_WHY),
     Claim("owners' log-ins refused", "≤ 0.01%", 0.0001, _refused, _share, f"The same log-ins. {_SHARED_WHY}"),
     Claim("owners' log-ins asked in an attack", "≤ 2%", ASKED_MAX, _asked(in_attack=True), _share, _ASKED_WHY),
