@@ -197,7 +197,8 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None
         "    sys.exit(str(error))\n"
     )
     found = subprocess.run(
-        [sys.executable, "-c", script, str(output)],
+        # -B: under this limit Python 3.11 would cache modules cut off, and later imports of them would fail.
+        [sys.executable, "-B", "-c", script, str(output)],
         capture_output=True,
         text=True,
         check=False,
