@@ -199,7 +199,7 @@ class ClusterKeys(Keys):
 
 @cache
 def place_tags() -> tuple[int, ...]:
-    """Return `PLACES` numbers that, as hash tags, select slots at even distances; the smallest ones."""
+    """Return for each of `PLACES` evenly spaced Cluster slots the smallest number that selects it as a hash tag."""
     found: dict[int, int] = {}
     step = REDIS_CLUSTER_HASH_SLOTS // PLACES
     for number in count():

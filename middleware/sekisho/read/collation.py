@@ -49,7 +49,10 @@ def limit_key(canonical: str) -> str:
 
 
 def unmarked(canonical: str) -> str:
-    """Return a canonical account without accents and other marks, as a database of plain names may store it."""
+    """Return a canonical account without marks and in plain letters (`hána`: `hana`, `ø`: `o`, `æ`: `ae`).
+
+    A database of plain names may store it so.
+    """
     return normalize("NFC", " ".join(prepared(canonical).translate(_TABLE).split()))
 
 

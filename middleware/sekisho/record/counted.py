@@ -140,7 +140,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
 
 
 def sprayed(counting: Counting, name: Callable[[bytes], bytes]) -> str:
-    """The digest, in hex, of a secret that was tried at `SPRAYED_MIN` accounts or more; empty for all other attempts.
+    """Return a tag of 4 bytes, in hex, for a secret tried at `SPRAYED_MIN` accounts or more; else an empty text.
 
     `name`: returns a keyed digest of 16 bytes.
     """

@@ -14,7 +14,10 @@ _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2
 
 
 def domains_of(path: str, setting: str) -> frozenset[str]:
-    """Read a file of mail domains, one a line. Raises `SettingsError`, without path or content, for any other line."""
+    """Read a file of mail domains, one a line; blank lines, `#` comments and a leading `@` or `*.` are skipped.
+
+    Raises `SettingsError`, without path or content, for any other line, or a file that is unreadable or too large.
+    """
     try:
         content = read_file(path, bytes_max=BYTES_MAX)
         lines = content.decode("utf-8").splitlines() if len(content) <= BYTES_MAX else None

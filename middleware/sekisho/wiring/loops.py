@@ -153,7 +153,10 @@ class EventLoops:
                 running.switch()
 
     def look_for_doors(self) -> None:
-        """Start a check that logs which doors do not exist in the application, once the application has started."""
+        """Start a check that logs which doors and protected routes the application, once started, does not have.
+
+        Do nothing where the canary or the guard is off, or on a loop that is not asyncio's.
+        """
         if self.process.settings.canary and self.process.mode is not Mode.OFF and runs_asyncio():
             self._here().look_for_doors()
 

@@ -97,7 +97,7 @@ def stays(target: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> boo
 
 
 def is_below(path: str, place: str) -> bool:
-    """Whether a path is this place or below it, by whole segments; nothing is below `/`."""
+    """Whether a path is this place or below it, by whole segments. The place `/` matches only itself."""
     return path == place or (place != "/" and path.startswith(place + "/"))
 
 

@@ -27,7 +27,7 @@ class PlayedPolicy(NamedTuple):
 
     @property
     def estimates_posture(self) -> bool:
-        """Whether the policy asks strangers for a proof depending on the posture, not always."""
+        """Whether strangers from familiar networks are not always asked for a proof: from some posture on, or never."""
         preset = texts_of(Preset(self.settings.get("preset", "balanced")))
         texts = {**{name.lower(): text for name, text in preset.items()}, **self.settings}
         return texts.get("step_up_familiar", texts.get("step_up", "always")) != "always"
