@@ -175,7 +175,9 @@ class Answers:
             self._say_alike(door, runs)
 
     def _shows_success(self, door: Door) -> bool:
-        """Whether answers look like those to right log-ins: all others may be those to a list of wrong passwords."""
+        """Whether unrecognised answers look like right log-ins: if not, all passwords may have been wrong."""
+        if self._events.has_let_in(door):
+            return False  # on a known device success was recognised, so what looks like it may be that log-in
         suggester = self._suggesters.get(door.name) or self._unmatched.get(door.name)
         return door.name in self._shown or (suggester is not None and suggester.shows_success)
 
