@@ -52,7 +52,7 @@ def _at_terminal() -> bool:
 
 
 def line(what: str) -> str:
-    """Return the next line of standard input. `what`: names what is read, in errors.
+    """Return the next line of standard input. `what`: the name of the input, for errors.
 
     Raises `Misused` where the input is closed, or the line is empty, too long, or no text.
     """

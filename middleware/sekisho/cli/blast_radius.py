@@ -142,7 +142,7 @@ async def ask_at(service: Desk, radius: BlastRadius, span_s: int | None, why: st
     tells = bool(entries) and _tells(service.settings)
     if tells and (missing := missing_extras(service.settings)):
         raise SettingsErrors(missing)
-    groups = _news(service.settings, radius, record, span_s)
+    groups = _news(service.settings, radius, record, span_s, now_s)
     _ensure_room(record, groups)
     for group in groups:
         await service.do(Act(0, 0, "ask", group.name, why=_why(group.name, why)), partial(_with, group))
@@ -172,9 +172,10 @@ def _asked_before(campaign: Campaign, record: ControlRecord, now_s: float) -> li
     return [account for account in asked_of(campaign) if account_name(account) in before]
 
 
-def _news(settings: Settings, radius: BlastRadius, record: ControlRecord, span_s: int | None) -> list[AskedGroup]:
+def _news(
+    settings: Settings, radius: BlastRadius, record: ControlRecord, span_s: int | None, now_s: float
+) -> list[AskedGroup]:
     """The groups that the record does not have like this."""
-    now_s = time.time()
     until_s = int(now_s) + (span_s or settings.device_days * 86_400)
     found = []
     for campaign in radius.campaigns:

@@ -12,7 +12,7 @@ With --act every worker asks at these accounts, within a second, for a second pr
 that were merely seen are strangers there. Devices that have shown a proof are spared, so an owner shows one once. A
 site without factors asks for work, or refuses (SEKISHO_NO_FACTOR). It lasts as long as a device token of the thief may
 (SEKISHO_DEVICE_DAYS), or --for. With SEKISHO_OWNERS and --accounts the owners of entered accounts are told through the
-outbox; an account that the file has no name for is asked, and its owner is not told. Run again, it does what is new,
+outbox; an account without a name in the file is asked, and its owner is not told. A second run does only new work,
 and tells no owner twice because of one campaign. --undo ends the asking, and seen devices are known again; notices that
 were sent stay sent.
 

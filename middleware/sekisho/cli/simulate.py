@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     if args.no_play and not args.kept:
-        raise Misused("--no-play shows what is in --kept: give its file")
+        raise Misused("--no-play shows the runs of the file that --kept names")
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +19,7 @@ from sekisho.simulate.laboratory.scenario import OwnerHabits
 from sekisho.simulate.laboratory.site import Shop
 from sekisho.simulate.population import Population
 from sekisho.simulate.virtual_loop import VirtualLoop
+from tests.simulate.laboratory.worlds import Seen
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import App
@@ -29,24 +30,13 @@ POPULATION = Population(20, 1)
 HERE = "240.0.1.7"
 
 
-class Seen(NamedTuple):
-    """What an attacker sees of an answer, and when."""
-
-    status: int
-    code: str
-    length: int
-    wait_s: float
-    took_s: float
-
-
 class Attacker:
     def __init__(self, app: App) -> None:
         self._app = app
         self.seen: list[Seen] = []
 
     def note(self, answer: BrowserAnswer, began_s: float) -> BrowserAnswer:
-        took_s = round(asyncio.get_running_loop().time() - began_s, 3)
-        self.seen.append(Seen(answer.status, answer.code, len(answer.body), answer.wait_s, took_s))
+        self.seen.append(Seen.of(answer, began_s))
         return answer
 
     async def guess(self, address: str, account: str, password: str) -> tuple[Browser, BrowserAnswer]:

@@ -43,6 +43,11 @@ class Seen(NamedTuple):
     wait_s: float
     took_s: float
 
+    @classmethod
+    def of(cls, answer: BrowserAnswer, began_s: float) -> Seen:
+        took_s = round(asyncio.get_running_loop().time() - began_s, 3)
+        return cls(answer.status, answer.code, len(answer.body), answer.wait_s, took_s)
+
 
 class World:
     """One world, with what an attacker has seen there so far.
@@ -116,8 +121,7 @@ class World:
         return await self.factors.prove(owner, client, answer, address) if answer.code == ASKED else answer
 
     def _note(self, answer: BrowserAnswer, began_s: float) -> BrowserAnswer:
-        took_s = round(asyncio.get_running_loop().time() - began_s, 3)
-        self.seen.append(Seen(answer.status, answer.code, len(answer.body), answer.wait_s, took_s))
+        self.seen.append(Seen.of(answer, began_s))
         return answer
 
 

@@ -33,7 +33,7 @@ class StepUpCounts:
         self._sums = {route.name: keys.of(b"caps", route.name, digest) for route in settings.caps}
 
     async def counts(self) -> dict[str, int]:
-        """The account's counts of codes, letters and notices, by what is counted; those of zero are left out."""
+        """The account's counts of codes, letters and notices, by kind; counts of zero are left out."""
         found = {what: await self._vault.get(key) for what, key in self._counts.items()}
         # A mark says that something was done; it counts as one.
         return {what: int(value) if value.isdigit() else 1 for what, value in found.items() if value}
