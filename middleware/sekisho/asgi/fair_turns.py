@@ -128,8 +128,8 @@ class Turns:
         if self.is_even:
             return None
         most = max(self._newest(), key=lambda each: (self.counts.network(each), self.counts.address(each)))
-        account_digest = self.counts.address if most.network == place.network else self.counts.network
-        return most if account_digest(place) + 1 < account_digest(most) else None
+        count = self.counts.address if most.network == place.network else self.counts.network
+        return most if count(place) + 1 < count(most) else None
 
     def _newest(self) -> Iterator[Place]:
         return (places[-1] for addresses in self._networks.values() for places in addresses.values())

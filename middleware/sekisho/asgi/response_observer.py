@@ -234,7 +234,7 @@ class ResponseObserver:
     """
 
     def __init__(self, context: RequestContext, assessment: Assessment, report: Report, keeper: Keeper) -> None:
-        self._visit = context
+        self._context = context
         self._assessment = assessment
         self._report = report
         self._keeper = keeper
@@ -267,7 +267,7 @@ class ResponseObserver:
         # Early hints, pushes and trailers are neither the answer nor its end.
         if kind in BODIES and not message.get("more_body", False):
             self._end()
-        return self._visit.send(message)
+        return self._context.send(message)
 
     def close(self) -> Awaitable[None] | None:
         """Note that the application has returned: an answer without an end is no success.
@@ -297,7 +297,7 @@ class ResponseObserver:
         message = readable(message)
         status = self._status = message["status"]
         headers = self._headers = list(message.get("headers", ()))
-        context = self._visit
+        context = self._context
         learned = self._report.outcome or from_start(
             context.door, status, headers, context.scope, context.body_reader.whole
         )
@@ -309,7 +309,7 @@ class ResponseObserver:
         return context.send(self._dressed(message))
 
     async def _let_go(self, message: Message) -> None:
-        self._keeper.unjudged(self._visit, "file")
+        self._keeper.unjudged(self._context, "file")
         await self._release()
         await self._pass(message["type"], message)
 
@@ -319,12 +319,12 @@ class ResponseObserver:
         if not message.get("more_body", False):
             await self._release(self._read(held), ends=True)
         elif self._size > ANSWER_BYTES_MAX:
-            self._keeper.unjudged(self._visit, "large")
+            self._keeper.unjudged(self._context, "large")
             await self._release()
 
     def _read(self, held: list[Message]) -> bytes:
         """Judge the held body, and return it as it was judged; empty where it cannot be judged."""
-        context, status, headers = self._visit, self._status, self._headers
+        context, status, headers = self._context, self._status, self._headers
         if self._size > ANSWER_BYTES_MAX:
             self._keeper.unjudged(context, "large")
             return b""
@@ -340,13 +340,13 @@ class ResponseObserver:
         if ends:
             self._end()
         for message in (start, *bodies):
-            await self._visit.send(message)
+            await self._context.send(message)
 
     def _dressed(self, start: Message, body: bytes = b"") -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
         extra, self._renewed = self._keeper.success_headers(
-            self._visit, self._assessment, self._status, self._headers, body, self._report.basis
+            self._context, self._assessment, self._status, self._headers, body, self._report.basis
         )
         return {**start, "headers": [*self._headers, *extra]}
 
@@ -357,7 +357,7 @@ class ResponseObserver:
             account = report.account or self._assessment.attempt.account
             outcome = report.outcome or self._outcome
             self._keeper.ended(
-                self._visit,
+                self._context,
                 self._assessment,
                 outcome,
                 report.basis,

@@ -82,11 +82,7 @@ class Disclosure:
         if self._handles is None or handle is None:
             return self._nothing
         exact = self._handles.open(handle)
-        name = (
-            exact.account
-            if _is_known(event) and len(exact.account.encode("utf-8", "replace")) <= NAME_BYTES_MAX
-            else ""
-        )
+        name = exact.account if _is_known(event) and _is_short(exact.account) else ""
         return Told(
             self._subject,
             name if self._identity is AuditIdentity.PLAIN else "",

@@ -28,7 +28,6 @@ LINES_MAX: Final = 100_000
 """Lines that the stream keeps, some 50 MB."""
 CHECKPOINTS_MAX: Final = 10_000
 BLOCK_LINES_MAX: Final = 100
-FIELD: Final = b"line"
 
 _APPEND: Final = b"""
 for i = 2, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'line', ARGV[i]) end

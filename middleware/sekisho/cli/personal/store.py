@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sekisho.ledger.counters import NamedCounter
     from sekisho.store import AnyStoreConnection
 
-MEMORY_ONLY = ("guesses", "sums", "step_up_counts")
-"""Parts that cannot be read where the service keeps them in its memory."""
-
 
 async def counters(service: Desk, found: Target) -> dict[str, Any]:
     """Read an account's counters, known devices and history of successes, as JSON values. Raises `StoreUnavailable`."""

@@ -27,7 +27,6 @@ STRANGER: Final = tuple(cased(name) for name in (CHALLENGE, WORK, CAPTCHA, PROOF
 SESSION: Final = tuple(cased(name) for name in (CHALLENGE, TIE))
 KEY: Final = (cased(CHALLENGE),)
 ASKED: Final = ("WWW-Authenticate", cased(CHALLENGE), "Set-Cookie")
-BOUND: Final = ("WWW-Authenticate", cased(TIE), "Set-Cookie")
 RELEASED: Final = (cased(DEVICE), cased(TIE), "Set-Cookie")
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.crypto.seal import Unsealable
-from sekisho.model import FactorClass
 from sekisho.stepup.factors.account_owner import Proof
 from sekisho.stepup.factors.passkeys import KIND, is_assertion
-from sekisho.stepup.factors.requirements import Demand, settled
+from sekisho.stepup.factors.requirements import settled
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.reading import challenge_of, read_assertion
 
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 600
 """How long a challenge is valid: an owner may look at the form for some minutes before the passkey is chosen."""
-
-DEMAND: Final = Demand(FactorClass.PHR, settled=True)
-"""A passkey that was enrolled less than 72 hours ago, perhaps by a thief with one relayed code, opens nothing alone."""
 
 _PURPOSE: Final = b"passkey log-in"
 _TIME_BYTES: Final = 8
@@ -115,6 +111,7 @@ class PasskeyLogIn:
             return None
         account = await self._index.account(assertion.user_handle)
         owner = await self._find(account or _NO_ACCOUNT)
+        # A passkey that was enrolled less than 72 hours ago, perhaps by a thief with one relayed code, opens nothing.
         used = await self._passkeys.accept_login(settled(owner, int(self._clock_s())), assertion, challenge)
         if used is None or not account:
             return None

@@ -86,7 +86,7 @@ class EscrowedRun:
         self._csrf = csrf.of(context.scope, context.door, shared)
         self._scope = escrowed_scope(context.scope, context.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report
-        self._visit = context
+        self._context = context
         self._begun = begun
         self._done = done
         self._answers = answers
@@ -112,7 +112,7 @@ class EscrowedRun:
                     return
                 await asyncio.sleep(pause_s)
                 self._go_in_again()
-            await self._app(self._scope, self._visit.body_reader.detached(), self._send)
+            await self._app(self._scope, self._context.body_reader.detached(), self._send)
         finally:
             # It raised, was cancelled or never finished: regardless of how it began, it does not prove a right secret.
             await self._end(Kept(None), Outcome.FAILED)
@@ -120,14 +120,14 @@ class EscrowedRun:
     def _go_in_again(self) -> None:
         # It has waited for its turn already, so it does not queue again; but it is counted.
         if self._report.device is Device.STRANGER:
-            self._admission.hold(self, self._visit.digests)
+            self._admission.hold(self, self._context.digests)
 
     async def _was_busy(self) -> bool:
         """Run once. True if the application was busy: no client waits here, so it can be asked again."""
         self._begin()
         self._is_last = False
         try:
-            await self._app({**self._scope}, self._visit.body_reader.detached(), self._send)
+            await self._app({**self._scope}, self._context.body_reader.detached(), self._send)
         except PasswordsBusy:
             self._admission.answered(self, BUSY)
             return True
@@ -182,7 +182,7 @@ class EscrowedRun:
 
     def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
         # Judged by the scope that the application saw: parts that were withheld cannot have caused its answer.
-        door, status, scope, sent = self._door, self._status, self._scope, self._visit.body_reader.whole
+        door, status, scope, sent = self._door, self._status, self._scope, self._context.body_reader.whole
         learned = self._report.outcome or from_start(door, status, headers, scope, sent)
         is_large = bool(self._unread) or len(body) > ANSWER_BYTES_MAX
         plain = unpacked(headers, body) if is_json(headers) and not is_large else None
@@ -202,7 +202,7 @@ class EscrowedRun:
             # Most runs that a client waits for are wrong in an attack, which says nothing about the rule of success.
             if refused or not self._holds:
                 self._answers.escrowed(
-                    self._door, outcome, withheld(self._visit.scope, self._door, self._csrf) if refused else None
+                    self._door, outcome, withheld(self._context.scope, self._door, self._csrf) if refused else None
                 )
             await self._done(RunResult(kept, outcome, self._report.basis, self._whole()))
 
