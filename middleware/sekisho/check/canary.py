@@ -49,7 +49,7 @@ class Canary:
         app: the application behind the guard.
         trust: holds the rules under test.
         events: counts the results.
-        shared: the state of the application's lifespan.
+        lifespan_state: the state of the application's lifespan.
         csrf: lets an invented log-in pass the CSRF protection like the suspected one.
         may_send: whether invented log-ins may be sent now; in monitor mode none are sent.
         clock_s: Unix time in seconds.
@@ -62,7 +62,7 @@ class Canary:
         trust: SuccessTrust,
         events: Events,
         *,
-        shared: Callable[[], Mapping[str, object]],
+        lifespan_state: Callable[[], Mapping[str, object]],
         csrf: CsrfCookies,
         may_send: Callable[[], bool],
         clock_s: Callable[[], float],
@@ -71,7 +71,7 @@ class Canary:
         self._app = app
         self._trust = trust
         self._events = events
-        self._shared = shared
+        self._lifespan_state = lifespan_state
         self._csrf = csrf
         self._may_send = may_send
         self._clock_s = clock_s
@@ -97,8 +97,8 @@ class Canary:
     async def _test(self, suspicion: Suspicion) -> None:
         rule, context = suspicion.rule, suspicion.context
         try:
-            csrf = self._csrf.of(context.scope, rule.door, self._shared())
-            like = escrowed_scope(context.scope, rule.door, self._shared(), csrf)
+            csrf = self._csrf.of(context.scope, rule.door, self._lifespan_state())
+            like = escrowed_scope(context.scope, rule.door, self._lifespan_state(), csrf)
             log_in = log_in_at(rule.door, invented(self._chance), like, context.body_reader.whole)
             trial = await tried(self._app, rule.door, log_in)
             self._decide(suspicion, trial)

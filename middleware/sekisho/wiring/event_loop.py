@@ -100,7 +100,7 @@ class LoopWing:
             process.app,
             process.trust,
             process.events,
-            shared=lambda: process.lifespan_state,
+            lifespan_state=lambda: process.lifespan_state,
             csrf=process.csrf,
             may_send=self._may_send,
             clock_s=process.clocks.wall_s,

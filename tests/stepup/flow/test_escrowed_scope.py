@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 def copied(headers: Headers = (), door: str = "cookies=csrf", **outside: Any) -> dict[str, Any]:
     """The run's scope for a request with these headers at a door so configured."""
-    shared = outside.pop("shared", {})
+    lifespan_state = outside.pop("lifespan_state", {})
     [found] = parse_doors(DoorKind.LOGIN, f"POST /login form:username,password {door}", "X")
-    return escrowed_scope(http(headers=headers, **outside), found, shared)
+    return escrowed_scope(http(headers=headers, **outside), found, lifespan_state)
 
 
 def cookies(*lines: bytes) -> list[bytes]:
@@ -192,7 +192,7 @@ def test_the_state_of_the_lifespan_is_there() -> None:
     """The lifespan state, such as a pool, is passed on; a request's own state is not."""
     pool, shared = object(), {"pool": object(), "theme": object()}
     shared["pool"] = pool
-    found = copied([FORM], state={"pool": pool, "theme": "planted", "user": "planted"}, shared=shared)
+    found = copied([FORM], state={"pool": pool, "theme": "planted", "user": "planted"}, lifespan_state=shared)
     assert found["state"] == {"pool": pool}
 
 

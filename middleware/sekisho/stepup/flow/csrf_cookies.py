@@ -30,13 +30,13 @@ class CsrfCookies:
         self._names = csrf_names(doors)
         self._session_account = session_account
 
-    def of(self, scope: Scope, door: Door, shared: Mapping[str, object]) -> frozenset[str]:
+    def of(self, scope: Scope, door: Door, lifespan_state: Mapping[str, object]) -> frozenset[str]:
         """Return the names of the request's CSRF cookies that its escrowed run may see, beside the door's `cookies`."""
         offered = (self._names & _shown(scope)) - door.cookies
         if not offered or self._session_account is None:
             return offered
         # If such a cookie alone makes a session, it is a session cookie, regardless of its name.
-        seen = escrowed_scope(scope, door, shared, offered)
+        seen = escrowed_scope(scope, door, lifespan_state, offered)
         seen["headers"] = [(name, value) for name, value in seen["headers"] if name == b"cookie"]
         return frozenset() if _shows_session(self._session_account, seen) else offered
 

@@ -55,7 +55,7 @@ class EscrowedRun:
         app: the application.
         context: the request.
         assessment: of the attempt.
-        shared: the state of the application's lifespan.
+        lifespan_state: the state of the application's lifespan.
         csrf: see `stepup.flow.csrf_cookies`.
         begun: awaited when the run starts.
         done: receives the result, exactly once.
@@ -71,7 +71,7 @@ class EscrowedRun:
         context: RequestContext,
         assessment: Assessment,
         *,
-        shared: Mapping[str, object],
+        lifespan_state: Mapping[str, object],
         csrf: CsrfCookies,
         begun: Callable[[], Awaitable[None]],
         done: Callable[[RunResult], Awaitable[None]],
@@ -83,8 +83,8 @@ class EscrowedRun:
         self._app = app
         self._door = context.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device, past)
-        self._csrf = csrf.of(context.scope, context.door, shared)
-        self._scope = escrowed_scope(context.scope, context.door, shared, self._csrf)
+        self._csrf = csrf.of(context.scope, context.door, lifespan_state)
+        self._scope = escrowed_scope(context.scope, context.door, lifespan_state, self._csrf)
         self._scope["state"]["sekisho"] = self._report
         self._context = context
         self._begun = begun

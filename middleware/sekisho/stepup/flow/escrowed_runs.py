@@ -126,7 +126,7 @@ class EscrowedRuns:
             timer = RunTimer(self._shared, begun=begun, done=done)
             begun, done = timer.begun, timer.done
         run = EscrowedRun(
-            self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
+            self._app, context, assessment, lifespan_state=self._lifespan_state(), csrf=self._csrf,
             begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
             past=proving.log_ins,
         )  # fmt: skip

@@ -66,23 +66,24 @@ _COOKIE_VALUE = re.compile(_OCTETS + b'|"' + _OCTETS + b'"')
 
 
 def escrowed_scope(
-    scope: Scope, door: Door, shared: Mapping[str, object], csrf: frozenset[str] = frozenset()
+    scope: Scope, door: Door, lifespan_state: Mapping[str, object], csrf: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """Return a copy of the scope without all that identifies the client.
 
     Args:
         scope: of the request, as the server and outer middleware left it.
         door: may name cookies and headers that its application cannot do without.
-        shared: the state of the application's lifespan, which is the same for every request. Of `scope["state"]` only
-            the same objects are kept: outer middleware writes there whose request it is.
+        lifespan_state: the state of the application's lifespan, which is the same for every request. Of
+            `scope["state"]` only the same objects are kept: outer middleware writes there whose request it is.
         csrf: names of `read.csrf.CSRF_COOKIES` that this site uses for nothing else.
     """
     state: Mapping[str, object] = scope.get("state") or {}
+    kept = {name: value for name, value in state.items() if name in lifespan_state and lifespan_state[name] is value}
     return {
         **{name: value for name, value in scope.items() if name in SCOPE_KEYS},
         "headers": list(_anonymous(scope["headers"], door, csrf)),
         "extensions": {},
-        "state": {name: value for name, value in state.items() if name in shared and shared[name] is value},
+        "state": kept,
     }
 
 
