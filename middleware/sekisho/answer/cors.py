@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Headers = tuple[tuple[bytes, bytes], ...]
+    from sekisho.model.headers import Header
+
 
 _EXPOSED: Final = b"retry-after, sekisho-challenge, sekisho-device, sekisho-tie"
 _ALLOWED: Final = (
@@ -22,7 +23,7 @@ _METHODS: Final = b"GET, POST"
 _SECONDS: Final = b"600"
 
 
-def readable_by(origin: bytes) -> Headers:
+def readable_by(origin: bytes) -> tuple[Header, ...]:
     """The headers that let a page of this origin read an answer."""
     return (
         (b"access-control-allow-origin", origin),
@@ -31,7 +32,7 @@ def readable_by(origin: bytes) -> Headers:
     )
 
 
-def allowed_to(origin: bytes) -> Headers:
+def allowed_to(origin: bytes) -> tuple[Header, ...]:
     """The headers that answer a preflight of this origin."""
     return (
         (b"access-control-allow-origin", origin),
@@ -45,7 +46,7 @@ def allowed_to(origin: bytes) -> Headers:
     )
 
 
-def preflighting(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def preflighting(headers: Iterable[Header]) -> bytes:
     """The origin of a CORS preflight; empty where the request is no preflight, or names several origins."""
     origins: list[bytes] = []
     asks = False

@@ -15,6 +15,8 @@ from sekisho.answer.words import LANGUAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sekisho.model.headers import Header
+
 HEADER_BYTES_MAX: Final = 256
 ITEMS_MAX: Final = 8  # as many as Chrome sends; each costs a stranger nothing and the worker two microseconds
 
@@ -47,17 +49,17 @@ def language(accept_language: bytes) -> str:
     return best if wanted.get(best, anything) > 0 else LANGUAGES[0]
 
 
-def prefers_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def prefers_page(headers: Iterable[Header]) -> bool:
     """Whether a request prefers HTML to JSON."""
     return prefers_html(_last(headers, b"accept"))
 
 
-def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def language_of(headers: Iterable[Header]) -> str:
     """The language that a request prefers."""
     return language(_last(headers, b"accept-language"))
 
 
-def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
+def _last(headers: Iterable[Header], wanted: bytes) -> bytes:
     # The last header counts, and only its beginning is kept, as in `render`.
     found = b""
     for name, value in headers:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sekisho.answer.refusal import Refusal
+    from sekisho.model.headers import Header
 
-Headers = tuple[tuple[bytes, bytes], ...]
 
 # No `Vary`: answers that are never stored are never served to another client, and each header of a refusal costs its
 # server about half a microsecond.
-_ALWAYS: Final[Headers] = (
+_ALWAYS: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     """A whole response. `headers` as in ASGI: lower-case names, bytes."""
 
     status: int
-    headers: Headers
+    headers: tuple[Header, ...]
     body: bytes
 
     def adding(self, *lines: tuple[bytes, bytes]) -> Answer:
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 class _Kept(NamedTuple):
     """The parts of an answer that do not depend on the wait."""
 
-    headers: Headers
+    headers: tuple[Header, ...]
     head: bytes
     tail: bytes
 
@@ -63,7 +63,7 @@ class Renderer:
     def render(
         self,
         refusal: Refusal,
-        headers: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[Header],
         members: str = "",
     ) -> Answer:
         """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are read.
@@ -93,7 +93,7 @@ class Renderer:
             answer = _too_old(answer, refusal.max_age_s, refusal.acr.encode(), bearer=_is_bearer(headers))
         return _with_members(answer, members) if members else answer
 
-    def cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    def cors(self, headers: Iterable[Header]) -> tuple[Header, ...]:
         """The headers that let a page of a known origin read an answer other than a refusal; empty for all others."""
         origin = b""
         for name, value in headers:
@@ -101,14 +101,14 @@ class Renderer:
                 origin = value
         return self._cors.get(origin, ())
 
-    def is_elsewhere(self, by_name: Mapping[bytes, bytes], headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    def is_elsewhere(self, by_name: Mapping[bytes, bytes], headers: Iterable[Header]) -> bool:
         """Whether a page of another site, whose origin the operator has named, sent the request.
 
         `by_name`: the same headers by name.
         """
         return by_name.get(b"sec-fetch-site") == b"cross-site" and bool(self.cors(headers))
 
-    def preflight(self, headers: Iterable[tuple[bytes, bytes]]) -> Answer | None:
+    def preflight(self, headers: Iterable[Header]) -> Answer | None:
         """The answer to a preflight of a known origin; `None` for all others."""
         origin = cors.preflighting(headers)
         return Answer(204, cors.allowed_to(origin), b"") if origin in self._cors else None
@@ -123,7 +123,7 @@ class Renderer:
         return Answer(refusal.status, (*kept.headers, length, *retry, *self._cors.get(origin, ())), body)
 
 
-def _is_bearer(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def _is_bearer(headers: Iterable[Header]) -> bool:
     return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in headers)
 
 
@@ -145,7 +145,7 @@ def _with_members(answer: Answer, members: str) -> Answer:
     return Answer(answer.status, _replaced(answer.headers, b"content-length", b"%d" % len(body)), body)
 
 
-def _replaced(headers: Headers, wanted: bytes, value: bytes) -> Headers:
+def _replaced(headers: tuple[Header, ...], wanted: bytes, value: bytes) -> tuple[Header, ...]:
     return tuple([(wanted, value) if line[0] == wanted else line for line in headers])
 
 

@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Verdict
+    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
 
-    Headers = list[tuple[bytes, bytes]]
 
 NO_UTF8 = (
     "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "

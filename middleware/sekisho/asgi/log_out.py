@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sekisho.asgi.ports import Consequences
     from sekisho.asgi.types import Message, Scope, Send
-
-    Headers = list[tuple[bytes, bytes]]
+    from sekisho.model.headers import Headers
 
 
 class LogOut:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Door
+    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
     from sekisho.record import Events
 
-    Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("sekisho")
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
     from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute
+    from sekisho.model.headers import Headers
     from sekisho.model.shown_proofs import ShownProofs
-
-    Headers = list[tuple[bytes, bytes]]
 
 
 class Fresh(NamedTuple):

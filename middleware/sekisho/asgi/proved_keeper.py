@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.response_observer import Keeper
     from sekisho.assessment import Assessment
     from sekisho.model import Basis
-
-    Headers = list[tuple[bytes, bytes]]
+    from sekisho.model.headers import Headers
 
 
 @final

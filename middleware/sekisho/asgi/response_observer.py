@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
     from sekisho.assessment import Assessment
+    from sekisho.model.headers import Headers
     from sekisho.model.previous_log_in import PreviousLogIn
 
-    Headers = list[tuple[bytes, bytes]]
 
 BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 

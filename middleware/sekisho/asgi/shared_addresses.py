@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Headers, Keeper
+    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import Message, Send
     from sekisho.assessment import Assessment
+    from sekisho.model.headers import Headers
 
 PLACES_MAX: Final = 256
 """Refusals that wait at once. Beyond it, all are sent at once, and no account is spared."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.judge import RuleTrust
+    from sekisho.model.headers import Headers
 
 
 class Suspicion(NamedTuple):
@@ -19,7 +20,7 @@ class Suspicion(NamedTuple):
     rule: RuleTrust
     context: RequestContext
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
 
     def __repr__(self) -> str:
         return f"Suspicion({self.rule.door.name!r}, ...)"

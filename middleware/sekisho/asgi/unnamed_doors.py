@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import Message, Receive, Scope, Send
     from sekisho.model.diagnosis import Diagnosis
+    from sekisho.model.headers import Header
 
 log = logging.getLogger("sekisho")
 
@@ -131,7 +132,7 @@ class _Look:
         elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
             self._doors.saw(self._scope, is_password=False)
 
-    def _sets_session(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    def _sets_session(self, headers: Iterable[Header]) -> bool:
         """Whether the answer sets a cookie that is called a session, and that the client did not have."""
         return any(
             cookie.is_called_session and cookie.name.encode("latin-1") + b"=" not in self._cookies

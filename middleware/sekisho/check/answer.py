@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sekisho.model import Door
-
-    Headers = list[tuple[bytes, bytes]]
+    from sekisho.model.headers import Headers
 
 
 class TrialAnswer(NamedTuple):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import Message, Receive, Scope
     from sekisho.model import Door, Path
+    from sekisho.model.headers import Header
 
-    Headers = Sequence[tuple[bytes, bytes]]
 
 FORM = b"application/x-www-form-urlencoded"
 _MEDIA_OF = {
@@ -86,7 +86,7 @@ def log_in_at(door: Door, credentials: Credentials, like: Scope, body: bytes = b
     return LogIn(scope, text, credentials)
 
 
-def spellings(door: Door) -> Iterator[tuple[Headers, bytes]]:
+def spellings(door: Door) -> Iterator[tuple[Sequence[Header], bytes]]:
     """Headers and a body for each encoding and each field of the account that the door reads, to model a log-in on."""
     for fields in door.fields:
         media = _MEDIA_OF.get(fields.encoding)
@@ -104,7 +104,9 @@ def _body_with(encoding: Encoding, place: Path) -> bytes:
     return json.dumps({place[0]: ""}).encode() if encoding is Encoding.JSON else urlencode({place[0]: ""}).encode()
 
 
-def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", headers: Headers = ()) -> dict[str, Any]:
+def plain_scope(
+    door: Door, around: Mapping[str, Any], *, method: str = "", headers: Sequence[Header] = ()
+) -> dict[str, Any]:
     """Make the ASGI scope of a request at a door, without another request as a model.
 
     Args:
@@ -132,7 +134,7 @@ def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", head
     }
 
 
-def _media(headers: Headers) -> bytes:
+def _media(headers: Sequence[Header]) -> bytes:
     content_type = next((value for name, value in headers if name == b"content-type"), b"")
     return content_type.partition(b";")[0].strip().lower()
 

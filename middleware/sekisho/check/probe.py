@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import App
     from sekisho.model.diagnosis import Diagnosis, Hazard
-
-    Headers = list[tuple[bytes, bytes]]
+    from sekisho.model.headers import Headers
 
 
 FORBIDDEN = 403

@@ -13,8 +13,8 @@ from sekisho.read import ANSWER_BYTES_MAX
 if TYPE_CHECKING:
     from sekisho.asgi.types import App, Message
     from sekisho.check.log_in import LogIn
+    from sekisho.model.headers import Headers
 
-    Headers = list[tuple[bytes, bytes]]
 
 SECONDS_MAX = 30.0  # like an escrowed run
 _ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)

@@ -14,6 +14,8 @@ from sekisho.read.urlencoded import unicode_or_refuse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sekisho.model.headers import Header
+
 # Both at their longest, in four-byte characters, in base64, and the scheme.
 _HEADER_BYTES_MAX = (ACCOUNT_CHARS_MAX * 4 + SECRET_BYTES_MAX) * 4 // 3 + 16
 
@@ -45,7 +47,7 @@ def _holds_pair(authorization: bytes) -> bool:
         return False
 
 
-def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def has_basic(headers: Iterable[Header]) -> bool:
     """Whether any `Authorization` header of a request names the scheme `Basic`."""
     return any(name == b"authorization" and is_basic(value) for name, value in headers)
 

@@ -13,6 +13,8 @@ from sekisho.model import Unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sekisho.model.headers import Header
+
 _WINDOW = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 _LENGTH_DIGITS_MAX = 18  # an exabyte; longer numbers are too large without parsing them
 
@@ -43,7 +45,7 @@ class Body:
         return self._chunks[0] if self._chunks else b""
 
 
-def declared_too_large(headers: Iterable[tuple[bytes, bytes]], bytes_max: int) -> bool:
+def declared_too_large(headers: Iterable[Header], bytes_max: int) -> bool:
     """Whether `Content-Length` announces too large a body. If not, it may still be too large: `Body` counts."""
     return any(_exceeds(value, bytes_max) for name, value in headers if name == b"content-length")
 
@@ -52,7 +54,7 @@ def _exceeds(length: bytes, bytes_max: int) -> bool:
     return length.isdigit() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > bytes_max)
 
 
-def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int) -> bytes:
+def decoded(headers: Iterable[Header], body: bytes, bytes_max: int) -> bytes:
     """Remove the `Content-Encoding` of a body (RFC 9110 section 8.4); returns the same object if it has none.
 
     Raises:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sekisho.model import Door, SuccessRule
+    from sekisho.model.headers import Headers
 
-Headers = list[tuple[bytes, bytes]]
 
 ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, both packed and unpacked
 TARGET_CHARS_MAX: Final = 512  # of a `Location` and the request's path, in the cache of targets

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sekisho.model import Door
+    from sekisho.model.headers import Header
 
-    Headers = Sequence[tuple[bytes, bytes]]
 
 COOKIES_MAX = 8
 VALUE_CHARS_MAX = 4_096
@@ -65,7 +65,7 @@ class Presented(NamedTuple):
         return f"Presented({len(self.cookies)} cookies, bearer={bool(self.bearer)})"
 
 
-def credentials_set(door: Door, headers: Headers, body: bytes) -> SessionCredentials:
+def credentials_set(door: Door, headers: Sequence[Header], body: bytes) -> SessionCredentials:
     """The session credentials that a successful answer of `door` issues.
 
     These are the `HttpOnly` cookies that may hold a session, or the one that the door's rule names, and the token of a
@@ -83,7 +83,7 @@ def credentials_set(door: Door, headers: Headers, body: bytes) -> SessionCredent
     return found if _is_bounded(found) else NONE
 
 
-def _cookies(headers: Headers, names: Collection[str]) -> tuple[tuple[str, str], ...]:
+def _cookies(headers: Sequence[Header], names: Collection[str]) -> tuple[tuple[str, str], ...]:
     kept: dict[str, str] = {}
     for cookie in set_cookies(headers):
         # A browser keeps the last line of a name.
@@ -115,7 +115,7 @@ def _is_bounded(found: SessionCredentials) -> bool:
     )
 
 
-def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
+def credentials_shown(headers: Sequence[Header], names: Collection[str]) -> Presented:
     """The cookies in `names` that a request presents, and its bearer token. The work is bounded for any request."""
     lines = [value for name, value in headers if name == b"cookie"]
     said = [value for name, value in headers if name == b"authorization"]
@@ -125,7 +125,7 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
     return Presented(cookies, bearer, bool(said) and not bearer)
 
 
-def other_session(headers: Headers, names: Collection[str]) -> bool:
+def other_session(headers: Sequence[Header], names: Collection[str]) -> bool:
     """Whether a request has a cookie named like a session and not in `names`. True for too many cookies to read."""
     header = b";".join(value for name, value in headers if name == b"cookie")
     if _takes_long(header):

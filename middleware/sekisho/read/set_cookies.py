@@ -12,6 +12,8 @@ from sekisho.read.cookie_names import is_never_session, is_session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sekisho.model.headers import Header
+
 LINES_MAX = 32
 
 _NO_VALUES = frozenset({"", "deleted", "null", "none", "undefined", "false", "0", "expired", "invalid"})
@@ -56,7 +58,7 @@ class SetCookie(NamedTuple):
         return f"SetCookie({self.name!r}, ...)"
 
 
-def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
+def set_cookies(headers: Iterable[Header]) -> Iterator[SetCookie]:
     """Read the `Set-Cookie` lines of an answer, in their order; at most `LINES_MAX`."""
     lines = [value for name, value in headers if name.lower() == b"set-cookie"]
     for line in lines[:LINES_MAX]:
@@ -68,7 +70,7 @@ def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
             yield SetCookie(name, value, "httponly" in found, deletes, attributes)
 
 
-def kept_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[SetCookie]:
+def kept_cookies(headers: Iterable[Header]) -> list[SetCookie]:
     """The cookies that a browser keeps after an answer: the last line of each place, unless it deletes.
 
     An application may begin a session, find the password wrong, and delete it in the same answer.

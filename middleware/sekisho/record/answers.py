@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sekisho.model import Door
+    from sekisho.model.headers import Headers
     from sekisho.record.recorder import Events
 
-    Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("sekisho")
 

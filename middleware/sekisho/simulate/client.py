@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from sekisho.model.headers import Headers
     from sekisho.simulate.generator import Try
 
 ANSWER_SECONDS_MAX = 15  # the guard sends its own answers within ten seconds
@@ -132,7 +133,7 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._body = bytearray()
 
     async def send(self, request: bytes) -> HttpAnswer:

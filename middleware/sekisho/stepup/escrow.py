@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.crypto.signers import Signer
+    from sekisho.model.headers import Header
     from sekisho.store.vault import Vault
 
 TICKET_S = 600
@@ -374,7 +375,7 @@ def _ticket(parts: list[Any]) -> Ticket:
     return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(account_digest), unhex(receipt), issued_ms)
 
 
-def headers_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
+def headers_bytes(headers: Sequence[Header]) -> int:
     """The length of headers as they are kept, which is their length on the wire."""
     return sum(len(name) + len(value) + _LINE.size for name, value in headers)
 

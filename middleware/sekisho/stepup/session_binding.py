@@ -26,9 +26,9 @@ from sekisho.read import SessionCredentials, credentials_shown, other_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sekisho.model.headers import Header, Headers
     from sekisho.read import Presented
 
-    Headers = Sequence[tuple[bytes, bytes]]
 
 log = logging.getLogger("sekisho")
 
@@ -118,7 +118,7 @@ class SessionBindings:
         return text if len(text) <= CHARS_MAX else ""
 
     def find(
-        self, presented: str, headers: Headers, now_s: int, said_account: str | None = None
+        self, presented: str, headers: Sequence[Header], now_s: int, said_account: str | None = None
     ) -> SessionBinding | None:
         """Return the binding if the request shows exactly the credentials that it is bound to, with the same values.
 
@@ -150,7 +150,7 @@ class SessionBindings:
         if self._once():
             log.warning(AMBIGUOUS)
 
-    def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> SessionBinding | None:
+    def of(self, headers: Sequence[Header], now_s: int, said_account: str | None = None) -> SessionBinding | None:
         """Return the binding of a request with these headers. `said_account`: as in `find`.
 
         A binding that was found is remembered for some seconds, because opening its seal is most of the cost of a
@@ -168,7 +168,7 @@ class SessionBindings:
             self._found[name] = now_s, binding
         return binding
 
-    def _name_of(self, headers: Headers, said_account: str | None) -> bytes:
+    def _name_of(self, headers: Sequence[Header], said_account: str | None) -> bytes:
         """A digest of all that a binding depends on: no session's cookie is kept longer than its request."""
         digest = self._naming()
         for name, value in headers:
@@ -179,20 +179,20 @@ class SessionBindings:
             digest.update(b"said %s" % utf8(said_account))
         return digest.digest()
 
-    def session(self, headers: Headers) -> bytes:
+    def session(self, headers: Sequence[Header]) -> bytes:
         """Return a name for the session that these headers show; it is constant as long as the note stays the same."""
         return self._presented(headers)[0].encode("latin-1", "replace")
 
     def headers(
         self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
-    ) -> list[tuple[bytes, bytes]]:
+    ) -> Headers:
         """Headers to add to the answer that hands out the session; none if there is no credential to bind to."""
         text = self.tied(binding, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(
-        self, headers: Headers, account: str, by: FactorClass, now_s: int, said_account: str | None = None
-    ) -> list[tuple[bytes, bytes]] | None:
+        self, headers: Sequence[Header], account: str, by: FactorClass, now_s: int, said_account: str | None = None
+    ) -> Headers | None:
         """Headers to add after a proof of `account`; None if the session shown is not bound to it.
 
         `by`: the class of the factor. `said_account`: as in `find`.
@@ -216,7 +216,7 @@ class SessionBindings:
             return HEADER, WANTED
         return b"set-cookie", self._wanted + attributes(WANTED_S)
 
-    def ended(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+    def ended(self, headers: Sequence[Header]) -> Headers:
         """Headers to add after a log-out: the client forgets the note that it shows; none if it shows none."""
         text, by_header = self._presented(headers)
         if not text:
@@ -228,7 +228,7 @@ class SessionBindings:
             return HEADER, text.encode()
         return b"set-cookie", self._name + b"=" + text.encode() + attributes(SECONDS_MAX)
 
-    def _presented(self, headers: Headers) -> tuple[str, bool]:
+    def _presented(self, headers: Sequence[Header]) -> tuple[str, bool]:
         """Return the sealed note, and whether it came in a header. Empty if the request shows two."""
         name = self._name.decode()
         if (text := credentials_shown(headers, {name}).cookies.get(name)) is not None:

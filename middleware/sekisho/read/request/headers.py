@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
     from typing import Any
 
-    Headers = Sequence[tuple[bytes, bytes]]
+    from sekisho.model.headers import Header
 
 
 SHAPES_MAX: Final = 256
@@ -32,7 +32,7 @@ def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, A
             return read_headers({**scope, "headers": [(name, value) for name, value in given]})
         name, value = pair
         by_name[name] = value
-    headers: Headers = given
+    headers: Sequence[Header] = given
     if (names := tuple(by_name)) not in _LOWER and not _are_lower(names):
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, headers_by_name(headers)
@@ -51,7 +51,7 @@ def _are_lower(names: tuple[bytes, ...]) -> bool:
     return True
 
 
-def headers_by_name(headers: Headers) -> dict[bytes, bytes]:
+def headers_by_name(headers: Sequence[Header]) -> dict[bytes, bytes]:
     """Values by name: the last of a repeated name, but all of several `Cookie` lines (RFC 9113 section 8.2.3)."""
     by_name = dict(headers)
     if len(by_name) != len(headers) and b"cookie" in by_name:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator, Mapping
 
+    from sekisho.model.headers import Header
+
 HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods for viewing a page. With a body, an override or a secret in the query they may be an attempt."""
 
@@ -37,7 +39,7 @@ def _mentions(scope: Mapping[str, Any]) -> Iterator[re.Match[bytes]]:
     return islice(_IN_QUERY.finditer(scope.get("query_string", b"")), MENTIONS_MAX)
 
 
-def announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def announces_body(headers: Iterable[Header]) -> bool:
     """Whether a header announces a body: `Content-Length` above zero, or `Transfer-Encoding`."""
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and bool(value.strip().strip(b"0")))

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sekisho.model.headers import Header
+
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
-def unfolded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int) -> bytes | None:
+def unfolded(headers: Iterable[Header], body: bytes, bytes_max: int) -> bytes | None:
     """Remove the `Content-Encoding` of an answer's body; returns the same object if it has none.
 
     None: it is damaged, in an unsupported coding, coded twice, or longer than `bytes_max` when unpacked.

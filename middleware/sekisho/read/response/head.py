@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-    Headers = Iterable[tuple[bytes, bytes]]
+    from sekisho.model.headers import Header
 
 
 def readable(start: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -30,7 +30,7 @@ def _are_tuples(pairs: Iterable[object]) -> bool:
     return True
 
 
-def redirect_of_htmx(headers: Headers) -> bytes:
+def redirect_of_htmx(headers: Iterable[Header]) -> bytes:
     """Return where HTMX goes after an answer: `HX-Redirect`, or `HX-Location` if that is a path; else empty.
 
     HTMX follows a redirect's status unseen, so applications answer its forms with 200 or 204 and this header.
@@ -39,7 +39,7 @@ def redirect_of_htmx(headers: Headers) -> bytes:
     return b"" if found.lstrip()[:1] == b"{" else found
 
 
-def header(headers: Headers, wanted: bytes) -> bytes:
+def header(headers: Iterable[Header], wanted: bytes) -> bytes:
     # A loop: compiled, a generator takes as long as the whole search.
     length = len(wanted)
     for name, value in headers:
@@ -48,15 +48,15 @@ def header(headers: Headers, wanted: bytes) -> bytes:
     return b""
 
 
-def media_type(headers: Headers) -> bytes:
+def media_type(headers: Iterable[Header]) -> bytes:
     return header(headers, b"content-type").partition(b";")[0].strip().lower()
 
 
-def is_json(headers: Headers) -> bool:
+def is_json(headers: Iterable[Header]) -> bool:
     """Whether an answer's `Content-Type` is JSON, compressed or not."""
     media = media_type(headers)
     return media == b"application/json" or (media.startswith(b"application/") and media.endswith(b"+json"))
 
 
-def is_page(headers: Headers) -> bool:
+def is_page(headers: Iterable[Header]) -> bool:
     return media_type(headers) in {b"text/html", b"application/xhtml+xml", b"text/plain"}

@@ -17,6 +17,8 @@ from sekisho.read.names import unquoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from sekisho.model.headers import Header
+
 # Text beyond these counts as naming the target; see `_names`.
 SENT_BYTES_MAX: Final = 65_536
 ESCAPES_MAX: Final = 2_048  # analytics' cookies have hundreds
@@ -88,7 +90,7 @@ def flat(path: str) -> str:
     return "/" + normpath("/" + unquote(path)).strip("/")
 
 
-def stays(target: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def stays(target: RedirectTarget, headers: Iterable[Header]) -> bool:
     """Whether a redirect stays on the host that the request names."""
     if not target.host:
         return True
@@ -101,7 +103,7 @@ def is_below(path: str, place: str) -> bool:
     return path == place or (place != "/" and path.startswith(place + "/"))
 
 
-def leads_to(target: RedirectTarget, wanted: RedirectTarget, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def leads_to(target: RedirectTarget, wanted: RedirectTarget, headers: Iterable[Header]) -> bool:
     """Whether a redirect matches a rule's target `wanted`: its host, its path or one below, exactly its query.
 
     Another query could report a failure: `/home?login=failed`. A parameter without a value in the rule may have any
@@ -140,7 +142,7 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: RedirectTarget) -
         target: of the answer's redirect.
     """
     path, query, body_may = scope["path"], scope.get("query_string", b""), _may_hold_slash(body)
-    headers: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
+    headers: Iterable[Header] = scope.get("headers", ())
     naming = [query]
     for name, value in headers:
         if name in _NAME_NO_PLACE:

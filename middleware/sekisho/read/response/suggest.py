@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sekisho.model import Door
+    from sekisho.model.headers import Headers
 
-    Headers = list[tuple[bytes, bytes]]
 
 _REDIRECTS = frozenset({301, 302, 303})
 _REFUSALS = frozenset({400, 403, 404, 409, 423})

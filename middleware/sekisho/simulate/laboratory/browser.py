@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.asgi.types import App, Message
+    from sekisho.model.headers import Header, Headers
 
-    Headers = Sequence[tuple[bytes, bytes]]
 
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 ASKED, PROOF_FAILED, WORK = "step_up_required", "proof_failed", "challenge_required"
@@ -106,7 +106,9 @@ class Browser:
         found, field = json.loads(asked.body), "credential" if factor == "webauthn" else "code"
         return await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
 
-    async def _post(self, path: str, address: str, fields: dict[str, str], headers: Headers = ()) -> BrowserAnswer:
+    async def _post(
+        self, path: str, address: str, fields: dict[str, str], headers: Sequence[Header] = ()
+    ) -> BrowserAnswer:
         body = urlencode(fields).encode()
         every = [(b"host", b"shop.test"), (b"user-agent", self._user_agent), (b"accept", b"*/*"), FORM, *headers]
         if self._cookies:
@@ -164,7 +166,7 @@ class _Exchange:
     def __init__(self, body: bytes) -> None:
         self._sent: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = []
         self.body = b""
 
     async def receive(self) -> Message:

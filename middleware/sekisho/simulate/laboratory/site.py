@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.model.headers import Headers
 
 CHECK_S = 0.05
 """What a password hash costs: argon2id with OWASP's minimum takes some 20 to 50 ms of a core."""
@@ -87,21 +88,21 @@ class Shop:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         return await send({"type": "http.response.body", "body": b""})
 
-    def _answer(self, path: str, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+    def _answer(self, path: str, sent: Mapping[str, str]) -> tuple[int, Headers]:
         if path == ASK:
             return self._asked(sent)
         if path == CONFIRM:
             return self._confirmed(sent)
         return (303, _ENTERED) if self._is_right(path, sent) else (401, [])
 
-    def _asked(self, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+    def _asked(self, sent: Mapping[str, str]) -> tuple[int, Headers]:
         account = sent.get("username", "")
         if self.exists(account) and sent.get("details") == details(account):
             token = f"link {len(self._links)}"
             self.mail[sent.get("to", "")], self._links[token] = token, account
         return 200, []
 
-    def _confirmed(self, sent: Mapping[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+    def _confirmed(self, sent: Mapping[str, str]) -> tuple[int, Headers]:
         account, token = sent.get("username", ""), sent.get("token", "")
         if self._links.get(token) != account:
             return 401, []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
+    from sekisho.model.headers import Headers
     from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.pipeline import Guard
     from sekisho.stepup.flow.browser_key import BrowserKey
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.route_proofs import RouteProofs
     from sekisho.stepup.flow.telling import OwnerTelling
 
-    Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger("sekisho")
 

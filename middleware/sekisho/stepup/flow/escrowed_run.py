@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message
     from sekisho.assessment import Assessment
+    from sekisho.model.headers import Headers
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
@@ -98,7 +99,7 @@ class EscrowedRun:
 
     def _begin(self) -> None:
         self._status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._body = bytearray()
         self._unread = ""  # why the body was not kept
         self._is_complete = False
@@ -171,7 +172,7 @@ class EscrowedRun:
             return await self._end(Kept(None), outcome)
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
 
-    def _with_fresh_session(self, outcome: Outcome, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+    def _with_fresh_session(self, outcome: Outcome, headers: Headers, body: bytes) -> Outcome:
         """The outcome; UNKNOWN if a CSRF cookie was sent and no session set: it may be in that cookie."""
         if outcome is not Outcome.SUCCEEDED or not self._csrf:
             return outcome
@@ -180,7 +181,7 @@ class EscrowedRun:
         self._answers.unjudged(self._door, "csrf")
         return Outcome.UNKNOWN
 
-    def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+    def _outcome(self, headers: Headers, body: bytes) -> Outcome:
         # Judged by the scope that the application saw: parts that were withheld cannot have caused its answer.
         door, status, scope, sent = self._door, self._status, self._scope, self._context.body_reader.whole
         learned = self._report.outcome or from_start(door, status, headers, scope, sent)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sekisho.model import Door
+    from sekisho.model.headers import Header
 
     Scope = Mapping[str, Any]
-    Header = tuple[bytes, bytes]
 
 SCOPE_KEYS = frozenset(
     {

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
     from sekisho.read import SessionCredentials
     from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.parts import Proving
-
-    Headers = list[tuple[bytes, bytes]]
 
 
 class ProvedClient(NamedTuple):

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.telling import OwnerTelling
 
-    Headers = list[tuple[bytes, bytes]]
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from sekisho.stepup.flow.resubmission import before
 if TYPE_CHECKING:
     from sekisho.answer import Answer
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.model.headers import Headers
     from sekisho.read import Caller
     from sekisho.stepup.flow.browser_key import BrowserKey
 
@@ -31,8 +32,8 @@ class PageCall(NamedTuple):
     guarded: App
 
     @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        headers: list[tuple[bytes, bytes]] = self.scope["headers"]
+    def headers(self) -> Headers:
+        headers: Headers = self.scope["headers"]
         return headers
 
     @property

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import Message
     from sekisho.assessment import Assessment
     from sekisho.model import Door
+    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors.passkey_log_in import PasskeyLogIn, ProvedOwner
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
 
-    Headers = list[tuple[bytes, bytes]]
 
 FACTOR: Final = "webauthn"
 BUSY_US: Final = 3_000_000

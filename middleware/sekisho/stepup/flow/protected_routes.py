@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sekisho.asgi.types import Scope
+    from sekisho.model.headers import Headers
     from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 
 LINK_AGE_S = 600  # of a proof at a LINK door that is none of the protected routes
@@ -195,7 +196,7 @@ class Protection:
         binding, said = self.binding(scope, now_s), self._said(scope)
         return {one for one in (said, binding and binding.account) if one}
 
-    def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> list[tuple[bytes, bytes]] | None:
+    def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> Headers | None:
         """The headers to answer with after a proof of `account`; None where the session is not that account's."""
         return self._ties.proved_now(scope["headers"], account, by, now_s, self._said(scope))
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.page_call import PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
 
-    Headers = list[tuple[bytes, bytes]]
-
 
 class Redemption(NamedTuple):
     """Attributes:

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from sekisho.answer import Refusal, Renderer
     from sekisho.challenge.challenges import Challenge
     from sekisho.model import ProtectedRoute
+    from sekisho.model.headers import Header
     from sekisho.stepup.pages import File, Page, Pages
 
-    Line = tuple[bytes, bytes]
-    Headers = Sequence[Line]
 
 _JSON = (
     (b"content-type", b"application/json"),
@@ -87,7 +86,7 @@ class Responses:
 
     def step_up(
         self,
-        headers: Headers,
+        headers: Sequence[Header],
         ticket: str,
         *,
         form: str = "",
@@ -125,7 +124,7 @@ class Responses:
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
     def contact(
-        self, headers: Headers, ticket: str, *, form: str = "", failed: bool = False, sent: bool = False
+        self, headers: Sequence[Header], ticket: str, *, form: str = "", failed: bool = False, sent: bool = False
     ) -> Answer:
         """Return the answer that asks for the code sent to the address of a sign-up. Arguments as for `step_up`."""
         refusal = proof_failed() if failed else _CONTACT
@@ -140,7 +139,7 @@ class Responses:
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._contact}')
 
     def challenge_page(
-        self, headers: Headers, asked: Challenge, form: str, line: Line, *, here: bool, mark: str = ""
+        self, headers: Sequence[Header], asked: Challenge, form: str, line: Header, *, here: bool, mark: str = ""
     ) -> Answer:
         """Return the page that asks a person for work or a captcha, before the secret is checked.
 
@@ -162,42 +161,42 @@ class Responses:
         )
         return self._page(401, page, _look(mark), line) if mark and here else self._page(401, page, line)
 
-    def challenge(self, headers: Headers, asked: Challenge, line: Line) -> Answer:
+    def challenge(self, headers: Sequence[Header], asked: Challenge, line: Header) -> Answer:
         """Return the JSON that asks a program for work or a captcha. Arguments as for `challenge_page`."""
         work = f'"work": {asked.work.text}, ' if asked.work else ""
         captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
         return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}").adding(line)
 
-    def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
+    def refusal(self, headers: Sequence[Header], refusal: Refusal) -> Answer:
         return self._renderer.render(refusal, headers)
 
-    def start_again(self, headers: Headers) -> Answer:
+    def start_again(self, headers: Sequence[Header]) -> Answer:
         """Return the answer to a ticket or form that is expired, used, another client's or tampered with.
 
         The client must not learn which.
         """
         return self._said(headers, start_again(), "start_again")
 
-    def log_in_first(self, headers: Headers, route: ProtectedRoute | None = None) -> Answer:
+    def log_in_first(self, headers: Sequence[Header], route: ProtectedRoute | None = None) -> Answer:
         """Return the answer for a session that is bound to no account: the client must log in, as no proof helps."""
         return self._said(headers, _required(route), "log_in")
 
-    def preflight(self, headers: Headers) -> Answer | None:
+    def preflight(self, headers: Sequence[Header]) -> Answer | None:
         """The answer to a preflight; None for origins that are not named."""
         return self._renderer.preflight(headers)
 
-    def is_elsewhere(self, headers: Headers) -> bool:
+    def is_elsewhere(self, headers: Sequence[Header]) -> bool:
         """Whether a request comes from a named origin on another site, where browsers keep no `SameSite=Lax` cookie."""
         for name, value in headers:
             if name == b"sec-fetch-site":
                 return value == b"cross-site" and self.may_be_read(headers)
         return False
 
-    def may_be_read(self, headers: Headers) -> bool:
+    def may_be_read(self, headers: Sequence[Header]) -> bool:
         """Whether a request comes from an origin that the operator named."""
         return bool(self._renderer.cors(headers))
 
-    def recovery_begun(self, headers: Headers, due_s: int) -> Answer:
+    def recovery_begun(self, headers: Sequence[Header], due_s: int) -> Answer:
         """Return the answer to a begun recovery: the account's factors are removed at `due_s` unless one is shown.
 
         `due_s`: Unix time in seconds.
@@ -207,10 +206,10 @@ class Responses:
         nonce = token_bytes(NONCE_BYTES).hex()
         return self._page(202, self.pages.message(language_of(headers), code="recovery_begun", nonce=nonce))
 
-    def proof_failed(self, headers: Headers) -> Answer:
+    def proof_failed(self, headers: Sequence[Header]) -> Answer:
         return self.refusal(headers, proof_failed())
 
-    def proved(self, headers: Headers, place: str, location: str) -> Answer:
+    def proved(self, headers: Sequence[Header], place: str, location: str) -> Answer:
         """Return the answer to a proof of a session's account: the client may repeat its request to `place`.
 
         `location`: the address that browsers are sent to.
@@ -224,7 +223,7 @@ class Responses:
         headers = ((b"location", location.encode("utf-8")), (b"cache-control", b"no-store"), (b"content-length", b"0"))
         return Answer(303, headers, b"")
 
-    def json(self, headers: Headers, status: int, members: dict[str, Any]) -> Answer:
+    def json(self, headers: Sequence[Header], status: int, members: dict[str, Any]) -> Answer:
         body = json.dumps(members, ensure_ascii=False).encode("utf-8", "replace")
         length = (b"content-length", b"%d" % len(body))
         return Answer(status, (*_JSON, length, *self._renderer.cors(headers)), body)
@@ -244,7 +243,7 @@ class Responses:
     def page(self, page: Page, status: int = 200) -> Answer:
         return self._page(status, page)
 
-    def _said(self, headers: Headers, refusal: Refusal, code: str) -> Answer:
+    def _said(self, headers: Sequence[Header], refusal: Refusal, code: str) -> Answer:
         """A refusal; for people, a page in the style of the page before it."""
         if not prefers_page(headers):
             return self.refusal(headers, refusal)
@@ -252,14 +251,14 @@ class Responses:
             headers, refusal, self.pages.message(language_of(headers), code=code, nonce=token_bytes(NONCE_BYTES).hex())
         )
 
-    def _refused(self, headers: Headers, refusal: Refusal, page: Page) -> Answer:
+    def _refused(self, headers: Sequence[Header], refusal: Refusal, page: Page) -> Answer:
         """A page with the status and the authentication header of a refusal."""
         said = self.refusal(headers, refusal).headers
         scheme = tuple((name, value) for name, value in said if name == b"www-authenticate")
         length = (b"content-length", b"%d" % len(page.body))
         return Answer(refusal.status, (*page.headers, *scheme, length), page.body)
 
-    def _page(self, status: int, page: Page, *lines: Line) -> Answer:
+    def _page(self, status: int, page: Page, *lines: Header) -> Answer:
         length = (b"content-length", b"%d" % len(page.body))
         scheme = _SCHEME if status == 401 else ()
         return Answer(status, (*page.headers, *scheme, length, *lines), page.body)
@@ -276,7 +275,7 @@ def _members(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False)[1:-1]
 
 
-def _file(file: File, cache_control: bytes, *more: Line) -> Answer:
+def _file(file: File, cache_control: bytes, *more: Header) -> Answer:
     headers = (
         (b"content-type", file.content_type),
         (b"cache-control", cache_control),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import Message, Receive, Scope, Send
     from sekisho.challenge.challenges import SealedForm
+    from sekisho.model.headers import Header, Headers
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
@@ -63,7 +64,7 @@ class Resubmission(NamedTuple):
     here: Scope
     mount: str
     form: SealedForm
-    extra: list[tuple[bytes, bytes]]
+    extra: Headers
 
     def scope(self, doors: Doors) -> Scope:
         """Return the scope of the carried request as it goes to its door, from the client that sends it now.
@@ -90,7 +91,7 @@ class Resubmission(NamedTuple):
         return "Resubmission(...)"
 
 
-def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Scope:
+def anew(scope: Scope, form: SealedForm, extra: Headers) -> Scope:
     """Return the scope of the request that was sealed in a form, which was sent to the door's own address."""
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
     length = (b"content-length", b"%d" % len(form.body))
@@ -121,7 +122,7 @@ def answering(path: str, send: Send) -> Send:
     return sending
 
 
-def as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+def as_from(path: str, headers: Iterable[Header]) -> Iterator[Header]:
     """Yield headers of an answer for a door's path, changed so that they mean the same when sent from the mount."""
     for name, value in headers:
         if name == b"location":

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
@@ -194,7 +195,7 @@ class PageRoutes:
         return self._parts.responses.refusal(scope["headers"], refusal)
 
 
-def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
+def _shown(fields: dict[str, str]) -> Headers:
     """What a page's fields show, as the headers that programs send."""
     shown = [(WORK, fields.get("work", "")), (CAPTCHA, _captcha(fields))]
     if fields.get("waited"):
