@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
 from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureChange
@@ -17,8 +19,6 @@ from sekisho.testing import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import pytest
 
     from tests.servers import RedisServer
 
@@ -50,7 +50,7 @@ class Worker:
         self.told: list[PostureChange] = []
         self.clock = clock or Clock()
         self.watch = PostureWatch(self.told.append, self.clock)
-        self.exchange = PostureExchange(self.watch, postures)
+        self.exchange = PostureExchange(self.watch, postures, self.clock)
 
     def fail(self, count: int, start: int = 0) -> None:
         for at in range(start, start + count):
@@ -198,6 +198,72 @@ async def test_a_raised_posture_ends_without_any_outcome() -> None:
         clock.now_s += 3_600
     assert worker.posture() is Posture.CALM
     assert PostureChange(DOOR, "site", Posture.CALM) in worker.told
+
+
+class SetClock:
+    """A wall clock beside a monotonic one: what an administrator, NTP or a failover does to it."""
+
+    def __init__(self) -> None:
+        self.monotonic = Clock()
+        self.set_s = 0.0
+
+    def __call__(self) -> float:
+        return self.monotonic.now_s + self.set_s
+
+
+async def minutes_until_calm(*steps_s: float) -> int:
+    """After an attack whose clock is set once a minute, honest strangers come; how many minutes until it is over."""
+    wall = SetClock()
+    worker = Worker(MemoryPostures(wall), wall.monotonic)
+    worker.fail(80)
+    for minute in range(120):
+        wall.set_s += steps_s[minute - 1] if 0 < minute <= len(steps_s) else 0
+        await worker.exchange.once()
+        if minute > 0 and worker.posture() is Posture.CALM:
+            return minute
+        for at in range(40 * minute, 40 * minute + 40):
+            worker.watch.settled(DOOR, digests(at + 80), 4, account(at + 80), succeeded=at % 10 < 8)
+        wall.monotonic.now_s += 60
+    return 120
+
+
+@pytest.mark.parametrize(
+    "steps_s", [(-60,), (-3_600,), (-86_400,), (3_600,), (86_400,), (30 * 86_400,), (86_400, -86_400), (-3_600, 3_600)]
+)
+async def test_an_attack_lasts_as_long_as_if_no_clock_had_been_set(steps_s: tuple[float, ...]) -> None:
+    """Set back, it lasted until the clock had caught up; set forward by days, it was forgotten."""
+    assert (await minutes_until_calm(*steps_s), await minutes_until_calm()) == (30, 30)
+
+
+async def test_a_clock_that_was_set_while_a_worker_started_prolongs_no_attack() -> None:
+    """The new worker knows no true age; a state from the future is as if it had just been made."""
+    wall = SetClock()
+    postures = MemoryPostures(wall)
+    old, new = Worker(postures, wall.monotonic), Worker(postures, wall.monotonic)
+    old.fail(80)
+    await old.exchange.once()
+    wall.set_s = -86_400
+    await new.exchange.once()
+    for at in range(400):
+        new.watch.settled(DOOR, digests(at), 4, account(at), succeeded=True)
+    for _ in range(40):
+        wall.monotonic.now_s += 60
+        await new.exchange.once()
+    assert new.posture() is Posture.CALM
+
+
+async def test_a_turn_that_was_taken_before_the_stores_clock_was_set_back_is_over(
+    redis_url: str, redis_server: RedisServer
+) -> None:
+    """Its key expires by that clock: without a turn, no worker saw an attack until the clock had caught up."""
+    async with stored(redis_url) as postures:
+        worker = Worker(postures)
+        taken_ms = 1_000 * (int(redis_server.cli("TIME")[0]) + 86_400)
+        redis_server.cli("SET", "sekisho:{posture}turn", str(taken_ms), "PX", "86400900")
+        worker.fail(80)
+        await worker.exchange.once()
+        assert worker.posture() is Posture.ATTACK
+        assert int(redis_server.cli("PTTL", "sekisho:{posture}turn")) <= 900
 
 
 async def test_a_network_is_raised_for_itself() -> None:

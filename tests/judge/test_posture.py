@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.judge.posture import DoorPosture, PostureChange, PostureState, Segment, advance, changes
+from sekisho.judge.posture import DoorPosture, PostureChange, PostureState, Segment, advance, changes, redated
 from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 from tests.judge.strangers import DOOR, Strangers
 
@@ -239,6 +239,25 @@ def test_time_that_runs_backwards_changes_nothing() -> None:
 
 
 # What an operator sees.
+
+
+@pytest.mark.parametrize("by_s", [-86_400, 86_400])
+def test_a_state_of_another_clock_keeps_its_ages_and_ends_no_day(by_s: int) -> None:
+    state = after(successes(60, start=500), attacked(), NOON_S + 60)
+
+    dated = advance(redated(state, by_s), [], NOON_S + 60 + by_s)
+
+    door = dated.doors[DOOR]
+    assert dated.at_s == NOON_S + 60 + by_s
+    assert (door.site.since_s, door.site.at_s) == (NOON_S + by_s, NOON_S + 60 + by_s)
+    assert door.site.score == site(state).score
+    assert (door.clean, door.day_outcomes) == (0.3, state.doors[DOOR].day_outcomes)
+    assert changes(state, dated) == []
+
+
+def test_an_empty_state_is_of_no_clock() -> None:
+    empty = PostureState()
+    assert redated(empty, -86_400) is empty
 
 
 def test_changes_name_door_and_segment_but_no_network() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sekisho.judge.posture import PostureState, advance
+from sekisho.judge.posture import PostureState, advance, redated
 from sekisho.store.periodic import periodically
+from sekisho.store.state_age import StateAge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -28,10 +29,12 @@ class PostureExchange:
     Args:
         watch: of this process.
         postures: where the state is kept.
+        clock_s: a monotonic clock in seconds.
     """
 
-    def __init__(self, watch: PostureWatch, postures: Postures) -> None:
+    def __init__(self, watch: PostureWatch, postures: Postures, clock_s: Callable[[], float]) -> None:
         self._watch = watch
+        self._age = StateAge(clock_s)
         self._postures = postures
         self._known = 0
         self._state = PostureState()
@@ -48,6 +51,7 @@ class PostureExchange:
         Raises `StoreUnavailable`.
         """
         heard = await self._postures.exchange(self._watch.take(), self._known, is_raised=self._is_raised)
+        self._age.asked(heard.now_s - heard.state.at_s if heard.state is not None else None)
         if heard.state is not None:
             self._hear(heard.number, heard.state)
         # A raised posture may end by time alone.
@@ -55,9 +59,11 @@ class PostureExchange:
             await self._advance(heard.outcomes, heard.now_s)
 
     async def _advance(self, outcomes: Sequence[StrangerOutcome], now_s: int) -> None:
-        state = advance(self._state, outcomes, now_s)
+        dated = redated(self._state, self._age.step_s(now_s - self._state.at_s))
+        state = advance(dated, outcomes, now_s)
         # Where nothing changed, nothing is stored, signed or sent to other workers.
         if state is not self._state and await self._postures.put(self._known, state):
+            self._age.made()
             self._hear(self._known + 1, state)
 
     def _hear(self, number: int, state: PostureState) -> None:

@@ -179,6 +179,36 @@ def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int
     return state if _same(doors, state.doors) else PostureState(doors, now_s)
 
 
+def redated(state: PostureState, by_s: int) -> PostureState:
+    """Return the state as if its clock had been set by so many seconds before: all scores and postures keep their age.
+
+    The day of learning goes on, so that no clock that is set back and forth ends several days at once.
+    """
+    if not by_s or not state.doors:
+        return state
+    at_s = state.at_s + by_s
+    return PostureState({name: _redated_door(door, by_s, at_s // DAY_S) for name, door in state.doors.items()}, at_s)
+
+
+def _redated_door(door: DoorPosture, by_s: int, day: int) -> DoorPosture:
+    return DoorPosture(
+        _redated(door.site, by_s),
+        {tag: _redated(one, by_s) for tag, one in door.networks.items()},
+        {tag: _redated(one, by_s) for tag, one in door.browsers.items()},
+        door.clean,
+        door.network_shares,
+        door.account_shares,
+        day,
+        door.day_failed,
+        door.day_outcomes,
+        {tag: _redated(one, by_s) for tag, one in door.providers.items()},
+    )
+
+
+def _redated(segment: Segment, by_s: int) -> Segment:
+    return segment._replace(since_s=max(0, segment.since_s + by_s), at_s=max(0, segment.at_s + by_s))
+
+
 def _same(doors: Mapping[str, DoorPosture], before: Mapping[str, DoorPosture]) -> bool:
     return all(door is before.get(name) for name, door in doors.items())
 

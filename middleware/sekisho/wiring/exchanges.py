@@ -127,10 +127,12 @@ class Exchanges:
         process, settings = self._process, self._process.settings
         if process.watch is None or process.postures is None:
             return None
+        monotonic_s = process.clocks.monotonic_s
         if self._line is None:
-            return PostureExchange(process.watch, process.postures)
+            return PostureExchange(process.watch, process.postures, monotonic_s)
         doors, mac = [door.name for door in settings.doors], PostureMac(settings.listed, settings.namespace)
-        return PostureExchange(process.watch, StoredPostures(self._line, settings.namespace, doors, mac))
+        stored = StoredPostures(self._line, settings.namespace, doors, mac)
+        return PostureExchange(process.watch, stored, monotonic_s)
 
     def _campaign_exchange(self) -> asyncio.Task[None] | None:
         campaigns = self._process.campaigns
