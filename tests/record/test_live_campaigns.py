@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from hashlib import blake2b
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +31,7 @@ from tests.record.made import ALLOWED, THROTTLED
 from tests.record.test_campaigns import T0, a_list, digest, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from sekisho.model import Decision
     from tests.servers import RedisServer
@@ -158,10 +159,10 @@ def test_a_state_survives_the_store_and_is_signed() -> None:
 class Worker:
     """A worker without its attempts."""
 
-    def __init__(self, place: StoredCampaigns | MemoryCampaigns) -> None:
+    def __init__(self, place: StoredCampaigns | MemoryCampaigns, clock_s: Callable[[], float] = monotonic) -> None:
         self.told: list[CampaignChange] = []
         self.watch = CampaignWatch(self.told.append, name)
-        self.exchange = CampaignExchange(self.watch, place)
+        self.exchange = CampaignExchange(self.watch, place, clock_s)
 
     def note(self, events: list[Event]) -> None:
         for _ in self.watch.write(events):
@@ -218,6 +219,60 @@ async def test_one_process_needs_no_store() -> None:
     await worker.exchange.once()
     assert [change.what for change in worker.told] == ["recognised"]
     assert worker.watch.take() == []
+
+
+async def minutes_until_it_ends(step_s: int, *, back_s: int = 0, attempts_later: int = 0) -> list[int | str]:
+    """How many minutes a campaign lasts whose clock is set a minute after it was recognised, and what was told."""
+    passed_s, set_s = 0, 0
+    worker = Worker(MemoryCampaigns(lambda: T0 + (60 + passed_s + set_s) * 1_000_000), lambda: passed_s)
+    worker.note(a_list(40))
+    for minute in range(200):
+        await worker.exchange.once()
+        if len(worker.told) > 1:
+            return [*(change.what for change in worker.told), minute]
+        passed_s += 60
+        set_s += step_s if minute == 0 else back_s if minute == 1 else 0
+        if minute == 20 and attempts_later:
+            shift = passed_s + set_s
+            worker.note([settled(f"later {n}", "failed", shift + n) for n in range(attempts_later)])
+    return [200]
+
+
+@pytest.mark.parametrize(
+    ("step_s", "back_s"), [(0, 0), (-86_400, 0), (-7_200, 0), (86_400, 0), (86_400, -86_400), (-86_400, 86_400)]
+)
+async def test_a_campaign_ends_when_it_was_silent_even_if_the_clock_is_set(step_s: int, back_s: int) -> None:
+    """Set back by a day it lasted a day longer; set forward it ended at once."""
+    assert await minutes_until_it_ends(step_s, back_s=back_s) == ["recognised", "ended", 30]
+
+
+@pytest.mark.parametrize("step_s", [0, -86_400, 86_400])
+async def test_a_campaign_goes_on_by_attempts_after_its_clock_was_set(step_s: int) -> None:
+    assert await minutes_until_it_ends(step_s, attempts_later=8) == ["recognised", "ended", 51]
+
+
+def test_attempts_of_a_clock_that_is_half_an_hour_ahead_are_grouped() -> None:
+    """Those beyond are from before it was set back: they are left out, not the newest ones until it has caught up."""
+    found = [advance(LiveState(), seen(a_list(40)), 40, T0 - ahead * MINUTE_US) for ahead in (29, 40)]
+    assert [len(state.campaigns) for state in found] == [1, 0]
+
+
+async def test_a_turn_that_was_taken_before_the_stores_clock_was_set_back_is_over(
+    redis_url: str, redis_server: RedisServer
+) -> None:
+    """Its key expires by that clock: no worker looked for campaigns until it had caught up."""
+    async with stored(redis_url) as place:
+        taken_ms = 1_000 * (int(redis_server.cli("TIME")[0]) + 86_400)
+        redis_server.cli("SET", "sekisho:{campaigns}turn", str(taken_ms), "PX", "86400900")
+        attempts = [(await place.exchange([b"attempt"], 0)).attempts for _ in "ab"]
+        assert [found is None for found in attempts] == [False, True]
+
+
+def test_a_state_of_an_earlier_version_is_read() -> None:
+    """It does not say when it was made."""
+    state = decode_state(b'{"v":1,"seen":3,"campaigns":[]}')
+    assert state == LiveState(seen=3)
+    assert state.at_us == 0
 
 
 def noted(judged: Decision | str, of: Outcome | Mode) -> int:

@@ -29,11 +29,19 @@ class CampaignParts:
         settings: all of them.
         tell: called with each change that this process hears of.
         clock_us: Unix time in microseconds.
+        monotonic_s: a monotonic clock in seconds.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[CampaignChange], None], clock_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[CampaignChange], None],
+        clock_us: Callable[[], int],
+        monotonic_s: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._clock_us = clock_us
+        self._monotonic_s = monotonic_s
         # By the oldest secret, as counters: all workers name a network alike while a new secret is put in front.
         key = blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.campaign").digest()
         self.watch = CampaignWatch(tell, lambda network: blake2b(network, key=key, digest_size=16).digest())
@@ -45,7 +53,8 @@ class CampaignParts:
 
     def exchange(self, line: AnyStoreConnection | None) -> CampaignExchange:
         """Return what looks for campaigns on one event loop. `line`: to the store; None if this process is alone."""
-        return CampaignExchange(self.watch, self._here if line is None else stored(self._settings, line))
+        place = self._here if line is None else stored(self._settings, line)
+        return CampaignExchange(self.watch, place, self._monotonic_s)
 
 
 def stored(settings: Settings, line: AnyStoreConnection) -> StoredCampaigns:

@@ -189,7 +189,11 @@ class ProcessWing:
             handles, tells = self.audit.handles, settings.audit_replay
             audited = Subjects(settings.secrets, accounts.canonical, handles, tells_counted=tells)
             writers.append(self.audit.writer(counts.add, audited))
-        self.campaigns = CampaignParts(settings, self._campaign_changed, clock_us) if settings.campaigns else None
+        self.campaigns = (
+            CampaignParts(settings, self._campaign_changed, clock_us, self.clocks.monotonic_s)
+            if settings.campaigns
+            else None
+        )
         if self.campaigns is not None:
             writers.append(self.campaigns.writer(counts.add, subjects))
         if settings.events_file:

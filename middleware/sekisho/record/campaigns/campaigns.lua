@@ -9,6 +9,19 @@
 
 local call = redis.call
 local state, attempts, turn = KEYS[1], KEYS[2], KEYS[3]
+local turn_ms = tonumber(ARGV[2])
+
+local now = call('TIME')
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+
+-- A turn that began later than now was taken before the clock was set back. Its key expires by that clock: no worker
+-- would have a turn until it had caught up.
+local function takes_turn()
+  local began = tonumber(call('GET', turn) or '0')
+  if began <= now_ms and now_ms - began < turn_ms then return false end
+  call('SET', turn, string.format('%.0f', now_ms), 'PX', turn_ms)
+  return true
+end
 
 if #ARGV > 2 then
   for i = 3, #ARGV do call('RPUSH', attempts, ARGV[i]) end
@@ -23,8 +36,7 @@ local text = ''
 if number ~= ARGV[1] then text = call('HGET', state, 'text') or '' end
 
 local taken = false
-if (call('EXISTS', attempts) == 1 or number ~= '0') and call('SET', turn, '1', 'NX', 'PX', ARGV[2]) then
+if (call('EXISTS', attempts) == 1 or number ~= '0') and takes_turn() then
   taken = call('LRANGE', attempts, 0, -1)
 end
-local now = call('TIME')
 return {string.format('%d%06d', now[1], now[2]), number, text, call('HGET', state, 'seen') or '0', taken}

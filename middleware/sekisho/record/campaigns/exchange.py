@@ -10,11 +10,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sekisho.model import Action, Outcome
-from sekisho.record.campaigns.live import LiveState, advance, changes
+from sekisho.record.campaigns.live import LiveState, advance, changes, redated
 from sekisho.record.campaigns.traits import HOSTILE, Meaning, observed
 from sekisho.record.campaigns.written import pack_attempt, unpack_attempts
 from sekisho.record.events import Kind
 from sekisho.store.periodic import periodically
+from sekisho.store.state_age import StateAge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -93,10 +94,12 @@ class CampaignExchange:
     Args:
         watch: of this process.
         place: where attempts and campaigns are kept.
+        clock_s: a monotonic clock in seconds.
     """
 
-    def __init__(self, watch: CampaignWatch, place: CampaignPlace) -> None:
+    def __init__(self, watch: CampaignWatch, place: CampaignPlace, clock_s: Callable[[], float]) -> None:
         self._watch = watch
+        self._age = StateAge(clock_s)
         self._place = place
         self._known = 0
         self._state = LiveState()
@@ -114,21 +117,32 @@ class CampaignExchange:
         Raises `StoreUnavailable`.
         """
         heard = await self._place.exchange(self._watch.take(), self._known)
+        self._age.asked(_age_s(heard.state, heard.now_us) if heard.state is not None else None)
         if heard.state is not None:
             self._hear(heard.number, heard.state)
         if heard.attempts is None or (heard.seen == self._state.seen and not self._state.campaigns):
             return
-        state = await asyncio.to_thread(_advanced, self._state, heard.attempts, heard.seen, heard.now_us)
+        dated = redated(self._state, self._step_us(heard.now_us))
+        state = await asyncio.to_thread(_advanced, dated, heard.attempts, heard.seen, heard.now_us)
         if state != self._state and await self._place.put(self._known, state):
+            self._age.made()
             self._hear(self._known + 1, state)
+
+    def _step_us(self, now_us: int) -> int:
+        """By how many microseconds the clock was set since the known state was made; 0 if that does not say when."""
+        return self._age.step_s(_age_s(self._state, now_us)) * 1_000_000 if self._state.at_us else 0
 
     def _hear(self, number: int, state: LiveState) -> None:
         self._known, self._state = number, state
         self._watch.hear(state)
 
 
+def _age_s(state: LiveState, now_us: int) -> float:
+    return (now_us - state.at_us) / 1e6
+
+
 def _advanced(state: LiveState, packed: Sequence[bytes], seen: int, now_us: int) -> LiveState:
     attempts = unpack_attempts(packed)
     if not state.campaigns and not any(attempt.meaning in HOSTILE for attempt in attempts):
-        return LiveState(seen=seen)
+        return LiveState(seen=seen, at_us=now_us)
     return advance(state, attempts, seen, now_us)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.record.campaigns.grouping import Campaign, find_in
@@ -74,10 +74,12 @@ class LiveState:
     """Attributes:
     campaigns: the one with the most attempts first.
     seen: how many attempts had been noted when this state was made.
+    at_us: Unix time, in microseconds, at which this state was made; 0 if an earlier version made it.
     """
 
     campaigns: tuple[LiveCampaign, ...] = ()
     seen: int = 0
+    at_us: int = field(default=0, compare=False)
 
 
 class CampaignChange(NamedTuple):
@@ -98,7 +100,8 @@ def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: i
         seen: how many were noted so far, these included.
         now_us: Unix time in microseconds.
     """
-    window = [attempt for attempt in attempts if attempt.at_us >= now_us - WINDOW_US]
+    # After a clock was set back, attempts from before would be the newest ones until it has caught up.
+    window = [attempt for attempt in attempts if now_us - WINDOW_US <= attempt.at_us <= now_us + ENDS_US]
     fresh = attempts[-min(len(attempts), max(0, seen - state.seen)) :] if seen > state.seen else ()
     found = find_in(lambda: window).campaigns
     olds = list(state.campaigns)
@@ -110,7 +113,18 @@ def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: i
     made += [_held(old, lately, fresh) for old in olds]
     alive = [campaign for campaign in made if campaign.last_us >= now_us - ENDS_US]
     alive.sort(key=lambda campaign: (-campaign.attempts, campaign.name))
-    return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen)
+    return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen, now_us)
+
+
+def redated(state: LiveState, by_us: int) -> LiveState:
+    """Return the state as if its clock had been set by so many microseconds before: campaigns have been silent as long.
+
+    Otherwise each would last until a clock that was set back has caught up, and end where it was set forward.
+    """
+    if not by_us:
+        return state
+    moved = (replace(one, first_us=one.first_us + by_us, last_us=one.last_us + by_us) for one in state.campaigns)
+    return LiveState(tuple(moved), state.seen, state.at_us + by_us)
 
 
 def _taken(olds: list[LiveCampaign], campaign: Campaign) -> LiveCampaign | None:

@@ -94,7 +94,8 @@ def encode_state(state: LiveState) -> bytes:
         ]
         for one in state.campaigns
     ]  # fmt: skip
-    return json.dumps({"v": VERSION, "seen": state.seen, "campaigns": campaigns}, separators=(",", ":")).encode()
+    said = {"v": VERSION, "seen": state.seen, "at": state.at_us, "campaigns": campaigns}
+    return json.dumps(said, separators=(",", ":")).encode()
 
 
 def decode_state(text: bytes) -> LiveState | None:
@@ -103,7 +104,8 @@ def decode_state(text: bytes) -> LiveState | None:
         found = json.loads(text)
         if found["v"] != VERSION:
             return None
-        return LiveState(tuple(map(_campaign, found["campaigns"][:CAMPAIGNS_MAX])), int(found["seen"]))
+        campaigns = tuple(map(_campaign, found["campaigns"][:CAMPAIGNS_MAX]))
+        return LiveState(campaigns, int(found["seen"]), int(found.get("at", 0)))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
