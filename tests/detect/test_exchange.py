@@ -16,10 +16,12 @@ from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
+from tests.ledger.charges import charge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sekisho.model import Charge
     from tests.servers import RedisServer
 
 DOOR = "POST /login"
@@ -286,6 +288,43 @@ async def test_a_sealed_attempt_counts_after_two_minutes() -> None:
     assert worker.watch.take() == []
     clock.now_s += 1
     assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 80
+
+
+async def test_a_flood_of_sealed_attempts_is_seen() -> None:
+    """P10: forty a second for ten minutes are more than are held back; those that make room enter early."""
+    clock = Clock()
+    worker, found = Worker(MemoryPostures(clock), clock), 0
+    for at in range(24_000):
+        worker.watch.sealed(DOOR, digests(at), 4, account(at))
+        clock.now_s += 1 / 40
+        if at % 40 == 39:
+            found += len(worker.watch.take())
+    assert found == 24_000 - 4_096
+
+
+def sealed_charge(at: int) -> Charge:
+    return charge(at)._replace(networks=digests(at).networks, device=b"d" * 16, account=account(at))
+
+
+async def test_a_proof_enters_after_its_attempt_failed_and_where_it_did() -> None:
+    """P9: shown from another place, or in another browser, it takes nothing back there."""
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    worker.watch.sealed(DOOR, digests(1), 4, account(1))
+    clock.now_s += 30
+    worker.watch.proved(DOOR, sealed_charge(1), digests(1), 4, age_s=30)
+    elsewhere = OriginDigests(b"i" * 16, b"e" * 16, (b"n" * 16, b"w" * 16), b"tag_", b"p" * 16)
+    worker.watch.proved(DOOR, sealed_charge(1), elsewhere, 3, age_s=30)
+    clock.now_s += 90
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED]
+    clock.now_s += 1
+    network, name = digests(1).networks[0][:4], account(1)[:4]
+    assert worker.watch.take() == [
+        StrangerOutcome(DOOR, ToldOutcome.PROVED, network, 4, name),
+        StrangerOutcome(DOOR, ToldOutcome.PROVED, network, 255, name),
+    ]
+    worker.watch.proved(DOOR, sealed_charge(1), digests(1), 4, age_s=300)
+    assert len(worker.watch.take()) == 1
 
 
 async def test_what_a_process_remembers_is_bounded() -> None:

@@ -197,6 +197,39 @@ def test_honest_strangers_who_are_asked_end_an_attack_even_if_some_give_up() -> 
     assert site(state).posture is Posture.CALM
 
 
+def test_proofs_of_one_account_hide_no_failures_of_others() -> None:
+    """P9: many log-ins of it at once after each sixtieth failure of a list, each taken back by its proof."""
+    state = PostureState()
+    own = [outcome(told, b"mine", b"own_", browser=3) for told in (ToldOutcome.FAILED, ToldOutcome.WITHDRAWN)]
+    for at in range(0, 600, 60):
+        state = after([*failures(60, at), *own[:1] * 60, *own[1:] * 60], state)
+    assert site(state).score > 40
+    assert state.doors[DOOR].browsers[4].posture is Posture.ATTACK
+
+
+def test_an_attempt_and_its_proof_leave_every_score_as_it_was() -> None:
+    """At each score of its network: a proof takes back no failure that was not counted."""
+    for before in range(24):
+        base = after([*failures(60), *[outcome(ToldOutcome.FAILED, b"here", b"mine", provider=b"prov")] * before])
+        pair = [
+            outcome(told, b"here", b"mine", provider=b"prov") for told in (ToldOutcome.FAILED, ToldOutcome.WITHDRAWN)
+        ]
+        state = after(pair * 100, base)
+        for kind in ("networks", "providers", "browsers"):
+            for name, segment in getattr(state.doors[DOOR], kind).items():
+                assert segment.score == pytest.approx(
+                    getattr(base.doors[DOOR], kind).get(name, Segment()).score, abs=0.01
+                )
+        assert site(state).score == pytest.approx(site(base).score, abs=0.43)
+
+
+def test_a_proof_in_another_browser_takes_nothing_back_in_its_family() -> None:
+    base = after(failures(30))
+    state = after([outcome(ToldOutcome.FAILED, browser=3), outcome(ToldOutcome.WITHDRAWN, browser=255)], base)
+    assert state.doors[DOOR].browsers[4] == base.doors[DOOR].browsers[4]
+    assert 255 not in state.doors[DOOR].browsers
+
+
 # Hysteresis.
 
 

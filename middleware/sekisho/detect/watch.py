@@ -6,12 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge.posture import PostureChange, PostureState, changes
-from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import NO_BROWSER, Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.judge.posture import DoorPosture
+    from sekisho.model import Charge
     from sekisho.read import OriginDigests
 
 TAG_BYTES: Final = 4
@@ -19,6 +20,8 @@ OUTCOMES_MAX: Final = 1_024  # of this process in a second; the oldest go
 SEALED_MAX: Final = 4_096
 PROOF_S: Final = 120.0
 """How long the failure that a sealed attempt counts as is held back. Most owners show their proof in this time."""
+AFTER_S: Final = 1.0
+"""A proof enters so long after the failure of its attempt, which another worker may tell."""
 
 
 class RaisedDoor(NamedTuple):
@@ -42,7 +45,8 @@ class PostureWatch:
         self._tell = tell
         self._clock_s = clock_s
         self._fresh: deque[StrangerOutcome] = deque(maxlen=OUTCOMES_MAX)
-        self._sealed: deque[tuple[float, StrangerOutcome]] = deque(maxlen=SEALED_MAX)
+        self._sealed: deque[tuple[float, StrangerOutcome]] = deque()
+        self._proved: deque[tuple[float, StrangerOutcome]] = deque()
         self._raised: dict[str, RaisedDoor] = {}
         self.state = PostureState()
         self.forced: Posture | None = None
@@ -74,10 +78,33 @@ class PostureWatch:
         was right.
         """
         self._sealed.append((self._clock_s() + PROOF_S, _outcome(door, ToldOutcome.FAILED, digests, browser, account)))
+        self._make_room(self._sealed)
 
-    def proved(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:
-        """Note that the client has shown its proof for an attempt that `sealed` noted."""
-        self._fresh.append(_outcome(door, ToldOutcome.PROVED, digests, browser, account))
+    def proved(self, door: str, sealed: Charge, digests: OriginDigests, browser: int, *, age_s: float) -> None:
+        """Note that a client has shown its proof for an attempt that `sealed` noted.
+
+        It enters where that attempt's failure did, and after it (threat P9): otherwise an attacker who proves an own
+        account in one place takes back what a botnet has failed in another.
+
+        Args:
+            door: the door's name.
+            sealed: the attempt's charge.
+            digests: of the client that has shown the proof.
+            browser: its family.
+            age_s: seconds since the attempt.
+        """
+        provider = digests.provider[:TAG_BYTES]
+        if sealed.device != digests.device:  # another network, or other software
+            browser, provider = NO_BROWSER, b""
+        network, account = sealed.networks[0][:TAG_BYTES], sealed.account[:TAG_BYTES]
+        outcome = StrangerOutcome(door, ToldOutcome.PROVED, network, browser, account, provider)
+        self._proved.append((self._clock_s() + max(0.0, PROOF_S + AFTER_S - age_s), outcome))
+        self._make_room(self._proved)
+
+    def _make_room(self, held: deque[tuple[float, StrangerOutcome]]) -> None:
+        # Threat P10: a flood that pushed each failure out before its time would never be recognised.
+        if len(held) > SEALED_MAX:
+            self._fresh.append(held.popleft()[1])
 
     def take(self) -> list[StrangerOutcome]:
         """Remove and return the outcomes since the last call, and those of sealed attempts held back long enough."""
@@ -85,6 +112,12 @@ class PostureWatch:
         found = [self._fresh.popleft() for _ in range(len(self._fresh))]
         while self._sealed and self._sealed[0][0] <= now_s:
             found.append(self._sealed.popleft()[1])
+        for _ in range(len(self._proved)):
+            due_s, outcome = self._proved.popleft()
+            if due_s <= now_s:
+                found.append(outcome)
+            else:
+                self._proved.append((due_s, outcome))
         return found
 
     def hear(self, state: PostureState) -> None:

@@ -12,7 +12,8 @@ door as a whole (the site's), for each network, each IPv6 provider (/32) and eac
 **Poisoning is bounded.** One network, one provider and one group of accounts raise the site's score by at most
 `SHARE_MAX`, so none of them alone raises the site's posture. One network or provider does not raise the score of a
 browser family either, nor one network that of its provider: other owners share them, so an outcome counts there as long
-as the score of its own network is below `SHARE_MAX`. An account counts as one success a day (the caller sees to that).
+as the score of its own network is below `SHARE_MAX`. An account counts as one success a day (the caller sees to that),
+and a proof takes back no more than the network and the group of accounts of its attempt have added.
 The clean ratio is learned in calm only, by at most `STEP_MAX` a day, within `CLEAN_MIN` and `CLEAN_MAX`.
 
 `hostile` is the estimate of Herley and Schechter ("Distinguishing Attacks from Legitimate Authentication Traffic at
@@ -25,7 +26,7 @@ from collections.abc import Mapping  # noqa: TC003 - compiled dataclasses look t
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from sekisho.model.posture import Posture, ToldOutcome
+from sekisho.model.posture import NO_BROWSER, Posture, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -256,30 +257,37 @@ class _Working:
     def take(self, outcome: StrangerOutcome) -> None:
         self._taken = True
         told = outcome.told
-        step = _step(told, self._clean + SLACK)
-        network, browser = self._networks.of(outcome.network), self._browsers.of(outcome.browser)
-        raised = self._site.posture or network.posture or browser.posture
-        shared = min(step, network.room)
-        network.add(step, told)
+        failure, success = _steps(told, self._clean + SLACK)
+        network = self._networks.of(outcome.network)
+        raised = self._site.posture or network.posture
+        shared = network.shares(failure)
+        network.add(failure + success, told)
         if outcome.provider:
             provider = self._providers.of(outcome.provider)
-            raised, room = raised or provider.posture, provider.room
-            provider.add(shared, told)
-            shared = min(shared, room)
-        browser.add(shared, told)
+            raised, at_provider = raised or provider.posture, shared
+            shared = provider.shares(shared)
+            provider.add(at_provider + success, told)
+        if outcome.browser != NO_BROWSER:
+            browser = self._browsers.of(outcome.browser)
+            raised = raised or browser.posture
+            browser.add(shared + success, told)
         if not raised:
             self._learn(told)
-        self._site.add(self._shared(step, outcome), told)
+        self._site.add(self._shared(failure, success, outcome), told)
         if not self._site.score:
             self._network_shares, self._account_shares = [0.0] * SHARES, [0.0] * SHARES
 
-    def _shared(self, step: float, outcome: StrangerOutcome) -> float:
+    def _shared(self, failure: float, success: float, outcome: StrangerOutcome) -> float:
         """The step of the site's score, within the shares of the outcome's network and account."""
         at_network, at_account = _group(outcome.provider or outcome.network), _group(outcome.account)
         networks, accounts = self._network_shares, self._account_shares
-        if step > 0:
+        if failure > 0:
             # A single network, or an account under attack, must not have all strangers asked for a proof.
-            step = min(step, SHARE_MAX - networks[at_network], SHARE_MAX - accounts[at_account])
+            failure = min(failure, SHARE_MAX - networks[at_network], SHARE_MAX - accounts[at_account])
+        else:
+            # Threat P9: proofs of one account must not take back the failures of all others.
+            failure = -min(-failure, networks[at_network], accounts[at_account])
+        step = failure + success
         networks[at_network] = max(0.0, networks[at_network] + step)
         accounts[at_account] = max(0.0, accounts[at_account] + step)
         return step
@@ -371,10 +379,9 @@ class _Score:
         remembered = _left(now_s - segment.at_s, VOLUME_HALF_LIFE_S)
         self._failed, self._succeeded = segment.failed * remembered, segment.succeeded * remembered
 
-    @property
-    def room(self) -> float:
-        """How far an outcome here may raise a score that other owners share."""
-        return max(0.0, SHARE_MAX - self.score)
+    def shares(self, failure: float) -> float:
+        """How much of a failure here, or of one that is taken back, a score counts that other owners share."""
+        return min(self.score + failure, SHARE_MAX) - min(self.score, SHARE_MAX)
 
     def add(self, step: float, told: ToldOutcome) -> None:
         self._added = True
@@ -418,13 +425,13 @@ def _left(elapsed_s: int, half_life_s: int) -> float:
     return float(0.5 ** (elapsed_s / half_life_s)) if elapsed_s > 0 else 1.0
 
 
-def _step(told: ToldOutcome, reference: float) -> float:
-    if told is ToldOutcome.FAILED:
-        return 1.0 - reference
-    if told is ToldOutcome.SUCCEEDED:
-        return -reference
+def _steps(told: ToldOutcome, reference: float) -> tuple[float, float]:
+    """The steps of an outcome as a failure and as a success, of which each may be none."""
     # A proof takes back the failure that its attempt was counted as; once a day it is a success besides.
-    return -1.0 if told is ToldOutcome.PROVED else reference - 1.0
+    success = -reference if told is ToldOutcome.SUCCEEDED or told is ToldOutcome.PROVED else 0.0
+    if told is ToldOutcome.SUCCEEDED:
+        return 0.0, success
+    return (1.0 - reference if told is ToldOutcome.FAILED else reference - 1.0), success
 
 
 def _group(tag: bytes) -> int:

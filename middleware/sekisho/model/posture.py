@@ -7,6 +7,9 @@ from typing import Final, final
 
 from sekisho.model.value import Value
 
+NO_BROWSER: Final = 255
+"""Stands for a browser family that is not known to be the one of the attempt."""
+
 
 class Posture(IntEnum):
     """Ordered: a higher posture asks at least as much of strangers."""
@@ -41,7 +44,7 @@ class StrangerOutcome(Value):
         door: the door's name.
         told: what it tells.
         network: the first 4 bytes of the keyed digest of the narrowest network.
-        browser: the browser family; see `devices.token.browser_family`.
+        browser: the browser family; see `devices.token.browser_family`. `NO_BROWSER`: none counts it.
         account: the first 4 bytes of the account's keyed digest.
         provider: as `network`, of an IPv6 address's /32; empty for IPv4.
     """

@@ -250,8 +250,10 @@ async def test_a_proof_is_told(site: Site) -> None:
     client = site.client()
     asked = await client.log_in("hana", "right")
     await client.show(challenge(asked), site.code())
-    assert told(site) == [ToldOutcome.PROVED]
-    assert len(watch(site)._sealed) == 1
+    assert told(site) == []  # it waits for its attempt's failure
+    sealed, proved = watch(site)._sealed, watch(site)._proved
+    assert [outcome.told for _, outcome in proved] == [ToldOutcome.PROVED]
+    assert [outcome._replace(told=ToldOutcome.FAILED) for _, outcome in proved] == [outcome for _, outcome in sealed]
 
 
 async def test_an_application_that_fails_is_no_attack() -> None:

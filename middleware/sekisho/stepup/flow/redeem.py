@@ -86,10 +86,14 @@ class Redeemer:
         return self._refresh(call, ticket, proof)
 
     def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
+        if self._watch is None:
+            return
+        charge, verdict = unpack_receipt(ticket.receipt)
         # A known device's run was not told either.
-        if self._watch is not None and unpack_receipt(ticket.receipt)[1].charged & Charged.KNOWN_DEVICE == 0:
+        if verdict.charged & Charged.KNOWN_DEVICE == 0:
             family = browser_family(call.by_name.get(b"user-agent", b""))
-            self._watch.proved(ticket.place, call.caller.digests, family, ticket.account_digest)
+            age_s = self._guard.now_s() - ticket.issued_ms / 1000
+            self._watch.proved(ticket.place, charge, call.caller.digests, family, age_s=age_s)
 
     async def _release(self, redemption: Redemption, proof: Proof) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
