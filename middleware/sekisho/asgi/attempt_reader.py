@@ -62,16 +62,13 @@ class AttemptReader:
     def context(
         self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> RequestContext:
-        """Make the context of a request at a door.
-
-        `as_sent`: the scope as the server gave it; `scope`: the same with lower-case header names.
-        """
+        """Make the context of a request at a door. `as_sent`, `scope`: see `RequestContext`."""
         caller = self._reading.callers.read(scope, by_name)
         if caller.origin.forwarded_by_stranger:
             self._events.anomaly(REWRITTEN_PEER if is_rewritten(scope, by_name) else UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.anomaly(NOT_OUTERMOST)
-        return RequestContext(door, caller, self.presented(by_name), by_name, scope, as_sent, BodyReader(receive), send)
+        return RequestContext(door, caller, self.presented(by_name), by_name, as_sent, scope, BodyReader(receive), send)
 
     def presented(self, by_name: dict[bytes, bytes]) -> PresentedToken:
         """The device token that a request shows in a cookie or header; an empty one if it shows none."""

@@ -1,6 +1,8 @@
 """The endpoint: reads an attempt, has it assessed, and refuses it or passes it on.
 
-Pure ASGI. Requests that are no attempts pass untouched, streams included.
+Pure ASGI. Requests that are no attempts pass untouched, streams included. Here and in the other modules of this room
+`as_sent` is the scope as the server gave it, which only the application gets; `scope` is the same with header names in
+lower case, which everything else reads.
 """
 
 from __future__ import annotations
@@ -128,25 +130,25 @@ class Endpoint:
         self._watch = watch
         self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        request, by_name = read_headers(scope)
+    def __call__(self, as_sent: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        scope, by_name = read_headers(as_sent)
         try:
-            door = self._reading.doors.find(request)
+            door = self._reading.doors.find(scope)
         except Unreadable:
-            return self._others.stray(scope, request, receive, send, enforces=self.mode is Mode.ENFORCE)
+            return self._others.stray(as_sent, scope, receive, send, enforces=self.mode is Mode.ENFORCE)
         if door is None:
-            return self._elsewhere(scope, request, by_name, receive, send)
-        return self._at_door(door, scope, request, by_name, receive, send)
+            return self._elsewhere(as_sent, scope, by_name, receive, send)
+        return self._at_door(door, as_sent, scope, by_name, receive, send)
 
     async def _at_door(
-        self, door: Door, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+        self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         if scope["type"] == "websocket":
-            return await self._refuse_websocket(door, scope, request, receive, send)
+            return await self._refuse_websocket(door, as_sent, scope, receive, send)
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
-            return await self._crowded_in_turn(door, request, send)
-        context = self._attempts.context(door, scope, request, by_name, receive, send)
+            return await self._crowded_in_turn(door, scope, send)
+        context = self._attempts.context(door, as_sent, scope, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site", context.origin)
             self._note(door, "denied", "cross_site")
@@ -161,7 +163,7 @@ class Endpoint:
         try:
             attempt = await self._attempts.read(context)
             if attempt is None:
-                on = self._app(scope, context.body_reader.replay, send)
+                on = self._app(as_sent, context.body_reader.replay, send)
             elif not attempt.door.fields:
                 on = self._log_out(context, attempt.door)
             else:
@@ -199,21 +201,21 @@ class Endpoint:
         return shows and self._step_up.earns_look(context)
 
     def _elsewhere(
-        self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+        self, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Serve a request that is no attempt by its headers: a page of the guard's own, or any other."""
-        if self._routes is not None and self._routes.finds(request):
-            return self._routes.serve(request, receive, send, guarded=self)
-        if may_hide_body(request) and self._concerns(request):
-            return self._by_body(scope, request, by_name, receive, send)
-        return self._others.serve(scope, request, by_name, receive, send, enforces=self.mode is Mode.ENFORCE)
+        if self._routes is not None and self._routes.finds(scope):
+            return self._routes.serve(scope, receive, send, guarded=self)
+        if may_hide_body(scope) and self._concerns(scope):
+            return self._by_body(as_sent, scope, by_name, receive, send)
+        return self._others.serve(as_sent, scope, by_name, receive, send, enforces=self.mode is Mode.ENFORCE)
 
-    def _concerns(self, request: Scope) -> bool:
+    def _concerns(self, scope: Scope) -> bool:
         """Whether a body would make this an attempt, or a request for a protected route."""
-        return self._reading.doors.find(request, has_body=True) is not None or self._others.bars_by_body(request)
+        return self._reading.doors.find(scope, has_body=True) is not None or self._others.bars_by_body(scope)
 
     async def _by_body(
-        self, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+        self, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         """Serve a request by whether it has a body, which over HTTP/2 its headers need not announce."""
         body_reader = BodyReader(receive)
@@ -222,10 +224,10 @@ class Endpoint:
         except HungUp:
             return None
         receive = body_reader.replay
-        if has_body and (door := self._reading.doors.find(request, has_body=True)):
-            return await self._at_door(door, scope, request, by_name, receive, send)
+        if has_body and (door := self._reading.doors.find(scope, has_body=True)):
+            return await self._at_door(door, as_sent, scope, by_name, receive, send)
         enforces = self.mode is Mode.ENFORCE
-        return await self._others.serve(scope, request, by_name, receive, send, has_body=has_body, enforces=enforces)
+        return await self._others.serve(as_sent, scope, by_name, receive, send, has_body=has_body, enforces=enforces)
 
     def _unpack(self, context: RequestContext, body: bytes) -> Awaitable[None]:
         """Unpack a work page's form: its request is handled as if it had been sent again."""
@@ -414,16 +416,16 @@ class Endpoint:
         asks = self._step_up is not None and self._step_up.may_ask_work(worked=worked)
         return UNWORKED_SHARE if asks else 1.0
 
-    def _crowded(self, door: Door, request: Scope, send: Send, origin: Origin | None = None) -> Awaitable[None]:
+    def _crowded(self, door: Door, scope: Scope, send: Send, origin: Origin | None = None) -> Awaitable[None]:
         self._events.crowded(door, origin)
         self._note(door, "unavailable", CROWDED)
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
-        return send_answer(send, self._renderer.render(refusal, request["headers"]))
+        return send_answer(send, self._renderer.render(refusal, scope["headers"]))
 
     async def _pass_on(self, context: RequestContext, assessment: Assessment, keeper: Keeper | None = None) -> None:
-        attempt, scope = assessment.attempt, context.as_sent
+        attempt, as_sent = assessment.attempt, context.as_sent
         report = Report(attempt, assessment.decision, assessment.exposure, assessment.device, self._consequences)
-        scope.setdefault("state", {})["sekisho"] = report
+        as_sent.setdefault("state", {})["sekisho"] = report
 
         if self._asker is not None and self._asker.asks(attempt):
             context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
@@ -437,7 +439,7 @@ class Endpoint:
             DEVICE_CLASS.set(assessment.device)
         ending: Awaitable[None] | None
         try:
-            await self._app(scope, context.body_reader.replay, observer.send)
+            await self._app(as_sent, context.body_reader.replay, observer.send)
             ending = observer.close()
         except PasswordsBusy as busy:
             self._admission.answered(context.body_reader, 503)
@@ -516,10 +518,10 @@ class Endpoint:
         await self._pace.hold()
         return await self._refuse(context, decision)
 
-    async def _crowded_in_turn(self, door: Door, request: Scope, send: Send) -> None:
+    async def _crowded_in_turn(self, door: Door, scope: Scope, send: Send) -> None:
         if self._pace.holds():
             await self._pace.hold()
-        return await self._crowded(door, request, send)
+        return await self._crowded(door, scope, send)
 
     def _refusal(self, decision: Decision) -> Refusal:
         match decision.asked:
@@ -578,13 +580,13 @@ class Endpoint:
         return self._app(context.as_sent, context.body_reader.replay, log_out.send)
 
     def _refuse_websocket(
-        self, door: Door, scope: Scope, request: Scope, receive: Receive, send: Send
+        self, door: Door, as_sent: Scope, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         # Attempts over a WebSocket would not be counted.
         self._note(door, "denied", "websocket")
         if self.mode is Mode.MONITOR:
-            return self._app(scope, receive, send)
-        return refuse_websocket(request, receive, send, self._renderer.render(denied(), request["headers"]))
+            return self._app(as_sent, receive, send)
+        return refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
 
     def _answer(self, context: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
         answer = self._renderer.render(refusal, context.scope["headers"])

@@ -66,14 +66,14 @@ class OtherRequests:
         self._changes: Final = changes
         self._unnamed: Final = unnamed
 
-    def bars_by_body(self, request: Scope) -> bool:
+    def bars_by_body(self, scope: Scope) -> bool:
         """Whether the guard, if this request has a body, must ask its session for a fresh proof first."""
-        return self._fresh is not None and isinstance(self._fresh.verdict(request, has_body=True), Stale)
+        return self._fresh is not None and isinstance(self._fresh.verdict(scope, has_body=True), Stale)
 
     async def serve(
         self,
+        as_sent: Scope,
         scope: Scope,
-        request: Scope,
         by_name: dict[bytes, bytes],
         receive: Receive,
         send: Send,
@@ -81,30 +81,30 @@ class OtherRequests:
         has_body: bool = False,
         enforces: bool,
     ) -> None:
-        """Pass a request on, or refuse it where the guard enforces. `request`: `scope` with lower-case header names."""
+        """Pass a request on, or refuse it where the guard enforces. `as_sent`, `scope`: see `endpoint`."""
         if self._fresh is not None and enforces:
-            verdict = self._fresh.verdict(request, has_body=has_body)
+            verdict = self._fresh.verdict(scope, has_body=has_body)
             if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
-                return await self._refuse(request, receive, send, denied())
+                return await self._refuse(scope, receive, send, denied())
             if verdict is not None and (stale := await why_stale(self._fresh, verdict)) is not None:
-                return await self._ask_for_proof(self._fresh, request, receive, send, stale)
+                return await self._ask_for_proof(self._fresh, scope, receive, send, stale)
         if self._changes is not None:
-            send = await self._changes.watching(request, send, has_body=has_body)
-        if self._caps is not None and enforces and self._caps.capped(request, has_body=has_body):
-            return await self._counted(self._caps, scope, request, receive, send)
+            send = await self._changes.watching(scope, send, has_body=has_body)
+        if self._caps is not None and enforces and self._caps.capped(scope, has_body=has_body):
+            return await self._counted(self._caps, as_sent, scope, receive, send)
         if self._unnamed is not None and self._unnamed.wants(by_name):
-            receive, send = self._unnamed.watch(scope, by_name, receive, send)
-        return await self._app(scope, receive, send)
+            receive, send = self._unnamed.watch(as_sent, by_name, receive, send)
+        return await self._app(as_sent, receive, send)
 
-    async def stray(self, scope: Scope, request: Scope, receive: Receive, send: Send, *, enforces: bool) -> None:
+    async def stray(self, as_sent: Scope, scope: Scope, receive: Receive, send: Send, *, enforces: bool) -> None:
         """Refuse a request whose target routers read in different ways; where the guard does not enforce, pass it on.
 
         Nothing is charged: no secret was tried.
         """
         self._events.anomaly(STRAY_TARGET)
         if not enforces:
-            return await self._app(scope, receive, send)
-        return await self._refuse(request, receive, send, unreadable_attempt(400))
+            return await self._app(as_sent, receive, send)
+        return await self._refuse(scope, receive, send, unreadable_attempt(400))
 
     def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
         """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
@@ -112,24 +112,24 @@ class OtherRequests:
         return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
 
     def _ask_for_proof(
-        self, fresh: FreshProofs, request: Scope, receive: Receive, send: Send, stale: Stale
+        self, fresh: FreshProofs, scope: Scope, receive: Receive, send: Send, stale: Stale
     ) -> Awaitable[None]:
         # A handshake shows no page that could ask.
-        if request["type"] == "websocket":
-            return self._refuse(request, receive, send, denied())
-        return fresh.fresh_proof(request, send, stale)
+        if scope["type"] == "websocket":
+            return self._refuse(scope, receive, send, denied())
+        return fresh.fresh_proof(scope, send, stale)
 
-    def _counted(self, caps: Caps, scope: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _counted(self, caps: Caps, as_sent: Scope, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Amounts over a WebSocket would not be counted.
-        if request["type"] == "websocket":
-            return self._refuse(request, receive, send, denied())
-        return caps.pass_on(scope, request, receive, send)
+        if scope["type"] == "websocket":
+            return self._refuse(scope, receive, send, denied())
+        return caps.pass_on(as_sent, scope, receive, send)
 
-    def _refuse(self, request: Scope, receive: Receive, send: Send, refusal: Refusal) -> Awaitable[None]:
+    def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> Awaitable[None]:
         """Refuse a request for this reason; a WebSocket always as denied."""
-        if request["type"] == "websocket":
-            return refuse_websocket(request, receive, send, self._renderer.render(denied(), request["headers"]))
-        return send_answer(send, self._renderer.render(refusal, request["headers"]))
+        if scope["type"] == "websocket":
+            return refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
+        return send_answer(send, self._renderer.render(refusal, scope["headers"]))
 
 
 async def why_stale(fresh: FreshProofs, verdict: Fresh | Stale) -> Stale | None:

@@ -169,7 +169,7 @@ class Caps(Protocol):
         """Whether a request may lead to a route with a cap. Raises `Unreadable`."""
         ...
 
-    def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def pass_on(self, as_sent: Scope, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Add the request's amount to its account's sums, and pass the request on; or refuse it at a cap."""
         ...
 

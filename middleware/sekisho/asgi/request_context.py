@@ -54,8 +54,8 @@ def presented(by_name: Mapping[bytes, bytes], start: bytes) -> PresentedToken:
 class RequestContext(Value):
     """Attributes:
     by_name: the request's headers by name: the last of a repeated header, all cookies.
-    scope: the request with header names in lower case.
     as_sent: the scope as the server gave it, for the application alone.
+    scope: the same with header names in lower case.
     """
 
     __slots__ = (
@@ -78,8 +78,8 @@ class RequestContext(Value):
         caller: Caller,
         presented: PresentedToken,
         by_name: dict[bytes, bytes],
-        scope: Scope,
         as_sent: Scope,
+        scope: Scope,
         body_reader: BodyReader,
         send: Send,
     ) -> None:
@@ -90,8 +90,8 @@ class RequestContext(Value):
         self.digests: Final = caller.digests
         self.presented: Final = presented
         self.by_name: Final = by_name
-        self.scope: Final = scope
         self.as_sent: Final = as_sent
+        self.scope: Final = scope
         self.body_reader: Final = body_reader
         self.send: Final = send
 
@@ -105,13 +105,13 @@ class RequestContext(Value):
     def at(self, door: Door) -> RequestContext:
         """This context at another door of the same path."""
         return RequestContext(
-            door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, self.send
+            door, self.caller, self.presented, self.by_name, self.as_sent, self.scope, self.body_reader, self.send
         )
 
     def sending(self, send: Send) -> RequestContext:
         """This context with another `send`, by which the request is answered."""
         return RequestContext(
-            self.door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, send
+            self.door, self.caller, self.presented, self.by_name, self.as_sent, self.scope, self.body_reader, send
         )
 
     def __repr__(self) -> str:

@@ -242,10 +242,10 @@ class ProcessWing:
         except Unreadable:
             return True
 
-    def _has_pages_at(self, request: Scope) -> bool:
+    def _has_pages_at(self, scope: Scope) -> bool:
         under = f"{self.settings.mount.casefold()}/"
         has_pages = bool(self.settings.factors or self.settings.challenges)
-        return has_pages and any(key.startswith(under) for key in path_keys(request))
+        return has_pages and any(key.startswith(under) for key in path_keys(scope))
 
     def examination(self, check: Callable[[bytes, bytes], Awaitable[bytes | None]]) -> Examination:
         """Return the application that answers `sekisho doctor` and `sekisho check`.

@@ -98,6 +98,15 @@ async def test_a_denied_client_uses_no_protected_route(site: Site) -> None:
     assert (await pay(client)).body == b"paid"
 
 
+async def test_a_denied_client_is_known_by_names_of_headers_in_any_case(site: Site) -> None:
+    """A denied client behind a proxy uses no protected route, however the server spells the names of headers."""
+    client = await site.logged_in()
+    client.guard = site.guarded(deny="198.51.100.77", trusted_proxies="10.0.0.0/8")
+    client.address = "10.0.0.1"
+    client.extra = [(b"X-Forwarded-For", b"203.0.113.9"), (b"X-Forwarded-For", b"198.51.100.77")]
+    assert (await pay(client)).status == 403
+
+
 async def test_a_socket_is_closed_where_its_session_has_no_fresh_proof(site: Site, later: Later) -> None:
     """A WebSocket at a protected route opens with a fresh proof alone: a handshake can ask for none."""
     client = await site.logged_in()

@@ -98,14 +98,14 @@ class CappedRoutes:
         """
         return bool(self._protection.capped(scope, has_body=has_body))
 
-    async def pass_on(self, as_sent: Scope, request: Scope, receive: Receive, send: Send) -> None:
+    async def pass_on(self, as_sent: Scope, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the request's amount, then call the application; above a cap, or on an error, answer instead.
 
         The answer is a refusal or, above the cap of some routes, a question for a proof.
 
         Args:
             as_sent: the scope for the application.
-            request: the same, with header names in lower case. Its proof is fresh.
+            scope: the same, with header names in lower case. Its proof is fresh.
             receive: the client's.
             send: the same.
         """
@@ -113,11 +113,11 @@ class CappedRoutes:
         refusal: Refusal | None = None
         taken: TakenAmount | Stale | None = None
         # A capped route is found with a body, as it has one: its absence is refused below.
-        found = self._protection.capped(request, has_body=True)
+        found = self._protection.capped(scope, has_body=True)
         route = found[0].route
         try:
-            amount = await self._amount(found, request, reader)
-            taken = await self._taken(request, route, amount)
+            amount = await self._amount(found, scope, reader)
+            taken = await self._taken(scope, route, amount)
         except Unreadable as error:
             self._refusals.answered(route.name, "unreadable_attempt", "amount", enforced=True)
             refusal = unreadable_attempt(error.status)
@@ -127,23 +127,23 @@ class CappedRoutes:
         except HungUp:
             return None
         if isinstance(taken, Stale):
-            return await self._ask_for_proof(request, send, taken)
+            return await self._ask_for_proof(scope, send, taken)
         if taken is None:
-            answer = self._renderer.render(refusal or cap_reached(), request["headers"])
+            answer = self._renderer.render(refusal or cap_reached(), scope["headers"])
             return await send_answer(send, answer)
         return await self._watched(taken, as_sent, reader, send)
 
-    async def _amount(self, found: Sequence[Capped], request: Scope, reader: BodyReader) -> int:
+    async def _amount(self, found: Sequence[Capped], scope: Scope, reader: BodyReader) -> int:
         if len(found) > 1:
             # Routers disagree about the route: one of the sums would be the wrong one.
             raise Unreadable(400, "two_amounts")
         raw = await reader.read(bytes_max=self._body_bytes_max, patience=self._patience)
-        body = decoded(request["headers"], raw, self._body_bytes_max)
-        return read_amount(found[0].door, request, body, raw=raw)
+        body = decoded(scope["headers"], raw, self._body_bytes_max)
+        return read_amount(found[0].door, scope, body, raw=raw)
 
-    async def _taken(self, request: Scope, route: CappedRoute, amount: int) -> TakenAmount | Stale | None:
+    async def _taken(self, scope: Scope, route: CappedRoute, amount: int) -> TakenAmount | Stale | None:
         """The amount, counted; what to ask for; or None where it exceeds a cap."""
-        binding = self._protection.binding(request, int(self._clock_s()))
+        binding = self._protection.binding(scope, int(self._clock_s()))
         if binding is None:
             raise StoreUnavailable  # its proof was fresh a moment ago
         key = self._keys.of(b"caps", route.name, self._account_digest(binding.account))
@@ -154,9 +154,9 @@ class CappedRoutes:
         if asks and await self._is_proved(key, amount, binding.proved_s):
             return TakenAmount(key, 0, verdict.at_us, route.caps)
         self._events.cap_reached(route.name, route.over.value, binding.account)
-        self._tell(request, binding.account)
+        self._tell(scope, binding.account)
         self._refusals.answered(route.name, "cap_reached", route.over.value, enforced=True)
-        protected = self._protection.route(request, has_body=True)
+        protected = self._protection.route(scope, has_body=True)
         return Stale(protected, binding.account) if asks and protected is not None else None
 
     async def _is_proved(self, key: bytes, amount: int, proved_s: int) -> bool:
