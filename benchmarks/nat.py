@@ -104,13 +104,13 @@ class House:
     def _clock_s(self) -> float:
         return self.now_us / US
 
-    async def tries(self, owner: int, token: str, question: bytes, *, worked: bool = False) -> Assessment:
+    async def tries(self, owner: int, token: str, receipt: bytes, *, worked: bool = False) -> Assessment:
         """One attempt of an owner; with the receipt of the question, if one was charged and work was done for it."""
         name = f"owner{owner}"
         origin = self._origins[owner % BROWSERS]
         attempt = Attempt(self.door, origin, name, name, f"right {owner}", token)
         digests = self._digests.origin_digests(origin)
-        shown = ShownProofs(worked or bool(question), question=question)
+        shown = ShownProofs(worked or bool(receipt), work_receipt=receipt)
         return await self.guard.assess(attempt, digests, shown=shown)
 
 
@@ -132,15 +132,15 @@ def _origin(browser: int) -> Origin:
 async def _logs_in(house: House, owner: int, *, known: bool, came: dict[str, int]) -> AsyncIterator[float]:
     """An owner's way in; yields the seconds that pass."""
     token = house.guard.devices.proved_token("", f"owner{owner}", 0)[0] if known else ""
-    question, has_waited, has_worked = b"", False, False
+    receipt, has_waited, has_worked = b"", False, False
     for _ in range(TRIES_MAX):
-        assessment = await house.tries(owner, token, question)
+        assessment = await house.tries(owner, token, receipt)
         asked = assessment.decision.asked
         if asked is Action.CHALLENGE:
             house.guard.put_off(assessment)
-            question, has_worked = house.guard.question(assessment), True
+            receipt, has_worked = house.guard.work_receipt(assessment), True
             yield WORK_S
-            assessment = await house.tries(owner, token, question)
+            assessment = await house.tries(owner, token, receipt)
             asked = assessment.decision.asked
         if asked is Action.ALLOW:
             house.guard.begin(assessment)

@@ -404,7 +404,7 @@ class Worker:
         elif tried.right:
             counts["owners_proved"] += 1
             receipt = pack_receipt(assessment.charge, assessment.verdict)
-            self._guard.refund(receipt, assessment.charge.account)
+            self._guard.refund_proved(receipt, assessment.charge.account)
 
     def _token(self, tried: Try, family: int) -> str:
         """What the owner's browser was given days ago, after a second proof."""

@@ -19,7 +19,7 @@ class Assessment(Value):
     """
 
     __slots__ = (
-        "attempt", "charge", "decision", "device", "exposure", "policy", "question", "token", "verdict", "worked"
+        "attempt", "charge", "decision", "device", "exposure", "policy", "token", "verdict", "work_receipt", "worked"
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - all findings
@@ -31,7 +31,7 @@ class Assessment(Value):
         token: Token | None,
         policy: Policy,
         exposure: Exposure = UNKNOWN,
-        question: bytes = b"",
+        work_receipt: bytes = b"",
         device: Device = Device.STRANGER,
         worked: bool = False,
     ) -> None:
@@ -41,7 +41,7 @@ class Assessment(Value):
         self.decision: Final = decision
         self.token: Final = token
         self.exposure: Final = exposure
-        self.question: Final = question
+        self.work_receipt: Final = work_receipt
         self.device: Final = device
         self.policy: Final = policy
         self.worked: Final = worked
@@ -53,6 +53,6 @@ class Assessment(Value):
         """
         verdict = self.verdict._replace(charged=0, tagged=0)
         return Assessment(
-            attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.question,
+            attempt, self.charge, verdict, self.decision, None, self.policy, self.exposure, self.work_receipt,
             Device.PROVED, self.worked,
         )  # fmt: skip

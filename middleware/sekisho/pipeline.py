@@ -21,7 +21,7 @@ from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.in_flight import PAUSES_S, InFlight
 from sekisho.ledger.receipt import pack_receipt
-from sekisho.ledger.settlement import make_place, refund_proved, refund_question, settle_untried
+from sekisho.ledger.settlement import make_place, refund_proved, refund_worked, settle_untried
 from sekisho.model import (
     Action,
     Attempt,
@@ -171,9 +171,9 @@ class Guard:
         """
         began_us = self._times.clock_us() if self._times is not None else 0
         token = self.devices.trusted_token(attempt, family)
-        exempt, question, tagged = self._is_exempt(attempt.origin), shown.question, 0
+        exempt, work_receipt, tagged = self._is_exempt(attempt.origin), shown.work_receipt, 0
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
-        if token is None and not exempt and not question and (wait_us := self._shed_us(digests)):
+        if token is None and not exempt and not work_receipt and (wait_us := self._shed_us(digests)):
             return self._shed_late(attempt, digests, wait_us)
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
@@ -184,9 +184,9 @@ class Guard:
                 # A stranger's attempt is counted under the limit key, a known device's under the account itself.
                 before, charge = charge, self._charge(attempt, digests, None, family, shown, policy, exempt=exempt)
                 verdict = await self._charge_instead(charge, before, verdict)
-            if question and verdict.throttle_wait_us:
+            if work_receipt and verdict.throttle_wait_us:
                 tagged |= verdict.tagged
-                question = make_place(self._ledger, charge, verdict, question)
+                work_receipt = make_place(self._ledger, charge, verdict, work_receipt)
                 verdict = await self._ledger.charge(charge)
             device = Device.PROVED if shown.proved else class_by(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
@@ -216,7 +216,9 @@ class Guard:
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
         kept = None if verdict.token_spent else token
-        return Assessment(attempt, charge, verdict, decision, kept, policy, exposure, question, device, shown.worked)
+        return Assessment(
+            attempt, charge, verdict, decision, kept, policy, exposure, work_receipt, device, shown.worked
+        )
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the newly chosen password has leaked; `None` where no source could tell."""
@@ -248,7 +250,7 @@ class Guard:
         if assessment.verdict.last:
             self._ledger.fail(assessment.charge, assessment.verdict)
 
-    def question(self, assessment: Assessment) -> bytes:
+    def work_receipt(self, assessment: Assessment) -> bytes:
         """Receipt of the charge of an attempt that is answered by asking for work; empty where nothing was charged.
 
         Many owners behind one address would use up its limit merely by being asked. A client that solves the work and
@@ -257,13 +259,13 @@ class Guard:
         """
         return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
 
-    def return_question(self, receipt: bytes, *, proved: bool = False) -> None:
+    def refund_worked(self, receipt: bytes, *, proved: bool = False) -> None:
         """Refund the charge of an attempt that was answered by asking for work, now that the work has led to a success.
 
-        `receipt`: from `question`. `proved`: whether the success is a second proof.
+        `receipt`: from `work_receipt`. `proved`: whether the success is a second proof.
         """
         if receipt:
-            self._waits.refunded(refund_question(self._ledger, receipt, proved=proved))
+            self._waits.refunded(refund_worked(self._ledger, receipt, proved=proved))
 
     def begin(self, assessment: Assessment) -> None:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
@@ -312,8 +314,8 @@ class Guard:
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
         self._waits.refunded(charge)
-        if assessment.question:
-            self.return_question(assessment.question)
+        if assessment.work_receipt:
+            self.refund_worked(assessment.work_receipt)
         return self._waits.end(charge)
 
     def _at_shared_address(self, door: Door, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
@@ -343,7 +345,7 @@ class Guard:
         self._ledger.fail(assessment.charge, assessment.verdict)
         self._waits.end(assessment.charge)
 
-    def refund(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
+    def refund_proved(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
         """Refund the charge of an attempt, now that the account's owner has shown a second factor.
 
         Args:

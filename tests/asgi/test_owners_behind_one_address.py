@@ -55,7 +55,7 @@ class Behind:
             asked = found.decision.asked
             if asked is Action.CHALLENGE:
                 self.house.guard.put_off(found)
-                question = self.house.guard.question(found) or b"-"
+                question = self.house.guard.work_receipt(found) or b"-"
                 yield WORK_S
                 found = await self.house.tries(number, "", question.removeprefix(b"-"), worked=True)
                 asked, question = found.decision.asked, b""
@@ -84,7 +84,7 @@ class Behind:
             if found.decision.asked is Action.CHALLENGE:
                 self.house.guard.put_off(found)
                 if works:
-                    question = self.house.guard.question(found)
+                    question = self.house.guard.work_receipt(found)
                     found = await self.house.tries(number, "", question, worked=True)
             if found.decision.asked is Action.ALLOW:
                 self.bots_through += 1

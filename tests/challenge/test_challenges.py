@@ -141,7 +141,7 @@ async def test_a_solved_captcha_brings_the_receipt_by_its_puzzle() -> None:
     """The puzzle beside a captcha brings its receipt back unsolved, once, and only with a captcha that was solved."""
     said: list[Answer] = [False, None, Solved("turnstile"), Solved("turnstile"), Solved("turnstile")]
     one = challenges(Says(lambda _token: said.pop(0)))
-    asked = one.ask(ATTEMPT, 0, 0.0, question=b"receipt").work
+    asked = one.ask(ATTEMPT, 0, 0.0, receipt=b"receipt").work
     assert asked is not None
     shown = encoded({"challenge": json.loads(asked.text)})
     found = [

@@ -35,7 +35,7 @@ NAMES_BYTES_MAX = 1_024  # each of a door's name, a content type and a query; us
 TOKEN_CHARS_MAX = 8_192  # the longest token of a provider
 
 _PURPOSE = b"form"
-_QUESTION = b"question"
+_RECEIPT = b"question"  # as it is sealed in challenges under way
 _PAD_BYTES = 256  # otherwise the form's length on the wire would reveal the password's length
 _HEAD = Struct(">QHHHI")  # the time of sealing; the lengths of door, content type, query and body
 _DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
@@ -63,11 +63,11 @@ class Paid(NamedTuple):
     """The client has solved its challenge.
 
     Attributes:
-        question: the receipt of the attempt that was answered with the challenge, if the client sent the puzzle that
+        receipt: of the attempt that was answered with the challenge, if the client sent the puzzle that
             carries it; otherwise empty.
     """
 
-    question: bytes = b""
+    receipt: bytes = b""
 
 
 class Challenge(NamedTuple):
@@ -116,19 +116,19 @@ class Challenges:
         self._size = size
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
-    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Challenge:
+    def ask(self, bound_to: bytes, level: int, occupancy: float, *, receipt: bytes = b"") -> Challenge:
         """Return a challenge: a captcha if the site has one, and work as its fallback; empty if the site has no work.
 
         Args:
             bound_to: digest or binding of door, account and browser key. Not sent.
             level: level of the posture; see `difficulty`.
             occupancy: occupancy of the queues behind the challenge, 0 to 1; see `difficulty`.
-            question: receipt of the attempt's charge. The work carries it, sealed. It comes back at most once, because
+            receipt: of the attempt's charge. The work carries it, sealed. It comes back at most once, because
                 a solution is accepted once.
         """
         if self._work is None:
             return NOTHING
-        carried = self._sealed(question, bound_to) if question else ""
+        carried = self._sealed(receipt, bound_to) if receipt else ""
         return Challenge(self._work.challenge(bound_to, self._size(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
@@ -178,13 +178,13 @@ class Challenges:
         """Whether this worker is shown a page's genuine mark for the first time; see `Work.earns_look_by_mark`."""
         return self._work is not None and self._work.earns_look_by_mark(mark)
 
-    def _sealed(self, question: bytes, bound_to: bytes) -> str:
-        return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()
+    def _sealed(self, receipt: bytes, bound_to: bytes) -> str:
+        return urlsafe_b64encode(self._sealer.seal(_RECEIPT, receipt, bound_to=bound_to)).decode()
 
     def _question(self, carried: str, bound_to: bytes) -> bytes:
         """Return the receipt; empty if the work carried none, or if the secret that sealed it has been removed."""
         try:
-            return self._sealer.open(_QUESTION, _decoded(carried), bound_to=bound_to)
+            return self._sealer.open(_RECEIPT, _decoded(carried), bound_to=bound_to)
         except Unsealable:
             return b""
 

@@ -26,22 +26,26 @@ def settle_untried(ledger: Ledger, charge: Charge, verdict: Verdict) -> Verdict:
     return verdict._replace(charged=0, tagged=0, marks=verdict.marks & ~Marked.SPARED)
 
 
-def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, question: bytes) -> bytes:
-    """Refund a question's charge at its address, so that its answer can be charged there.
+def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, work_receipt: bytes) -> bytes:
+    """Refund, at its address, the attempt that was answered by asking for work: that with the work takes its place.
 
-    Returns the receipt of the rest of the question's charge; empty if nothing is left.
+    Returns the receipt of the rest of that charge; empty if nothing is left.
 
-    The address refused the answer: that was charged at its account alone if it is spared there. The question's charge
-    at the account stays: the answer may be a repeat, which is free there.
+    Args:
+        ledger: has charged both.
+        charge, verdict: of the attempt with the work. Its address refused it: it was charged at its account alone if it
+            is spared there, and is charged again by the caller.
+        work_receipt: of the attempt before it. Its charge at the account stays: the same secret is a repeat, which is
+            free there.
     """
     if verdict.charged:
         ledger.settle(charge, verdict._replace(tagged=0))
-    its, at_address, rest = parted(question)
+    its, at_address, rest = parted(work_receipt)
     ledger.settle(its, at_address)
     return rest
 
 
-def refund_question(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:
+def refund_worked(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:
     """Refund the attempt of a receipt that was answered by asking for work; return its charge.
 
     `proved`: whether the charge counts as made when a code was read, as in `refund_proved`.

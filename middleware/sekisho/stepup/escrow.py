@@ -54,7 +54,7 @@ TICKET_CHARS_MAX = 4_096
 _PAD = 256  # a ticket's length must not reveal the length of the account's name
 
 _TICKET, _PROOF, _ANSWER, _RELEASED = b"ticket", b"proof", b"kept answer", b"released answer"
-_QUESTION = b"question"
+_WORK_RECEIPT = b"question"  # as those under way are stored
 _HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of a header's name and value
 
 
@@ -263,22 +263,22 @@ class Escrow:
             return None
         return _kept(opened).answer
 
-    async def keep_question(self, ticket: Ticket, browser_key: str, receipt: bytes) -> None:
+    async def keep_work_receipt(self, ticket: Ticket, browser_key: str, receipt: bytes) -> None:
         """Keep the receipt for the charge of a question that was answered with work, until a proof is shown.
 
-        `take_question` returns it, so that a proof brings that charge back. Raises `StoreUnavailable`.
+        `take_work_receipt` returns it, so that a proof brings that charge back. Raises `StoreUnavailable`.
         """
-        sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, browser_key))
-        await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
+        sealed = self._sealer.seal(_WORK_RECEIPT, receipt, bound_to=_binding(ticket, browser_key))
+        await self._vault.put(self._keys.of(_WORK_RECEIPT, ticket.challenge), sealed, seconds=KEPT_S)
 
-    async def take_question(self, ticket: Ticket, browser_key: str) -> bytes:
-        """Remove and return the receipt that `keep_question` kept for a ticket; empty without one.
+    async def take_work_receipt(self, ticket: Ticket, browser_key: str) -> bytes:
+        """Remove and return the receipt that `keep_work_receipt` kept for a ticket; empty without one.
 
         Raises `StoreUnavailable`.
         """
-        sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
+        sealed = await self._vault.take(self._keys.of(_WORK_RECEIPT, ticket.challenge))
         try:
-            return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, browser_key))
+            return self._sealer.open(_WORK_RECEIPT, sealed or b"", bound_to=_binding(ticket, browser_key))
         except Unsealable:
             return b""
 

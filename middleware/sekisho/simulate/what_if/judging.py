@@ -18,7 +18,7 @@ from sekisho.ledger.gcra import wait_us
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import ID_BYTES, NO_TAG, pack_receipt
 from sekisho.ledger.records import FRESH, network_keys
-from sekisho.ledger.settlement import make_place, refund_proved, refund_question, settle_untried
+from sekisho.ledger.settlement import make_place, refund_proved, refund_worked, settle_untried
 from sekisho.model import (
     Action,
     Charge,
@@ -88,7 +88,7 @@ class _Open(NamedTuple):
 
     Attributes:
         change: how its decision differs from what was recorded; negative: milder, positive: stricter.
-        question: receipt of the attempt that was answered by asking for the work that this one brings.
+        work_receipt: receipt of the attempt that was answered by asking for the work that this one brings.
     """
 
     attempted: Attempted
@@ -96,7 +96,7 @@ class _Open(NamedTuple):
     verdict: Verdict
     decision: Decision
     change: int
-    question: bytes
+    work_receipt: bytes
 
 
 class _Kept(OrderedDict[str, _Open]):
@@ -156,21 +156,21 @@ class _Judging:
             self._tally.judged(attempted, _decision(Action.THROTTLE, SHED))
             return
         asked = self._asked.pop(_client(attempted), None) if attempted.counted.worked else None
-        question = pack_receipt(asked.charge, asked.verdict) if asked is not None and asked.verdict.charged else b""
-        verdict, question = self._charged(charge, question)
+        work_receipt = pack_receipt(asked.charge, asked.verdict) if asked is not None and asked.verdict.charged else b""
+        verdict, work_receipt = self._charged(charge, work_receipt)
         verdict = _with_recorded(verdict, attempted)
         decision = _decided(attempted, verdict, policy)
         if verdict.is_spared and not is_tried(verdict, decision, reads_body=self._rules.reads_body(attempted.door)):
             verdict = settle_untried(self._ledger, charge, verdict)
         change = self._tally.judged(attempted, decision)
-        self._keep(_Open(attempted, charge, verdict, decision, change, question))
+        self._keep(_Open(attempted, charge, verdict, decision, change, work_receipt))
 
-    def _charged(self, charge: Charge, question: bytes) -> tuple[Verdict, bytes]:
-        """Charge, if need be in the place of the question; and what is left of the question's charge. See `Guard`."""
+    def _charged(self, charge: Charge, work_receipt: bytes) -> tuple[Verdict, bytes]:
+        """Charge, if need be in the place of the attempt that was asked for work; and the rest of its receipt."""
         verdict = self._ledger.charge_now(charge)
-        if not (question and verdict.throttle_wait_us):
-            return verdict, question
-        left = make_place(self._ledger, charge, verdict, question)
+        if not (work_receipt and verdict.throttle_wait_us):
+            return verdict, work_receipt
+        left = make_place(self._ledger, charge, verdict, work_receipt)
         again = self._ledger.charge_now(charge)
         return again._replace(tagged=again.tagged | verdict.tagged), left
 
@@ -215,7 +215,7 @@ class _Judging:
         if self._rules.tries_password(attempted.door):
             effects |= Effect.RIGHT
         self._ledger.settle(found.charge, found.verdict, effects)
-        self._return_question(found, proved=False)
+        self._refund_worked(found, proved=False)
 
     def _prove(self, proved: Proved) -> None:
         if (found := self._withheld.pop(proved.account, None)) is None:
@@ -224,11 +224,11 @@ class _Judging:
         own = b"" if found.attempted.counted.similar else charge.account
         receipt = pack_receipt(charge, found.verdict)
         refund_proved(self._ledger, receipt, own, charge.place, len(self._rules.limits.networks))
-        self._return_question(found, proved=True)
+        self._refund_worked(found, proved=True)
 
-    def _return_question(self, found: _Open, *, proved: bool) -> None:
-        if found.question:
-            refund_question(self._ledger, found.question, proved=proved)
+    def _refund_worked(self, found: _Open, *, proved: bool) -> None:
+        if found.work_receipt:
+            refund_worked(self._ledger, found.work_receipt, proved=proved)
 
     def _is_full(self, charge: Charge) -> bool:
         """Whether the limits of the address refuse. Nothing is charged: a worker's shed asks no ledger."""

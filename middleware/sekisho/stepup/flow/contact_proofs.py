@@ -167,7 +167,7 @@ class ContactProofs:
         factor, _ = self._channels.to(ticket.account)
         self._parts.events.proved(ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         # To read a mailbox clears no failures at an account of that name: its password was not shown.
-        self._guard.refund(ticket.receipt, b"")
+        self._guard.refund_proved(ticket.receipt, b"")
         return await let_through(self._parts, self._doors, call, ticket, int(self._guard.now_s()))
 
     async def _send_again(self, call: PageCall) -> Answer | None:

@@ -142,8 +142,8 @@ class Issuer:
         worked = paid is not None or (waited is not None and await self._has_waited(context, waited, browser_key))
         if is_contact:
             # A mailed code shows effort as work does. It says nothing about the owner of an account.
-            return ShownProofs(worked or proved, False, paid.question if paid else b"", contacted=proved)
-        return ShownProofs(worked, proved, paid.question if paid else b"")
+            return ShownProofs(worked or proved, False, paid.receipt if paid else b"", contacted=proved)
+        return ShownProofs(worked, proved, paid.receipt if paid else b"")
 
     async def _has_waited(self, context: RequestContext, waited: bytes, browser_key: BrowserKey) -> bool:
         waits = self._parts.waits
@@ -185,7 +185,7 @@ class Issuer:
         self._guard.put_off(assessment)
         occupancy = parts.proving.queue.occupancy if parts.proving else 0.0
         asked = parts.challenges.ask(
-            _bound(attempt, browser_key), 0, occupancy, question=self._guard.question(assessment)
+            _bound(attempt, browser_key), 0, occupancy, receipt=self._guard.work_receipt(assessment)
         )
         headers, line = context.scope["headers"], key_line(parts, context, browser_key)
         if not prefers_page(headers):
@@ -279,9 +279,9 @@ class Issuer:
             ),
             browser_key.key,
         )
-        if assessment.question:
+        if assessment.work_receipt:
             with suppress(StoreUnavailable):  # without the store that charge stands
-                await self._parts.escrow.keep_question(ticket, browser_key.key, assessment.question)
+                await self._parts.escrow.keep_work_receipt(ticket, browser_key.key, assessment.work_receipt)
         return IssuedStepUp(context, assessment, ticket, browser_key), text
 
     async def _ask(self, issued: IssuedStepUp, text: str) -> None:

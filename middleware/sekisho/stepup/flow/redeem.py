@@ -71,10 +71,10 @@ class Redeemer:
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
-            self._guard.refund(ticket.receipt, ticket.account_digest, self._place(redemption))
+            self._guard.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption))
             with suppress(StoreUnavailable):  # without the store that charge stands
-                question = await self._parts.escrow.take_question(ticket, call.browser_key.key)
-                self._guard.return_question(question, proved=True)
+                receipt = await self._parts.escrow.take_work_receipt(ticket, call.browser_key.key)
+                self._guard.refund_worked(receipt, proved=True)
         if ticket.purpose is Purpose.LOGIN:
             self._tell_watch(call, ticket)
             answer = await self._release(redemption, proof)
