@@ -33,8 +33,8 @@ def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, work_receipt: b
 
     Args:
         ledger: has charged both.
-        charge, verdict: of the attempt with the work. Its address refused it: it was charged at its account alone if it
-            is spared there, and is charged again by the caller.
+        charge: of the attempt with the work. The caller charges it again.
+        verdict: on it. Its address refused it: it was charged at its account alone if it is spared there.
         work_receipt: of the attempt before it. Its charge at the account stays: the same secret is a repeat, which is
             free there.
     """
