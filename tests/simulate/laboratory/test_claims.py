@@ -11,7 +11,7 @@ from sekisho.simulate.laboratory import packaged, read_scenario
 from sekisho.simulate.laboratory.claims import CLAIMS, attempts_until_alarm, claims_section
 from sekisho.simulate.laboratory.policy import policies
 from sekisho.simulate.laboratory.report import Played
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, Results
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, ResetCounts, Results
 
 POLICIES = policies()
 TAKEN = "takeovers, of right pairs sent"
@@ -95,6 +95,18 @@ def test_owners_behind_shared_addresses_are_told_apart() -> None:
     assert found["owners' log-ins asked in an attack"] == ["0.8%"]
     assert found["of them, asked *elsewhere* in an attack"] == ["0.4%"]
     assert "owners' log-ins asked in calm" not in found
+
+
+def test_resets_of_owners_have_claims() -> None:
+    """Those that the guard refused, of all that owners began; and the questions after them."""
+    resets = {
+        "forgotten": ResetCounts(begun=20, refused=1, done=19, asked=4),
+        "set by a bot": ResetCounts(begun=5, done=5),
+    }
+    runs = [played("7pay-reset", policy, resets=resets) for policy in ("default", "factors")]
+    found = cells(*runs)
+    assert found["owners' resets refused, beside bots that ask for some"] == ["**1 of 25**", "**1 of 25**"]
+    assert found["log-ins after a reset asked for a proof"] == ["–", "4 of 24"]
 
 
 def test_only_where_addresses_repeat_few_attempts_reach_the_check() -> None:

@@ -6,8 +6,17 @@ from collections import Counter
 
 from sekisho.simulate.laboratory import packaged, read_scenario
 from sekisho.simulate.laboratory.document import document
-from sekisho.simulate.laboratory.report import Played, asked_cell, lost_cell, overview, seeds_of, summary, taken_cell
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, Results
+from sekisho.simulate.laboratory.report import (
+    Played,
+    asked_cell,
+    lost_cell,
+    overview,
+    resets_table,
+    seeds_of,
+    summary,
+    taken_cell,
+)
+from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, ResetCounts, Results
 
 
 def played(name: str, policy: str, seed: int, *, right: int, taken: int) -> Played:
@@ -59,6 +68,24 @@ def test_an_alarm_in_the_history_is_told_as_one_before() -> None:
     run = played("quiet-month", "posture", 1, right=0, taken=0)
     run.results.alarms.append(-7_200.0)
     assert run.row()[-1] == "2.0 h before"
+
+
+def test_resets_of_bots_and_owners_stand_beside_each_other() -> None:
+    """A row for each policy of a scenario with resets, seeds summed; no table where there are none."""
+    runs = [played("7pay-reset", "factors", seed, right=9, taken=2) for seed in (1, 2)]
+    for run in runs:
+        run.results.attempts, run.results.reached = 1_000, 60
+        run.results.resets["forgotten"] = ResetCounts(
+            begun=5, worked=1, refused=1, unsent=1, done=3, asked=2, entered=3
+        )
+        run.results.resets["set by a bot"] = ResetCounts(begun=1, done=1, entered=1)
+    head, _, line = (row.strip("| ").split(" | ") for row in resets_table(runs).splitlines())
+    assert dict(zip(head, line, strict=True)) == {
+        "scenario": "7pay-reset", "policy": "factors", "bots' requests": "2,000", "passed on": "120",
+        "passwords set, of right ones": "4 of 18", "owners' resets (after a bot's)": "12 (2)", "refused": "2",
+        "worked": "2", "no letter": "2", "password set": "8", "asked at the log-in": "4 of 8", "entered": "8 of 8",
+    }  # fmt: skip
+    assert resets_table([played("7pay", "factors", 1, right=9, taken=2)]) == ""
 
 
 def test_seeds_are_told_in_ranges() -> None:

@@ -223,6 +223,46 @@ def test_a_limiter_of_log_ins_sees_no_reset() -> None:
     assert reached["slowapi"] < 35  # five a minute for six minutes
 
 
+FORGETFUL = replace(FEW, resets_per_month=30.0, mail_share=1.0, at_hand_share=1.0)
+
+
+def test_owners_reset_what_they_forgot_beside_bots() -> None:
+    """Each gets a letter, sets a password and logs in with it, on some devices by a proof."""
+    results = played(scenario(RESETS, owners=FORGETFUL), "factors")
+    forgotten, set_back = results.resets["forgotten"], results.resets["set by a bot"]
+    assert forgotten.begun == forgotten.done == forgotten.entered > 15
+    assert 0 < forgotten.asked < forgotten.begun
+    assert set_back.begun == set_back.entered > 0
+    assert results.owners_resets.refused == 0
+
+
+def test_a_new_password_is_the_owners_from_then_on() -> None:
+    """Later log-ins have it, and succeed without a guard too."""
+    quiet = replace(RESETS, right=0, right_share=0.0, attempts=1)
+    forgets_none = replace(FORGETFUL, forget_share=0.0)
+    results = played(scenario(quiet, owners=forgets_none, hours=72), build=lambda ports: BuiltGuard(ports.app))
+    assert results.resets["forgotten"].entered > 100
+    assert results.owners.entered == results.owners.log_ins > 200
+    assert results.owners.lost == 0
+
+
+def test_bots_behind_an_owners_address_have_resets_refused() -> None:
+    """Sixty requests in an hour behind the address of all owners: the table tells those that it costs them."""
+    behind = replace(FORGETFUL, nat_share=1.0, proxy_share=0.0, cookies_share=0.0)
+    counts = played(scenario(replace(RESETS, attempts=2_000, behind_nat=True), owners=behind)).owners_resets
+    assert counts.begun == counts.refused + counts.done
+    assert counts.refused + counts.worked > 0
+
+
+def test_an_owner_without_an_address_on_file_gets_no_letter() -> None:
+    """`on_file=` answers all alike: the owner waits for a letter that does not come, and is refused nothing."""
+    on_file, half = replace(RESETS, on_file=True), replace(FORGETFUL, mail_share=0.5, passkey_share=0.0)
+    counts = played(scenario(on_file, owners=half), "factors").owners_resets
+    assert counts.refused == 0
+    assert counts.unsent > 0 < counts.done
+    assert counts.begun == counts.unsent + counts.done
+
+
 def test_history_is_not_counted() -> None:
     """Log-ins before the scenario make devices known, and are in no count."""
     results = played(scenario(owners=replace(FEW, history_days=5), hours=24))
@@ -238,7 +278,7 @@ def test_a_guard_that_does_not_start_is_an_error() -> None:
         played(scenario(), build=lambda ports: guard(wrong, ports))
 
 
-@pytest.mark.parametrize("module", ["browser", "bots", "owners", "factors", "places", "peers", "site"])
+@pytest.mark.parametrize("module", ["browser", "bots", "owners", "factors", "places", "peers", "resets", "site"])
 def test_owners_and_bots_read_no_state_of_the_guard(module: str) -> None:
     """They import nothing that counts, judges or keeps; what they know comes from answers."""
     source = Path(laboratory.__file__).with_name(f"{module}.py").read_text()

@@ -7,7 +7,7 @@ import pytest
 from sekisho.cli.guards import build_of
 from sekisho.simulate.laboratory import ScenarioError, packaged, read_scenario
 from sekisho.simulate.laboratory.policy import policies
-from sekisho.simulate.laboratory.scenario import Attack
+from sekisho.simulate.laboratory.scenario import Attack, OwnerHabits
 from tests.simulate.laboratory.playing import played
 
 SOUND = (
@@ -63,6 +63,7 @@ def test_a_scenario_is_read() -> None:
         (owners_and(SOUND, nat_size=0), r"owners\.nat_size: is not between 1"),
         ('step_s = [1e7, "assumed"]\n' + SOUND, "s: step_s: is not between -864,000"),
         ('step_at_h = [3, "assumed"]\n' + SOUND, "s: step_at_h: is after the scenario"),
+        (owners_and(SOUND, resets_per_month=1), "owners: resets_per_month: there is a door for resets only where"),
         (SOUND + 'own_accounts = [2, "assumed"]\n', "attack 1: own_accounts: need addresses"),
         (SOUND + 'own_accounts = [28, "assumed"]\n', "own_accounts and reusing_share are more than all"),
         (owners_and(SOUND, proxy_share=0) + 'behind_proxy = [true, "assumed"]\n', "attack 1: behind_proxy: no owner"),
@@ -98,6 +99,8 @@ def test_a_packaged_scenario_runs(name: str) -> None:
 def test_a_parameter_that_is_added_later_moves_no_draw() -> None:
     """Draws and names of kept runs are made of the text of a scenario: it has later parameters where they are used."""
     assert repr(Attack()).endswith("weak_share=0.0, together=False)")
+    assert repr(OwnerHabits()).endswith("surge=1)")
+    assert repr(OwnerHabits(resets_per_month=0.5)).endswith("surge=1, resets_per_month=0.5)")
     assert repr(Attack(nats=3)).endswith("together=False, nats=3)")
     assert "step_s" not in repr(read_scenario("s", SOUND))
 

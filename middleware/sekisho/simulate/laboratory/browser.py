@@ -70,24 +70,25 @@ class Browser:
             self._cookies.clear()
 
     async def log_in(self, address: str, account: str, password: str, *, work: str = "") -> BrowserAnswer:
-        headers = [(b"sekisho-work", work.encode())] if work else []
-        return await self._post("/login", address, {"username": account, "password": password}, headers)
+        return await self._post("/login", address, {"username": account, "password": password}, _worked(work))
 
     async def link(self, address: str, number: str, pin: str) -> BrowserAnswer:
         return await self._post("/link", address, {"number": number, "pin": pin})
 
-    async def ask_reset(self, address: str, account: str, details: str, to: str) -> BrowserAnswer:
-        return await self._post(ASK, address, {"username": account, "details": details, "to": to})
+    async def ask_reset(self, address: str, account: str, details: str, to: str, *, work: str = "") -> BrowserAnswer:
+        return await self._post(ASK, address, {"username": account, "details": details, "to": to}, _worked(work))
 
-    async def confirm_reset(self, address: str, account: str, token: str, password: str) -> BrowserAnswer:
-        known = self.known
-        answer = await self._post(CONFIRM, address, {"username": account, "token": token, "password": password})
+    async def confirm_reset(
+        self, address: str, account: str, token: str, password: str, *, work: str = ""
+    ) -> BrowserAnswer:
+        known, fields = self.known, {"username": account, "token": token, "password": password}
+        answer = await self._post(CONFIRM, address, fields, _worked(work))
         self.known = known  # nobody has logged in
         return answer
 
     async def work(self, asked: BrowserAnswer, address: str, account: str, password: str) -> BrowserAnswer:
         """Solve the puzzle of an answer, and send the log-in again with it."""
-        return await self.log_in(address, account, password, work=solved(json.loads(asked.body)["work"]))
+        return await self.log_in(address, account, password, work=solution(asked))
 
     async def ask_for_code(self, asked: BrowserAnswer, address: str) -> BrowserAnswer:
         """Have a code sent to the account's owner."""
@@ -152,6 +153,15 @@ class Browser:
             self._cookies[name.strip()] = value.strip()
         else:
             self._cookies.pop(name.strip(), None)
+
+
+def solution(asked: BrowserAnswer) -> str:
+    """Solve the puzzle of an answer."""
+    return solved(json.loads(asked.body)["work"])
+
+
+def _worked(solution: str) -> Headers:
+    return [(b"sekisho-work", solution.encode())] if solution else []
 
 
 def _of(found: dict[str, Any], factor: str) -> dict[str, str]:

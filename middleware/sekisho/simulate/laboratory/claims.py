@@ -165,6 +165,18 @@ def _refused_of(counts: OwnerCounts) -> Part | None:
     return _part(counts.refused, counts.log_ins)
 
 
+def _resets_refused(case: Case) -> Part | None:
+    """Of the owners' resets, those that the guard refused."""
+    counts = case.results.owners_resets
+    return _part(counts.refused, counts.begun)
+
+
+def _asked_after_reset(case: Case) -> Part | None:
+    """Of the owners' log-ins with a password that they have just reset, those that were asked for a proof."""
+    counts = case.results.owners_resets
+    return _part(counts.asked, counts.done) if case.policy.has_factors else None
+
+
 def _asked(*, in_attack: bool, elsewhere: bool = False) -> Callable[[Case], Part | None]:
     def measure(case: Case) -> Part | None:
         if not case.policy.has_factors or bool(case.scenario.attacks) is not in_attack:
@@ -306,6 +318,8 @@ CLAIMS: Final = (
     Claim("log-ins on known devices asked for a proof", "stated", inf, _asked_on_known, _share),
     Claim("strangers behind NAT and proxy refused", "≤ 1%", 0.01, _refused_at_shared, _share, _SHARED_WHY),
     Claim("owners' log-ins refused", "≤ 0.01%", 0.0001, _refused, _share, f"The same log-ins. {_SHARED_WHY}"),
+    Claim("owners' resets refused, beside bots that ask for some", "≤ 1%", 0.01, _resets_refused, _counted),
+    Claim("log-ins after a reset asked for a proof", "stated", inf, _asked_after_reset, _counted),
     Claim("owners' log-ins asked in an attack", "≤ 2%", ASKED_MAX, _asked(in_attack=True), _share, _ASKED_WHY),
     Claim(
         "of them, asked *elsewhere* in an attack",

@@ -12,6 +12,7 @@ from sekisho.simulate.laboratory.report import (
     lost_cell,
     overview,
     pipes,
+    resets_table,
     seeds_of,
     summary,
     taken_cell,
@@ -74,9 +75,11 @@ _MODELS = """## What some of the models leave out
   would only take attempts away. Its owners log in and link nothing, so it does not say what links owners lose.
 - `7pay-reset` has the application that 7pay had: it sends the link to any mail address that a request names, if the
   request tells what it asks for (a *right pair* here). `reset` in the tables are accounts whose password a bot has set
-  and which it did not enter. Their owners find out before their next log-in, and reset it in turn. No other owner asks
-  for a reset, so it does not say how many of those the limits hinder; and letters are not simulated. The policies
-  without factors cannot have `on_file=`: `7pay-reset-on-file` is `7pay-reset` to them, with other draws.
+  and which it did not enter. Their owners find out before their next log-in, and reset it in turn. Others forget
+  theirs, far more of them than any service has (`resets_per_month`). The letter is the application's own: it comes at
+  once, and is opened in the browser that asked for it. Bots and owners share no address. After a reset the owner's
+  other devices are no longer *known*. The policies without factors cannot have `on_file=`: `7pay-reset-on-file` is
+  `7pay-reset` to them, with other draws.
   The models that judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
 - `switched-on` is the only scenario in which factors come later: the guard monitors for four weeks, and then has them.
   What devices that were seen before are spared by `SEKISHO_AGED_DEVICE_DAYS` is the policy `factors-aged`, whose
@@ -87,6 +90,15 @@ _MODELS = """## What some of the models leave out
 
 _TAKEN = "Of all seeds together. Scenarios without a right pair are left out."
 _LOST = "Refused on known devices, refused on others, and of all log-ins those without a proof where one was asked for."
+
+_RESETS = """## Resets
+
+Requests of bots for a reset beside those of owners, who have forgotten their password or found that a bot has set it
+(in brackets). *Refused*: the guard refused the request or the new password. *Worked*: the browser solved a puzzle; a
+reset is never answered by a question for a proof. *No letter*: the request was answered, and no link came: with
+`on_file=`, to owners without a mail address on file. *Asked*, *entered*: at the log-in that follows, with the new
+password.
+"""
 
 _AIMS = """## A tenth
 
@@ -127,6 +139,8 @@ def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, 
         parts += [overview(asking, asked_cell), ""]
     parts += ["## Log-ins of owners that were lost", "", _LOST, ""]
     parts += [overview(played, lost_cell), ""]
+    if resets := resets_table(played):
+        parts += [_RESETS, resets, ""]
     parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves), _MODELS]
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.simulate.laboratory.results import OwnerCounts, Results
+from sekisho.simulate.laboratory.results import OwnerCounts, ResetCounts, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,6 +82,7 @@ def _as_json(results: Results) -> dict[str, Any]:
         **{field.name: getattr(results, field.name) for field in fields(Results)},
         "taken": {name: sorted(owners) for name, owners in results.taken.items()},
         "by_kind": {name: asdict(counts) for name, counts in results.by_kind.items()},
+        "resets": {name: asdict(counts) for name, counts in results.resets.items()},
     }
 
 
@@ -92,6 +93,7 @@ def _results(found: dict[str, Any]) -> Results:
             "right": Counter(found["right"]),
             "taken": {name: set(owners) for name, owners in found["taken"].items()},
             "by_kind": {name: OwnerCounts(**counts) for name, counts in found["by_kind"].items()},
+            "resets": {name: ResetCounts(**counts) for name, counts in found.get("resets", {}).items()},
             "refused_by": Counter(found["refused_by"]),
         }
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
 from sekisho.simulate.laboratory.factors import mail_address
+from sekisho.simulate.laboratory.habits import PATIENCE_S, READ_MAIL_S, RETYPE_S, STEPS_MAX
 from sekisho.simulate.laboratory.places import AWAY, DAY_S, PROXY, OwnerPlaces
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts
-from sekisho.simulate.laboratory.site import details
+from sekisho.simulate.laboratory.resets import Reset
+from sekisho.simulate.laboratory.results import FORGOTTEN, KNOWN, SET_BY_BOT, OwnerCounts, ResetCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from sekisho.simulate.laboratory.scenario import Scenario
     from sekisho.simulate.population import Population
 
-PATIENCE_S: Final = 60.0  # assumed: an owner who is told to wait longer gives up
-STEPS_MAX: Final = 6
 NO_PROOF: Final = "no proof at hand"
-RETYPE_S: Final = 4.0
-READ_CODE_S: Final = 20.0  # assumed: to open the mail, and to type the code
 
 BY_HOUR: Final = (3, 2, 1, 1, 1, 2, 4, 6, 8, 9, 8, 8, 9, 8, 7, 7, 7, 7, 8, 9, 10, 10, 8, 5)
 """Log-ins by the hour of the day: assumed, with the evening peak of a consumer service."""
@@ -38,6 +35,7 @@ class Visit(NamedTuple):
 
     Attributes:
         at_s: seconds after the beginning of the history.
+        resets: the password is forgotten for good, and reset first.
     """
 
     at_s: float
@@ -48,6 +46,7 @@ class Visit(NamedTuple):
     new_device: bool
     away: bool
     at_hand: bool
+    resets: bool = False
 
 
 def visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> list[Visit]:
@@ -65,6 +64,21 @@ def _visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> Iterator
     for _ in range(_extra(scenario)):
         at_s = history_s + 3600 * (owners.surge_from_h + random.random() * owners.surge_hours)
         yield _visit(scenario, places, random.randrange(people), at_s, random)
+
+
+def resets(scenario: Scenario, places: OwnerPlaces, random: Random) -> list[Visit]:
+    """All log-ins that begin with a reset, in order of time: those of the history, and those of the scenario."""
+    return sorted(_resets(scenario, places, random))
+
+
+def _resets(scenario: Scenario, places: OwnerPlaces, random: Random) -> Iterator[Visit]:
+    owners = scenario.owners
+    span_s = owners.history_days * DAY_S + scenario.hours * 3600
+    people = owners.count - scenario.own_accounts
+    for _ in range(round(people * owners.resets_per_month * span_s / (30 * DAY_S))):
+        at_s = _at_hour(random.random() * span_s, random)
+        visit = _visit(scenario, places, random.randrange(people), at_s, random)
+        yield visit._replace(typo=False, forgets=False, resets=True)
 
 
 def _extra(scenario: Scenario) -> int:
@@ -120,6 +134,7 @@ class OwnersAtHome:
         self._app = app
         self._mail = mail
         self._set_back: set[int] = set()
+        self._own_passwords: dict[int, str] = {}
         self._population = population
         self._places = places
         self._factors = factors
@@ -140,22 +155,43 @@ class OwnersAtHome:
             self._browsers.pop((visit.owner, visit.device), None)
         browser = self._browser(visit)
         where = self._places.away(int(visit.at_s)) if visit.away else self._places.address(visit.owner)
-        if self._mail is not None and visit.owner not in self._set_back and self._results.is_taken(visit.owner):
-            await self._reset(visit.owner, browser, where, self._mail)
-        counts = self._counts(visit, browser)
-        await _LogIn(self, visit, browser, where, counts).run()
+        resets = self._reset_counts(visit)
+        has_set = resets is not None and await self._reset(visit, browser, where, resets)
+        # Without a new password the owner cannot log in now, and remembers the old one until the next time (assumed).
+        if has_set or not visit.resets:
+            log_in = _LogIn(self, visit, browser, where, self._counts(visit, browser))
+            await log_in.run()
+            if resets is not None and has_set:
+                resets.asked += log_in.was_asked
+                resets.entered += log_in.has_entered
         browser.forget()
 
-    async def _reset(self, owner: int, browser: Browser, where: str, mail: Mapping[str, str]) -> None:
-        """Set back a password that a bot has set. The owner finds out before the next log-in (assumed)."""
-        account, to = self.account(owner), mail_address(owner)
-        await browser.ask_reset(where, account, details(account), to)
-        await asyncio.sleep(READ_CODE_S)
-        if to in mail:
-            password = self._population.password(owner)
-            if (await browser.confirm_reset(where, account, mail[to], password)).is_done:
-                self._set_back.add(owner)
-            await asyncio.sleep(RETYPE_S)
+    def _reset_counts(self, visit: Visit) -> ResetCounts | None:
+        """What a reset adds to that comes before this log-in; None where there is none.
+
+        The owner of a password that a bot has set finds out before the next log-in (assumed).
+        """
+        was_set = visit.owner not in self._set_back and self._results.is_taken(visit.owner)
+        if self._mail is None or not (visit.resets or was_set):
+            return None
+        if visit.at_s < self._from_s:
+            return ResetCounts()  # thrown away
+        return self._results.resets_for(SET_BY_BOT if was_set else FORGOTTEN)
+
+    async def _reset(self, visit: Visit, browser: Browser, where: str, counts: ResetCounts) -> bool:
+        """Set a new password where the owner's was forgotten, and the owner's where a bot has set one."""
+        owner, old = visit.owner, self.password(visit.owner)
+        password = f"{old[:20]} {int(visit.at_s)}" if visit.resets else old
+        reset = Reset(browser, where, self.account(owner), mail_address(owner), self._mail or {}, counts)
+        if not await reset.run(password):
+            return False
+        self._own_passwords[owner] = password
+        self._set_back |= {owner} if self._results.is_taken(owner) else set()
+        for (other, _), each in self._browsers.items():
+            # A reset makes strangers of all other devices: to their owner they are no longer known.
+            each.known &= other != owner or each is browser
+        await asyncio.sleep(RETYPE_S)
+        return True
 
     def _browser(self, visit: Visit) -> Browser:
         key = visit.owner, visit.device
@@ -175,16 +211,19 @@ class OwnersAtHome:
     def account(self, owner: int) -> str:
         return self._population.account(owner)
 
+    def password(self, owner: int) -> str:
+        return self._own_passwords.get(owner) or self._population.password(owner)
+
     def typed(self, visit: Visit) -> list[str]:
         """The passwords that an owner types, one after the other."""
-        right = self._population.password(visit.owner)
+        right = self.password(visit.owner)
         if visit.forgets:
             return [f"{right}{n}" for n in range(3)]
-        return [self._population.mistyped(visit.owner), right] if visit.typo else [right]
+        return [f"{right}{right[-1]}", right] if visit.typo else [right]
 
     def retyped(self, visit: Visit, password: str) -> str:
         """Return what an owner types again after a wait: the right password, unless it is forgotten (assumed)."""
-        return password if visit.forgets else self._population.password(visit.owner)
+        return password if visit.forgets else self.password(visit.owner)
 
     async def prove(self, visit: Visit, browser: Browser, asked: BrowserAnswer, where: str) -> BrowserAnswer | None:
         """Answer a question with the owner's factor; return the service's answer, None if no proof is at hand."""
@@ -201,7 +240,7 @@ class OwnersAtHome:
     def asked(self, visit: Visit, counts: OwnerCounts, password: str) -> None:
         """Count a log-in in which a proof was asked for. `password`: the last one that was answered by a question."""
         counts.asked += 1
-        counts.asked_mistyped += (mistyped := password != self._population.password(visit.owner))
+        counts.asked_mistyped += (mistyped := password != self.password(visit.owner))
         counts.asked_enrolled += (enrolled := not mistyped and self._factors.has_enrolled(visit.owner))
         counts.asked_first += not (mistyped or enrolled or visit.owner in self._entered)
 
@@ -213,9 +252,16 @@ class OwnersAtHome:
 
 
 class _LogIn:
-    """One log-in, from the first password to the session."""
+    """One log-in, from the first password to the session.
 
-    __slots__ = ("_asked_behind", "_browser", "_counts", "_owners", "_visit", "_waited", "_where", "_why", "_worked")
+    Attributes:
+        has_entered: it ended with a session.
+    """
+
+    __slots__ = (
+        "_asked_behind", "_browser", "_counts", "_owners", "_visit", "_waited", "_where", "_why", "_worked",
+        "has_entered",
+    )  # fmt: skip
 
     def __init__(self, owners: OwnersAtHome, visit: Visit, browser: Browser, where: str, counts: OwnerCounts) -> None:
         self._owners = owners
@@ -226,6 +272,11 @@ class _LogIn:
         self._asked_behind = ""  # the last password that was answered by a question
         self._why = ""  # the last question led to no session
         self._worked = self._waited = 0  # 1: in this log-in, for any of its passwords
+        self.has_entered = False
+
+    @property
+    def was_asked(self) -> bool:
+        return bool(self._asked_behind)
 
     async def run(self) -> None:
         self._counts.log_ins += 1
@@ -235,6 +286,7 @@ class _LogIn:
         if self._asked_behind:
             self._owners.asked(self._visit, self._counts, self._asked_behind)
         if answer is not None and answer.entered:
+            self.has_entered = True
             self._owners.entered(self._visit, self._counts)
         elif answer is None or not answer.wrong:
             self._owners.lost(self._visit, self._counts, answer.code if answer else self._why)
@@ -271,7 +323,7 @@ class _LogIn:
         return answer
 
     async def _asked(self, answer: BrowserAnswer) -> BrowserAnswer | None:
-        await asyncio.sleep(READ_CODE_S)
+        await asyncio.sleep(READ_MAIL_S)
         self._why = "proof refused" if self._owners.has_proof(self._visit, answer) else NO_PROOF
         proved = await self._owners.prove(self._visit, self._browser, answer, self._where)
         # A right proof behind a wrong password is answered as a wrong one: the owner types the password anew.

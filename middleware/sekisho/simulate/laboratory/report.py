@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, summed
+from sekisho.simulate.laboratory.results import KNOWN, SET_BY_BOT, OwnerCounts, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +27,23 @@ COLUMNS = (
     "worked",
     "alarm",
 )
+
+
+RESETS = (
+    "scenario",
+    "policy",
+    "bots' requests",
+    "passed on",
+    "passwords set, of right ones",
+    "owners' resets (after a bot's)",
+    "refused",
+    "worked",
+    "no letter",
+    "password set",
+    "asked at the log-in",
+    "entered",
+)
+"""The columns of the table of resets."""
 
 
 class Played(NamedTuple):
@@ -184,6 +201,32 @@ def lost_cell(results: Results) -> str:
     """Return a cell for `overview`: shares of log-ins refused on known devices, on others, and lost without a proof."""
     owners, known = results.owners, _refused(results.by_kind.get(KNOWN))
     return f"{known}, {_refused(results.strangers)}, {share(owners.unproved, owners.log_ins)}"
+
+
+def resets_table(played: Sequence[Played]) -> str:
+    """Return a Markdown table: a row for each scenario with resets and each policy, seeds together.
+
+    It shows the requests of bots, then the resets of owners, of which `SET_BY_BOT` are told apart.
+    """
+    rows: list[tuple[str, ...]] = [RESETS]
+    for scenario, runs in by_scenario(played).items():
+        rows += [
+            (scenario, name, *_resets_row(found)) for name, found in summed_by_policy(runs).items() if found.resets
+        ]
+    return pipes(rows) if len(rows) > 1 else ""
+
+
+def _resets_row(results: Results) -> tuple[str, ...]:
+    counts = results.owners_resets
+    return (
+        f"{results.attempts:,}",
+        f"{results.reached:,}",
+        f"{results.taken_over:,} of {results.right.total():,}",
+        f"{counts.begun:,} ({results.resets_for(SET_BY_BOT).begun:,})",
+        *(f"{number:,}" for number in (counts.refused, counts.worked, counts.unsent, counts.done)),
+        f"{counts.asked:,} of {counts.done:,}",
+        f"{counts.entered:,} of {counts.done:,}",
+    )
 
 
 def _tables(played: Iterable[Played]) -> list[tuple[str, list[tuple[str, ...]]]]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+T = TypeVar("T", "OwnerCounts", "ResetCounts")
 
 KNOWN = "known device"
+FORGOTTEN, SET_BY_BOT = "forgotten", "set by a bot"
+"""Why an owner resets the password."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,31 @@ class OwnerCounts:
 
 
 @dataclass(slots=True)
+class ResetCounts:
+    """Resets of owners: each asks for a link, takes it from the mailbox, sets a password and logs in with it.
+
+    Attributes:
+        begun: asked for, the first request of each.
+        worked: in which the browser solved a puzzle.
+        waited: that were told to come back, and did.
+        refused: that the guard refused: the request for the link, or the new password.
+        unsent: in which the request was answered, and no link came.
+        done: that set a password.
+        asked: of `done`, those in which a proof was asked for at the log-in that followed.
+        entered: of `done`, those whose log-in ended with a session.
+    """
+
+    begun: int = 0
+    worked: int = 0
+    waited: int = 0
+    refused: int = 0
+    unsent: int = 0
+    done: int = 0
+    asked: int = 0
+    entered: int = 0
+
+
+@dataclass(slots=True)
 class Results:
     """The counts of one scenario under one policy.
 
@@ -68,6 +97,7 @@ class Results:
         checks: passwords that the application checked, in all.
         alarms: seconds of the scenario at which the guard's posture rose, for guards that have one; below 0 in the
             history, where no alarm is right.
+        resets: of owners, by `FORGOTTEN` or `SET_BY_BOT`.
     """
 
     attempts: int = 0
@@ -80,9 +110,13 @@ class Results:
     refused_by: Counter[str] = field(default_factory=Counter)
     checks: int = 0
     alarms: list[float] = field(default_factory=list)
+    resets: dict[str, ResetCounts] = field(default_factory=dict)
 
     def kind(self, name: str) -> OwnerCounts:
         return self.by_kind.setdefault(name, OwnerCounts())
+
+    def resets_for(self, reason: str) -> ResetCounts:
+        return self.resets.setdefault(reason, ResetCounts())
 
     def take(self, account_class: str, owner: int) -> None:
         self.taken.setdefault(account_class, set()).add(owner)
@@ -103,6 +137,14 @@ class Results:
     def owners(self) -> OwnerCounts:
         return added(self.by_kind.values())
 
+    @property
+    def owners_resets(self) -> ResetCounts:
+        """The resets of all owners, for either reason."""
+        total = ResetCounts()
+        for counts in self.resets.values():
+            add(counts, to=total)
+        return total
+
     def as_json(self) -> dict[str, Any]:
         return {
             "bots": {
@@ -117,6 +159,7 @@ class Results:
             "lost_by": dict(sorted(self.refused_by.items())),
             "checks": self.checks,
             "alarms_s": [round(at, 1) for at in self.alarms],
+            "resets": {name: _counts(counts) for name, counts in sorted(self.resets.items())},
         }
 
 
@@ -135,17 +178,24 @@ def summed(every: Sequence[Results]) -> Results:
                 total.take(name, number << 32 | owner)
         for name, counts in each.by_kind.items():
             total.by_kind[name] = added([total.kind(name), counts])
+        for name, resets in each.resets.items():
+            add(resets, to=total.resets_for(name))
     return total
 
 
-def _counts(counts: OwnerCounts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in OwnerCounts.__slots__}
+def _counts(counts: OwnerCounts | ResetCounts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in counts.__slots__}
 
 
-def added(every: Any) -> OwnerCounts:
+def added(every: Iterable[OwnerCounts]) -> OwnerCounts:
     """Return the sums of several `OwnerCounts`."""
     total = OwnerCounts()
     for counts in every:
-        for name in OwnerCounts.__slots__:
-            setattr(total, name, getattr(total, name) + getattr(counts, name))
+        add(counts, to=total)
     return total
+
+
+def add(counts: T, *, to: T) -> None:
+    """Add each of the counts to that of the same name."""
+    for name in to.__slots__:
+        setattr(to, name, getattr(to, name) + getattr(counts, name))

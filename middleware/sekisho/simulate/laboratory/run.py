@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from sekisho.model import SekishoError
 from sekisho.simulate.laboratory.bots import AttackTries, Bots, BotTry
 from sekisho.simulate.laboratory.factors import SimulatedFactors
-from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, visits
+from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, resets, visits
 from sekisho.simulate.laboratory.places import DAY_S, OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
 from sekisho.simulate.laboratory.site import ASK, Shop
@@ -227,8 +227,10 @@ class _Run:
         bots = Bots(app, built.weak, self._population, self.factors, self.results, self.shop.mail)
         by_attack = list(self._campaigns())
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
+        forgotten = resets(self._scenario, self._places, Random(f"resets {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [
             ((visit, None) for visit in log_ins),
+            ((visit, None) for visit in forgotten),
             *by_attack,
         ]
         for each, attack in merge(*streams, key=_at_s):

@@ -71,6 +71,7 @@ class OwnerHabits:
         passkey_share: of the owners, those with a passkey.
         at_hand_share: of the questions for a proof, those that an owner can answer at once.
         surge_from_h, surge_hours, surge: hours of the scenario in which owners log in `surge` times as often.
+        resets_per_month: of one owner, on average: of a forgotten password, by a link that the application mails.
     """
 
     count: Size = 2_000
@@ -95,6 +96,9 @@ class OwnerHabits:
     surge_from_h: Hours = 0
     surge_hours: Hours = 0
     surge: Annotated[float, Within(1, 1_000)] = 1
+    resets_per_month: Annotated[float, Within(0, 30)] = field(default=0, metadata=LATER)
+
+    __repr__ = said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +278,8 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         yield "owners: nat_share and proxy_share are more than 1 together"
     if owners.surge_from_h + owners.surge_hours > scenario.hours:
         yield "owners: surge_from_h and surge_hours end after the scenario"
+    if owners.resets_per_month and not any(attack.resets for attack in scenario.attacks):
+        yield "owners: resets_per_month: there is a door for resets only where an attack asks for some (resets)"
     if scenario.step_at_h > scenario.hours:
         yield "step_at_h: is after the scenario"
     if scenario.own_accounts + round(owners.count * owners.reusing_share) > owners.count:
