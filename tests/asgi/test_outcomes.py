@@ -624,3 +624,23 @@ async def test_headers_may_be_lists(status: int, place: bytes) -> None:
 
     assert (found.status, found.header(b"location")) == (status, place)
     assert bool(found.device) is (status == 303)
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "DELETE", "GET"])
+async def test_another_method_of_the_path_lets_no_device_in(
+    method: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Row A15: it answers 204 to any password; it is charged, and neither a success nor a route that is missing."""
+    sent = [FORM, (b"content-length", b"31")]
+    app = guarded(replying(204, [SESSION]), login="POST /login success=2xx", **TIGHT)
+    for n in range(L):
+        answered = await ask(app, http(method=method, headers=sent), form("hana", f"guess {n}"))
+        assert (answered.status, answered.headers) == (204, [SESSION])
+        clock.advance(3)
+    assert (await ask(app, http(method=method, headers=sent), form("hana", "guess"))).status == 429
+
+    missing = guarded(replying(405), login="POST /login success=2xx", **TIGHT)
+    await ask(missing, http(method=method, headers=sent), form("hana", "guess"))
+    assert "SEK070" not in caplog.text
+    await log_in(missing, password="guess")
+    assert "SEK070" in caplog.text

@@ -641,3 +641,64 @@ def test_any_answer_is_judged(
 def test_any_json_is_judged(tree: Any) -> None:
     """Any JSON is judged, and without a token or session none is a success."""
     assert from_body(DOOR, 200, json.dumps({"x": tree}).encode(), [JSON], asked()) is not NO
+
+
+@pytest.mark.parametrize("rule", ["", "success=2xx", "success=!401", "success=302:/home", "success=cookie:session"])
+@pytest.mark.parametrize(
+    ("status", "headers"), [(204, [SESSION]), (200, [SESSION]), (302, [to("/home"), SESSION]), (200, [JSON, SESSION])]
+)
+def test_only_the_doors_own_method_tells_a_success(rule: str, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    """Row A15: OPTIONS, GET and a log-out by DELETE answer alike to every secret."""
+    for method in ("OPTIONS", "GET", "HEAD", "DELETE", "PATCH", "post"):
+        assert from_start(ruled(rule), status, headers, {**asked(), "method": method}) is PERHAPS
+        assert from_start(ruled(rule), 401, headers, {**asked(), "method": method}) is NO
+
+
+def test_a_form_may_name_another_method_than_its_own() -> None:
+    """A browser sends forms by POST; `_method` makes it the PUT of the door."""
+    (put,) = parse_doors(DoorKind.LOGIN, "PUT /login success=2xx", "SEKISHO_LOGIN")
+    (any_,) = parse_doors(DoorKind.LOGIN, "* /dav/* basic success=!401,403", "SEKISHO_LOGIN")
+    for method in ("PUT", "POST"):
+        assert from_start(put, 204, [], {**asked(), "method": method}) is YES
+    assert from_start(put, 204, [], {**asked(), "method": "GET"}) is PERHAPS
+    assert from_start(any_, 207, [], {**asked(), "method": "PROPFIND"}) is YES
+
+
+STARLETTE = "eyJ1c2VyIjogImhhbmEifQ=="
+FLASK = "eyJfdXNlcl9pZCI6IjEifQ"
+MARK = "D" * 27
+
+
+@pytest.mark.parametrize("rule", [HOME_RULE, "success=302", "success=302!/2fa", "success=3xx|2xx"])
+@pytest.mark.parametrize(
+    ("expected", "brought", "set_to"),
+    [
+        (YES, "", []),
+        (YES, "csrftoken=a; __Host-sekisho=b; lang=ja", []),
+        (PERHAPS, "sessionid=mine", []),  # Django, allauth: this client is logged in already
+        (PERHAPS, "csrftoken=a; shop=mine", ["csrftoken=b"]),
+        (YES, "sessionid=before", ["sessionid=after; HttpOnly"]),
+        (YES, "sid=one", ["sid=one; HttpOnly"]),  # a session that keeps its name: Litestar
+        (PERHAPS, f"session={STARLETTE}.aSxQ0A.{MARK}", [f"session={STARLETTE}.aSxQ0B.{MARK}; HttpOnly"]),
+        (YES, f"session={FLASK}.aSxQ0A.{MARK}", [f"session={STARLETTE}.aSxQ0B.{MARK}; HttpOnly"]),
+    ],
+)
+def test_a_client_that_is_logged_in_proves_nothing_by_a_redirect(
+    expected: Outcome, rule: str, brought: str, set_to: list[str]
+) -> None:
+    """Row A16: log-ins redirect whom they know without a look at the secret."""
+    request = asked((b"cookie", brought.encode())) if brought else asked()
+    answer = [to("/home"), *[sets(line) for line in set_to]]
+    assert from_start(ruled(rule), 302, answer, request) is expected
+
+
+@pytest.mark.parametrize("content", [STARLETTE, FLASK, ".eJyrVg"])
+def test_a_session_with_a_new_time_is_no_new_session(content: str) -> None:
+    """Row A17: Flask renews permanent sessions with every answer, that to a wrong password too."""
+    request = asked((b"cookie", f"a=b; session={content}.aSxQ0A.{MARK}".encode()))
+    rule = ruled("success=cookie:session")
+    assert from_start(rule, 200, [sets(f"session={content}.aSxQ0B.{MARK}; HttpOnly")], request) is PERHAPS
+    assert from_start(rule, 200, [sets(f"session={content}x.aSxQ0B.{MARK}; HttpOnly")], request) is YES
+    jwt = "eyJhbGciOiJIUzI1NiJ9"  # content in the second part
+    request = asked((b"cookie", f"session={jwt}.eyJzdWIiOiJrZW4ifQ.{MARK}".encode()))
+    assert from_start(rule, 200, [sets(f"session={jwt}.eyJzdWIiOiJoYW5hIn0.{MARK}; HttpOnly")], request) is YES

@@ -11,7 +11,7 @@ from sekisho.asgi.suspicion import Suspicion
 from sekisho.judge import Belief
 from sekisho.judge.attempt_kind import is_log_in
 from sekisho.model import Basis, Device, DoorKind, Outcome
-from sekisho.read import BEFORE_THE_SECRET
+from sekisho.read import BEFORE_THE_SECRET, is_own_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ class OutcomeKeeper(Keeper):
     def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
         self._admission.answered(context.body_reader, status)
-        if context.door.name in self._unseen:
+        if context.door.name in self._unseen and is_own_method(context.door, context.scope):
             self._saw_first(context.door, status)
         self._answers.started(context.door, status, headers, context.scope, context.body_reader.whole, learned)
 
@@ -113,7 +113,8 @@ class OutcomeKeeper(Keeper):
         # a code without trying one has proved nothing.
         kind = attempt.door.kind
         # A completed reset lets an owner in whose account is under attack. Only a rule shows that it was completed.
-        gives = _logs_in(kind) or (kind is DoorKind.RESET and basis is not Basis.GUESS)
+        is_reset = kind is DoorKind.RESET and basis is not Basis.GUESS and is_own_method(attempt.door, context.scope)
+        gives = _logs_in(kind) or is_reset
         if not (gives and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.

@@ -24,7 +24,15 @@ from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
 from sekisho.read.graphql import read_operation
-from sekisho.read.outcome import ANSWER_BYTES_MAX, BEFORE_THE_SECRET, from_body, from_start, unpacked, why_unknown
+from sekisho.read.outcome import (
+    ANSWER_BYTES_MAX,
+    BEFORE_THE_SECRET,
+    from_body,
+    from_start,
+    is_own_method,
+    unpacked,
+    why_unknown,
+)
 from sekisho.read.response.suggest import RuleSuggester
 from sekisho.read.response.tree import json_tree
 from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown, other_session
@@ -57,6 +65,7 @@ __all__ = [
     "from_body",
     "from_start",
     "is_basic",
+    "is_own_method",
     "is_rewritten",
     "json_tree",
     "other_session",

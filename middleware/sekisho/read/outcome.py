@@ -11,8 +11,9 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.model import Outcome, SuccessBy
+from sekisho.model import DoorKind, Outcome, SuccessBy
 from sekisho.model.text import utf8
+from sekisho.read.cookie_names import is_never_session, is_ours
 from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
@@ -35,6 +36,9 @@ TARGETS_MAX: Final = 256  # in that cache
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
 BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
+# Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
+_SIGNED: Final = re.compile(r"(.+[.:])[\w-]{6}[.:][\w-]{27,}")
+_LOGS_IN: Final = (DoorKind.LOGIN, DoorKind.CODE)
 
 
 def from_start(
@@ -51,6 +55,9 @@ def from_start(
     """
     if 200 <= status < 300 and not is_json(headers) and (place := redirect_of_htmx(headers)):
         status, headers = _redirect_status(door, status), [(b"location", place), *headers]
+    # Clients choose the method: OPTIONS, a log-out by DELETE, or the page by GET answer 2xx to any secret.
+    if scope.get("method", door.method) != door.method and door.kind in _LOGS_IN and not is_own_method(door, scope):
+        return Outcome.FAILED if status >= 400 else Outcome.UNKNOWN
     if door.success:
         return _by_rules(door.success, status, headers, scope, body)
     if status >= 400:
@@ -61,6 +68,14 @@ def from_start(
     if 200 <= status < 300 and status != 204 and is_json(headers):
         return None
     return Outcome.SUCCEEDED if _looks_proven(door, status, headers, scope, body) else Outcome.UNKNOWN
+
+
+def is_own_method(door: Door, scope: Mapping[str, Any]) -> bool:
+    """Whether the application's handler of the door's method may have answered: only that one checks the secret.
+
+    A form can only be sent by POST; where the door has another method, a field or a header names that.
+    """
+    return scope.get("method", door.method) in {door.method, "POST"} or door.method == "*"
 
 
 def _redirect_status(door: Door, status: int) -> int:
@@ -145,9 +160,27 @@ def _by_rule(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[st
         return _by_other_status(rule, status)
     if status not in rule.statuses:
         return Outcome.FAILED
-    if rule.location or rule.elsewhere:
-        return _by_location(rule, headers, scope, body)
-    return Outcome.SUCCEEDED
+    proved = _by_location(rule, headers, scope, body) if rule.location or rule.elsewhere else Outcome.SUCCEEDED
+    return Outcome.UNKNOWN if proved is Outcome.SUCCEEDED and _may_greet(headers, scope) else proved
+
+
+def _may_greet(headers: Headers, scope: Mapping[str, Any]) -> bool:
+    """Whether a redirect may have been for the session that the client brought, with the secret never looked at.
+
+    Many log-ins redirect a client that is logged in already: with an account of one's own, any password for another
+    account would be taken for right. A right log-in sets a session; some keep its name and value.
+    """
+    if not header(headers, b"location") or not any(_may_log_in(name) for name in _names_brought(scope)):
+        return False
+    return not any(_may_log_in(cookie.name) and not _is_signed_anew(cookie, scope) for cookie in kept_cookies(headers))
+
+
+def _may_log_in(cookie: str) -> bool:
+    return bool(cookie) and not is_never_session(cookie) and not is_ours(cookie)
+
+
+def _names_brought(scope: Mapping[str, Any]) -> list[str]:
+    return [pair.partition(b"=")[0].decode("latin-1") for pair in _brought(scope).split(b";")]
 
 
 def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
@@ -262,7 +295,16 @@ def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
 
 def _is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
     pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "")
-    return pair.encode("latin-1") not in _brought(scope)
+    return pair.encode("latin-1") not in _brought(scope) and not _is_signed_anew(cookie, scope)
+
+
+def _is_signed_anew(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
+    """Whether a signed session is one that the client sent, with another time.
+
+    Applications renew it with every answer: that to a wrong secret, too.
+    """
+    signed = _SIGNED.fullmatch(cookie.value.replace('"', ""))
+    return signed is not None and f"{cookie.name}={signed[1]}".encode("latin-1") in _brought(scope)
 
 
 def _brought(scope: Mapping[str, Any]) -> bytes:

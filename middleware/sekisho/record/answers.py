@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sekisho.model import DoorKind, Outcome
-from sekisho.read import RuleSuggester, json_tree, why_unknown
+from sekisho.read import RuleSuggester, is_own_method, json_tree, why_unknown
 from sekisho.settings import door_text
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ UNJUDGED = {
     "media": "an answer is of a type that is not read for a success (application/json is): add success=cookie:NAME, "
     f"success=2xx if no failure has such a status, or {_OWN_WORD}",
     "redirect": "a redirect was not believed, which leads to a place that the request names (Referer, next=), to "
-    "another host, or to the rule's place with a query: add success=cookie:NAME if only a right secret sets it, "
-    f"success=302:https://HOST/PATH?NAME= as it is, or {_OWN_WORD}",
+    "another host, or to the rule's place with a query; or which sets no session, although the client brought one: so "
+    "are clients redirected that are logged in, with any password. Add success=cookie:NAME if only a right secret sets "
+    f"it, success=302:https://HOST/PATH?NAME= as it is, or {_OWN_WORD}",
     "csrf": "a log-in that was shown a CSRF cookie set no session of its own, and was not believed: name the cookie in "
     f"cookies= if it is no session, or let the application begin a new session at log-in, or add {_OWN_WORD}",
     "cookie": "a cookie that the rule names was set again to what the client had brought, which proves nothing: let "
@@ -117,6 +118,8 @@ class Answers:
             learned: the outcome; None where the answer's body decides, for which the caller calls `read` later.
             whole: a JSON answer's body, unpacked, where it is at hand.
         """
+        if not is_own_method(door, scope):
+            return  # a rule from such answers would let in any secret
         suggester = self._suggesters.get(door.name)
         if suggester is not None:
             suggester.saw(status, headers, scope, sent)
