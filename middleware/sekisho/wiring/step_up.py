@@ -306,7 +306,7 @@ class StepUpWing:
     def _on_file(self, site: Site) -> OnFileResets | None:
         if self._owners is None:
             return None
-        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, jitter=site.jitter, book=self._book)
+        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, book=self._book)
         self._closing.append(found)  # closed before the owners that it asks
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -110,11 +111,54 @@ async def test_requests_stay_counted() -> None:
     """Each request is charged, on file or not: an account's mailbox is not flooded."""
     app = Mailing()
     guard = guard_of(app, limit_account="2/hour")
-    told = [await forgot(guard, number=n, username="hana", send_to="hana@example.test") for n in range(4)]
+    told = []
+    for number in range(4):
+        told.append(await forgot(guard, number=number, username="hana", send_to="hana@example.test"))
+        await settle()
     assert [each.status for each in told] == [202, 202, 429, 429]
-    await settle()
     assert len(app.sent) == 2
     await stop(guard)
+
+
+class Hanging(Mailing):
+    """Its mail relay takes a letter and does not answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+        await asyncio.Event().wait()
+
+
+async def test_a_busy_application_shows_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """111: requests for an account on file fill the runs, others do not. All are answered alike; each is run once."""
+    monkeypatch.setattr("sekisho.stepup.flow.on_file.RUN_S", 0.5)
+    seen, sent = [], []
+    for account in ("hana", "nobody"):
+        app = Hanging()
+        guard = guard_of(app, limit_account="9999/hour")
+        told = [await forgot(guard, number=n, username=account, send_to="hana@example.test") for n in range(70)]
+        await settle()
+        seen.append([(each.status, each.header(b"retry-after")) for each in told])
+        sent.append(len(app.sent))
+        await stop(guard)
+    assert seen[0] == seen[1] == [(202, None)] * 70
+    assert sent == [1, 0]
+
+
+async def test_many_accounts_on_file_wait_for_their_turn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """64 run at once, 256 wait, and the log says once that the rest is not carried out."""
+    monkeypatch.setattr("sekisho.stepup.flow.on_file.RUN_S", 0.5)
+    app, contact = Hanging(), Site().contacts["hana"]
+    owners = MemoryOwners({f"hana{n}": replace(contact, account_id=f"{n}") for n in range(330)})
+    guard = guarded(app, factors="totp", owners=owners, reset=DOOR, **OPEN)
+    for n in range(330):
+        told = await forgot(guard, number=n, username=f"hana{n}", send_to="hana@example.test")
+        assert told.status == 202
+    await settle()
+    assert len(app.sent) == 64
+    await stop(guard)
+    assert len([text for text in caplog.messages if "not carried out: 320 others" in text]) == 1
 
 
 @pytest.mark.parametrize(

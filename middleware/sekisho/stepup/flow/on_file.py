@@ -1,7 +1,8 @@
 """Requests for a reset: answered here, all alike; the application runs behind the answer if the address is on file.
 
 An application that sends the link to any address in the form gives every account away (7pay, 2019). And an answer that
-depends on the address, or comes later for known ones, tells which accounts exist.
+depends on the address, or comes later for known ones, tells which accounts exist. So does an answer that depends on how
+many runs are under way, since only runs for known addresses take long.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import logging
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from sekisho.answer import reset_requested, retry_after_s, send_answer, unavailable
+from sekisho.answer import reset_requested, send_answer
+from sekisho.once import Once
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sekisho.answer import Renderer
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Receive, Scope
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
-RUNS_MAX = 64  # at once in a worker; beyond it, every request is told to come again
+RUNS_MAX = 64  # at once in a worker
+PENDING_MAX = 320  # those under way and those that wait
 RUN_S = 30.0
-FULL_US = 5_000_000
+FULL = "%s: a request for a reset was answered and not carried out: %d others wait in this worker"
 
 
 class OnFileResets:
@@ -43,36 +44,42 @@ class OnFileResets:
         owners: Owners,
         renderer: Renderer,
         *,
-        jitter: Callable[[], float],
         book: AddressBook | None = None,
     ) -> None:
         self._app = app
         self._guard = guard
         self._owners = owners
         self._renderer = renderer
-        self._jitter = jitter
         self._book = book
         self._tasks = TaskSet()
+        self._pending: set[tuple[str, str, str]] = set()
+        self._places = asyncio.Semaphore(RUNS_MAX)
+        self._once = Once()
 
     async def answer(self, context: RequestContext, assessment: Assessment) -> None:
         """Answer the request for a reset, alike for all; then run the application if the address is the account's.
 
-        The attempt's charge stands for every address. With `RUNS_MAX` runs under way, every request is refused for now.
+        The attempt's charge stands for every address. Of requests for one account and address, one is pending at a
+        time. With `PENDING_MAX` pending, no further request is carried out; it is answered alike.
         """
         self._guard.put_off(assessment)
-        headers = context.scope["headers"]
-        if len(self._tasks) >= RUNS_MAX:
-            refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
-            return await send_answer(context.send, self._renderer.render(refusal, headers))
         # First the answer: how long the rest takes depends on the account.
-        await send_answer(context.send, self._renderer.render(reset_requested(), headers))
-        run = self._run(assessment.attempt, context.as_sent, context.body_reader.detached())
-        self._tasks.start(run, context=Context())
-        return None
+        await send_answer(context.send, self._renderer.render(reset_requested(), context.scope["headers"]))
+        attempt = assessment.attempt
+        asked = attempt.door.name, attempt.account, _address(attempt)
+        if asked in self._pending:
+            return
+        if len(self._pending) >= PENDING_MAX:
+            if self._once(attempt.door.name):
+                log.warning(FULL, attempt.door.name, PENDING_MAX)
+            return
+        self._pending.add(asked)
+        task = self._tasks.start(self._run(attempt, context.as_sent, context.body_reader.detached()), context=Context())
+        task.add_done_callback(lambda _: self._pending.discard(asked))
 
     async def _run(self, attempt: Attempt, scope: Scope, receive: Receive) -> None:
         try:
-            async with asyncio.timeout(RUN_S):
+            async with self._places, asyncio.timeout(RUN_S):
                 if await self._is_on_file(attempt):
                     await self._app(scope, receive, _discard)
         except Exception as error:  # noqa: BLE001 - the client has its answer
@@ -82,16 +89,24 @@ class OnFileResets:
         contact = await self._owners.contact(attempt.account)
         if contact is None or contact.email is None:
             return False
-        address = attempt.address or attempt.account
-        if contact.email.strip().casefold() != address.strip().casefold():
+        if contact.email.strip().casefold() != _address(attempt):
             return False
         # An address that was changed a moment ago recovers nothing: a thief may have changed it.
         book, now_s = self._book, int(self._guard.now_s())
         return book is None or not (await book.of(contact.account_id, contact, now_s)).is_held
 
     async def aclose(self) -> None:
-        """Let the runs under way end: each has its deadline."""
-        await self._tasks.ended()
+        """Let the runs under way end. Those that wait for so long end unrun."""
+        try:
+            async with asyncio.timeout(RUN_S):
+                await self._tasks.ended()
+        except TimeoutError:
+            await self._tasks.cancel()
+
+
+def _address(attempt: Attempt) -> str:
+    """The address that the request names, without case."""
+    return (attempt.address or attempt.account).strip().casefold()
 
 
 async def _discard(_: Message) -> None:
