@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sekisho.cli import main
 from sekisho.testing import SECRET
@@ -44,6 +46,19 @@ def run(*line: str) -> Said:
             code = ended.code
     assert isinstance(code, int)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def started(*line: str, stdout: int | IO[str] = subprocess.PIPE, first: str = "") -> subprocess.Popen[str]:
+    """Start a command in a process of its own, in this process's environment. `first`: Python that it runs before."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys\n{first}\nfrom sekisho.cli import main\nsys.exit(main())", *line],
+        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> Said:
+    out, err = process.communicate(timeout=120)
+    return Said(process.returncode, out or "", err)
 
 
 async def stop(*guards: LoginGuard) -> None:

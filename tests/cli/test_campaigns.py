@@ -280,17 +280,18 @@ async def test_acting_again_tells_nobody_twice(redis_url: str, tmp_path: Path, m
             records.append(await under_proof())
         said = await command("report", "--blast-radius", *line)
         longer = await report(*line, "--for", "400d")
-        notices = await world.execute("select times from sekisho_outbox")
+        notices = await world.execute("select times from sekisho_outbox order by times")
         exported = json.loads((await command("export", "alice", "--json")).out)["stored"]["told"]
         assert (await command("forget", "alice", "--yes", "--because", "closed")).code == 0
         left = json.loads((await command("export", "alice", "--json")).out)["stored"]["told"]
+        rows = await world.execute("select id from sekisho_outbox")
 
     again = {**DONE, "asked": 1, "asked_before": 1, "told_before": 1}
     first, anew = {**DONE, "asked": 1, "told": 1}, {**DONE, "asked": 1, "told_before": 1}
     assert [(code, done["done"]) for code, done in runs] == [(0, first), (0, again), (0, anew), (0, again)]
     assert records[0] == records[1]
     assert records[2] == records[3]
-    assert notices == [(1,)]
+    assert (notices, rows) == ([(0,), (1,)], [])
     assert ([each["campaign"] for each in exported], left) == ([records[0][0].name], [])
     assert "asked already, by an earlier --act: 1 of them\n" in said.out
     assert "told already, and not again: the owners of 1 accounts\n" in said.out

@@ -259,23 +259,22 @@ async def test_the_owner_is_told_in_their_language(
 async def test_with_the_secret_the_notice_goes_through_the_outbox(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every address is told, an earlier one too; a mail server that is away loses nothing: the notice waits."""
+    """Every address is told once, an earlier one too, however often the reset is asked for; a mail server that is away
+    loses nothing: the notice waits.
+    """
     monkeypatch.setenv("SEKISHO_SECRET", NEW)
     async with real_server() as server:
         mail(monkeypatch, server.port)
         assert (await told(capsys, "reset", "alice"))["notice"] == "sent"
         await world.execute("update users set email = 'thief@mail.example' where username = 'alice'")
         assert (await told(capsys, "reset", "alice"))["notice"] == "sent"
-        assert sorted(one.to for one in server.received) == [
-            ("alice@mail.example",),
-            ("alice@mail.example",),
-            ("thief@mail.example",),
-        ]
-    assert await world.execute("select id from sekisho_outbox") == []
+        assert (await told(capsys, "reset", "alice"))["notice"] == "told"
+        assert sorted(one.to for one in server.received) == [("alice@mail.example",), ("thief@mail.example",)]
+    assert await world.execute("select id from sekisho_outbox where times > 0") == []
     monkeypatch.setattr("sekisho.cli.owners.telling._MAIL_S", 0.2)
     mail(monkeypatch, 1)
     assert (await told(capsys, "reset", "Alice"))["notice"] == "queued"
-    [(sealed,)] = await world.execute("select sealed from sekisho_outbox")
+    [(sealed,)] = await world.execute("select sealed from sekisho_outbox where times > 0")
     assert b"another" not in bytes(cast("bytes", sealed))
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds, Undelivered
 from sekisho.outbox.kept import notices_to
-from sekisho.outbox.sending import OutboxMeans
+from sekisho.outbox.sending import Cause, OutboxMeans
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
 from sekisho.owners.outbox import Claimed, OutboxRow, Queued
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
 SECRET = b"a secret of thirty-two bytes ...."
 NOW = 1_750_000_000
@@ -35,6 +35,14 @@ class Rows:
     async def add(self, queued: Queued) -> None:
         self.kept[queued.id] = queued
         self.times[queued.id] = self.times.get(queued.id, 0) + 1
+
+    async def add_once(self, marks: Collection[Queued], notices: Collection[Queued]) -> bool:
+        fresh = [mark for mark in marks if mark.id not in self.kept]
+        self.kept |= {mark.id: mark for mark in fresh}
+        self.times |= {mark.id: 0 for mark in fresh}
+        for notice in notices if fresh else ():
+            await self.add(notice)
+        return bool(fresh)
 
     async def claim(self, holder: str, *, now_s: int, lease_s: int, most: int) -> list[Claimed]:
         if self.failures:
@@ -129,6 +137,21 @@ async def test_events_of_one_kind_share_a_row_but_changes_do_not() -> None:
     await trial.ran()
     assert sorted(times for _, times, _ in trial.delivered) == [1, 2]
     assert trial.rows.calls == [("sent", NOW + 3_600)] * 2
+
+
+async def test_one_cause_is_told_once() -> None:
+    """A second run because of the same campaigns adds nothing; a further one is a new cause. Marks are not sent."""
+    trial = Trial(naps=0)
+    runs = [("c-1", "c-2"), ("c-1",), ("c-2",), ("c-2", "c-3"), ("c-3",)]
+    kept = [await trial.outbox.add_once([FACTOR], "hana", Cause("4711", names, NOW + 900)) for names in runs]
+    other = await trial.outbox.add_once([DEVICE], "ken", Cause("4712", ("c-1",), NOW + 900))
+    assert [len(ids) for ids in (*kept, other)] == [1, 0, 0, 1, 0, 1]
+    marks = [row for row in trial.rows.kept.values() if not trial.rows.times[row.id]]
+    assert [(row.expires_s - NOW, b"4711" in row.sealed) for row in marks] == [(900, False)] * 4
+    found = await notices_to(trial.rows, [SECRET], lambda: NOW, addresses=[], account_id="4711")
+    assert sorted(str(notice.facts["cause"]) for _, notice in found) == ["c-1", "c-2", "c-3"]
+    await trial.ran()
+    assert {notice.kind for notice, _, _ in trial.delivered} == {"factor_changed", "new_device"}
 
 
 async def test_a_failure_that_passes_is_tried_again_with_one_token() -> None:

@@ -76,6 +76,21 @@ async def test_workers_that_add_one_sum_at_once_lose_no_event(sql: SqlWorld) -> 
     assert row.times == 8
 
 
+async def test_of_many_at_once_one_keeps_the_notices_of_a_cause(sql: SqlWorld) -> None:
+    """Eight processes tell one owner because of the same causes: one of them does, and no worker claims its marks."""
+    marks = [queued(number)._replace(expires_s=NOW + 9) for number in (2, 1)]
+    each = [SqlOutbox(sql.owners(), SHOP).add_once(marks, [queued(10 + n)]) for n in range(8)]
+    assert sorted(await asyncio.gather(*each)) == [False] * 7 + [True]
+    outbox = SqlOutbox(sql.owners(), SHOP)
+    assert not await outbox.add_once(marks[:1], [queued(20)])
+    assert await outbox.add_once([*marks, queued(3)], [queued(21)])
+    (row, more) = await outbox.claim("w", now_s=NOW + 8, lease_s=60, most=9)
+    assert (row.times, more.times) == (1, 1)
+    assert await outbox.sweep(now_s=NOW + 9, most=9) == 0
+    ids = [int(str(each[0]), 16) for each in await sql.execute("select id from sekisho_outbox order by id")]
+    assert (ids[0], ids[-1], len(ids)) == (3, 21, 3)
+
+
 async def test_expired_rows_are_removed_unless_they_are_being_sent(sql: SqlWorld) -> None:
     """An expired row is dropped and counted as lost; one that is held may be arriving now."""
     outbox = SqlOutbox(sql.owners(), SHOP)

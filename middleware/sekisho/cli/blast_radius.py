@@ -71,11 +71,31 @@ class BlastRadius(NamedTuple):
         entered = {entry.account for campaign in self.campaigns for entry in campaign.entered}
         return len(entered - self.names.keys())
 
+    def campaigns_of(self, account: str) -> tuple[str, ...]:
+        """The names of the campaigns that entered an account."""
+        return tuple(each.name for each in self.campaigns if any(one.account == account for one in each.entered))
+
     def name(self, account: str) -> str:
         return self.names.get(account, account)
 
     def __repr__(self) -> str:
         return "BlastRadius(...)"
+
+
+class Told(NamedTuple):
+    """Attributes:
+    now: digests of accounts whose owners got a notice in this run.
+    before: those of accounts whose owners had one from a run that could not note it.
+    """
+
+    now: set[str]
+    before: set[str]
+
+    def add(self, entry: EnteredAccount, is_new: bool) -> None:
+        (self.now if is_new else self.before).add(entry.account)
+
+    def __repr__(self) -> str:
+        return "Told(...)"
 
 
 class TooMany(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -189,23 +209,27 @@ def _news(
 
 async def _told(service: Desk, radius: BlastRadius, entries: list[EnteredAccount], done: Done) -> Done:
     """Queue the notices, and note which owners have one: a second run does not tell them again."""
-    told, why = set[str](), ""
+    found, why = Told(set(), set()), ""
     try:
-        await _tell(service.settings, radius, entries, told)
+        await _tell(service.settings, radius, entries, found)
     except SekishoError as error:
         why = str(error)
     finally:
         # Of a run that is interrupted too.
-        if told:
-            await service.note(partial(_with_all_told, service.settings, radius, frozenset(told)))
-    return done._replace(told=len(told), untold=len(entries) - len(told), why=why)
+        if every := frozenset(found.now | found.before):
+            await service.note(partial(_with_all_told, service.settings, radius, every))
+    return done._replace(
+        told=len(found.now),
+        untold=len(entries) - len(found.now) - len(found.before),
+        why=why,
+        told_before=done.told_before + len(found.before),
+    )
 
 
 def _with_all_told(
     settings: Settings, radius: BlastRadius, told: frozenset[str], record: ControlRecord
 ) -> ControlRecord:
-    now_s, groups = time.time(), record.told
-    until_s = int(now_s) + settings.device_days * 86_400
+    now_s, groups, until_s = time.time(), record.told, _told_until_s(settings)
     for campaign in radius.campaigns:
         names = tuple(account_name(entry.account) for entry in campaign.entered if entry.account in told)
         if names:
@@ -255,9 +279,13 @@ def _tells(settings: Settings) -> bool:
     return settings.owners is not None and (settings.smtp is not None or settings.notices_webhook is not None)
 
 
-async def _tell(settings: Settings, radius: BlastRadius, entries: list[EnteredAccount], told: set[str]) -> None:
-    """Put a notice to each owner into the outbox, and each account that has one into `told`."""
-    from sekisho.cli.entered_notices import queue  # noqa: PLC0415 - needs a database's packages
+async def _tell(settings: Settings, radius: BlastRadius, entries: list[EnteredAccount], found: Told) -> None:
+    """Put a notice to each owner into the outbox, and each account that has one into `found`."""
+    from sekisho.cli.entered_notices import ToTell, queue  # noqa: PLC0415 - needs a database's packages
 
-    named = [(radius.name(entry.account), entry) for entry in entries]
-    await queue(settings, named, lambda entry: told.add(entry.account))
+    owed = [ToTell(radius.name(entry.account), entry, radius.campaigns_of(entry.account)) for entry in entries]
+    await queue(settings, owed, _told_until_s(settings), found.add)
+
+
+def _told_until_s(settings: Settings) -> int:
+    return int(time.time()) + settings.device_days * 86_400

@@ -7,11 +7,11 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.owners.common import opened
 from sekisho.outbox import NoticeOutbox
-from sekisho.outbox.sending import OutboxMeans, service_id
+from sekisho.outbox.sending import Cause, OutboxMeans, service_id
 from sekisho.owners.addresses import SqlAddresses
 from sekisho.owners.outbox import SqlOutbox
 from sekisho.stepup.factors.account_owner import AccountOwner
@@ -30,15 +30,34 @@ KIND = "new_device"
 """`A new device logged in`: the letter that owners get, with the time and the network of the thief."""
 
 
+class ToTell(NamedTuple):
+    """Attributes:
+    name: the account's.
+    entry: how it was entered.
+    campaigns: the names of those that entered it.
+    """
+
+    name: str
+    entry: EnteredAccount
+    campaigns: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "ToTell(...)"
+
+
 async def queue(
-    settings: Settings, entered: Sequence[tuple[str, EnteredAccount]], on_queued: Callable[[EnteredAccount], None]
+    settings: Settings, owed: Sequence[ToTell], until_s: int, on_queued: Callable[[EnteredAccount, bool], None]
 ) -> None:
     """Put into the outbox a notice to the owner of each account; the running service sends them.
 
+    An owner who has one because of the same campaigns gets no other, also where the process that queued it was killed
+    before it could note so.
+
     Args:
         settings: the service's.
-        entered: each account's name, and how it was entered.
-        on_queued: is called with each account that has a notice now.
+        owed: the accounts.
+        until_s: Unix time until which the outbox remembers who was told.
+        on_queued: is called with each account that has a notice, and whether it is a new one.
 
     Raises `OwnersError`.
     """
@@ -46,20 +65,21 @@ async def queue(
         rows = SqlOutbox(owners, service_id(settings.listed, settings.namespace))
         means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)
         outbox = NoticeOutbox(rows, settings.listed, _never, lambda _, __: None, means)
-        for name, entry in entered:
-            if await _queue(settings, owners, outbox, name, entry):
-                on_queued(entry)
+        for one in owed:
+            owner = await _owner(settings, owners, one.name)
+            if notices := _notices(settings, owner, one.entry):
+                cause = Cause(owner.account_id, one.campaigns, until_s)
+                is_new = bool(await outbox.add_once(notices, owner.counted_by, cause))
+                on_queued(one.entry, is_new)
 
 
-async def _queue(settings: Settings, owners: SqlOwners, outbox: NoticeOutbox, name: str, entry: EnteredAccount) -> bool:
-    owner = await _owner(settings, owners, name)
+def _notices(settings: Settings, owner: AccountOwner, entry: EnteredAccount) -> list[Notice]:
+    if owner.contact is None:
+        return []
     when = datetime.fromtimestamp(entry.first_us // 1_000_000, UTC)
     facts = {"when": when, "browser": "", "network": entry.network}
     mails, hooks = settings.smtp is not None, settings.notices_webhook is not None
-    notices = notices_of(owner, KIND, facts, mails=mails, hooks=hooks) if owner.contact else []
-    for notice in notices:
-        await outbox.add(notice, owner.counted_by)
-    return bool(notices)
+    return notices_of(owner, KIND, facts, mails=mails, hooks=hooks)
 
 
 async def _owner(settings: Settings, owners: SqlOwners, name: str) -> AccountOwner:

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import secrets
 import sys
 import time
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.cli.usage import Misused
 from sekisho.control import ControlMac, StoredControl, change, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
+from sekisho.control.claim import CLAIM_S, Claim, ClaimMac, ClaimTaken, Holder
 from sekisho.control.earlier import EarlierWorkers
 from sekisho.control.sockets import SocketControl
 from sekisho.feed import FeedReader
@@ -53,6 +55,10 @@ class Unreachable(SekishoError):  # noqa: N818 - a state of the service, not of 
     """The service's control record cannot be reached."""
 
 
+class AnotherOperator(SekishoError):  # noqa: N818 - a state of the service, not of the program
+    """Another operator does the same work at this moment."""
+
+
 class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
     """The operator did not confirm."""
 
@@ -61,6 +67,15 @@ def settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """The service's settings, from its environment. Raises `SettingsErrors`."""
     # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
     return load(environ, has_owners="SEKISHO_OWNERS" not in environ, has_sender=True, has_session_account=True)
+
+
+def _taken(holder: Holder | None) -> str:
+    who = "another operator" if holder is None else holder.by
+    since = "" if holder is None else f" since {moment(holder.at_s)}"
+    return (
+        f"nothing was done: {who} is at it{since}. Run this again when that is done; "
+        f"if that process was killed, its claim ends within {CLAIM_S} seconds"
+    )
 
 
 class Desk(NamedTuple):
@@ -120,6 +135,23 @@ class Desk(NamedTuple):
         record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
         await self.say_unheard()
         return record
+
+    @asynccontextmanager
+    async def alone(self, work: str) -> AsyncIterator[None]:
+        """A context in which no other operator does this kind of work. Without a store it is not ensured.
+
+        Raises `AnotherOperator`, `StoreUnavailable`.
+        """
+        if self.line is None:
+            yield
+            return
+        found = self.settings
+        claim = Claim(self.line, found.namespace, work, ClaimMac(found.listed, found.namespace))
+        try:
+            async with claim.held(Holder(operator(), int(time.time()), secrets.token_hex(8))):
+                yield
+        except ClaimTaken as taken:
+            raise AnotherOperator(_taken(taken.holder)) from None
 
     async def note(self, changed: Callable[[ControlRecord], ControlRecord]) -> None:
         """Change the control record alone: no worker is told, and no event is made.

@@ -14,7 +14,7 @@ site without factors asks for work, or refuses (SEKISHO_NO_FACTOR). It lasts as 
 (SEKISHO_DEVICE_DAYS), or --for. With SEKISHO_OWNERS and --accounts the owners of entered accounts are told through the
 outbox; an account without a name in the file is asked, and its owner is not told. A second run does only new work,
 and tells no owner twice because of one campaign. --undo ends the asking, and seen devices are known again; notices that
-were sent stay sent.
+were sent stay sent. Of two operators at once, one acts or undoes, and the other is told who that is.
 
 Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
 proved, so it is spared. Remove their factors (`sekisho owners reset`), and have the password changed.
@@ -120,12 +120,12 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
 
 
 async def _act(radius: BlastRadius, span_s: int | None, why: str) -> Done:
-    async with desk() as service:
+    async with desk() as service, service.alone("report"):
         return await ask_at(service, radius, span_s, why)
 
 
 async def _undo(campaign: str, why: str) -> list[str]:
-    async with desk() as service:
+    async with desk() as service, service.alone("report"):
         return await stop_asking(service, campaign, why)
 
 

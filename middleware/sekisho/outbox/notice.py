@@ -17,6 +17,9 @@ NEVER_SUMMED: Final = frozenset(
 """Kinds of which each event has a notice of its own: an attacker's change must not hide among the owner's."""
 
 
+TOLD: Final = "told"
+"""The kind of a mark: its owner has a notice because of the fact `cause`. It is never sent."""
+
 MOMENTS: Final = frozenset({"when", "when_effective"})
 """Facts that are times, in Unix seconds."""
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.crypto.row_sealer import RowSealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.outbox.notice import NEVER_SUMMED, Notice, Undelivered
+from sekisho.outbox.notice import NEVER_SUMMED, TOLD, Notice, Undelivered
 from sekisho.owners import OwnersError, OwnersUnfit
 from sekisho.owners.outbox import Claimed, Queued
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from sekisho.crypto.signers import Signer
 
@@ -63,11 +63,29 @@ class OutboxRows(Protocol):
     """The table; see `sekisho.owners.outbox.SqlOutbox`."""
 
     async def add(self, queued: Queued) -> None: ...
+    async def add_once(self, marks: Collection[Queued], notices: Collection[Queued]) -> bool: ...
     async def claim(self, holder: str, *, now_s: int, lease_s: int, most: int) -> list[Claimed]: ...
     async def sent(self, row: Claimed, holder: str, *, quiet_until_s: int | None) -> None: ...
     async def postpone(self, row: Claimed, holder: str, due_s: int) -> None: ...
     async def drop(self, row: Claimed, holder: str) -> None: ...
     async def sweep(self, *, now_s: int, most: int) -> int: ...
+
+
+class Cause(NamedTuple):
+    """Why an owner is told, so that it is not told twice.
+
+    Attributes:
+        account_id: of the owner: an operator finds the marks by it, and removes them with the owner's notices.
+        names: of what has happened, such as a campaign's. It is told once for each.
+        until_s: Unix time until which this is remembered.
+    """
+
+    account_id: str
+    names: tuple[str, ...]
+    until_s: int
+
+    def __repr__(self) -> str:
+        return f"Cause(names={self.names!r}, ...)"
 
 
 class OutboxMeans(NamedTuple):
@@ -145,13 +163,38 @@ class NoticeOutbox:
         Raises:
             OwnersError: it was not kept, or perhaps not.
         """
+        queued = self._queued(notice, counted_by)
+        await self._rows.add(queued)
+        self._news.set()
+        return queued.id
+
+    async def add_once(self, notices: Sequence[Notice], counted_by: str, cause: Cause) -> list[str]:
+        """Keep notices, as `add` does, unless that was done for each of the causes before.
+
+        Of several processes at once, one keeps them. Returns the ids of their rows; none where they were kept before.
+
+        Raises:
+            OwnersError: they were not kept, or perhaps not. Another call keeps them then, and only then.
+        """
+        rows = [self._queued(notice, counted_by) for notice in notices]
+        if not await self._rows.add_once([self._mark(name, counted_by, cause) for name in cause.names], rows):
+            return []
+        self._news.set()
+        return [row.id for row in rows]
+
+    def _queued(self, notice: Notice, counted_by: str) -> Queued:
         is_summed = notice.kind not in NEVER_SUMMED
         row_id = self._slot(notice, counted_by) if is_summed else self._means.fresh(_HOLDER_BYTES).hex()
         now_s = int(self._means.clock_s())
-        sealed = self._sealer.seal(notice._replace(facts=dict(notice.facts)), bound_to=row_id.encode())
-        await self._rows.add(Queued(row_id, is_summed, now_s, now_s + self._bounds.keep_s, sealed))
-        self._news.set()
-        return row_id
+        return Queued(row_id, is_summed, now_s, now_s + self._bounds.keep_s, self._sealed(notice, row_id))
+
+    def _mark(self, name: str, counted_by: str, cause: Cause) -> Queued:
+        row_id = self._keys.of(b"outbox mark", name, counted_by).hex()
+        content = Notice(TOLD, "", "", {"account_id": cause.account_id, "cause": name})
+        return Queued(row_id, False, cause.until_s, cause.until_s, self._sealed(content, row_id))
+
+    def _sealed(self, notice: Notice, row_id: str) -> bytes:
+        return self._sealer.seal(notice._replace(facts=dict(notice.facts)), bound_to=row_id.encode())
 
     async def _run(self) -> None:
         while not self._closing:

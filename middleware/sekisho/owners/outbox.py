@@ -102,6 +102,14 @@ class SqlOutbox:
         """Keep a notice. When this returns, it survives a crash of this process."""
         await self._in_table(lambda connection: _add(connection, self._service, queued))
 
+    async def add_once(self, marks: Collection[Queued], notices: Collection[Queued]) -> bool:
+        """Keep notices together with a mark for each of their causes, in one transaction, and return True.
+
+        Returns False, and keeps nothing, if all marks are there already. So of two processes at once, and of one that
+        runs again after a crash, one keeps the notices. A mark is a row that is never sent; it stays until it expires.
+        """
+        return await self._in_table(lambda connection: _add_once(connection, self._service, marks, notices))
+
     async def claim(self, holder: str, *, now_s: int, lease_s: int, most: int) -> list[Claimed]:
         """Claim due rows, the longest due first. Of several workers one gets each.
 
@@ -180,6 +188,22 @@ def _add(connection: Connection, service: str, queued: Queued) -> None:
         if changed.rowcount:
             return
     connection.execute(outbox.insert().values(id=queued.id, service=service, times=1, tries=0, holder="", **values))
+
+
+def _add_once(connection: Connection, service: str, marks: Collection[Queued], notices: Collection[Queued]) -> bool:
+    # In one order: two processes that wait for each other's locks would wait for ever.
+    ids = sorted(mark.id for mark in marks)
+    for each in ids:
+        dialect_of(connection).lock(connection, _number(each))
+    known = set(connection.execute(sa.select(outbox.c.id).where(outbox.c.id.in_(ids))).scalars())
+    fresh = [mark for mark in marks if mark.id not in known]
+    for mark in fresh:
+        # Without events it is claimed by no worker, of this version or an earlier one.
+        values = {"due_s": mark.expires_s, "expires_s": mark.expires_s, "sealed": mark.sealed}
+        connection.execute(outbox.insert().values(id=mark.id, service=service, times=0, tries=0, holder="", **values))
+    for notice in notices if fresh else ():
+        _add(connection, service, notice)
+    return bool(fresh)
 
 
 def _claim(connection: Connection, service: str, holder: str, now_s: int, until_s: int, most: int) -> list[Claimed]:

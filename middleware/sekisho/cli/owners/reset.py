@@ -35,7 +35,7 @@ class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of t
 
 
 class ResetAsked(NamedTuple):
-    """The reset, and its notice: `sent`, `queued`, or why not: `no server`, `no address`, or the mailer's result."""
+    """The reset, and its notice, as `tell_of_reset` returns it."""
 
     reset: Reset
     notice: str
@@ -96,6 +96,7 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
 
 _TOLD = {
     "sent": "The owner has been told, and calls it off by showing a factor.",
+    "told": "A notice of this reset was queued by an earlier run, and the owner gets no second one.",
     "queued": "The notice waits in the outbox: the service sends it as soon as the mail server takes it.",
     "no server": "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
     "no address": "Nobody was told: the account has no address. Tell the owner by another way.",

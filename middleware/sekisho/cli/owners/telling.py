@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.outbox import NoticeOutbox
 from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery
-from sekisho.outbox.sending import OutboxMeans, service_id
+from sekisho.outbox.sending import Cause, OutboxMeans, service_id
 from sekisho.owners import OwnersUnfit
 from sekisho.owners.addresses import SqlAddresses
 from sekisho.owners.outbox import SqlOutbox
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.mail import Mailer, SendResult, Service
+    from sekisho.outbox import Notice
     from sekisho.outbox.by_mail import MailDelivery
     from sekisho.owners import Reset
     from sekisho.owners.sql import SqlOwners
@@ -41,7 +42,8 @@ _SECRETS: Final = ("SEKISHO_SECRET", "SEKISHO_SECRET_FILE")
 async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
     """Tell the owner at every address on file.
 
-    Returns `sent`, `queued`, or why not: `no server`, `no address`, `no secret`, or the result of the mailer or outbox.
+    Returns `sent`, `queued`, `told` (by an earlier run), or why not: `no server`, `no address`, `no secret`, or the
+    result of the mailer or outbox.
     """
     if found.smtp is None and found.notices_webhook is None:
         return "no server"
@@ -72,7 +74,8 @@ async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, re
     deliver = Deliveries(_by_mail(found, mailer), _webhook(found))
     outbox = NoticeOutbox(rows, found.listed, deliver, lambda _, why: lost.append(why), means)
     try:
-        ids = [await outbox.add(notice, owner.counted_by) for notice in notices]
+        if not (ids := await _added(outbox, owner, notices, reset)):
+            return "told"
         outbox.start()
         left = await _until_sent(rows, ids)
     finally:
@@ -82,6 +85,18 @@ async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, re
     if lost:
         return lost[0]
     return "queued" if left else "sent"
+
+
+async def _added(outbox: NoticeOutbox, owner: AccountOwner, notices: list[Notice], reset: Reset) -> list[str]:
+    """Keep the notices. Of two operators who ask for one reset, one tells its owner: once at each address.
+
+    Returns the ids of their rows.
+    """
+    ids = list[str]()
+    for notice in notices:
+        cause = Cause(owner.account_id, (f"reset {reset.asked_s} {notice.to}",), reset.due_s)
+        ids += await outbox.add_once([notice], owner.counted_by, cause)
+    return ids
 
 
 async def _until_sent(rows: SqlOutbox, ids: list[str]) -> int:
