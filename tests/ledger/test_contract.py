@@ -672,6 +672,22 @@ async def test_a_known_device_has_one_new_period_after_a_clock_was_set_back(stor
     assert found[-1].charged & Charged.KNOWN_DEVICE
 
 
+@pytest.mark.parametrize(("step_us", "is_let_in"), [(-DAY, True), (-59 * SECOND, False), (0, False)])
+async def test_a_seventeenth_device_has_a_place_after_a_clock_was_set_back(
+    store: Store, step_us: int, *, is_let_in: bool
+) -> None:
+    """The buckets of the other sixteen were never at rest until the clock had caught up."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(known_device=number) for number in range(16)])
+    await store.move_to(T0 + step_us)
+
+    (last,) = await ask(ledger, [charge(known_device=16)])
+    ledger.settle(charge(known_device=16), last, Effect.RIGHT)
+    (again,) = await ask(ledger, [charge(known_device=16)])
+
+    assert [bool(each.charged & Charged.KNOWN_DEVICE) for each in (last, again)] == [is_let_in, is_let_in]
+
+
 async def test_a_clock_that_is_corrected_by_less_than_a_minute_fills_no_bucket_anew(store: Store) -> None:
     """Nor does another server's clock, after one has taken over from another."""
     limits, attempts = flood("known_device")

@@ -104,7 +104,7 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     account = current(book.get(key, FRESH), now_us)
     bucket, known_device_wait_us, token_spent = enter_bucket(account, charge, limits.known_device, now_us)
     if bucket is not None:
-        book[key] = with_bucket(account, bucket, now_us)
+        book[key] = with_bucket(account, bucket, limits.known_device, now_us)
         return _unhindered(account, charge, now_us)
 
     waits, young, sizes, charged, last, marks = _enter_network(book, charge, limits, now_us)
@@ -364,7 +364,7 @@ def _undo_account(
     bucket = bucket._replace(tats=refunded(bucket.tats, limits.known_device, verdict.at_us, now_us))
     if renewed:
         bucket = bucket._replace(generation=max(bucket.generation, charge.token_generation + 1), renewed_us=now_us)
-    return with_bucket(record, bucket, now_us)
+    return with_bucket(record, bucket, limits.known_device, now_us)
 
 
 def _shares(account: Record, charge: Charge, now_us: int) -> bool:

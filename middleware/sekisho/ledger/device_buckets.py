@@ -39,7 +39,7 @@ def enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) ->
     wait, tats, _ = one_more(bucket.tats, limits, now_us)
     if wait and _is_of_another_clock(bucket.tats, limits, now_us):
         wait, tats, _ = one_more((), limits, now_us)
-    if wait or not _has_place(record, bucket, now_us):
+    if wait or not _has_place(record, bucket, limits, now_us):
         return None, wait, False
     return bucket._replace(tats=tats), 0, False
 
@@ -57,12 +57,12 @@ def bucket_of(record: Record, device: bytes, generation: int = 0) -> DeviceBucke
     return next((bucket for bucket in record.buckets if bucket.device == device), DeviceBucket(device, generation))
 
 
-def _has_place(record: Record, bucket: DeviceBucket, now_us: int) -> bool:
+def _has_place(record: Record, bucket: DeviceBucket, limits: Limits, now_us: int) -> bool:
     others = _others_like(record, bucket)
-    return len(others) < BUCKETS_MAX or any(_at_rest(other, now_us) for other in others)
+    return len(others) < BUCKETS_MAX or any(_at_rest(other, limits, now_us) for other in others)
 
 
-def with_bucket(record: Record, bucket: DeviceBucket, now_us: int) -> Record:
+def with_bucket(record: Record, bucket: DeviceBucket, limits: Limits, now_us: int) -> Record:
     """Return the record with this bucket as its last one.
 
     If all places are taken, the bucket replaces the first one at rest; if none is at rest, the record stays as it is.
@@ -70,7 +70,7 @@ def with_bucket(record: Record, bucket: DeviceBucket, now_us: int) -> Record:
     gone = {bucket.device}
     others = _others_like(record, bucket)
     if len(others) >= BUCKETS_MAX:
-        at_rest = next((other for other in others if _at_rest(other, now_us)), None)
+        at_rest = next((other for other in others if _at_rest(other, limits, now_us)), None)
         if at_rest is None:
             return record
         gone.add(at_rest.device)
@@ -110,7 +110,7 @@ def failed_in_bucket(record: Record, device: bytes, limits: Limits, now_us: int)
     # Chosen so that the entry expires after `FAILURES_KEPT_US` when any version computes the end of a bucket.
     renewed_us = now_us + FAILURES_KEPT_US - RENEWAL_KEPT_US
     entry = DeviceBucket(failed_bucket(device), FAILED + failures, renewed_us, (0,) * len(limits))
-    return with_bucket(record, entry, now_us)
+    return with_bucket(record, entry, limits, now_us)
 
 
 # The last change of a password is an entry as well. Its name holds the device that made the change.
@@ -141,5 +141,6 @@ def changed_us(entry: DeviceBucket) -> int:
     return entry.renewed_us + RENEWAL_KEPT_US - ENDED_KEPT_US
 
 
-def _at_rest(bucket: DeviceBucket, now_us: int) -> bool:
-    return max(bucket.tats, default=0) <= now_us
+def _at_rest(bucket: DeviceBucket, limits: Limits, now_us: int) -> bool:
+    # After a clock was set back, sixteen buckets of before would let no further device in until it has caught up.
+    return max(bucket.tats, default=0) <= now_us or _is_of_another_clock(bucket.tats, limits, now_us)

@@ -604,6 +604,14 @@ local function beside(lanes, count, a, b, c, d)
   return kept
 end
 
+-- Whether more is charged than ever has room; see the reference.
+local function is_of_another_clock(tats)
+  for i = 1, LANE.n do
+    if tats[i] and tats[i] > LANE.top[i] + CLOCK_STEP then return true end
+  end
+  return false
+end
+
 -- How many lanes there are beside the one at `its_at`, or for what counts a lane's failures how many other such; and
 -- where one of them is at rest.
 local function others_like(lanes, its_at, counts_failures)
@@ -614,7 +622,7 @@ local function others_like(lanes, its_at, counts_failures)
       and (lane.generation ~= FAILED or byte(lane.device) ~= CHANGE)
     then
       others = others + 1
-      if not at_rest and max(0, unpack(lane)) <= now then at_rest = at end
+      if not at_rest and (max(0, unpack(lane)) <= now or is_of_another_clock(lane)) then at_rest = at end
     end
   end
   return others, at_rest
@@ -683,14 +691,6 @@ local function is_void(lanes, issued)
   if issued == 0 or not change_at then return false end
   return issued <= change_renewed + RENEWAL_KEPT - ENDED_KEPT
     and sub(lanes, change_at + 1, change_at + 7) ~= device_name()
-end
-
--- Whether more is charged than ever has room; see the reference.
-local function is_of_another_clock(tats)
-  for i = 1, LANE.n do
-    if tats[i] and tats[i] > LANE.top[i] + CLOCK_STEP then return true end
-  end
-  return false
 end
 
 -- Whether the lane let the attempt in; else the wait, and whether its token counts no longer. The failures with this.
