@@ -195,7 +195,7 @@ def test_a_proof_is_fresh_until_its_age_is_reached(age_s: int, fresh: bool) -> N
 
 def test_a_session_without_any_proof_is_not_fresh() -> None:
     """A session with a password alone opens no protected route."""
-    assert PROTECTION.stale(scope("/top-up", headers=shown(proved_s=0)), NOW) == Stale(TOP_UP, "Alice")
+    assert PROTECTION.verdict(scope("/top-up", headers=shown(proved_s=0)), NOW) == Stale(TOP_UP, "Alice")
 
 
 @pytest.mark.parametrize("headers", [[], [TOKEN], [shown()[0]], [shown()[0], (b"authorization", b"Bearer stolen")]])
@@ -208,8 +208,8 @@ def test_a_session_that_is_not_tied_is_nobodys(headers: list[tuple[bytes, bytes]
 def test_the_application_has_the_last_word_on_whose_session_it_is(said: str | None, fresh: bool) -> None:
     """If the application names another account than the binding, the proof was another account's (R4)."""
     told = Protection((TOP_UP,), TIES, lambda _: said)
-    expected = None if fresh else Stale(TOP_UP, None)
-    assert told.stale(scope("/top-up", headers=shown()), NOW) == expected
+    expected = Fresh(TOP_UP, "Alice", NOW) if fresh else Stale(TOP_UP, None)
+    assert told.verdict(scope("/top-up", headers=shown()), NOW) == expected
 
 
 def test_other_requests_are_nobodys_business() -> None:

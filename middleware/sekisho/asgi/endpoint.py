@@ -50,9 +50,7 @@ from sekisho.model import (
 )
 from sekisho.model.mail_domain import is_of_domains
 from sekisho.model.shown_proofs import NOTHING_SHOWN
-from sekisho.read import (
-    is_basic,
-)
+from sekisho.read import is_basic
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
 
 if TYPE_CHECKING:

@@ -31,9 +31,6 @@ class LinePlace(Protocol):
 class StandardOutput:
     """Standard output, which a log shipper reads. A full pipe holds up the writing thread and nothing else."""
 
-    def __init__(self, file: int = STDOUT) -> None:
-        self._file: Final = file
-
     def open(self) -> bool:
         return False
 
@@ -41,7 +38,7 @@ class StandardOutput:
         for number, block in blocks(lines):
             rest = memoryview(block)
             while rest:
-                rest = rest[os.write(self._file, rest) :]
+                rest = rest[os.write(STDOUT, rest) :]
             yield number
 
 

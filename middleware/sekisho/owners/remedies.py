@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _NOBODY: Final = "nothing listens at the host and port of SEKISHO_OWNERS"
-_STRANGER: Final = "user or password in SEKISHO_OWNERS are wrong, or the server refuses this user from here"
+_REFUSED: Final = "user or password in SEKISHO_OWNERS are wrong, or the server refuses this user from here"
 _NOWHERE: Final = "there is no database of the name in SEKISHO_OWNERS"
 _RIGHTS: Final = "the role in SEKISHO_OWNERS lacks a right: see docs/owners.md"
 _CROWDED: Final = "it has as many connections as it takes: raise its limit, or run fewer workers"
@@ -20,12 +20,12 @@ REMEDIES: Final = {
     "SQLITE_READONLY": "this user may not write to its file or folder",
     "SQLITE_FULL": "its disk is full",
     "SQLITE_BUSY": "another program holds its lock",
-    "28P01": _STRANGER,
-    "28000": _STRANGER,
+    "28P01": _REFUSED,
+    "28000": _REFUSED,
     "3D000": _NOWHERE,
     "42501": _RIGHTS,
     "53300": _CROWDED,
-    "1045": _STRANGER,
+    "1045": _REFUSED,
     "1044": _RIGHTS,
     "1142": _RIGHTS,
     "1049": _NOWHERE,

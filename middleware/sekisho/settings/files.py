@@ -9,7 +9,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 PIPE_SECONDS_MAX = 5.0
@@ -20,20 +19,13 @@ class NotReadable(Exception):  # noqa: N818 - says which kind of thing stands th
     """The object at the path cannot be a setting's file. The text names its kind, never its path."""
 
 
-def read_file(
-    path: str | Path,
-    *,
-    bytes_max: int,
-    seconds_max: float = PIPE_SECONDS_MAX,
-    clock_s: Callable[[], float] = monotonic,
-) -> bytes:
+def read_file(path: str | Path, *, bytes_max: int, seconds_max: float = PIPE_SECONDS_MAX) -> bytes:
     """Read a regular file, or a FIFO until its writer closes it. Returns at most one byte more than `bytes_max`.
 
     Args:
         path: of the file.
         bytes_max: the limit; longer content is cut after one byte more, so that the caller can detect it.
         seconds_max: how long to wait for a FIFO's writer. A plain `open` of a FIFO waits for a writer without limit.
-        clock_s: monotonic time in seconds.
 
     Raises `OSError`, or `NotReadable` for a FIFO that is not closed in time and for any other kind of object.
     """
@@ -43,18 +35,18 @@ def read_file(
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise NotReadable("is neither a regular file nor a FIFO")
         # A regular file is always ready.
-        return _read(descriptor, bytes_max, seconds_max, clock_s)
+        return _read(descriptor, bytes_max, seconds_max)
     finally:
         os.close(descriptor)
 
 
-def _read(descriptor: int, bytes_max: int, seconds_max: float, clock_s: Callable[[], float]) -> bytes:
-    ends_s = clock_s() + seconds_max
+def _read(descriptor: int, bytes_max: int, seconds_max: float) -> bytes:
+    ends_s = monotonic() + seconds_max
     ready = select.poll()
     ready.register(descriptor, select.POLLIN)
     content = bytearray()
     # Wait for the first data: a read before it would look like the end of the file.
-    while ready.poll(max(0.0, ends_s - clock_s()) * 1000):
+    while ready.poll(max(0.0, ends_s - monotonic()) * 1000):
         chunk = os.read(descriptor, bytes_max + 1 - len(content))
         content += chunk
         if not chunk or len(content) > bytes_max:

@@ -107,24 +107,13 @@ class AttemptLimits:
     to an attacker who guesses at the same time.
     """
 
-    def __init__(
-        self,
-        vault: Vault,
-        keys: VaultKeys,
-        *,
-        challenge_max: int = CHALLENGE_TRIES_MAX,
-        account_max: int = ACCOUNT_TRIES_MAX,
-        app_max: int = APP_TRIES_MAX,
-    ) -> None:
+    def __init__(self, vault: Vault, keys: VaultKeys) -> None:
         self._vault = vault
         self._keys = keys
-        self._challenge_max = challenge_max
-        self._account_max = account_max
-        self._app_max = app_max
 
     async def in_challenge(self, trial: CodeTrial) -> bool:
         """Use up an attempt of this challenge; return whether there was one left. Raises `StoreUnavailable`."""
-        return (await self.counted(trial)).number <= self._challenge_max
+        return (await self.counted(trial)).number <= CHALLENGE_TRIES_MAX
 
     async def counted(self, trial: CodeTrial) -> CodeTrial:
         """Return the trial with its number in its challenge; count it unless it has one. Raises `StoreUnavailable`."""
@@ -145,7 +134,7 @@ class AttemptLimits:
             exists: whether the account exists. All invented accounts share one counter; otherwise they would fill the
                 store.
         """
-        allowed = trial.number <= self._challenge_max
+        allowed = trial.number <= CHALLENGE_TRIES_MAX
         if guess is Guess.APP:
             key = self._keys.of(b"early tries", *((b"account", trial.counted_by) if exists else (b"nobody",)))
             allowed &= await self._vault.count(key, seconds=EARLY_PERIOD_S) <= EARLY_TRIES_MAX
@@ -153,7 +142,7 @@ class AttemptLimits:
 
     async def defer(self, trial: CodeTrial, guess: Guess) -> None:
         """Record an attempt for `settle`, while the outcome of the secret is not known. Raises `StoreUnavailable`."""
-        if trial.number <= self._challenge_max:
+        if trial.number <= CHALLENGE_TRIES_MAX:
             await self._vault.put(self._deferred(trial, trial.number), guess.value, seconds=PERIOD_S)
 
     async def has_any(self, challenge: bytes) -> bool:
@@ -175,7 +164,7 @@ class AttemptLimits:
         """
         tries = int(await self._vault.get(self._in_challenge(trial.challenge)) or 0)
         is_last = False
-        for number in range(1, min(tries, self._challenge_max) + 1):
+        for number in range(1, min(tries, CHALLENGE_TRIES_MAX) + 1):
             # Read and removed in one step: the run's worker and a worker with a new proof may settle at the same time.
             noted = await self._vault.take(self._deferred(trial, number))
             if noted == Guess.CODE.value:
@@ -207,7 +196,7 @@ class AttemptLimits:
         # Counters that belong to no account expire with their challenge; otherwise guesses would fill the store.
         seconds = APP_PERIOD_S if charged.behind_right_secret else PERIOD_S
         tries = await self._vault.count(owner_key(self._keys, b"app tries", charged), seconds=seconds)
-        return AppTry(allowed=allowed and tries <= self._app_max, is_last=allowed and tries == self._app_max)
+        return AppTry(allowed=allowed and tries <= APP_TRIES_MAX, is_last=allowed and tries == APP_TRIES_MAX)
 
     async def proved(self, account: str) -> None:
         """Forget the earlier attempts at an account's app codes after a proof. Raises `StoreUnavailable`."""
@@ -223,4 +212,4 @@ class AttemptLimits:
 
     async def _of_account(self, trial: CodeTrial) -> bool:
         key = owner_key(self._keys, b"account tries", trial)
-        return await self._vault.count(key, seconds=PERIOD_S) <= self._account_max
+        return await self._vault.count(key, seconds=PERIOD_S) <= ACCOUNT_TRIES_MAX

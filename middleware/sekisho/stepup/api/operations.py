@@ -107,7 +107,7 @@ DOOR: Final = ApiOperation(
     "/login",
     "attempt",
     "An attempt at a door",
-    "Stands for every door of your settings (`SEKISHO_LOGIN`, `SEKISHO_REGISTER`, `SEKISHO_CHANGE`, …), with your own "
+    "Stands for every door of your settings (`SEKISHO_LOGIN`, `SEKISHO_SIGNUP`, `SEKISHO_CHANGE`, …), with your own "
     "path and fields. 422 is answered where a password or a mail address is chosen, 202 at requests for a reset, and "
     "`proof_failed` where a log-in begins with a passkey (`SEKISHO_PASSKEY`, field `credential`).",
     answers={

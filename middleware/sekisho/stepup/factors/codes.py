@@ -63,7 +63,6 @@ class Codes:
         keys: the vault's.
         sealer: seals the codes.
         limits: counts the attempts, together with those at the other guessable factors.
-        sends_max: challenges of one account with a code, in an hour.
         budget: of the whole site; None for no limit.
     """
 
@@ -74,14 +73,12 @@ class Codes:
         sealer: Sealer,
         limits: AttemptLimits,
         *,
-        sends_max: int = SENDS_MAX,
         budget: CodeBudget | None = None,
     ) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
         self._limits = limits
-        self._sends_max = sends_max
         self._budget = budget
 
     async def issue(self, trial: CodeTrial, *, now_s: int) -> Code | None:
@@ -113,7 +110,7 @@ class Codes:
         asked = await self._vault.count(self._keys.of(b"sends asked", trial.challenge), seconds=PERIOD_S)
         sends = await self._vault.count(owner_key(self._keys, b"sends", trial), seconds=PERIOD_S)
         was_sent = await self._vault.get(flag) == SENT
-        may = sends <= self._sends_max or (was_sent and asked <= 1 + AGAIN_MAX)
+        may = sends <= SENDS_MAX or (was_sent and asked <= 1 + AGAIN_MAX)
         # Always written: only a right secret reaches the cap, so a different number of steps would reveal it.
         await self._vault.put(flag, SENT if may or was_sent else NOT_SENT, seconds=PERIOD_S)
         return may

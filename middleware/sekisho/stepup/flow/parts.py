@@ -44,11 +44,12 @@ class Parts(NamedTuple):
     """Attributes:
     mount: the path below which pages and their API are served; without a trailing slash.
     escrow: tickets, and the runs that they stand for.
+    responses: the answers and pages, as the client's headers ask for them.
     challenges: work or a captcha before the secret is checked, and the sealed forms that pages carry meanwhile.
     waits: a wait instead of work, for browsers without JavaScript; None where a captcha is asked for.
     asks_work: whether clients can be asked for work or a captcha.
     proving: None where there is no factor.
-    odd: receives warnings for the operator.
+    anomaly: receives warnings for the operator.
     refusals, events: receive wrong proofs.
     """
 

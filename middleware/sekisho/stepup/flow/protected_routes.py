@@ -182,11 +182,6 @@ class Protection:
         route = self._routes.get(name) or self._links.get(name)
         return Demand(route.acr if route else FactorClass.PHR, settled=True)
 
-    def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
-        """Why the request may not proceed; None where it may."""
-        verdict = self.verdict(scope, now_s, has_body=has_body)
-        return verdict if isinstance(verdict, Stale) else None
-
     def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
         """Return the session binding of a request; None if it shows none that is valid."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))

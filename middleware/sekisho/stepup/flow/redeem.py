@@ -63,7 +63,7 @@ class Redeemer:
         self._proving = proving
         self._events = events
         self._grants = Grants(guard, proving, cookie)
-        self._places = {door.name: door for door in reading.doors.all}
+        self._doors = {door.name: door for door in reading.doors.all}
 
     async def __call__(self, redemption: Redemption, proof: Proof) -> Answer | None:
         call, ticket = redemption.call, redemption.ticket
@@ -101,7 +101,7 @@ class Redeemer:
         sealed = await self._parts.escrow.take(ticket, call.browser_key.key)
         if sealed is None:
             return self._parts.responses.start_again(call.headers)
-        door = self._places[ticket.place]
+        door = self._doors[ticket.place]
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         client = self._client(redemption)
         if self._is_believed(ticket):
@@ -114,7 +114,7 @@ class Redeemer:
 
     def _is_believed(self, ticket: Ticket) -> bool:
         """Whether the secret was right as well as the proof. Where a success rule is wrong, that is unknown."""
-        door = self._places.get(ticket.place)
+        door = self._doors.get(ticket.place)
         return door is None or not self._guard.is_wrong(door)
 
     def _place(self, redemption: Redemption) -> bytes:

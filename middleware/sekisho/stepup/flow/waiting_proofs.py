@@ -32,11 +32,9 @@ class WaitingProofs:
         *,
         total_max: int = TOTAL_MAX,
         per_network_max: int = PER_NETWORK_MAX,
-        per_address_max: int = PER_ADDRESS_MAX,
     ) -> None:
         self._total_max = total_max
         self._per_network_max = per_network_max
-        self._per_address_max = per_address_max
         self._total = 0
         self._each: Counter[tuple[bytes, ...]] = Counter()
 
@@ -51,7 +49,7 @@ class WaitingProofs:
         if (
             self._total >= self._total_max
             or self._each[whole] >= self._per_network_max
-            or self._each[part] >= self._per_address_max
+            or self._each[part] >= PER_ADDRESS_MAX
         ):
             raise TooManyWaiting
         self._add(1, whole, part)
