@@ -67,6 +67,8 @@ COMPILED = (
     "asgi/refusal_pace.py",
     "asgi/request_context.py",
     "asgi/proved_keeper.py",
+    "asgi/keeper.py",
+    "asgi/report.py",
     "asgi/response_observer.py",
     "asgi/shared_addresses.py",
     "breach/lookup.py",

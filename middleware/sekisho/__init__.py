@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import Device, SekishoError, SettingsError
 
 if TYPE_CHECKING:
-    from sekisho.asgi.response_observer import Report
+    from sekisho.asgi.report import Report
     from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.read import MailPolicy
     from sekisho.settings.overrides import Overrides
@@ -48,7 +48,7 @@ _PLACES = {
     "MailPolicy": "sekisho.read",
     "Overrides": "sekisho.settings.overrides",
     "PreviousLogIn": "sekisho.model.previous_log_in",
-    "Report": "sekisho.asgi.response_observer",
+    "Report": "sekisho.asgi.report",
 }
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this module

@@ -35,7 +35,7 @@ from tests.breach.making import BUILT, corpus_file, digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.asgi.response_observer import Report
+    from sekisho.asgi.report import Report
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.wiring import LoginGuard
 

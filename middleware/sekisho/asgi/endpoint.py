@@ -28,8 +28,9 @@ from sekisho.asgi.log_out import LogOut
 from sekisho.asgi.other_requests import OtherRequests, why_stale
 from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.proved_keeper import ProvedKeeper
+from sekisho.asgi.report import Report
 from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
-from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
+from sekisho.asgi.response_observer import ResponseObserver
 from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
 from sekisho.judge.attempt_kind import is_log_in
 from sekisho.judge.policy import named_wait_us
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
+from sekisho.asgi.keeper import Keeper
 from sekisho.asgi.request_context import DEVICE_HEADER
-from sekisho.asgi.response_observer import Keeper
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.judge import Belief
 from sekisho.judge.attempt_kind import is_log_in

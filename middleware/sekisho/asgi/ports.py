@@ -12,8 +12,8 @@ from sekisho.asgi.past_log_ins import PastLogIns
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
     from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute

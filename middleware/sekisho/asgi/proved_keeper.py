@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.asgi.response_observer import ForwardingKeeper
+from sekisho.asgi.keeper import ForwardingKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Keeper
     from sekisho.assessment import Assessment
     from sekisho.model import Basis
     from sekisho.model.headers import Headers

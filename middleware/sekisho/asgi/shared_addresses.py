@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sekisho.asgi.response_observer import ForwardingKeeper
+from sekisho.asgi.keeper import ForwardingKeeper
 from sekisho.model import Basis, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.types import Message, Send
     from sekisho.assessment import Assessment
     from sekisho.model.headers import Headers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.asgi.response_observer import BODIES, Report
+from sekisho.asgi.report import Report
+from sekisho.asgi.response_observer import BODIES
 from sekisho.check.answer import TrialAnswer
 from sekisho.model import UNKNOWN, Action, Attempt, Basis, Decision, Door, Origin, Outcome
 from sekisho.read import ANSWER_BYTES_MAX

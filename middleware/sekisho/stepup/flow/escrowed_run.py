@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.asgi.response_observer import Report
+from sekisho.asgi.report import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
 from sekisho.read.response.head import is_json

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from sekisho.asgi.admission import Admission
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Keeper
     from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.asgi.types import App
     from sekisho.assessment import Assessment

@@ -27,9 +27,9 @@ from sekisho.stepup.flow.telling import FAILURES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
-    from sekisho.asgi.response_observer import Keeper
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
     from sekisho.model import Door
