@@ -6,13 +6,12 @@ equals they take turns; each address is first come, first served. A list of prox
 
 from __future__ import annotations
 
-import contextvars
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class Whose(NamedTuple):
@@ -31,15 +30,13 @@ class _Counted(Protocol):
 
 @dataclass(eq=False, repr=False, slots=True)
 class Place:
-    """An attempt in the queue, or one that has a place. `run` is None where its caller continues by itself."""
+    """An attempt in the queue, or one that has a place. Each is equal to itself alone."""
 
     network: bytes
     address: bytes
-    run: Callable[[], Coroutine[Any, Any, None]] | None = None
-    # A new empty context: started when another's run ends, it would inherit that one's user and request; started in its
-    # caller's, it would inherit what outer middleware derived from the caller's cookies.
-    context: contextvars.Context = field(default_factory=contextvars.Context)
-    held: bool = False
+
+
+P = TypeVar("P", bound=Place)
 
 
 class TurnCounts:
@@ -68,23 +65,23 @@ class TurnCounts:
         return self._each[place.network, place.address]
 
 
-class Turns:
+class Turns(Generic[P]):
     """A queue of places."""
 
     def __init__(self) -> None:
         self.counts = TurnCounts()
-        self._networks: dict[bytes, dict[bytes, deque[Place]]] = {}
+        self._networks: dict[bytes, dict[bytes, deque[P]]] = {}
 
     @property
     def is_even(self) -> bool:
         """Whether every network in the queue has one place only, so that none can give one up for a newcomer."""
         return len(self._networks) == self.counts.total
 
-    def add(self, place: Place) -> None:
+    def add(self, place: P) -> None:
         self._networks.setdefault(place.network, {}).setdefault(place.address, deque()).append(place)
         self.counts.add(place)
 
-    def remove(self, place: Place) -> None:
+    def remove(self, place: P) -> None:
         addresses = self._networks[place.network]
         addresses[place.address].remove(place)
         self.counts.remove(place)
@@ -93,12 +90,12 @@ class Turns:
         if not addresses:
             del self._networks[place.network]
 
-    def take(self, having: TurnCounts, fits: Callable[[Place], bool]) -> Place | None:
+    def take(self, having: TurnCounts, fits: Callable[[P], bool]) -> P | None:
         """Remove and return the next place in turn for which `fits` is true; None if there is none.
 
         The networks and addresses of which `having` counts the fewest come first; those that were served go to the end.
         """
-        best: Place | None = None
+        best: P | None = None
         fewest = 0
         for addresses in self._networks.values():
             found = min(filter(fits, (places[0] for places in addresses.values())), key=having.address, default=None)
@@ -113,14 +110,14 @@ class Turns:
             self._serve(best)
         return best
 
-    def _serve(self, place: Place) -> None:
+    def _serve(self, place: P) -> None:
         self.remove(place)
         if addresses := self._networks.pop(place.network, None):
             self._networks[place.network] = addresses
             if places := addresses.pop(place.address, None):
                 addresses[place.address] = places
 
-    def gives_way(self, place: Place) -> Place | None:
+    def gives_way(self, place: P) -> P | None:
         """The place that must leave a full queue so that `place` may enter; None if `place` may not enter.
 
         It is the newest of the network and address that have the most, if they have more than the newcomer would have.
@@ -131,8 +128,5 @@ class Turns:
         count = self.counts.address if most.network == place.network else self.counts.network
         return most if count(place) + 1 < count(most) else None
 
-    def _newest(self) -> Iterator[Place]:
+    def _newest(self) -> Iterator[P]:
         return (places[-1] for addresses in self._networks.values() for places in addresses.values())
-
-    def __iter__(self) -> Iterator[Place]:
-        return (place for addresses in self._networks.values() for places in addresses.values() for place in places)

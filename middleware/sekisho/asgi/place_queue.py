@@ -29,7 +29,7 @@ class PlaceQueue:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         admission.lines.append(self)
-        self._turns = Turns()
+        self._turns = Turns[Place]()
         self._waiting: dict[Place, tuple[object, asyncio.Future[bool]]] = {}
         self._closed = False
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sekisho.asgi.fair_turns import Place, TurnCounts, Turns, Whose
 
@@ -27,6 +29,22 @@ ENDING_S: Final = 1.0
 """How long a cancelled run may take to end."""
 
 logger = logging.getLogger("sekisho")
+
+Run: TypeAlias = "Callable[[], Coroutine[Any, Any, None]]"
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class RunPlace(Place):
+    """Attributes:
+    run: the application's.
+    context: a new empty one: started when another's run ends, it would inherit that one's user and request; started in
+        its caller's, it would inherit what outer middleware derived from the caller's cookies.
+    held: whether it is counted among the places that are promised, queued or running.
+    """
+
+    run: Run
+    context: contextvars.Context = field(default_factory=contextvars.Context)
+    held: bool = False
 
 
 class FairQueue:
@@ -62,12 +80,12 @@ class FairQueue:
         self._held = TurnCounts()  # promised, queued or running
         self._running = TurnCounts()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queue = Turns()
+        self._queue = Turns[RunPlace]()
         # The turn that each queued run waits for, in a task of its own from the start. A task created only when another
         # run ends could be created while the loop ends: it would never run, and asyncio would report it.
-        self._turns: dict[Place, asyncio.Future[None]] = {}
-        self._entering = Turns()
-        self._answers: dict[Place, asyncio.Future[bool]] = {}
+        self._turns: dict[RunPlace, asyncio.Future[None]] = {}
+        self._entering = Turns[RunPlace]()
+        self._answers: dict[RunPlace, asyncio.Future[bool]] = {}
         self._closed = False
 
     @property
@@ -75,21 +93,19 @@ class FairQueue:
         """The share of all places that is taken, from 0 to 1."""
         return self._held.total / (self._running_max + self._waiting_max)
 
-    async def enter(
-        self, network: bytes, address: bytes, run: Callable[[], Coroutine[Any, Any, None]], *, wait_s: float = 10.0
-    ) -> bool:
+    async def enter(self, network: bytes, address: bytes, run: Run, *, wait_s: float = 10.0) -> bool:
         """Queue a run; returns whether there was a place for it within `wait_s`. It does not wait for the run.
 
         A caller that is cancelled here leaves no run behind.
         """
-        place = Place(network, address, run)
+        place = RunPlace(network, address, run)
         if self._closed:
             return False
         if self._fits(place):
             self._hold(place)
         elif not await self._promised(place, wait_s):
             return False
-        self._enqueue(place, run)
+        self._enqueue(place)
         self._advance()
         return True
 
@@ -112,14 +128,14 @@ class FairQueue:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=ENDING_S)
 
-    def _fits(self, place: Place) -> bool:
+    def _fits(self, place: RunPlace) -> bool:
         return (
             self._held.total < self._running_max + self._waiting_max
             and self._held.network(place) < self._per_network_max
             and self._held.address(place) < self._per_address_max
         )
 
-    async def _promised(self, place: Place, wait_s: float) -> bool:
+    async def _promised(self, place: RunPlace, wait_s: float) -> bool:
         """Wait for a place and hold it. The caller queues the run, because only it knows whether it still wants it."""
         if wait_s <= 0 or not self._room_to_wait(place):
             return False
@@ -141,7 +157,7 @@ class FairQueue:
                 self._advance()
         return had
 
-    def _room_to_wait(self, place: Place) -> bool:
+    def _room_to_wait(self, place: RunPlace) -> bool:
         """Whether the caller may wait. When the room is full, the network and address with the most in it give way."""
         if len(self._answers) < ENTERING_MAX:
             return True
@@ -175,27 +191,27 @@ class FairQueue:
         self._start(place)
         return True
 
-    def _hold(self, place: Place) -> None:
+    def _hold(self, place: RunPlace) -> None:
         place.held = True
         self._held.add(place)
 
-    def _enqueue(self, place: Place, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _enqueue(self, place: RunPlace) -> None:
         loop = asyncio.get_running_loop()
         self._queue.add(place)
         self._turns[place] = turn = loop.create_future()
         if self._admission is not None:
             self._admission.waiting += 1
-        task = loop.create_task(self._run(turn, run), context=place.context)
+        task = loop.create_task(self._run(turn, place.run), context=place.context)
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, place))
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: RunPlace) -> None:
         self._running.add(place)
         turn = self._turns.pop(place)
         if not turn.done():  # a cancelled one is about to end
             turn.set_result(None)
 
-    async def _run(self, turn: asyncio.Future[None], run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _run(self, turn: asyncio.Future[None], run: Run) -> None:
         await turn
         try:
             async with asyncio.timeout(self._seconds_max):
@@ -204,7 +220,7 @@ class FairQueue:
             # Its message and frames may contain secrets that were sent to the application.
             logger.error("A log-in that ran in the background ended with %s.", type(error).__name__)  # noqa: TRY400
 
-    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
+    def _ended(self, place: RunPlace, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._held.remove(place)
         if self._turns.pop(place, None) is None:
@@ -218,7 +234,7 @@ class FairQueue:
         self._advance()
 
 
-def _any(_: Place) -> bool:
+def _any(_: RunPlace) -> bool:
     return True
 
 
