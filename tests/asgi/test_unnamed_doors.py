@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.asgi.unnamed_doors import shown_path
 from tests.asgi.driving import FORM, JSON, SESSION, answer, ask, form, guarded, http, read
 
 if TYPE_CHECKING:
@@ -69,6 +70,42 @@ async def test_the_frameworks_own_template_is_shown(caplog: pytest.LogCaptureFix
     """Where the framework says which route it took, the line has the route's text."""
     await post(guarded(Routes("/members/{name}/enter")), "/members/hana/enter", form("hana", "x"))
     assert lines(caplog, PASSWORD) == ["POST /members/{name}/enter"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "path", "template", "root", "values"),
+    [
+        ("/shop/token", "/shop/token", "/token", "/shop", {}),
+        ("/shop/", "/shop/", "/", "/shop", {}),
+        ("/*/token", "/hana/token", "/token", "/hana", {"tenant": "hana"}),
+        ("/*/u/{name}", "/t-7/u/hana", "/u/{name}", "/t-7", {"tenant": 7, "name": "hana"}),
+        ("/graphql", "/graphql/", "/graphql", "/graphql", {}),  # a mount without a router in it
+        ("/api/graphql", "/api/graphql/x", "/graphql", "/api/graphql", {}),
+        ("/api/login", "/api/login", "/api/login", "", {}),
+        ("/accounts/login/", "/accounts/login/", "", "", {}),  # as Django has it: without the slash it only redirects
+        ("/*/login", "/hana/login", "", "", {}),
+        ("/", "/", "", "", {}),
+    ],
+)
+def test_a_mounted_route_is_shown_with_its_mount(
+    shown: str, path: str, template: str, root: str, values: dict[str, Any]
+) -> None:
+    """Without the mount the line would name a door that does not exist; values of its placeholders are not shown."""
+    route = type("Route", (), {"path": template})()
+    scope = {"path": path, "root_path": root, "path_params": values, **({"route": route} if template else {})}
+    assert shown_path(scope, path) == shown
+
+
+@pytest.mark.parametrize("field", ["pass", "pw", "user[pass]", "login_pass", "senha", "passphrase", "mdp"])
+async def test_other_names_of_a_password_are_seen(field: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Short names count as whole words alone."""
+    await post(guarded(Routes()), "/auth", f"q=1&{field}=x".encode())
+    assert lines(caplog, PASSWORD) == ["POST /auth"]
+    guard = guarded(Routes())
+    for other in ("bypass", "passenger", "compass", "pwa", "passed"):
+        await post(guard, "/plain", f"q=1&{other}=x".encode())
+        await post(guard, "/plain", f'{{"{other}": "x"}}'.encode(), (JSON,))
+    assert lines(caplog, PASSWORD) == ["POST /auth"]
 
 
 async def test_a_session_elsewhere_is_advice(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,10 +37,11 @@ _FOUND: Final = {
     "to SEKISHO_LOGIN [SEK082]",
 }
 
-_FIELD: Final = re.compile(
-    rb"(?:^|[&\"' ;])[\w.\[-]{0,24}?(?:password|passwd|passwort|pwd)[\w.\]-]{0,16}(?:=|\"[ \t]{0,8}[:\r])",
-    re.IGNORECASE,
+_WORD: Final = rb"[\w.\[-]{0,24}?(?:password|passphrase|passwd|passwort|pwd|kennwort|senha|wachtwoord)[\w.\]-]{0,16}"
+_SHORT: Final = (
+    rb"(?:[\w.\[-]{0,24}[\[._-])?(?:pass|psw|pw|mdp|contrase\xc3\xb1a|mot_?de_?passe)\]?"  # whole, not `bypass`
 )
+_FIELD: Final = re.compile(rb"(?:^|[&\"' ;])(?:" + _WORD + rb"|" + _SHORT + rb")(?:=|\"[ \t]{0,8}[:\r])", re.IGNORECASE)
 _KINDS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json")
 # Anything else could be the name of an account. These words say what a route does.
 _WORDS: Final = frozenset(
@@ -84,9 +85,9 @@ class UnnamedDoors:
         look = _Look(self, scope, by_name.get(b"cookie", b""), receive, send)
         return look.receive, look.send
 
-    def saw(self, scope: Scope, *, is_password: bool) -> None:
+    def saw(self, scope: Scope, path: str, *, is_password: bool) -> None:
         """Log and count a route that is no door, once, and again if a password comes where only a session was seen."""
-        place = f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope)}"
+        place = f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope, path)}"
         known = self._found.get(place)
         if len(self._found) >= FOUND_MAX or known or known is is_password:
             return
@@ -99,11 +100,12 @@ class UnnamedDoors:
 class _Look:
     """One request that is looked at."""
 
-    __slots__ = ("_bytes", "_cookies", "_doors", "_ended", "_receive", "_scope", "_send")
+    __slots__ = ("_bytes", "_cookies", "_doors", "_ended", "_path", "_receive", "_scope", "_send")
 
     def __init__(self, doors: UnnamedDoors, scope: Scope, cookies: bytes, receive: Receive, send: Send) -> None:
         self._doors = doors
         self._scope = scope
+        self._path = path_of(scope)  # mounts may change it
         self._cookies = cookies
         self._receive = receive
         self._send = send
@@ -128,9 +130,9 @@ class _Look:
         if start["status"] in {404, 405}:
             return
         if _FIELD.search(self._bytes) is not None:
-            self._doors.saw(self._scope, is_password=True)
+            self._doors.saw(self._scope, self._path, is_password=True)
         elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
-            self._doors.saw(self._scope, is_password=False)
+            self._doors.saw(self._scope, self._path, is_password=False)
 
     def _sets_session(self, headers: Iterable[Header]) -> bool:
         """Whether the answer sets a cookie that is called a session, and that the client did not have."""
@@ -140,14 +142,45 @@ class _Look:
         )
 
 
-def shown_path(scope: Scope) -> str:
+def path_of(scope: Scope) -> str:
+    """The path of a request that no framework has routed yet."""
+    return str(scope["path"])
+
+
+def shown_path(scope: Scope, path: str) -> str:
     """A request's path as it may be logged: the framework's template of the route, where it has routed the request.
 
     Otherwise the path, with `*` for each part that may be an account or a key.
+
+    Args:
+        scope: of the request, as the framework left it.
+        path: see `path_of`.
     """
+    steps = _steps(path)
     template = getattr(scope.get("route"), "path", None) or scope.get("path_template")
     if isinstance(template, str):  # of FastAPI and Litestar, once they have routed the request
-        return template[:TEMPLATE_CHARS_MAX]
-    steps = str(scope["path"]).strip("/").split("/")
+        return (_mounted_at(scope, template, steps) + template)[:TEMPLATE_CHARS_MAX]
     shown = "/".join(step if step.lower() in _WORDS or not step else "*" for step in steps[:STEPS_MAX])
-    return f"/{shown}/…" if len(steps) > STEPS_MAX else f"/{shown}"
+    return f"/{shown}/…" if len(steps) > STEPS_MAX else f"/{shown}/" if shown and path.endswith("/") else f"/{shown}"
+
+
+def _mounted_at(scope: Scope, template: str, steps: list[str]) -> str:
+    """Where the application of a template is mounted, such as `/shop`: a template does not name its own mounts.
+
+    `*` stands for a part that a placeholder of a mount matched.
+    """
+    root, own = _steps(scope.get("root_path", "")), _steps(template)
+    # An application that is mounted without a router leaves the template of its mount.
+    places = [n for n in (len(root), len(root) - len(own)) if n > 0 and root[:n] == steps[:n]]
+    prefix = next((steps[:n] for n in places if _fits(own, steps[n:])), [])[:STEPS_MAX]
+    values = [str(value) for value in (scope.get("path_params") or {}).values() if str(value)]
+    return "".join("/*" if any(value in step for value in values) else f"/{step}" for step in prefix)
+
+
+def _steps(path: object) -> list[str]:
+    return [step for step in str(path).split("/") if step]
+
+
+def _fits(template: list[str], steps: list[str]) -> bool:
+    pairs = list(zip(template, steps, strict=False))
+    return len(pairs) == len(template) and all("{" in part or part == step for part, step in pairs)
