@@ -225,6 +225,10 @@ def test_prefixes_of_ipv6() -> None:
         ("198.51.100.9", "2002:c633:6409::1", True),  # 6to4, RFC 3056
         ("2002:c633:6409::1", "2002:c633:6409:ffff::2", True),
         ("2002:c633:6409::1", "2002:c633:640a::1", False),
+        ("198.51.100.9", "2001:0:4136:e378:8000:63bf:39cc:9bf6", True),  # Teredo, RFC 4380
+        ("2001:0:4136:e378:8000:63bf:39cc:9bf6", "2001:0:5ef5:79fb:0:1:39cc:9bf6", True),  # at another server
+        ("2001:0:4136:e378:8000:63bf:39cc:9bf6", "2001:0:4136:e378:8000:63bf:39cc:9bf5", False),
+        ("198.51.100.9", "2001:1:4136:e378:8000:63bf:39cc:9bf6", False),
         # The position of the address in a site's own translator prefix is known to the site alone (RFC 8215).
         ("198.51.100.9", "64:ff9b:1::198.51.100.9", False),
         ("198.51.100.9", "64:ff9b::1:198.51.100.9", False),
@@ -310,10 +314,11 @@ def test_values_do_not_move_between_headers() -> None:
 
 
 def test_a_host_behind_a_translator_is_denied_by_either_address() -> None:
-    """An address denied as IPv4 is denied as 6to4 too; denying one in IPv6 form denies no other IPv4."""
+    """An address denied as IPv4 is denied as 6to4 and Teredo too; denying one in IPv6 form denies no other IPv4."""
     four, six = Networks([ip_network("198.51.100.0/24")]), Networks([ip_network("2002::/16")])
     assert denies(four, "2002:c633:6409::1")
     assert denies(four, "64:ff9b::c633:6409")
+    assert denies(four, "2001:0:4136:e378:8000:63bf:39cc:9bf6")
     assert denies(six, "2002:c633:6409::1")
     assert not denies(six, "198.51.100.9")
     assert not denies(four, "2002:c633:6509::1")

@@ -29,6 +29,7 @@ _COMMA: Final = ord(",")
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 _NAT64: Final = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
 _6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
+_TEREDO: Final = b"\x20\x01\0\0"  # 2001::/32 (RFC 4380); its last four bytes are the client's address, inverted
 _ESCAPE: Final = re.compile(r"\\(.)")
 _FORWARDING: Final = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 # No address has prefixes of 254 or 255 bits: only callers without an address share this identity.
@@ -75,7 +76,7 @@ def contains(networks: Networks | Sequence[Network], address: str) -> bool:
 
 
 def denies(networks: Networks, address: str) -> bool:
-    """Whether the networks contain an address or the IPv4 address inside it (NAT64, 6to4). False for other text.
+    """Whether the networks contain an address or the IPv4 address in it (NAT64, 6to4, Teredo). False for other text.
 
     Otherwise a denied host could evade its entry by an IPv6 address.
     """
@@ -305,10 +306,14 @@ def fingerprint(by_name: dict[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
 
 
 def behind_translator(packed: bytes) -> bytes | None:
-    """The IPv4 address inside the IPv6 address of a client behind NAT64 or 6to4; `None` for all other addresses."""
+    """The IPv4 address inside the IPv6 address of a client behind NAT64, 6to4 or Teredo; `None` for all others."""
     if packed.startswith(_NAT64):
         return packed[12:]
-    return packed[2:6] if packed.startswith(_6TO4) and len(packed) == 16 else None
+    if len(packed) < 16 or packed[0] != _TEREDO[0]:
+        return None
+    if packed.startswith(_6TO4):
+        return packed[2:6]
+    return bytes([255 - byte for byte in packed[12:]]) if packed.startswith(_TEREDO) else None
 
 
 def _text(packed: bytes) -> str:
@@ -325,7 +330,8 @@ _DOTTED: Final = [f"{number}." for number in range(256)]
 def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:
     if packed is None:
         return _NOWHERE
-    # With NAT64 all of IPv4 shares one /64; with 6to4 each IPv4 address has 65,536 of them. Count the IPv4 address.
+    # With NAT64 all of IPv4 shares one /64; with 6to4 each IPv4 address has 65,536 of them, with Teredo one at each
+    # server. Count the IPv4 address.
     if len(packed) == 16:
         packed = behind_translator(packed) or packed
     if len(packed) == 4:
