@@ -295,7 +295,7 @@ def _spend_credit(book: Book, charge: Charge, now_us: int) -> None:
 
 
 def _undo_credit(book: Book, charge: Charge, verdict: Verdict, now_us: int, *, earns: bool) -> None:
-    """Give a success its credit back, and the address the credit for it: once an hour at most for one account."""
+    """Give a success its credit back, and the address the credit for it. `earns`: once a day for one account."""
     if not charge.place or not (earns or verdict.charged & Charged.CREDIT):
         return
     record = current(book.get(credit_key(charge), FRESH), now_us)
