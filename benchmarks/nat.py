@@ -89,7 +89,7 @@ class House:
             devices=devices,
             policies=PolicyChoice(parts.policy),
             shed=shed,
-            room=InFlight(_nobody_waits),
+            in_flight=InFlight(_nobody_waits),
             allow=Networks(found.allow) if found.allow else None,
             deny=None,
             breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),

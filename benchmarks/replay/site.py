@@ -285,7 +285,7 @@ def assemble(
         devices=devices,
         policies=PolicyChoice(parts.policy),
         shed=shed,
-        room=InFlight(alarms.until),
+        in_flight=InFlight(alarms.until),
         trust=parts.trust,
         allow=None,
         deny=None,

@@ -77,7 +77,7 @@ class Guard:
         devices: which devices are known, and by which tokens.
         policies: which findings lead to which action.
         shed: this worker's memory of refusals.
-        room: where attempts wait for log-ins under way.
+        in_flight: where attempts wait for log-ins under way.
         trust: how far successes are trusted.
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
@@ -100,7 +100,7 @@ class Guard:
         devices: KnownDevices,
         policies: PolicyChoice,
         shed: Shed,
-        room: InFlight,
+        in_flight: InFlight,
         trust: SuccessTrust,
         allow: Networks | None,
         deny: Networks | None,
@@ -120,7 +120,7 @@ class Guard:
         self._policies = policies
         self._watch = watch
         self._shed = shed
-        self._waits = AwaitedRefunds(room, limits)
+        self._waits = AwaitedRefunds(in_flight, limits)
         self._trust = trust
         self._allow = allow
         self._deny = deny
@@ -142,18 +142,22 @@ class Guard:
         """Whether any network is refused."""
         return self._deny is not None
 
+    def is_denied(self, origin: Origin) -> bool:
+        """Whether the client's network is refused."""
+        return self._deny is not None and denies(self._deny, origin.address)
+
     def at_the_gate(
-        self, origin: Origin, digests: OriginDigests, *, token: str = "", anybody: bool = False
+        self, origin: Origin, digests: OriginDigests, *, token: str = "", skips_shed: bool = False
     ) -> Decision | None:
         """A refusal that does not depend on the attempt itself; None where the attempt must be assessed.
 
-        `anybody`: skip the shed. A genuine device token also skips it, because its bucket may still have budget; any
-        other token would make the worker read a refused caller's body for nothing.
+        `skips_shed`: only the deny list refuses. A genuine device token also skips the shed, because its bucket may
+        still have budget; any other token would make the worker read a refused caller's body for nothing.
         """
         if self._deny is not None and denies(self._deny, origin.address):
             return DENIED
         # The shed may hold a network because of a neighbour's attempts. An exempt address is not under that limit.
-        if anybody or self._is_exempt(origin) or not (wait_us := self._shed_us(digests)):
+        if skips_shed or self._is_exempt(origin) or not (wait_us := self._shed_us(digests)):
             return None
         if self.devices.has_genuine_token(token):
             return None

@@ -114,18 +114,26 @@ class Endpoint:
         self._guard = guard
         self._keeper = keeper
         self._others = others
-        self._reading, self._attempts, self._patience, self._cookie, self._asker = readers
-        self._renderer, self._events, self._refusals, self._pace, self._jitter = refusing
-        self._admission, self._queue, self._shared = places
-        (
-            self._step_up,
-            self._routes,
-            self._on_file,
-            self._contacts,
-            self._fresh,
-            self._consequences,
-            self._passkeys,
-        ) = step_ups
+        self._reading = readers.reading
+        self._attempts = readers.attempts
+        self._patience = readers.patience
+        self._cookie = readers.cookie
+        self._asker = readers.asker
+        self._renderer = refusing.renderer
+        self._events = refusing.events
+        self._refusals = refusing.refusals
+        self._pace = refusing.pace
+        self._jitter = refusing.jitter
+        self._admission = places.admission
+        self._queue = places.queue
+        self._shared = places.shared
+        self._step_up = step_ups.asks
+        self._routes = step_ups.routes
+        self._on_file = step_ups.on_file
+        self._contacts = step_ups.contacts
+        self._fresh = step_ups.fresh
+        self._consequences = step_ups.consequences
+        self._passkeys = step_ups.passkeys
         self.mode = mode  # an operator may change it at run time
         self._watch = watch
         self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
@@ -154,8 +162,8 @@ class Endpoint:
             self._note(door, "denied", "cross_site")
             return await self._answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
-        anybody, token = door.is_mixed or self.mode is Mode.MONITOR, context.presented.token
-        stop = self._guard.at_the_gate(context.origin, context.digests, token=token, anybody=anybody)
+        skips_shed, token = door.is_mixed or self.mode is Mode.MONITOR, context.presented.token
+        stop = self._guard.at_the_gate(context.origin, context.digests, token=token, skips_shed=skips_shed)
         if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
             return await self._refuse_in_turn(context, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.

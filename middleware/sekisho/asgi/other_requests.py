@@ -108,8 +108,7 @@ class OtherRequests:
 
     def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
         """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
-        caller = self._callers.read(scope, by_name)
-        return self._guard.at_the_gate(caller.origin, caller.digests, anybody=True) is not None
+        return self._guard.is_denied(self._callers.read(scope, by_name).origin)
 
     def _ask_for_proof(
         self, fresh: FreshProofs, scope: Scope, receive: Receive, send: Send, stale: Stale

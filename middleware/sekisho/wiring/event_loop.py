@@ -233,7 +233,7 @@ class LoopWing:
             devices=self._known_devices(ledger),
             policies=PolicyChoice(process.policy, settings.step_up.level, settings.familiar_from.level),
             shed=process.shed,
-            room=InFlight(),
+            in_flight=InFlight(),
             trust=process.trust,
             allow=_networks(settings.allow),
             deny=_networks(settings.deny),

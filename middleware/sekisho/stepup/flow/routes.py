@@ -12,7 +12,7 @@ from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unre
 from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.proof_headers import CAPTCHA, FORM, WAITED, WORK
 from sekisho.crypto.seal import Unsealable
-from sekisho.model import Action, SekishoError, Unreadable
+from sekisho.model import SekishoError, Unreadable
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.foreign_site import is_foreign
@@ -137,8 +137,7 @@ class PageRoutes:
             return self._parts.responses.json(scope["headers"], 404, {"code": "not_found"})
         caller = self._reading.callers.read(scope, by_name)
         # Denied between the password and the proof: the proof is worthless (row 83).
-        stop = self._guard.at_the_gate(caller.origin, caller.digests, anybody=True)
-        if stop is not None and stop.asked is Action.DENY:
+        if self._guard.is_denied(caller.origin):
             return self._refused(scope, denied())
         if method == "POST" and is_foreign(by_name) and not self._parts.responses.may_be_read(scope["headers"]):
             self._parts.anomaly(FOREIGN_SITE)
