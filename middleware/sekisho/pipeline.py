@@ -182,6 +182,7 @@ class Guard:
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
         exposure = self._breaches.exposure_of(attempt)
+        # Charge and judge; once more after each wait, where the refusal rests on log-ins that may still be refunded.
         for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.known_device and not verdict.charged & Charged.KNOWN_DEVICE:
@@ -189,6 +190,7 @@ class Guard:
                 before, charge = charge, self._charge(attempt, digests, None, family, shown, policy, exempt=exempt)
                 verdict = await self._charge_instead(charge, before, verdict)
             if work_receipt and verdict.throttle_wait_us:
+                # The attempt that was asked for this work may have had the last place of its address.
                 tagged |= verdict.tagged
                 work_receipt = make_place(self._ledger, charge, verdict, work_receipt)
                 verdict = await self._ledger.charge(charge)
@@ -207,6 +209,7 @@ class Guard:
             verdict = verdict._replace(tagged=verdict.tagged | tagged)
         if verdict.marks:
             verdict = self._at_shared_address(attempt.door, charge, verdict, decision)
+        # What only an attempt that passes so far is asked: a service that knows leaks, and the limits of the day.
         if decision.passes and self._looks_up(attempt, verdict, exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
