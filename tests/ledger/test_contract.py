@@ -956,6 +956,57 @@ async def test_a_clock_that_steps_refuses_for_no_longer_than_a_period(store: Sto
     assert let_in(found) == (7 if step_us > 0 else 0)
 
 
+@pytest.mark.parametrize("step_us", [-HOUR, -DAY, -30 * DAY])
+@pytest.mark.parametrize("name", ["ip", "network", "device", "account"])
+async def test_a_clock_that_was_set_back_leaves_counters_as_full_as_they_were(
+    store: Store, name: str, step_us: int
+) -> None:
+    """Row 72: of seven in ten minutes, five were used a minute ago. Two have room, and soon another, not in a day.
+
+    Before, one attempt made a counter full until the clock had caught up: strangers at that address were refused.
+    """
+    _, attempts = flood(name)
+    seven = (Limit(7, 10 * MINUTE),)
+    ledger = store.ledger(only(**{f"{name}s": (seven,)} if name == "network" else {name: seven}))
+    await ask(ledger, attempts[:5])
+    await store.move_to(T0 + step_us)
+
+    at_once = let_in(await ask(ledger, attempts[5:20]))
+    await store.move_to(T0 + step_us + 2 * MINUTE)
+    later = let_in(await ask(ledger, attempts[20:40]))
+
+    assert (at_once, later) == (2, 1)
+
+
+@pytest.mark.parametrize("step_us", [-HOUR, -DAY])
+async def test_a_full_counter_of_another_clock_drains_while_it_refuses(store: Store, step_us: int) -> None:
+    """It refuses again and again, and is no fuller for that."""
+    limits, attempts = flood("ip")
+    ledger = store.ledger(limits)
+    await ask(ledger, attempts)
+
+    found = []
+    for minute in range(0, 20, 2):
+        await store.move_to(T0 + step_us + minute * MINUTE)
+        found += await ask(ledger, [attempts[minute]])
+
+    assert [each.throttle_wait_us == 0 for each in found] == [False] * 5 + [True] + [False] * 3 + [True]
+
+
+@pytest.mark.parametrize("step_us", [-HOUR, -DAY])
+async def test_a_clock_that_was_set_back_keeps_no_tag_until_it_has_caught_up(store: Store, step_us: int) -> None:
+    """Accounts seen at an address, and with a secret, are forgotten after an hour at most, as ever."""
+    ledger = store.ledger(WIDE)
+    await ask(ledger, [charge(number, 1) for number in range(12)])
+    found = []
+    for minutes in (0, 61):
+        await store.move_to(T0 + step_us + minutes * MINUTE)
+        (verdict,) = await ask(ledger, [charge(20, 1)])
+        found.append((verdict.spread.accounts_per_ip, verdict.spread.accounts_per_secret))
+
+    assert found == [(13, 13), (1, 1)]
+
+
 @pytest.mark.parametrize(
     ("after", "waits"),
     [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.ledger.gcra import one_more, span_us
 from sekisho.ledger.history import CHANGE, FAILED, HOUR_US, NAME_BYTES, RENEWAL_KEPT_US, DeviceBucket, kind_of
-from sekisho.ledger.records import ENDED_KEPT_US, FAILURES_KEPT_US, Record
+from sekisho.ledger.records import CLOCK_STEP_US, ENDED_KEPT_US, FAILURES_KEPT_US, Record
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Limits
@@ -15,9 +15,6 @@ FAILURES_CAP = 65_535  # two bytes in the packed record
 
 RENEWAL_GRACE_US = 60_000_000
 """Two tabs may log in with one token, so the second newest generation stays valid for another minute."""
-
-CLOCK_STEP_US = 60_000_000
-"""Clocks that are set back by less are no event: servers of one store differ by that, and take over from each other."""
 
 BUCKETS_MAX = 16
 """Devices of one account with a bucket. If all buckets are in use, a further device is treated as a stranger."""

@@ -77,6 +77,8 @@ local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 51
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
 local keys, arguments, now, generation_now, over_budget
+local latest -- a record that was charged later is of another clock: that was set back since
+local redated -- whether the record that was decoded last is, so that it has to be written
 
 -- Of the operation: its device's name, and its place, in the numbers that they are packed as.
 local device_kind, device_first, device_rest, place_first, place_rest, place_browser
@@ -339,6 +341,13 @@ local function ends(record)
   return record.lanes_end > last and record.lanes_end or last
 end
 
+-- As if it had been charged last now; see the reference.
+local function redate(record)
+  local by = now - record.at
+  for i = 1, #record do record[i] = max(0, record[i] + by) end
+  record.at, redated = now, true
+end
+
 local function tags(value, at, count)
   return count > 0 and sub(value, at, at + count * TAG_BYTES - 1) or ''
 end
@@ -346,6 +355,7 @@ end
 -- Records as they stand under keys that hold their version; of any other shape they read as absent.
 
 local function decode(value)
+  redated = false
   local version, n = byte(value, 1, 2)
   local fixed = version == PLAIN and PLAIN_BYTES[n]
   if not fixed or #value < fixed then return fresh() end
@@ -362,15 +372,21 @@ local function decode(value)
     if record[i] > told then told = record[i] end
   end
   record.told = told -- so was Redis, when this was written
-  if generation < generation_now then
-    record.generation = generation_now
-    record.old, record.young = generation == generation_now - 1 and record.young or '', ''
+  if at > latest then redate(record) end
+  if generation ~= generation_now then
+    if generation < generation_now then
+      record.generation = generation_now
+      record.old, record.young = generation == generation_now - 1 and record.young or '', ''
+    elseif generation > generation_now + 1 then
+      record.generation, redated = generation_now, true
+    end
   end
   return record
 end
 
 -- And whether Redis was told when its last lane ends.
 local function decode_account(value)
+  redated = false
   local version, n = byte(value, 1, 2)
   local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
   if not fixed or #value < fixed then return fresh_account() end
@@ -393,11 +409,16 @@ local function decode_account(value)
     lanes = packed, lanes_end = lanes_end,
   }
   if n < LIMITS_MAX then account[n + 1] = nil end
-  if generation < generation_now then
-    local before = generation == generation_now - 1
-    account.generation = generation_now
-    account.old, account.young = before and account.young or '', ''
-    account.tried_old, account.tried = before and account.tried or '', ''
+  if at > latest then redate(account) end
+  if generation ~= generation_now then
+    if generation < generation_now then
+      local before = generation == generation_now - 1
+      account.generation = generation_now
+      account.old, account.young = before and account.young or '', ''
+      account.tried_old, account.tried = before and account.tried or '', ''
+    elseif generation > generation_now + 1 then
+      account.generation, redated = generation_now, true
+    end
   end
   return account, is_told
 end
@@ -508,6 +529,7 @@ local function open(i)
   if not record and value then
     record = decode(value)
     if changed[slot] then record.told = 0 end -- by this batch: Redis was told nothing yet
+    if redated then changed[slot] = record end
     opened[slot] = record
   end
   return slot, record
@@ -543,6 +565,7 @@ local function open_account(slot)
     local is_told
     account, is_told = decode_account(stored[slot])
     opened[slot] = account
+    if redated then changed[slot] = account end
     if is_told and apart[slot] then apart[slot] = account.lanes_end end
   end
   return account
@@ -1345,7 +1368,7 @@ local function run(its_keys, its_arguments)
     local time = call('TIME')
     now = time[1] * 1000000 + time[2]
   end
-  generation_now = floor(now / GENERATION)
+  generation_now, latest = floor(now / GENERATION), now + CLOCK_STEP
   set_limits()
   stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
   fields, apart, shared, lives = room(), {}, {}, {}

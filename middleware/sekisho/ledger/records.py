@@ -20,6 +20,9 @@ FAILURES_KEPT_US = FAILURES_KEPT_DAYS_MAX * DAY_US
 ENDED = FAILED - 1
 """The generation of a device whose owner ended its trust: no token reaches it."""
 
+CLOCK_STEP_US = 60_000_000
+"""Clocks that are set back by less are no event: servers of one store differ by that, and take over from each other."""
+
 ENDED_KEPT_US = 400 * DAY_US  # as long as any token lives, or the ended one would be trusted again
 
 
@@ -110,6 +113,8 @@ def current(record: Record, now_us: int) -> Record:
     """Return the record without expired parts, so that a kept record and a forgotten one give the same results."""
     if record is FRESH:
         return _fresh(now_us // GENERATION_US)
+    if record.at_us > now_us + CLOCK_STEP_US:
+        record = _redated(record, now_us)
     tats, at_us, seen, failures, tried, buckets = record
     seen_now = aged(seen, now_us)
     tried_now = seen_now if tried is seen else aged(tried, now_us)
@@ -120,6 +125,15 @@ def current(record: Record, now_us: int) -> Record:
     if seen_now is seen and tried_now is tried and failures == record.failures and buckets == record.buckets:
         return record
     return Record(tats, at_us, seen_now, failures, tried_now, buckets)
+
+
+def _redated(record: Record, now_us: int) -> Record:
+    """Return the record as if it had been charged last now: the clock was set back since, and it is as full as then.
+
+    Otherwise its TATs would lie ahead of any full counter's, and refuse all strangers until the clock has caught up.
+    """
+    by_us = now_us - record.at_us
+    return record._replace(tats=tuple([max(0, tat + by_us) for tat in record.tats]), at_us=now_us)
 
 
 @lru_cache(maxsize=2)

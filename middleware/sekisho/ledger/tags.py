@@ -34,9 +34,10 @@ NO_TAGS = Tags()
 
 def aged(tags: Tags, now_us: int) -> Tags:
     generation = now_us // GENERATION_US
-    # After a clock has stepped back over the edge, the set keeps its tags.
+    # After a clock has stepped back over the edge, the set keeps its tags; after a longer step its window begins anew,
+    # or it would be forgotten only when the clock has caught up.
     if tags.generation >= generation:
-        return tags
+        return tags if tags.generation <= generation + 1 else Tags(generation, tags.young, tags.old)
     return Tags(generation, b"", tags.young if tags.generation == generation - 1 else b"")
 
 
