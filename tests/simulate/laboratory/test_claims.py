@@ -11,7 +11,7 @@ from sekisho.simulate.laboratory import packaged, read_scenario
 from sekisho.simulate.laboratory.claims import CLAIMS, attempts_until_alarm, claims_section
 from sekisho.simulate.laboratory.policy import policies
 from sekisho.simulate.laboratory.report import Played
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, ResetCounts, Results
+from sekisho.simulate.laboratory.results import KNOWN, CopyCounts, CopyUse, OwnerCounts, ResetCounts, Results
 
 POLICIES = policies()
 TAKEN = "takeovers, of right pairs sent"
@@ -107,6 +107,26 @@ def test_resets_of_owners_have_claims() -> None:
     found = cells(*runs)
     assert found["owners' resets refused, beside bots that ask for some"] == ["**1 of 25**", "**1 of 25**"]
     assert found["log-ins after a reset asked for a proof"] == ["–", "4 of 24"]
+
+
+def test_copied_tokens_have_claims_of_their_own() -> None:
+    """By kind and phase; their takeovers count in no other line. Without factors nothing is claimed of them."""
+    copies = {
+        CopyUse("proved", "calm", "elsewhere", "copy alone"): CopyCounts(used=4, entered=3),
+        CopyUse("aged", "attack", "elsewhere", "copy alone"): CopyCounts(used=5),
+        CopyUse("seen", "attack", "elsewhere", "copy first"): CopyCounts(used=5, entered=1),
+    }
+    runs = [
+        taking("copied-tokens", policy, right=6, taken=6)._replace(
+            results=Results(copies=copies, right=Counter(sent=6))
+        )
+        for policy in ("default", "posture")
+    ]
+    found = cells(*runs)
+    assert found["copied tokens of proved devices: log-ins that open, in calm"] == ["–", "3 of 4"]
+    assert found["copied tokens of aged and seen devices: log-ins that open, in an attack"] == ["–", "**1 of 10**"]
+    assert TAKEN not in found
+    assert "takeovers of accounts with mail (`sent`)" not in found
 
 
 def test_only_where_addresses_repeat_few_attempts_reach_the_check() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sekisho.simulate.laboratory import Results, packaged, read_scenario
 from sekisho.simulate.laboratory.kept import KeptRuns, run_key
-from sekisho.simulate.laboratory.results import OwnerCounts, ResetCounts
+from sekisho.simulate.laboratory.results import CopyUse, OwnerCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ def results() -> Results:
     found = Results(attempts=7, right=Counter(sent=2), alarms=[1.5], by_kind={"at home": OwnerCounts(log_ins=3)})
     found.take("sent", 5)
     found.resets_for("forgotten").begun = 2
+    found.copies_of(CopyUse("aged", "calm", "elsewhere", "copy alone")).used = 4
     return found
 
 
@@ -37,14 +38,13 @@ def test_a_kept_run_is_not_played_again(tmp_path: Path) -> None:
     assert KeptRuns(path, "def456").played("a", never, lambda: 0.0) == (results(), 2.5, "abc123")
 
 
-def test_a_run_that_was_kept_before_resets_were_counted_is_read(tmp_path: Path) -> None:
+def test_a_run_that_was_kept_before_resets_and_copies_were_counted_is_read(tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
     KeptRuns(path).played("a", results, lambda: 0.0)
-    path.write_text(
-        path.read_text().replace(f', "resets": {json.dumps({"forgotten": asdict(ResetCounts(begun=2))})}', "")
-    )
-    assert "resets" not in path.read_text()
-    assert KeptRuns(path).played("a", never, lambda: 0.0).results == replace(results(), resets={})
+    line = json.loads(path.read_text())
+    del line["results"]["resets"], line["results"]["copies"]
+    path.write_text(json.dumps(line))
+    assert KeptRuns(path).played("a", never, lambda: 0.0).results == replace(results(), resets={}, copies={})
 
 
 def test_a_line_that_was_cut_off_is_played_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sekisho.simulate.laboratory.document import document
 from sekisho.simulate.laboratory.report import (
     Played,
     asked_cell,
+    copies_tables,
     lost_cell,
     overview,
     resets_table,
@@ -16,7 +17,7 @@ from sekisho.simulate.laboratory.report import (
     summary,
     taken_cell,
 )
-from sekisho.simulate.laboratory.results import KNOWN, OwnerCounts, ResetCounts, Results
+from sekisho.simulate.laboratory.results import KNOWN, CopyCounts, CopyUse, OwnerCounts, ResetCounts, Results
 
 
 def played(name: str, policy: str, seed: int, *, right: int, taken: int) -> Played:
@@ -86,6 +87,33 @@ def test_resets_of_bots_and_owners_stand_beside_each_other() -> None:
         "worked": "2", "no letter": "2", "password set": "8", "asked at the log-in": "4 of 8", "entered": "8 of 8",
     }  # fmt: skip
     assert resets_table([played("7pay", "factors", 1, right=9, taken=2)]) == ""
+
+
+def test_uses_of_copies_are_summed_by_kind_phase_and_place() -> None:
+    """Seeds are summed; a row that no policy has is left out, and so are all tables where nothing was copied."""
+    runs = [
+        played("copied-tokens", policy, seed, right=1, taken=1) for policy in ("factors", "slowapi") for seed in (1, 2)
+    ]
+    for run in runs[:2]:
+        run.results.copies[CopyUse("proved", "calm", "elsewhere", "copy alone")] = CopyCounts(
+            used=3, entered=2, asked=1
+        )
+        run.results.copies[CopyUse("proved", "attack", "elsewhere", "copy first")] = CopyCounts(
+            used=4, entered=1, asked=2
+        )
+        run.results.by_kind["copied device"] = OwnerCounts(log_ins=50, asked=4)
+    for run in runs[2:]:
+        run.results.copies[CopyUse("seen", "calm", "owner's computer", "copy alone")] = CopyCounts(used=5, entered=5)
+    rows = [line.strip("| ").split(" | ") for table in copies_tables(runs) for line in table.splitlines()]
+    assert ["kind", "phase", "factors", "slowapi"] in rows
+    assert ["proved", "calm", "4 of 6", "–"] in rows
+    assert ["proved", "attack", "2 of 8, 2 refused", "–"] in rows
+    assert ["proved", "copy first", "2 of 8, 2 refused", "–"] in rows
+    assert ["seen", "calm", "–", "10 of 10"] in rows
+    assert ["owner's computer", "calm", "–", "10 of 10"] in rows
+    assert ["asked", "8%", "–"] in rows
+    assert not any(row[0] == "aged" for row in rows)
+    assert list(copies_tables([played("7pay", "factors", 1, right=9, taken=2)])) == []
 
 
 def test_seeds_are_told_in_ranges() -> None:

@@ -278,7 +278,9 @@ def test_a_guard_that_does_not_start_is_an_error() -> None:
         played(scenario(), build=lambda ports: guard(wrong, ports))
 
 
-@pytest.mark.parametrize("module", ["browser", "bots", "owners", "factors", "places", "peers", "resets", "site"])
+@pytest.mark.parametrize(
+    "module", ["browser", "bots", "copies", "owners", "factors", "places", "peers", "resets", "site"]
+)
 def test_owners_and_bots_read_no_state_of_the_guard(module: str) -> None:
     """They import nothing that counts, judges or keeps; what they know comes from answers."""
     source = Path(laboratory.__file__).with_name(f"{module}.py").read_text()

@@ -72,6 +72,16 @@ def test_a_scenario_is_read() -> None:
             SOUND + 'resets = [true, "assumed"]\nsolves = [true, "assumed"]\n',
             "attack 1: resets: with links, passwords, weak_share, relays or solves",
         ),
+        (SOUND + 'copies = [true, "assumed"]\n', "attack 1: copies: of no owner's cookies"),
+        (SOUND + 'at_owner = [true, "assumed"]\n', "attack 1: at_owner: no cookies are copied"),
+        (
+            SOUND.replace("5,", "50,") + 'copies = [true, "assumed"]\nright = [31, "assumed"]\n',
+            "copies: of more owners",
+        ),
+        (
+            SOUND + 'copies = [true, "assumed"]\nright = [3, "assumed"]\nlinks = [true, "assumed"]\n',
+            "attack 1: copies: with links, passwords, weak_share, relays or resets",
+        ),
         (
             owners_and(SOUND, nat_share=0) + 'behind_nat = [true, "assumed"]\n',
             "attack 1: behind_nat: no owner is behind",

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import Draw, Walk
 from sekisho.simulate.laboratory.browser import ASKED, WORK, Browser
+from sekisho.simulate.laboratory.copies import AT_OWNER, ATTACK, CALM, ELSEWHERE
 from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import DAY_S, BotPlaces
+from sekisho.simulate.laboratory.results import CopyUse
 from sekisho.simulate.laboratory.site import BOTS_PORT, PIN, bank_account, details, has_pin
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sekisho.asgi.types import App
     from sekisho.simulate.laboratory.browser import BrowserAnswer
+    from sekisho.simulate.laboratory.copies import Copy
     from sekisho.simulate.laboratory.factors import SimulatedFactors
     from sekisho.simulate.laboratory.places import OwnerPlaces
     from sekisho.simulate.laboratory.results import Results
@@ -48,6 +51,7 @@ class BotTry(NamedTuple):
         browser: the number of the browser that it imitates.
         weak: it is made at the weak service.
         own: it is a log-in at an account of the attacker's own.
+        copies: no attempt: the cookies of this owner's device are copied.
     """
 
     at_s: float
@@ -58,6 +62,7 @@ class BotTry(NamedTuple):
     browser: int
     weak: bool
     own: bool = False
+    copies: bool = False
 
 
 class AttackTries:
@@ -66,6 +71,7 @@ class AttackTries:
     Args:
         campaign: the number of the attack in the scenario, from 0: each has addresses, targets and pairs of its own.
         own: the first of the owners who are this attacker.
+        copied: how many owners' cookies earlier campaigns copy: no two copy the same device.
         from_s: when the scenario begins, in seconds after the beginning of the history.
     """
 
@@ -78,10 +84,13 @@ class AttackTries:
         *,
         campaign: int = 0,
         own: int = 0,
+        copied: int = 0,
         from_s: float,
     ) -> None:
         self.attack = attack
         self._population = population
+        self._places = places
+        self._victim, self._copied_before = Walk(Draw(seed, "copied"), population.owners), copied
         seed += campaign << 64
         self._address = BotPlaces(attack, places, seed, campaign).address
         self._own = range(own, own + attack.own_accounts)
@@ -96,12 +105,38 @@ class AttackTries:
         attack = self.attack
         if attack.passwords or attack.links:
             return {}
+        if attack.copies:
+            return {n: self._victim(self._copied_before + n) for n in range(attack.right)}
         number = min(attack.right or round(attack.attempts * attack.right_share), attack.attempts)
         owners = self._random.sample(range(self._population.reusing), min(number, self._population.reusing))
         return dict(zip(self._random.sample(range(attack.attempts), len(owners)), owners, strict=True))
 
     def __iter__(self) -> Iterator[BotTry]:
-        return merge(self._guesses(), self._own_log_ins(), key=_at_s)
+        attempts = [self._copied(), self._uses()] if self.attack.copies else [self._guesses()]
+        return merge(*attempts, self._own_log_ins(), key=_at_s)
+
+    def _copied(self) -> Iterator[BotTry]:
+        for owner in self._right.values():
+            yield self._try(self._from_s, owner, 0)._replace(copies=True)
+
+    def _uses(self) -> Iterator[BotTry]:
+        """Log-ins with the copies in turn, in equal steps."""
+        owners, step_s = list(self._right.values()), self.attack.hours * 3600 / self.attack.attempts
+        for number in range(self.attack.attempts):
+            at_s = self._from_s + (number + self._random.random()) * step_s
+            yield self._try(at_s, owners[number % len(owners)], number)
+
+    def _try(self, at_s: float, owner: int, number: int) -> BotTry:
+        """A log-in with an owner's right password."""
+        return BotTry(
+            at_s=at_s,
+            owner=owner,
+            account=self._population.account(owner),
+            password=self._population.password(owner),
+            address=self._places.address(owner) if self.attack.at_owner else self._address(number),
+            browser=owner % len(BROWSERS),
+            weak=False,
+        )
 
     def _own_log_ins(self) -> Iterator[BotTry]:
         """Once a day at each account of its own, until the attack ends."""
@@ -109,16 +144,7 @@ class AttackTries:
         for day in range(days):
             times = sorted(self._own_random.random() for _ in self._own)
             for number, (owner, time) in enumerate(zip(self._own, times, strict=True)):
-                yield BotTry(
-                    at_s=(day + time) * DAY_S,
-                    owner=owner,
-                    account=self._population.account(owner),
-                    password=self._population.password(owner),
-                    address=self._address(number),
-                    browser=owner % len(BROWSERS),
-                    weak=False,
-                    own=True,
-                )
+                yield self._try((day + time) * DAY_S, owner, number)._replace(own=True)
 
     def _guesses(self) -> Iterator[BotTry]:
         attack, pause_s = self.attack, self.attack.hours * 3600 / max(1, self.attack.attempts)
@@ -166,8 +192,14 @@ class Bots:
         factors: SimulatedFactors,
         results: Results,
         mail: Mapping[str, str],
+        *,
+        copied: Callable[[int, float, int], Copy],
+        is_attacked: Callable[[float], bool],
     ) -> None:
         self._app = app
+        self._copied = copied
+        self._is_attacked = is_attacked
+        self._copies: dict[tuple[Attack, int], Copy] = {}
         self._mail = mail
         self._weak = weak
         self._population = population
@@ -178,6 +210,10 @@ class Bots:
     async def attempt(self, attempt: BotTry, attack: Attack) -> None:
         if attempt.own:
             return await self._own_log_in(attempt)
+        if attempt.copies:
+            return self._copy(attempt, attack)
+        if attack.copies:
+            return await self._use(attempt, attack)
         if attack.resets:
             return await self._reset(attempt)
         return await self._guess(attempt, attack)
@@ -200,6 +236,28 @@ class Bots:
             return
         answer = await browser.log_in(where, account, NEW_PASSWORD)
         results.take(self._factors.account_class(attempt.owner) if answer.entered else RESET, attempt.owner)
+
+    def _copy(self, attempt: BotTry, attack: Attack) -> None:
+        self._copies[attack, attempt.owner] = self._copied(attempt.owner, attempt.at_s, BOTS_PORT)
+        self._results.right[self._class(attempt, attack)] += 1
+
+    async def _use(self, attempt: BotTry, attack: Attack) -> None:
+        """Log in with a copy and the right password. The copy gets what the device would."""
+        copy = self._copies[attack, attempt.owner]
+        use = CopyUse(
+            copy.kind,
+            ATTACK if self._is_attacked(attempt.at_s) else CALM,
+            AT_OWNER if attack.at_owner else ELSEWHERE,
+            copy.use(attempt.at_s),
+        )
+        answer = await self._answered(copy.browser, attempt, attack)
+        self._results.attempts += 1
+        counts = self._results.copies_of(use)
+        counts.used += 1
+        counts.entered += answer.entered
+        counts.asked += answer.code == ASKED
+        if answer.entered:
+            self._results.take(self._class(attempt, attack), attempt.owner)
 
     async def _own_log_in(self, attempt: BotTry) -> None:
         """An attacker at an account of its own answers every question, and keeps the cookies."""
@@ -232,6 +290,10 @@ class Bots:
         browser = Browser(app, BROWSERS[attempt.browser], port=BOTS_PORT)
         if attack.links:
             return await browser.link(attempt.address, attempt.account, attempt.password)
+        return await self._answered(browser, attempt, attack)
+
+    async def _answered(self, browser: Browser, attempt: BotTry, attack: Attack) -> BrowserAnswer:
+        """Log in, and answer what can be answered."""
         answer = await browser.log_in(attempt.address, attempt.account, attempt.password)
         for _ in range(STEPS_MAX):
             if answer.code == WORK and attack.solves:

@@ -52,9 +52,14 @@ class Browser:
 
     Attributes:
         known: its owner has logged in with it before, and it has kept its cookies.
+        copied: somebody has copied its cookies.
+        has_proved: a log-in with it was let in by a proof.
+        entered_s: when its owner's log-ins began that ended with a session.
     """
 
-    __slots__ = ("_app", "_cookies", "_keeps", "_port", "_user_agent", "known")
+    __slots__ = (
+        "_app", "_cookies", "_keeps", "_port", "_user_agent", "copied", "entered_s", "has_proved", "known",
+    )  # fmt: skip
 
     def __init__(self, app: App, user_agent: str, *, keeps: bool = True, port: int = 50_000) -> None:
         self._app = app
@@ -62,7 +67,19 @@ class Browser:
         self._user_agent = user_agent.encode()
         self._keeps = keeps
         self._cookies: dict[bytes, bytes] = {}
-        self.known = False
+        self.known = self.copied = self.has_proved = False
+        self.entered_s: list[float] = []
+
+    @property
+    def has_cookies(self) -> bool:
+        return bool(self._cookies)
+
+    def copy(self, port: int) -> Browser:
+        """Return another browser that sends what this one would, from another port."""
+        self.copied = True
+        other = Browser(self._app, self._user_agent.decode(), port=port)
+        other._cookies = dict(self._cookies)
+        return other
 
     def forget(self) -> None:
         """End a visit: delete the cookies, unless the browser keeps them."""
@@ -105,7 +122,9 @@ class Browser:
     async def prove(self, asked: BrowserAnswer, address: str, factor: str, shown: str) -> BrowserAnswer:
         """Send a proof for the question in `asked`. `shown`: a code, or the signed answer of a passkey."""
         found, field = json.loads(asked.body), "credential" if factor == "webauthn" else "code"
-        return await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
+        answer = await self._post(found["step_up"], address, {**_of(found, factor), field: shown})
+        self.has_proved |= answer.entered and self._keeps
+        return answer
 
     async def _post(
         self, path: str, address: str, fields: dict[str, str], headers: Sequence[Header] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sekisho.simulate.laboratory.copies import AGED, ATTACK, CALM, PROVED, SEEN
 from sekisho.simulate.laboratory.curve import ASKED_MAX, TENTH
 from sekisho.simulate.laboratory.peers import PEERS
 from sekisho.simulate.laboratory.report import pipes, share, summed_by_policy
@@ -53,6 +54,10 @@ class Case(NamedTuple):
     def is_relayed(self) -> bool:
         return any(attack.relays for attack in self.scenario.attacks)
 
+    @property
+    def is_copied(self) -> bool:
+        return any(attack.copies for attack in self.scenario.attacks)
+
 
 class Part(NamedTuple):
     """`some` of `every`. Whole numbers but for attempts, which are estimated."""
@@ -85,7 +90,7 @@ class Claim(NamedTuple):
 
 def _taken_of(account_class: str, *, relayed: bool) -> Callable[[Case], Part | None]:
     def measure(case: Case) -> Part | None:
-        if not case.policy.has_factors or case.is_relayed is not relayed:
+        if not case.policy.has_factors or case.is_copied or case.is_relayed is not relayed:
             return None
         results = case.results
         return _part(len(results.taken.get(account_class, ())), results.right[account_class])
@@ -94,13 +99,13 @@ def _taken_of(account_class: str, *, relayed: bool) -> Callable[[Case], Part | N
 
 
 def _taken(case: Case) -> Part | None:
-    """Of the right pairs, those that opened an account. A relay phisher has a line of its own."""
-    return None if case.is_relayed else _part(case.results.taken_over, case.results.right.total())
+    """Of the right pairs, those that opened an account. A relay phisher and copies have lines of their own."""
+    return None if case.is_relayed or case.is_copied else _part(case.results.taken_over, case.results.right.total())
 
 
 def _taken_beside_others(case: Case) -> Part | None:
     """Accounts taken over, of those that the best other limiter loses with the same seeds."""
-    if case.is_relayed:
+    if case.is_relayed or case.is_copied:
         return None
     seeds = {each.seed for each in case.runs}
     others = summed_by_policy(case.others)
@@ -163,6 +168,17 @@ def _refused(case: Case) -> Part | None:
 
 def _refused_of(counts: OwnerCounts) -> Part | None:
     return _part(counts.refused, counts.log_ins)
+
+
+def _opened(*kinds: str, phase: str) -> Callable[[Case], Part | None]:
+    """Of the log-ins with copies of such devices' tokens, those that opened the account."""
+
+    def measure(case: Case) -> Part | None:
+        every = [case.results.copies_where(kind=kind, phase=phase) for kind in kinds]
+        part = _part(sum(each.entered for each in every), sum(each.used for each in every))
+        return part if case.policy.has_factors else None
+
+    return measure
 
 
 def _resets_refused(case: Case) -> Part | None:
@@ -266,6 +282,10 @@ _TAKEN_WHY: Final = (
     "(`7pay-reset`), a bot sets a password; where strangers are asked, it enters no account by that. `on_file=` at the "
     "door lets no such request through."
 )
+_COPIED_WHY: Final = (
+    "`posture` and `quiet` ask no device that was seen, in an attack neither. `familiar-spared` spares log-ins from "
+    "the owner's own network, and some copies are used through the owner's computer."
+)
 _OTHERS_WHY: Final = (
     "As above. Where addresses repeat, `django-axes` loses fewest accounts: it locks an address for good, for its "
     "owners too."
@@ -307,6 +327,38 @@ CLAIMS: Final = (
     Claim("relay phisher: takeovers, with a passkey", "0", 0, _taken_of("phr", relayed=True), _counted),
     Claim("relay phisher: takeovers, with an app", "stated", inf, _taken_of("app", relayed=True), _counted),
     Claim("relay phisher: takeovers, with mail", "stated", inf, _taken_of("sent", relayed=True), _counted),
+    Claim(
+        "copied tokens of proved devices: log-ins that open, in calm",
+        "stated",
+        inf,
+        _opened(PROVED, phase=CALM),
+        _counted,
+    ),
+    Claim(
+        "copied tokens of proved devices: log-ins that open, in an attack",
+        "stated",
+        inf,
+        _opened(PROVED, phase=ATTACK),
+        _counted,
+    ),
+    Claim(
+        "copied tokens of aged devices: log-ins that open, in calm", "stated", inf, _opened(AGED, phase=CALM), _counted
+    ),
+    Claim(
+        "copied tokens of devices that were merely seen: log-ins that open, in calm",
+        "stated",
+        inf,
+        _opened(SEEN, phase=CALM),
+        _counted,
+    ),
+    Claim(
+        "copied tokens of aged and seen devices: log-ins that open, in an attack",
+        "0",
+        0,
+        _opened(AGED, SEEN, phase=ATTACK),
+        _counted,
+        _COPIED_WHY,
+    ),
     Claim("takeovers, of right pairs sent", "≤ 10%", TENTH, _taken, _counted, _TAKEN_WHY),
     Claim("takeovers, of those at the best other limiter", "≤ 10%", TENTH, _taken_beside_others, _counted, _OTHERS_WHY),
     Claim("bots' attempts that reach the check, where addresses repeat", "≤ 1%", 0.01, _reached, _share, _REACHED_WHY),

@@ -9,6 +9,7 @@ from sekisho.simulate.laboratory.curve import aims, points
 from sekisho.simulate.laboratory.report import (
     asked_cell,
     by_scenario,
+    copies_tables,
     lost_cell,
     overview,
     pipes,
@@ -100,6 +101,22 @@ reset is never answered by a question for a proof. *No letter*: the request was 
 password.
 """
 
+_COPIES = """## Copied tokens
+
+What a copy of an owner's cookies is worth, together with the right password: of the log-ins with a copy, those that
+opened the account (`copied-tokens`). The others were asked for a proof, unless a cell says otherwise. When it is
+copied, a device is *proved* where its owner has shown a proof on it, *aged* if it was seen for two weeks with four
+log-ins, *seen* if for less. *No token*: the owner's browser keeps no cookies, so that the attacker has the password
+alone. *First*: who logged in first since the copy was made. *Owner's computer*: the log-ins came through it, so that
+address, browser and cookies are those of the owner.
+
+**No guard tells a whole copy from its original.** A copy of a proved device opens its account, one with a passkey too,
+in calm and in an attack. Where owner and copy come within a day of each other, the one with the older token is asked.
+If the copy came first, that is the owner: the proof makes a new device known, and the copy goes on. If the owner came
+first, the copy is asked, but not any more once nobody has come with the newest token for a day. The owner's change of
+the password ends it. An aged device ends for both, and its owner is told before its first log-in.
+"""
+
 _AIMS = """## A tenth
 
 What is aimed at without a passkey or an app: at most a tenth of the right pairs open an account, and at most a tenth
@@ -141,6 +158,8 @@ def document(played: Sequence[Played], policies: Mapping[str, PlayedPolicy], *, 
     parts += [overview(played, lost_cell), ""]
     if resets := resets_table(played):
         parts += [_RESETS, resets, ""]
+    if copies := list(copies_tables(played)):
+        parts += [_COPIES, *copies, ""]
     parts += [_AIMS, _aims(played), _WHY, "## Results", "", *_results(played, curves), _MODELS]
     return "\n".join([*parts, "## Parameters", "", *_parameters(played)]) + "\n"
 

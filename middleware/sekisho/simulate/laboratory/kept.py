@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.simulate.laboratory.results import OwnerCounts, ResetCounts, Results
+from sekisho.simulate.laboratory.results import CopyCounts, CopyUse, OwnerCounts, ResetCounts, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,6 +83,7 @@ def _as_json(results: Results) -> dict[str, Any]:
         "taken": {name: sorted(owners) for name, owners in results.taken.items()},
         "by_kind": {name: asdict(counts) for name, counts in results.by_kind.items()},
         "resets": {name: asdict(counts) for name, counts in results.resets.items()},
+        "copies": [[use, asdict(counts)] for use, counts in results.copies.items()],
     }
 
 
@@ -94,6 +95,7 @@ def _results(found: dict[str, Any]) -> Results:
             "taken": {name: set(owners) for name, owners in found["taken"].items()},
             "by_kind": {name: OwnerCounts(**counts) for name, counts in found["by_kind"].items()},
             "resets": {name: ResetCounts(**counts) for name, counts in found.get("resets", {}).items()},
+            "copies": {CopyUse(*use): CopyCounts(**counts) for use, counts in found.get("copies", [])},
             "refused_by": Counter(found["refused_by"]),
         }
     )

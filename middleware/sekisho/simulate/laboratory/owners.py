@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
+from sekisho.simulate.laboratory.copies import NO_TOKEN, Copy, kind_of
 from sekisho.simulate.laboratory.factors import mail_address
 from sekisho.simulate.laboratory.habits import PATIENCE_S, READ_MAIL_S, RETYPE_S, STEPS_MAX
 from sekisho.simulate.laboratory.places import AWAY, DAY_S, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.resets import Reset
-from sekisho.simulate.laboratory.results import FORGOTTEN, KNOWN, SET_BY_BOT, OwnerCounts, ResetCounts
+from sekisho.simulate.laboratory.results import COPIED, FORGOTTEN, KNOWN, SET_BY_BOT, OwnerCounts, ResetCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -161,6 +162,7 @@ class OwnersAtHome:
         if has_set or not visit.resets:
             log_in = _LogIn(self, visit, browser, where, self._counts(visit, browser))
             await log_in.run()
+            browser.entered_s += [visit.at_s] if log_in.has_entered else []
             if resets is not None and has_set:
                 resets.asked += log_in.was_asked
                 resets.entered += log_in.has_entered
@@ -204,9 +206,24 @@ class OwnersAtHome:
     def _counts(self, visit: Visit, browser: Browser) -> OwnerCounts:
         if visit.at_s < self._from_s or visit.forgets:
             return OwnerCounts()  # thrown away
+        if browser.copied:
+            return self._results.kind(COPIED)
         if browser.known:
             return self._results.kind(KNOWN)
         return self._results.kind(AWAY if visit.away else self._places.kind(visit.owner))
+
+    def copied(self, owner: int, at_s: float, port: int) -> Copy:
+        """Copy all cookies of the device that the owner uses most, as malicious software on it does.
+
+        Args:
+            owner: of the device.
+            at_s: now, in seconds after the beginning of the history.
+            port: that the copy is sent from.
+        """
+        device = self._browsers.get((owner, 0))
+        if device is None:
+            return Copy(NO_TOKEN, Browser(self._app, BROWSERS[owner % len(BROWSERS)], port=port), None, at_s)
+        return Copy(kind_of(device, at_s), device.copy(port), device, at_s)
 
     def account(self, owner: int) -> str:
         return self._population.account(owner)

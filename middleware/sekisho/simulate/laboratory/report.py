@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.simulate.laboratory.results import KNOWN, SET_BY_BOT, OwnerCounts, summed
+from sekisho.simulate.laboratory.copies import (
+    AGED,
+    ALONE,
+    AT_OWNER,
+    ATTACK,
+    CALM,
+    COPY_FIRST,
+    ELSEWHERE,
+    NO_TOKEN,
+    OWNER_FIRST,
+    OWNER_GONE,
+    PROVED,
+    SEEN,
+)
+from sekisho.simulate.laboratory.results import COPIED, KNOWN, SET_BY_BOT, OwnerCounts, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sekisho.simulate.laboratory.results import Results
     from sekisho.simulate.laboratory.scenario import Scenario
@@ -28,6 +43,13 @@ COLUMNS = (
     "alarm",
 )
 
+
+COPIES: Mapping[tuple[str, ...], Sequence[tuple[str, ...]]] = {
+    ("kind", "phase"): list(product((PROVED, AGED, SEEN, NO_TOKEN), (CALM, ATTACK))),
+    ("kind", "first"): list(product((PROVED, AGED, SEEN), (ALONE, COPY_FIRST, OWNER_FIRST, OWNER_GONE))),
+    ("place", "phase"): list(product((ELSEWHERE, AT_OWNER), (CALM, ATTACK))),
+}
+"""The tables of copied tokens: by which attributes of a use, and their rows."""
 
 RESETS = (
     "scenario",
@@ -214,6 +236,37 @@ def resets_table(played: Sequence[Played]) -> str:
             (scenario, name, *_resets_row(found)) for name, found in summed_by_policy(runs).items() if found.resets
         ]
     return pipes(rows) if len(rows) > 1 else ""
+
+
+def copies_tables(played: Sequence[Played]) -> Iterator[str]:
+    """Markdown tables of the uses of copied tokens: a column for each policy, all scenarios and seeds together.
+
+    The last one is of the owners' log-ins on the devices that were copied.
+    """
+    found = summed_by_policy(each for each in played if each.results.copies)
+    for names, rows in COPIES.items() if found else ():
+        wanted = [dict(zip(names, values, strict=True)) for values in rows]
+        cells = [(each, [_copies_cell(results, each) for results in found.values()]) for each in wanted]
+        yield pipes([(*names, *found), *((*each.values(), *row) for each, row in cells if set(row) != {"–"})])
+        yield ""
+    if found:
+        owners = [results.kind(COPIED) for results in found.values()]
+        yield pipes(
+            [
+                ("owners on copied devices", *found),
+                ("log-ins", *(f"{each.log_ins:,}" for each in owners)),
+                ("asked", *(share(each.asked, each.log_ins) for each in owners)),
+                ("worked or told to wait", *(share(each.worked + each.waited, each.log_ins) for each in owners)),
+                ("refused", *(share(each.refused, each.log_ins) for each in owners)),
+                ("no proof", *(share(each.unproved, each.log_ins) for each in owners)),
+            ]
+        )
+
+
+def _copies_cell(results: Results, wanted: dict[str, str]) -> str:
+    counts = results.copies_where(**wanted)
+    refused = counts.used - counts.entered - counts.asked
+    return f"{counts.entered:,} of {counts.used:,}{f', {refused:,} refused' if refused else ''}" if counts.used else "–"
 
 
 def _resets_row(results: Results) -> tuple[str, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-T = TypeVar("T", "OwnerCounts", "ResetCounts")
+T = TypeVar("T", "OwnerCounts", "ResetCounts", "CopyCounts")
 
-KNOWN = "known device"
+KNOWN, COPIED = "known device", "copied device"
 FORGOTTEN, SET_BY_BOT = "forgotten", "set by a bot"
 """Why an owner resets the password."""
 
@@ -81,6 +81,37 @@ class ResetCounts:
 
 
 @dataclass(slots=True)
+class CopyCounts:
+    """Uses of copied device tokens, with the right password.
+
+    Attributes:
+        used: log-ins with a copy.
+        entered: of them, those that opened the account.
+        asked: of them, those that were asked for a proof.
+    """
+
+    used: int = 0
+    entered: int = 0
+    asked: int = 0
+
+
+class CopyUse(NamedTuple):
+    """How a copy is used; each of the texts is one of `copies`.
+
+    Attributes:
+        kind: of the device when it was copied.
+        phase: in calm, or while a campaign is under way.
+        place: from which address.
+        first: who of owner and copy was first to log in since the copy was made.
+    """
+
+    kind: str
+    phase: str
+    place: str
+    first: str
+
+
+@dataclass(slots=True)
 class Results:
     """The counts of one scenario under one policy.
 
@@ -92,12 +123,13 @@ class Results:
             `reset` for those whose password bots set without entering.
         solved: puzzles that bots solved.
         hashes: what these puzzles would have cost, in PBKDF2 iterations.
-        by_kind: owners' log-ins, by `KNOWN` or where the owner was.
+        by_kind: owners' log-ins, by `KNOWN`, `COPIED` (known, and its cookies were copied) or where the owner was.
         refused_by: owners' log-ins that were lost, by the guard's code.
         checks: passwords that the application checked, in all.
         alarms: seconds of the scenario at which the guard's posture rose, for guards that have one; below 0 in the
             history, where no alarm is right.
         resets: of owners, by `FORGOTTEN` or `SET_BY_BOT`.
+        copies: uses of copied device tokens.
     """
 
     attempts: int = 0
@@ -111,12 +143,24 @@ class Results:
     checks: int = 0
     alarms: list[float] = field(default_factory=list)
     resets: dict[str, ResetCounts] = field(default_factory=dict)
+    copies: dict[CopyUse, CopyCounts] = field(default_factory=dict)
 
     def kind(self, name: str) -> OwnerCounts:
         return self.by_kind.setdefault(name, OwnerCounts())
 
     def resets_for(self, reason: str) -> ResetCounts:
         return self.resets.setdefault(reason, ResetCounts())
+
+    def copies_of(self, use: CopyUse) -> CopyCounts:
+        return self.copies.setdefault(use, CopyCounts())
+
+    def copies_where(self, **wanted: str) -> CopyCounts:
+        """Return the sums of all uses that have these values, by the attributes of `CopyUse`."""
+        total = CopyCounts()
+        for use, counts in self.copies.items():
+            if wanted.items() <= use._asdict().items():
+                add(counts, to=total)
+        return total
 
     def take(self, account_class: str, owner: int) -> None:
         self.taken.setdefault(account_class, set()).add(owner)
@@ -131,7 +175,7 @@ class Results:
     @property
     def strangers(self) -> OwnerCounts:
         """Log-ins of all owners on devices that were not known."""
-        return added(counts for name, counts in self.by_kind.items() if name != KNOWN)
+        return added(counts for name, counts in self.by_kind.items() if name not in {KNOWN, COPIED})
 
     @property
     def owners(self) -> OwnerCounts:
@@ -160,6 +204,7 @@ class Results:
             "checks": self.checks,
             "alarms_s": [round(at, 1) for at in self.alarms],
             "resets": {name: _counts(counts) for name, counts in sorted(self.resets.items())},
+            "copies": [use._asdict() | _counts(counts) for use, counts in sorted(self.copies.items())],
         }
 
 
@@ -180,10 +225,12 @@ def summed(every: Sequence[Results]) -> Results:
             total.by_kind[name] = added([total.kind(name), counts])
         for name, resets in each.resets.items():
             add(resets, to=total.resets_for(name))
+        for use, copies in each.copies.items():
+            add(copies, to=total.copies_of(use))
     return total
 
 
-def _counts(counts: OwnerCounts | ResetCounts) -> dict[str, int]:
+def _counts(counts: OwnerCounts | ResetCounts | CopyCounts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in counts.__slots__}
 
 

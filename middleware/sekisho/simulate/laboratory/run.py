@@ -224,7 +224,16 @@ class _Run:
             from_s=self._from_s,
             mail=self.shop.mail if self._resets else None,
         )
-        bots = Bots(app, built.weak, self._population, self.factors, self.results, self.shop.mail)
+        bots = Bots(
+            app,
+            built.weak,
+            self._population,
+            self.factors,
+            self.results,
+            self.shop.mail,
+            copied=owners.copied,
+            is_attacked=lambda at_s: self._scenario.is_attacked((at_s - self._from_s) / 3600),
+        )
         by_attack = list(self._campaigns())
         log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
         forgotten = resets(self._scenario, self._places, Random(f"resets {self._seed}"))  # noqa: S311 - simulated
@@ -241,12 +250,21 @@ class _Run:
 
     def _campaigns(self) -> Iterator[Iterator[tuple[Visit | BotTry, Attack | None]]]:
         own = self._population.owners - self._scenario.own_accounts
+        copied = 0
         for number, attack in enumerate(self._scenario.attacks):
             tries = AttackTries(
-                attack, self._population, self._places, self._seed, campaign=number, own=own, from_s=self._from_s
+                attack,
+                self._population,
+                self._places,
+                self._seed,
+                campaign=number,
+                own=own,
+                copied=copied,
+                from_s=self._from_s,
             )
             yield zip(tries, repeat(attack))
             own += attack.own_accounts
+            copied += attack.copied
 
 
 def _at_s(item: tuple[Visit | BotTry, Attack | None]) -> float:

@@ -132,6 +132,9 @@ class Attack:
             password and logs in with it.
         on_file: the door of these requests has `on_file=`, where the guard asks for factors.
         relays: owners are lured to the attacker's page and answer its questions, so that right pairs come with proofs.
+        copies: malicious software on `right` owners' computers has copied all cookies when the attack begins; its
+            attempts are log-ins with these copies in turn and the right passwords. Each copy goes on from what it got.
+        at_owner: the copies are used through the owners' own computers, and `source` has no effect.
     """
 
     attempts: Number = 0
@@ -156,8 +159,15 @@ class Attack:
     resets: bool = field(default=False, metadata=LATER)
     on_file: bool = field(default=False, metadata=LATER)
     own_accounts: Number = field(default=0, metadata=LATER)
+    copies: bool = field(default=False, metadata=LATER)
+    at_owner: bool = field(default=False, metadata=LATER)
 
     __repr__ = said
+
+    @property
+    def copied(self) -> int:
+        """The number of owners whose cookies are copied."""
+        return self.right if self.copies else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +199,10 @@ class Scenario:
     def own_accounts(self) -> int:
         """The number of owners, the last ones, who are attackers with accounts of their own."""
         return sum(attack.own_accounts for attack in self.attacks)
+
+    def is_attacked(self, at_h: float) -> bool:
+        """Whether an attack is under way at this hour of the scenario that is more than the use of copies."""
+        return any(not each.copies and each.from_h <= at_h <= each.from_h + each.hours for each in self.attacks)
 
     def scaled(self, scale: float | None = None) -> Scenario:
         """Return the scenario with owners, attempts and addresses times `scale`; single addresses and accounts stay.
@@ -284,6 +298,8 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
         yield "step_at_h: is after the scenario"
     if scenario.own_accounts + round(owners.count * owners.reusing_share) > owners.count:
         yield "own_accounts and reusing_share are more than all owners together"
+    if sum(attack.copied for attack in scenario.attacks) > owners.count - scenario.own_accounts:
+        yield "copies: of more owners than there are"
     for number, attack in enumerate(scenario.attacks, 1):
         for wrong in _contradictions_of(attack, scenario):
             yield f"attack {number}: {wrong}"
@@ -295,7 +311,8 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
         yield f"from_h and hours end after the scenario's {scenario.hours:g} hours, when owners no longer log in"
     if attack.right > attack.attempts:
         yield "right: is more than attempts"
-    if max(attack.right, round(attack.attempts * attack.right_share)) > round(owners.count * owners.reusing_share):
+    listed = max(attack.right - attack.copied, round(attack.attempts * attack.right_share))
+    if listed > round(owners.count * owners.reusing_share):
         yield "right or right_share: more right pairs than owners whose password is in lists (count, reusing_share)"
     if attack.crew > attack.addresses:
         yield "crew: is more than addresses"
@@ -303,9 +320,20 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
         yield "behind_nat: no owner is behind a carrier's NAT (nat_share)"
     if attack.behind_proxy and (attack.behind_nat or not owners.proxy_share):
         yield "behind_proxy: no owner is behind a company's proxy (proxy_share), or behind_nat is set as well"
+    yield from _contradictions_of_kind(attack)
+    if attack.own_accounts and not (attack.addresses or attack.behind_nat or attack.behind_proxy):
+        yield "own_accounts: need addresses to come back to"
+
+
+def _contradictions_of_kind(attack: Attack) -> Iterator[str]:
+    """Resets and copies: what else an attack cannot have with them."""
     if attack.resets and (attack.links or attack.passwords or attack.weak_share or attack.relays or attack.solves):
         yield "resets: with links, passwords, weak_share, relays or solves, which a request for a reset has not"
     if attack.on_file and not attack.resets:
         yield "on_file: no reset is asked for (resets)"
-    if attack.own_accounts and not (attack.addresses or attack.behind_nat or attack.behind_proxy):
-        yield "own_accounts: need addresses to come back to"
+    if attack.copies and not attack.right:
+        yield "copies: of no owner's cookies (right)"
+    if attack.copies and (attack.links or attack.passwords or attack.weak_share or attack.relays or attack.resets):
+        yield "copies: with links, passwords, weak_share, relays or resets, which a copied token is not for"
+    if attack.at_owner and not attack.copies:
+        yield "at_owner: no cookies are copied (copies)"
