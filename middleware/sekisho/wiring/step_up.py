@@ -15,14 +15,11 @@ from sekisho.challenge.work import difficulty
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind
-from sekisho.owners import KeepsAddresses, OwnersError
 from sekisho.read.request import headers_by_name
 from sekisho.settings.store import MEMORY
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.escrow import Escrow
-from sekisho.stepup.factors.address_book import AddressBook, RowsOfOwners
 from sekisho.stepup.factors.code_budget import CodeBudget
-from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.aged_devices import AgedDevices
@@ -48,10 +45,10 @@ from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.telling import NoticeMeans, OwnerTelling
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.links import NoticeLinks
-from sekisho.stepup.log_ins import LogIns
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import SessionBindings
 from sekisho.wiring.challenges import ChallengeParts
+from sekisho.wiring.owners import OwnerParts
 from sekisho.wiring.senders import SenderParts
 from sekisho.wiring.step_up_extras import (
     city_file_of,
@@ -62,7 +59,6 @@ from sekisho.wiring.step_up_extras import (
     site_passkeys,
     sql_addresses,
     sql_log_ins,
-    sql_owners,
 )
 
 if TYPE_CHECKING:
@@ -80,12 +76,9 @@ if TYPE_CHECKING:
     from sekisho.detect import PostureWatch
     from sekisho.ledger.caps import CapLedger
     from sekisho.ledger.daily import DailyLimits
-    from sekisho.owners import Owners
-    from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
-    from sekisho.stepup.factors.address_book import AddressRows
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.routes import Served
     from sekisho.store.vault import Vault
@@ -163,15 +156,12 @@ class StepUpWing:
         self._clock_s = site.clock_s
         self._plugins = site.plugins
         self._closing: list[Any] = []
-        self._looking: asyncio.Future[None] | None = None
-        self._telling: asyncio.Future[None] | None = None
-        self._database: SqlOwners | None = None
-        self._owners: Owners | None = None
-        self._book: AddressBook | None = None
+        self._unfinished: asyncio.Future[None] | None = None
         self._links = NoticeLinks(settings.signers, vault, settings.pages_url, clock_s=site.clock_s)
         self._sending = SenderParts(settings, vault, clocks, self._links, closing=self._closing, deliver=given.deliver)
         escrow = self._escrow()
-        proving = self._proving(given, escrow, site) if settings.factors else None
+        self._owners: Final = OwnerParts(settings, given, clocks, closing=self._closing) if settings.factors else None
+        proving = self._proving(given, escrow, site, self._owners) if self._owners is not None else None
         channels = self._sending.channels(given)
         challenges = ChallengeParts(
             settings, site.plugins, vault, clocks, clock_s=site.clock_s, size=given.puzzle_size or difficulty,
@@ -222,7 +212,7 @@ class StepUpWing:
         async with AsyncExitStack() as stack:
             for part in self._closing:
                 stack.push_async_callback(part.aclose)
-            for task in (self._looking, self._telling):
+            for task in (self._unfinished, self._owners.looking if self._owners is not None else None):
                 if task is not None:
                     task.cancel()
             await self._consequences.aclose()
@@ -306,7 +296,7 @@ class StepUpWing:
     def _on_file(self, site: Site) -> OnFileResets | None:
         if self._owners is None:
             return None
-        found = OnFileResets(site.app, site.guard, self._owners, site.renderer, book=self._book)
+        found = OnFileResets(site.app, site.guard, self._owners.owners, site.renderer, book=self._owners.book)
         self._closing.append(found)  # closed before the owners that it asks
         return found
 
@@ -316,12 +306,6 @@ class StepUpWing:
         if log_in is None:
             return None
         return PasskeyDoors(site.guard, site.reading, parts, proving, log_in, site.cookie, jitter=site.jitter)
-
-    def _passkey_index(self, owners: Owners) -> PasskeyIndex | None:
-        if not any(door.shows_passkey for door in self._settings.doors):
-            return None
-        sealer = Sealer(self._settings.listed, clock_s=self._clocks.wall_s)
-        return PasskeyIndex(owners, sealer, clock_s=self._clocks.wall_s)
 
     def _contact_proofs(self, site: Site, parts: Parts, channels: Channels) -> ContactProofs | None:
         """Asks for codes at sign-ups; None where no door has `contact=`."""
@@ -339,29 +323,27 @@ class StepUpWing:
         self._closing.append(found)  # closed before the mailer and the sender
         return found
 
-    def _proving(self, given: Given, escrow: Escrow, site: Site) -> Proving:
-        settings = self._settings
+    def _proving(self, given: Given, escrow: Escrow, site: Site, its: OwnerParts) -> Proving:
+        settings, owners = self._settings, its.owners
         site_factors, enrolment = factor_classes()
-        owners = self._owners = given.owners or self._of_database()
-        self._book = self._address_book(owners)
-        senders = self._sending.senders(given, site.events, self._database)
-        index = self._passkey_index(owners)
+        senders = self._sending.senders(given, site.events, its.database)
+        index = its.passkey_index()
         passkeys, provider = site_passkeys(settings), identity_provider(settings, site.events, self._clocks)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
-            book=self._book, budget=self._code_budget(site.events), index=index, clock_s=self._clocks.wall_s,
+            book=its.book, budget=self._code_budget(site.events), index=index, clock_s=self._clocks.wall_s,
         )  # fmt: skip
         enrolling = enrolment(
             owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             requirements=factors.requirements, provider=provider, index=index, clock_s=self._clocks.wall_s,
         )  # fmt: skip
-        log_ins = self._log_ins()
+        log_ins = its.log_ins()
         unfinished = Unfinished(
             self._vault, settings.listed, escrow, factors, senders, log_ins=log_ins, clock_s=self._clocks.wall_s,
             sleep=self._clocks.rest,
         )  # fmt: skip
-        self._telling = asyncio.ensure_future(unfinished.run())
+        self._unfinished = asyncio.ensure_future(unfinished.run())
         bindings = SessionBindings(settings.signers, guesses=settings.guesses_session, clock_s=self._clock_s)
         return Proving(
             factors,
@@ -390,45 +372,3 @@ class StepUpWing:
             chance=random.random,
             exhausted=partial(events.anomaly, OVER_BUDGET),
         )
-
-    def _log_ins(self) -> LogIns | None:
-        """Keeps recent log-ins in the owners' database; None without one."""
-        if self._database is None:
-            return None
-        log_ins = LogIns(
-            sql_log_ins()(self._database),
-            self._settings.listed,
-            self._database.look_up,
-            clock_s=self._clocks.wall_s,
-            seen=self._book.seen if self._book is not None else None,
-            places=city_file_of(self._settings.city_file) if self._settings.city_file is not None else None,
-        )
-        self._closing.append(log_ins)
-        return log_ins
-
-    def _address_book(self, owners: Owners) -> AddressBook | None:
-        """Remembers owners' addresses, in their database or in the service's own object; None where that keeps none."""
-        rows: AddressRows
-        if self._database is not None:
-            rows = sql_addresses()(self._database)
-        elif isinstance(owners, KeepsAddresses):
-            rows = RowsOfOwners(owners)
-        else:
-            return None
-        book = AddressBook(rows, self._settings.listed, clock_s=self._clocks.wall_s)
-        self._closing.append(book)
-        return book
-
-    def _of_database(self) -> Owners:
-        owners = self._database = sql_owners(self._settings, self._clocks)
-        self._closing.append(owners)
-        self._looking = asyncio.ensure_future(_look(owners))
-        return owners
-
-
-async def _look(owners: SqlOwners) -> None:
-    """Log at the start what would otherwise refuse every stranger later: missing tables, a query that fails."""
-    try:
-        await owners.check()
-    except OwnersError as error:
-        log.error("SEKISHO_OWNERS: %s", error)  # noqa: TRY400 - its text is all there is to know, and holds no value
