@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 LABELS_MAX = 16  # of a domain; real ones have six at most
 PREFIX_CHARS = 6  # of a telephone number: a country, and a network or a range in it
+DIGITS_MIN = 7  # of a number in front of an extension
+
+
+_SIGNS = ("Pd", "Ps", "Pe", "Zs")  # dashes, brackets and blanks
 
 
 def domain_key(domain: str) -> str:
@@ -22,13 +26,16 @@ def domain_key(domain: str) -> str:
 
 
 def mailbox_key(address: str) -> str:
-    """The spelling in which mailboxes are compared: without case, and without a tag after `+`.
+    """The spelling in which mailboxes are compared: without case, quotes, dots, and a tag after `+`.
 
-    Otherwise one mailbox could be flooded under a thousand addresses. Telephone numbers are compared by letters and
-    digits alone.
+    Otherwise one mailbox could be flooded under a thousand addresses: large providers ignore dots. Two mailboxes that
+    differ in dots share a count. Telephone numbers are compared by letters and digits alone, without an extension.
     """
     local, at, domain = address.strip().rpartition("@")
-    return f"{local.partition('+')[0].casefold()}@{domain_key(domain)}" if at else _number(address)
+    if not at:
+        return _number(address)
+    bare = local.strip('"').partition("+")[0].replace(".", "")
+    return f"{bare.casefold()}@{domain_key(domain)}"
 
 
 def prefix_key(address: str) -> str:
@@ -42,7 +49,20 @@ def prefix_key(address: str) -> str:
 
 def _number(text: str) -> str:
     # Without zeros in front: `0081` and `+81` lead to one country.
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text))).casefold().lstrip("0")
+    plain = unicodedata.normalize("NFKC", text)
+    digits = _before_extension(plain)
+    return ("".join(filter(str.isalnum, plain)).casefold() if len(digits) < DIGITS_MIN else digits).lstrip("0")
+
+
+def _before_extension(text: str) -> str:
+    """The digits of a telephone number. At `ext. 5`, `,5`, `;5` or `#5` it ends: senders drop what follows."""
+    digits = []
+    for char in text:
+        if char.isdecimal():
+            digits.append(str(unicodedata.decimal(char)))
+        elif char not in "+./" and unicodedata.category(char) not in _SIGNS:
+            break
+    return "".join(digits)
 
 
 def is_of_domains(address: str, domains: AbstractSet[str]) -> bool:

@@ -261,13 +261,20 @@ async def arrived(sent: list[CodeMessage]) -> CodeMessage:
     ("address", "mailbox", "prefix"),
     [
         ("Hana+shop@Mail.test", "hana@mail.test", "mail.test"),
+        ("h.a.n.a@Mail.test", "hana@mail.test", "mail.test"),
+        ('"ha..na"@mail.test', "hana@mail.test", "mail.test"),
         ("+81 90-1234-5678", "819012345678", "819012"),
+        ("+81 (90) 1234\u20135678 ext. 5", "819012345678", "819012"),
+        ("+819012345678,5", "819012345678", "819012"),
+        ("+819012345678;ext=5", "819012345678", "819012"),
+        ("\u0660\u0668\u0661 90-1234-5678", "819012345678", "819012"),
+        ("7up 12", "7up12", "7up12"),
         ("0081(90)1234.5678", "819012345678", "819012"),
         ("＋８１９０１２３４５６７８", "819012345678", "819012"),
     ],
 )
 def test_one_target_has_one_count(address: str, mailbox: str, prefix: str) -> None:
-    """No tag, blank or width makes another target of a mailbox or a telephone."""
+    """No tag, dot, blank, width or extension makes another target of a mailbox or a telephone."""
     assert (mailbox_key(address), prefix_key(address)) == (mailbox, prefix)
 
 
