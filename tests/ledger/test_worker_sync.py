@@ -89,6 +89,18 @@ async def test_a_worker_that_went_silent_is_no_longer_counted(redis_url: str, op
         assert (await one.once()).workers == 1
 
 
+async def test_a_worker_that_ended_before_the_clock_was_set_back_is_not_counted(
+    redis_url: str, operator: redis.Redis
+) -> None:
+    """The shares of the others would be smaller until it has caught up; they report by the clock that is set."""
+    async with workers(redis_url, 2) as (one, two):
+        (seconds, _) = operator.time()
+        operator.zadd(KEYS.workers, dict.fromkeys([b"ended", b"worker1"], (seconds + 86_400) * 1_000_000))
+        await two.once()
+
+        assert (await one.once()).workers == 2
+
+
 async def test_what_was_shed_is_added_up(redis_url: str, operator: redis.Redis) -> None:
     """Shed refusals are added up over workers and calls by day, each once."""
     async with workers(redis_url, 2) as (one, two):

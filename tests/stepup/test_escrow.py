@@ -209,6 +209,37 @@ async def test_what_was_begun_before_the_end_is_over_and_what_comes_after_it_is_
     assert not await made.is_over(ticket(account_digest=b"another's"), "")
 
 
+@pytest.mark.parametrize("back_ms", [3_600_000, 86_400_000])
+async def test_a_clock_that_was_set_back_ends_what_was_begun_before_it_was_noticed_and_no_more(back_ms: int) -> None:
+    """A change of password ended all tickets and proofs until the clock had caught up: no owner could show a proof."""
+    clock, time = Clock(), Time()
+    made = escrow(memory(clock), time)
+    await made.end_all(b"counted")
+    await made.end_browser("browser", b"session")
+    time.now_ms -= back_ms
+
+    async def over(digest: bytes = b"counted", browser: str = "") -> tuple[bool, bool]:
+        of = ticket(issued_ms=time.now_ms, account_digest=digest)
+        return await made.was_ended(of, browser), await made.ended_since(digest, time.now_ms // 1000)
+
+    first = await over(), await over(b"another's", "browser")
+    time.now_ms += SKEW_MS + 1_000
+    assert first == ((True, True), (True, False))
+    assert (await over(), await over(b"another's", "browser")) == ((False, False), (False, False))
+    assert await made.was_ended(ticket(issued_ms=time.now_ms - 60_000), "")
+    await made.end_all(b"counted")
+    assert await over() == (True, True)
+
+
+async def test_a_worker_whose_clock_alone_is_behind_revives_nothing_at_the_others() -> None:
+    time, behind = Time(), Time()
+    behind.now_ms -= 3_600_000
+    vault = memory()
+    await escrow(vault, time).end_all(b"counted")
+    await escrow(vault, behind).was_ended(ticket(issued_ms=behind.now_ms), "")
+    assert await escrow(vault, time).was_ended(ticket(issued_ms=time.now_ms - 60_000), "")
+
+
 async def test_of_many_claims_at_once_one_is_granted(redis_url: str) -> None:
     """Of many claims at once one is granted, in memory and in Redis; a second would refund another attempt's charge."""
     async with in_redis(redis_url) as shared:

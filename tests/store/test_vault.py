@@ -502,7 +502,7 @@ async def test_each_use_is_one_command(redis_store: InRedis, redis_server: Redis
     not_ours = {"hello", "info", "config|resetstat", "client|setinfo"}
     ran = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
     asked = {"set": 2, "get": 1, "getdel": 1, "eval": 1, "del": 1}
-    within_the_count = {"set": 1, "incr": 1}
+    within_the_count = {"set": 1, "pttl": 1, "incr": 1}
     assert Counter({name: calls for name, calls in ran.items() if name not in not_ours}) == Counter(asked) + Counter(
         within_the_count
     )
@@ -522,9 +522,21 @@ async def test_every_key_has_its_place_and_its_end(redis_store: InRedis, redis_s
     assert all((HOUR - 60) * 1000 < left <= HOUR * 1000 for left in found.values())
 
 
+async def test_a_count_from_before_the_clock_was_set_back_lasts_one_period(
+    redis_store: InRedis, redis_server: RedisServer
+) -> None:
+    """Redis keeps the end as a time of its clock: an owner's hour of attempts would last a day and an hour."""
+    vault = await redis_store.worker()
+    await vault.count(b"count", seconds=HOUR)
+    redis_server.cli("PEXPIRE", "t:{vcount}", str(25 * HOUR * 1000))
+
+    assert await vault.count(b"count", seconds=HOUR) == 2
+    assert (HOUR - 60) * 1000 < redis_server.cli("PTTL", "t:{vcount}") <= HOUR * 1000
+
+
 async def test_the_rights_that_it_needs_are_these(own_redis_server: RedisServer) -> None:
     """A Redis user with these rights alone can be used as a vault; without scripts counting fails."""
-    rights = ("+ping", "+set", "+get", "+getdel", "+del", "+eval", "+incr")
+    rights = ("+ping", "+set", "+get", "+getdel", "+del", "+eval", "+incr", "+pttl", "+pexpire")
     own_redis_server.cli("ACL", "SETUSER", "vault", "on", ">word", "~t:{v*", "resetchannels", "-@all", *rights)
     async with in_redis(own_redis_server) as store:
         vault = await store.worker(own_redis_server.url.replace("//", "//vault:word@"))

@@ -31,6 +31,7 @@ end
 
 local value = call('GET', KEYS[1])
 local firsts, lasts, amounts = {}, {}, {}
+local is_of_another_clock = false
 if value then
   if string.byte(value) ~= VERSION or (#value - 1) % WIDTH ~= 0 then
     return redis.error_reply('ERR a record of caps has an unknown layout')
@@ -38,6 +39,7 @@ if value then
   for at = 2, #value, WIDTH do
     local first, last, held = struct.unpack('<I7I7I7', value, at)
     if last > now - keep then
+      is_of_another_clock = is_of_another_clock or last > now
       local n = #lasts + 1
       firsts[n], lasts[n], amounts[n] = math.min(first, now), math.min(last, now), held
     end
@@ -104,6 +106,7 @@ local time = string.format('%.0f', now)
 if word == 'back' then
   take_out()
 elseif not fits() then
+  if is_of_another_clock then write() end
   return {0, time}
 elseif amount > 0 then
   add()

@@ -70,6 +70,14 @@ def living(entries: Entries, now_us: int, kept_us: int) -> Entries:
     )
 
 
+def is_of_another_clock(entries: Entries, now_us: int) -> bool:
+    """Whether an amount is of the future: the clock was set back since.
+
+    A refusal is written then: amounts that become of now with each refusal would never leave the window.
+    """
+    return any(entry.last_us > now_us for entry in entries)
+
+
 def fits(entries: Entries, amount: int, caps: Sequence[Cap], now_us: int) -> bool:
     """Whether every cap has room for `amount` in the window that ends at `now_us`."""
     return all(
@@ -132,8 +140,11 @@ class MemoryCaps:
     async def take(self, key: bytes, amount: int, caps: Sequence[Cap]) -> CapVerdict:
         with self._lock:
             now_us, kept_us = self._clock_us(), keep_us(caps)
-            entries = living(self._entries(key), now_us, kept_us)
+            before = self._entries(key)
+            entries = living(before, now_us, kept_us)
             if not fits(entries, amount, caps, now_us):
+                if is_of_another_clock(before, now_us):
+                    self._write(key, entries, now_us, kept_us)
                 return CapVerdict(False, now_us)
             self._write(key, added(entries, amount, now_us), now_us, kept_us)
             return CapVerdict(True, now_us)

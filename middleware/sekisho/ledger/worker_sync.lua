@@ -15,6 +15,8 @@ local now = string.format('%d%06d', time[1], time[2])
 
 call('ZADD', workers, now, worker)
 call('ZREMRANGEBYSCORE', workers, '-inf', tonumber(now) - 5000000)
+-- Workers that ended before the clock was set back would count until it has caught up.
+call('ZREMRANGEBYSCORE', workers, tonumber(now) + 60000000, '+inf')
 call('PEXPIRE', workers, 60000)
 
 if refused > 0 then

@@ -299,8 +299,8 @@ class Escrow:
 
         Raises `StoreUnavailable`.
         """
-        at_ms = await self._vault.get(self._keys.of(b"ended", account_digest))
-        return at_ms is not None and proved_s * 1000 <= int(at_ms) + SKEW_MS
+        at_ms = await self._mark_ms(b"ended", account_digest)
+        return at_ms is not None and proved_s * 1000 <= at_ms + SKEW_MS
 
     async def end_browser(self, browser_key: str, session: bytes) -> None:
         """End all step-ups that were issued to a browser, after a log-out; a few times only for each session.
@@ -325,12 +325,30 @@ class Escrow:
 
         Raises `StoreUnavailable`.
         """
-        at_ms = await self._vault.get(self._keys.of(b"ended", ticket.account_digest))
-        if at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS:
+        at_ms = await self._mark_ms(b"ended", ticket.account_digest)
+        if at_ms is not None and ticket.issued_ms <= at_ms + SKEW_MS:
             return True
         # Without the skew: the same person may log in again at once.
-        out_ms = await self._vault.get(self._keys.of(b"logged out", browser_key)) if self._has_log_outs else None
-        return out_ms is not None and ticket.issued_ms <= int(out_ms)
+        out_ms = await self._mark_ms(b"logged out", browser_key) if self._has_log_outs else None
+        return out_ms is not None and ticket.issued_ms <= out_ms
+
+    async def _mark_ms(self, name: bytes, whose: bytes | str) -> int | None:
+        """Return the Unix time of a mark in milliseconds; None if there is none. Raises `StoreUnavailable`.
+
+        A mark of the future was set before the clock was set back: then the time at which it was first read since. By
+        its own, it would end all that is issued until the clock has caught up. It is not replaced: at a worker whose
+        clock alone is behind, what the others have issued stays ended for them.
+        """
+        mark = await self._vault.get(self._keys.of(name, whose))
+        now_ms = self._clock_ms()
+        if mark is None or int(mark) <= now_ms + AHEAD_MS:
+            return None if mark is None else int(mark)
+        seen = self._keys.of(b"seen again", name, whose)
+        seen_ms = await self._vault.get(seen)
+        if seen_ms is not None and int(seen_ms) <= now_ms + AHEAD_MS:
+            return int(seen_ms)
+        await self._vault.put(seen, b"%d" % now_ms, seconds=max(KEPT_S, self._proofs_s))
+        return now_ms
 
     def _name(self, ticket: Ticket) -> bytes:
         return self._keys.of(b"escrow", ticket.challenge)

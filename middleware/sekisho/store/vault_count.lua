@@ -4,7 +4,9 @@
 -- KEYS[1]  the count.
 -- ARGV[1]  milliseconds from the first one to the end; those after it change nothing.
 -- Returns  how many it makes.
--- Cost     two commands on one key.
+-- Cost     three commands on one key.
 
 redis.call('SET', KEYS[1], '0', 'PX', ARGV[1], 'NX')
+-- Longer than any count lasts: the clock was set back since. An owner would be locked out until it has caught up.
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return redis.call('INCR', KEYS[1])
