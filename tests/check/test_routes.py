@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from sekisho import LoginGuard
-from sekisho.check import missing_routes
+from sekisho.check import missing_routes, open_below
 from sekisho.model import DoorKind
 from sekisho.owners import MemoryOwners
 from sekisho.settings import parse_doors
@@ -86,6 +86,45 @@ async def test_doors_without_a_route_are_found(build: Callable[[], App]) -> None
     found = await missing_routes(build(), parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda count: b"x" * count)
 
     assert [door.name for door in found] == ["POST /logn", "POST /api/nothing"]
+
+
+async def endless(scope: Any, receive: Any, send: Any) -> None:
+    """Django's `re_path(r"^login/", …)`, without its `$`."""
+    await send({"type": "http.response.start", "status": 405 if scope["path"][:7] == "/login/" else 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def alike(scope: Any, receive: Any, send: Any) -> None:
+    """What answers OPTIONS alike everywhere shows nothing."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def mounted() -> App:
+    """A log-in that is mounted without a router: it answers at every path below its own."""
+    return Starlette(routes=[Mount("/login", alike)])
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "expected"),
+    [
+        (mounted(), "/login", ["POST /login"]),
+        (endless, "/login/", ["POST /login/"]),
+        (on_starlette(), "/login", []),
+        (on_fastapi(), "/login", []),
+        (on_litestar(), "/login", []),
+        (on_quart(), "/login", []),
+        (alike, "/login", []),
+        (by_method, "/login", []),
+        (raising, "/login", []),
+        (mounted(), "/logn", []),
+    ],
+)
+async def test_a_door_that_is_open_below_its_path_is_found(app: App, path: str, expected: list[str]) -> None:
+    """Guesses at `/login/x` would reach the log-in and no door."""
+    doors = parse_doors(DoorKind.LOGIN, f"POST {path}; POST /login/graphql graphql:login(a,b)", "X")
+
+    assert [door.name for door in await open_below(app, doors, {}, lambda n: b"x" * n)] == expected
 
 
 async def slashed(scope: Any, receive: Any, send: Any) -> None:

@@ -252,8 +252,11 @@ async def test_a_misspelt_door_is_found() -> None:
     assert found(report)["SEK070"].what == "SEKISHO_LOGIN: the application answers 404 at POST /logn"
 
 
-def test_a_misspelt_protected_route_is_found() -> None:
-    """The service names the protected routes that its application answers with 404; earlier versions name none."""
+def test_a_misspelt_protected_route_and_an_open_door_are_found() -> None:
+    """The service names its protected routes that are not there, and its doors that are open below their path.
+
+    Earlier versions name none.
+    """
     examiner = ServiceExaminer(settings(**SOUND), site_of("https://shop.example"), "", (), http.fetch, time.time)
 
     def whats(**told: object) -> list[tuple[str, str]]:
@@ -263,6 +266,8 @@ def test_a_misspelt_protected_route_is_found() -> None:
 
     expected = [("SEK085", "SEKISHO_PROTECT: the application answers 404 at POST /pay")]
     assert whats(missing_protected=["POST /pay"]) == expected
+    below = [("SEK086", "SEKISHO_LOGIN: the application answers below POST /login as well")]
+    assert whats(open_below=["POST /login"]) == below
     assert whats() == []
 
 

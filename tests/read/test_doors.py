@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 from sekisho.model import Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.read import Doors
 from sekisho.read.paths import path_key, path_keys
+from sekisho.settings.doors import parse_doors
 from tests.read.making import door, scope
 
 LOGIN = door()
@@ -436,3 +437,17 @@ def test_a_long_path_of_doubled_slashes_is_refused() -> None:
     with pytest.raises(Unreadable, match=r"^400 request_target$"):
         doors.find(scope("/" + "é" * 60_000, raw_path=b"/" + b"%C3%A9" * 60_000))
     assert doors.find(scope("/" + "é" * 16_000, raw_path=b"/" + b"%C3%A9" * 16_000)) is None
+
+
+def test_a_door_for_graphql_covers_what_is_below_it() -> None:
+    """Row 51: an application that is mounted at `/graphql` answers at every path below it."""
+    text = "POST /graphql graphql:login(email,password); POST /graphql/other form:a,b"
+    doors = Doors(parse_doors(DoorKind.LOGIN, text, "SEKISHO_LOGIN"))
+    for path in ("/graphql", "/graphql/", "/graphql/x", "/GraphQL/x/y", "/graphql/%00", "//graphql/x"):
+        found = doors.find(scope(path))
+        assert found is not None, path
+        assert found.operation == "login", path
+    other = doors.find(scope("/graphql/other"))
+    assert other is not None
+    assert other.operation == ""
+    assert doors.find(scope("/graphqlx")) is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.model import Door, DoorKind, Encoding, Outcome
-from sekisho.read import from_body, from_start
+from sekisho.read import from_body, from_start, why_unknown
 from sekisho.settings.doors import parse_doors
 from tests.read.making import door
 
@@ -702,3 +702,10 @@ def test_a_session_with_a_new_time_is_no_new_session(content: str) -> None:
     jwt = "eyJhbGciOiJIUzI1NiJ9"  # content in the second part
     request = asked((b"cookie", f"session={jwt}.eyJzdWIiOiJrZW4ifQ.{MARK}".encode()))
     assert from_start(rule, 200, [sets(f"session={jwt}.eyJzdWIiOiJoYW5hIn0.{MARK}; HttpOnly")], request) is YES
+
+
+def test_the_reason_is_that_of_the_rule() -> None:
+    """A door whose rules are cookies says nothing about redirects."""
+    assert why_unknown(ruled(COOKIE_RULE), 303, [to("/home")]) == "cookie"
+    assert why_unknown(ruled(HOME_RULE), 302, [to("/home")]) == "redirect"
+    assert why_unknown(ruled(COOKIE_RULE), 401, []) == ""

@@ -35,10 +35,12 @@ QUESTION: Final = b"sekisho-question"
 class Missing(NamedTuple):
     """Attributes:
     doors, protected: those whose path the application does not have.
+    below: doors that the application also answers below their path.
     """
 
     doors: Sequence[Door] = ()
     protected: Sequence[Door] = ()
+    below: Sequence[Door] = ()
 
 
 class Known(NamedTuple):
@@ -47,7 +49,7 @@ class Known(NamedTuple):
     Attributes:
         diagnoses: of its settings, arguments in Python included.
         attempts: events since the start, by door.
-        missing: finds the doors and protected routes that the application does not have.
+        missing: finds the doors and protected routes with a way past them.
         check: tries doors, as a sealed question asks that came with this token; returns the answer's body. None for a
             question that does not open.
     """
@@ -130,6 +132,7 @@ class Examination:
             "attempts": self._known.attempts(),
             "missing": [door.name for door in missing.doors],
             "missing_protected": [route.name for route in missing.protected],
+            "open_below": [door.name for door in missing.below],
             "diagnoses": [
                 {"number": each.hazard.number, "what": each.what, "write": each.write}
                 for each in self._known.diagnoses()

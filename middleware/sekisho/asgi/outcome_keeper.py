@@ -40,6 +40,10 @@ NO_ROUTE = (
     "%s: the application answers 404 there. If the route has another path, it is open without a proof: correct "
     "SEKISHO_PROTECT [SEK085]"
 )
+ANSWERS_BELOW = (
+    "%s: the application answers below this path as well, as a mounted application and a pattern without an end do. "
+    "Guesses there are not counted: let it answer at this path alone [SEK086]"
+)
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 
 

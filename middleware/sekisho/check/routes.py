@@ -1,4 +1,8 @@
-"""Finds doors and protected routes that the application does not have: a misspelt one leaves the real one open."""
+"""Finds doors that leave a way past them open.
+
+The application does not have the door or protected route: the real one has another path. Or it has the door, and
+answers below its path as well.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,29 @@ async def missing_protected(app: App, routes: Iterable[Door], around: Mapping[st
     return [route for route in routes if _names_one_path(route) and await _is_missing(app, route, around, nothing)]
 
 
+async def open_below(
+    app: App, doors: Iterable[Door], around: Mapping[str, Any], chance: Callable[[int], bytes]
+) -> list[Door]:
+    """The doors that the application also answers below their path: a mount, or a pattern without an end.
+
+    The application is asked by OPTIONS alone. A door is named if its path and one below it are answered alike, and
+    one beside it otherwise. Arguments: see `missing_routes`.
+    """
+    exact = [door for door in doors if door.reads_body and _names_one_path(door) and not door.operation]
+    return [door for door in exact if await _is_open_below(app, door, around, chance(8).hex())]
+
+
+async def _is_open_below(app: App, door: Door, around: Mapping[str, Any], name: str) -> bool:
+    path = door.path.rstrip("/")
+    below = await _status_of(app, replace(door, path=f"{path}/{name}"), around)
+    if below in {0, NOT_THERE}:
+        return False
+    # A mount only answers with its last slash.
+    here = [await _status_of(app, replace(door, path=place), around) for place in (door.path, f"{path}/")]
+    beside = await _status_of(app, replace(door, path=f"{path.rpartition('/')[0]}/{name}"), around)
+    return below in here and below != beside
+
+
 def _names_one_path(door: Door) -> bool:
     return "*" not in door.path and "{" not in door.path
 
@@ -58,13 +85,19 @@ async def _is_missing(app: App, door: Door, around: Mapping[str, Any], chance: C
 
 
 async def _answers_404(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
-    # OPTIONS changes nothing (RFC 9110, section 9.2.1). For most routers it shows whether the path exists.
-    scope = plain_scope(door, around, method="OPTIONS")
-    asked = await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)
-    if asked.status != NOT_THERE:
+    if await _status_of(app, door, around) != NOT_THERE:
         return False
     if door.kind is not DoorKind.LOGIN:
         return True
     # Some routers find a path only with its own method.
     log_in = log_in_at(door, invented(chance), plain_scope(door, around))
     return (await tried(app, door, log_in, seconds_max=SECONDS_MAX)).status == NOT_THERE
+
+
+async def _status_of(app: App, door: Door, around: Mapping[str, Any]) -> int:
+    """The status of the answer to OPTIONS; 0 where there is none.
+
+    OPTIONS changes nothing (RFC 9110, section 9.2.1). For most routers it shows whether the path exists.
+    """
+    scope = plain_scope(door, around, method="OPTIONS")
+    return (await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)).status

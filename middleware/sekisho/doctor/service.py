@@ -43,6 +43,7 @@ class ServiceTold(NamedTuple):
     attempts: Mapping[str, int]
     missing: tuple[str, ...]
     missing_protected: tuple[str, ...]
+    open_below: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
 
 
@@ -122,6 +123,10 @@ class ServiceExaminer(NamedTuple):
             )
         for name in told.missing_protected:
             yield hazards.UNKNOWN_ROUTE.found(f"SEKISHO_PROTECT: the application answers 404 at {name}")
+        for name in told.open_below:
+            yield hazards.OPEN_BELOW.found(
+                f"{kinds.get(name, 'SEKISHO_LOGIN')}: the application answers below {name} as well"
+            )
         for name, attempts in told.attempts.items():
             if not attempts and name not in told.missing and sum(told.attempts.values()) >= ATTEMPTS_MIN:
                 yield hazards.IDLE_DOOR.found(
@@ -185,10 +190,11 @@ def told_of(body: bytes) -> ServiceTold | None:
         attempts = {told_text(name): int(count) for name, count in read["attempts"].items()}
         missing = tuple(map(told_text, read["missing"]))
         protected = tuple(map(told_text, read.get("missing_protected", ())))  # earlier versions tell none
+        below = tuple(map(told_text, read.get("open_below", ())))
         found = [_diagnosis(each) for each in read["diagnoses"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return ServiceTold(arrival, attempts, missing, protected, tuple(found))
+    return ServiceTold(arrival, attempts, missing, protected, below, tuple(found))
 
 
 def _arrival(read: Any) -> Arrival:

@@ -481,6 +481,13 @@ UNKNOWN_ROUTE: Final = Hazard(
     "A misspelt route protects nothing, and a stolen session reaches the real one without a proof.",
     "SEKISHO_PROTECT=METHOD /PATH max_age=SECONDS",
 )
+OPEN_BELOW: Final = Hazard(
+    "SEK086",
+    Severity.DANGER,
+    "a door is open below its path",
+    "The application's log-in answers at every path below the door's, and guesses there are not counted.",
+    'Route("/login", …) in place of Mount, or re_path(r"^login/$", …) with its $',
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -549,5 +556,6 @@ HAZARDS: Final = (
     UNKNOWN_LINKER,
     UNREAD_ATTEMPT,
     UNKNOWN_ROUTE,
+    OPEN_BELOW,
 )
 """Every hazard, by number."""

@@ -58,9 +58,14 @@ class Doors:
             if door.operation
         }
         by_prefix: dict[str, list[Door]] = {}
-        for door in sorted(wild, key=lambda door: len(door.path), reverse=True):
+        for door in wild:
             by_prefix.setdefault(_prefix(door), []).append(door)
-        self._wild = [(prefix, _Place(here)) for prefix, here in by_prefix.items()]
+        # A mounted GraphQL application answers at every path below its own: `/graphql/x` would be a gate beside it.
+        for key, here in plain.items():
+            if operations := [door for door in here if door.operation]:
+                by_prefix.setdefault(f"{key.rstrip('/')}/", []).extend(operations)
+        longest_first = sorted(by_prefix.items(), key=lambda each: len(each[0]), reverse=True)
+        self._wild = [(prefix, _Place(here)) for prefix, here in longest_first]
 
     def find(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Door | None:
         """The door of a request or a WebSocket, or `None`. `Host` is ignored: the client chooses it.

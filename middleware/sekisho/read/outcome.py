@@ -113,6 +113,8 @@ def why_unknown(door: Door, status: int, headers: Headers) -> str:
     """
     if status >= 400:
         return ""
+    if door.success and all(rule.by is SuccessBy.COOKIE for rule in door.success):
+        return "cookie"
     if status >= 300:
         return "redirect" if door.success and header(headers, b"location") else ""
     if door.success:

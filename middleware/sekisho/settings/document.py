@@ -49,7 +49,8 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
 - `graphql:login(email,password)` is an operation of a GraphQL API and its arguments, `input.email` if they are in an
   input object. One path may have a door for each operation, of any kind:
   `SEKISHO_LOGIN="POST /graphql graphql:login(email,password) success=json:data.login.token"` and
-  `SEKISHO_RESET="POST /graphql graphql:requestReset(email)"`. Other operations pass uncounted. A request that calls one
+  `SEKISHO_RESET="POST /graphql graphql:requestReset(email)"`. Other operations pass uncounted. The door also covers all
+  paths below its own, because an application that is mounted there answers at them. A request that calls one
   of a door's operations holds nothing else: no second operation, alias or field beside it, and no array of requests,
   so each attempt is charged. Operations that are stored at the server and called by a hash, uploads, `query` in the
   address of a POST, and anything but JSON are refused at this path: the guard could not see what they call. It needs

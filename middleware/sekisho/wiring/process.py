@@ -14,7 +14,7 @@ from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.reading import Reading
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
-from sekisho.check import Probe, Result, missing_protected, missing_routes
+from sekisho.check import Probe, Result, missing_protected, missing_routes, open_below
 from sekisho.detect import MemoryPostures, PostureWatch
 from sekisho.devices.token import DeviceTokens
 from sekisho.feed import RefusalNotes
@@ -300,14 +300,16 @@ class ProcessWing:
         return attempts
 
     async def missing(self) -> Missing:
-        """Return which doors and protected routes the application does not have, found by requests of the guard.
+        """Return which doors leave a way past them open, found by requests of the guard: see `Missing`.
 
         Empty where requests are not allowed: without `canary`, in mode `OFF`, or on a loop that is not asyncio's.
         """
         if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
             return Missing()
         doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
-        return Missing(doors, await missing_protected(self.app, self.protected.all, self.around))
+        protected = await missing_protected(self.app, self.protected.all, self.around)
+        below = await open_below(self.app, self.settings.doors, self.around, secrets.token_bytes)
+        return Missing(doors, protected, below)
 
 
 def trust_of(settings: Settings) -> SuccessTrust:
