@@ -28,7 +28,7 @@ from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
 from tests.record.made import ALLOWED, THROTTLED
-from tests.record.test_campaigns import T0, a_list, digest, settled
+from tests.record.test_campaigns import T0, a_list, decided, digest, settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -201,6 +201,36 @@ async def test_two_workers_find_together_what_neither_finds_alone(redis_url: str
         assert int(redis_server.cli("PTTL", "sekisho:{campaigns}attempts")) <= 3_600_000
 
 
+async def flooded(place: StoredCampaigns | MemoryCampaigns, next_turn: Callable[[], object]) -> list[CampaignChange]:
+    """A list enters an account; after each few of its attempts come 3,000 that were refused, from another network."""
+    worker, now_us = Worker(place), (await place.exchange([], 0)).now_us
+    listed = now([*a_list(40), settled("hana", "succeeded", 41)], now_us)
+    subject = settled("x", "failed", address="198.51.100.7", device="flood").subject
+    flood = [
+        Event(Kind.DECIDED, now_us - 1, "POST /login", mode="enforce", action="throttle",
+              subject=subject._replace(account=digest(f"other {n}")))
+        for n in range(3_000)
+    ]  # fmt: skip
+    for number in range(0, 41, 10):
+        worker.note([*listed[number : number + 10], *flood])
+        next_turn()
+        await worker.exchange.once()
+    worker.note([listed[40]])
+    next_turn()
+    await worker.exchange.once()
+    return worker.told
+
+
+async def test_a_flood_of_refused_attempts_hides_no_list(redis_url: str, redis_server: RedisServer) -> None:
+    """E44: refused attempts cost a bot nothing. Those that were checked are kept beside them, and counted once."""
+    async with stored(redis_url) as place:
+        in_redis = await flooded(place, lambda: redis_server.cli("DEL", "sekisho:{campaigns}turn"))
+    for told in (in_redis, await flooded(MemoryCampaigns(lambda: T0 + MINUTE_US), lambda: None)):
+        attempts = {change.campaign.attempts for change in told if change.what == "entered"}
+        assert attempts == {40}
+        assert len([change for change in told if change.what == "recognised"]) == 2
+
+
 async def test_a_forged_state_is_ignored(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """A campaign that another party wrote is told to nobody."""
     async with stored(redis_url) as place:
@@ -292,7 +322,8 @@ def test_successes_are_never_left_out_of_a_flood() -> None:
 
 
 def test_memory_and_time_are_bounded() -> None:
-    """Of one worker 2,000 attempts wait for the store."""
+    """Of one worker 2,000 attempts wait for the store, and as many that were refused."""
     worker = Worker(MemoryCampaigns(lambda: T0))
     worker.note(a_list(2_500))
-    assert len(worker.watch.take()) == 2_000
+    worker.note([decided(f"other {n}", "throttle") for n in range(2_500)])
+    assert len(worker.watch.take()) == 4_000

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from sekisho.record.campaigns.live import CampaignChange
-    from sekisho.record.campaigns.places import CampaignPlace
+    from sekisho.record.campaigns.places import CampaignPlace, HeardCampaigns
     from sekisho.record.events import Event
     from sekisho.record.notes import Note
 
@@ -29,7 +29,7 @@ EVERY_S: Final = 15.0
 """A campaign is recognised within three of these: it is noted, found, and heard of."""
 REFUSED: Final = "the store refuses to share campaigns: %s"
 
-NOTED_MAX: Final = 2_000  # of this process between two exchanges; the oldest go
+NOTED_MAX: Final = 2_000  # of this process between two exchanges, and as many that were refused; the oldest go
 HOSTILE_MAX: Final = 100  # of one door, action and reason in a second: a flood costs no more digests than these
 ALL: Final = 1 << 60
 
@@ -65,12 +65,14 @@ class CampaignWatch:
 
     def begin(self) -> None:
         self._noted: deque[bytes] = deque(maxlen=NOTED_MAX)
+        self._refused: deque[bytes] = deque(maxlen=NOTED_MAX)
 
     def write(self, events: list[Event]) -> Iterator[int]:
         for event in events:
             attempt = observed(event)
             if attempt is not None and attempt.meaning is not Meaning.NOTHING:
-                self._noted.append(pack_attempt(attempt, self._name))
+                noted = self._refused if attempt.meaning is Meaning.REFUSED else self._noted
+                noted.append(pack_attempt(attempt, self._name))
         yield len(events)
 
     def end(self) -> None:
@@ -78,7 +80,7 @@ class CampaignWatch:
 
     def take(self) -> list[bytes]:
         """Remove and return the attempts that were noted since the last call, packed as bytes."""
-        return [self._noted.popleft() for _ in range(len(self._noted))]
+        return [noted.popleft() for noted in (self._noted, self._refused) for _ in range(len(noted))]
 
     def hear(self, state: LiveState) -> None:
         """Replace the campaigns that this worker knows, and report each change from those before to `tell`."""
@@ -123,7 +125,7 @@ class CampaignExchange:
         if heard.attempts is None or (heard.seen == self._state.seen and not self._state.campaigns):
             return
         dated = redated(self._state, self._step_us(heard.now_us))
-        state = await asyncio.to_thread(_advanced, dated, heard.attempts, heard.seen, heard.now_us)
+        state = await asyncio.to_thread(_advanced, dated, heard, heard.attempts)
         if state != self._state and await self._place.put(self._known, state):
             self._age.made()
             self._hear(self._known + 1, state)
@@ -141,8 +143,11 @@ def _age_s(state: LiveState, now_us: int) -> float:
     return (now_us - state.at_us) / 1e6
 
 
-def _advanced(state: LiveState, packed: Sequence[bytes], seen: int, now_us: int) -> LiveState:
-    attempts = unpack_attempts(packed)
-    if not state.campaigns and not any(attempt.meaning in HOSTILE for attempt in attempts):
-        return LiveState(seen=seen, at_us=now_us)
-    return advance(state, attempts, seen, now_us)
+def _advanced(state: LiveState, heard: HeardCampaigns, kept: Sequence[bytes]) -> LiveState:
+    # Together: a network is named by any hostile attempt from it.
+    found = unpack_attempts([*kept, *heard.refused])
+    attempts = [attempt for attempt in found if attempt.meaning is not Meaning.REFUSED]
+    refused = [attempt for attempt in found if attempt.meaning is Meaning.REFUSED]
+    if not state.campaigns and not any(attempt.meaning in HOSTILE for attempt in found):
+        return LiveState(seen=heard.seen, at_us=heard.now_us, seen_refused=heard.seen_refused)
+    return advance(state, attempts, heard.seen, heard.now_us, refused, heard.seen_refused)

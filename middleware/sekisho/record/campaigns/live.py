@@ -75,11 +75,13 @@ class LiveState:
     campaigns: the one with the most attempts first.
     seen: how many attempts had been noted when this state was made.
     at_us: Unix time, in microseconds, at which this state was made; 0 if an earlier version made it.
+    seen_refused: how many of `seen` were refused.
     """
 
     campaigns: tuple[LiveCampaign, ...] = ()
     seen: int = 0
     at_us: int = field(default=0, compare=False)
+    seen_refused: int = 0
 
 
 class CampaignChange(NamedTuple):
@@ -91,7 +93,14 @@ class CampaignChange(NamedTuple):
     campaign: LiveCampaign
 
 
-def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: int) -> LiveState:
+def advance(
+    state: LiveState,
+    attempts: Sequence[Observed],
+    seen: int,
+    now_us: int,
+    refused: Sequence[Observed] = (),
+    seen_refused: int = 0,
+) -> LiveState:
     """Return the state of all campaigns after new attempts: campaigns that begin, go on, or have ended (left out).
 
     Args:
@@ -99,10 +108,14 @@ def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: i
         attempts: the newest of all workers, as far back as they are kept.
         seen: how many were noted so far, these included.
         now_us: Unix time in microseconds.
+        refused: the newest of those that were refused, where these are kept apart.
+        seen_refused: how many of them were noted so far.
     """
     # After a clock was set back, attempts from before would be the newest ones until it has caught up.
-    window = [attempt for attempt in attempts if now_us - WINDOW_US <= attempt.at_us <= now_us + ENDS_US]
-    fresh = attempts[-min(len(attempts), max(0, seen - state.seen)) :] if seen > state.seen else ()
+    kept = sorted([*attempts, *refused], key=_at_us) if refused else attempts
+    window = [attempt for attempt in kept if now_us - WINDOW_US <= attempt.at_us <= now_us + ENDS_US]
+    others = seen - seen_refused - (state.seen - state.seen_refused)
+    fresh = [*_newest(attempts, others), *_newest(refused, seen_refused - state.seen_refused)]
     found = find_in(lambda: window).campaigns
     olds = list(state.campaigns)
     made = []
@@ -113,7 +126,15 @@ def advance(state: LiveState, attempts: Sequence[Observed], seen: int, now_us: i
     made += [_held(old, lately, fresh) for old in olds]
     alive = [campaign for campaign in made if campaign.last_us >= now_us - ENDS_US]
     alive.sort(key=lambda campaign: (-campaign.attempts, campaign.name))
-    return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen, now_us)
+    return LiveState(tuple(alive[:CAMPAIGNS_MAX]), seen, now_us, seen_refused)
+
+
+def _at_us(attempt: Observed) -> int:
+    return attempt.at_us
+
+
+def _newest(attempts: Sequence[Observed], number: int) -> Sequence[Observed]:
+    return attempts[-number:] if number > 0 else ()
 
 
 def redated(state: LiveState, by_us: int) -> LiveState:
@@ -124,7 +145,7 @@ def redated(state: LiveState, by_us: int) -> LiveState:
     if not by_us:
         return state
     moved = (replace(one, first_us=one.first_us + by_us, last_us=one.last_us + by_us) for one in state.campaigns)
-    return LiveState(tuple(moved), state.seen, state.at_us + by_us)
+    return replace(state, campaigns=tuple(moved), at_us=state.at_us + by_us)
 
 
 def _taken(olds: list[LiveCampaign], campaign: Campaign) -> LiveCampaign | None:

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.record.campaigns.live import LiveState
-from sekisho.record.campaigns.written import encode_state
+from sekisho.record.campaigns.written import encode_state, is_refused
 from sekisho.store.shared_state import SharedState
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 TURN_MS: Final = 13_500  # a little less than between two exchanges, or the next would come too early
 KEPT_MS: Final = 2 * 86_400_000
-KEPT_MAX: Final = 6_000  # attempts of all workers, some 0.6 MB; they are grouped in 0.3 s
+KEPT_MAX: Final = 4_000  # attempts of all workers, some 0.4 MB
+REFUSED_MAX: Final = 2_000
+"""And of those that were refused. They cost a bot nothing: it must not push out the others. All are grouped in 0.3 s.
+"""
 FORGED: Final = (
     "the campaigns in the store are ignored, and looked for anew: they are not signed with SEKISHO_SECRET for this "
     "SEKISHO_NAMESPACE. Another party writes to the store, or the secret was replaced [SEK041]"
@@ -34,6 +37,8 @@ class HeardCampaigns(NamedTuple):
         state: the one that is kept; None where the caller knows it already.
         seen: how many attempts all workers have noted so far.
         attempts: those that are kept, for the caller to look for campaigns; None where another worker does.
+        seen_refused: how many of all were refused.
+        refused: those of them that are kept.
     """
 
     now_us: int
@@ -41,6 +46,8 @@ class HeardCampaigns(NamedTuple):
     state: LiveState | None
     seen: int
     attempts: tuple[bytes, ...] | None
+    seen_refused: int = 0
+    refused: tuple[bytes, ...] = ()
 
 
 class CampaignPlace(Protocol):
@@ -82,13 +89,13 @@ class StoredCampaigns:
         self._script = resources.files(__package__).joinpath("campaigns.lua").read_bytes()
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
-        keys = self._state.key, self._at + b"attempts", self._at + b"turn"
-        now, found, text, seen, taken = await self._line.execute(
-            b"EVAL", self._script, b"3", *keys, b"%d" % known, b"%d" % TURN_MS, *attempts
+        keys = self._state.key, self._at + b"attempts", self._at + b"turn", self._at + b"refused"
+        now, found, text, seen, taken, times, refused = await self._line.execute(
+            b"EVAL", self._script, b"4", *keys, b"%d" % known, b"%d" % TURN_MS, *attempts
         )
-        number = int(found)
+        number, kept = int(found), None if taken is None else tuple(taken)
         state = self._state.read(text) if number != known else None
-        return HeardCampaigns(int(now), number, state, int(seen), None if taken is None else tuple(taken))
+        return HeardCampaigns(int(now), number, state, int(seen), kept, int(times), tuple(refused))
 
     async def kept(self) -> LiveState:
         """Read the campaigns' state from the store; an empty state where there is none. Raises `StoreUnavailable`."""
@@ -104,14 +111,20 @@ class MemoryCampaigns:
     def __init__(self, clock_us: Callable[[], int]) -> None:
         self._clock_us = clock_us
         self._attempts: deque[bytes] = deque(maxlen=KEPT_MAX)
-        self._seen = self._number = 0
+        self._refused: deque[bytes] = deque(maxlen=REFUSED_MAX)
+        self._seen = self._seen_refused = self._number = 0
         self._state = LiveState()
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
-        self._attempts.extend(attempts)
+        refused = [attempt for attempt in attempts if is_refused(attempt)]
+        self._attempts.extend(attempt for attempt in attempts if not is_refused(attempt))
+        self._refused.extend(refused)
         self._seen += len(attempts)
-        state = self._state if known != self._number else None
-        return HeardCampaigns(self._clock_us(), self._number, state, self._seen, tuple(self._attempts))
+        self._seen_refused += len(refused)
+        state, kept = self._state if known != self._number else None, (tuple(self._attempts), tuple(self._refused))
+        return HeardCampaigns(
+            self._clock_us(), self._number, state, self._seen, kept[0], self._seen_refused, kept[1]
+        )  # fmt: skip
 
     async def put(self, number: int, state: LiveState) -> bool:
         if number != self._number:

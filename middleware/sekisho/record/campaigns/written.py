@@ -40,6 +40,11 @@ def pack_attempt(attempt: Observed, name: Callable[[bytes], bytes]) -> bytes:
     return head + network if attempt.meaning in HOSTILE else head
 
 
+def is_refused(packed: bytes) -> bool:
+    """Whether an attempt that `pack_attempt` has packed was refused. The store's script tells it by the same byte."""
+    return packed[1] == Meaning.REFUSED.value
+
+
 def unpack_attempts(packed: Iterable[bytes]) -> list[Observed]:
     """Return the attempts that `pack_attempt` has packed. Bytes of another version or size are left out.
 
@@ -94,7 +99,8 @@ def encode_state(state: LiveState) -> bytes:
         ]
         for one in state.campaigns
     ]  # fmt: skip
-    said = {"v": VERSION, "seen": state.seen, "at": state.at_us, "campaigns": campaigns}
+    seen = {"seen": state.seen, "refused": state.seen_refused}
+    said = {"v": VERSION, **seen, "at": state.at_us, "campaigns": campaigns}
     return json.dumps(said, separators=(",", ":")).encode()
 
 
@@ -105,7 +111,8 @@ def decode_state(text: bytes) -> LiveState | None:
         if found["v"] != VERSION:
             return None
         campaigns = tuple(map(_campaign, found["campaigns"][:CAMPAIGNS_MAX]))
-        return LiveState(campaigns, int(found["seen"]), int(found.get("at", 0)))
+        # A state of an earlier version does not count what was refused by itself.
+        return LiveState(campaigns, int(found["seen"]), int(found.get("at", 0)), int(found.get("refused", 0)))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
