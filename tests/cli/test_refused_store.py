@@ -70,6 +70,36 @@ def test_another_secret_is_noticed(redis_url: str, monkeypatch: pytest.MonkeyPat
     assert [said.err.count(notice) for said in (read, changed)] == [1, 1]
 
 
+async def test_settings_of_another_service_are_noticed(
+    redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any control record, and after the service has stopped: a command names the setting that is wrong."""
+    serve_with(monkeypatch, store=redis_url)
+    guard = guarded(Shop(), store=None, workers=None, **OPEN)
+    await log_in(guard)
+    await until(lambda: redis_server.cli("EXISTS", "sekisho:{control}service") == 1)
+    await stop(guard)
+    redis_server.cli("DEL", "sekisho:{exchange}workers")
+    lines = (
+        "deny", "allow", "mode", "posture", "look address 203.0.113.7", "look account hana", "audit read",
+        "export hana", "report --blast-radius --undo",
+    )  # fmt: skip
+    right = [(await command(*line.split())).err for line in lines]
+    monkeypatch.setenv("SEKISHO_NAMESPACE", "another")
+    elsewhere = [(await command(*line.split())).err for line in lines]
+    redis_server.cli("ZADD", "another:{exchange}workers", 1, "of the last version")
+    earlier = [(await command(*line.split())).err for line in lines]
+    monkeypatch.setenv("SEKISHO_NAMESPACE", "sekisho")
+    monkeypatch.setenv("SEKISHO_SECRET", "another secret of at least thirty-two bytes")
+    foreign = [(await command(*line.split())).err for line in lines]
+
+    assert right == earlier == [""] * len(lines)
+    namespace = "no service has run at this SEKISHO_STORE under SEKISHO_NAMESPACE=another: set SEKISHO_NAMESPACE to "
+    assert elsewhere == [f"{namespace}that of the service, which is among: sekisho\n"] * len(lines)
+    secret = "the service at this SEKISHO_STORE and SEKISHO_NAMESPACE has another secret, and no worker believes this "
+    assert foreign == [f"{secret}command: set SEKISHO_SECRET to that of the service\n"] * len(lines)
+
+
 @pytest.mark.parametrize("line", ["deny 203.0.113.7", "mode monitor", "takeover hana", "unblock account hana"])
 async def test_a_change_that_no_worker_hears_is_noticed(
     line: str, redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch

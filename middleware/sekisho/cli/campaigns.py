@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli import written
 from sekisho.cli.operator import DEADLINE_US, answering, settings
+from sekisho.cli.right_service import warn_of_other_service
 from sekisho.ledger.opening import open_line
 from sekisho.record.campaigns import campaigns_in
 from sekisho.settings.store import MEMORY
@@ -78,6 +79,7 @@ async def _kept(found: Settings) -> tuple[LiveCampaign, ...]:
     line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
     try:
         with answering():
+            await warn_of_other_service(found, line)
             return (await stored(found, line).kept()).campaigns
     finally:
         await line.aclose()

@@ -111,7 +111,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> Standing:
     async with desk() as service:
-        return await look(service, target.target(args, service.settings))
+        found = target.target(args, service.settings)
+        await service.warn()
+        return await look(service, found)
 
 
 async def look(service: Desk, found: Target) -> Standing:

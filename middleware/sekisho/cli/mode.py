@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace, why: str) -> str:
     async with desk() as service:
+        await service.warn()
         switches = bool(args.mode or args.reset)
         record = await (_switch(service, args.mode, why) if switches else service.record())
         told = await service.earlier.mode() if service.earlier is not None else ""

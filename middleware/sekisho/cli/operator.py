@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.cli.right_service import warn_of_other_service
 from sekisho.cli.usage import Misused
 from sekisho.control import ControlMac, StoredControl, change, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
@@ -115,10 +116,18 @@ class Desk(NamedTuple):
 
     async def record(self) -> ControlRecord:
         """The record in force. Raises `ControlError`, `StoreUnavailable`."""
+        return record_in(await self.place.get(), self.mac)
+
+    async def warn(self) -> None:
+        """Warn on standard error of settings that are not those of the service.
+
+        For every command, once its line is known to be right and before it changes anything. Raises `StoreUnavailable`.
+        """
         signed = await self.place.get()
         if signed and self.mac.verified(signed) is None:
             sys.stderr.write(NOT_OURS)
-        return record_in(signed, self.mac)
+        if self.line is not None:
+            await warn_of_other_service(self.settings, self.line)
 
     async def say_unheard(self) -> None:
         """Warn on standard error, after a change, if no worker of the service is running that could follow it."""
@@ -131,7 +140,6 @@ class Desk(NamedTuple):
 
         Returns the new record. Raises `ControlError`, `StoreUnavailable`.
         """
-        await self.record()  # says so where another secret signed it
         record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
         await self.say_unheard()
         return record

@@ -67,6 +67,7 @@ async def _run(args: argparse.Namespace, why: str) -> str:
     forced = Posture[args.posture.upper()] if args.posture else None
     span_s = seconds(args.span or "1h", "--for", DAYS_MAX[forced] * 86_400) if forced is not None else 0
     async with desk() as service:
+        await service.warn()
         if args.act is None:
             record = await service.record()
         else:

@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace, why: str) -> None:
     async with desk() as service:
         found, _ = target.account(args, service.settings)
+        await service.warn()
         named = NamedAccount(found.names, found.subject)
         counters = service.counters if service.line is not None else None
-        await service.record()  # says so where another secret signed it
         feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)
         if args.undo:
             await feedback.false_alarm(named, "", by=operator(), why=why)

@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace, why: str) -> Cleared:
     async with desk() as service:
         found = target.target(args, service.settings)
+        await service.warn()
         before = await look(service, found)
         clear = _clear_account if found.kind == "account" else _clear_address
         digests, days = await clear(service, found, before)

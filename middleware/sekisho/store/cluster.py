@@ -115,6 +115,11 @@ class ClusterLine:
         else:
             self._keep([Operation(keys, argument, None, math.inf)])
 
+    @property
+    def servers(self) -> tuple[StoreConnection, ...]:
+        """The lines to all nodes that hold the data; none before the Cluster's map is known."""
+        return tuple(self._nodes.values())
+
     async def execute(self, *command: bytes) -> Any:
         """Run one command at the node of its first key, and return the answer. No script's operations are joined to it.
 

@@ -87,6 +87,11 @@ class StoreConnection:
         """Whether the store can be asked now: False while the connection is lost."""
         return self._intake.is_open is not False
 
+    @property
+    def servers(self) -> tuple[StoreConnection, ...]:
+        """The lines to all servers that hold the data: this one."""
+        return (self,)
+
     async def execute(self, *command: bytes) -> Any:
         """Run one command, which is not joined to any script's operations, and return the answer.
 

@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.control import StoredControl, follow
+from sekisho.control.beacon import BeaconMac, ServiceBeacon
 from sekisho.control.sockets import serve
 from sekisho.detect import PostureExchange, StoredPostures
 from sekisho.detect.written import PostureMac
@@ -57,6 +58,7 @@ class Exchanges:
         self._sync = self._worker_sync(line, hear) if line is not None else None
         self._syncing = self._task(self._sync.run(), "exchange") if self._sync is not None else None
         self._following = self._followed_control()
+        self._marking = self._beacon(line) if line is not None else None
         self.postures: Final = self._posture_exchange()
         self._sharing = (
             self._task(self.postures.run(process.clocks.rest), "posture") if self.postures is not None else None
@@ -67,7 +69,7 @@ class Exchanges:
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """Return all tasks that run, in the order in which they are to be cancelled."""
-        every = (self._syncing, self._following, self._sharing, self._publishing, self._recognising)
+        every = (self._syncing, self._following, self._marking, self._sharing, self._publishing, self._recognising)
         return tuple(task for task in every if task is not None)
 
     def follow(self) -> None:
@@ -106,6 +108,11 @@ class Exchanges:
                 settings.control_socket, self._local_control, self._control.hear, self._process.shown_counters
             )
         return self._task(following, "control") if following is not None else None
+
+    def _beacon(self, line: AnyStoreConnection) -> asyncio.Task[None]:
+        settings = self._process.settings
+        mac = BeaconMac(settings.listed, settings.namespace)
+        return self._task(ServiceBeacon(line, settings.namespace, mac).run(), "beacon")
 
     def _feed_publisher(self) -> asyncio.Task[None] | None:
         process, settings = self._process, self._process.settings

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sekisho.cli import operator
+from sekisho.cli.right_service import warn_of_other_service
 from sekisho.cli.usage import Misused
 from sekisho.ledger.opening import open_line
 from sekisho.settings.store import MEMORY
@@ -63,6 +64,7 @@ async def _stored(settings: Settings, key: bytes) -> list[bytes]:
     line = open_line(settings.store, settings.limits, deadline_us=operator.DEADLINE_US)
     try:
         with operator.answering():
+            await warn_of_other_service(settings, line)
             return [found async for found in _entries(line, key)]
     finally:
         await line.aclose()

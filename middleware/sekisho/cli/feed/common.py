@@ -44,6 +44,7 @@ async def _run(args: argparse.Namespace, front: Front) -> None:
         reader = service.feed
         if reader is None:
             raise Misused(NOT_PUBLISHED)
+        await service.warn()
         if args.dry_run:
             change = change_between({}, await _wanted(service, reader), time.time())
             return _print(json.dumps(list(front.steps(change))) if args.json else "\n".join(front.steps(change)))

@@ -104,6 +104,7 @@ async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[FoundA
     named, typed = target.account(args, service.settings)
     if missing := missing_extras(service.settings):
         raise SettingsErrors(missing)
+    await service.warn()
     if service.settings.owners is None:
         yield FoundAccount(service, named, _counts(service, named, None, typed), None)
         return
