@@ -103,6 +103,20 @@ def test_while_forwarding_peers_prevail_the_warning_stands() -> None:
     assert (even.warned, more.warned) == (False, True)
 
 
+def test_a_warning_from_before_the_clock_was_set_back_is_over() -> None:
+    now_s = 100_000.0
+    notes = RefusalNotes(lambda: now_s, 60, [])
+    notes.refused(origin("1.1.1.1", forwarding=True), charge(), refusal())
+    before = notes.take()
+    now_s -= 86_400
+    notes.refused(origin(ATTACKER), charge(), refusal())
+    after = notes.take()
+
+    assert before is not None
+    assert after is not None
+    assert (before.warned, after.warned) == (True, False)
+
+
 def test_one_network_outvotes_nobody() -> None:
     """An attacker's many addresses of one IPv6 /48 that forge a forwarding header count as one."""
     notes = RefusalNotes(lambda: 1_000.0, 60, [])
@@ -199,6 +213,13 @@ def test_a_change_is_what_is_new() -> None:
     assert change == Change(
         {ip_network("9.9.9.11"): 4.0}, {ONE: 33.0}, (TWO,), {ONE: 33.0, ip_network("9.9.9.11"): 4.0}
     )
+
+
+def test_a_block_by_a_clock_that_was_set_back_is_told_again() -> None:
+    """The front's own timer ends it; it would not be told of another one until the clock had caught up."""
+    change = change_between({ONE: 86_500.0, TWO: 130.0}, {ONE: 100.0, TWO: 100.0}, 0.0)
+
+    assert change == Change({}, {ONE: 100.0}, (), {ONE: 100.0, TWO: 100.0})
 
 
 async def test_a_front_is_kept_in_step_and_released() -> None:

@@ -25,6 +25,8 @@ from tests.feed.test_notes import EARNS, charge, origin, refusal
 from tests.ledger.charges import charge as counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.model import Verdict
     from tests.servers import RedisServer
 
@@ -35,18 +37,28 @@ KEY = "sekisho:{feed}"
 class Worker:
     """Notes refusals and publishes them, as one worker does."""
 
-    def __init__(self, url: str, *, entries_max: int = 100, seconds_max: int = 600) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        entries_max: int = 100,
+        seconds_max: int = 600,
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
         settings = load({}, {"secret": SECRET, "store": url, "feed": "on", "store_deadline_ms": 5_000})
         self.url = url
         self.line = open_line(url, settings.limits, deadline_us=5_000_000)
-        self.notes = RefusalNotes(time.time, seconds_max, [])
+        self.notes = RefusalNotes(clock_s, seconds_max, [])
         self.enforces = True
         self._publisher = FeedPublisher(
             self.notes, self.line, FeedMac(settings.listed, "sekisho"), "sekisho", entries_max=entries_max,
-            clock_s=time.time, enforces=lambda: self.enforces,
+            clock_s=clock_s, enforces=lambda: self.enforces,
             has_credit=StoredCounters(self.line, url, "sekisho").has_credit,
         )  # fmt: skip
-        self.reader = FeedReader(self.line, FeedMac(settings.listed, "sekisho"), "sekisho", entries_max, time.time)
+        self.reader = FeedReader(
+            self.line, FeedMac(settings.listed, "sekisho"), "sekisho", entries_max=entries_max,
+            seconds_max=seconds_max, clock_s=clock_s,
+        )  # fmt: skip
 
     async def publish(self) -> None:
         await self._publisher.once()
@@ -143,13 +155,33 @@ async def test_the_feed_is_bounded_and_ends(redis_server: RedisServer, redis_url
     assert 190_000 < left_ms <= 200_000
 
 
+async def test_an_entry_from_before_the_clock_was_set_back_blocks_nobody(
+    redis_server: RedisServer, redis_url: str
+) -> None:
+    """It would stand a day longer, and take the room of new ones; nor does a pause last a day longer."""
+    ahead = Worker(redis_url, entries_max=1, clock_s=lambda: time.time() + 86_400)
+    worker = Worker(redis_url, entries_max=1)
+    before = await ahead.refuse(ATTACKER)
+    at_once = await worker.feed()
+    redis_server.cli("SET", KEY + "pause", "1", "PX", "86460000")
+    paused = await worker.refuse(OTHER)
+    left_ms = redis_server.cli("PTTL", KEY + "pause")
+    redis_server.cli("DEL", KEY + "pause")
+    after = await worker.refuse(OTHER)
+    for each in (ahead, worker):
+        await each.line.aclose()
+
+    assert (before, at_once, paused, after) == ([ATTACKER], [], [], [OTHER])
+    assert 0 < left_ms <= 60_000
+
+
 async def test_the_documented_rights_suffice(own_redis_server: RedisServer) -> None:
     """A user with the rights of docs/production.md publishes, reads, and takes an address out."""
     rights = [*rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_FEED=on`")]
     worker = Worker(guarded_user(own_redis_server, *rights))
     published = await worker.refuse(ATTACKER, OTHER, "9.9.9.11")
     known = await worker.know(OTHER, refusal(marks=EARNS))
-    await worker.reader.release(origin(ATTACKER).prefixes[0], 600)
+    await worker.reader.release(origin(ATTACKER).prefixes[0])
     released = await worker.feed()
     await worker.line.aclose()
 

@@ -72,7 +72,7 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
         if service.earlier is not None:
             await service.earlier.unblock(digests)
         if service.feed is not None and found.kind != "account":
-            await service.feed.release(found.origin.prefixes[0], service.settings.feed_seconds_max)
+            await service.feed.release(found.origin.prefixes[0])
         return Cleared(before, await look(service, found))
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Network: TypeAlias = IPv4Network | IPv6Network
 
 HOUR_MS: Final = 3_600_000
+SKEW_S: Final = 300
+"""Clocks of workers and fronts may differ by so much; see `store.clock`."""
 _HOUR_BYTES: Final = 4
 _MEMBER_BYTES_MAX: Final = 128
 
@@ -55,3 +57,12 @@ def network_of(prefix: bytes) -> Network | None:
 def feed_key(namespace: str) -> bytes:
     """The key of the entries. The other keys of the feed begin with it, so that one node of a Cluster has them all."""
     return f"{namespace}:{{feed}}".encode()
+
+
+def latest_ms(now_s: float, seconds_max: int) -> int:
+    """Return the latest end that an entry may have, in milliseconds of Unix time.
+
+    A later one is from before the clock was set back: by its end, a front would block its address until the clock has
+    caught up. `seconds_max`: the longest time for which an address is published.
+    """
+    return int((now_s + seconds_max + SKEW_S) * 1000)

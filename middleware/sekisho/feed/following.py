@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 EVERY_S: Final = 0.25
 AGAIN_S: Final = 2.0  # after a fault of the front
 PROLONGED_S_MIN: Final = 0.5
+EARLIER_S_MIN: Final = 60.0
+"""An end that is earlier than the front's by so much is by a clock that was set back: the front's own may be over."""
 
 
 class Following:
@@ -119,8 +121,12 @@ def change_between(has: dict[Network, float], wanted: dict[Network, float], now_
         {
             network: left_s
             for network, left_s in left.items()
-            if network in has and wanted[network] > has[network] + PROLONGED_S_MIN
+            if network in has and _is_told_again(wanted[network] - has[network])
         },
         tuple(network for network in has if network not in left),
         left,
     )
+
+
+def _is_told_again(later_s: float) -> bool:
+    return later_s > PROLONGED_S_MIN or later_s < -EARLIER_S_MIN

@@ -105,8 +105,10 @@ class RefusalNotes:
 
     def _is_warned(self) -> bool:
         now_s = self._clock_s()
+        latest_s = now_s + WARNED_S  # later ones are from before the clock was set back
         forwarding, direct = (
-            sum(until_s > now_s for until_s in sources.values()) for sources in (self._forwarding, self._direct)
+            sum(now_s < until_s <= latest_s for until_s in sources.values())
+            for sources in (self._forwarding, self._direct)
         )
         return forwarding > direct
 

@@ -7,7 +7,7 @@ from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sekisho.feed.entries import HOUR_MS, feed_key
+from sekisho.feed.entries import HOUR_MS, feed_key, latest_ms
 from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class FeedPublisher:
         today = int(now_s // DAY_S)
         keys = self._key, self._key + b"pause", *(self._key + b"known%d" % day for day in (today, today - 1))
         empties = taken.warned or not self._enforces()
-        arguments = b"%d" % (now_s * 1000), b"%d" % empties, b"%d" % self._entries_max
+        ends = b"%d" % (now_s * 1000), b"%d" % latest_ms(now_s, self._notes.seconds_max)
+        arguments = *ends, b"%d" % empties, b"%d" % self._entries_max
         await self._line.execute(
             b"EVAL", self._script, b"4", *keys, *arguments, *self._packed(taken.known, refused, now_s)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sekisho.feed.entries import FeedMac, feed_key, network_of
+from sekisho.feed.entries import FeedMac, feed_key, latest_ms, network_of
 from sekisho.feed.notes import may_be_blocked
 from sekisho.feed.publisher import members_of
 
@@ -22,23 +22,39 @@ class FeedReader:
     mac: verifies entries.
     namespace: as the workers'.
     entries_max: no more are read.
+    seconds_max: the longest time for which an address is published.
     clock_s: Unix time.
     """
 
     def __init__(
-        self, line: AnyStoreConnection, mac: FeedMac, namespace: str, entries_max: int, clock_s: Callable[[], float]
+        self,
+        line: AnyStoreConnection,
+        mac: FeedMac,
+        namespace: str,
+        *,
+        entries_max: int,
+        seconds_max: int,
+        clock_s: Callable[[], float],
     ) -> None:
         self._line = line
         self._mac = mac
         self._key = feed_key(namespace)
         self._entries_max = entries_max
+        self._seconds_max = seconds_max
         self._clock_s = clock_s
 
     @classmethod
     def of(cls, settings: Settings, line: AnyStoreConnection, clock_s: Callable[[], float]) -> Self:
         """Return a reader of a service's feed, by its settings and its line to the store. `clock_s`: Unix time."""
         mac = FeedMac(settings.listed, settings.namespace)
-        return cls(line, mac, settings.namespace, settings.feed_entries_max, clock_s)
+        return cls(
+            line,
+            mac,
+            settings.namespace,
+            entries_max=settings.feed_entries_max,
+            seconds_max=settings.feed_seconds_max,
+            clock_s=clock_s,
+        )
 
     async def read(self, never: Iterable[Network] = ()) -> dict[Network, float]:
         """The refused networks, each with its end as Unix time. Raises `StoreUnavailable`.
@@ -47,9 +63,10 @@ class FeedReader:
             never: networks that are left out, and all that overlap them. The workers leave them out too; this holds
                 where their settings are older than the command's.
         """
-        now_ms = int(self._clock_s() * 1000)
+        now_s = self._clock_s()
+        latest, now = b"%d" % latest_ms(now_s, self._seconds_max), b"(%d" % int(now_s * 1000)
         found = await self._line.execute(
-            b"ZRANGE", self._key, b"+inf", b"(%d" % now_ms, b"BYSCORE", b"REV", b"LIMIT", b"0",
+            b"ZRANGE", self._key, latest, now, b"BYSCORE", b"REV", b"LIMIT", b"0",
             b"%d" % self._entries_max, b"WITHSCORES",
         )  # fmt: skip
         excepted = list(never)
@@ -60,13 +77,10 @@ class FeedReader:
                 ends[network] = max(until_ms / 1000, ends.get(network, 0.0))
         return ends
 
-    async def release(self, prefix: bytes, seconds_max: int) -> None:
-        """Remove the entries of a counted prefix from the feed. Raises `StoreUnavailable`.
-
-        `seconds_max`: the longest time for which an address is published.
-        """
+    async def release(self, prefix: bytes) -> None:
+        """Remove the entries of a counted prefix from the feed. Raises `StoreUnavailable`."""
         if network_of(prefix) is not None:
-            members = members_of(self._mac, prefix, self._clock_s(), seconds_max)
+            members = members_of(self._mac, prefix, self._clock_s(), self._seconds_max)
             ended = [part for member in members for part in (b"0", member)]
             await self._line.execute(b"ZADD", self._key, b"XX", *ended)
             await self._line.execute(b"ZREMRANGEBYSCORE", self._key, b"-inf", b"0")

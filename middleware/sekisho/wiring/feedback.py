@@ -154,7 +154,7 @@ class Feedback:
         act = Act(0, 0, "false_alarm", "address", by, why, (charge.ip,), address=subject.address)
         await self._do(act, lambda record: record)
         if self._feed is not None:
-            await self._feed.release(origin.prefixes[0], settings.feed_seconds_max)
+            await self._feed.release(origin.prefixes[0])
 
     def _counted(self, named: NamedAccount) -> list[NamedCounter]:
         settings = self._settings
