@@ -134,6 +134,60 @@ async def test_a_withheld_cookie_is_found() -> None:
     assert (mended.result, mended.advice) == (Result.GOOD, "")
 
 
+def with_form_token(*, cookie: bytes = b"shop_session") -> Any:
+    """A site whose form has a token that stands in the session as well; without it, it shows the form again (200)."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        page = (
+            b'<form method=post><input type=hidden name=csrf value="t&amp;1"><input type=password name=password></form>'
+        )
+        if scope["method"] == "GET":
+            html, opened = (b"content-type", b"text/html"), (b"set-cookie", cookie + b"=s1; HttpOnly")
+            return await answer(send, 200, [html, opened], page)
+        form = dict(parse_qsl((await read(receive)).decode()))
+        shown = dict(scope["headers"]).get(b"cookie", b"")
+        is_right = (form.get("username"), form.get("password")) == KNOWN and form.get("csrf") == "t&1"
+        if is_right and cookie + b"=s1" in shown:
+            return await answer(send, 200, [(b"set-cookie", b"member=m; HttpOnly")], b"welcome")
+        await answer(send, 200, [(b"content-type", b"text/html")], page)
+        return None
+
+    return app
+
+
+async def test_a_token_of_the_form_is_filled_in() -> None:
+    """A protection that keeps its token in the session: the check sends what the form has, and names the cookie."""
+    report = await probed(with_form_token())
+    mended = await probed(with_form_token(), " success=cookie:member cookies=shop_session")
+
+    assert (report.result, number(report)) == (Result.WITHHELD, "SEK071")
+    told = f"Write the door in SEKISHO_LOGIN as: {DOOR} success=cookie:member cookies=shop_session"
+    assert report.advice == told
+    assert (mended.result, mended.known is not None and mended.known.is_believed) == (Result.GOOD, True)
+
+
+async def test_where_no_rule_tells_the_advice_is_no_other_check() -> None:
+    """Both log-ins are answered alike: the fields may be wrong, or the application has to tell."""
+    report = await probed(site((200, [], b"hello"), (200, [], b"hello")))
+
+    assert (report.result, number(report)) == (Result.BLIND, "SEK080")
+    assert report.advice.startswith("No rule tells the right log-in, which was answered 200, from the invented one.")
+    assert "sekisho check" not in report.advice
+
+
+@pytest.mark.parametrize("place", [b"/login/", b"https://localhost/login/"])
+async def test_a_router_that_adds_a_slash_is_found(place: bytes) -> None:
+    """Django, Starlette and werkzeug redirect a POST of `/login` to `/login/`, and check no secret before."""
+    for status in (301, 307, 308):
+        report = await probed(site((status, [(b"location", place)], b""), (status, [(b"location", place)], b"")))
+        assert report.result is Result.UNTOLD
+        assert report.advice == (
+            "The application only redirects there: write the door in SEKISHO_LOGIN with the path /login/"
+        )
+    page = (303, [(b"location", place)], b"")  # what a wrong password may lead to
+    assert (await probed(site(to(b"/home"), page))).result is Result.GOOD
+
+
 async def test_a_403_without_such_a_cookie_tells_nothing() -> None:
     """Where no cookie of the page helps, the cause is another."""
     report = await probed(site((303, [], b""), (403, [], b"")), " success=303:/home")

@@ -28,9 +28,9 @@ def _tells(door: Door, rule: str, right: TrialAnswer, wrong: TrialAnswer) -> boo
     return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
 
 
-def cookie_line(door: Door, name: str) -> str:
-    """The sentence that says how to let a cookie reach the application behind a step-up."""
-    return f"Write the door in SEKISHO_{door.kind.name} as: {door_text(door, cookie=name)}"
+def cookie_line(door: Door, name: str, rule: str = "") -> str:
+    """The sentence that says how to let a cookie reach the application behind a step-up; `rule`: of success to add."""
+    return f"Write the door in SEKISHO_{door.kind.name} as: {door_text(door, success=rule, cookie=name)}"
 
 
 def second_step_line(door: Door, right: TrialAnswer) -> str:
@@ -54,3 +54,19 @@ def rule_line(door: Door, right: TrialAnswer | None = None, wrong: TrialAnswer |
         return f"Write the door in {variable} as: {door_text(door, success=rule)}"
     template = door_text(door, success="RULE")
     return f"Write the door in {variable} as: {template}, RULE being what only a right log-in shows; {FIND}"
+
+
+def path_line(door: Door, path: str) -> str:
+    """The sentence that says that the application only redirects to this path, the door's with or without its slash."""
+    variable = f"SEKISHO_{door.kind.name}"
+    return f"The application only redirects there: write the door in {variable} with the path {path}"
+
+
+def no_rule_line(door: Door, right: TrialAnswer) -> str:
+    """The sentence for a right log-in that no rule tells from an invented one."""
+    return (
+        f"No rule tells the right log-in, which was answered {right.status}, from the invented one. If the application "
+        "did not read these fields, or wants more (a token of its form, a cookie), write them in "
+        f"SEKISHO_{door.kind.name}, as in form:ACCOUNT,PASSWORD or json:ACCOUNT,PASSWORD. If it did, have it say so: "
+        "scope['state']['sekisho'].report(success=...)"
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from sekisho.model import Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unpacked
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from sekisho.model import Door
     from sekisho.model.headers import Headers
+
+
+_MOVED: Final = frozenset({301, 307, 308})  # 302 and 303 may lead from a wrong password to the page
 
 
 class TrialAnswer(NamedTuple):
@@ -48,6 +52,12 @@ class TrialAnswer(NamedTuple):
     def is_sealed(self) -> bool:
         """Whether the answer's body has a `Content-Encoding` that cannot be unpacked here."""
         return bool(self.body) and unpacked(self.headers, self.body) is None
+
+    def moved_from(self, path: str) -> str:
+        """The path that a router redirects to, if it is `path` with or without its last slash; else empty."""
+        place = urlsplit(header(self.headers, b"location").decode(errors="replace")).path
+        is_slash = place != path and place.rstrip("/") == path.rstrip("/")
+        return place if is_slash and self.status in _MOVED else ""
 
     @property
     def asks_for_more(self) -> bool:

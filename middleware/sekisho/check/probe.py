@@ -5,11 +5,15 @@ from __future__ import annotations
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
-from sekisho.check.advice import cookie_line, rule_line, second_step_line
-from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope, spellings
+from sekisho.check.advice import cookie_line, no_rule_line, path_line, rule_line, second_step_line, telling_rule
+from sekisho.check.answer import TrialAnswer
+from sekisho.check.log_in import FORM, LogIn, invented, log_in_at, plain_scope, spellings
 from sekisho.check.trial import Trial, tried
-from sekisho.model import Basis, Credentials, Door, DoorKind, hazards
+from sekisho.html_forms import html_forms
+from sekisho.model import Basis, Credentials, Door, DoorKind, Encoding, hazards
+from sekisho.read import unpacked
 from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 FORBIDDEN = 403
 COOKIES_MAX = 8
+_FORMS = frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT})
 SPELLINGS_MAX = 8  # of a log-in at one door, until the application looks at one
 
 
@@ -80,7 +85,7 @@ class DoorReport(NamedTuple):
             return Result.WRONG
         if self.withheld:
             return Result.WITHHELD
-        if not (self.invented.tells and (self.known is None or self.known.tells)):
+        if self._moved or not (self.invented.tells and (self.known is None or self.known.tells)):
             return Result.UNTOLD
         return Result.HELD if self.known is None else _of_right(self.known)
 
@@ -90,9 +95,10 @@ class DoorReport(NamedTuple):
         result, door = self.result, self.door
         told = {
             Result.MISSING: f"Correct the method or the path in SEKISHO_{door.kind.name}: the real one is open",
-            Result.WITHHELD: cookie_line(door, self.withheld),
-            Result.UNTOLD: "The application refused the request itself, whatever its secret (a CSRF check, a field it "
-            "lacks)",
+            Result.WITHHELD: cookie_line(door, self.withheld, self._telling),
+            Result.UNTOLD: path_line(door, self._moved)
+            if self._moved
+            else "The application refused the request itself, whatever its secret (a CSRF check, a field it lacks)",
             Result.STEPPED: "",
         }
         if result in told:
@@ -122,6 +128,18 @@ class DoorReport(NamedTuple):
         headers = self.known.answer.headers if self.known is not None else []
         return checks_of_cookies([value.decode("latin-1") for name, value in headers if name.lower() == b"set-cookie"])
 
+    @property
+    def _moved(self) -> str:
+        # POST to `/login` is redirected to `/login/` by many routers, and only there is a secret looked at.
+        return self.invented.answer.moved_from(self.door.path)
+
+    @property
+    def _telling(self) -> str:
+        """The rule to add to a door that has none."""
+        if self.known is None or self.door.success:
+            return ""
+        return telling_rule(self.door, self.known.answer, self.invented.answer)
+
     def _unseen(self) -> Hazard:
         is_sealed = self.known is not None and self.known.answer.is_sealed
         return hazards.UNREAD_CODING if is_sealed else hazards.UNSEEN_SUCCESS
@@ -132,6 +150,12 @@ class DoorReport(NamedTuple):
             return second_step_line(self.door, right)
         if self.result is Result.BLIND and right is not None and right.is_sealed:
             return SEALED
+        if (
+            self.result is Result.BLIND
+            and right is not None
+            and not telling_rule(self.door, right, self.invented.answer)
+        ):
+            return no_rule_line(self.door, right)
         return rule_line(self.door, right, self.invented.answer)
 
 
@@ -183,12 +207,35 @@ class Probe:
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
         page = await self._page(door)
-        way, made_up = await self._way_in(door, _csrf(door, page))
-        withheld = await self._withheld(door, page, way) if made_up.status == FORBIDDEN else ""
-        right = None
-        if known is not None:
-            right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
-        return DoorReport(door, made_up, right, withheld)
+        way, made_up = await self._way_in(door, _csrf(door, page.headers))
+        withheld = await self._withheld(door, page.headers, way) if made_up.status == FORBIDDEN else ""
+        if known is None:
+            return DoorReport(door, made_up, None, withheld)
+        right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
+        report = DoorReport(door, made_up, right, withheld)
+        unseen = not (right.is_believed or withheld or telling_rule(door, right.answer, made_up.answer))
+        return await self._filled(report, page, known) or report if unseen else report
+
+    async def _filled(self, report: DoorReport, page: TrialAnswer, known: Credentials) -> DoorReport | None:
+        """The report of log-ins with the cookies and hidden fields of the page's form; None if they show no more.
+
+        Many protections against CSRF keep a token in the session and in a field (WTForms).
+        """
+        door = report.door
+        hidden, cookies = _hidden(page), [cookie for cookie in set_cookies(page.headers) if not cookie.deletes]
+        if not hidden or not any(fields.encoding in _FORMS for fields in door.fields):
+            return None
+        pairs = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies[:COOKIES_MAX]).encode("latin-1")
+        media = (b"content-type", FORM)
+        like = plain_scope(door, self._around, headers=[(b"cookie", pairs), *_origin(door), media])
+        body = urlencode(hidden).encode()
+        made_up = await tried(self._app, door, log_in_at(door, invented(self._chance), like, body))
+        right = await tried(self._app, door, log_in_at(door, known, like, body))
+        if not (right.is_believed or telling_rule(door, right.answer, made_up.answer)):
+            return None
+        others = [cookie for cookie in cookies if cookie.name not in {*CSRF_COOKIES, *door.cookies}]
+        withheld = next((cookie.name for cookie in others if cookie.is_called_session), "")
+        return DoorReport(door, made_up, right, withheld or (others[0].name if others else ""))
 
     async def _way_in(self, door: Door, headers: Headers) -> tuple[_Way, Trial]:
         """The first spelling of a log-in that the application looks at, of all that the door reads; else the first."""
@@ -203,12 +250,12 @@ class Probe:
             raise AssertionError  # a door that checks a secret reads something
         return first
 
-    async def _page(self, door: Door) -> Headers:
-        """The headers of the log-in page, where there is one."""
+    async def _page(self, door: Door) -> TrialAnswer:
+        """The log-in page, where there is one."""
         if not door.reads_body:
-            return []
+            return TrialAnswer(0, [], {}, b"")
         page = plain_scope(door, self._around, method="GET", headers=[(b"accept", b"text/html")])
-        return (await tried(self._app, door, LogIn(page, b"", Credentials("", "")))).answer.headers
+        return (await tried(self._app, door, LogIn(page, b"", Credentials("", "")))).answer
 
     async def _withheld(self, door: Door, page: Headers, way: _Way) -> str:
         """The cookie of the page that turns the application's 403 into a look at the secret; "" if none does."""
@@ -219,6 +266,14 @@ class Probe:
             if (await tried(self._app, door, log_in_at(door, invented(self._chance), like, way.body))).tells:
                 return cookie.name
         return ""
+
+
+def _hidden(page: TrialAnswer) -> dict[str, str]:
+    """The hidden fields of the page's form for a password."""
+    body = unpacked(page.headers, page.body) or b""
+    forms = [form.fields for form in html_forms(body.decode(errors="replace")) if form.method == "POST"]
+    found = next((fields for fields in forms if any(field.kind == "password" for field in fields)), [])
+    return {field.name: field.value for field in found if field.kind == "hidden" and field.name}
 
 
 def _can_be_tried(door: Door) -> bool:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from sekisho.html_forms import html_forms
 from sekisho.model import Unreadable, hazards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sekisho.html_forms import HtmlForm
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Doors
 
 FORMS_MAX: Final = 16
-FIELDS_MAX: Final = 64
 _TYPED: Final = frozenset({"", "text", "email", "tel"})
 
 
@@ -44,10 +44,7 @@ def log_in_forms(page: str, at: str, host: str = "") -> list[LogInForm]:
         at: the page's path, from which relative actions start.
         host: the page's host, for actions that name it; empty if it is unknown.
     """
-    parser = _Parser()
-    parser.feed(page)
-    parser.close()
-    return [form for found in parser.forms[:FORMS_MAX] if (form := _form(found, at, host)) is not None]
+    return [form for found in html_forms(page)[:FORMS_MAX] if (form := _form(found, at, host)) is not None]
 
 
 def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
@@ -60,42 +57,14 @@ def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagno
             )
 
 
-class _Found(NamedTuple):
-    """A form as it is written: `fields` are type and name of each, in order."""
-
-    method: str
-    action: str
-    fields: list[tuple[str, str]]
-
-
-class _Parser(HTMLParser):
-    """Collects forms and their fields."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[_Found] = []
-        self._is_open = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self._is_open = True
-            self.forms.append(_Found((named.get("method") or "get").upper(), named.get("action", "").strip(), []))
-        elif tag == "input" and self._is_open and len(self.forms[-1].fields) < FIELDS_MAX:
-            self.forms[-1].fields.append((named.get("type", "").lower(), named.get("name", "")))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._is_open = self._is_open and tag != "form"
-
-
-def _form(found: _Found, at: str, host: str) -> LogInForm | None:
-    kinds = [kind for kind, _ in found.fields]
+def _form(found: HtmlForm, at: str, host: str) -> LogInForm | None:
+    kinds = [field.kind for field in found.fields]
     target = _target(found.action, at, host)
     if kinds.count("password") != 1 or target is None:
         return None
     place = kinds.index("password")
-    before = [name for kind, name in found.fields[:place] if kind in _TYPED and name]
-    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place][1])
+    before = [field.name for field in found.fields[:place] if field.kind in _TYPED and field.name]
+    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place].name)
     return form if all(each.isprintable() and " " not in each for each in form) else None
 
 

@@ -1,0 +1,53 @@
+"""The forms of an HTML page. Pure."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Final, NamedTuple
+
+FIELDS_MAX: Final = 64
+
+
+class HtmlField(NamedTuple):
+    """An `input` element: `kind` is its type in lower case, empty where it names none."""
+
+    kind: str
+    name: str
+    value: str
+
+
+class HtmlForm(NamedTuple):
+    """A form as it is written: `method` in upper case; the first 64 fields, in order."""
+
+    method: str
+    action: str
+    fields: list[HtmlField]
+
+
+def html_forms(page: str) -> list[HtmlForm]:
+    """Return all forms of a page."""
+    parser = _Parser()
+    parser.feed(page)
+    parser.close()
+    return parser.forms
+
+
+class _Parser(HTMLParser):
+    """Collects forms and their fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[HtmlForm] = []
+        self._is_open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_open = True
+            self.forms.append(HtmlForm((named.get("method") or "get").upper(), named.get("action", "").strip(), []))
+        elif tag == "input" and self._is_open and len(self.forms[-1].fields) < FIELDS_MAX:
+            field = HtmlField(named.get("type", "").lower(), named.get("name", ""), named.get("value", ""))
+            self.forms[-1].fields.append(field)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_open = self._is_open and tag != "form"
