@@ -14,7 +14,7 @@ from sekisho.assessment import Assessment
 from sekisho.devices.token import Token, class_by
 from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
-from sekisho.judge.familiarity import is_familiar
+from sekisho.judge.familiarity import is_spared
 from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
@@ -37,6 +37,7 @@ from sekisho.model import (
     LimitSet,
     Outcome,
     Policy,
+    Posture,
     Signals,
     Unreadable,
     Verdict,
@@ -386,8 +387,7 @@ class Guard:
         token = assessment.token
         if token is None or not self.devices.is_aged(assessment.attempt, token):
             return b""
-        spared = self._policies.calm.spares_familiar and is_familiar(assessment.verdict.history)
-        return b"" if spared else token.device
+        return b"" if is_spared(assessment.verdict, self._policies.calm) else token.device
 
     def _policy(self, attempt: Attempt, digests: OriginDigests, family: int, token: Token | None) -> Policy:
         # Threat E31: a thief who was let in before the attack was recognised has a device that was seen.
@@ -396,7 +396,8 @@ class Guard:
             posture = self._watch.of(attempt.door.name, digests, family)
             if heeds_age(posture, under_proof=under_proof) and self.devices.is_aged(attempt, token):
                 return self._policies.aged
-            return self._policies.at_log_in(posture, under_proof=under_proof)
+            quiet = posture is not Posture.CALM and self._watch.is_quiet(attempt.door.name, digests)
+            return self._policies.at_log_in(posture, under_proof=under_proof, quiet=quiet)
         return self._policies.at_door(attempt, under_proof=under_proof)
 
     def _charge(
@@ -437,7 +438,7 @@ class Guard:
     def _judge(
         self, attempt: Attempt, verdict: Verdict, device: Device, exposure: Exposure, policy: Policy, *, worked: bool
     ) -> Decision:
-        familiar = policy.spares_familiar and is_familiar(verdict.history)
+        familiar = is_spared(verdict, policy)
         seen = Signals(verdict, device, exposure=exposure, worked=worked, familiar=familiar)
         if self._signals is None:
             return decide(seen, policy)

@@ -90,6 +90,25 @@ async def test_two_workers_see_together_what_neither_sees_alone(redis_url: str, 
         assert first.told == second.told
 
 
+async def test_in_an_attack_a_network_is_quiet_while_little_fails_in_it() -> None:
+    """Ten failures in a row make it loud, long before its own posture rises; a forced posture leaves none quiet."""
+    worker = Worker(MemoryPostures(Clock()))
+    worker.fail(80)  # each from another network
+    for at in range(10):
+        worker.watch.settled(DOOR, digests(5_000), 4, account(at), succeeded=False)
+    await worker.exchange.once()
+
+    assert worker.posture(5_000) is Posture.ATTACK
+    assert [worker.watch.is_quiet(DOOR, digests(at)) for at in (3, 5_000, 6_000)] == [True, False, True]
+    worker.watch.settled(DOOR, digests(3), 4, account(0), succeeded=False)
+    for at in range(10):
+        worker.watch.settled(DOOR, digests(3), 4, account(at), succeeded=False)
+    await worker.exchange.once()  # no posture changes by these
+    assert not worker.watch.is_quiet(DOOR, digests(3))
+    worker.watch.force(Posture.ATTACK)
+    assert not worker.watch.is_quiet(DOOR, digests(6_000))
+
+
 async def test_a_new_worker_hears_the_posture_at_once(redis_url: str, redis_server: RedisServer) -> None:
     async with stored(redis_url) as postures:
         first, second = Worker(postures), Worker(postures)

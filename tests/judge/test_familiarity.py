@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.judge.familiarity import is_familiar, score
-from sekisho.model import History
+from sekisho.judge.familiarity import is_familiar, is_spared, score
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.model import AskedFrom, History, Policy, Posture, Spread
 
 
 def packed(history: History) -> int:
@@ -29,6 +30,18 @@ def packed(history: History) -> int:
 )
 def test_examples(history: History, expected: bool) -> None:
     assert is_familiar(packed(history)) is expected
+
+
+@pytest.mark.parametrize(("accounts", "spared"), [(0, True), (4, True), (5, False), (16, False)])
+def test_in_an_alarm_nobody_is_familiar_where_many_accounts_are_tried(accounts: int, spared: bool) -> None:
+    """A bot behind one address with owners does not profit from their past; threat P11."""
+    history, spread = packed(History(5, 5, 1, True, True)), Spread(accounts_per_network=accounts)
+    verdict = UNHINDERED._replace(history=history, spread=spread)
+
+    alarm = Policy(factors=True).in_posture(Posture.ATTACK, AskedFrom(0, 1, own_network=True))
+    assert is_spared(verdict, alarm.at_quiet_network(AskedFrom(0, 1, own_network=True))) is spared
+    assert is_spared(verdict, Policy(factors=True, spares_familiar=True))  # in calm
+    assert not is_spared(verdict, alarm)
 
 
 @given(total=st.integers(1, 127), networks=st.integers(1, 4), browser=st.booleans(), hour=st.booleans())

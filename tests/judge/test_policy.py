@@ -14,6 +14,7 @@ from sekisho.judge.policy import ALLOWED, _askable
 from sekisho.model import (
     UNKNOWN,
     Action,
+    AskedFrom,
     Decision,
     Device,
     Exposure,
@@ -439,7 +440,7 @@ CALM, ELEVATED, ATTACK = Posture
 
 
 def in_calm(posture: Posture = CALM) -> Policy:
-    return Policy(work=True, factors=True).in_posture(posture, CALM, ELEVATED)
+    return Policy(work=True, factors=True).in_posture(posture, AskedFrom(CALM, ELEVATED))
 
 
 @pytest.mark.parametrize("familiar", [True, False])
@@ -489,8 +490,8 @@ def test_familiarity_opens_no_limit() -> None:
 
 def test_where_the_posture_decides_seen_devices_are_not_asked() -> None:
     policy = Policy(factors=True)
-    found = [decide(seen(Device.SEEN), policy.in_posture(each, ELEVATED, ATTACK)).asked for each in Posture]
-    strangers = [decide(seen(), policy.in_posture(each, ELEVATED, ATTACK)) for each in Posture]
+    found = [decide(seen(Device.SEEN), policy.in_posture(each, AskedFrom(ELEVATED, ATTACK))).asked for each in Posture]
+    strangers = [decide(seen(), policy.in_posture(each, AskedFrom(ELEVATED, ATTACK))) for each in Posture]
     assert found == [ALLOW, ALLOW, ALLOW]
     assert [(one.asked, one.holds) for one in strangers] == [(ALLOW, False), (STEP_UP, True), (STEP_UP, False)]
 
@@ -517,7 +518,7 @@ def test_no_lock_reaches_a_known_device(device: Device) -> None:
 
 
 def test_a_familiar_stranger_is_locked_like_any_other() -> None:
-    policy = Policy(factors=True, account_locks=True).in_posture(CALM, CALM, ELEVATED)
+    policy = Policy(factors=True, account_locks=True).in_posture(CALM, AskedFrom(CALM, ELEVATED))
     decision = decide(Signals(verdict(account_wait_us=MINUTE), familiar=True), policy)
     assert (decision.asked, decision.releases) == (STEP_UP, False)
 
@@ -569,7 +570,7 @@ SHARED, CREDIT, SPARED = 1, 2, 8
 @pytest.mark.parametrize("posture", Posture)
 def test_a_crowded_address_asks_all_accounts_alike(posture: Posture, familiar: bool, worked: bool) -> None:
     """Known there or not, in every posture: work, then a proof; a familiar stranger's secret releases nothing."""
-    policy = Policy(work=True, factors=True).in_posture(posture, Posture.ATTACK, 3)
+    policy = Policy(work=True, factors=True).in_posture(posture, AskedFrom(Posture.ATTACK, 3))
     found = [
         decide(Signals(verdict(**BUSY, marks=marks), worked=worked, familiar=familiar), policy)
         for marks in (SHARED, SHARED | SPARED)

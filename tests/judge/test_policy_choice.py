@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
-from sekisho.model import Attempt, Device, Effect, Policy, Posture
+from sekisho.model import AskedFrom, Attempt, Device, Effect, Policy, Posture
 from tests.judge.attempts import CHANGE, CODE, GUESSED_LINK, LINK, LOGIN, RESET, SIGNUP, attempt
 
 CALM, ELEVATED, ATTACK = Posture
@@ -54,7 +54,7 @@ def test_one_pin_at_many_accounts_is_refused_where_right_ones_are_told_apart() -
 
 def test_an_account_under_proof_wants_a_factor_at_any_number_of_failures() -> None:
     """An operator's request counts at every door and in every posture."""
-    choice = PolicyChoice(FACTORS, ELEVATED, NEVER)
+    choice = PolicyChoice(FACTORS, AskedFrom(ELEVATED, NEVER))
 
     assert choice.at_door(attempt(LOGIN), under_proof=True).account_failures_max == -1
     assert choice.at_log_in(ATTACK, under_proof=True).account_failures_max == -1
@@ -62,12 +62,14 @@ def test_an_account_under_proof_wants_a_factor_at_any_number_of_failures() -> No
 
 def test_in_calm_an_account_under_proof_is_judged_like_all_others() -> None:
     """Where strangers are spared, a question before the right secret would tell which accounts these are."""
-    choice = PolicyChoice(FACTORS, ELEVATED, NEVER)
+    choice = PolicyChoice(FACTORS, AskedFrom(ELEVATED, NEVER))
 
     assert choice.at_log_in(CALM, under_proof=True) == plain(choice, CALM)
     # Where all are asked, or no factor can be, there is nothing to tell.
-    assert PolicyChoice(FACTORS, ALWAYS, NEVER).at_log_in(CALM, under_proof=True).account_failures_max == -1
-    assert PolicyChoice(Policy(), ELEVATED, NEVER).at_log_in(CALM, under_proof=True).account_failures_max == -1
+    assert PolicyChoice(FACTORS, AskedFrom(ALWAYS, NEVER)).at_log_in(CALM, under_proof=True).account_failures_max == -1
+    assert (
+        PolicyChoice(Policy(), AskedFrom(ELEVATED, NEVER)).at_log_in(CALM, under_proof=True).account_failures_max == -1
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,10 +85,38 @@ def test_the_posture_says_which_strangers_are_asked(
     asks_from: int, familiar_from: int, asked: list[bool], spared: list[bool]
 ) -> None:
     """Strangers are asked from one posture on, familiar ones from another on."""
-    policies = [plain(PolicyChoice(FACTORS, asks_from, familiar_from), posture) for posture in Posture]
+    policies = [plain(PolicyChoice(FACTORS, AskedFrom(asks_from, familiar_from)), posture) for posture in Posture]
 
     assert [each.asks_strangers for each in policies] == asked
     assert [each.spares_familiar for each in policies] == spared
+
+
+@pytest.mark.parametrize(
+    ("asked", "asks", "quiet", "loud"),
+    [
+        (AskedFrom(ALWAYS, ELEVATED, own_network=True), [True, True, True], [True, True, True], [True, False, False]),
+        (AskedFrom(ATTACK, ATTACK, own_network=True), [False, False, True], [False, False, True], [False] * 3),
+        (AskedFrom(ALWAYS, ELEVATED), [True, True, True], [True, False, False], [True, False, False]),
+        (AskedFrom(ALWAYS, ALWAYS), [True, True, True], [False] * 3, [False] * 3),
+    ],
+)
+def test_in_an_alarm_a_quiet_network_spares_its_familiar_strangers(
+    asked: AskedFrom, asks: list[bool], quiet: list[bool], loud: list[bool]
+) -> None:
+    """Others are asked there as elsewhere."""
+    choice = PolicyChoice(FACTORS, asked)
+    policies = [choice.at_log_in(each, under_proof=False, quiet=True) for each in Posture]
+
+    assert [each.asks_strangers for each in policies] == asks
+    assert [each.spares_familiar for each in policies] == quiet
+    assert [plain(choice, each).spares_familiar for each in Posture] == loud
+
+
+def test_a_quiet_network_spares_no_account_under_proof() -> None:
+    """Its thief may have made the network familiar before the attack was recognised."""
+    choice = PolicyChoice(FACTORS, AskedFrom(ALWAYS, ELEVATED, own_network=True))
+
+    assert choice.at_log_in(ATTACK, under_proof=True, quiet=True).account_failures_max == -1
 
 
 def test_a_device_that_was_seen_for_long_is_not_asked() -> None:
@@ -104,5 +134,5 @@ def test_only_proofs_earn_credit_where_strangers_are_asked_in_calm() -> None:
     both = Effect.LEARNS | Effect.EARNS
     assert PolicyChoice(FACTORS).remembers(Device.SEEN) == Effect.LEARNS
     assert PolicyChoice(FACTORS).remembers(Device.PROVED) == both
-    assert PolicyChoice(FACTORS, ELEVATED, NEVER).remembers(Device.STRANGER) == both
+    assert PolicyChoice(FACTORS, AskedFrom(ELEVATED, NEVER)).remembers(Device.STRANGER) == both
     assert PolicyChoice(Policy()).remembers(Device.STRANGER) == both

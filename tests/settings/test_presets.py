@@ -42,9 +42,9 @@ def test_balanced_is_the_default_and_changes_nothing() -> None:
     assert not load().account_lock
 
 
-def test_familiar_spares_familiar_strangers_in_calm() -> None:
+def test_familiar_spares_familiar_strangers_in_quiet_networks() -> None:
     loaded = load(PRESET="familiar")
-    assert (loaded.step_up, loaded.step_up_familiar) == (StepUpFrom.ALWAYS, StepUpFrom.ELEVATED)
+    assert (loaded.step_up, loaded.step_up_familiar) == (StepUpFrom.ALWAYS, StepUpFrom.OWN_NETWORK)
 
 
 def test_pci_locks_after_at_most_ten_attempts_for_thirty_minutes() -> None:
@@ -88,8 +88,8 @@ def test_an_unknown_preset_stops_the_start() -> None:
 
 
 def test_a_preset_against_a_variable_that_is_set_names_both() -> None:
-    problem = wrong(PRESET="familiar", STEP_UP="attack")["STEP_UP_FAMILIAR"]
-    assert problem.endswith("set it to attack, or unset it (SEKISHO_PRESET=familiar sets it)")
+    problem = wrong(PRESET="familiar", HISTORY="off")["STEP_UP_FAMILIAR"]
+    assert problem.endswith("unset one of them (SEKISHO_PRESET=familiar sets it)")
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sekisho import settings
-from sekisho.model import FactorClass, ProtectedRoute, SettingsError
+from sekisho.model import AskedFrom, FactorClass, ProtectedRoute, SettingsError
 from sekisho.model.oidc import OidcRegistration
 from sekisho.settings import Settings, StepUpFrom, extras
 from sekisho.settings.extras import missing_extras
@@ -404,9 +404,19 @@ def test_familiar_strangers_are_asked_as_others_unless_it_is_set() -> None:
     assert load(STEP_UP="attack", STEP_UP_FAMILIAR="never").familiar_from is StepUpFrom.NEVER
 
 
+@pytest.mark.parametrize(("step_up", "from_posture"), [("always", 1), ("elevated", 1), ("attack", 2)])
+def test_in_an_alarm_a_loud_network_is_asked_as_others_are(step_up: str, from_posture: int) -> None:
+    """In a quiet one its familiar strangers are spared."""
+    found = load(STEP_UP=step_up, STEP_UP_FAMILIAR="own-network")
+
+    assert found.asked == AskedFrom(found.step_up.level, from_posture, own_network=True)
+    assert load(STEP_UP=step_up).asked == AskedFrom(found.step_up.level, found.step_up.level)
+
+
 def test_strangers_cannot_all_be_spared() -> None:
     """`never` is for familiar strangers: a stolen password would open every account of the others."""
-    assert "is none of always, elevated, attack" in wrong(STEP_UP="never")["STEP_UP"]
+    assert wrong(STEP_UP="never") == {"STEP_UP": "is none of always, elevated, attack"}
+    assert wrong(STEP_UP="own-network") == {"STEP_UP": "is none of always, elevated, attack"}
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,13 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
 
 
 def _when(step_up: StepUpFrom) -> str:
-    return step_up.value if step_up in {StepUpFrom.ALWAYS, StepUpFrom.NEVER} else f"from {step_up.value} on"
+    match step_up:
+        case StepUpFrom.ALWAYS | StepUpFrom.NEVER:
+            return step_up.value
+        case StepUpFrom.OWN_NETWORK:
+            return "in an alarm, unless little fails in their own network"
+        case _:
+            return f"from {step_up.value} on"
 
 
 def _line(name: str, door: DoorPosture) -> str:

@@ -83,8 +83,7 @@ def _replayed(name: str, settings: Settings, args: argparse.Namespace) -> tuple[
     rules = Rules(
         settings.limits,
         policy_of(settings),
-        settings.step_up.level,
-        settings.familiar_from.level,
+        settings.asked,
         {door.name: door for door in settings.doors},
     )
     with drawing() as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.judge.posture import PostureChange, PostureState, changes
+from sekisho.judge.posture import SCORE_CALM, PostureChange, PostureState, changes
 from sekisho.model.posture import NO_BROWSER, Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
@@ -25,10 +25,15 @@ AFTER_S: Final = 1.0
 
 
 class RaisedDoor(NamedTuple):
-    """The segments of one door that are above calm."""
+    """The segments of one door that are above calm.
+
+    Attributes:
+        loud: networks in which more fails than a calm one has after an attack, raised or not.
+    """
 
     site: Posture
     networks: dict[bytes, Posture]
+    loud: frozenset[bytes]
     browsers: dict[int, Posture]
     providers: dict[bytes, Posture]
 
@@ -64,6 +69,16 @@ class PostureWatch:
         network = raised.networks.get(digests.networks[0][:TAG_BYTES], Posture.CALM)
         provider = raised.providers.get(digests.provider[:TAG_BYTES], Posture.CALM)
         return max(raised.site, network, provider, raised.browsers.get(browser, Posture.CALM))
+
+    def is_quiet(self, door: str, digests: OriginDigests) -> bool:
+        """Whether little fails in a stranger's own network at a raised door. Never while an operator forces a posture.
+
+        A network of which nothing is known is quiet: only the `NETWORKS_MAX` with the highest scores are.
+        """
+        if self.forced is not None:
+            return False
+        raised = self._raised.get(door)
+        return raised is None or digests.networks[0][:TAG_BYTES] not in raised.loud
 
     def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
         """Note the outcome of a stranger's attempt that the client was told at once."""
@@ -124,7 +139,7 @@ class PostureWatch:
         """Judge by this state from now on, and tell each change of a posture."""
         turned = changes(self.state, state)
         self.state = state
-        if turned:
+        if turned or self._raised:
             self._raised = {name: _raised(door) for name, door in state.doors.items() if door.is_raised}
         for change in turned:
             self._tell(change)
@@ -150,6 +165,7 @@ def _raised(door: DoorPosture) -> RaisedDoor:
     return RaisedDoor(
         door.site.posture,
         {tag: one.posture for tag, one in door.networks.items() if one.posture},
+        frozenset(tag for tag, one in door.networks.items() if one.posture or one.score >= SCORE_CALM),
         {tag: one.posture for tag, one in door.browsers.items() if one.posture},
         {tag: one.posture for tag, one in door.providers.items() if one.posture},
     )

@@ -10,9 +10,12 @@ only take familiarity away: a network without a success is never familiar.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sekisho.model import History
+
+if TYPE_CHECKING:
+    from sekisho.model import Policy, Verdict
 
 SCORE_MAX: Final = 1.0
 """Above it, the values are likelier of anybody than of this account."""
@@ -23,6 +26,13 @@ BROWSER_SHARE: Final = 0.25  # a common browser
 HOUR_SHARE: Final = 0.125  # three hours of a day
 
 HALF: Final = 0.5  # of an account's log-ins, for a known browser or hour: their numbers are not kept
+
+
+def is_spared(verdict: Verdict, policy: Policy) -> bool:
+    """Whether a stranger with this verdict is familiar, at a log-in that spares familiar ones. Pure."""
+    if not policy.spares_familiar or verdict.spread.accounts_per_network > policy.familiar_accounts_max:
+        return False
+    return is_familiar(verdict.history)
 
 
 def is_familiar(packed: int) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final, final
 
 from sekisho.judge.attempt_kind import tries_code
-from sekisho.model import Attempt, Device, DoorKind, Effect, Policy, Posture
+from sekisho.model import AskedFrom, Attempt, Device, DoorKind, Effect, Policy, Posture
+
+ALWAYS: Final = AskedFrom()
 
 
 @final
@@ -14,8 +16,7 @@ class PolicyChoice:
 
     Args:
         policy: what the settings say of log-ins.
-        asks_from, asks_familiar_from: the lowest posture in which strangers are asked for a factor at log-ins, and in
-            which familiar ones are too; 0: in all, above `Posture.ATTACK`: in none.
+        asked: the postures in which strangers are asked for a factor at log-ins.
 
     Attributes:
         plain: the policy itself.
@@ -23,18 +24,17 @@ class PolicyChoice:
         aged: at a log-in on a device that was seen for long; see `heeds_age`.
     """
 
-    def __init__(self, policy: Policy, asks_from: int = 0, asks_familiar_from: int = 0) -> None:
+    def __init__(self, policy: Policy, asked: AskedFrom = ALWAYS) -> None:
         self.plain: Final = policy
         # Each pair: without an account's owner who could be asked for a factor, and with one.
         self._passwords: tuple[Policy, ...] = (policy.without_factors(), policy)
         self._links = tuple([each.for_links() for each in self._passwords])
         self._codes = tuple([each.for_small_secrets() for each in self._passwords])
         self._under_proof = policy.under_proof()
-        self._postures = tuple([policy.in_posture(each, asks_from, asks_familiar_from) for each in Posture])
-        # Where strangers are spared, a question before the secret is right would tell which accounts these are.
-        self._postures_under_proof = tuple(
-            [each.under_proof() if each.asks_strangers or not each.factors else each for each in self._postures]
-        )
+        self._postures = tuple([policy.in_posture(each, asked) for each in Posture])
+        self._quiet = tuple([each.at_quiet_network(asked) for each in self._postures])
+        self._postures_under_proof = tuple(map(_under_proof, self._postures))
+        self._quiet_under_proof = tuple(map(_under_proof, self._quiet))
         self.calm: Final = self._postures[Posture.CALM]
         self.aged: Final = self.calm.for_aged()
         self._proofs_earn = policy.factors and self.calm.asks_strangers
@@ -49,11 +49,14 @@ class PolicyChoice:
         earns = device is Device.PROVED or not self._proofs_earn
         return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
-    def at_log_in(self, posture: Posture, *, under_proof: bool) -> Policy:
+    def at_log_in(self, posture: Posture, *, under_proof: bool, quiet: bool = False) -> Policy:
         """Return the policy for a log-in in this posture. `under_proof`: an operator asks the account for a proof.
 
         The posture counts then too: a question at another time than elsewhere would tell which accounts these are.
+        `quiet`: the posture is raised, but little fails in the network of the log-in.
         """
+        if quiet:
+            return self._quiet_under_proof[posture] if under_proof else self._quiet[posture]
         return self._postures_under_proof[posture] if under_proof else self._postures[posture]
 
     def at_door(self, attempt: Attempt, *, under_proof: bool) -> Policy:
@@ -68,6 +71,11 @@ class PolicyChoice:
             policies = self._links
         # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
         return policies[bool(attempt.account) and attempt.door.has_owner]
+
+
+def _under_proof(policy: Policy) -> Policy:
+    # Where strangers are spared, a question before the secret is right would tell which accounts are under proof.
+    return policy.under_proof() if policy.asks_strangers or not policy.factors else policy
 
 
 def heeds_age(posture: Posture, *, under_proof: bool) -> bool:

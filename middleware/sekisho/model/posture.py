@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from sekisho.model.value import Value
 
@@ -21,6 +21,20 @@ class Posture(IntEnum):
     @property
     def word(self) -> str:
         return self.name.lower()
+
+
+class AskedFrom(NamedTuple):
+    """From which postures on strangers are asked for a factor at log-ins: 0: in all, above `Posture.ATTACK`: in none.
+
+    Attributes:
+        strangers: the lowest in which they are asked.
+        familiar: the lowest in which familiar ones are asked too.
+        own_network: familiar ones are spared all the same while their own network is quiet.
+    """
+
+    strangers: int = 0
+    familiar: int = 0
+    own_network: bool = False
 
 
 class ToldOutcome(Enum):

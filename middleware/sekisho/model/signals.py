@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model.breach import UNKNOWN, Exposure
-from sekisho.model.posture import Posture
+from sekisho.model.posture import AskedFrom, Posture
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ LINK_TARGETS_PER_SECRET_MAX: Final = 8
 """Accounts at which one PIN was wrong within the hour, from which it is refused. Of a million account numbers a hundred
 have any PIN of four digits."""
 
+
+QUIET_ACCOUNTS_MAX: Final = 4
+"""Accounts tried in vain from one network within the hour, up to which it is quiet in an alarm. A bot behind one
+address with owners must not profit from their past, and a flood of fresh networks hides it from the posture."""
 
 UNDER_PROOF: Final = -1
 
@@ -78,6 +82,8 @@ class Policy:
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
         spares_familiar: a familiar one need not, where its secret is right.
+        familiar_accounts_max: accounts tried in vain from one network within the hour, up to which a stranger there may
+            be familiar; the ledger's cap: at any number.
         steps: by which of the methods below it was made, a letter or a digit for each; see `repeated`.
     """
 
@@ -97,6 +103,7 @@ class Policy:
     asks_strangers: bool = True
     asks_seen: bool = True
     spares_familiar: bool = False
+    familiar_accounts_max: int = 16
     steps: str = field(default="", compare=False)
 
     def for_small_secrets(self) -> Policy:
@@ -106,21 +113,26 @@ class Policy:
         """
         return replace(self, account_is_hard=True, steps=self.steps + "c")
 
-    def in_posture(self, posture: Posture, asks_from: int, asks_familiar_from: int) -> Policy:
+    def in_posture(self, posture: Posture, asked: AskedFrom) -> Policy:
         """Return this policy for log-ins in this posture.
 
-        `asks_from`, `asks_familiar_from`: the lowest posture in which strangers are asked for a factor, and in which
-        familiar ones are asked too; above `ATTACK`: in none. Where the posture decides that strangers are asked, seen
-        devices are not.
+        Where the posture decides that strangers are asked, seen devices are not.
         """
-        asks = posture >= asks_from
+        asks = posture >= asked.strangers
         return replace(
             self,
             asks_strangers=asks,
-            asks_seen=self.asks_seen and asks_from == 0,
-            spares_familiar=asks and posture < asks_familiar_from,
+            asks_seen=self.asks_seen and asked.strangers == 0,
+            spares_familiar=asks and posture < asked.familiar,
             steps=f"{self.steps}{posture:d}",
         )
+
+    def at_quiet_network(self, asked: AskedFrom) -> Policy:
+        """Return this policy of a raised posture for log-ins from a network in which little fails."""
+        steps = self.steps + "q"
+        if self.spares_familiar or not (asked.own_network and self.asks_strangers):
+            return replace(self, steps=steps)
+        return replace(self, spares_familiar=True, familiar_accounts_max=QUIET_ACCOUNTS_MAX, steps=steps)
 
     def for_aged(self) -> Policy:
         """Return this policy for a device that was seen for long: a factor is not asked only because it is merely seen.
@@ -152,10 +164,10 @@ class Policy:
         refuses = self.refuse_without_factor and not self.factors
         return replace(self, factors=False, account_locks=False, refuse_without_factor=refuses, steps=self.steps + "u")
 
-    def repeated(self, steps: str, asks_from: int, asks_familiar_from: int) -> Policy:
+    def repeated(self, steps: str, asked: AskedFrom) -> Policy:
         """Apply to this policy the steps by which another one was made (its `steps`), and return the result.
 
-        `asks_from`, `asks_familiar_from`: as for `in_posture`. Raises `ValueError` for an unknown step.
+        Raises `ValueError` for an unknown step.
         """
         policy = self
         for step in steps:
@@ -167,6 +179,8 @@ class Policy:
                 policy = policy.for_links()
             elif step == "u":
                 policy = policy.without_factors()
+            elif step == "q":
+                policy = policy.at_quiet_network(asked)
             else:
-                policy = policy.in_posture(Posture(int(step)), asks_from, asks_familiar_from)
+                policy = policy.in_posture(Posture(int(step)), asked)
         return policy

@@ -160,12 +160,12 @@ def _is_weak(secret: bytes) -> bool:
     return repeats or len(set(secret)) < SECRET_SYMBOLS_MIN
 
 
-def choice(kind: type[Choice], without: Choice | None = None) -> Callable[[str, str], Choice]:
+def choice(kind: type[Choice], without: Sequence[Choice] = ()) -> Callable[[str, str], Choice]:
     """Return a parser for the values of an enumeration, in any case; it raises `SettingsError` for any other text.
 
-    `without`: a member that the setting cannot have.
+    `without`: members that the setting cannot have.
     """
-    members = [member for member in kind if member is not without]
+    members = [member for member in kind if member not in without]
 
     def parse(text: str, setting: str) -> Choice:
         for member in members:

@@ -58,9 +58,9 @@ PRESETS: Final[Mapping[Preset, PresetAbout]] = {
         (
             PresetValue(
                 STEP_UP_FAMILIAR,
-                "elevated",
+                "own-network",
                 "a stranger from a network where the account succeeded is likelier its owner than a bot (Freeman et "
-                "al., NDSS 2016); in an alarm all are asked",
+                "al., NDSS 2016); in an alarm as well, while little fails in that network",
             ),
         ),
     ),

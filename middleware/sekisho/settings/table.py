@@ -374,14 +374,15 @@ STEP_UP = Setting(
     example="attack",
     meaning="When a stranger at a log-in is asked for a factor: `always`, or from the posture `elevated` or `attack` "
     "on. An account that has enrolled a factor is always asked.",
-    parse=parse.choice(StepUpFrom, without=StepUpFrom.NEVER),
+    parse=parse.choice(StepUpFrom, without=(StepUpFrom.NEVER, StepUpFrom.OWN_NETWORK)),
     default="always",
 )
 STEP_UP_FAMILIAR: Setting[StepUpFrom | None] = Setting(
     name="STEP_UP_FAMILIAR",
     example="elevated",
     meaning="The same for a stranger from a network where the account logged in before, which nothing contradicts: "
-    "`elevated` or `attack`, later than `STEP_UP`, or `never`; see docs/posture.md. Unset: as `STEP_UP`.",
+    "`elevated` or `attack`, later than `STEP_UP`; `own-network`: in an alarm, unless little fails in their own "
+    "network; or `never`; see docs/posture.md. Unset: as `STEP_UP`.",
     parse=parse.choice(StepUpFrom),
 )
 DEVICE_COOKIE = Setting(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
-from sekisho.model import CLASS_OF, SITE_NETWORKS, DoorKind, FactorClass, SuccessBy
+from sekisho.model import CLASS_OF, SITE_NETWORKS, AskedFrom, DoorKind, FactorClass, Posture, SuccessBy
 from sekisho.model.brand import NO_BRAND, Brand
 
 if TYPE_CHECKING:
@@ -38,16 +38,17 @@ class NoFactor(Enum):
 
 
 class StepUpFrom(Enum):
-    """When strangers are asked for a factor: from a posture on. `NEVER` is for familiar ones only."""
+    """When strangers are asked for a factor: from a posture on. The last two are for familiar ones only."""
 
     ALWAYS = "always"
     ELEVATED = "elevated"
     ATTACK = "attack"
     NEVER = "never"
+    OWN_NETWORK = "own-network"  # in no calm; in an alarm as others are, unless their own network is quiet
 
     @property
     def level(self) -> int:
-        """The number of the lowest posture in which strangers are asked; above all postures for `NEVER`."""
+        """The number of the lowest posture in which strangers are asked; above all postures for the last two."""
         return tuple(StepUpFrom).index(self)
 
 
@@ -249,6 +250,13 @@ class Settings:
     def familiar_from(self) -> StepUpFrom:
         """From which posture on familiar strangers are asked for a factor: never from a lower one than others."""
         return self.step_up_familiar or self.step_up
+
+    @property
+    def asked(self) -> AskedFrom:
+        """From which postures on strangers are asked for a factor."""
+        if self.familiar_from is StepUpFrom.OWN_NETWORK:
+            return AskedFrom(self.step_up.level, max(self.step_up.level, Posture.ELEVATED), own_network=True)
+        return AskedFrom(self.step_up.level, self.familiar_from.level)
 
     @property
     def goes_by_posture(self) -> bool:

@@ -231,7 +231,7 @@ class LoopWing:
             limits=settings.limits,
             digests=process.digests,
             devices=self._known_devices(ledger),
-            policies=PolicyChoice(process.policy, settings.step_up.level, settings.familiar_from.level),
+            policies=PolicyChoice(process.policy, settings.asked),
             shed=process.shed,
             in_flight=InFlight(),
             trust=process.trust,

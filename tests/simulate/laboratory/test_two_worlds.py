@@ -89,7 +89,7 @@ def played(policy: str, before: int, *, right: bool) -> list[Seen]:
         return runner.run(world(policy, before, right=right))
 
 
-@pytest.mark.parametrize("before", [0, 8, 9, 10, 18, 19, 20])
+@pytest.mark.parametrize("before", [0, 4, 8, 9, 10, 18, 19, 20])
 @pytest.mark.parametrize("policy", ["factors", "familiar", "pci"])
 def test_a_right_guess_at_a_threshold_shows_in_nothing_that_follows(policy: str, before: int) -> None:
     """Status, length, `Retry-After` and time of every later answer, codes and their guesses included, are the same."""

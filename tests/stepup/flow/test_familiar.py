@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.control.asked import AskedAccounts
+from sekisho.judge.posture import DoorPosture, PostureState, Segment
 from sekisho.model import Posture
 from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners
@@ -63,6 +64,13 @@ class Town(Site):
         found = self.guard._loops.process.watch
         assert found is not None
         return found
+
+    async def raise_alarm(self, *, home_score: float = 0.0) -> None:
+        """The worker hears that the site is attacked. `home_score`: of the network of `HOME`."""
+        await self.client(HOME).log_in("nobody", "guess")
+        _, told = self.watch._sealed[-1]
+        door = DoorPosture(Segment(30.0, posture=Posture.ATTACK), networks={told.network: Segment(home_score)})
+        self.watch.hear(PostureState({told.door: door}))
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -250,6 +258,44 @@ def test_with_never_an_attack_asks_unfamiliar_strangers_alone() -> None:
         assert (await town.client(HOME).log_in("kenji", "right")).status == 303
         found = [await timed(town.client(at), "kenji", word) for at, word in ((AWAY, "right"), (HOME, "wrong"))]
         assert [(took_s, answer.status) for took_s, answer in found] == [(QUESTION_S, 401)] * 2
+
+    run(story)
+
+
+def test_in_an_alarm_familiar_strangers_are_spared_while_little_fails_in_their_network() -> None:
+    """With `own-network`. There as in calm: one answer to all that opens nothing, after the same time."""
+
+    async def story() -> None:
+        town = await Town(step_up_familiar="own-network").settle_in()
+        await town.raise_alarm(home_score=3.9)
+        assert (await timed(town.client(HOME), "kenji", "right"))[1].status == 303
+        tries = [
+            (AWAY, "kenji", "right"),
+            (HOME, "kenji", "wrong"),
+            (AWAY, "kenji", "wrong"),
+            (HOME, "nobod", "wrong"),
+        ]
+        found = [await timed(town.client(at), *each) for at, *each in tries]
+        assert {took_s for took_s, _ in found} == {QUESTION_S}
+        assert [seen(one)[:3] for _, one in found] == [seen(found[0][1])[:3]] * 4
+
+    run(story)
+
+
+def test_a_bot_in_the_owners_network_has_them_asked_in_an_alarm() -> None:
+    """Five accounts tried in vain within the hour, or more failures there than in calm."""
+
+    async def story() -> None:
+        town = await Town(step_up_familiar="own-network").settle_in()
+        await town.raise_alarm()
+        for n in range(4):
+            await town.client(HOME).log_in(f"nobody{n}", "guess")
+        took_s, found = await timed(town.client(HOME), "kenji", "right")
+        assert (took_s, found.status) == (QUESTION_S, 401)
+        town = await Town(step_up_familiar="own-network").settle_in()
+        await town.raise_alarm(home_score=4.0)
+        took_s, found = await timed(town.client(HOME), "kenji", "right")
+        assert (took_s, found.status) == (0.0, 401)
 
     run(story)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge import decide
-from sekisho.judge.familiarity import is_familiar
+from sekisho.judge.familiarity import is_spared
 from sekisho.judge.policy import is_tried
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.ledger.gcra import wait_us
@@ -36,7 +36,7 @@ from sekisho.simulate.what_if.items import Attempted, Proved, Settled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sekisho.model import Door, LimitSet, Policy, Verdict
+    from sekisho.model import AskedFrom, Door, LimitSet, Policy, Verdict
     from sekisho.simulate.what_if.items import Item
     from sekisho.simulate.what_if.tally import ReplayTally
 
@@ -62,19 +62,18 @@ class Rules(NamedTuple):
     """Attributes:
     limits: of the ledger.
     policy: of the judge, at a log-in whose owner can be asked.
-    asks_from, asks_familiar_from: the lowest posture in which strangers are asked, and familiar ones too.
+    asked: the postures in which strangers are asked.
     doors: by their names; one that is missing is taken for a form with a password.
     """
 
     limits: LimitSet
     policy: Policy
-    asks_from: int
-    asks_familiar_from: int
+    asked: AskedFrom
     doors: Mapping[str, Door] = MappingProxyType({})
 
     @property
     def choice(self) -> PolicyChoice:
-        return PolicyChoice(self.policy, self.asks_from, self.asks_familiar_from)
+        return PolicyChoice(self.policy, self.asked)
 
     def reads_body(self, door: str) -> bool:
         return door not in self.doors or self.doors[door].reads_body
@@ -241,7 +240,7 @@ class _Judging:
         policy = self._policies.get(steps)
         if policy is None:
             rules = self._rules
-            policy = rules.policy.repeated(steps, rules.asks_from, rules.asks_familiar_from)
+            policy = rules.policy.repeated(steps, rules.asked)
             self._policies[steps] = policy
         return policy
 
@@ -293,7 +292,7 @@ def _decided(attempted: Attempted, verdict: Verdict, policy: Policy) -> Decision
         _device(attempted, verdict),
         exposure=_exposure(attempted, policy),
         worked=attempted.counted.worked,
-        familiar=policy.spares_familiar and is_familiar(verdict.history),
+        familiar=is_spared(verdict, policy),
     )
     return _with_foreign(decide(seen, policy), attempted)
 
