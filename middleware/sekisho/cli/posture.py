@@ -110,13 +110,9 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
 
 
 def _when(step_up: StepUpFrom) -> str:
-    match step_up:
-        case StepUpFrom.ALWAYS | StepUpFrom.NEVER:
-            return step_up.value
-        case StepUpFrom.OWN_NETWORK:
-            return "in an alarm, unless little fails in their own network"
-        case _:
-            return f"from {step_up.value} on"
+    if step_up is StepUpFrom.OWN_NETWORK:
+        return "in an alarm, unless little fails in their own network"
+    return step_up.value if step_up in {StepUpFrom.ALWAYS, StepUpFrom.NEVER} else f"from {step_up.value} on"
 
 
 def _line(name: str, door: DoorPosture) -> str:
