@@ -104,9 +104,16 @@ def alarm(guesses: Iterable[int], attempts: int) -> Callable[[World], Awaitable[
 @pytest.mark.parametrize("guesses", [range(10, 11), range(35, 38)])
 def test_an_alarm_comes_with_the_same_attempt(guesses: range) -> None:
     """The posture counts a sealed guess as a failure, also the one that raises it."""
-    right, wrong = both(alarm(guesses, 50), "familiar")
+    right, wrong = both(alarm(guesses, 50), "familiar", step_up_familiar="elevated")
     assert right.seen == wrong.seen
     assert set(right.sensed) == {"", ASKED}
+
+
+def test_an_owner_at_home_does_not_sense_an_attack_from_elsewhere() -> None:
+    """With the preset, in a network where nothing fails."""
+    right, wrong = both(alarm(range(10, 11), 50), "familiar")
+    assert right.seen == wrong.seen
+    assert set(right.sensed) == {""}
 
 
 def shared(fill: int, guess_at: str, *, known: bool) -> Callable[[World], Awaitable[None]]:
