@@ -692,6 +692,13 @@ def test_a_client_that_is_logged_in_proves_nothing_by_a_redirect(
     assert from_start(ruled(rule), 302, answer, request) is expected
 
 
+@pytest.mark.parametrize("kind", [DoorKind.CHANGE, DoorKind.LINK, DoorKind.RESET, DoorKind.SIGNUP])
+def test_where_clients_have_a_session_a_redirect_needs_no_new_one(kind: DoorKind) -> None:
+    """An owner changes the password, or links an account, in the session that is open."""
+    (door,) = parse_doors(kind, "POST /account form:username,password success=302:/home", "SEKISHO_X")
+    assert from_start(door, 302, [to("/home")], asked((b"cookie", b"sessionid=mine"))) is YES
+
+
 @pytest.mark.parametrize("content", [STARLETTE, FLASK, ".eJyrVg"])
 def test_a_session_with_a_new_time_is_no_new_session(content: str) -> None:
     """Row A17: Flask renews permanent sessions with every answer, that to a wrong password too."""

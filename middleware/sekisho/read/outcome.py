@@ -23,7 +23,7 @@ from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
 from sekisho.read.set_cookies import SetCookie, kept_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sekisho.model import Door, SuccessRule
     from sekisho.model.headers import Headers
@@ -59,7 +59,7 @@ def from_start(
     if scope.get("method", door.method) != door.method and door.kind in _LOGS_IN and not is_own_method(door, scope):
         return Outcome.FAILED if status >= 400 else Outcome.UNKNOWN
     if door.success:
-        return _by_rules(door.success, status, headers, scope, body)
+        return _by_rules(door, status, headers, scope, body)
     if status >= 400:
         return Outcome.FAILED
     # With HTTP Basic on any page, some pages may be public: an answer without an error proves nothing.
@@ -134,9 +134,8 @@ def _looks_proven(door: Door, status: int, headers: Headers, scope: Mapping[str,
     return status == 204 and _sets_new_session(headers, scope)
 
 
-def _by_rules(
-    rules: Sequence[SuccessRule], status: int, headers: Headers, scope: Mapping[str, Any], body: bytes
-) -> Outcome | None:
+def _by_rules(door: Door, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes) -> Outcome | None:
+    rules = door.success
     if status >= 400 and len(rules) == 1 and rules[0].by is not SuccessBy.OTHER_STATUS:
         return Outcome.FAILED  # as for a wrong password at most doors
     doubt = wants_body = False
@@ -145,9 +144,12 @@ def _by_rules(
             wants_body = wants_body or 200 <= status < 300
             continue
         outcome = _by_rule(rule, status, headers, scope, body)
-        if outcome is Outcome.SUCCEEDED:
+        # At other doors (a change, a link) the client has a session, and the answer sets none.
+        if outcome is Outcome.SUCCEEDED and not (
+            rule.statuses and door.kind in _LOGS_IN and _may_greet(headers, scope)
+        ):
             return outcome
-        doubt = doubt or outcome is Outcome.UNKNOWN
+        doubt = doubt or outcome is not Outcome.FAILED
     if wants_body and is_json(headers):
         return None
     # A JSON rule cannot match an answer in another media type, which may still report a success.
@@ -162,8 +164,7 @@ def _by_rule(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[st
         return _by_other_status(rule, status)
     if status not in rule.statuses:
         return Outcome.FAILED
-    proved = _by_location(rule, headers, scope, body) if rule.location or rule.elsewhere else Outcome.SUCCEEDED
-    return Outcome.UNKNOWN if proved is Outcome.SUCCEEDED and _may_greet(headers, scope) else proved
+    return _by_location(rule, headers, scope, body) if rule.location or rule.elsewhere else Outcome.SUCCEEDED
 
 
 def _may_greet(headers: Headers, scope: Mapping[str, Any]) -> bool:
