@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import Action, Basis, Decision, Device, Mode, Outcome, Policy, Posture, Spread
+from sekisho.model import Action, AskedFrom, Basis, Decision, Device, Mode, Outcome, Policy, Posture, Spread
 from sekisho.read import Digests
 from sekisho.record.counted import counted_of, counted_text
 from sekisho.record.events import Kind
@@ -83,17 +83,21 @@ def test_a_damaged_text_is_an_error(damaged: str) -> None:
         counted_of(damaged)
 
 
+ASKED = AskedFrom(Posture.ELEVATED, Posture.ELEVATED, own_network=True)
+
+
 def test_a_policy_is_made_again_by_its_steps() -> None:
     """What an attempt was judged by, made of another policy by the same steps."""
-    recorded = Policy(factors=True).in_posture(Posture.ATTACK, Posture.ELEVATED, Posture.ATTACK).under_proof()
-    assert recorded.steps == "2p"
+    recorded = Policy(factors=True).in_posture(Posture.ATTACK, ASKED).at_quiet_network(ASKED).under_proof()
+    assert recorded.steps == "2qp"
 
     policy = Policy(factors=True, accounts_per_ip_max=3)
-    again = policy.repeated(recorded.steps, Posture.ELEVATED, Posture.ATTACK)
+    again = policy.repeated(recorded.steps, ASKED)
     assert (again.asks_strangers, again.account_failures_max, again.accounts_per_ip_max) == (True, -1, 3)
+    assert (again.spares_familiar, again.familiar_accounts_max) == (True, 4)
     assert policy.without_factors().for_links().for_small_secrets().steps == "ulc"
     with pytest.raises(ValueError, match=r"invalid literal"):
-        policy.repeated("x", Posture.CALM, Posture.CALM)
+        policy.repeated("x", ASKED)
 
 
 def counting(accounts: int = 16) -> Counting:
