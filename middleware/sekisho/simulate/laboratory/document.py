@@ -82,9 +82,11 @@ _MODELS = """## What some of the models leave out
   other devices are no longer *known*. The policies without factors cannot have `on_file=`: `7pay-reset-on-file` is
   `7pay-reset` to them, with other draws.
   The models that judge log-ins (all but `slowapi` and `fastapi-limiter`) see no reset.
-- `switched-on` is the only scenario in which factors come later: the guard monitors for four weeks, and then has them.
-  What devices that were seen before are spared by `SEKISHO_AGED_DEVICE_DAYS` is the policy `factors-aged`, whose
-  figures stand in [step-up.md](step-up.md#devices-from-before).
+- `copied-tokens` copies cookies once, and knows each password. Its owners do nothing about it: none answers a letter,
+  changes the password or ends a device's trust. Copies of passkeys and of mailboxes are not played.
+- In `switched-on` and `copied-tokens` factors come later: the guard monitors for four weeks, and then has them. What
+  devices that were seen before are spared by `SEKISHO_AGED_DEVICE_DAYS` is the policy `factors-aged`, whose figures
+  stand in [step-up.md](step-up.md#devices-from-before).
 - `weak-apart` stands for two services with a store each, and for two on one Redis with a `SEKISHO_NAMESPACE` for each,
   which count apart just so (`tests/asgi/test_namespaces.py`). `weak-beside-strong` is two with one namespace.
 """
