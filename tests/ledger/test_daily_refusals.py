@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
 from sekisho.ledger.daily import DailyGuesses, DailyLimits, DayCounts
 from sekisho.ledger.daily_refusals import DailyRefusals
 from sekisho.model import Attempt, DayLimits
 from sekisho.model.shown_proofs import NOTHING_SHOWN, ShownProofs
 from sekisho.read import Digests
 from sekisho.store.vault import MemoryVault
-from tests.judge.attempts import CODE, LINK, LOGIN, SIGNUP, attempt
+from tests.judge.attempts import CODE, LINK, LOGIN, RESET, SIGNUP, attempt
+
+if TYPE_CHECKING:
+    from sekisho.model import Door
 
 DIGESTS = Digests([b"k" * 32])
 LIMITS = DayLimits(signup_network=3, signup_device=2, link_account=1, link_device=2, link_network=3)
@@ -52,6 +60,17 @@ async def test_a_known_device_is_bounded_by_its_own_bucket() -> None:
     assert await reasons(day, *[attempt(CODE)] * 3, known=True) == [""] * 3
     assert await reasons(day, *[attempt(CODE, secret="")] * 3) == [""] * 3
     assert await reasons(day, attempt(CODE)) == [""]
+
+
+@pytest.mark.parametrize("door", [CODE, RESET])
+async def test_messages_to_one_owner_are_bounded(door: Door) -> None:
+    """133: twenty in an hour, from any number of browsers. A known device asks for as many as it wants."""
+    hour = refusals()
+
+    assert await reasons(hour, *[attempt(door, secret="")] * 21) == [""] * 20 + ["account_messages"]
+    assert await reasons(hour, attempt(door, account="another", secret="")) == [""]
+    assert await reasons(hour, attempt(door, secret=""), known=True) == [""]
+    assert await reasons(refusals(), *[attempt(replace(door, on_file=True), secret="")] * 21) == [""] * 21
 
 
 async def test_sign_ups_are_counted_by_device_before_network() -> None:

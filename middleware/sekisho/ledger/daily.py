@@ -1,5 +1,5 @@
 """Limits of a day: guesses at codes of one account, sign-ups of a network and codes mailed for them, targets that one
-source tries to link.
+source tries to link; and of an hour: messages to one account's owner.
 
 An attacker who asks for a code from a new browser each time gets a new counter each time. So all browsers that asked
 for a code share one daily cap. All other browsers share a smaller one, and so cannot use up the cap of the owner.
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DAY_S = 86_400
+HOUR_S = 3_600
+MESSAGES_MAX = 20
+"""Requests in an hour that have a code or a link sent to the owner of one account, from browsers that are not known
+there. Work alone would let an attacker have a thousand sent."""
+
 OTHERS_SHARE = 5
 """Browsers that did not ask for a code have a fifth of the cap."""
 
@@ -103,12 +108,25 @@ class DailyGuesses:
         count = await self._counts.ask(lambda vault: vault.count(key, seconds=DAY_S), 0)
         return 0 if count <= self._most[asked] else left_us
 
-    async def forget(self, accounts: Iterable[bytes]) -> None:
-        """Forget today's guesses at these accounts."""
+    async def ask(self, account: bytes) -> int:
+        """Count a request that has a message sent to an account's owner; return as `take` does.
+
+        Raises:
+            StoreUnavailable: as `take`.
+        """
+        count = await self._counts.ask(lambda vault: vault.count(message_key(account), seconds=HOUR_S), 0)
+        return 0 if count <= MESSAGES_MAX else HOUR_S * 1_000_000
+
+    async def forget(self, accounts: Sequence[bytes]) -> None:
+        """Forget today's guesses at these accounts, and the messages to their owners."""
         day, _ = self._counts.today()
-        await self._counts.forget(
-            guess_key(account, day, asked=asked) for account in accounts for asked in (True, False)
-        )
+        guesses = [guess_key(account, day, asked=asked) for account in accounts for asked in (True, False)]
+        await self._counts.forget([*guesses, *map(message_key, accounts)])
+
+
+def message_key(account: bytes) -> bytes:
+    """The vault's key of an hour's messages to an account's owner."""
+    return b"messages" + account
 
 
 def guess_key(account: bytes, day: bytes, *, asked: bool) -> bytes:

@@ -1,4 +1,6 @@
-"""Refuses attempts for which a day's limit is used up: guesses at codes, sign-ups, accounts that are linked."""
+"""Refuses attempts for which a day's limit is used up: guesses at codes, sign-ups, accounts that are linked; or an
+hour's, of messages to an owner.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt, DayLimits, Decision
     from sekisho.model.shown_proofs import ShownProofs
     from sekisho.read import Digests, OriginDigests
+
+_MESSAGES: Final = frozenset({DoorKind.CODE, DoorKind.RESET})
 
 
 @final
@@ -55,6 +59,12 @@ class DailyRefusals:
             wait_us = await self._guess(account, asked=bool(shown.asker))
             if wait_us:
                 return throttled("account_guesses", wait_us)
+        # Threat 133: an owner is sent a thousand codes. A reset on file sends nothing to others' addresses, and counts
+        # what it sends by itself.
+        elif account and not known and attempt.door.kind in _MESSAGES and not (attempt.secret or attempt.door.on_file):
+            wait_us = await self._message(account)
+            if wait_us:
+                return throttled("account_messages", wait_us)
         if attempt.door.kind is DoorKind.SIGNUP and not exempt:
             wait_us = await self._sign_up(origin)
             return throttled("signups", wait_us) if wait_us else None
@@ -65,6 +75,9 @@ class DailyRefusals:
 
     async def _guess(self, account: bytes, *, asked: bool) -> int:
         return await self._guesses.take(account, asked=asked) if self._guesses is not None else 0
+
+    async def _message(self, account: bytes) -> int:
+        return await self._guesses.ask(account) if self._guesses is not None else 0
 
     async def _sign_up(self, origin: OriginDigests) -> int:
         if self._daily is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sekisho.crypto.vault_keys import VaultKeys
 
+RESET_LETTERS: Final = b"reset letters"
 _SCOPES: Final = {"": b"", " at doors without a secret": DOOR}
 _TRIES: Final = {"codes tried": b"account tries", "app codes tried": b"app tries", "codes sent": b"sends"}
 
@@ -29,6 +30,7 @@ def _counts(keys: VaultKeys, owner: str) -> Iterator[tuple[str, bytes]]:
         trial = CodeTrial(b"", owner, behind_right_secret=True, scope=scope)
         for what, kind in _TRIES.items():
             yield what + where, owner_key(keys, kind, trial)
+    yield "letters of an hour: reset", keys.of(RESET_LETTERS, owner)
     yield "codes compared early", keys.of(b"early tries", b"account", owner)
     for letter in AT_ONCE:
         yield f"letters of an hour: {letter}", keys.of(b"letters", letter, owner)

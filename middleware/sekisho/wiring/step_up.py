@@ -296,7 +296,10 @@ class StepUpWing:
     def _on_file(self, site: Site) -> OnFileResets | None:
         if self._owners is None:
             return None
-        found = OnFileResets(site.app, site.guard, self._owners.owners, site.renderer, book=self._owners.book)
+        found = OnFileResets(
+            site.app, site.guard, self._owners.owners, site.renderer, self._vault, VaultKeys(self._settings.secrets),
+            book=self._owners.book,
+        )  # fmt: skip
         self._closing.append(found)  # closed before the owners that it asks
         return found
 

@@ -120,6 +120,18 @@ async def test_requests_stay_counted() -> None:
     await stop(guard)
 
 
+async def test_an_owner_is_sent_five_letters_an_hour() -> None:
+    """133: requests for other addresses count for nothing, and all are answered alike."""
+    app = Mailing()
+    guard = guard_of(app, limit_account="9999/hour")
+    for number in range(40):
+        for to in ("thief@example.test", "hana@example.test"):
+            assert (await forgot(guard, number=number, username="hana", send_to=to)).status == 202
+            await settle()
+    assert len(app.sent) == 5
+    await stop(guard)
+
+
 class Hanging(Mailing):
     """Its mail relay takes a letter and does not answer."""
 

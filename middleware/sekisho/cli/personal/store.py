@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.cli import target
 from sekisho.cli.personal.counters import counter_json, devices_json, history_json, is_empty
-from sekisho.ledger.daily import day_of, guess_key
+from sekisho.ledger.daily import day_of, guess_key, message_key
 from sekisho.store.redis_vault import RedisVault
 
 if TYPE_CHECKING:
@@ -37,11 +37,14 @@ async def forget_counters(service: Desk, counted: Sequence[NamedCounter]) -> Non
 
 
 async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> dict[str, int]:
-    """How often codes of the account were guessed today: `asked`, by browsers that asked for the code; `others`.
+    """How often codes of the account were guessed today: `asked`, by browsers that asked for the code; `others`. And
+    how many messages to its owner were asked for within an hour.
 
     Raises `StoreUnavailable`.
     """
-    vault, found = RedisVault(line, namespace), {"asked": 0, "others": 0}
+    vault = RedisVault(line, namespace)
+    messages = [int(await vault.get(message_key(counter.digest)) or 0) for counter in counted]
+    found = {"asked": 0, "others": 0, "messages": sum(messages)}
     for asked, name in ((True, "asked"), (False, "others")):
         for key in _guess_keys(counted, asked=asked):
             found[name] += int(await vault.get(key) or 0)
@@ -49,8 +52,10 @@ async def guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[Na
 
 
 async def forget_guesses(line: AnyStoreConnection, namespace: str, counted: Sequence[NamedCounter]) -> None:
-    """Remove today's guesses at codes of these counters. Raises `StoreUnavailable`."""
+    """Remove today's guesses at codes of these counters, and counts of messages. Raises `StoreUnavailable`."""
     vault = RedisVault(line, namespace)
+    for counter in counted:
+        await vault.forget(message_key(counter.digest))
     for asked in (True, False):
         for key in _guess_keys(counted, asked=asked):
             await vault.forget(key)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.answer import reset_requested, send_answer
 from sekisho.once import Once
+from sekisho.stepup.owner_counts import RESET_LETTERS
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -21,21 +22,25 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Receive, Scope
     from sekisho.assessment import Assessment
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.model import Attempt
     from sekisho.owners import Owners
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors.address_book import AddressBook
+    from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho")
 
 RUNS_MAX = 64  # at once in a worker
 PENDING_MAX = 320  # those under way and those that wait
 RUN_S = 30.0
+LETTERS_MAX = 5  # to one account's owner in an hour, as of codes
+HOUR_S = 3_600
 FULL = "%s: a request for a reset was answered and not carried out: %d others wait in this worker"
 
 
 class OnFileResets:
-    """Belongs to one event loop."""
+    """Belongs to one event loop. `vault`: counts letters, under `keys`."""
 
     def __init__(
         self,
@@ -43,9 +48,13 @@ class OnFileResets:
         guard: Guard,
         owners: Owners,
         renderer: Renderer,
+        vault: Vault,
+        keys: VaultKeys,
         *,
         book: AddressBook | None = None,
     ) -> None:
+        self._vault = vault
+        self._keys = keys
         self._app = app
         self._guard = guard
         self._owners = owners
@@ -60,7 +69,8 @@ class OnFileResets:
         """Answer the request for a reset, alike for all; then run the application if the address is the account's.
 
         The attempt's charge stands for every address. Of requests for one account and address, one is pending at a
-        time. With `PENDING_MAX` pending, no further request is carried out; it is answered alike.
+        time. With `PENDING_MAX` pending, no further request is carried out; it is answered alike. Of one account
+        `LETTERS_MAX` are carried out in an hour.
         """
         self._guard.put_off(assessment)
         # First the answer: how long the rest takes depends on the account.
@@ -93,7 +103,12 @@ class OnFileResets:
             return False
         # An address that was changed a moment ago recovers nothing: a thief may have changed it.
         book, now_s = self._book, int(self._guard.now_s())
-        return book is None or not (await book.of(contact.account_id, contact, now_s)).is_held
+        if book is not None and (await book.of(contact.account_id, contact, now_s)).is_held:
+            return False
+        # Threat 133: an owner is sent a thousand letters. Only those that are sent count: requests for other addresses
+        # must not keep an owner from a reset.
+        letters = self._keys.of(RESET_LETTERS, contact.owner)
+        return await self._vault.count(letters, seconds=HOUR_S) <= LETTERS_MAX
 
     async def aclose(self) -> None:
         """Let the runs under way end. Those that wait for so long end unrun."""
