@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from sekisho.model import FactorClass, SettingsError
 from sekisho.model.oidc import MAX_AGE_S, OidcRegistration
 from sekisho.settings.factors import class_named
-from sekisho.settings.places import NAME_CHARS_MAX, URL_CHARS_MAX
+from sekisho.settings.places import NAME_CHARS_MAX
+from sekisho.settings.urls import URL_CHARS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sekisho.model import SettingsError
 from sekisho.settings import parse
 from sekisho.settings.databases import DATABASES, POSSIBLE
+from sekisho.settings.urls import split_url
 
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
-URL_CHARS_MAX = 2_048
 QUERY_CHARS_MAX = 4_096
 NAME_CHARS_MAX = 60  # more would fill a mail's subject
 PAGE_CHARS_MAX = 200
@@ -27,7 +23,6 @@ HOSTS_MAX = 16
 _MAIL = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+plain"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_VISIBLE = re.compile(rf"[!-~]{{1,{URL_CHARS_MAX}}}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Refuses IPv4 addresses, whose last label is a number: passkeys and mail need a domain.
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?!(?:.*\.)?[0-9]+\Z){_LABEL}(?:\.{_LABEL})*")
@@ -43,7 +38,7 @@ def database(text: str, setting: str) -> str:
 
     Raises `SettingsError`.
     """
-    url = _split(text)
+    url = split_url(text)
     if url is None or url.scheme not in DATABASES:
         raise SettingsError(setting, f"is no URL of a database that sekisho knows; {POSSIBLE}")
     return text
@@ -64,7 +59,7 @@ def query(text: str, setting: str) -> str:
 
 def relay(text: str, setting: str) -> str:
     """Check the URL of a mail server; returns the text unchanged. Raises `SettingsError`."""
-    url = _split(text)
+    url = split_url(text)
     if url is None or url.scheme not in _MAIL or not url.hostname or url.path.strip("/") or url.query:
         possible = "possible are smtp://user@host:587, smtps://user@host:465, smtp+starttls://… and smtp+plain://…"
         raise SettingsError(setting, f"is no URL of a mail server; {possible}")
@@ -112,7 +107,7 @@ def pages_url(text: str, setting: str) -> str:
 
     Raises `SettingsError`.
     """
-    url = _split(text)
+    url = split_url(text)
     safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
     if url is None or not url.hostname or not safe or "@" in url.netloc or url.query or url.fragment:
         raise SettingsError(setting, "wants a URL such as https://shop.example/sekisho (http on 127.0.0.1 alone)")
@@ -124,7 +119,7 @@ def endpoint(text: str, setting: str) -> str:
 
     Raises `SettingsError`.
     """
-    url = _split(text)
+    url = split_url(text)
     host = url.hostname if url is not None else None
     safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
     if url is None or not host or not safe or "@" in url.netloc:
@@ -189,12 +184,3 @@ def passkey_origins(text: str, setting: str) -> tuple[str, ...]:
 def host_of(origin: str) -> str:
     """The host of an origin; empty for the origin of an app, which has none."""
     return urlsplit(origin).hostname or ""
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        usable = bool(_VISIBLE.fullmatch(text)) and "://" in text and not url.fragment and url.port != 0
-    except ValueError:  # its text may repeat a part of the URL, so it must not propagate
-        return None
-    return url if usable else None

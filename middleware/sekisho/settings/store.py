@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from sekisho.model import SettingsError
+from sekisho.settings.urls import VISIBLE, split_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,6 @@ _POSSIBLE = (
     "redis+sentinel://host:26379,host:26379/service and redis+cluster://host:6379,host:6379"
 )
 
-_VISIBLE = re.compile(r"[!-~]{1,2048}")
 _DATABASE = re.compile(r"/?|/[0-9]{1,4}")
 _SERVICE = re.compile(r"/[A-Za-z0-9._-]{1,128}")
 _SEVERAL = re.compile(
@@ -93,7 +93,7 @@ def _problem(scheme: str, text: str) -> str:
         return _several_problem(scheme, text)
     if scheme not in _TCP | _UNIX:
         return "" if text == MEMORY else f"names no kind of store that sekisho knows; {_POSSIBLE}"
-    url = _split(text)
+    url = split_url(text)
     if url is None:
         return f"is no URL. In a password, write @ : / # ? and % as %40 %3A %2F %23 %3F and %25; {_POSSIBLE}"
     return _place_problem(url) or _option_problem(parse_qsl(url.query, keep_blank_values=True), _OPTIONS)
@@ -105,15 +105,6 @@ def _place_problem(url: SplitResult) -> str:
     if url.scheme in _UNIX and (url.path in {"", "/"} or url.hostname):
         return f"wants the absolute path of a socket; {_POSSIBLE}"
     return ""
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        usable = bool(_VISIBLE.fullmatch(text)) and "://" in text and not url.fragment and url.port != 0
-    except ValueError:  # its text may repeat a part of the URL, so it must not propagate
-        return None
-    return url if usable else None
 
 
 def _several_problem(scheme: str, text: str) -> str:
@@ -129,7 +120,7 @@ def _several_problem(scheme: str, text: str) -> str:
 
 def _several(text: str) -> Several | None:
     # `urlsplit` would read the commas as a part of one host's name.
-    url = _SEVERAL.fullmatch(text) if _VISIBLE.fullmatch(text) else None
+    url = _SEVERAL.fullmatch(text) if VISIBLE.fullmatch(text) else None
     if url is None or (scheme := url["scheme"]) not in _PORTS:
         return None
     hosts = [_host(each, _PORTS[scheme]) for each in url["hosts"].split(",")]
