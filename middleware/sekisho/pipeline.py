@@ -3,7 +3,12 @@
 at_the_gate   before the body is read: the deny list, and refusals in this worker's shed
 assess        charge, look the secret up, judge; wait where the refusal rests on log-ins that are still under way
 weigh_choice  look a new password up
-settle        after a proven success, refund the charge and renew the device token
+begin         the attempt goes to the application
+settle        its outcome is known: after a proven success, refund the charge and renew the device token; or `end`
+
+An attempt that passed and does not go to the application ends otherwise: `not_tried`, where there is no room for it, or
+`give_back`, where it was answered for another reason than its secret. One that must show work or a proof first is
+`put_off`; `refund_worked` and `refund_proved` refund it afterwards.
 """
 
 from __future__ import annotations

@@ -403,12 +403,26 @@ class LoopWing:
 
         vault = self._vault()
         site = Site(
-            process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
-            random.random, lambda: process.lifespan_state, process.csrf, self._canary.test, process.clock_s,
-            process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
-            self._refusals, self._admission, self._patience, process.watch, self._daily.limits,
-            process.plugins, self._shared,
-        )  # fmt: skip
+            app=process.app,
+            guard=self._guard,
+            reading=process.reading,
+            renderer=process.renderer,
+            events=process.events,
+            cookie=self._cookie,
+            jitter=random.random,
+            lifespan_state=lambda: process.lifespan_state,
+            csrf=process.csrf,
+            test=self._canary.test,
+            clock_s=process.clock_s,
+            caps=process.caps if self._line is None else RedisCaps(self._line, settings.namespace),
+            refusals=self._refusals,
+            admission=self._admission,
+            patience=self._patience,
+            watch=process.watch,
+            daily=self._daily.limits,
+            plugins=process.plugins,
+            shared=self._shared,
+        )
         return StepUpWing(settings, process.given, site, vault, process.clocks)
 
 

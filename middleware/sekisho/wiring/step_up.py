@@ -107,6 +107,7 @@ class Site(NamedTuple):
         caps: sums amounts, if routes have caps.
         watch: the posture; None where none is estimated.
         daily: counts mailed codes in a day; None where no door needs it.
+        shared: answers at addresses that many owners share; None where no history is kept.
     """
 
     app: App
@@ -181,7 +182,7 @@ class StepUpWing:
             site.guard, site.reading, parts, site.events, self._runs, jitter=site.jitter, workers_share=shared,
             telling=telling, watch=site.watch, aged=aged,
         )  # fmt: skip
-        fresh = RouteProofs(site.guard, site.reading.accounts, parts, site.events)
+        fresh = RouteProofs(parts, site.events)
         self._consequences: Final = AccountConsequences(site.guard, site.reading, parts, telling, fresh)
         self.caps: Final = (
             self._caps(site, proving, fresh, telling)
@@ -238,16 +239,18 @@ class StepUpWing:
         pages = Pages(settings.mount, settings.service_name, provider, settings.brand, widget)
         factors = proving.factors.names if proving else ()
         return Parts(
-            settings.mount,
-            escrow,
-            Responses(site.renderer, pages, settings.mount, factors, channels.names),
-            challenges,
-            waits,
-            bool(settings.challenges),
-            proving,
-            site.events.anomaly,
-            site.refusals,
-            site.events,
+            mount=settings.mount,
+            escrow=escrow,
+            responses=Responses(site.renderer, pages, settings.mount, factors, channels.names),
+            challenges=challenges,
+            waits=waits,
+            asks_work=bool(settings.challenges),
+            proving=proving,
+            anomaly=site.events.anomaly,
+            refusals=site.refusals,
+            events=site.events,
+            clock_s=site.clock_s,
+            account_digest=partial(site.guard.account_digest, site.reading.accounts),
         )
 
     def _owners_pages(self, site: Site, given: Given, parts: Parts, proving: Proving) -> tuple[Served | None, ...]:
@@ -256,8 +259,8 @@ class StepUpWing:
         not_me = NotMe(site.guard, site.reading, self._consequences.end_all, given.on_not_me)
         activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
         return (
-            ProofRoutes(site.guard, parts, proving, redeemer),
-            EnrolmentPages(site.guard, site.reading, parts, proving, activity),
+            ProofRoutes(parts, proving, redeemer),
+            EnrolmentPages(parts, proving, activity),
             IdentityPages(parts, proving) if "oidc" in self._settings.factors else None,
             NoticePages(parts, self._links, not_me, self._settings.account_page or ""),
         )
@@ -278,7 +281,7 @@ class StepUpWing:
                 VaultKeys(settings.secrets),
                 frozenset(settings.stranger_notices),
                 settings.stranger_notices_max,
-                site.guard.now_s,
+                site.clock_s,
                 lambda scope: callers.read(scope, headers_by_name(scope["headers"])).origin.address,
             ),
         )
@@ -290,7 +293,7 @@ class StepUpWing:
             account_digest=partial(site.guard.account_digest, site.reading.accounts),
             ask_for_proof=fresh.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
             patience=site.patience, body_bytes_max=settings.body_bytes_max, jitter=site.jitter,
-            clock_s=site.guard.now_s, tell=telling.cap_reached,
+            clock_s=site.clock_s, tell=telling.cap_reached,
         )  # fmt: skip
 
     def _on_file(self, site: Site) -> OnFileResets | None:
@@ -308,7 +311,7 @@ class StepUpWing:
         log_in = proving.factors.log_in
         if log_in is None:
             return None
-        return PasskeyDoors(site.guard, site.reading, parts, proving, log_in, site.cookie, jitter=site.jitter)
+        return PasskeyDoors(site.guard, parts, proving, log_in, site.cookie, jitter=site.jitter)
 
     def _contact_proofs(self, site: Site, parts: Parts, channels: Channels) -> ContactProofs | None:
         """Asks for codes at sign-ups; None where no door has `contact=`."""

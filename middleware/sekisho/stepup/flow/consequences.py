@@ -37,7 +37,7 @@ class AccountConsequences:
     """Belongs to one event loop.
 
     Args:
-        guard: ends devices, and knows the time.
+        guard: ends devices.
         reading: the doors, and how accounts are read.
         parts: the parts of a step-up.
         telling: tells owners; None where the site has no factors.
@@ -86,7 +86,7 @@ class AccountConsequences:
         by_header = context.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
         return proving.bindings.headers(
-            SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
+            SessionBinding(attempt.account), credentials, int(self._parts.clock_s()), by_header=by_header
         )
 
     def account_changed(
@@ -159,20 +159,20 @@ class AccountConsequences:
             return set()  # only a mail was requested, which any client can do
         if is_reset and outcome is not Outcome.SUCCEEDED:
             return set()  # any client can show an invalid token
-        named = self._account_digest(attempt.account) if attempt.account else b""
+        named = self._parts.account_digest(attempt.account) if attempt.account else b""
         if outcome is Outcome.SUCCEEDED and named:
-            return {named, self._account_digest(account)}
+            return {named, self._parts.account_digest(account)}
         # Forms for logged-in users often name no account: then it is the session's account.
-        shown = {self._account_digest(name) for name in self._sessions(scope)}
+        shown = {self._parts.account_digest(name) for name in self._sessions(scope)}
         if outcome is Outcome.SUCCEEDED:
-            return shown | {self._account_digest(account)}
+            return shown | {self._parts.account_digest(account)}
         # An unknown outcome may be a change; the owner can start again.
         return shown & {named} if named else shown
 
     def _sessions(self, scope: Scope) -> set[str]:
         """The accounts that this request's session is bound to."""
         proving = self._parts.proving
-        return proving.protection.accounts(scope, int(self._guard.now_s())) if proving is not None else set()
+        return proving.protection.accounts(scope, int(self._parts.clock_s())) if proving is not None else set()
 
     async def logged_out(self, scope: Scope) -> Headers:
         """End this browser's step-ups; return headers with which the client drops its session binding and key."""
@@ -183,7 +183,7 @@ class AccountConsequences:
         if (shown := shown_key(headers_by_name(headers))) is not None:
             ended.append(shown.deleted(elsewhere=self._parts.responses.is_elsewhere(headers)))
             # Only for sessions of ours: log-outs are not counted, so strangers must not write to the store by them.
-            if proving.protection.binding(scope, int(self._guard.now_s())) is not None:
+            if proving.protection.binding(scope, int(self._parts.clock_s())) is not None:
                 await self._end_browser(shown, proving.bindings.session(headers))
         return ended
 
@@ -192,9 +192,6 @@ class AccountConsequences:
             await self._parts.escrow.end_browser(browser_key.key, session)
         except StoreUnavailable:
             log.warning("step-ups of a browser that logged out could not be ended: the store does not answer")
-
-    def _account_digest(self, account: str) -> bytes:
-        return self._guard.account_digest(self._accounts, account)
 
     def end_all(self, account_digest: bytes) -> None:
         """End the step-ups under way for this account, and its proofs."""

@@ -150,7 +150,7 @@ class ContactProofs:
         )
         parts.events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
         headers = context.scope["headers"]
-        form = sealed_form(parts, context, browser_key, int(self._guard.now_s()))
+        form = sealed_form(parts, context, browser_key, int(self._parts.clock_s()))
         answer = parts.responses.contact(headers, text, form=form).adding(key_line(parts, context, browser_key))
         await send_answer(context.send, answer)
         self._send_behind(ticket, context.digests.networks[0], language_of(headers))
@@ -168,7 +168,7 @@ class ContactProofs:
         self._parts.events.proved(ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         # To read a mailbox clears no failures at an account of that name: its password was not shown.
         self._guard.refund_proved(ticket.receipt, b"")
-        return await let_through(self._parts, self._doors, call, ticket, int(self._guard.now_s()))
+        return await let_through(self._parts, self._doors, call, ticket, int(self._parts.clock_s()))
 
     async def _send_again(self, call: PageCall) -> Answer | None:
         ticket = await self._ticket(call)
@@ -206,7 +206,7 @@ class ContactProofs:
         address = ticket.account
         factor, send = self._channels.to(address)
         try:
-            code = await self._codes.issue(_trial(ticket), now_s=int(self._guard.now_s()))
+            code = await self._codes.issue(_trial(ticket), now_s=int(self._parts.clock_s()))
             may_send = code is not None and await self._budget.take(address, network)
         except SekishoError as error:
             return log.warning("a code for a sign-up was not sent (%s)", type(error).__name__)

@@ -23,8 +23,6 @@ from sekisho.stepup.proof import ProofFailed, StillNeeded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.asgi.reading import Reading
-    from sekisho.pipeline import Guard
     from sekisho.stepup.factors import AccountOwner, TotpOffer
     from sekisho.stepup.flow.activity_pages import ActivityPages
     from sekisho.stepup.flow.page_call import Handler, PageCall
@@ -46,11 +44,7 @@ NAME_CHARS_MAX = 64
 class EnrolmentPages:
     """Serves the owner's page and its API."""
 
-    def __init__(
-        self, guard: Guard, reading: Reading, parts: Parts, proving: Proving, activity: ActivityPages | None = None
-    ) -> None:
-        self._guard = guard
-        self._accounts = reading.accounts
+    def __init__(self, parts: Parts, proving: Proving, activity: ActivityPages | None = None) -> None:
         self._parts = parts
         self._proving = proving
         self._activity = activity
@@ -128,7 +122,7 @@ class EnrolmentPages:
         return self._parts.responses.proof_failed(call.headers)
 
     def _binding(self, call: PageCall) -> SessionBinding | None:
-        return self._proving.protection.binding(call.scope, int(self._guard.now_s()))
+        return self._proving.protection.binding(call.scope, int(self._parts.clock_s()))
 
     async def _person(self, call: PageCall) -> AccountOwner | Answer:
         """The owner whose page it is; or the answer that asks for a missing proof or log-in."""
@@ -136,11 +130,11 @@ class EnrolmentPages:
         if binding is None:
             wanted = self._proving.bindings.wanted(by_header=call.browser_key.by_header)
             return self._parts.responses.log_in_first(call.headers).adding(wanted)
-        if self._guard.now_s() - binding.proved_s > FRESH_S:
+        if self._parts.clock_s() - binding.proved_s > FRESH_S:
             return await self._question(call, binding)
         owner = await self._proving.factors.owner(binding.account)
         # A worker of an earlier version may have taken a weaker proof, or a stronger factor has just come of age.
-        now_s = int(self._guard.now_s())
+        now_s = int(self._parts.clock_s())
         if not self._proving.factors.requirements.suffices(owner, binding.proved_by, MANAGE, now_s):
             return await self._question(call, binding)
         return owner
@@ -148,9 +142,7 @@ class EnrolmentPages:
     async def _question(self, call: PageCall, binding: SessionBinding) -> Answer:
         """The answer that asks for a proof."""
         _, text = await self._parts.escrow.issue_for_session(
-            Ticket(
-                b"", Purpose.MANAGE, "", binding.account, self._guard.account_digest(self._accounts, binding.account)
-            ),
+            Ticket(b"", Purpose.MANAGE, "", binding.account, self._parts.account_digest(binding.account)),
             call.browser_key.key,
             self._proving.bindings.session(call.headers),
         )
@@ -248,7 +240,7 @@ class EnrolmentPages:
         return self._parts.responses.json(call.headers, 200, {"done": True})
 
     def _listed(self, owner: AccountOwner) -> list[ListedFactor]:
-        now_s, makers = int(self._guard.now_s()), self._proving.enrolling.makers(owner)
+        now_s, makers = int(self._parts.clock_s()), self._proving.enrolling.makers(owner)
         return [
             ListedFactor(
                 one.id,

@@ -227,7 +227,7 @@ class EscrowedRuns:
 
     def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
-        _, suspected = self._guard.saw_success(assessment, basis, self._guard.now_s())
+        _, suspected = self._guard.saw_success(assessment, basis, self._parts.clock_s())
         if suspected is not None:
             self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
 

@@ -84,7 +84,20 @@ class HeldAnswer(NamedTuple):
 
 
 class Issuer:
-    """Belongs to one event loop."""
+    """Belongs to one event loop.
+
+    Args:
+        guard: keeps, refunds and ends charges.
+        reading: how long a body may be.
+        parts: the parts of a step-up.
+        events: records what is asked.
+        runs: the application's runs behind an answer.
+        jitter: uniform in [0, 1), for the time after which to try again.
+        workers_share: whether workers share a store, so that another one may serve the proof.
+        telling: tells owners of many wrong secrets; None where owners are told of nothing.
+        watch: is told of strangers' runs; None where no posture is estimated.
+        aged: lets devices in by their age; None where none is.
+    """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
@@ -103,7 +116,6 @@ class Issuer:
         self._aged = aged
         self._watch = watch
         self._guard = guard
-        self._accounts = reading.accounts
         self._body_bytes_max = reading.body_bytes_max
         self._parts = parts
         self._events = events
@@ -153,7 +165,7 @@ class Issuer:
             door=context.door.name,
             body=context.body_reader.body,
             network=context.digests.site,
-            now_s=int(self._guard.now_s()),
+            now_s=int(self._parts.clock_s()),
         )
 
     def earns_look(self, context: RequestContext) -> bool:
@@ -190,7 +202,7 @@ class Issuer:
         headers, line = context.scope["headers"], key_line(parts, context, browser_key)
         if not prefers_page(headers):
             return await send_answer(context.send, parts.responses.challenge(headers, asked, line))
-        form = sealed_form(parts, context, browser_key, int(self._guard.now_s()), anywhere=True)
+        form = sealed_form(parts, context, browser_key, int(self._parts.clock_s()), anywhere=True)
         mark = parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
@@ -274,7 +286,7 @@ class Issuer:
                 Purpose.LOGIN if is_escrowed(attempt.door) else Purpose.DOOR,
                 attempt.door.name,
                 attempt.account,
-                self._guard.account_digest(self._accounts, attempt.account),
+                self._parts.account_digest(attempt.account),
                 pack_receipt(assessment.charge, assessment.verdict),
             ),
             browser_key.key,
@@ -288,7 +300,7 @@ class Issuer:
         context, _, ticket, browser_key = issued
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
         is_escrowed_run = ticket.purpose is Purpose.LOGIN
-        form = "" if is_escrowed_run else sealed_form(self._parts, context, browser_key, int(self._guard.now_s()))
+        form = "" if is_escrowed_run else sealed_form(self._parts, context, browser_key, int(self._parts.clock_s()))
         answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)
         return await send_answer(context.send, answer.adding(key_line(self._parts, context, browser_key)))
 

@@ -51,6 +51,8 @@ class Parts(NamedTuple):
     proving: None where there is no factor.
     anomaly: receives warnings for the operator.
     refusals, events: receive wrong proofs.
+    clock_s: Unix time in seconds, by the clock that all workers share.
+    account_digest: of an account as it was typed, the same for all its spellings; empty for text that names none.
     """
 
     mount: str
@@ -63,3 +65,5 @@ class Parts(NamedTuple):
     anomaly: Callable[[str], None]
     refusals: RefusalLog
     events: Events
+    clock_s: Callable[[], float]
+    account_digest: Callable[[str], bytes]

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Answer
     from sekisho.asgi.cookies import DeviceCookie
-    from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
     from sekisho.assessment import Assessment
@@ -52,7 +51,6 @@ class PasskeyDoors:
 
     Args:
         guard: keeps the charge of wrong ones.
-        reading: how accounts are read.
         parts: the parts of a step-up.
         proving: the parts of a proof.
         log_in: makes challenges, and accepts passkeys.
@@ -63,7 +61,6 @@ class PasskeyDoors:
     def __init__(
         self,
         guard: Guard,
-        reading: Reading,
         parts: Parts,
         proving: Proving,
         log_in: PasskeyLogIn,
@@ -72,7 +69,6 @@ class PasskeyDoors:
         jitter: Callable[[], float],
     ) -> None:
         self._guard = guard
-        self._accounts = reading.accounts
         self._parts = parts
         self._senders = proving.senders
         self._log_in = log_in
@@ -109,7 +105,7 @@ class PasskeyDoors:
     async def _shown(self, context: RequestContext, credential: str) -> ProvedOwner | None:
         found = await self._log_in.accept(utf8(credential), browser_key_of(context.by_name).key)
         # A name that the settings no longer accept counts as no account.
-        return found if found is not None and self._guard.account_digest(self._accounts, found.owner.account) else None
+        return found if found is not None and self._parts.account_digest(found.owner.account) else None
 
     def _granted(self, context: RequestContext, found: ProvedOwner) -> ProvedLogIn:
         owner, door = found.owner, context.door

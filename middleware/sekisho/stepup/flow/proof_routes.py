@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
-    from sekisho.pipeline import Guard
     from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import AccountOwner, Proof
@@ -69,14 +68,12 @@ class ProofRoutes:
     """Serves the three calls of a step-up. Belongs to one event loop.
 
     Args:
-        guard: knows the time.
         parts: the parts of a step-up.
         proving: the parts of a proof.
         redeemer: grants what a proof entitles to.
     """
 
-    def __init__(self, guard: Guard, parts: Parts, proving: Proving, redeemer: Redeemer) -> None:
-        self._guard = guard
+    def __init__(self, parts: Parts, proving: Proving, redeemer: Redeemer) -> None:
         self._parts = parts
         self._proving = proving
         self._factors = proving.factors
@@ -343,7 +340,7 @@ class ProofRoutes:
         await asyncio.sleep(wait_s(took_s, age_s))
 
     def _age_s(self, ticket: Ticket) -> float:
-        return self._guard.now_s() - ticket.issued_ms / 1000
+        return self._parts.clock_s() - ticket.issued_ms / 1000
 
     def _place(self, call: PageCall) -> AbstractContextManager[None]:
         return self._waiting.place(call.caller.digests.site, call.caller.digests.ip)

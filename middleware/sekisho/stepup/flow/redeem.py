@@ -44,7 +44,17 @@ class Redemption(NamedTuple):
 
 
 class Redeemer:
-    """Called with a claimed ticket: exactly once for each."""
+    """Called with a claimed ticket: exactly once for each.
+
+    Args:
+        guard: refunds the attempt behind the ticket.
+        reading: the doors.
+        parts: the parts of a step-up.
+        proving: the parts of a proof.
+        events: records proofs.
+        cookie: carries the device token.
+        watch: is told of strangers' proofs; None where no posture is estimated.
+    """
 
     def __init__(
         self,
@@ -82,7 +92,7 @@ class Redeemer:
             await self._proving.senders.kept(redemption.owner.account_id)
             return answer
         if ticket.purpose is Purpose.DOOR:
-            return await let_through(self._parts, self._reading.doors, call, ticket, int(self._guard.now_s()))
+            return await let_through(self._parts, self._reading.doors, call, ticket, int(self._parts.clock_s()))
         return self._refresh(call, ticket, proof)
 
     def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
@@ -92,7 +102,7 @@ class Redeemer:
         # A known device's run was not told either.
         if verdict.charged & Charged.KNOWN_DEVICE == 0:
             family = browser_family(call.by_name.get(b"user-agent", b""))
-            age_s = self._guard.now_s() - ticket.issued_ms / 1000
+            age_s = self._parts.clock_s() - ticket.issued_ms / 1000
             self._watch.proved(ticket.place, charge, call.caller.digests, family, age_s=age_s)
 
     async def _release(self, redemption: Redemption, proof: Proof) -> Answer:
@@ -139,7 +149,7 @@ class Redeemer:
 
     def _refresh(self, call: PageCall, ticket: Ticket, proof: Proof) -> Answer:
         """Renew the session's proof; the request that needed it may be repeated."""
-        now_s = int(self._guard.now_s())
+        now_s = int(self._parts.clock_s())
         fresh = self._proving.protection.proved_now(call.scope, ticket.account, proof.factor_class, now_s)
         if fresh is None:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
@@ -154,7 +164,7 @@ class Redeemer:
             return ""
         try:
             form = self._parts.challenges.open_form(
-                sealed, browser_key=call.browser_key.key, now_s=int(self._guard.now_s()), seconds=TICKET_S
+                sealed, browser_key=call.browser_key.key, now_s=int(self._parts.clock_s()), seconds=TICKET_S
             )
         except Unsealable:
             return ""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
-    from sekisho.pipeline import Guard
-    from sekisho.read import Accounts
     from sekisho.record import Events
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.parts import Parts
@@ -29,15 +27,11 @@ class RouteProofs:
     """Belongs to one event loop.
 
     Args:
-        guard: knows the time.
-        accounts: how accounts are read.
         parts: the parts of a step-up.
         events: records each proof that is asked for.
     """
 
-    def __init__(self, guard: Guard, accounts: Accounts, parts: Parts, events: Events) -> None:
-        self._guard = guard
-        self._accounts = accounts
+    def __init__(self, parts: Parts, events: Events) -> None:
         self._parts = parts
         self._events = events
         self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
@@ -47,7 +41,7 @@ class RouteProofs:
         proving = self._parts.proving
         if proving is None:
             return None
-        return proving.protection.verdict(scope, int(self._guard.now_s()), has_body=has_body)
+        return proving.protection.verdict(scope, int(self._parts.clock_s()), has_body=has_body)
 
     async def counts(self, fresh: Fresh) -> bool:
         """Whether a proof that is young enough is still valid.
@@ -56,11 +50,11 @@ class RouteProofs:
         store is asked once in ten seconds for each proof. While it does not answer, proofs stay valid, for their
         `max_age` at most.
         """
-        proof, now_s = (fresh.account, fresh.proved_s), self._guard.now_s()
+        proof, now_s = (fresh.account, fresh.proved_s), self._parts.clock_s()
         if self._counted.get(proof, 0.0) > now_s:
             return True
         try:
-            if await self._parts.escrow.ended_since(self._account_digest(fresh.account), fresh.proved_s):
+            if await self._parts.escrow.ended_since(self._parts.account_digest(fresh.account), fresh.proved_s):
                 return False
         except StoreUnavailable:
             return True
@@ -75,7 +69,7 @@ class RouteProofs:
         None if the site has no factors.
         """
         proving = self._parts.proving
-        return None if proving is None else proving.protection.linking(door, scope, int(self._guard.now_s()))
+        return None if proving is None else proving.protection.linking(door, scope, int(self._parts.clock_s()))
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Answer by asking for a proof of the session's account; for a log-in if the account is not known."""
@@ -83,7 +77,9 @@ class RouteProofs:
         proving = self._parts.proving
         if stale.account is None or proving is None:
             return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._account_digest(stale.account))
+        ticket = Ticket(
+            b"", Purpose.PROTECT, stale.route.name, stale.account, self._parts.account_digest(stale.account)
+        )
         session = proving.bindings.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
@@ -100,12 +96,9 @@ class RouteProofs:
         path, _, query = address.partition("?")
         return self._parts.challenges.seal_form(
             door=f"GET {path}", content_type=b"", body=b"", query=query.encode(), browser_key=browser_key.key,
-            now_s=int(self._guard.now_s()),
+            now_s=int(self._parts.clock_s()),
         )  # fmt: skip
 
     def forget(self) -> None:
         """Forget which proofs were valid a moment ago: `counts` asks the store again about each."""
         self._counted.clear()
-
-    def _account_digest(self, account: str) -> bytes:
-        return self._guard.account_digest(self._accounts, account)

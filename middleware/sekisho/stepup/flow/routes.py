@@ -162,7 +162,7 @@ class PageRoutes:
             form = self._parts.challenges.open_form(
                 fields.get(FORM, ""),
                 browser_key=browser_key_of(context.by_name).key,
-                now_s=int(self._guard.now_s()),
+                now_s=int(self._parts.clock_s()),
                 door=context.door.name,
             )
         except Unsealable:
@@ -176,7 +176,7 @@ class PageRoutes:
             form = self._parts.challenges.open_form(
                 call.fields.get("form") or call.fields.get(FORM, ""),
                 browser_key=call.browser_key.key,
-                now_s=int(self._guard.now_s()),
+                now_s=int(self._parts.clock_s()),
             )
             there = Resubmission(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
         except Unsealable:
