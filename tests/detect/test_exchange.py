@@ -301,24 +301,55 @@ async def test_a_sealed_attempt_counts_after_two_minutes() -> None:
     """Until then its proof may still come; the failure does not depend on what the run said."""
     clock = Clock()
     worker = Worker(MemoryPostures(clock), clock)
-    for at in range(80):
+    for at in range(60):
         worker.watch.sealed(DOOR, digests(at), 4, account(at))
     clock.now_s += 119
     assert worker.watch.take() == []
     clock.now_s += 1
-    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 80
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 60
 
 
 async def test_a_flood_of_sealed_attempts_is_seen() -> None:
-    """P10: forty a second for ten minutes are more than are held back; those that make room enter early."""
+    """P10: more than are held back; those that make room enter early, also where many owners show a proof."""
     clock = Clock()
-    worker, found = Worker(MemoryPostures(clock), clock), 0
-    for at in range(24_000):
+    worker, failed = Worker(MemoryPostures(clock), clock), 0
+    for at in range(24_000):  # in ten minutes
         worker.watch.sealed(DOOR, digests(at), 4, account(at))
+        if at % 10 == 0:
+            worker.watch.proved(DOOR, sealed_charge(at), digests(at), 4, age_s=5)
         clock.now_s += 1 / 40
         if at % 40 == 39:
-            found += len(worker.watch.take())
-    assert found == 24_000 - 4_096
+            failed += sum(one.told is ToldOutcome.FAILED for one in worker.watch.take())
+    assert failed == 24_000 - 4_096
+
+
+async def test_a_flood_of_sealed_attempts_is_an_attack_within_a_minute() -> None:
+    """A hundred a second at four workers: after half a minute owners would have shown some proofs."""
+    clock = Clock()
+    postures = MemoryPostures(clock)
+    workers = [Worker(postures, clock) for _ in range(4)]
+    for second in range(40):
+        for at in range(100):
+            workers[at % 4].watch.sealed(DOOR, digests(second * 100 + at), 4, account(second * 100 + at))
+        clock.now_s += 1
+        for worker in workers:
+            await worker.exchange.once()
+    assert {worker.posture() for worker in workers} == {Posture.ATTACK}
+
+
+async def test_owners_who_show_their_proofs_slowly_are_no_attack() -> None:
+    """Twenty a second, of whom one in fifteen shows a proof within half a minute and the others within two."""
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    for second in range(400):
+        for at in range(second * 20, second * 20 + 20):
+            worker.watch.sealed(DOOR, digests(at), 4, account(at))
+            late = at - (2_000 if at % 15 else 200)
+            if late >= 0:
+                worker.watch.proved(DOOR, sealed_charge(late), digests(late), 4, age_s=(at - late) / 20)
+        clock.now_s += 1
+        await worker.exchange.once()
+        assert worker.posture() is Posture.CALM
 
 
 def sealed_charge(at: int) -> Charge:

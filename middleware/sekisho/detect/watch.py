@@ -24,6 +24,13 @@ AFTER_S: Final = 1.0
 """A proof enters so long after the failure of its attempt, which another worker may tell."""
 
 
+EARLY_S: Final = 30.0
+EARLY_MIN: Final = 64
+EARLY_SHARE: Final = 20
+"""Of owners, a fifth or more have shown a proof after half a minute. Where of so many attempts of that age less than
+one in twenty has led to one, they are no owners', and their failures enter at once."""
+
+
 class RaisedDoor(NamedTuple):
     """The segments of one door that are above calm.
 
@@ -125,7 +132,8 @@ class PostureWatch:
         """Remove and return the outcomes since the last call, and those of sealed attempts held back long enough."""
         now_s = self._clock_s()
         found = [self._fresh.popleft() for _ in range(len(self._fresh))]
-        while self._sealed and self._sealed[0][0] <= now_s:
+        until_s = now_s + PROOF_S - EARLY_S if self._are_no_owners(now_s) else now_s
+        while self._sealed and self._sealed[0][0] <= until_s:
             found.append(self._sealed.popleft()[1])
         for _ in range(len(self._proved)):
             due_s, outcome = self._proved.popleft()
@@ -134,6 +142,15 @@ class PostureWatch:
             else:
                 self._proved.append((due_s, outcome))
         return found
+
+    def _are_no_owners(self, now_s: float) -> bool:
+        """Whether next to no client of the sealed attempts from before `EARLY_S` has shown a proof."""
+        early_s = now_s + PROOF_S - EARLY_S
+        old = sum(1 for due_s, _ in self._sealed if due_s <= early_s)
+        if old < EARLY_MIN:
+            return False
+        proved = sum(1 for due_s, _ in self._proved if due_s <= early_s + AFTER_S)
+        return proved * EARLY_SHARE < old
 
     def hear(self, state: PostureState) -> None:
         """Judge by this state from now on, and tell each change of a posture."""

@@ -273,7 +273,7 @@ _CALM_WHY: Final = (
 )
 _SENT_WHY: Final = (
     f"{_CALM_WHY} `familiar-spared` spares a stranger in a network where the account succeeded, and a bot behind the "
-    "NAT of an owner is in it; so does `familiar` as long as no alarm has come."
+    "NAT of an owner is in it; so does `familiar` as long as that network is quiet."
 )
 _BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
 _TAKEN_WHY: Final = (
@@ -313,7 +313,7 @@ _CALM_ASKED_WHY: Final = (
 )
 _ELSEWHERE_WHY: Final = (
     "`factors`, `strict` and `pci` ask every stranger. `familiar` asks those from a network where the account has not "
-    "succeeded yet."
+    "succeeded yet, and in an attack all behind an address from which a bot guesses."
 )
 _ALARM_WHY: Final = (
     "Where strangers' honest log-ins are more than the guesses, an attack looks like a bad day: the alarm comes late, "

@@ -134,9 +134,9 @@ _WHY = """
   would show which password is right. Others go to owners of a passkey or an app, who are always asked, and to first
   log-ins. *Elsewhere* is the rest, and with `familiar-spared` the smallest part.
 - A guess from an address and at an account of its own differs from an owner on a new device in one thing: the account
-  has never succeeded from there. In an attack `posture` and `quiet` ask all strangers. `familiar` asks more than
-  `factors` does: the devices that it spared in calm have proved nothing, and are strangers in an attack.
-  `familiar-spared` goes on sparing them.
+  has never succeeded from there. In an attack `posture` and `quiet` ask all strangers. `familiar` asks, as in calm,
+  those from such networks, and all in networks where much fails: a bot behind their carrier's NAT has owners asked.
+  `familiar-spared` spares them there as well, and the bot with them.
 - A few guesses among many honest log-ins (one-an-hour, six-right-passwords) raise no alarm for the site, so what asks
   in an attack alone lets them in.
 - A relay phisher passes on codes, whatever asks for them. A passkey is bound to the site, and none was taken.
