@@ -21,9 +21,9 @@ from sekisho.control import (
     change,
 )
 from sekisho.control.asked import AskedGroup, with_told, without_account
-from sekisho.control.record import ControlError, decode
+from sekisho.control.record import ControlError, decode, posture_text
 from sekisho.crypto.signers import Signer
-from sekisho.model import Mode
+from sekisho.model import Mode, Posture
 
 SECRET, NEWER = b"s" * 40, b"n" * 40
 MAC = ControlMac([SECRET], "shop")
@@ -197,6 +197,37 @@ def test_a_newer_record_is_applied_once() -> None:
     assert [worker.hear(RECORD) for _ in range(3)] == [True] * 3
     assert len(worker.heard) == 1
     assert worker.mode is Mode.MONITOR
+
+
+def test_a_change_after_the_clock_was_set_back_and_the_store_was_emptied_is_obeyed() -> None:
+    """It was a replay until the clock had caught up; a record that was made earlier is one still."""
+    worker = Worker()
+    worker.hear(ControlRecord(int(NOW_S * 1000), Mode.MONITOR))
+    worker.now_s -= 86_400
+    now_ms = int(worker.now_s * 1000)
+
+    replayed = worker.hear(ControlRecord(now_ms - 61_000, Mode.OFF))
+    heard = worker.hear(ControlRecord(now_ms - 59_000, Mode.ENFORCE))
+    again = worker.hear(ControlRecord(now_ms - 60_000, Mode.OFF))
+
+    assert (replayed, heard, again) == (False, True, False)
+    assert worker.mode is Mode.ENFORCE
+
+
+@pytest.mark.parametrize("step_s", [-86_400, 86_400])
+def test_entries_end_at_their_moment_on_the_clock_that_shows_it(step_s: int) -> None:
+    """A clock that is set moves the end; once it is right again, so is the list. An operator can remove an entry."""
+    worker = Worker()
+    until_s = int(NOW_S) + 3_600
+    posture = posture_text(Posture.ATTACK, until_s)
+    worker.hear(ControlRecord(1, posture=posture, deny=(ListEntry("192.0.2.0/28", until_s),)))
+    found = []
+    for now_s in (NOW_S + step_s, NOW_S, NOW_S + 3_600):
+        worker.now_s = now_s
+        worker.state.hear(None)
+        found.append((worker.state.applied.posture is Posture.ATTACK, len(worker.state.applied.deny)))
+
+    assert found == [(step_s < 0, int(step_s < 0)), (True, 1), (False, 0)]
 
 
 def test_an_older_record_is_a_replay(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds, Undelivered
 from sekisho.outbox.kept import notices_to
 from sekisho.outbox.sending import Cause, OutboxMeans
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
-from sekisho.owners.outbox import Claimed, OutboxRow, Queued
+from sekisho.owners.outbox import WAITS_MAX_S, Claimed, OutboxRow, Queued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -213,6 +213,35 @@ async def test_a_database_that_fails_is_asked_again(failure: Exception, pause_s:
     await trial.ran()
     assert trial.slept[0] == pause_s
     assert len(trial.delivered) == 1
+
+
+class Swept(Rows):
+    """Removes what has expired, as the table does."""
+
+    async def sweep(self, *, now_s: int, most: int) -> int:
+        over = [one.id for one in self.kept.values() if one.expires_s <= now_s and one.due_s <= now_s][:most]
+        for each in over:
+            del self.kept[each]
+        return len(over)
+
+
+async def test_notices_are_sent_after_a_clock_was_set_forward_by_days() -> None:
+    """All of them had expired, and those beyond the first four were lost."""
+    trial = Trial(naps=0)
+    trial.rows = Swept()
+    trial.outbox = trial.made(SECRET, trial.deliver)
+    for number in range(9):
+        await trial.outbox.add(DEVICE, f"owner {number}")
+    trial.now_s += 30 * 86_400
+    await trial.ran()
+    assert (len(trial.delivered), trial.lost) == (9, [])
+
+
+def test_no_row_waits_longer_than_two_hours() -> None:
+    """See `WAITS_MAX_S`: a row that is due later was dated by a clock that has been set back."""
+    bounds = OutboxBounds()
+    assert max(bounds.quiet_s, bounds.lease_s, *(1.5 * pause_s for pause_s in bounds.backoff_s)) <= 5_400
+    assert WAITS_MAX_S == 7_200
 
 
 async def test_closing_waits_for_what_is_in_flight() -> None:

@@ -102,6 +102,16 @@ async def test_expired_rows_are_removed_unless_they_are_being_sent(sql: SqlWorld
     assert await sql.execute("select id from sekisho_outbox") == [(f"{1:032x}",)]
 
 
+async def test_notices_from_before_the_clock_was_set_back_are_due(sql: SqlWorld) -> None:
+    """They waited until it had caught up. No row waits longer than two hours, so one that does is of another clock."""
+    outbox = SqlOutbox(sql.owners(), SHOP)
+    for number, due_s in enumerate((NOW + 7_200, NOW + 7_201, NOW + 86_400), start=1):
+        await outbox.add(queued(number, due_s=due_s))
+    found = await outbox.claim("w", now_s=NOW, lease_s=60, most=4)
+    assert [int(row.id, 16) for row in found] == [2, 3]
+    assert await outbox.claim("w", now_s=NOW, lease_s=60, most=4) == []
+
+
 async def test_services_on_one_database_claim_their_own_rows(sql: SqlWorld) -> None:
     """Another service's worker never claims a row: it could not open the seal, and would give the notice up."""
     await SqlOutbox(sql.owners(), SHOP).add(queued())

@@ -104,17 +104,29 @@ class ControlState:
         except ControlError as error:
             problem = UNREADABLE % error
         else:
-            problem = FORGED if payload is None else OLDER if record.number <= self.record.number else ""
+            before = EMPTY if self._is_anew(record) else self.record
+            problem = FORGED if payload is None else OLDER if record.number <= before.number else ""
             if not problem:
-                before, self.record, self._last = self.record, record, signed
+                self.record, self._last = record, signed
                 self._tell_acts(before, record)
         if problem and self._once(problem):
             log.error("%s", problem)
 
+    def _is_anew(self, record: ControlRecord) -> bool:
+        """Whether the clock was set back, the store has lost the applied record, and this one was made just now.
+
+        A number is at least the time of its change. Without this, operators' changes would be taken for replays until
+        the clock has caught up. A record that was made earlier is a replay still.
+        """
+        now_s = self._clock_s()
+        is_ahead = self.record.number > (now_s + SINCE_S) * 1000
+        return is_ahead and abs(now_s - record.number / 1000) <= SINCE_S
+
     def _tell_acts(self, before: ControlRecord, record: ControlRecord) -> None:
         # A new process may first read a record that is days old. Acts from before its start are not repeated.
+        since_s = min(self._since_s, self._clock_s() - SINCE_S)
         acts = tuple(
-            act for act in record.acts if act.number > before.number and (before.number or act.at_s >= self._since_s)
+            act for act in record.acts if act.number > before.number and (before.number or act.at_s >= since_s)
         )
         if acts:
             self._acted(acts)

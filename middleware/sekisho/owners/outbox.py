@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WAITS_MAX_S = 7_200
+"""No row waits longer: neither its lease, nor the pause after a failure, nor the quiet time after a notice."""
+
 MISSING = "the table of the outbox is missing, so notices do not survive a restart: run `sekisho owners migrate`"
 
 
@@ -207,7 +210,9 @@ def _add_once(connection: Connection, service: str, marks: Collection[Queued], n
 
 
 def _claim(connection: Connection, service: str, holder: str, now_s: int, until_s: int, most: int) -> list[Claimed]:
-    waiting = sa.and_(outbox.c.service == service, outbox.c.due_s <= now_s, outbox.c.times > 0)
+    # After a clock was set back, notices from before would wait until it has caught up.
+    is_due = sa.or_(outbox.c.due_s <= now_s, outbox.c.due_s > now_s + WAITS_MAX_S)
+    waiting = sa.and_(outbox.c.service == service, is_due, outbox.c.times > 0)
     due = (
         sa.select(outbox.c.id, outbox.c.tries, outbox.c.due_s)
         .where(waiting)
