@@ -62,7 +62,14 @@ class World:
         guard: the guarded service.
     """
 
-    def __init__(self, settings: Mapping[str, str], *, right: bool, rest_s: float) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        right: bool,
+        rest_s: float,
+        shop: Callable[[Mapping[str, str]], Shop] = Shop,
+    ) -> None:
         self.right = right
         self.seen: list[Seen] = []
         self.sensed: list[str] = []
@@ -73,7 +80,7 @@ class World:
         self.factors = factors
         self.passwords = {POPULATION.account(owner): POPULATION.password(owner) for owner in range(OWNERS)}
         self.passwords |= {account(OWN): GUESS, account(TARGET): GUESS if right else GUESS[::-1]}
-        self.shop = Shop(self.passwords)
+        self.shop = shop(self.passwords)
         self.ports = Ports(
             self.shop, clock_s, factors.stored, factors.on_code, SECRET, lambda _: None, self.shop.exists
         )
@@ -135,12 +142,17 @@ def settings_of(policy: str, **more: str) -> dict[str, str]:
 
 
 def played(
-    settings: Mapping[str, str], play: Callable[[World], Awaitable[None]], *, right: bool, rest_s: float = MINUTE_S
+    settings: Mapping[str, str],
+    play: Callable[[World], Awaitable[None]],
+    *,
+    right: bool,
+    rest_s: float = MINUTE_S,
+    shop: Callable[[Mapping[str, str]], Shop] = Shop,
 ) -> World:
     """A world with these settings, after the play."""
 
     async def run() -> World:
-        world = World(settings, right=right, rest_s=rest_s)
+        world = World(settings, right=right, rest_s=rest_s, shop=shop)
         async with _running(world.guard):
             await play(world)
         return world
