@@ -38,7 +38,7 @@ OTHERS = {
     "another browser": ({}, "b" * 22),
     "no browser": ({}, ""),
     "another challenge": ({"challenge": b"o" * 16}, HOLDER),
-    "another door": ({"place": "POST /token"}, HOLDER),
+    "another door": ({"door": "POST /token"}, HOLDER),
     "another account": ({"account": "Hana"}, HOLDER),
 }
 
@@ -177,7 +177,7 @@ async def test_only_a_proof_at_a_door_opens_one(purpose: Purpose) -> None:
     made = escrow()
     for one, opens in ((ticket(purpose=purpose), False), (ticket(purpose=Purpose.DOOR), True)):
         text = made.receipt_of_proof(one, HOLDER)
-        assert await made.accept_proof(text, HOLDER, place="POST /login", account="hana") is opens
+        assert await made.accept_proof(text, HOLDER, door="POST /login", account="hana") is opens
 
 
 async def test_a_proof_opens_its_door_once_and_for_two_minutes() -> None:
@@ -185,11 +185,11 @@ async def test_a_proof_opens_its_door_once_and_for_two_minutes() -> None:
     time = Time()
     made = escrow(time=time)
     text = made.receipt_of_proof(ticket(purpose=Purpose.DOOR), HOLDER)
-    shown = [await made.accept_proof(text, HOLDER, place="POST /login", account="hana") for _ in range(3)]
+    shown = [await made.accept_proof(text, HOLDER, door="POST /login", account="hana") for _ in range(3)]
     assert shown == [True, False, False]
     late = made.receipt_of_proof(ticket(purpose=Purpose.DOOR, challenge=b"l" * 16), HOLDER)
     time.now_ms += PROOF_S * 1000
-    assert not await made.accept_proof(late, HOLDER, place="POST /login", account="hana")
+    assert not await made.accept_proof(late, HOLDER, door="POST /login", account="hana")
 
 
 async def test_a_ticket_may_ask_forty_times() -> None:

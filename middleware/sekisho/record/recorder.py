@@ -231,40 +231,40 @@ class Events:
 
     # Step-ups and factors.
 
-    def step_up_issued(self, place: str, purpose: str, account: str, origin: Origin | None = None) -> None:
+    def step_up_issued(self, door: str, purpose: str, account: str, origin: Origin | None = None) -> None:
         """Record that a client was asked for a second proof.
 
-        `place`: the name of the door or route; `purpose`: what it is for.
+        `door`: the name of the door or route; `purpose`: what it is for.
         """
         if Kind.STEP_UP_ISSUED in self._wanted:
             self.emit(
                 Event(
                     Kind.STEP_UP_ISSUED,
                     self._clock_us(),
-                    place,
+                    door,
                     purpose=purpose,
                     subject=self._of_account(account, origin),
                 )
             )
 
-    def proved(self, place: str, purpose: str, factor: str, account: str = "", origin: Origin | None = None) -> None:
+    def proved(self, door: str, purpose: str, factor: str, account: str = "", origin: Origin | None = None) -> None:
         """Record that a client showed a valid second proof.
 
-        `place`: a door's or route's name, or empty for the guard's own pages.
+        `door`: a door's or route's name, or empty for the guard's own pages.
         """
-        self._counts.add(place, f"proved_{purpose}", factor)
+        self._counts.add(door, f"proved_{purpose}", factor)
         if Kind.STEP_UP_PROVED in self._wanted:
             subject = self._of_account(account, origin)
             self.emit(
-                Event(Kind.STEP_UP_PROVED, self._clock_us(), place, purpose=purpose, factor=factor, subject=subject)
+                Event(Kind.STEP_UP_PROVED, self._clock_us(), door, purpose=purpose, factor=factor, subject=subject)
             )
 
-    def step_up_failed(self, place: str, purpose: str, factor: str, account: str, origin: Origin | None = None) -> None:
+    def step_up_failed(self, door: str, purpose: str, factor: str, account: str, origin: Origin | None = None) -> None:
         """Record that a client showed a wrong proof. `factor`: one of the site's; empty for any other text."""
         if Kind.STEP_UP_FAILED in self._wanted:
             subject = self._of_account(account, origin)
             self.emit(
-                Event(Kind.STEP_UP_FAILED, self._clock_us(), place, purpose=purpose, factor=factor, subject=subject)
+                Event(Kind.STEP_UP_FAILED, self._clock_us(), door, purpose=purpose, factor=factor, subject=subject)
             )
 
     def step_up_not_completed(self, account: str) -> None:
@@ -282,15 +282,15 @@ class Events:
             result = "" if change in _CHANGES else change
             self.emit(Event(kind, self._clock_us(), factor=factor, result=result, subject=self._of_account(account)))
 
-    def cap_reached(self, place: str, action: str, account: str) -> None:
+    def cap_reached(self, door: str, action: str, account: str) -> None:
         """Record that an amount would have exceeded a cap.
 
         `action`: the amount was refused (`refuse`), or a proof was asked for (`step_up`).
         """
-        self._counts.add(place, "cap_reached", action)
+        self._counts.add(door, "cap_reached", action)
         if Kind.CAP_REACHED in self._wanted:
             subject = self._of_account(account)
-            self.emit(Event(Kind.CAP_REACHED, self._clock_us(), place, action=action, subject=subject))
+            self.emit(Event(Kind.CAP_REACHED, self._clock_us(), door, action=action, subject=subject))
 
     def code_sent(self, factor: str, account: str) -> None:
         """Record that a code was handed to the mail server, or to the service's own sender."""

@@ -50,8 +50,8 @@ class RefusalLog:
         self._lines_left = LINES_MAX
         self._left_out = 0
 
-    def decided(self, place: str, decision: Decision, *, enforced: bool) -> None:
-        """Log that an attempt at the door `place` was refused by a decision.
+    def decided(self, door: str, decision: Decision, *, enforced: bool) -> None:
+        """Log that an attempt at `door`, a name, was refused by a decision.
 
         `enforced`: False: it only would have been.
         """
@@ -60,17 +60,17 @@ class RefusalLog:
             self._left_out += 1
             return
         if code := CODES.get(decision.asked):
-            self._write(place, code, ", ".join([finding.reason for finding in decision.findings]), enforced=enforced)
+            self._write(door, code, ", ".join([finding.reason for finding in decision.findings]), enforced=enforced)
 
-    def answered(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
-        """Log that the door `place` answered `code` for a reason other than a decision.
+    def answered(self, door: str, code: str, reason: str, *, enforced: bool) -> None:
+        """Log that `door`, a name, answered `code` for a reason other than a decision.
 
         `enforced`: False: it only would have.
         """
         if not self._lines_left:
             self._left_out += 1
             return
-        self._write(place, code, reason, enforced=enforced)
+        self._write(door, code, reason, enforced=enforced)
 
     def close(self) -> None:
         """Log now the number of refusals that had no line of their own: the event loop is about to end."""
@@ -78,12 +78,12 @@ class RefusalLog:
             self._timer.cancel()
             self._end_period()
 
-    def _write(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
+    def _write(self, door: str, code: str, reason: str, *, enforced: bool) -> None:
         if self._timer is None:
             self._timer = self._later(PERIOD_S, self._end_period)
         self._lines_left -= 1
         answered = "answered" if enforced else "would have answered"
-        log.warning("sekisho: %s %s %s (%s)", place, answered, code, reason)
+        log.warning("sekisho: %s %s %s (%s)", door, answered, code, reason)
 
     def _end_period(self) -> None:
         if self._left_out:

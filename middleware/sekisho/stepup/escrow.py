@@ -74,7 +74,7 @@ class Ticket(NamedTuple):
     Attributes:
         challenge: 16 random bytes that name this step-up.
         purpose: see `Purpose`.
-        place: the name of the door or the protected route; empty for other places.
+        door: the name of the door or the protected route; empty for the guard's own pages.
         account: exactly as the application reads it. For `CONTACT`: the mail address.
         account_digest: the account's digest in the counters, the same for all spellings of the account.
         receipt: the attempt's charge, packed; empty if nothing was charged.
@@ -83,7 +83,7 @@ class Ticket(NamedTuple):
 
     challenge: bytes
     purpose: Purpose
-    place: str
+    door: str
     account: str
     account_digest: bytes = b""
     receipt: bytes = b""
@@ -186,15 +186,15 @@ class Escrow:
         return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), browser_key)
 
     async def accept_proof(
-        self, text: str, browser_key: str, *, place: str, account: str, purpose: Purpose = Purpose.DOOR
+        self, text: str, browser_key: str, *, door: str, account: str, purpose: Purpose = Purpose.DOOR
     ) -> bool:
-        """Whether `text` is a receipt of a proof for this place, account and purpose. True once for each proof.
+        """Whether `text` is a receipt of a proof for this door, account and purpose. True once for each proof.
 
         Raises `StoreUnavailable`.
         """
         ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
-        wanted = (place, account, purpose)
-        if ticket is None or (ticket.place, ticket.account, ticket.purpose) != wanted:
+        wanted = (door, account, purpose)
+        if ticket is None or (ticket.door, ticket.account, ticket.purpose) != wanted:
             return False
         if await self.was_ended(ticket, browser_key):
             return False
@@ -378,19 +378,19 @@ class Escrow:
 
 def _binding(ticket: Ticket, browser_key: str) -> bytes:
     account = utf8(ticket.account)
-    return bind(ticket.challenge, ticket.place.encode(), account, browser_key.encode())
+    return bind(ticket.challenge, ticket.door.encode(), account, browser_key.encode())
 
 
 def _packed_ticket(ticket: Ticket) -> bytes:
-    challenge, purpose, place, account, account_digest, receipt, issued_ms = ticket
-    parts = [challenge.hex(), purpose.value, place, account, account_digest.hex(), receipt.hex(), issued_ms]
+    challenge, purpose, door, account, account_digest, receipt, issued_ms = ticket
+    parts = [challenge.hex(), purpose.value, door, account, account_digest.hex(), receipt.hex(), issued_ms]
     return json.dumps(parts).encode()
 
 
 def _ticket(parts: list[Any]) -> Ticket:
-    challenge, purpose, place, account, account_digest, receipt, issued_ms = parts
+    challenge, purpose, door, account, account_digest, receipt, issued_ms = parts
     unhex = bytes.fromhex
-    return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(account_digest), unhex(receipt), issued_ms)
+    return Ticket(unhex(challenge), Purpose(purpose), door, account, unhex(account_digest), unhex(receipt), issued_ms)
 
 
 def headers_bytes(headers: Sequence[Header]) -> int:

@@ -148,7 +148,7 @@ class ContactProofs:
         ticket, text = parts.escrow.issue(
             Ticket(b"", Purpose.CONTACT, attempt.door.name, contact_of(attempt), receipt=receipt), browser_key.key
         )
-        parts.events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
+        parts.events.step_up_issued(ticket.door, ticket.purpose.value, ticket.account, context.origin)
         headers = context.scope["headers"]
         form = sealed_form(parts, context, browser_key, int(self._parts.clock_s()))
         answer = parts.responses.contact(headers, text, form=form).adding(key_line(parts, context, browser_key))
@@ -165,7 +165,7 @@ class ContactProofs:
             if not await self._parts.escrow.claim(ticket):
                 return self._parts.responses.start_again(call.headers)
         factor, _ = self._channels.to(ticket.account)
-        self._parts.events.proved(ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin)
+        self._parts.events.proved(ticket.door, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         # To read a mailbox clears no failures at an account of that name: its password was not shown.
         self._guard.refund_proved(ticket.receipt, b"")
         return await let_through(self._parts, self._doors, call, ticket, int(self._parts.clock_s()))
@@ -187,10 +187,8 @@ class ContactProofs:
 
     def _refused(self, call: PageCall, ticket: Ticket) -> Answer:
         factor, _ = self._channels.to(ticket.account)
-        self._parts.refusals.answered(ticket.place, "proof_failed", factor, enforced=True)
-        self._parts.events.step_up_failed(
-            ticket.place, ticket.purpose.value, factor, ticket.account, call.caller.origin
-        )
+        self._parts.refusals.answered(ticket.door, "proof_failed", factor, enforced=True)
+        self._parts.events.step_up_failed(ticket.door, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         return self._asked_again(call, failed=True)
 
     def _asked_again(self, call: PageCall, *, failed: bool = False, sent: bool = False) -> Answer:

@@ -97,7 +97,7 @@ class EnrolmentPages:
         if isinstance(owner, Answer):
             return owner
         token = self._parts.escrow.read(call.fields.get("token", ""), call.browser_key.key)
-        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, owner.account):
+        if token is None or (token.purpose, token.door, token.account) != (Purpose.MANAGE, PAGE, owner.account):
             return self._parts.responses.start_again(call.headers)
         try:
             answer = await step(call, owner)

@@ -139,7 +139,7 @@ class Issuer:
             proved = await self._parts.escrow.accept_proof(
                 proof.decode("latin-1"),
                 browser_key.key,
-                place=attempt.door.name,
+                door=attempt.door.name,
                 account=contact_of(attempt) if is_contact else attempt.account,
                 purpose=Purpose.CONTACT if is_contact else Purpose.DOOR,
             )
@@ -298,7 +298,7 @@ class Issuer:
 
     async def _ask(self, issued: IssuedStepUp, text: str) -> None:
         context, _, ticket, browser_key = issued
-        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
+        self._events.step_up_issued(ticket.door, ticket.purpose.value, ticket.account, context.origin)
         is_escrowed_run = ticket.purpose is Purpose.LOGIN
         form = "" if is_escrowed_run else sealed_form(self._parts, context, browser_key, int(self._parts.clock_s()))
         answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)

@@ -28,7 +28,7 @@ async def let_through(parts: Parts, doors: Doors, call: PageCall, ticket: Ticket
         return parts.responses.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
     try:
         form = parts.challenges.open_form(
-            sealed, browser_key=call.browser_key.key, now_s=now_s, door=ticket.place, seconds=TICKET_S
+            sealed, browser_key=call.browser_key.key, now_s=now_s, door=ticket.door, seconds=TICKET_S
         )
         there = Resubmission(call.scope, parts.mount, form, [(PROOF, text.encode())]).scope(doors)
     except Unsealable:

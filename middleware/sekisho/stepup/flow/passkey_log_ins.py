@@ -127,9 +127,9 @@ class PasskeyDoors:
         return [*self._grants.device(client), *binding]
 
     def _refused(self, context: RequestContext) -> Answer:
-        place = context.door.name
-        self._parts.refusals.answered(place, "proof_failed", FACTOR, enforced=True)
-        self._parts.events.step_up_failed(place, Purpose.LOGIN.value, FACTOR, "", context.origin)
+        door = context.door.name
+        self._parts.refusals.answered(door, "proof_failed", FACTOR, enforced=True)
+        self._parts.events.step_up_failed(door, Purpose.LOGIN.value, FACTOR, "", context.origin)
         return self._parts.responses.proof_failed(context.scope["headers"])
 
     async def _options(self, call: PageCall) -> Answer:

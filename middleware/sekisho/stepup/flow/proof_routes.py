@@ -135,10 +135,10 @@ class ProofRoutes:
     def _refused(self, call: PageCall, ticket: Ticket, factor: str) -> Answer:
         """Refuse a wrong proof: tell the client, and log it without any text that the client wrote."""
         reason = factor if factor in self._factors.names else "no factor of this site"
-        place = ticket.place or f"POST {self._parts.mount}/step-up"  # without a place: asked for by the owner's page
-        self._parts.refusals.answered(place, "proof_failed", reason, enforced=True)
+        door = ticket.door or f"POST {self._parts.mount}/step-up"  # without a door: asked for by the owner's page
+        self._parts.refusals.answered(door, "proof_failed", reason, enforced=True)
         self._parts.events.step_up_failed(
-            ticket.place,
+            ticket.door,
             ticket.purpose.value,
             factor if factor in self._factors.names else "",
             ticket.account,
@@ -212,7 +212,7 @@ class ProofRoutes:
     def _demand(self, ticket: Ticket) -> Demand:
         """What a proof for this ticket has to be, besides one of the account's own class."""
         if ticket.purpose is Purpose.PROTECT:
-            return self._proving.protection.demand(ticket.place)
+            return self._proving.protection.demand(ticket.door)
         return _DEMANDS[ticket.purpose]
 
     def _trial(self, ticket: Ticket, owner: AccountOwner, kept: Kept) -> CodeTrial:
@@ -388,7 +388,7 @@ def even_s(took_s: float) -> float:
 def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:
     """Return the context that binds a passkey's answer: the ticket's account, door and purpose, and the browser."""
     account = utf8(ticket.account)
-    return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, browser_key.key.encode())
+    return bind(ticket.purpose.value.encode(), ticket.door.encode(), account, browser_key.key.encode())
 
 
 def _shown(call: PageCall) -> ShownFactor:

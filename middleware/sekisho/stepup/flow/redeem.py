@@ -78,7 +78,7 @@ class Redeemer:
     async def __call__(self, redemption: Redemption, proof: Proof) -> Answer | None:
         call, ticket = redemption.call, redemption.ticket
         origin = call.caller.origin
-        self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
+        self._events.proved(ticket.door, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
             self._guard.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption))
@@ -103,7 +103,7 @@ class Redeemer:
         if verdict.charged & Charged.KNOWN_DEVICE == 0:
             family = browser_family(call.by_name.get(b"user-agent", b""))
             age_s = self._parts.clock_s() - ticket.issued_ms / 1000
-            self._watch.proved(ticket.place, charge, call.caller.digests, family, age_s=age_s)
+            self._watch.proved(ticket.door, charge, call.caller.digests, family, age_s=age_s)
 
     async def _release(self, redemption: Redemption, proof: Proof) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
@@ -111,7 +111,7 @@ class Redeemer:
         sealed = await self._parts.escrow.take(ticket, call.browser_key.key)
         if sealed is None:
             return self._parts.responses.start_again(call.headers)
-        door = self._doors[ticket.place]
+        door = self._doors[ticket.door]
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         client = self._client(redemption)
         if self._is_believed(ticket):
@@ -124,7 +124,7 @@ class Redeemer:
 
     def _is_believed(self, ticket: Ticket) -> bool:
         """Whether the secret was right as well as the proof. Where a success rule is wrong, that is unknown."""
-        door = self._doors.get(ticket.place)
+        door = self._doors.get(ticket.door)
         return door is None or not self._guard.is_wrong(door)
 
     def _place(self, redemption: Redemption) -> bytes:
@@ -144,7 +144,7 @@ class Redeemer:
         # A browser can only be redirected to a route that is read by GET; for all others it goes to the front page.
         if ticket.purpose is Purpose.MANAGE:
             return f"{self._parts.mount}/factors"
-        method, _, path = ticket.place.partition(" ")
+        method, _, path = ticket.door.partition(" ")
         return path if method == "GET" and not path.endswith("*") else "/"
 
     def _refresh(self, call: PageCall, ticket: Ticket, proof: Proof) -> Answer:
@@ -155,7 +155,7 @@ class Redeemer:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
             return self._parts.responses.start_again(call.headers)
         location = self._resumed(call, ticket) or call.prefix + self._next(ticket)
-        return self._parts.responses.proved(call.headers, ticket.place, location).adding(*fresh)
+        return self._parts.responses.proved(call.headers, ticket.door, location).adding(*fresh)
 
     def _resumed(self, call: PageCall, ticket: Ticket) -> str:
         """The page view that waits for this proof; empty where there is none. Its address was sealed by the guard."""

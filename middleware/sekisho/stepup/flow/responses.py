@@ -209,14 +209,14 @@ class Responses:
     def proof_failed(self, headers: Sequence[Header]) -> Answer:
         return self.refusal(headers, proof_failed())
 
-    def proved(self, headers: Sequence[Header], place: str, location: str) -> Answer:
-        """Return the answer to a proof of a session's account: the client may repeat its request to `place`.
+    def proved(self, headers: Sequence[Header], door: str, location: str) -> Answer:
+        """Return the answer to a proof of a session's account: the client may repeat its request to `door`.
 
         `location`: the address that browsers are sent to.
         """
         if prefers_page(headers):
             return self.see_other(location)
-        return self.json(headers, 200, {"proved": place or True})
+        return self.json(headers, 200, {"proved": door or True})
 
     @staticmethod
     def see_other(location: str) -> Answer:

@@ -82,7 +82,7 @@ class RouteProofs:
         )
         session = proving.bindings.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
-        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
+        self._events.step_up_issued(ticket.door, ticket.purpose.value, ticket.account)
         form = self._resumption(scope, browser_key)
         answer = self._parts.responses.step_up(headers, text, form=form, route=stale.route)
         line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))

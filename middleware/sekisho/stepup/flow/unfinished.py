@@ -92,7 +92,7 @@ class Unfinished:
                 log.warning("too many unfinished step-ups: some owners are not notified")
             return
         name = self._entry(slot, number)
-        said = [ticket.challenge.hex(), ticket.place, ticket.account, browser, network]
+        said = [ticket.challenge.hex(), ticket.door, ticket.account, browser, network]
         sealed = self._sealer.seal(_PURPOSE, json.dumps(said).encode(), bound_to=name)
         await self._vault.put(name, sealed, seconds=REMEMBERED_S)
 
@@ -117,10 +117,10 @@ class Unfinished:
 
     async def _tell(self, name: bytes, sealed: bytes) -> None:
         try:
-            challenge, place, account, browser, network = json.loads(self._sealer.open(_PURPOSE, sealed, bound_to=name))
+            challenge, door, account, browser, network = json.loads(self._sealer.open(_PURPOSE, sealed, bound_to=name))
         except Unsealable:
             return  # by a secret that is off the list
-        ticket = Ticket(bytes.fromhex(challenge), Purpose.LOGIN, place, account)
+        ticket = Ticket(bytes.fromhex(challenge), Purpose.LOGIN, door, account)
         try:
             if await self._escrow.claim(ticket):
                 owner = await self._factors.owner(account)
