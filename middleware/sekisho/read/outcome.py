@@ -145,9 +145,7 @@ def _by_rules(door: Door, status: int, headers: Headers, scope: Mapping[str, Any
             continue
         outcome = _by_rule(rule, status, headers, scope, body)
         # At other doors (a change, a link) the client has a session, and the answer sets none.
-        if outcome is Outcome.SUCCEEDED and not (
-            rule.statuses and door.kind in _LOGS_IN and _may_greet(headers, scope)
-        ):
+        if outcome is Outcome.SUCCEEDED and not (rule.statuses and _may_greet(door, headers, scope)):
             return outcome
         doubt = doubt or outcome is not Outcome.FAILED
     if wants_body and is_json(headers):
@@ -167,23 +165,24 @@ def _by_rule(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[st
     return _by_location(rule, headers, scope, body) if rule.location or rule.elsewhere else Outcome.SUCCEEDED
 
 
-def _may_greet(headers: Headers, scope: Mapping[str, Any]) -> bool:
+def _may_greet(door: Door, headers: Headers, scope: Mapping[str, Any]) -> bool:
     """Whether a redirect may have been for the session that the client brought, with the secret never looked at.
 
     Many log-ins redirect a client that is logged in already: with an account of one's own, any password for another
-    account would be taken for right. A right log-in sets a session; some keep its name and value.
+    account would be taken for right. A right log-in sets a session; some keep its name and value. At other doors (a
+    change, a link) clients have a session, and answers set none.
     """
-    if not header(headers, b"location") or not any(_may_log_in(name) for name in _names_brought(scope)):
+    brought = _brought(scope)
+    if not brought or door.kind not in _LOGS_IN or not header(headers, b"location"):
         return False
-    return not any(_may_log_in(cookie.name) and not _is_signed_anew(cookie, scope) for cookie in kept_cookies(headers))
+    names = [pair.partition(b"=")[0].decode("latin-1") for pair in brought.split(b";")]
+    if not any(_may_log_in(name) for name in names):
+        return False
+    return not any(_may_log_in(each.name) and not _is_signed_anew(each, brought) for each in kept_cookies(headers))
 
 
 def _may_log_in(cookie: str) -> bool:
     return bool(cookie) and not is_never_session(cookie) and not is_ours(cookie)
-
-
-def _names_brought(scope: Mapping[str, Any]) -> list[str]:
-    return [pair.partition(b"=")[0].decode("latin-1") for pair in _brought(scope).split(b";")]
 
 
 def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
@@ -297,17 +296,20 @@ def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
 
 
 def _is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
+    brought = _brought(scope)
+    if not brought:
+        return True
     pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "")
-    return pair.encode("latin-1") not in _brought(scope) and not _is_signed_anew(cookie, scope)
+    return pair.encode("latin-1") not in brought and not _is_signed_anew(cookie, brought)
 
 
-def _is_signed_anew(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
-    """Whether a signed session is one that the client sent, with another time.
+def _is_signed_anew(cookie: SetCookie, brought: bytes) -> bool:
+    """Whether a signed session is one of those `brought`, with another time.
 
     Applications renew it with every answer: that to a wrong secret, too.
     """
     signed = _SIGNED.fullmatch(cookie.value.replace('"', ""))
-    return signed is not None and f"{cookie.name}={signed[1]}".encode("latin-1") in _brought(scope)
+    return signed is not None and f"{cookie.name}={signed[1]}".encode("latin-1") in brought
 
 
 def _brought(scope: Mapping[str, Any]) -> bytes:
