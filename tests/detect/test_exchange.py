@@ -337,6 +337,25 @@ async def test_a_flood_of_sealed_attempts_is_an_attack_within_a_minute() -> None
     assert {worker.posture() for worker in workers} == {Posture.ATTACK}
 
 
+async def test_proofs_beside_a_flood_take_back_their_failures_as_early() -> None:
+    """P9: held for two minutes, they would leave owners' failures in the score of a flood's early ones."""
+    clock = Clock()
+    worker = Worker(MemoryPostures(clock), clock)
+    for at in range(100):
+        worker.watch.sealed(DOOR, digests(at), 4, account(at))
+    clock.now_s += 10
+    for at in range(3):
+        worker.watch.proved(DOOR, sealed_charge(at), digests(at), 4, age_s=10)
+    clock.now_s += 20
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 100
+    clock.now_s += 1
+    for at in range(100, 164):
+        worker.watch.sealed(DOOR, digests(at), 4, account(at))
+    clock.now_s += 30
+    told = [one.told for one in worker.watch.take()]
+    assert told == [*[ToldOutcome.FAILED] * 64, *[ToldOutcome.PROVED] * 3]
+
+
 async def test_owners_who_show_their_proofs_slowly_are_no_attack() -> None:
     """Twenty a second, of whom one in fifteen shows a proof within half a minute and the others within two."""
     clock = Clock()

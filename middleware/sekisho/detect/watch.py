@@ -137,7 +137,8 @@ class PostureWatch:
             found.append(self._sealed.popleft()[1])
         for _ in range(len(self._proved)):
             due_s, outcome = self._proved.popleft()
-            if due_s <= now_s:
+            # As early as the failures: where owners come beside a flood, theirs are taken back as soon.
+            if due_s <= until_s:
                 found.append(outcome)
             else:
                 self._proved.append((due_s, outcome))
