@@ -56,7 +56,7 @@ def from_start(
     if 200 <= status < 300 and not is_json(headers) and (place := redirect_of_htmx(headers)):
         status, headers = _redirect_status(door, status), [(b"location", place), *headers]
     # Clients choose the method: OPTIONS, a log-out by DELETE, or the page by GET answer 2xx to any secret.
-    if scope.get("method", door.method) != door.method and door.kind in _LOGS_IN and not is_own_method(door, scope):
+    if door.kind in _LOGS_IN and not is_own_method(door, scope):
         return Outcome.FAILED if status >= 400 else Outcome.UNKNOWN
     if door.success:
         return _by_rules(door, status, headers, scope, body)
@@ -75,7 +75,8 @@ def is_own_method(door: Door, scope: Mapping[str, Any]) -> bool:
 
     A form can only be sent by POST; where the door has another method, a field or a header names that.
     """
-    return scope.get("method", door.method) in {door.method, "POST"} or door.method == "*"
+    method = scope.get("method", door.method)
+    return method == door.method or method == "POST" or door.method == "*"  # noqa: PLR1714 - no set for each attempt
 
 
 def _redirect_status(door: Door, status: int) -> int:
@@ -315,7 +316,7 @@ def _is_signed_anew(cookie: SetCookie, brought: bytes) -> bool:
 def _brought(scope: Mapping[str, Any]) -> bytes:
     """All cookies of a request as one text. It is searched, not parsed, because parsers differ."""
     lines = [value for name, value in scope.get("headers", ()) if name == b"cookie"]
-    return b";".join(lines).translate(None, b' "\t')
+    return b";".join(lines).translate(None, b' "\t') if lines else b""
 
 
 def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
