@@ -284,7 +284,8 @@ _TAKEN_WHY: Final = (
 )
 _COPIED_WHY: Final = (
     "`posture` and `quiet` ask no device that was seen, in an attack neither. `familiar-spared` spares log-ins from "
-    "the owner's own network, and some copies are used through the owner's computer."
+    "the owner's own network, and so does `familiar` as long as that network is quiet: some copies are used through "
+    "the owner's computer."
 )
 _OTHERS_WHY: Final = (
     "As above. Where addresses repeat, `django-axes` loses fewest accounts: it locks an address for good, for its "
