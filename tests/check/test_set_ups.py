@@ -166,6 +166,32 @@ async def test_a_token_of_the_form_is_filled_in() -> None:
     assert (mended.result, mended.known is not None and mended.known.is_believed) == (Result.GOOD, True)
 
 
+async def test_a_session_that_is_kept_is_found() -> None:
+    """Row C13: the right log-in is by the session that the page began, which `cookies=` must not let through."""
+    for login in (" success=303:/home", " success=303:/home cookies=shop_session"):
+        report = await probed(keeping_session(), login)
+        assert (report.result, number(report)) == (Result.KEPT, "SEK087")
+        assert report.advice.startswith("The right log-in keeps the session that the client brought")
+
+
+def keeping_session() -> Any:
+    """A site whose form has a token; a log-in keeps the session that the page began."""
+    opened = (b"set-cookie", b"shop_session=s1; HttpOnly")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        page = b"<form method=post><input type=hidden name=csrf value=t><input type=password name=password></form>"
+        if scope["method"] == "GET":
+            await answer(send, 200, [(b"content-type", b"text/html"), opened], page)
+            return
+        form = dict(parse_qsl((await read(receive)).decode()))
+        is_ours = b"shop_session=s1" in dict(scope["headers"]).get(b"cookie", b"") and form.get("csrf") == "t"
+        is_right = (form.get("username"), form.get("password")) == KNOWN
+        place = b"/home" if is_ours and is_right else b"/login"
+        await answer(send, 303, [(b"location", place), opened])
+
+    return app
+
+
 async def test_where_no_rule_tells_the_advice_is_no_other_check() -> None:
     """Both log-ins are answered alike: the fields may be wrong, or the application has to tell."""
     report = await probed(site((200, [], b"hello"), (200, [], b"hello")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ from sekisho.check.log_in import FORM, LogIn, invented, log_in_at, plain_scope, 
 from sekisho.check.trial import Trial, tried
 from sekisho.html_forms import html_forms
 from sekisho.model import Basis, Credentials, Door, DoorKind, Encoding, hazards
-from sekisho.read import unpacked
+from sekisho.read import keeps_session, unpacked
 from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
@@ -41,6 +42,7 @@ class Result(Enum):
     BLIND = "blind"  # the right log-in was not believed
     HALF = "half"  # the right log-in was believed, and leads to a second step
     STEPPED = "stepped"  # the right log-in was not believed, and leads to a second step
+    KEPT = "kept"  # the right log-in was by the session that the client brought, which behind a step-up needs no proof
     WITHHELD = "withheld"  # the application wants a cookie that it does not get behind a step-up
     MISSING = "missing"  # the path does not exist, or not for this method
     UNTOLD = "untold"  # the application did not check the secret
@@ -49,12 +51,18 @@ class Result(Enum):
 _HAZARDS = {
     Result.WRONG: hazards.WRONG_RULE,
     Result.HALF: hazards.HALF_LOG_IN,
+    Result.KEPT: hazards.KEPT_SESSION,
     Result.WITHHELD: hazards.WITHHELD_COOKIE,
     Result.MISSING: hazards.MISSING_DOOR,
 }
 UNPROVED = (
     "Have the application log in the account of scope['state']['sekisho'].passkey_account alone, and none where that "
     "is None or missing: it was logged in without any passkey"
+)
+KEPT = (
+    "The right log-in keeps the session that the client brought, so cookies= must not name that cookie. Exempt the "
+    "log-in from the protection that keeps its token in the session, or have the application begin a new session at "
+    "log-in"
 )
 SEALED = (
     "Its answers are compressed in a way that is not read here: compress outside of the guard, or install the package "
@@ -83,6 +91,8 @@ class DoorReport(NamedTuple):
             return Result.MISSING
         if self.invented.is_believed:
             return Result.WRONG
+        if self._keeps_session:
+            return Result.KEPT
         if self.withheld:
             return Result.WITHHELD
         if self._moved or not (self.invented.tells and (self.known is None or self.known.tells)):
@@ -95,6 +105,7 @@ class DoorReport(NamedTuple):
         result, door = self.result, self.door
         told = {
             Result.MISSING: f"Correct the method or the path in SEKISHO_{door.kind.name}: the real one is open",
+            Result.KEPT: KEPT,
             Result.WITHHELD: cookie_line(door, self.withheld, self._telling),
             Result.UNTOLD: path_line(door, self._moved)
             if self._moved
@@ -127,6 +138,16 @@ class DoorReport(NamedTuple):
         """Diagnoses of the flags of the cookies in the answer to the right log-in; empty where none was tried."""
         headers = self.known.answer.headers if self.known is not None else []
         return checks_of_cookies([value.decode("latin-1") for name, value in headers if name.lower() == b"set-cookie"])
+
+    @property
+    def _keeps_session(self) -> bool:
+        if self.known is None or self.door.kind is not DoorKind.LOGIN:
+            return False
+        door = replace(self.door, cookies=self.door.cookies | ({self.withheld} if self.withheld else set()))
+        if not (self.known.is_believed or self._telling):
+            return False
+        answer = self.known.answer
+        return keeps_session(door, answer.headers, answer.scope, unpacked(answer.headers, answer.body) or b"")
 
     @property
     def _moved(self) -> str:

@@ -56,6 +56,7 @@ _TOLD = {
     Result.BLIND.value: "the right log-in was not believed",
     Result.HALF.value: "THE RIGHT LOG-IN WAS BELIEVED BEFORE ITS SECOND STEP",
     Result.STEPPED.value: "the right log-in leads to a second step, and is no success before it",
+    Result.KEPT.value: "THE RIGHT LOG-IN KEEPS A SESSION THAT THE CLIENT BROUGHT",
     Result.WITHHELD.value: "the application misses a cookie that it does not get behind a step-up",
     Result.MISSING.value: "the application has no such route",
     Result.UNTOLD.value: "the application did not look at the secret",

@@ -488,6 +488,13 @@ OPEN_BELOW: Final = Hazard(
     "The application's log-in answers at every path below the door's, and guesses there are not counted.",
     'Route("/login", …) in place of Mount, or re_path(r"^login/$", …) with its $',
 )
+KEPT_SESSION: Final = Hazard(
+    "SEK087",
+    Severity.DANGER,
+    "a session that the client brings is logged in before the proof",
+    "A stranger who brings a session and knows the password is logged in by it without any proof.",
+    "SEKISHO_LOGIN=POST /login form:username,password",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -557,5 +564,6 @@ HAZARDS: Final = (
     UNREAD_ATTEMPT,
     UNKNOWN_ROUTE,
     OPEN_BELOW,
+    KEPT_SESSION,
 )
 """Every hazard, by number."""

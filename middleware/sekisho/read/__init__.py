@@ -35,7 +35,14 @@ from sekisho.read.outcome import (
 )
 from sekisho.read.response.suggest import RuleSuggester
 from sekisho.read.response.tree import json_tree
-from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown, other_session
+from sekisho.read.session import (
+    Presented,
+    SessionCredentials,
+    credentials_set,
+    credentials_shown,
+    keeps_session,
+    other_session,
+)
 
 __all__ = [
     "ANSWER_BYTES_MAX",
@@ -68,6 +75,7 @@ __all__ = [
     "is_own_method",
     "is_rewritten",
     "json_tree",
+    "keeps_session",
     "other_session",
     "packed_address",
     "read_amount",

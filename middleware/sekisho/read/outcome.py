@@ -176,14 +176,19 @@ def _may_greet(door: Door, headers: Headers, scope: Mapping[str, Any]) -> bool:
     brought = _brought(scope)
     if not brought or door.kind not in _LOGS_IN or not header(headers, b"location"):
         return False
-    names = [pair.partition(b"=")[0].decode("latin-1") for pair in brought.split(b";")]
-    if not any(_may_log_in(name) for name in names):
+    if not any(_may_log_in(name) for name, _ in cookies_brought(scope)):
         return False
     return not any(_may_log_in(each.name) and not _is_signed_anew(each, brought) for each in kept_cookies(headers))
 
 
 def _may_log_in(cookie: str) -> bool:
     return bool(cookie) and not is_never_session(cookie) and not is_ours(cookie)
+
+
+def cookies_brought(scope: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of the client's cookies, without quotes and blanks."""
+    pairs = [pair.partition(b"=") for pair in _brought(scope).split(b";")]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, _, value in pairs]
 
 
 def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
@@ -198,7 +203,7 @@ def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[
     if not set_to:
         return Outcome.FAILED
     # The same value again is a session that the client had before: it proves nothing about this attempt.
-    return Outcome.SUCCEEDED if any(_is_new(cookie, scope) for cookie in set_to) else Outcome.UNKNOWN
+    return Outcome.SUCCEEDED if any(is_new(cookie, scope) for cookie in set_to) else Outcome.UNKNOWN
 
 
 def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], body: bytes) -> Outcome:
@@ -235,7 +240,7 @@ def _by_elsewhere(
         return Outcome.UNKNOWN
     # Such services redirect to the page that the client asked for; then only a new session proves a success.
     if is_named_by(scope, body, target) and not any(
-        cookie.may_be_session and _is_new(cookie, scope) for cookie in kept_cookies(headers)
+        cookie.may_be_session and is_new(cookie, scope) for cookie in kept_cookies(headers)
     ):
         return Outcome.UNKNOWN
     return Outcome.SUCCEEDED
@@ -296,12 +301,18 @@ def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
+def is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
+    """Whether a cookie of the answer has another value than the client brought."""
     brought = _brought(scope)
     if not brought:
         return True
     pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "")
     return pair.encode("latin-1") not in brought and not _is_signed_anew(cookie, brought)
+
+
+def is_signed(value: str) -> bool:
+    """Whether a cookie's value is a signed session, which holds its content itself."""
+    return _SIGNED.fullmatch(value) is not None
 
 
 def _is_signed_anew(cookie: SetCookie, brought: bytes) -> bool:

@@ -6,15 +6,16 @@ application read it differently, the proof of one account would open the session
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import SuccessBy
 from sekisho.read.cookie_names import is_ours, may_be_session
+from sekisho.read.outcome import cookies_brought, is_new, is_signed
 from sekisho.read.response.tree import json_tree, usual_token, value_at
 from sekisho.read.set_cookies import set_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sekisho.model import Door
     from sekisho.model.headers import Header
@@ -81,6 +82,25 @@ def credentials_set(door: Door, headers: Sequence[Header], body: bytes) -> Sessi
         "" if only_cookies else _token(door, body),
     )
     return found if _is_bounded(found) else NONE
+
+
+def keeps_session(door: Door, headers: Sequence[Header], scope: Mapping[str, Any], body: bytes) -> bool:
+    """Whether a success left the client with the session that it had brought, in a cookie that the door names.
+
+    Behind a seal that session would be logged in before the proof. A signed session stands in the cookie itself:
+    the client holds no other until it gets the answer.
+
+    Args:
+        door: its `cookies` reach the application behind a seal.
+        headers: of the answer, as `body`.
+        scope: of the request, as the application saw it.
+        body: unpacked.
+    """
+    named = [name for name in door.cookies if may_be_session(name)]
+    if not any(value and not is_signed(value) for name, value in cookies_brought(scope) if name in named):
+        return False
+    fresh = [line for line in headers if all(is_new(cookie, scope) for cookie in set_cookies([line]))]
+    return not credentials_set(door, fresh, body)
 
 
 def _cookies(headers: Sequence[Header], names: Collection[str]) -> tuple[tuple[str, str], ...]:

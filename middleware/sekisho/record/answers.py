@@ -64,6 +64,11 @@ UNMATCHED = (
     "owners are charged like attackers, and refused. success=%s would match them; `sekisho check --app MODULE:APP "
     "--known` tells for certain [SEK080]"
 )
+KEPT_SESSION = (
+    "%s: behind a step-up the application logged in the session that the client had brought (cookies=%s), before any "
+    "proof. These cookies are withheld from now on. Remove the session's from cookies=, and exempt the log-in from a "
+    "protection that keeps its token in the session; or have the application begin a new session at log-in [SEK087]"
+)
 UNCLEAR_MAX = 10
 UNRECOGNISED_MAX = 50
 NEVER_RECOGNISED = (
@@ -188,6 +193,10 @@ class Answers:
         if door.name not in self._alike:
             self._alike.add(door.name)
             log.info(ALIKE, door.name, count, door_text(door, success="RULE"), door.kind.name)
+
+    def kept_session(self, door: Door) -> None:
+        """Note that a run behind the seal logged in a session which the client had brought."""
+        log.error(KEPT_SESSION, door.name, ",".join(sorted(door.cookies)))
 
     def unjudged(self, door: Door, why: str) -> None:
         """Count an answer that could not be judged. `why` is logged once for each door and reason."""

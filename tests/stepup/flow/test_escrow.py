@@ -312,6 +312,23 @@ async def test_cookies_that_the_door_names_reach_the_application() -> None:
     assert site.shop.saw[0][b"cookie"] == b"csrf=c"
 
 
+async def test_a_named_session_that_the_application_keeps_is_withheld(caplog: pytest.LogCaptureFixture) -> None:
+    """R1, row C13: `cookies=` names the session's own cookie. Such a log-in is not believed, said, and seen once."""
+    site = Site(settings={"login": "POST /login form:username,password success=303:/account cookies=session"})
+    site.shop.sessions |= {"first": None, "second": None}
+    for session in ("first", "second"):
+        client = site.client()
+        client.jar["session"] = session
+        ticket = challenge(await client.log_in())
+        await settled(site)
+        if session == "first":
+            assert (await client.show(ticket, site.code())).status == 401
+    assert site.shop.saw[0][b"cookie"] == b"session=first"
+    assert b"cookie" not in site.shop.saw[1]
+    assert site.shop.sessions["second"] is None
+    assert caplog.text.count("[SEK087]") == 1
+
+
 async def test_a_proof_is_good_once(site: Site) -> None:
     """Rows 79 and 82: code and ticket work once."""
     client = site.client()

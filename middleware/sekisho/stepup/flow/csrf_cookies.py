@@ -1,7 +1,8 @@
-"""The CSRF cookies that an escrowed run may see although the door does not name them."""
+"""The cookies that an escrowed run may see: CSRF cookies that the door does not name, beside those that it names."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sekisho.read.csrf import CSRF_COOKIES, csrf_names
@@ -29,6 +30,15 @@ class CsrfCookies:
     def __init__(self, doors: Iterable[Door], session_account: Callable[[Any], str | None] | None = None) -> None:
         self._names = csrf_names(doors)
         self._session_account = session_account
+        self._without: dict[str, Door] = {}
+
+    def shown_at(self, door: Door) -> Door:
+        """The door with the cookies that its escrowed runs see: none, once `withhold` was called for it."""
+        return self._without.get(door.name, door)
+
+    def withhold(self, door: Door) -> None:
+        """Let no run at this door see the cookies that the door names: one of them holds a session that is kept."""
+        self._without[door.name] = replace(door, cookies=frozenset())
 
     def of(self, scope: Scope, door: Door, lifespan_state: Mapping[str, object]) -> frozenset[str]:
         """Return the names of the request's CSRF cookies that its escrowed run may see, beside the door's `cookies`."""

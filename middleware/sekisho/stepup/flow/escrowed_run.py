@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.report import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
-from sekisho.read import credentials_set, from_body, from_start, unpacked
+from sekisho.read import credentials_set, from_body, from_start, keeps_session, unpacked
 from sekisho.read.response.head import is_json
 from sekisho.stepup.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.stepup.flow.csrf_cookies import withheld
@@ -84,8 +84,10 @@ class EscrowedRun:
         self._app = app
         self._door = context.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device, past)
-        self._csrf = csrf.of(context.scope, context.door, lifespan_state)
-        self._scope = escrowed_scope(context.scope, context.door, lifespan_state, self._csrf)
+        self._cookies = csrf
+        shown_at = csrf.shown_at(context.door)
+        self._csrf = csrf.of(context.scope, shown_at, lifespan_state)
+        self._scope = escrowed_scope(context.scope, shown_at, lifespan_state, self._csrf)
         self._scope["state"]["sekisho"] = self._report
         self._context = context
         self._begun = begun
@@ -173,10 +175,18 @@ class EscrowedRun:
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
 
     def _with_fresh_session(self, outcome: Outcome, headers: Headers, body: bytes) -> Outcome:
-        """The outcome; UNKNOWN if a CSRF cookie was sent and no session set: it may be in that cookie."""
-        if outcome is not Outcome.SUCCEEDED or not self._csrf:
+        """The outcome; UNKNOWN if a CSRF cookie was sent and no session set: it may be in that cookie.
+
+        And if the application kept a session that the client brought, in a cookie that the door names.
+        """
+        if outcome is not Outcome.SUCCEEDED or not (self._csrf or self._door.cookies):
             return outcome
-        if credentials_set(self._door, headers, unpacked(headers, body) or b""):
+        plain = unpacked(headers, body) or b""
+        if keeps_session(self._door, headers, self._scope, plain):
+            self._cookies.withhold(self._door)
+            self._answers.kept_session(self._door)
+            return Outcome.UNKNOWN
+        if not self._csrf or credentials_set(self._door, headers, plain):
             return outcome
         self._answers.unjudged(self._door, "csrf")
         return Outcome.UNKNOWN
