@@ -123,6 +123,16 @@ def test_an_end_that_is_missing_is_found_by_checkpoints(audited: Audited) -> Non
     ]
 
 
+def test_a_clock_that_is_set_back_puts_no_checkpoint_off(tmp_path: Path) -> None:
+    """Until the clock had caught up, the end of a chain could be cut and nothing told of it."""
+    made = Audited(tmp_path)
+    settle(made, 3)
+    made.clock.us -= 86_400_000_000
+    settle(made, 3)
+
+    assert [checkpoint.number for checkpoint in made.checkpoints.values()] == [6]
+
+
 def test_a_chain_that_is_missing_is_found_by_checkpoints(audited: Audited, tmp_path: Path) -> None:
     """All lines of a worker were removed: the checkpoints tell of them."""
     checkpoints = audited.checkpoints

@@ -241,6 +241,22 @@ async def test_a_front_is_kept_in_step_and_released() -> None:
     ]  # fmt: skip
 
 
+async def test_a_clock_that_is_set_back_keeps_no_front_waiting() -> None:
+    """A front that takes a change a minute waited until the clock had caught up."""
+    feeds: list[dict[Network, float]] = [{ONE: 100_030.0}, {ONE: 100_030.0, TWO: 100_030.0}, {TWO: 13_640.0}]
+    front, times = Recorded(), [100_000.0, 100_010.0, 13_620.0]
+    front.every_s = 60.0
+
+    async def read() -> dict[Network, float]:
+        return feeds.pop(0)
+
+    following = Following(front, read, lambda: times[len(times) - len(feeds) - 1], print)
+    for _ in range(3):
+        await following.once()
+
+    assert front.done == ["begin", (["9.9.9.9/32"], [], []), (["9.9.9.10/32"], [], ["9.9.9.9/32"])]
+
+
 async def test_a_fault_of_the_front_is_said_once_and_all_is_told_again() -> None:
     """While the front is away its fault is said once; afterwards it is emptied and filled anew."""
     front, said, pauses = Recorded(forgets=True), list[str](), 0

@@ -183,6 +183,18 @@ def test_a_guess_earns_no_token_and_one_burst_an_hour() -> None:
     assert judged.refunds(rule, hana, charge(hana), 7_200)
 
 
+def test_a_cap_of_an_hour_lasts_no_day_after_a_clock_was_set_back() -> None:
+    """Refunds that were used up before count in the hour that begins, and no longer."""
+    judged = trust(account_burst=3, ip_burst=5)
+    rule = judged.rule(GUESSED, Basis.GUESS)
+    hana = attempt("hana", at=GUESSED)
+    assert [judged.refunds(rule, hana, charge(hana), 100_000) for _ in range(4)] == [True, True, True, False]
+
+    found = [judged.refunds(rule, hana, charge(hana), 13_600 + at_s) for at_s in (0, 3_599, 3_600)]
+
+    assert found == [False, False, True]
+
+
 def test_a_proved_guess_is_trusted() -> None:
     """A guess proved right is trusted like a rule."""
     judged = trust()

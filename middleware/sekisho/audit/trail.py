@@ -102,7 +102,8 @@ class AuditTrail:
             if chain.is_due:
                 self._append(chain.open(self._opening))
         self._is_sound = True
-        if self._clock_us() >= self._checked_us + EVERY_US:
+        # A clock that is set back must not put off the next checkpoint: until then the end could be cut unnoticed.
+        if not 0 <= self._clock_us() - self._checked_us < EVERY_US:
             self._check(chain)
 
     def end(self) -> None:

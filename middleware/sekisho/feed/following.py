@@ -63,7 +63,8 @@ class Following:
         Raises `FrontFault`: then the next call sets the front up anew.
         """
         change = change_between(self._has, await self._wanted(), self._clock_s())
-        if self._begun and (change.is_empty or self._clock_s() < self._next_s):
+        # A pause longer than the front's own is of a clock that was set back.
+        if self._begun and (change.is_empty or 0 < self._next_s - self._clock_s() <= self._front.every_s):
             return change
         try:
             await self._apply(change)

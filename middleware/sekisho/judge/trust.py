@@ -154,7 +154,7 @@ class SuccessTrust:
             return False
         if not self._secrets.differs(rule.mark, attempt, charge, now_s):
             return False
-        if rule.state is not RuleState.TRUSTED or now_s < rule.cleared_until_s:
+        if rule.state is not RuleState.TRUSTED or 0 < rule.cleared_until_s - now_s <= CLEARED_S:
             return False
         rule.state = RuleState.SUSPECTED
         return True
@@ -204,7 +204,7 @@ class _Secrets:
 
     def differs(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether this account has succeeded with another secret before."""
-        if now_s >= self._until_s:
+        if not self._until_s - WINDOW_S <= now_s < self._until_s:  # over, or begun before the clock was set back
             self._rotate(now_s)
         key, secret = _key(mark, attempt, charge), charge.member_tag
         before = self._young.get(key) or self._old.get(key)
@@ -251,7 +251,7 @@ class _Refunds:
 
     def take(self, wanted: tuple[tuple[bytes, int], ...], now_s: float) -> bool:
         """Take one refund for each of these (key, cap) pairs, or for none if one key has reached its cap."""
-        if now_s >= self._until_s:
+        if not self._until_s - WINDOW_S <= now_s < self._until_s:  # over, or begun before the clock was set back
             self._rotate(now_s)
         young, old = self._young, self._old
         for key, cap in wanted:

@@ -59,6 +59,18 @@ async def test_a_removed_passkey_begins_none() -> None:
     assert await shown(site, key) is None
 
 
+async def test_a_challenge_of_a_clock_that_was_set_back_is_over() -> None:
+    """Its use is remembered for ten minutes: a copied assertion would begin a log-in until the clock had caught up."""
+    site = Site()
+    key = await site.passkey()
+    site.clock.now_s += 5 * DAY_S
+    assert site.factors.log_in is not None
+    credential = key.get(site.factors.log_in.options("b"))
+    site.clock.now_s -= DAY_S
+    assert await site.factors.log_in.accept(credential, "b") is None
+    assert await shown(site, key) == "alice"
+
+
 async def test_of_a_hundred_at_once_one_is_accepted() -> None:
     """An assertion that was copied on its way opens nothing beside the first, however close they arrive."""
     site = Site()

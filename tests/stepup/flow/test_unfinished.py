@@ -101,6 +101,30 @@ async def test_a_worker_that_starts_tells_what_is_late(world: World) -> None:
     assert world.told == [TOLD]
 
 
+@pytest.mark.parametrize("step_s", [-86_400, 30 * 86_400])
+async def test_a_clock_that_is_set_puts_no_notice_off(world: World, step_s: int) -> None:
+    """Set back, a notice waited until the clock had caught up, or was forgotten; the next ones are told as ever."""
+    worker, set_s = world.worker(), 0.0
+    world.vault = MemoryVault(entries_max=5_000, bytes_max=1 << 24, clock_s=lambda: world.now_s - set_s)
+    world.escrow = Escrow(SECRETS, world.vault, clock_ms=lambda: int(world.now_s * 1000))
+    worker = world.worker()
+    await world.noted(worker)
+    task = asyncio.create_task(worker.run())
+    while world.now_s < T0 + 30:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    set_s = step_s
+    world.now_s += step_s
+    begun_s = world.now_s
+    while world.now_s < begun_s + 30:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert world.told == [TOLD]
+    await world.noted(worker)
+    while world.now_s < begun_s + 700:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    task.cancel()
+    assert world.told == [TOLD, TOLD]
+
+
 async def test_a_slot_is_bounded_and_its_end_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """A slot is bounded to a thousand in ten seconds, which is logged once, so the store is not filled."""
     worker = world.worker()

@@ -98,15 +98,26 @@ class Unfinished:
 
     async def run(self) -> None:
         """Send all due notices, now and from now on."""
-        slot = int((self._clock_s() - LATE_S) // SLOT_S)
+        slot = self._oldest()
         while True:
             try:
+                if not self._oldest() <= slot <= self._clock_s() // SLOT_S + 1:
+                    slot = await self._of_another_clock(slot)
                 while slot <= self._clock_s() // SLOT_S:
                     await self._empty(slot)
                     slot += 1
             except StoreUnavailable:
-                slot = max(slot, int((self._clock_s() - LATE_S) // SLOT_S))
+                slot = max(slot, self._oldest())
             await self._sleep(SLOT_S)
+
+    def _oldest(self) -> int:
+        return int((self._clock_s() - LATE_S) // SLOT_S)
+
+    async def _of_another_clock(self, slot: int) -> int:
+        """Send what waits by a clock that was set since: its tickets open no longer. Return the slot to go on with."""
+        for waiting in range(slot, slot + TICKET_S // SLOT_S + 2):
+            await self._empty(waiting)
+        return self._oldest()
 
     async def _empty(self, slot: int) -> None:
         number = int(await self._vault.get(self._slot(slot)) or 0)
