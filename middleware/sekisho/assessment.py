@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 class Assessment(Value):
     """An attempt with all findings about it. Settle it exactly once.
 
-    `device`: the class by which it was judged. `policy`: by which. `worked`: work was done for it.
+    Attributes:
+        attempt: as it was read.
+        charge, verdict: what the ledger was asked, and its answer.
+        decision: the judgement.
+        device: the class by which it was judged.
+        policy: by which it was judged.
+        exposure: whether its secret is in known leaks.
+        token: of the known device, which a success renews; None for a stranger, and where a copy was shown.
+        work_receipt: what is left of the charge of the attempt that was answered by asking for work; see `Guard`.
+        worked: work was done for it.
     """
 
     __slots__ = (
