@@ -91,8 +91,8 @@ class LoopWing:
         self.loop = loop
         self.thread = get_ident()
         self._process = process
-        self._line: AnyStoreConnection | None = None
         self._health = Health(loop.call_later, process.events.store_answers)
+        self._line = self._opened_line()
         self._hibp = self._online()
         self._refusals = RefusalLog(loop.call_later)
         self._looking: asyncio.Task[None] | None = None
@@ -106,7 +106,7 @@ class LoopWing:
             clock_s=process.clocks.wall_s,
             chance=secrets.token_bytes,
         )
-        ledger = process.own if process.settings.store == MEMORY else self._shared_ledger()
+        ledger = process.own if self._line is None else self._shared_ledger(self._line)
         self._admission = Admission(
             GradientLimit(process.settings.strangers_max or 0),
             clock_s=process.clocks.monotonic_s,
@@ -200,9 +200,11 @@ class LoopWing:
             on_change=partial(process.events.leaks_answer, "hibp"),
         )
 
-    def _shared_ledger(self) -> Ledger:
+    def _opened_line(self) -> AnyStoreConnection | None:
         process, settings = self._process, self._process.settings
-        self._line = open_line(
+        if settings.store == MEMORY:
+            return None
+        line = open_line(
             settings.store,
             settings.limits,
             deadline_us=settings.store_deadline_us,
@@ -212,16 +214,18 @@ class LoopWing:
             bytes_max=settings.store_bytes_max,
         )
         if process.audit is not None:
-            process.audit.bridge.join(self.loop, self._line)
-        own = process.own if settings.on_store_failure is StoreFailure.LOCAL else None
-        let_in = settings.on_store_failure is StoreFailure.OPEN
+            process.audit.bridge.join(self.loop, line)
+        return line
+
+    def _shared_ledger(self, line: AnyStoreConnection) -> Ledger:
+        process, settings = self._process, self._process.settings
         return ledger_on(
-            self._line,
+            line,
             settings.store,
             settings.namespace,
             deadline_us=settings.store_deadline_us,
-            own=own,
-            let_in=let_in,
+            own=process.own if settings.on_store_failure is StoreFailure.LOCAL else None,
+            let_in=settings.on_store_failure is StoreFailure.OPEN,
         )
 
     def _pipeline(self, ledger: Ledger) -> Guard:
