@@ -17,13 +17,13 @@ class Assessment(Value):
 
     Attributes:
         attempt: as it was read.
-        charge, verdict: what the ledger was asked, and its answer.
+        charge, verdict: the question to the ledger, and its answer.
         decision: the judgement.
         device: the class by which it was judged.
         policy: by which it was judged.
         exposure: whether its secret is in known leaks.
         token: of the known device, which a success renews; None for a stranger, and where a copy was shown.
-        work_receipt: what is left of the charge of the attempt that was answered by asking for work; see `Guard`.
+        work_receipt: of the attempt that was answered by asking for work, as far as it is not refunded; see `Guard`.
         worked: work was done for it.
     """
 
