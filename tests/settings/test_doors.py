@@ -102,6 +102,7 @@ def test_doors_but_the_log_in_may_lack_a_field() -> None:
     assert door("POST /code form:,code", DoorKind.CODE).fields == (Fields(Encoding.FORM, (), (("code",),)),)
     assert "needs an account and a secret" in wrong("POST /login form:email")
     assert "needs an account and a secret" in wrong("POST /login form:,password")
+    assert "write it in SEKISHO_CODE, as in form:,password" in wrong("POST /login form:,password")
 
 
 def test_a_third_part_is_the_password_that_is_chosen() -> None:

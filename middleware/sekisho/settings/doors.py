@@ -377,7 +377,10 @@ class _Reader:
             raise self._wrong("names a field for a new password, which is set at SIGNUP, RESET and CHANGE doors alone")
         if self._kind is DoorKind.LOGIN and not (fields.account and fields.secret):
             # Without both, guesses at this door cannot be distinguished.
-            raise self._wrong("needs an account and a secret, as in form:username,password")
+            raise self._wrong(
+                "needs an account and a secret, as in form:username,password; if the session keeps the account, write "
+                "it in SEKISHO_CODE, as in form:,password"
+            )
         every = (*fields.account, *fields.secret, *fields.new_secret)
         if len(set(every)) < len(every):
             raise self._wrong("reads two of account, secret and new secret from the same field")
