@@ -328,7 +328,7 @@ async def test_a_flood_of_sealed_attempts_is_an_attack_within_a_minute() -> None
     clock = Clock()
     postures = MemoryPostures(clock)
     workers = [Worker(postures, clock) for _ in range(4)]
-    for second in range(40):
+    for second in range(45):
         for at in range(100):
             workers[at % 4].watch.sealed(DOOR, digests(second * 100 + at), 4, account(second * 100 + at))
         clock.now_s += 1
@@ -341,19 +341,19 @@ async def test_proofs_beside_a_flood_take_back_their_failures_as_early() -> None
     """P9: held for two minutes, they would leave owners' failures in the score of a flood's early ones."""
     clock = Clock()
     worker = Worker(MemoryPostures(clock), clock)
-    for at in range(100):
+    for at in range(400):
         worker.watch.sealed(DOOR, digests(at), 4, account(at))
     clock.now_s += 10
-    for at in range(3):
+    for at in range(2):
         worker.watch.proved(DOOR, sealed_charge(at), digests(at), 4, age_s=10)
     clock.now_s += 20
-    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 100
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 400
     clock.now_s += 1
-    for at in range(100, 164):
+    for at in range(400, 656):
         worker.watch.sealed(DOOR, digests(at), 4, account(at))
     clock.now_s += 30
     told = [one.told for one in worker.watch.take()]
-    assert told == [*[ToldOutcome.FAILED] * 64, *[ToldOutcome.PROVED] * 3]
+    assert told == [*[ToldOutcome.FAILED] * 256, *[ToldOutcome.PROVED] * 2]
 
 
 async def test_owners_who_show_their_proofs_slowly_are_no_attack() -> None:

@@ -23,12 +23,12 @@ PROOF_S: Final = 120.0
 AFTER_S: Final = 1.0
 """A proof enters so long after the failure of its attempt, which another worker may tell."""
 
-
 EARLY_S: Final = 30.0
-EARLY_MIN: Final = 64
-EARLY_SHARE: Final = 20
-"""Of owners, a fifth or more have shown a proof after half a minute. Where of so many attempts of that age less than
-one in twenty has led to one, they are no owners', and their failures enter at once."""
+EARLY_MIN: Final = 256
+EARLY_SHARE: Final = 100
+"""Of owners, a fifth or more have shown a proof after half a minute, to any of the site's processes. Where of so many
+attempts of that age less than one in a hundred has led to one here, they are no owners', and their failures enter at
+once. Beyond some twenty processes they may be owners' whose proofs went to others."""
 
 
 class RaisedDoor(NamedTuple):
