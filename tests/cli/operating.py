@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sekisho.wiring import LoginGuard
 
 
+RUN = "import sys\nfrom sekisho.cli import main\nsys.exit(main())"
+"""Python that runs the command line of its process, as the installed script does."""
+
+
 class Said(NamedTuple):
     """What a command printed, and its exit code."""
 
@@ -51,7 +55,7 @@ def run(*line: str) -> Said:
 def started(*line: str, stdout: int | IO[str] = subprocess.PIPE, first: str = "") -> subprocess.Popen[str]:
     """Start a command in a process of its own, in this process's environment. `first`: Python that it runs before."""
     return subprocess.Popen(
-        [sys.executable, "-c", f"import sys\n{first}\nfrom sekisho.cli import main\nsys.exit(main())", *line],
+        [sys.executable, "-c", f"{first}\n{RUN}", *line],
         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 
 from sekisho.cli.operator import desk
 from sekisho.control.claim import Claim, ClaimMac, ClaimTaken, Holder
+from sekisho.control.earlier import EarlierWorkers
 from sekisho.record import Subjects
 from sekisho.record.lines import encode
 from sekisho.testing import SECRET
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from sekisho.model import Mode
     from tests.owners.worlds import SqlWorld
     from tests.servers import RedisServer
 
@@ -138,3 +140,22 @@ async def refused(claim: Claim) -> Holder | None:
         async with claim.held(Holder("ken", 6, "2")):
             pass
     return caught.value.holder
+
+
+async def test_earlier_workers_hear_the_later_of_two_switches(
+    redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another operator switches after the record was read, and before earlier workers are told."""
+    serve_with(monkeypatch, store=redis_url)
+    told_mode, others = EarlierWorkers.set_mode, ["off"]
+
+    async def slow(earlier: EarlierWorkers, mode: Mode | None) -> None:
+        if others:
+            await command("mode", others.pop())
+        await told_mode(earlier, mode)
+
+    monkeypatch.setattr(EarlierWorkers, "set_mode", slow)
+    said = json.loads((await command("mode", "monitor", "--json")).out)
+
+    assert (said["earlier_workers"], redis_server.cli("GET", "sekisho:{exchange}mode")) == ("off", "off")
+    assert json.loads((await command("mode", "--json")).out)["mode"] == "off"

@@ -78,8 +78,12 @@ def new_private_key(path: str) -> str:
     """
     private = X25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(pem)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb", 0) as file:
+        try:
+            file.write(pem)
+        except OSError as error:
+            os.unlink(path)  # noqa: PTH108 - `path` is a text
+            raise OSError(error.errno, error.strerror, path) from None
     return urlsafe_b64encode(private.public_key().public_bytes_raw()).decode().rstrip("=")
 
 

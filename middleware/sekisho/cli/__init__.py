@@ -1,10 +1,11 @@
 """`sekisho …`: one module of this package for each command.
 
-A command is a module with two functions, listed in `COMMANDS`. It is imported only when it runs, so that no command
+A command is a module with these functions, listed in `COMMANDS`. It is imported only when it runs, so that no command
 needs another's packages:
 
     def arguments(parser: argparse.ArgumentParser) -> None   # beside `--json`, which every command has
     def run(args: argparse.Namespace) -> int                 # the exit code
+    def interrupted(args: argparse.Namespace) -> str         # what Ctrl-C may leave; only where something is changed
 
 Or it is a package with its own `COMMANDS`: `sekisho corpus build` is `sekisho.cli.corpus.build`.
 """
@@ -16,6 +17,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sekisho.cli.output import OutputLost, ReaderGone, standard_output
 from sekisho.cli.usage import Misused, Parser, VersionAction
 from sekisho.model import SekishoError
 
@@ -27,6 +29,7 @@ __all__ = ["COMMANDS", "Command", "main", "parser_of"]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+READER_GONE = 141  # 128 + SIGPIPE
 
 
 class Command(NamedTuple):
@@ -64,9 +67,18 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line. Returns the exit code: 0, 1 (failed), 2 (misused), 130 (interrupted)."""
+    """Run a command line.
+
+    Returns the exit code: 0, 1 (failed), 2 (misused), 130 (interrupted), 141 (nobody reads the output any more).
+    """
     about = "A checkpoint in front of a log-in: everyone can travel, nobody passes unexamined."
-    return _choose(COMMANDS, argv, prog="sekisho", package=__name__, about=about)
+    try:
+        with standard_output():
+            return _choose(COMMANDS, argv, prog="sekisho", package=__name__, about=about)
+    except ReaderGone:
+        return READER_GONE
+    except OutputLost as error:
+        return _say("sekisho", str(error), FAILED)
 
 
 def _choose(
@@ -119,15 +131,33 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
         return MISUSED
     if hasattr(module, "COMMANDS"):
         return _choose(module.COMMANDS, argv, prog=prog, package=name, about=module.__doc__)
+    return _executed(module, prog, argv)
+
+
+def _executed(module: Any, prog: str, argv: Sequence[str]) -> int:
+    args = None
     try:
-        return int(module.run(parser_of(prog, module).parse_args(argv)))
-    except Misused as error:
-        return _say(prog, str(error), MISUSED)
-    except SekishoError as error:
-        return _say(prog, str(error), FAILED)
-    except OSError as error:
-        # A full disk or a file without permission must not print a traceback.
-        return _say(prog, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or "failed", FAILED)
+        args = parser_of(prog, module).parse_args(argv)
+        return int(module.run(args))
+    except KeyboardInterrupt:
+        return _interrupted(prog, module, args)
+    except ReaderGone:
+        raise
+    except (SekishoError, OSError) as error:
+        return _say(prog, _text(error), MISUSED if isinstance(error, Misused) else FAILED)
+
+
+def _interrupted(prog: str, module: Any, args: Any) -> int:
+    # The operator must learn what may be done in part.
+    done = module.interrupted(args) if args is not None and hasattr(module, "interrupted") else ""
+    return _say(prog, f"interrupted: {done}", INTERRUPTED) if done else INTERRUPTED
+
+
+def _text(error: SekishoError | OSError) -> str:
+    if isinstance(error, SekishoError):
+        return str(error)
+    # A full disk or a file without permission must not print a traceback.
+    return ": ".join(str(part) for part in (error.filename, error.strerror) if part) or "failed"
 
 
 def _say(prog: str, text: str, code: int) -> int:

@@ -21,7 +21,7 @@ from sekisho.cli.lists import List
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 _LIST = List("allow", "1h", 30, "has no address limits")
 
@@ -32,3 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     return lists.run(args, _LIST)
+
+
+def interrupted(args: argparse.Namespace) -> str:
+    return lists.interrupted(args, _LIST)

@@ -22,7 +22,7 @@ from sekisho.cli.lists import List
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 _LIST = List("deny", "1d", 365, "is refused")
 
@@ -33,3 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     return lists.run(args, _LIST)
+
+
+def interrupted(args: argparse.Namespace) -> str:
+    return lists.interrupted(args, _LIST)

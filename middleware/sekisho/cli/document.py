@@ -24,8 +24,10 @@ a command: keep what both need in variables.
 **Who did it.** Each change is an [event](events.md) `commanded` with your login name, uid and machine (behind `sudo`:
 both users), and with the text of `--because`. Every worker writes one when it obeys, so there is one for each worker.
 
-**Exit codes**: 0 done; 1 failed, or something was found; 2 the command line was wrong; 130 interrupted. Commands that
-differ say so. Errors go to standard error and never repeat what was typed, which might be a password.
+**Exit codes**: 0 done; 1 failed, or something was found; 2 the command line was wrong; 130 interrupted; 141 the reader
+of the output went away (`| head`). Commands that differ say so. Changes are made before anything is printed; a command
+that is interrupted while it may have changed something says so. Errors go to standard error and never repeat what was
+typed, which might be a password.
 
 **`--json`** prints one JSON value and nothing else. `sekisho --version` prints the version.
 

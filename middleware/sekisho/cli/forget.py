@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 
 class Forgotten(NamedTuple):
@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     done = asyncio.run(_run(args, reason(args.because)))
     print(json.dumps(_as_json(done)) if args.json else "\n".join(_as_text(done)))
     return 0
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "the account may be removed in part; run it again"
 
 
 async def _run(args: argparse.Namespace, why: str) -> Forgotten:

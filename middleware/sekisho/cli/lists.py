@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sekisho.control import ControlRecord
     from sekisho.settings.values import Network
 
-__all__ = ["List", "NotListed", "arguments", "run"]
+__all__ = ["List", "NotListed", "arguments", "interrupted", "run"]
 
 
 class NotListed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -75,6 +75,10 @@ def run(args: argparse.Namespace, listed: List) -> int:
         raise Misused("--remove and --for contradict each other")
     print(asyncio.run(_run(args, listed)))
     return 0
+
+
+def interrupted(args: argparse.Namespace, listed: List) -> str:
+    return f"the list may or may not be changed; `sekisho {listed.name}` shows it" if args.network else ""
 
 
 async def _run(args: argparse.Namespace, listed: List) -> str:

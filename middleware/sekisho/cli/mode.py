@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from sekisho.cli.operator import Desk
     from sekisho.control import ControlRecord
+    from sekisho.control.earlier import EarlierWorkers
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
+
+TOLD_MAX = 5  # operators who switch at the same time
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def interrupted(args: argparse.Namespace) -> str:
+    return "the mode may or may not be switched; `sekisho mode` shows it" if args.mode or args.reset else ""
+
+
 async def _run(args: argparse.Namespace, why: str) -> str:
     async with desk() as service:
         await service.warn()
@@ -63,8 +70,17 @@ async def _switch(service: Desk, word: str | None, why: str) -> ControlRecord:
     mode = Mode(word) if word else None
     record = await service.do(Act(0, 0, "mode", of=word or "", why=why), lambda record: replace(record, mode=mode))
     if service.earlier is not None:
-        await service.earlier.set_mode(mode)
+        await _tell_earlier(service, service.earlier)
     return record
+
+
+async def _tell_earlier(service: Desk, earlier: EarlierWorkers) -> None:
+    """Tell workers of earlier versions the record's mode. Of two operators at once, the later one's is told at last."""
+    for _ in range(TOLD_MAX):
+        mode = (await service.record()).mode
+        await earlier.set_mode(mode)
+        if (await service.record()).mode is mode:
+            return
 
 
 def _as_text(service: Desk, record: ControlRecord, told: str, *, switched: bool) -> list[str]:

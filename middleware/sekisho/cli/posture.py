@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sekisho.control import ControlRecord
     from sekisho.judge.posture import DoorPosture
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 DAYS_MAX = {Posture.CALM: 1, Posture.ELEVATED: 7, Posture.ATTACK: 7}
 """A forced calm is a switched-off alarm: it ends within a day."""
@@ -61,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         raise Misused("reset and --for contradict each other")
     print(asyncio.run(_run(args, reason(args.because))))
     return 0
+
+
+def interrupted(args: argparse.Namespace) -> str:
+    return "the posture may or may not be changed; `sekisho posture` shows it" if args.act else ""
 
 
 async def _run(args: argparse.Namespace, why: str) -> str:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.blast_radius import Done
 
-__all__ = ["NoSuchCampaign", "arguments", "run"]
+__all__ = ["NoSuchCampaign", "arguments", "interrupted", "run"]
 
 FOR_MAX_S = 400 * 86_400
 
@@ -88,6 +88,11 @@ def run(args: argparse.Namespace) -> int:
     done = asyncio.run(_act(radius, span_s, why))
     _said({**_radius_json(radius), "done": done._asdict()}, args, [*_as_text(radius), *_done_text(done)])
     return int(done.untold > 0 or (bool(args.accounts) and radius.unnamed > 0))
+
+
+def interrupted(args: argparse.Namespace) -> str:
+    part = "accounts may be asked and owners told in part; run it again, and it does what is missing"
+    return part if args.act or args.undo else ""
 
 
 def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:

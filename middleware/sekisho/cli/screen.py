@@ -14,6 +14,7 @@ from rich.text import Text
 
 from sekisho.cli.bar import Bar
 from sekisho.cli.progress import ProgressLines
+from sekisho.files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def write_svg(shown: DemoView, path: str) -> None:
         show(shown, recorder)
     # The picture must not load fonts from other servers.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", recorder.export_svg(title="make demo"), flags=re.DOTALL)
-    Path(path).write_text(picture)
+    replace_text(Path(path), picture)
 
 
 def _table(shown: DemoView) -> Table:

@@ -30,6 +30,7 @@ from sekisho.cli import what_if
 from sekisho.cli.guards import build_of
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused, within
+from sekisho.files import replace_text
 from sekisho.simulate.laboratory import NotStarted, ScenarioError, packaged, read_scenario, simulate
 from sekisho.simulate.laboratory.curve import curve, points
 from sekisho.simulate.laboratory.document import document
@@ -98,15 +99,15 @@ def run(args: argparse.Namespace) -> int:
             _start(args.policy or ["default"], known)
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
         played = [each for seed in args.seed or [1] for each in _played(found, seed, known, args, kept, progress)]
+    if args.document:
+        page = Path(args.document)
+        replace_text(page, document(played, known, curves=_curves(played, page, args.curves)))
+    if args.svg:
+        _draw(played, Path(args.svg))
     if args.json:
         print(json.dumps([each.as_json() for each in played], indent=2))
     else:
         print(table(played))
-    if args.document:
-        page = Path(args.document)
-        page.write_text(document(played, known, curves=_curves(played, page, args.curves)))
-    if args.svg:
-        _draw(played, Path(args.svg))
     return 0
 
 
@@ -212,11 +213,11 @@ def _curves(played: list[Played], page: Path, folder: str | None) -> str:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, runs in by_scenario(played).items():
         if found := points(runs):
-            (Path(folder) / f"{name}.svg").write_text(curve(runs[0].scenario.title, found))
+            replace_text(Path(folder) / f"{name}.svg", curve(runs[0].scenario.title, found))
     return os.path.relpath(folder, page.parent)
 
 
 def _draw(played: list[Played], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in dict.fromkeys(each.scenario.name for each in played):
-        (folder / f"{name}.svg").write_text(picture([each for each in played if each.scenario.name == name]))
+        replace_text(folder / f"{name}.svg", picture([each for each in played if each.scenario.name == name]))

@@ -82,10 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if not named:
         raise Misused("SEKISHO_EVENTS_FILE is not set, and there is no --file")
     with closing(EventTail(Path(named), _filter(args), _raw if args.json else _as_text)) as events:
-        try:
-            _show(events, args)
-        except BrokenPipeError:  # `… | head` has seen enough
-            sys.stdout = None  # Python would try to flush it, and report the same again
+        _show(events, args)
     if events.unread:
         sys.stderr.write(f"sekisho tail: {events.unread} lines are no events\n")
     return 0

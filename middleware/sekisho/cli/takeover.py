@@ -30,7 +30,7 @@ from sekisho.wiring.feedback import Feedback, NamedAccount
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +44,10 @@ def run(args: argparse.Namespace) -> int:
     done = "undone" if args.undo else "asked for a proof from now on"
     print(json.dumps({"done": done}) if args.json else f"{done}; every worker follows within a second")
     return 0
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "it may be done in part; run it again"
 
 
 async def _run(args: argparse.Namespace, why: str) -> None:

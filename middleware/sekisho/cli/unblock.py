@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sekisho.cli.operator import Desk
     from sekisho.cli.target import Target
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 
 class Cleared(NamedTuple):
@@ -53,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
     cleared = asyncio.run(_run(args, reason(args.because)))
     print(json.dumps(_as_json(cleared)) if args.json else "\n".join(_as_text(cleared)))
     return 0
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "counters may be cleared in part; run it again"
 
 
 async def _run(args: argparse.Namespace, why: str) -> Cleared:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,6 +68,8 @@ class VersionAction(argparse.Action):
     """Print the installed version and exit. The version is looked up only when this option is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib import metadata  # noqa: PLC0415 - a third of the time in which a command starts
+
         hot_path = find_spec("sekisho.pipeline")
         compiled = hot_path is not None and (hot_path.origin or "").endswith(".so")
         print(f"sekisho {metadata.version('sekisho')} ({'compiled' if compiled else 'not compiled'})")

@@ -12,7 +12,6 @@ Exit code: 0 if the files could be read, 1 if not, 2 if the command line is wron
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +37,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     names = _names(args.files, opener(args.key))
-    try:
-        for fields in _lines(args.files):
-            if name := names.get(str(fields.get("account"))):
-                fields["name"] = name
-            print(json.dumps(fields, separators=(",", ":")) if args.json else _as_text(fields))
-    except BrokenPipeError:  # `… | head` has seen enough
-        sys.stdout = None  # Python would try to flush it, and report the same again
+    for fields in _lines(args.files):
+        if name := names.get(str(fields.get("account"))):
+            fields["name"] = name
+        print(json.dumps(fields, separators=(",", ":")) if args.json else _as_text(fields))
     return 0
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sekisho.settings import Settings
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "interrupted", "run"]
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
@@ -27,6 +27,10 @@ def run(args: argparse.Namespace) -> int:
     version = asyncio.run(_migrate(settings()))
     print(json.dumps({"version": version}) if args.json else f"The tables are those of version {version}.")
     return 0
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "the tables are those of before, or the new ones; run it again"
 
 
 async def _migrate(found: Settings) -> int:

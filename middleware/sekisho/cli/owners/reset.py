@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sekisho.owners.sql import SqlOwners
     from sekisho.settings import Settings
 
-__all__ = ["NoSuchAccount", "arguments", "run"]
+__all__ = ["NoSuchAccount", "arguments", "interrupted", "run"]
 
 _OUTBOX = ("SECRET", "NAMESPACE", "NOTICES_WEBHOOK", "NOTICES_WEBHOOK_SECRET")
 
@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     if args.cancel:
         return _say_cancelled(asyncio.run(_cancel(found, args.name)), as_json=args.json)
     return _say_asked(asyncio.run(_ask(found, args.name)), as_json=args.json)
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "the reset may or may not be asked for or cancelled, and its owner told; run it again"
 
 
 async def _cancel(found: Settings, name: str) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Held, Owners
     from sekisho.settings import Settings
 
-__all__ = ["PURPOSES", "RewrapCounts", "arguments", "rewrap", "rewrap_addresses", "run"]
+__all__ = ["PURPOSES", "RewrapCounts", "arguments", "interrupted", "rewrap", "rewrap_addresses", "run"]
 
 PURPOSES = {
     "totp": totp.PURPOSE,
@@ -73,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_told(counts)))
     return 1 if counts.left else 0
+
+
+def interrupted(_: argparse.Namespace) -> str:
+    return "what is sealed anew stays so; run it again for the rest"
 
 
 async def _rewrap(found: Settings, drawn: Drawing) -> RewrapCounts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.feed.fronts.nftables import run_command
 from sekisho.feed.fronts.port import shown
+from sekisho.files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,16 +55,10 @@ class Nginx:
             await self._write(change.wanted)
 
     async def _write(self, wanted: dict[Network, float]) -> None:
-        await asyncio.to_thread(_replace, self._path, self._text(wanted))
+        # In one step: nginx must not read half of it.
+        await asyncio.to_thread(replace_text, self._path, self._text(wanted))
         await run_command(self._reload, "", "the reload")
 
     def _text(self, wanted: dict[Network, float]) -> str:
         lines = [self._line.format(shown(network)) for network in wanted]
         return "# written by `sekisho feed nginx`\n" + "".join(lines)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file in one step: nginx must not read half of it."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="ascii")
-    draft.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import asdict, fields
 from hashlib import blake2b
@@ -58,11 +59,22 @@ class KeptRuns:
         results = play()
         took_s = clock_s() - begun_s
         if self._path is not None:
-            with self._path.open("a") as file:
-                line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
-                file.write(json.dumps(line) + "\n")
+            line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
+            _append(self._path, json.dumps(line) + "\n")
         self._found[key] = KeptRun(results, took_s, self._at)
         return self._found[key]
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            content = line.encode()
+            while content:  # a disk that becomes full takes a part
+                content = content[file.write(content) :]
+        except OSError as error:
+            file.truncate(end)  # the next line would be glued to half of this one
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _read(text: str) -> dict[str, KeptRun]:
