@@ -86,6 +86,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.owners": {"ENROLMENTS_MAX": 20, "RESET_DELAY_S": 86_400, "SEALED_BYTES_MAX": 8_192},
     "sekisho.owners.query": {"QUERY_CHARS_MAX": 4_096},
     "sekisho.owners.database": {"CALLS_MAX": 256},
+    "sekisho.owners.outbox": {"WAITS_MAX_S": 7_200},
     "sekisho.read.caller": {"KNOWN_MAX": 1_024},
     "sekisho.read.names": {"ACCOUNT_CHARS_MAX": 1_024, "SECRET_BYTES_MAX": 4_096},
     "sekisho.simulate.laboratory": {"EPOCH_S": 1_751_328_000.0},

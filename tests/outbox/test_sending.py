@@ -11,7 +11,7 @@ from sekisho.outbox import Notice, NoticeOutbox, OutboxBounds, Undelivered
 from sekisho.outbox.kept import notices_to
 from sekisho.outbox.sending import Cause, OutboxMeans
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
-from sekisho.owners.outbox import WAITS_MAX_S, Claimed, OutboxRow, Queued
+from sekisho.owners.outbox import Claimed, OutboxRow, Queued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -238,10 +238,9 @@ async def test_notices_are_sent_after_a_clock_was_set_forward_by_days() -> None:
 
 
 def test_no_row_waits_longer_than_two_hours() -> None:
-    """See `WAITS_MAX_S`: a row that is due later was dated by a clock that has been set back."""
+    """The look-up bounds it by that: a row that is due later was dated by a clock that has been set back."""
     bounds = OutboxBounds()
     assert max(bounds.quiet_s, bounds.lease_s, *(1.5 * pause_s for pause_s in bounds.backoff_s)) <= 5_400
-    assert WAITS_MAX_S == 7_200
 
 
 async def test_closing_waits_for_what_is_in_flight() -> None:
