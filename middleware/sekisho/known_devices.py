@@ -166,7 +166,7 @@ class KnownDevices:
         return text, token is None, name
 
     def end_device(self, attempt: Attempt, device: bytes) -> None:
-        """End the trust of a device, within a minute: from then on its token counts as a copy that was renewed since.
+        """End the trust of a device: from now on its token counts as a copy that was renewed since.
 
         Args:
             attempt: names the account; nothing is tried.
@@ -175,6 +175,21 @@ class KnownDevices:
         charge = self._digests.charge(attempt, device, token_generation=ENDED - 1)
         # Times of 0: this refunds no charge.
         self._ledger.settle(charge, UNHINDERED._replace(charged=Charged.KNOWN_DEVICE), Effect.RENEWED)
+
+    def end_copied(self, attempt: Attempt, family: int) -> None:
+        """End the trust of a proved device of which a spent token is presented: two clients hold it (threat 84).
+
+        Otherwise a copy that came before its owner would go on, and one that came after would be believed again once
+        the owner stays away for a day. The owner shows a proof and has a new device then. A device that is merely seen
+        stays: its owner may have no proof to show.
+
+        Args:
+            attempt: presents the token.
+            family: of the client's browser.
+        """
+        token = self.trusted_token(attempt, family)
+        if token is not None and token.device_class is Device.PROVED:
+            self.end_device(attempt, token.device)
 
     def end_devices(self, attempt: Attempt, device: bytes, changed_us: int) -> None:
         """End the trust of all devices of an account whose password was changed. It only queues.

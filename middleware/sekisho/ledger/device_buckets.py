@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.ledger.gcra import one_more, span_us
 from sekisho.ledger.history import CHANGE, FAILED, HOUR_US, NAME_BYTES, RENEWAL_KEPT_US, DeviceBucket, kind_of
-from sekisho.ledger.records import CLOCK_STEP_US, ENDED_KEPT_US, FAILURES_KEPT_US, Record
+from sekisho.ledger.records import CLOCK_STEP_US, ENDED, ENDED_KEPT_US, FAILURES_KEPT_US, Record
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Limits
@@ -28,8 +28,7 @@ def enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) ->
     if not charge.known_device:
         return None, 0, False
     bucket = bucket_of(record, charge.known_device)
-    # Either way: after a clock was set back, a thief's older copy would be good until the clock has caught up.
-    if charge.token_generation < bucket.generation and abs(now_us - bucket.renewed_us) > RENEWAL_GRACE_US:
+    if charge.token_generation < bucket.generation and not _has_grace(bucket, now_us):
         return None, 0, True
     if _is_void(record, charge.known_device, charge.token_issued_us):
         return None, 0, True
@@ -39,6 +38,12 @@ def enter_bucket(record: Record, charge: Charge, limits: Limits, now_us: int) ->
     if wait or not _has_place(record, bucket, limits, now_us):
         return None, wait, False
     return bucket._replace(tats=tats), 0, False
+
+
+def _has_grace(bucket: DeviceBucket, now_us: int) -> bool:
+    """Whether older generations are still valid. Once the trust was ended, a copy must not have a minute more."""
+    # Either way: after a clock was set back, a thief's older copy would be good until the clock has caught up.
+    return bucket.generation != ENDED and abs(now_us - bucket.renewed_us) <= RENEWAL_GRACE_US
 
 
 def _is_of_another_clock(tats: tuple[int, ...], limits: Limits, now_us: int) -> bool:

@@ -720,7 +720,9 @@ end
 local function enter_lane(slot, account, generation, issued)
   look_at(account)
   local lanes, spent = account.lanes, LANE.spent
-  if generation < lane_generation and math.abs(now - lane_renewed) > RENEWAL_GRACE then return false, 0, true end
+  if generation < lane_generation and (lane_generation == ENDED or math.abs(now - lane_renewed) > RENEWAL_GRACE) then
+    return false, 0, true
+  end
   if is_void(lanes, issued) then return false, 0, true end
   local wait = wait_of(lane_at and lane_tats or NONE, LANE)
   if wait > 0 and is_of_another_clock(lane_tats) then wait = wait_of(NONE, LANE) end

@@ -113,10 +113,10 @@ alone. *First*: who logged in first since the copy was made. *Owner's computer*:
 address, browser and cookies are those of the owner.
 
 **No guard tells a whole copy from its original.** A copy of a proved device opens its account, one with a passkey too,
-in calm and in an attack. Where owner and copy come within a day of each other, the one with the older token is asked.
-If the copy came first, that is the owner: the proof makes a new device known, and the copy goes on. If the owner came
-first, the copy is asked, but not any more once nobody has come with the newest token for a day. The owner's change of
-the password ends it. An aged device ends for both, and its owner is told before its first log-in.
+in calm and in an attack, as long as its owner stays away. Where owner and copy come within a day of each other, the
+one with the older token is asked, and the device has ended for both: the owner shows a proof once more, and the
+attacker has none. Who comes first after a day of silence is believed. The owner's change of the password ends every
+copy. An aged device ends for both as well, and its owner is told before its first log-in.
 """
 
 _AIMS = """## A tenth

@@ -222,6 +222,8 @@ class Issuer:
         self._saw_attempt(context, assessment)
         if self._aged is not None:
             await self._end_age(self._aged, context, assessment)
+        if assessment.verdict.token_spent:
+            self._guard.devices.end_copied(assessment.attempt, context.family)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(context)
