@@ -47,12 +47,12 @@ def test_new_cookies_that_scripts_cannot_read_are_credentials() -> None:
 )
 def test_what_says_nothing_about_who_is_logged_in_is_none(line: bytes) -> None:
     """Deletions, our own cookies and cookies equal for several accounts are no credentials."""
-    assert not credentials_set(DOOR, setting(line), b"")
+    assert credentials_set(DOOR, setting(line), b"").is_empty
 
 
 def test_the_last_line_of_a_name_is_what_counts() -> None:
     """The last `Set-Cookie` line of a name counts, as in browsers."""
-    assert not credentials_set(DOOR, setting(b"sid=1; HttpOnly", b"sid=; HttpOnly"), b"")
+    assert credentials_set(DOOR, setting(b"sid=1; HttpOnly", b"sid=; HttpOnly"), b"").is_empty
     assert credentials_set(DOOR, setting(b"sid=; HttpOnly", b"sid=2; HttpOnly"), b"").cookies == (("sid", "2"),)
 
 
@@ -82,16 +82,16 @@ def test_a_rule_names_the_one_token() -> None:
     """A rule for a token uses the value at its place alone, and no cookie."""
     body = b'{"token": "no", "data": {"key": "yes"}}'
     assert credentials_set(BY_JSON, setting(b"sid=1; HttpOnly"), body) == SessionCredentials((), "yes")
-    assert not credentials_set(BY_JSON, [], b'{"data": {"key": true}}')
+    assert credentials_set(BY_JSON, [], b'{"data": {"key": true}}').is_empty
 
 
 def test_beyond_the_bounds_is_nothing() -> None:
     """Beyond the bounds there are no credentials: the kept part could be one that all accounts share."""
     nine = setting(*(b"sid%d=x; HttpOnly" % number for number in range(9)))
     assert len(credentials_set(DOOR, nine[:8], b"").cookies) == 8
-    assert not credentials_set(DOOR, nine, b"")
+    assert credentials_set(DOOR, nine, b"").is_empty
     assert credentials_set(DOOR, setting(b"sid=" + b"x" * 4_096 + b"; HttpOnly"), b"")
-    assert not credentials_set(DOOR, setting(b"a=1; HttpOnly", b"sid=" + b"x" * 4_097 + b"; HttpOnly"), b"")
+    assert credentials_set(DOOR, setting(b"a=1; HttpOnly", b"sid=" + b"x" * 4_097 + b"; HttpOnly"), b"").is_empty
 
 
 @pytest.mark.parametrize("lines", [(b"sid=1",), (b"a=2; sid=1",), (b"a=2", b"sid=1"), (b"xsid=3; sid=1; sidx=4",)])

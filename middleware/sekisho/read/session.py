@@ -39,8 +39,10 @@ class SessionCredentials(NamedTuple):
     cookies: tuple[tuple[str, str], ...] = ()
     bearer: str = ""
 
-    def __bool__(self) -> bool:
-        return bool(self.cookies or self.bearer)
+    @property
+    def is_empty(self) -> bool:
+        # No `__bool__`: compiled code takes any named tuple for true.
+        return not (self.cookies or self.bearer)
 
     def __repr__(self) -> str:
         return f"SessionCredentials({len(self.cookies)} cookies, bearer={bool(self.bearer)})"
@@ -99,14 +101,8 @@ def keeps_session(door: Door, headers: Sequence[Header], scope: Mapping[str, Any
     named = [name for name in door.cookies if may_be_session(name)]
     if not any(value and not is_signed(value) for name, value in cookies_brought(scope) if name in named):
         return False
-    fresh = [line for line in headers if _is_fresh(line, scope)]
-    return not credentials_set(door, fresh, body)
-
-
-def _is_fresh(line: Header, scope: Mapping[str, Any]) -> bool:
-    """Whether a header sets no cookie to the value that the client brought."""
-    # A function: mypyc makes a generator inside a comprehension wrongly, and each line would be fresh.
-    return all(is_new(cookie, scope) for cookie in set_cookies([line]))
+    fresh = [line for line in headers if all(is_new(cookie, scope) for cookie in set_cookies([line]))]
+    return credentials_set(door, fresh, body).is_empty
 
 
 def _cookies(headers: Sequence[Header], names: Collection[str]) -> tuple[tuple[str, str], ...]:

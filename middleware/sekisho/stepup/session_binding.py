@@ -104,7 +104,7 @@ class SessionBindings:
 
     def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
         """Return the binding as a sealed note; empty if there is no credential to bind it to, or it is too long."""
-        if not credentials:
+        if credentials.is_empty:
             # Every request shows an empty set of credentials, so a note bound to it would open for everyone.
             return ""
         key = self._signing(now_s)

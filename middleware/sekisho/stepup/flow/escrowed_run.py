@@ -186,7 +186,7 @@ class EscrowedRun:
             self._cookies.withhold(self._door)
             self._answers.kept_session(self._door)
             return Outcome.UNKNOWN
-        if not self._csrf or credentials_set(self._door, headers, plain):
+        if not (self._csrf and credentials_set(self._door, headers, plain).is_empty):
             return outcome
         self._answers.unjudged(self._door, "csrf")
         return Outcome.UNKNOWN
