@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "a secret for the stories alone and worth nothing elsewhere"
+BUSY, BUSY_TRIES, BUSY_SECONDS = 503, 5, 0.4
 LETTERS_SECONDS = 1.5  # letters leave at once, and on a busy machine a second later
 ENROLLED_SECONDS = 30 * 86_400  # before the story: a new app opens no protected route for three days
 FACTORY = "wallet.app:build"
@@ -264,6 +265,15 @@ class Browser:
         return await self._send("GET", path, None)
 
     async def post(self, path: str, **fields: str) -> HttpAnswer:
+        """Send a form, do the work that is asked for, and come again while the service is busy (503)."""
+        for _ in range(BUSY_TRIES):
+            answer = await self._post(path, fields)
+            if answer.status != BUSY:
+                break
+            await asyncio.sleep(BUSY_SECONDS)
+        return answer
+
+    async def _post(self, path: str, fields: Mapping[str, str]) -> HttpAnswer:
         answer = await self._send("POST", path, fields)
         if answer.code != "challenge_required" or not self._works:
             return answer
