@@ -692,6 +692,13 @@ def test_a_client_that_is_logged_in_proves_nothing_by_a_redirect(
     assert from_start(ruled(rule), 302, answer, request) is expected
 
 
+@pytest.mark.parametrize(("junk", "expected"), [(150, YES), (250, PERHAPS)])
+def test_a_session_cannot_be_hidden_behind_many_cookies(junk: int, expected: Outcome) -> None:
+    """Row A16: beyond two hundred names none is looked at, and the client may be logged in."""
+    request = asked((b"cookie", b"csrftoken=a; " * junk))
+    assert from_start(ruled(HOME_RULE), 302, [to("/home")], request) is expected
+
+
 @pytest.mark.parametrize("kind", [DoorKind.CHANGE, DoorKind.LINK, DoorKind.RESET, DoorKind.SIGNUP])
 def test_where_clients_have_a_session_a_redirect_needs_no_new_one(kind: DoorKind) -> None:
     """An owner changes the password, or links an account, in the session that is open."""

@@ -36,6 +36,8 @@ TARGETS_MAX: Final = 256  # in that cache
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
 BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
+COOKIES_MAX: Final = 200  # of a request, whose names are looked at; browsers keep 180 for a site
+NAME_BYTES_MAX: Final = 128  # of a cookie's name
 # Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
 _SIGNED: Final = re.compile(r"(.+[.:])[\w-]{6}[.:][\w-]{27,}")
 _LOGS_IN: Final = (DoorKind.LOGIN, DoorKind.CODE)
@@ -176,9 +178,15 @@ def _may_greet(door: Door, headers: Headers, scope: Mapping[str, Any]) -> bool:
     brought = _brought(scope)
     if not brought or door.kind not in _LOGS_IN or not header(headers, b"location"):
         return False
-    if not any(_may_log_in(name) for name, _ in cookies_brought(scope)):
+    pairs = brought.split(b";", COOKIES_MAX)
+    # Beyond the bound a session may be hidden behind others.
+    if len(pairs) <= COOKIES_MAX and not any(_may_log_in(_name(pair)) for pair in pairs):
         return False
     return not any(_may_log_in(each.name) and not _is_signed_anew(each, brought) for each in kept_cookies(headers))
+
+
+def _name(pair: bytes) -> str:
+    return pair.partition(b"=")[0][:NAME_BYTES_MAX].decode("latin-1")
 
 
 def _may_log_in(cookie: str) -> bool:
