@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from sekisho.detect.written import DAY_BITS, day_bit, encode_state, pack_outcome, unpack_outcome
 from sekisho.judge.posture import DAY_S, PostureState
 from sekisho.model.posture import StrangerOutcome, ToldOutcome
-from sekisho.store.shared_state import SharedState
+from sekisho.store.shared_state import SharedState, with_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ class StoredPostures:
             opened=mac.opened,
             forged=FORGED,
         )
-        self._script = resources.files(__package__).joinpath("postures.lua").read_bytes()
+        self._script = with_turn(resources.files(__package__) / "postures.lua")
         self._day = 0
 
     async def exchange(

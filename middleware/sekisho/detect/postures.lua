@@ -14,16 +14,6 @@ local state, outcomes, turn, day = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local TURN_MS = 900
 
 local time = call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-
--- A turn that began later than now was taken before the clock was set back. Its key expires by that clock: no worker
--- would have a turn until it had caught up.
-local function takes_turn()
-  local began = tonumber(call('GET', turn) or '0')
-  if began <= now_ms and now_ms - began < TURN_MS then return false end
-  call('SET', turn, string.format('%.0f', now_ms), 'PX', TURN_MS)
-  return true
-end
 
 for i = 3, #ARGV, 2 do
   local outcome, told = ARGV[i], string.sub(ARGV[i], 1, 1)
@@ -46,7 +36,7 @@ local text = ''
 if number ~= ARGV[1] then text = call('HGET', state, 'text') or '' end
 
 local taken = false
-if (ARGV[2] == '1' or call('EXISTS', outcomes) == 1) and takes_turn() then
+if (ARGV[2] == '1' or call('EXISTS', outcomes) == 1) and takes_turn(turn, time, TURN_MS) then
   taken = call('LRANGE', outcomes, 0, -1)
   call('DEL', outcomes)
 end

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from importlib import resources
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.resources.abc import Traversable
 
     from sekisho.store import AnyStoreConnection
 
@@ -21,6 +23,11 @@ redis.call('HSET', KEYS[1], 'number', ARGV[2], 'text', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """
+
+
+def with_turn(script: Traversable) -> bytes:
+    """Return the text of a Lua script after `turn.lua`: it can ask whether a worker has the turn."""
+    return (resources.files("sekisho.store") / "turn.lua").read_bytes() + script.read_bytes()
 
 
 class SharedState(Generic[S]):

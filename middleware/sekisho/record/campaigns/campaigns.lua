@@ -15,16 +15,6 @@ local REFUSED = 1  -- the second byte of an attempt says what became of it
 local turn_ms = tonumber(ARGV[2])
 
 local now = call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-
--- A turn that began later than now was taken before the clock was set back. Its key expires by that clock: no worker
--- would have a turn until it had caught up.
-local function takes_turn()
-  local began = tonumber(call('GET', turn) or '0')
-  if began <= now_ms and now_ms - began < turn_ms then return false end
-  call('SET', turn, string.format('%.0f', now_ms), 'PX', turn_ms)
-  return true
-end
 
 if #ARGV > 2 then
   local times = 0
@@ -50,7 +40,7 @@ local text = ''
 if number ~= ARGV[1] then text = call('HGET', state, 'text') or '' end
 
 local taken, others = false, {}
-if (call('EXISTS', attempts, refused) > 0 or number ~= '0') and takes_turn() then
+if (call('EXISTS', attempts, refused) > 0 or number ~= '0') and takes_turn(turn, now, turn_ms) then
   taken, others = call('LRANGE', attempts, 0, -1), call('LRANGE', refused, 0, -1)
 end
 local seen, times = call('HGET', state, 'seen') or '0', call('HGET', state, 'refused') or '0'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.record.campaigns.live import LiveState
 from sekisho.record.campaigns.written import encode_state, is_refused
-from sekisho.store.shared_state import SharedState
+from sekisho.store.shared_state import SharedState, with_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ class StoredCampaigns:
             opened=mac.opened,
             forged=FORGED,
         )
-        self._script = resources.files(__package__).joinpath("campaigns.lua").read_bytes()
+        self._script = with_turn(resources.files(__package__) / "campaigns.lua")
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
         keys = self._state.key, self._at + b"attempts", self._at + b"turn", self._at + b"refused"
