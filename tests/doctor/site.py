@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
@@ -42,6 +43,13 @@ async def account(_: Request) -> Response:
     return HTMLResponse(f"<p>an account</p>{form}")
 
 
+async def with_token(request: Request) -> Response:
+    """A form with a token that stands in the session as well."""
+    token = request.session.setdefault("csrf", "t1")
+    field = f'<input type="hidden" name="csrf_token" value="{token}">'
+    return HTMLResponse(f'<form method="post">{field}<input name="username"><input type="password" name="password">')
+
+
 async def log_in(request: Request) -> Response:
     if request.method == "GET":
         page = HTMLResponse('<form method="post"><input name="username"><input type="password" name="password"></form>')
@@ -54,6 +62,12 @@ async def log_in(request: Request) -> Response:
 def shop(*outer: Middleware) -> Starlette:
     routes = [Route("/", front_page), Route("/account", account), Route("/login", log_in, methods=["GET", "POST"])]
     return Starlette(routes=routes, middleware=[*outer, Middleware(LoginGuard)])
+
+
+def shop_with_token() -> Starlette:
+    routes = [Route("/", front_page), Route("/login", with_token, methods=["GET", "POST"])]
+    sessions = Middleware(SessionMiddleware, secret_key="k" * 32, https_only=True)
+    return Starlette(routes=routes, middleware=[Middleware(LoginGuard), sessions])
 
 
 class Sessions:

@@ -23,7 +23,7 @@ FIELDS = f'<input name="email" type="EMAIL">{PASSWORD}'
         (f'<form method="post">{PASSWORD}</form>', [LogInForm("POST", "/account/in", "", "pass")]),
         (
             f'<form method=post><input name="q"><input type="hidden" name="csrf">{FIELDS}<input name="code"></form>',
-            [LogInForm("POST", "/account/in", "email", "pass")],
+            [LogInForm("POST", "/account/in", "email", "pass", "csrf")],
         ),
         (f'<form action="https://other.example/in">{FIELDS}</form>', []),
         (f'<form action="javascript:void(0)">{FIELDS}</form>', []),

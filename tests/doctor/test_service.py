@@ -302,6 +302,22 @@ async def test_a_form_that_posts_past_the_guard_is_found(unaware: int) -> None:
     assert found(report)["SEK078"].write == "SEKISHO_LOGIN=POST /account form:email,pass"
 
 
+async def test_a_form_whose_tokens_session_is_withheld_is_found() -> None:
+    """The form has a token, whose session behind a step-up the application does not see: the line names its cookie."""
+    factors = {"FACTORS": "totp", "OWNERS": "sqlite+aiosqlite:///o.db", "OWNERS_QUERY": "select 1 where :account = 2"}
+    door = "POST /login form:username,password success=302:/home"
+    with served(PLAIN, app="shop_with_token", **SOUND) as port:
+        for known, numbers in (
+            ({"LOGIN": door}, []),
+            ({"LOGIN": door, **factors}, ["SEK071"]),
+            ({"LOGIN": f"{door} cookies=session", **factors}, []),
+        ):
+            report = await examined("https://shop.example", port, settings(**{**SOUND, **known}))
+            about = [each for each in report.diagnoses if each.hazard.number == "SEK071"]
+            assert [each.hazard.number for each in about] == numbers
+            assert [each.write for each in about] == [f"SEKISHO_LOGIN={door} cookies=session"] * len(numbers)
+
+
 # --- the token
 
 

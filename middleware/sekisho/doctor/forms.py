@@ -6,26 +6,37 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from sekisho.html_forms import html_forms
-from sekisho.model import Unreadable, hazards
+from sekisho.model import DoorKind, Unreadable, hazards
+from sekisho.read.csrf import is_form_token, token_cookie
+from sekisho.settings import door_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sekisho.html_forms import HtmlForm
+    from sekisho.model import Door
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.read import Doors
+    from sekisho.read.set_cookies import SetCookie
 
 FORMS_MAX: Final = 16
 _TYPED: Final = frozenset({"", "text", "email", "tel"})
 
 
 class LogInForm(NamedTuple):
-    """A form with one field for a password. `path` has no query; `account` is empty where no text is typed before."""
+    """A form with one field for a password.
+
+    Attributes:
+        path: without a query.
+        account: the name of its field; empty where no text is typed before the password.
+        token: the name of a hidden field with a CSRF token; empty where there is none.
+    """
 
     method: str
     path: str
     account: str
     secret: str
+    token: str = ""
 
     @property
     def line(self) -> str:
@@ -57,6 +68,27 @@ def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagno
             )
 
 
+def checks_of_token(forms: Iterable[LogInForm], cookies: Sequence[SetCookie], doors: Doors) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for each door whose form has a CSRF token that behind a step-up has no cookie beside it.
+
+    Args:
+        forms: of a page.
+        cookies: that the page sets in a new browser.
+        doors: of the service.
+    """
+    for form in forms:
+        door = _door(form, doors) if form.token else None
+        if door is None or door.kind is not DoorKind.LOGIN:
+            continue
+        cookie = token_cookie(door, cookies)
+        if cookie and cookie.isprintable():
+            yield hazards.WITHHELD_COOKIE.found(
+                f"SEKISHO_LOGIN: the form of {door.name} has a CSRF token ({form.token}), and behind a step-up the "
+                f"application does not see the cookie {cookie}, in which the token may be kept",
+                f"SEKISHO_LOGIN={door_text(door, cookie=cookie)}",
+            )
+
+
 def _form(found: HtmlForm, at: str, host: str) -> LogInForm | None:
     kinds = [field.kind for field in found.fields]
     target = _target(found.action, at, host)
@@ -64,7 +96,9 @@ def _form(found: HtmlForm, at: str, host: str) -> LogInForm | None:
         return None
     place = kinds.index("password")
     before = [field.name for field in found.fields[:place] if field.kind in _TYPED and field.name]
-    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place].name)
+    tokens = [field.name for field in found.fields if field.kind == "hidden" and is_form_token(field.name)]
+    token = tokens[0] if tokens else ""
+    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place].name, token)
     return form if all(each.isprintable() and " " not in each for each in form) else None
 
 
@@ -80,8 +114,20 @@ def _target(action: str, at: str, host: str) -> str | None:
 
 
 def _is_guarded(form: LogInForm, doors: Doors) -> bool:
-    request = {"type": "http", "method": form.method, "path": form.path, "headers": [], "query_string": b""}
     try:
-        return doors.find(request, has_body=True) is not None
+        return _found(form, doors) is not None
     except Unreadable:  # refused at every route
         return True
+
+
+def _door(form: LogInForm, doors: Doors) -> Door | None:
+    try:
+        return _found(form, doors)
+    except Unreadable:
+        return None
+
+
+def _found(form: LogInForm, doors: Doors) -> Door | None:
+    """The door that a form posts to. Raises `Unreadable` for a path that is refused at every route."""
+    request = {"type": "http", "method": form.method, "path": form.path, "headers": [], "query_string": b""}
+    return doors.find(request, has_body=True)

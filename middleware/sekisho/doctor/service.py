@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.asgi.examination import PATH
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.arrivals import report_of_arrivals
-from sekisho.doctor.forms import checks_of_forms, log_in_forms
+from sekisho.doctor.forms import checks_of_forms, checks_of_token, log_in_forms
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
@@ -19,10 +19,12 @@ from sekisho.model.text import told_text
 from sekisho.read import Doors
 from sekisho.read.arrival import FORGED, Arrival
 from sekisho.read.cookie_flags import checks_of_cookies
+from sekisho.read.set_cookies import SetCookie, set_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from sekisho.doctor.forms import LogInForm
     from sekisho.doctor.http import Fetch, Reply, ServiceAddress
     from sekisho.model import Door
     from sekisho.model.diagnosis import Diagnosis
@@ -141,13 +143,16 @@ class ServiceExaminer(NamedTuple):
         return {path: await self._ask("GET", path, {"Accept": "text/html"}) for path in paths}
 
     def _checks_of_forms(self, pages: Mapping[str, Reply]) -> Iterator[Diagnosis]:
-        forms = [
-            form._replace(path=form.path.removeprefix(self.site.path))
-            for path, page in pages.items()
-            if page.status < 300
-            for form in log_in_forms(page.body.decode("utf-8", "replace"), path, self.site.host)
-        ]
-        return checks_of_forms(forms, Doors(self.settings.doors))
+        doors = Doors(self.settings.doors)
+        forms = {path: self._forms(path, page) for path, page in pages.items() if page.status < 300}
+        yield from checks_of_forms([form for found in forms.values() for form in found], doors)
+        if self.settings.factors:
+            for path, found in forms.items():
+                yield from checks_of_token(found, cookies_of(pages[path]), doors)
+
+    def _forms(self, path: str, page: Reply) -> list[LogInForm]:
+        found = log_in_forms(page.body.decode("utf-8", "replace"), path, self.site.host)
+        return [form._replace(path=form.path.removeprefix(self.site.path)) for form in found]
 
     async def _transport(self, pages: Mapping[str, Reply]) -> DoctorReport:
         if self.site.is_loopback:
@@ -214,6 +219,12 @@ def checks_of_pages(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
     if not all(map(_keeps_https, answered)):
         yield hazards.NO_HSTS.found("a page has no Strict-Transport-Security, or one that ends within a day")
     yield from checks_of_cookies([line for page in answered for line in page.values("set-cookie")])
+
+
+def cookies_of(page: Reply) -> list[SetCookie]:
+    """The cookies that a page sets."""
+    lines = page.values("set-cookie")
+    return list(set_cookies([(b"set-cookie", line.encode("latin-1", "replace")) for line in lines]))
 
 
 def checks_of_cors(allowed: Sequence[str], origin: str, origins: Sequence[str]) -> Iterator[Diagnosis]:

@@ -82,6 +82,13 @@ SEALED_403 = (
     "write the door as: %s (SEKISHO_%s), or exempt the log-in from a protection that keeps its token in the session "
     "[SEK071]"
 )
+UNPAIRED_MAX = 10
+UNPAIRED = (
+    "%s: none of %d log-ins behind a step-up succeeded that sent a CSRF token of a form, and the application saw none "
+    "of their cookies. If its protection keeps the token in one, nobody gets in there from a new device: write the "
+    "door as: %s (SEKISHO_%s), NAME being that cookie's, or exempt the log-in from that protection. `sekisho doctor "
+    "--url` names the cookie [SEK071]"
+)
 
 
 class Answers:
@@ -93,6 +100,7 @@ class Answers:
         self._unrecognised = {door.name: 0 for door in self._doors}
         self._unclear = dict(self._unrecognised)
         self._refused: set[str] = set()
+        self._unpaired = dict(self._unrecognised)
         self._alike: set[str] = set()
         self._shown: set[str] = set()
         self._suggesters = {door.name: RuleSuggester(door) for door in self._doors if not door.success}
@@ -181,6 +189,20 @@ class Answers:
             log.error(NEVER_RECOGNISED, door.name, runs, door_text(door, success="RULE"), door.kind.name)
         elif runs >= UNRECOGNISED_MAX and not door.success:
             self._say_alike(door, runs)
+
+    def watches_tokens(self, door: Door) -> bool:
+        """Whether `unpaired` still learns from a door's runs."""
+        return door.name in self._unpaired and door.name not in self._refused
+
+    def unpaired(self, door: Door, outcome: Outcome) -> None:
+        """Note an escrowed run with a form's token, and with no cookie in which the token's other half may stand."""
+        if outcome is Outcome.SUCCEEDED:
+            del self._unpaired[door.name]  # its protection wants no cookie
+            return
+        self._unpaired[door.name] += 1
+        if self._unpaired[door.name] == UNPAIRED_MAX:
+            del self._unpaired[door.name]
+            log.warning(UNPAIRED, door.name, UNPAIRED_MAX, door_text(door, cookie="NAME"), door.kind.name)
 
     def _shows_success(self, door: Door) -> bool:
         """Whether unrecognised answers look like right log-ins: if not, all passwords may have been wrong."""

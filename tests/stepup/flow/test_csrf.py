@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
 
+from sekisho.read.csrf import has_form_token
 from tests.asgi.driving import OPEN, Answer, answer, read
 from tests.stepup.flow.driving import Client, Shop, Site, challenge, runs_ended
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from sekisho.asgi.types import Receive, Scope, Send
 
 DJANGO = "a1B2" * 8
@@ -159,6 +170,85 @@ async def test_a_name_that_a_client_made_up_is_not_said(caplog: pytest.LogCaptur
 
     assert "cookies=NAME" in caplog.text
     assert "csrf-of-mine" not in caplog.text
+
+
+async def in_session(request: Request) -> Response:
+    """A log-in as Flask-WTF protects it: the form's token stands in the session; any mistake shows the form again."""
+    form = await request.form()
+    is_ours = form.get("csrf_token") == request.session.get("csrf", "-")
+    if is_ours and (form["username"], form["password"]) == ("hana", "right"):
+        request.session.clear()
+        request.session["user"] = "hana"
+        return RedirectResponse("/account", 303)
+    token = request.session.setdefault("csrf", secrets.token_urlsafe(16))
+    return HTMLResponse(f'<form method="post"><input type="hidden" name="csrf_token" value="{token}"></form>')
+
+
+class WithFormToken(Shop):
+    """A shop whose log-in is Starlette's, with its token in the session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        middleware = [Middleware(SessionMiddleware, secret_key="k" * 32)]
+        routes = [Route("/login", in_session, methods=["GET", "POST"])]
+        self.starlette = Starlette(routes=routes, middleware=middleware)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.starlette if scope["path"] == "/login" else super().__call__)(scope, receive, send)
+
+
+async def as_a_browser(client: Client) -> Answer:
+    """Load the form, and send it filled."""
+    page = await client.send("/login", method="GET", headers=())
+    found = re.search(rb'value="([^"]+)"', page.body)
+    assert found
+    filled = b"csrf_token=%s&username=hana&password=right" % found[1]
+    answered = await client.send("/login", filled)
+    await runs_ended()
+    return answered
+
+
+async def test_a_token_whose_session_is_withheld_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A token in the session, and failures that are answered 200: ten owners in a row stay out, and the log says why.
+
+    With the cookie named, the owner gets in, and nothing is said.
+    """
+    lost = Site(shop=WithFormToken(), settings={"login": RULED, "limit_account": "1000/minute"})
+    for number in range(12):
+        await as_a_browser(lost.client(f"198.51.100.{number}"))
+
+    (said,) = [record.getMessage() for record in caplog.records if "SEK071" in record.getMessage()]
+    assert said.startswith("POST /login: none of 10 log-ins behind a step-up succeeded that sent a CSRF token")
+    assert f"write the door as: {RULED} cookies=NAME (SEKISHO_LOGIN)" in said
+
+    caplog.clear()
+    mended = Site(shop=WithFormToken(), settings={"login": f"{RULED} cookies=session"})
+    await mended.enrol()
+    client = mended.client()
+    shown = await client.show(challenge(await as_a_browser(client)), mended.code())
+    assert (shown.status, shown.all(b"location")) == (303, [b"/account"])
+    assert "SEK071" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "is_there"),
+    [
+        (b"csrf_token=x&username=hana", True),
+        (b"username=hana&csrfmiddlewaretoken=x", True),
+        (b"user%5B_csrf%5D=x", True),
+        (b'{"username": "hana", "_csrf": "x"}', True),
+        (b'Content-Disposition: form-data; name="csrf_token"\r\n\r\nx', True),
+        (b"__RequestVerificationToken=x", True),
+        (b"csrf_token=&username=hana", False),
+        (b"username=hana&password=csrf", False),
+        (b'{"username": "csrf_fan"}', False),
+        (b"token=x", False),
+        (b"", False),
+    ],
+)
+def test_a_token_of_a_form_is_seen_by_its_name(body: bytes, is_there: bool) -> None:
+    """In forms, JSON and multipart; a value is no name."""
+    assert has_form_token(body) is is_there
 
 
 def never_recognised(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:

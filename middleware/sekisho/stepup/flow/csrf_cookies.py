@@ -42,7 +42,7 @@ class CsrfCookies:
 
     def of(self, scope: Scope, door: Door, lifespan_state: Mapping[str, object]) -> frozenset[str]:
         """Return the names of the request's CSRF cookies that its escrowed run may see, beside the door's `cookies`."""
-        offered = (self._names & _shown(scope)) - door.cookies
+        offered = (self._names & shown(scope)) - door.cookies
         if not offered or self._session_account is None:
             return offered
         # If such a cookie alone makes a session, it is a session cookie, regardless of its name.
@@ -60,12 +60,12 @@ def _shows_session(session_account: Callable[[Any], str | None], scope: Scope) -
 
 def withheld(scope: Scope, door: Door, csrf: frozenset[str]) -> str:
     """The likely name of a CSRF cookie that the run of this request did not see; "" where there is none."""
-    shown = _shown(scope) - door.cookies - csrf
-    return next((name for name in LIKELY if name in shown), "")
+    names = shown(scope) - door.cookies - csrf
+    return next((name for name in LIKELY if name in names), "")
 
 
-def _shown(scope: Scope) -> frozenset[str]:
-    """The names of the request's cookies."""
+def shown(scope: Scope) -> frozenset[str]:
+    """Return the names of the request's cookies."""
     lines = [value for name, value in scope["headers"] if name.lower() == b"cookie"]
     pairs = (pair.strip().partition(b"=") for line in lines for pair in line.split(b";"))
     return frozenset(name.decode("latin-1") for name, equals, _ in pairs if equals)

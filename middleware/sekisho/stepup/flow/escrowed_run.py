@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.asgi.report import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, keeps_session, unpacked
+from sekisho.read.cookie_names import is_ours
+from sekisho.read.csrf import has_form_token
 from sekisho.read.response.head import is_json
 from sekisho.stepup.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
-from sekisho.stepup.flow.csrf_cookies import withheld
+from sekisho.stepup.flow.csrf_cookies import shown, withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 
 if TYPE_CHECKING:
@@ -215,7 +217,15 @@ class EscrowedRun:
                 self._answers.escrowed(
                     self._door, outcome, withheld(self._context.scope, self._door, self._csrf) if refused else None
                 )
+            if self._answers.watches_tokens(self._door) and self._is_unpaired():
+                self._answers.unpaired(self._door, outcome)
             await self._done(RunResult(kept, outcome, self._report.basis, self._whole()))
+
+    def _is_unpaired(self) -> bool:
+        """Whether the request brought cookies and a form's token, and the application saw the token alone."""
+        if self._door.cookies or self._csrf or all(map(is_ours, shown(self._context.scope))):
+            return False
+        return has_form_token(self._context.body_reader.whole)
 
     def _whole(self) -> Sealed | None:
         if not self._holds or self._unread or not self._is_complete:
