@@ -324,4 +324,4 @@ async def test_more_accounts_than_the_record_takes_change_nothing(
     said = await command("report", "--blast-radius", *line)
     undone = await command("report", "--blast-radius", "--undo")
     assert (said.code, said.out, undone.out) == (1, "", NOTHING_UNDONE)
-    assert "2,001 accounts of 1 campaigns would be asked, and the record has room for 2,000 of 32" in said.err
+    assert "2,001 accounts of 1 campaigns would be asked, and the record has room for 2,000 of 128" in said.err

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.cli.blast_radius import BlastRadius, ask_at
 from sekisho.cli.operator import desk
+from sekisho.control import change
 from sekisho.control.claim import Claim, ClaimMac, ClaimTaken, Holder
 from sekisho.control.earlier import EarlierWorkers
-from sekisho.record import Subjects
+from sekisho.record import Subjects, replay
+from sekisho.record.campaigns import campaigns_in
 from sekisho.record.lines import encode
 from sekisho.testing import SECRET
-from tests.cli.operating import command, ended, serve_with, started
+from tests.asgi.driving import OPEN, Shop, guarded, log_in
+from tests.cli.operating import command, ended, serve_with, started, stop
 from tests.owners.worlds import QUERY, in_sqlite
 from tests.record.test_campaigns import T0, a_list, settled
 from tests.waiting import until
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sekisho.model import Mode
+    from sekisho.wiring import LoginGuard
+    from sekisho.wiring.loops import EventLoops
     from tests.owners.worlds import SqlWorld
     from tests.servers import RedisServer
 
@@ -104,6 +112,46 @@ async def test_another_takes_over_from_one_that_was_killed(
     done = json.loads(second.out)["done"]
     assert (second.code, done["told"], done["told_before"]) == (0, OWNERS - 5, 5)
     assert await told(attacked) == OWNERS
+
+
+async def test_every_worker_hears_of_forty_campaigns(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record has room for 16 acts: the command waits until workers have read the one that it pushes out."""
+    serve_with(monkeypatch, store=redis_url)
+    files = [tmp_path / "first", tmp_path / "second"]
+    guards = [guarded(Shop(), store=redis_url, workers=2, events_file=str(file), **OPEN) for file in files]
+    for guard in guards:
+        await log_in(guard)
+    waits = []
+
+    async def heard(seconds: float) -> None:
+        waits.append(seconds)
+        async with desk() as service:
+            number = (await service.record()).number
+        await until(lambda: all(loops(guard).control.record.number == number for guard in guards))
+        clock.append(seconds)
+
+    clock: list[float] = []
+    monkeypatch.setattr("sekisho.cli.operator.change", partial(change, sleep=heard))
+    monkeypatch.setattr("sekisho.cli.operator.time", SimpleNamespace(time=lambda: time.time() + sum(clock)))
+    names = [f"c-{number:06}" for number in range(40)]
+    (campaign,) = campaigns_in(lambda: [*a_list(250), settled("hana", "succeeded", 5)]).campaigns
+    radius = BlastRadius(tuple(campaign._replace(name=name) for name in names), {})
+    async with desk() as service:
+        done = await ask_at(service, radius, None, "")
+    await until(lambda: all(loops(guard).control.record.acts[-1].of == names[-1] for guard in guards))
+    await stop(*guards)
+
+    assert (done.asked, len(waits)) == (1, 2)
+    for file in files:
+        with file.open("rb") as written:
+            assert [event.text for event in replay(written) if event.kind == "commanded"] == names
+
+
+def loops(guard: LoginGuard) -> EventLoops:
+    assert guard._loops is not None
+    return guard._loops
 
 
 async def test_a_claim_is_renewed_shown_and_given_back(

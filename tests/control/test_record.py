@@ -29,7 +29,7 @@ SECRET, NEWER = b"s" * 40, b"n" * 40
 MAC = ControlMac([SECRET], "shop")
 NOW_S = 1_700_000_000.0
 RECORD = ControlRecord(7, Mode.MONITOR, "heightened", (ListEntry("192.0.2.0/28", 5),), (ListEntry("2001:db8::/32", 9),))
-ASKED = "has a field asked that is no list of at most 32 groups, of 2000 accounts in all"
+ASKED = "has a field asked that is no list of at most 128 groups, of 2000 accounts in all"
 PLAIN = {"v": 1, "number": 7, "mode": "monitor"}
 
 
@@ -90,7 +90,7 @@ def test_keys_of_a_later_release_are_kept() -> None:
         ({"asked": [["c-1", True, "AAAAAAAAAAA="]]}, ASKED),
         ({"asked": [["C 1", 5, "AAAAAAAAAAA="]]}, ASKED),
         ({"asked": [["c-1", 5, "no base64!!"]]}, ASKED),
-        ({"asked": [["c-1", 5, "AAAAAAAAAAA="]] * 33}, ASKED),
+        ({"asked": [["c-1", 5, "AAAAAAAAAAA="]] * 129}, ASKED),
         ({"asked": [["c-1", 5, "A" * 10_668 + "="]] * 2}, ASKED),
     ],
 )
@@ -140,16 +140,16 @@ def test_accounts_are_asked_until_their_time() -> None:
 
 
 def test_the_oldest_campaigns_go_where_there_is_no_room_for_who_was_told() -> None:
-    """At most 32 groups of 2,000 accounts in all; a campaign that is told of again is the newest."""
+    """At most 128 groups of 2,000 accounts in all; a campaign that is told of again is the newest."""
     many = tuple(number.to_bytes(8, "big") for number in range(1_999))
     told = with_told(AskedGroup("c-2", 900, (b"account2",)), (AskedGroup("c-1", 900, (b"account1",)),), 0)
     assert with_told(AskedGroup("c-3", 900, many), told, 0) == (told[1], AskedGroup("c-3", 900, many))
     assert with_told(AskedGroup("c-1", 950, (b"account3",)), told, 0)[1:] == (
         AskedGroup("c-1", 950, (b"account1", b"account3")),
     )
-    for number in range(33):
+    for number in range(129):
         told = with_told(AskedGroup(f"d-{number}", 900, (b"account1",)), told, 0)
-    assert (len(told), told[0].name, told[-1].name) == (32, "d-1", "d-32")
+    assert (len(told), told[0].name, told[-1].name) == (128, "d-1", "d-128")
     record = ControlRecord(7, told=told)
     assert decode(record.encode()).told == told
     assert not decode(record.encode()).asked_accounts(0)

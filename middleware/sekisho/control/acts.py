@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ACTS_MAX: Final = 16
-"""Kept in a record. A worker reads it once a second, so it hears of all as long as there are no more in a second."""
+"""Kept in a record. A worker reads it once a second, and `control.places.change` waits before it pushes one out."""
 
 TEXT_BYTES_MAX: Final = 200  # of who and why each, as JSON
 DIGESTS_MAX: Final = 16

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 NAME_BYTES: Final = 8
-GROUPS_MAX: Final = 32
+GROUPS_MAX: Final = 128
 ACCOUNTS_MAX: Final = 2_000
 """In all groups: 22 kB of the record, which each worker reads once a second."""
 
