@@ -20,6 +20,7 @@ from sekisho.owners.addresses import SqlAddresses
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors import identities, passkey_index, recovery, strong_only, totp
 from sekisho.stepup.factors.address_book import binding
+from tests.cli.operating import ended, started
 from tests.mail.servers import real_server
 from tests.mariadb import PASSWORD as MARIADB_PASSWORD
 from tests.owners.postgres import PASSWORD as POSTGRES_PASSWORD
@@ -289,6 +290,27 @@ async def test_a_notice_that_is_not_taken_is_said(
     assert "could NOT be notified" in said.out
     assert "@" not in said.out + said.err
     assert await world.owners().pending_reset("Alice") is not None
+
+
+async def test_without_the_secret_two_runs_tell_the_owner_once(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two at once one mails; a run that failed, or was killed a minute ago, leaves it to the next."""
+    mail(monkeypatch, 1)
+    assert (await told(capsys, "reset", "Alice"))["notice"] not in {"sent", "told", "busy"}
+    async with real_server() as server:
+        mail(monkeypatch, server.port)
+        both = [started("owners", "reset", "Alice", "--json") for _ in range(2)]
+        said = {json.loads((await asyncio.to_thread(ended, one)).out)["notice"] for one in both}
+        assert said in ({"sent", "told"}, {"sent", "busy"})
+        assert (await told(capsys, "reset", "Alice"))["notice"] == "told"
+
+        killed = "import os\nfrom sekisho.mail import Mailer\nMailer.send = lambda *_: os.kill(os.getpid(), 9)"
+        await asyncio.to_thread(ended, started("owners", "reset", "alice", first=killed))
+        assert (await told(capsys, "reset", "alice"))["notice"] == "busy"
+        await world.execute("update sekisho_outbox set due_s = due_s - 60")
+        assert (await told(capsys, "reset", "alice"))["notice"] == "sent"
+        assert sorted(one.to for one in server.received) == [("alice@mail.example",), ("another@mail.example",)]
 
 
 def mail(monkeypatch: pytest.MonkeyPatch, port: int) -> None:

@@ -2,7 +2,10 @@
 
 The owner is notified at every address on file, by mail if SEKISHO_SMTP is set and by SEKISHO_NOTICES_WEBHOOK, and
 cancels the reset by completing a factor at any log-in. So an attacker who deceived the support is exposed within the
-day. With SEKISHO_SECRET the notice goes through the service's outbox. With --cancel, you cancel the reset.
+day. With SEKISHO_SECRET the notice goes through the service's outbox; without it the command mails by itself. Either
+way the owner is told once of one reset, however often it is asked for. With --cancel, you cancel the reset.
+
+Exit code: 0 if it is asked for or cancelled, 1 if not, or if the owner is not told; 2 if the command line is wrong.
 """
 
 from __future__ import annotations
@@ -93,14 +96,27 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
     else:
         due = f"{_moment(asked.reset):%Y-%m-%d %H:%M} UTC"
         print(f"All factors of the account are removed at its first log-in after {due}.")
-        print(_TOLD.get(asked.notice, f"The owner could NOT be notified by mail ({asked.notice}); tell them yourself."))
+        print(
+            _BUSY
+            if asked.notice == "busy"
+            else _TOLD.get(
+                asked.notice, f"The owner could NOT be notified by mail ({asked.notice}); tell them yourself."
+            )
+        )
     # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
     return 0 if asked.notice in _TOLD else 1
 
 
+def _notice_text(notice: str) -> str:
+    if notice == "busy":
+        return _BUSY
+    return _TOLD.get(notice, f"The owner could NOT be notified by mail ({notice}); tell them yourself.")
+
+
+_BUSY = "Another run of this command tells the owner at this moment. Run it again in a minute: it says how that ended."
 _TOLD = {
     "sent": "The owner has been told, and calls it off by showing a factor.",
-    "told": "A notice of this reset was queued by an earlier run, and the owner gets no second one.",
+    "told": "A notice of this reset was sent or queued by an earlier run, and the owner gets no second one.",
     "queued": "The notice waits in the outbox: the service sends it as soon as the mail server takes it.",
     "no server": "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
     "no address": "Nobody was told: the account has no address. Tell the owner by another way.",

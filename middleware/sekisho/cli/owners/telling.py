@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from sekisho.outbox import NoticeOutbox
@@ -17,7 +18,7 @@ from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery
 from sekisho.outbox.sending import Cause, OutboxMeans, service_id
 from sekisho.owners import OwnersUnfit
 from sekisho.owners.addresses import SqlAddresses
-from sekisho.owners.outbox import SqlOutbox
+from sekisho.owners.outbox import Queued, SqlOutbox
 from sekisho.stepup.factors.address_book import AddressBook
 from sekisho.stepup.factors.senders import notices_of
 
@@ -36,14 +37,15 @@ __all__ = ["tell_of_reset"]
 
 _MAIL_S: Final = 20  # for the relay; the operator is waiting
 _LOOK_S: Final = 0.1
+_LEASE_S: Final = 60  # longer than a run waits for the relay; after it another run takes over from one that was killed
 _SECRETS: Final = ("SEKISHO_SECRET", "SEKISHO_SECRET_FILE")
 
 
 async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
     """Tell the owner at every address on file.
 
-    Returns `sent`, `queued`, `told` (by an earlier run), or why not: `no server`, `no address`, `no secret`, or the
-    result of the mailer or outbox.
+    Returns `sent`, `queued`, `told` (by an earlier run), `busy` (another run is at it), or why not: `no server`,
+    `no address`, `no secret`, or the result of the mailer or outbox.
     """
     if found.smtp is None and found.notices_webhook is None:
         return "no server"
@@ -53,7 +55,12 @@ async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner,
     if any(os.environ.get(variable) for variable in _SECRETS):
         with suppress(OwnersUnfit):  # without the table, the mail server is asked at once
             return await _by_outbox(found, owners, owner, reset)
-    return await _mailed(found, owner, reset)
+    if found.smtp is None:
+        return "no secret"
+    try:
+        return await _mailed_once(found, owners, owner, reset)
+    except OwnersUnfit:
+        return await _mailed(found, owner, reset)
 
 
 async def _with_history(found: Settings, owners: SqlOwners, owner: AccountOwner) -> AccountOwner:
@@ -107,10 +114,32 @@ async def _until_sent(rows: SqlOutbox, ids: list[str]) -> int:
     return left
 
 
+async def _mailed_once(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
+    """Mail the letters, unless another run has, or is at it. A row of the outbox, without content, is the claim.
+
+    Raises `OwnersUnfit` where there is no outbox.
+    """
+    claim, mark = (_digest(reset, word) for word in (b"claim", b"mark"))
+    rows, holder, now_s = SqlOutbox(owners, claim), secrets.token_hex(16), int(time.time())
+    await rows.add_once([Queued(mark, False, now_s, reset.due_s, b"")], [Queued(claim, False, now_s, reset.due_s, b"")])
+    claimed = await rows.claim(holder, now_s=now_s, lease_s=_LEASE_S, most=1)
+    if not claimed:
+        return "busy" if await rows.waiting([claim]) else "told"
+    said = await _mailed(found, owner, reset)
+    if said == "sent":
+        await rows.sent(claimed[0], holder, quiet_until_s=None)
+    else:
+        await rows.postpone(claimed[0], holder, now_s)
+    return said
+
+
+def _digest(reset: Reset, word: bytes) -> str:
+    """The id of a row about a reset. It needs no key: the table of resets has the account."""
+    return blake2b(f"{reset.asked_s} {reset.account_id}".encode(), digest_size=16, person=b"reset " + word).hexdigest()
+
+
 async def _mailed(found: Settings, owner: AccountOwner, reset: Reset) -> str:
     """Hand the letters to the mail server at once: without SEKISHO_SECRET nothing can be sealed for the outbox."""
-    if found.smtp is None:
-        return "no secret"
     from sekisho.mail import SendResult, messages  # noqa: PLC0415 - its extra comes with SMTP
 
     said: list[SendResult] = []
