@@ -40,6 +40,7 @@ from sekisho.model import (
     Exposure,
     Ledger,
     LimitSet,
+    Nearby,
     Outcome,
     Policy,
     Posture,
@@ -401,8 +402,9 @@ class Guard:
             posture = self._watch.of(attempt.door.name, digests, family)
             if heeds_age(posture, under_proof=under_proof) and self.devices.is_aged(attempt, token):
                 return self._policies.aged
-            quiet = posture is not Posture.CALM and self._watch.is_quiet(attempt.door.name, digests)
-            return self._policies.at_log_in(posture, under_proof=under_proof, quiet=quiet)
+            raised = posture is not Posture.CALM
+            nearby = self._watch.nearby(attempt.door.name, digests) if raised else Nearby.UNASKED
+            return self._policies.at_log_in(posture, under_proof=under_proof, nearby=nearby)
         return self._policies.at_door(attempt, under_proof=under_proof)
 
     def _charge(

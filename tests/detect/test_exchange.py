@@ -10,7 +10,7 @@ import pytest
 from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
 from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureChange
-from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import Nearby, Posture, StrangerOutcome, ToldOutcome
 from sekisho.read import OriginDigests
 from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
@@ -91,7 +91,7 @@ async def test_two_workers_see_together_what_neither_sees_alone(redis_url: str, 
 
 
 async def test_in_an_attack_a_network_is_quiet_while_little_fails_in_it() -> None:
-    """Ten failures in a row make it loud, long before its own posture rises; a forced posture leaves none quiet."""
+    """Ten failures in a row make it loud, long before its own posture rises; a forced posture asks no network."""
     worker = Worker(MemoryPostures(Clock()))
     worker.fail(80)  # each from another network
     for at in range(10):
@@ -99,14 +99,15 @@ async def test_in_an_attack_a_network_is_quiet_while_little_fails_in_it() -> Non
     await worker.exchange.once()
 
     assert worker.posture(5_000) is Posture.ATTACK
-    assert [worker.watch.is_quiet(DOOR, digests(at)) for at in (3, 5_000, 6_000)] == [True, False, True]
+    near = [worker.watch.nearby(DOOR, digests(at)) for at in (3, 5_000, 6_000)]
+    assert near == [Nearby.QUIET, Nearby.LOUD, Nearby.QUIET]
     worker.watch.settled(DOOR, digests(3), 4, account(0), succeeded=False)
     for at in range(10):
         worker.watch.settled(DOOR, digests(3), 4, account(at), succeeded=False)
     await worker.exchange.once()  # no posture changes by these
-    assert not worker.watch.is_quiet(DOOR, digests(3))
+    assert worker.watch.nearby(DOOR, digests(3)) is Nearby.LOUD
     worker.watch.force(Posture.ATTACK)
-    assert not worker.watch.is_quiet(DOOR, digests(6_000))
+    assert [worker.watch.nearby(DOOR, digests(at)) for at in (3, 6_000)] == [Nearby.UNASKED] * 2
 
 
 async def test_a_new_worker_hears_the_posture_at_once(redis_url: str, redis_server: RedisServer) -> None:

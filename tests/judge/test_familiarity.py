@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.judge.familiarity import is_familiar, is_spared, score
+from sekisho.judge.policy import decide
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.model import AskedFrom, History, Policy, Posture, Spread
+from sekisho.model import AskedFrom, Device, History, Policy, Posture, Signals, Spread
 
 
 def packed(history: History) -> int:
@@ -42,6 +43,25 @@ def test_in_an_alarm_nobody_is_familiar_where_many_accounts_are_tried(accounts: 
     assert is_spared(verdict, alarm.at_quiet_network(AskedFrom(0, 1, own_network=True))) is spared
     assert is_spared(verdict, Policy(factors=True, spares_familiar=True))  # in calm
     assert not is_spared(verdict, alarm)
+
+
+@pytest.mark.parametrize(("here", "spared"), [(5, True), (0, False)])
+def test_in_an_alarm_a_loud_network_spares_a_familiar_device_and_no_stranger(here: int, spared: bool) -> None:
+    """A bot's guesses have no token. A device from elsewhere is asked, and so is one in a posture that is forced."""
+    asked = AskedFrom(0, 1, own_network=True)
+    alarm = Policy(factors=True).in_posture(Posture.ATTACK, asked)
+    verdict = UNHINDERED._replace(history=packed(History(5, here, 1, True, True)))
+
+    def asks(policy: Policy, device: Device) -> bool:
+        familiar = is_spared(verdict, policy)
+        return not decide(Signals(verdict, device, familiar=familiar), policy).passes
+
+    loud = alarm.at_loud_network(asked)
+    assert asks(loud, Device.SEEN) is not spared
+    assert asks(loud, Device.STRANGER)
+    assert not decide(Signals(verdict, familiar=True), loud).releases
+    assert asks(alarm, Device.SEEN)
+    assert loud.steps == "2n"
 
 
 @given(total=st.integers(1, 127), networks=st.integers(1, 4), browser=st.booleans(), hour=st.booleans())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
-from sekisho.model import AskedFrom, Attempt, Device, Effect, Policy, Posture
+from sekisho.model import AskedFrom, Attempt, Device, Effect, Nearby, Policy, Posture
 from tests.judge.attempts import CHANGE, CODE, GUESSED_LINK, LINK, LOGIN, RESET, SIGNUP, attempt
 
 CALM, ELEVATED, ATTACK = Posture
@@ -105,18 +105,37 @@ def test_in_an_alarm_a_quiet_network_spares_its_familiar_strangers(
 ) -> None:
     """Others are asked there as elsewhere."""
     choice = PolicyChoice(FACTORS, asked)
-    policies = [choice.at_log_in(each, under_proof=False, quiet=True) for each in Posture]
+    policies = [choice.at_log_in(each, under_proof=False, nearby=Nearby.QUIET) for each in Posture]
 
     assert [each.asks_strangers for each in policies] == asks
     assert [each.spares_familiar for each in policies] == quiet
     assert [plain(choice, each).spares_familiar for each in Posture] == loud
 
 
+@pytest.mark.parametrize(
+    ("asked", "spared"),
+    [
+        (AskedFrom(ALWAYS, ELEVATED, own_network=True), True),
+        (AskedFrom(ATTACK, ATTACK, own_network=True), True),
+        (AskedFrom(ALWAYS, ELEVATED), False),
+        (AskedFrom(ALWAYS, NEVER), False),
+    ],
+)
+def test_in_an_alarm_a_loud_network_spares_devices_that_were_seen(asked: AskedFrom, spared: bool) -> None:
+    """A bot's guesses have no token. Strangers there are asked, and so is everybody in a posture that is forced."""
+    choice = PolicyChoice(FACTORS, asked)
+    loud = choice.at_log_in(ATTACK, under_proof=False, nearby=Nearby.LOUD)
+
+    assert (loud.asks_strangers, loud.spares_seen) == (True, spared)
+    assert not plain(choice, ATTACK).spares_seen
+    assert choice.at_log_in(ATTACK, under_proof=True, nearby=Nearby.LOUD).account_failures_max == -1
+
+
 def test_a_quiet_network_spares_no_account_under_proof() -> None:
     """Its thief may have made the network familiar before the attack was recognised."""
     choice = PolicyChoice(FACTORS, AskedFrom(ALWAYS, ELEVATED, own_network=True))
 
-    assert choice.at_log_in(ATTACK, under_proof=True, quiet=True).account_failures_max == -1
+    assert choice.at_log_in(ATTACK, under_proof=True, nearby=Nearby.QUIET).account_failures_max == -1
 
 
 def test_a_device_that_was_seen_for_long_is_not_asked() -> None:

@@ -95,6 +95,8 @@ def test_a_policy_is_made_again_by_its_steps() -> None:
     again = policy.repeated(recorded.steps, ASKED)
     assert (again.asks_strangers, again.account_failures_max, again.accounts_per_ip_max) == (True, -1, 3)
     assert (again.spares_familiar, again.familiar_accounts_max) == (True, 4)
+    loud = policy.repeated("2n", ASKED)
+    assert (loud.asks_strangers, loud.spares_familiar, loud.spares_seen) == (True, False, True)
     assert policy.without_factors().for_links().for_small_secrets().steps == "ulc"
     with pytest.raises(ValueError, match=r"invalid literal"):
         policy.repeated("x", ASKED)

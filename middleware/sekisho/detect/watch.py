@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge.posture import SCORE_CALM, PostureChange, PostureState, changes
-from sekisho.model.posture import NO_BROWSER, Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import NO_BROWSER, Nearby, Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,15 +77,16 @@ class PostureWatch:
         provider = raised.providers.get(digests.provider[:TAG_BYTES], Posture.CALM)
         return max(raised.site, network, provider, raised.browsers.get(browser, Posture.CALM))
 
-    def is_quiet(self, door: str, digests: OriginDigests) -> bool:
-        """Whether little fails in a stranger's own network at a raised door. Never while an operator forces a posture.
+    def nearby(self, door: str, digests: OriginDigests) -> Nearby:
+        """Return whether much fails in a client's own network at a raised door. A forced posture asks no network.
 
         A network of which nothing is known is quiet: only the `NETWORKS_MAX` with the highest scores are.
         """
         if self.forced is not None:
-            return False
+            return Nearby.UNASKED
         raised = self._raised.get(door)
-        return raised is None or digests.networks[0][:TAG_BYTES] not in raised.loud
+        is_loud = raised is not None and digests.networks[0][:TAG_BYTES] in raised.loud
+        return Nearby.LOUD if is_loud else Nearby.QUIET
 
     def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
         """Note the outcome of a stranger's attempt that the client was told at once."""

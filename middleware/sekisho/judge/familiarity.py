@@ -29,8 +29,11 @@ HALF: Final = 0.5  # of an account's log-ins, for a known browser or hour: their
 
 
 def is_spared(verdict: Verdict, policy: Policy) -> bool:
-    """Whether a stranger with this verdict is familiar, at a log-in that spares familiar ones. Pure."""
-    if not policy.spares_familiar or verdict.spread.accounts_per_network > policy.familiar_accounts_max:
+    """Whether a client with this verdict is familiar, at a log-in that spares familiar ones. Pure."""
+    if (
+        not (policy.spares_familiar or policy.spares_seen)
+        or verdict.spread.accounts_per_network > policy.familiar_accounts_max
+    ):
         return False
     return is_familiar(verdict.history)
 

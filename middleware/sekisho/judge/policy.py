@@ -146,7 +146,7 @@ def _must_prove(seen: Signals, policy: Policy) -> bool:
         return policy.asks_strangers
     # Where it is familiar, a seen device is told of its typing errors. A stranger is not: the answer to a wrong secret
     # would show who is familiar.
-    return policy.asks_seen and not (policy.spares_familiar and seen.familiar)
+    return policy.asks_seen and not ((policy.spares_familiar or policy.spares_seen) and seen.familiar)
 
 
 def _find_over_limits_of_address(seen: Signals, policy: Policy, add: Add) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from sekisho.judge.attempt_kind import tries_code
-from sekisho.model import AskedFrom, Attempt, Device, DoorKind, Effect, Policy, Posture
+from sekisho.model import AskedFrom, Attempt, Device, DoorKind, Effect, Nearby, Policy, Posture
 
 ALWAYS: Final = AskedFrom()
 
@@ -31,11 +31,15 @@ class PolicyChoice:
         self._links = tuple([each.for_links() for each in self._passwords])
         self._codes = tuple([each.for_small_secrets() for each in self._passwords])
         self._under_proof = policy.under_proof()
-        self._postures = tuple([policy.in_posture(each, asked) for each in Posture])
-        self._quiet = tuple([each.at_quiet_network(asked) for each in self._postures])
-        self._postures_under_proof = tuple(map(_under_proof, self._postures))
-        self._quiet_under_proof = tuple(map(_under_proof, self._quiet))
-        self.calm: Final = self._postures[Posture.CALM]
+        postures = tuple([policy.in_posture(each, asked) for each in Posture])
+        # By what is known of the network, as `Nearby` numbers it.
+        self._postures = (
+            postures,
+            tuple([each.at_loud_network(asked) for each in postures]),
+            tuple([each.at_quiet_network(asked) for each in postures]),
+        )
+        self._under_proof_in = tuple([tuple(map(_under_proof, each)) for each in self._postures])
+        self.calm: Final = postures[Posture.CALM]
         self.aged: Final = self.calm.for_aged()
         self._proofs_earn = policy.factors and self.calm.asks_strangers
 
@@ -49,15 +53,12 @@ class PolicyChoice:
         earns = device is Device.PROVED or not self._proofs_earn
         return Effect.LEARNS | Effect.EARNS if earns else Effect.LEARNS
 
-    def at_log_in(self, posture: Posture, *, under_proof: bool, quiet: bool = False) -> Policy:
+    def at_log_in(self, posture: Posture, *, under_proof: bool, nearby: Nearby = Nearby.UNASKED) -> Policy:
         """Return the policy for a log-in in this posture. `under_proof`: an operator asks the account for a proof.
 
         The posture counts then too: a question at another time than elsewhere would tell which accounts these are.
-        `quiet`: the posture is raised, but little fails in the network of the log-in.
         """
-        if quiet:
-            return self._quiet_under_proof[posture] if under_proof else self._quiet[posture]
-        return self._postures_under_proof[posture] if under_proof else self._postures[posture]
+        return (self._under_proof_in if under_proof else self._postures)[nearby][posture]
 
     def at_door(self, attempt: Attempt, *, under_proof: bool) -> Policy:
         """Return the policy for an attempt that the posture does not concern, as at all doors but log-ins.

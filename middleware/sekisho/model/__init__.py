@@ -13,7 +13,7 @@ from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, Sto
 from sekisho.model.factor_class import CLASS_OF, FactorClass
 from sekisho.model.history import History
 from sekisho.model.limit import SITE_NETWORKS, DayLimits, Limit, Limits, LimitSet
-from sekisho.model.posture import AskedFrom, Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import AskedFrom, Nearby, Posture, StrangerOutcome, ToldOutcome
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Limits",
     "Marked",
     "Mode",
+    "Nearby",
     "Origin",
     "Outcome",
     "OverCap",

@@ -23,13 +23,22 @@ class Posture(IntEnum):
         return self.name.lower()
 
 
+class Nearby(IntEnum):
+    """What a raised posture knows of failures in the network of a log-in."""
+
+    UNASKED = 0  # the posture is calm, or an operator forces one: the network decides nothing
+    LOUD = 1
+    QUIET = 2
+
+
 class AskedFrom(NamedTuple):
     """From which postures on strangers are asked for a factor at log-ins: 0: in all, above `Posture.ATTACK`: in none.
 
     Attributes:
         strangers: the lowest in which they are asked.
         familiar: the lowest in which familiar ones are asked too.
-        own_network: familiar ones are spared all the same while their own network is quiet.
+        own_network: familiar ones are spared all the same while their own network is quiet, and familiar devices that
+            were seen in any network.
     """
 
     strangers: int = 0

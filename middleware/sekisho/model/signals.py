@@ -82,6 +82,7 @@ class Policy:
         secret_is_hard: so does a secret that was wrong at many accounts, where no factor can be asked for.
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
         spares_familiar: a familiar one need not, where its secret is right.
+        spares_seen: a familiar device that was seen need not, although a familiar stranger must.
         familiar_accounts_max: accounts tried in vain from one network within the hour, up to which a stranger there may
             be familiar; the ledger's cap: at any number.
         steps: by which of the methods below it was made, a letter or a digit for each; see `repeated`.
@@ -103,6 +104,7 @@ class Policy:
     asks_strangers: bool = True
     asks_seen: bool = True
     spares_familiar: bool = False
+    spares_seen: bool = False
     familiar_accounts_max: int = 16
     steps: str = field(default="", compare=False)
 
@@ -133,6 +135,14 @@ class Policy:
         if self.spares_familiar or not (asked.own_network and self.asks_strangers):
             return replace(self, steps=steps)
         return replace(self, spares_familiar=True, familiar_accounts_max=QUIET_ACCOUNTS_MAX, steps=steps)
+
+    def at_loud_network(self, asked: AskedFrom) -> Policy:
+        """Return this policy of a raised posture for log-ins from a network in which a bot may guess.
+
+        The bot's guesses carry no device token.
+        """
+        spares = asked.own_network and self.asks_strangers
+        return replace(self, spares_seen=spares, steps=self.steps + "n")
 
     def for_aged(self) -> Policy:
         """Return this policy for a device that was seen for long: a factor is not asked only because it is merely seen.
@@ -181,6 +191,8 @@ class Policy:
                 policy = policy.without_factors()
             elif step == "q":
                 policy = policy.at_quiet_network(asked)
+            elif step == "n":
+                policy = policy.at_loud_network(asked)
             else:
                 policy = policy.in_posture(Posture(int(step)), asked)
         return policy

@@ -300,6 +300,25 @@ def test_a_bot_in_the_owners_network_has_them_asked_in_an_alarm() -> None:
     run(story)
 
 
+def test_a_bot_in_the_owners_network_does_not_have_devices_asked_that_were_seen_there() -> None:
+    """Its guesses have no token. Elsewhere such a device is asked, and so it is at home in a posture that is forced."""
+
+    async def story() -> None:
+        town = await Town(step_up_familiar="own-network").settle_in()
+        client = town.client(HOME)
+        assert (await client.log_in("kenji")).status == 303  # spared in calm: the device is merely seen
+        await town.raise_alarm(home_score=40.0)
+        assert (await client.log_in("kenji")).status == 303
+        assert (await town.client(HOME).log_in("kenji")).status == 401
+        client.address = AWAY
+        assert (await client.log_in("kenji")).status == 401
+        client.address = HOME
+        town.watch.force(Posture.ATTACK)
+        assert (await client.log_in("kenji")).status == 401
+
+    run(story)
+
+
 def test_a_failing_application_is_no_success() -> None:
     class Broken(Shop):
         broken = False
