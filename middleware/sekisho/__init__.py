@@ -17,13 +17,12 @@ and only a proven success refunds the charge (`pipeline`).
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from sekisho.model import Device, SekishoError, SettingsError
-
+TYPE_CHECKING = False  # as type checkers know it: the command is interrupted quietly once this module is imported
 if TYPE_CHECKING:
+    from typing import Any
+
     from sekisho.asgi.report import Report
+    from sekisho.model import Device, SekishoError, SettingsError
     from sekisho.model.previous_log_in import PreviousLogIn
     from sekisho.read import MailPolicy
     from sekisho.settings.overrides import Overrides
@@ -44,11 +43,14 @@ __all__ = [
 
 _PLACES = {
     "CodeMessage": "sekisho.stepup.factors.webhook",
+    "Device": "sekisho.model",
     "LoginGuard": "sekisho.wiring",
     "MailPolicy": "sekisho.read",
     "Overrides": "sekisho.settings.overrides",
     "PreviousLogIn": "sekisho.model.previous_log_in",
     "Report": "sekisho.asgi.report",
+    "SekishoError": "sekisho.model",
+    "SettingsError": "sekisho.model",
 }
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this module
@@ -57,6 +59,8 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this m
         """Import a name on first use: `sekisho.passwords` and the commands need neither the guard nor Redis."""
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - as above
+
         return getattr(import_module(_PLACES[name]), name)
 
     def __dir__() -> list[str]:

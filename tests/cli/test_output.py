@@ -8,8 +8,10 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from argparse import Namespace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +22,6 @@ from tests.cli.operating import RUN, command, ended, started
 from tests.cli.test_two_operators import OWNERS, act, attacked, told
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.owners.worlds import SqlWorld
 
 __all__ = ["attacked"]
@@ -137,3 +137,29 @@ async def test_an_interrupted_act_says_so_and_is_taken_up(attacked: SqlWorld, tm
     assert (second.code, done["told"] + done["told_before"]) == (0, OWNERS)
     assert 3 <= done["told_before"] <= 4
     assert await told(attacked) == OWNERS
+
+
+EARLY = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(20)\n"
+
+
+@pytest.mark.parametrize("module", ["difflib", "argparse", "secrets"])
+def test_an_interrupt_while_the_command_is_imported_is_one_line(tmp_path: Path, module: str) -> None:
+    """Ctrl-C while Python imports: of the commands' table, of all parsers, of one command. No traceback, and 130."""
+    (tmp_path / f"{module}.py").write_text(EARLY)
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    line = [sys.executable, "-m", "sekisho", "mode"]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths}, timeout=60
+    )
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "sekisho: interrupted before anything was done\n"
+
+
+def test_the_installed_command_is_entered_there() -> None:
+    """The script of the package begins with the light import, and the package imports nothing of its own."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    code = "import sys, sekisho; print([name for name in sys.modules if name.startswith('sekisho')])"
+
+    assert project["scripts"] == {"sekisho": "sekisho.__main__:main"}
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "['sekisho']\n"

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.cli.output import OutputLost, ReaderGone, standard_output
 from sekisho.cli.usage import Misused, Parser, VersionAction
+from sekisho.interrupted import CODE as INTERRUPTED
+from sekisho.interrupted import raise_again
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ __all__ = ["COMMANDS", "Command", "main", "parser_of"]
 
 FAILED = 1
 MISUSED = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
 
 
@@ -137,6 +138,7 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
 def _executed(module: Any, prog: str, argv: Sequence[str]) -> int:
     args = None
     try:
+        raise_again()
         args = parser_of(prog, module).parse_args(argv)
         return int(module.run(args))
     except KeyboardInterrupt:

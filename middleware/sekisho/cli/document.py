@@ -26,8 +26,8 @@ both users), and with the text of `--because`. Every worker writes one when it o
 
 **Exit codes**: 0 done; 1 failed, or something was found; 2 the command line was wrong; 130 interrupted; 141 the reader
 of the output went away (`| head`). Commands that differ say so. Changes are made before anything is printed; a command
-that is interrupted while it may have changed something says so. Errors go to standard error and never repeat what was
-typed, which might be a password.
+that is interrupted while it may have changed something says so, and one that had not begun yet says that. Errors go to
+standard error and never repeat what was typed, which might be a password.
 
 **`--json`** prints one JSON value and nothing else. `sekisho --version` prints the version.
 
