@@ -84,6 +84,13 @@ def test_keys_of_paths_are_stable(path: str) -> None:
         ("/login", "/api/login", "/", False),
         ("/login", "/api/logins", "/api", False),
         ("/", "/api", "/api", True),
+        # A guard in an application that is mounted at `/auth`, behind a server that is started with `--root-path /srv`.
+        ("/auth/login", "/srv/auth/login", "/srv/auth", True),
+        ("/login", "/srv/auth/login", "/srv/auth", True),
+        ("/auth/login", "/SRV/Auth/Login/", "/srv/auth/", True),
+        ("/v1/auth/login", "/srv/v1/auth/login", "/srv/v1/auth", True),
+        ("/auth/login", "/other/auth/login", "/srv/auth", False),
+        ("/auth/login", "/srv/auth/logins", "/srv/auth", False),
     ],
 )
 def test_mounted_doors_are_found_with_and_without_the_mount_point(

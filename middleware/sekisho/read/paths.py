@@ -21,6 +21,8 @@ _IGNORED_AT_END = "/ \t\n\v\f\r"
 # Some routers treat these as part of a segment, others as its end.
 _CUT = re.compile(r"[#?;]")
 _SLASHES = re.compile("//+")
+ROOT_CHARS_MAX = 1_024  # of a mount point, whose placeholders clients choose
+MOUNTS_MAX = 8
 SLASHES_MAX = 64  # doubled ones, in a path that long; URLs as a part of a path have one or two
 # RFC 9112 section 3.2.2, in its plain form: URL parsers differ about all other forms.
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#;\\\x00-\x20\x7f]*(?P<path>/[^?#;\\\x00-\x20\x7f]*)?")
@@ -90,8 +92,21 @@ def _targets(path: str, root: str) -> Iterator[str]:
         _, found, after = target.partition(root)
         if found:
             yield from map(_slashed, _of_url(after))
+        for outer in outer_mounts(root):
+            if target.startswith(outer):
+                yield _slashed(target[len(outer) :])
         yield _slashed(target)
         yield _slashed(root + _slashed(target))
+
+
+def outer_mounts(root: str) -> list[str]:
+    """The mount points around one, the outermost first: `/srv` of `/srv/auth`.
+
+    A guard inside a mounted application sees the server's mount point as well, where its operator wrote a door's path
+    without it.
+    """
+    ends = [place for place, char in enumerate(root[:ROOT_CHARS_MAX]) if char == "/" and place]
+    return [root[:end] for end in ends[:MOUNTS_MAX]]
 
 
 def _of_url(path: str) -> Iterator[str]:

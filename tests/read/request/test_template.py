@@ -70,6 +70,7 @@ def read(at: Doors, path: str, body: bytes = b"", **more: Any) -> Credentials | 
         ("/PASSWORD-RECOVERY/花", "", "花"),
         ("/api/password-recovery/hana", "/api", "hana"),
         ("/password-recovery/hana", "/api", "hana"),
+        ("/srv/password-recovery/hana", "/srv/api", "hana"),
     ],
 )
 def test_the_account_is_what_the_server_decoded(path: str, root_path: str, account: str) -> None:

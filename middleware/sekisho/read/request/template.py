@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import Unreadable
+from sekisho.read.paths import outer_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,9 @@ class Template:
         root = (scope.get("root_path") or "").rstrip("/")
         if root and path.startswith(root) and path[len(root) :][:1] not in {"", "/"}:  # `/srvhana`
             raise Unreadable(400, "path_doubtful")
-        # With and without the mount point, a path has different numbers of segments: only one of them can match.
-        match = self._path.fullmatch(path) or self._path.fullmatch(path.removeprefix(root))
+        # With and without a mount point, a path has different numbers of segments: only one of them can match.
+        spellings = [path, path.removeprefix(root), *(path.removeprefix(outer) for outer in outer_mounts(root))]
+        match = next(filter(None, map(self._path.fullmatch, spellings)), None)
         if match is None:
             raise Unreadable(400, "path_doubtful")
         return match.groupdict()
