@@ -310,7 +310,7 @@ class Guard:
         """
         charge, verdict = assessment.charge, assessment.verdict
         if outcome is not Outcome.SUCCEEDED:
-            return self.end(assessment)
+            return self._end_unproved(assessment, outcome, basis)
         rule = self._trust.rule(assessment.attempt.door, basis)
         belief = self._trust.belief(rule, assessment.attempt, charge)
         # Nearly every success is believed in full, and needs no clock.
@@ -353,6 +353,20 @@ class Guard:
         charge = self._digests.charge(attempt, token.device, token_generation=token.generation)
         verdict = verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0)
         self._ledger.settle(charge, verdict, Effect.RIGHT)
+
+    def _end_unproved(self, assessment: Assessment, outcome: Outcome, basis: Basis) -> None:
+        """End an attempt without a success: its charge stands, unless its secret is known to be right.
+
+        HTTP Basic repeats the secret with each request, and an answer such as 404 shows nothing about it.
+        """
+        attempt, charge = assessment.attempt, assessment.charge
+        if outcome is not Outcome.UNKNOWN or attempt.door.reads_body:
+            return self.end(assessment)
+        if not self._trust.knows(self._trust.rule(attempt.door, basis), attempt, charge, self._clock_s()):
+            return self.end(assessment)
+        self._ledger.settle(charge, assessment.verdict)
+        self._waits.refunded(charge)
+        return self._waits.end(charge)
 
     def end(self, assessment: Assessment) -> None:
         """End an attempt that had no trusted success: its charge stands."""

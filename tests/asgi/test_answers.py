@@ -7,7 +7,7 @@ import gzip
 import json
 import logging
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import brotli  # type: ignore[import-untyped]
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from tests.asgi.driving import Clock
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -208,18 +209,65 @@ async def test_a_session_of_the_clients_own_is_no_success() -> None:
     assert not any(answered.device for answered in answers)
 
 
-@pytest.mark.parametrize(("status", "passes"), [(404, 8), (304, 8), (207, 8), (401, 3), (403, 3), (503, 3), (405, 3)])
-async def test_what_basic_opens_is_given_back_unless_refused(status: int, passes: int) -> None:
-    """Row 2.7: a Basic attempt is refunded unless refused: a WebDAV client that gets a 404 has logged in all the
-    same.
-    """
-    guard = guarded(replying(status, []), login="* /files/* basic success=!401,403", **TIGHT)
-    statuses = []
-    for n in range(8):
-        basic = (b"authorization", b"Basic " + b64encode(f"hana:{n}".encode()))
-        scope = http("/files/x", method="PROPFIND", client=f"192.0.2.{n}", headers=[basic])
-        statuses.append((await ask_for(guard, scope)).status)
+BASIC: dict[str, Any] = {"login": "* /files/* basic success=!401,403", **TIGHT}
+
+
+def by_basic(pair: str, client: str, path: str = "/files/x") -> Scope:
+    basic = (b"authorization", b"Basic " + b64encode(pair.encode()))
+    return http(path, method="PROPFIND", client=client, headers=[basic])
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(304, 8), (207, 8), (307, 3), (404, 3), (401, 3), (403, 3), (503, 3), (405, 3)]
+)
+async def test_what_basic_opens_is_given_back(status: int, passes: int) -> None:
+    """Row 2.7: only an answer that a router cannot give by itself shows that a Basic secret was right."""
+    guard = guarded(replying(status, []), **BASIC)
+    statuses = [(await ask_for(guard, by_basic(f"hana:{n}", f"192.0.2.{n}"))).status for n in range(8)]
     assert statuses.count(status) == passes
+
+
+async def test_a_missing_file_costs_nothing_who_has_shown_the_right_secret() -> None:
+    """Row A8: a WebDAV client asks for many files that do not exist, from one address."""
+    guard = guarded(Files(), **{**BASIC, "limit_ip": "5/hour"})
+    assert (await ask_for(guard, by_basic("hana:right", "192.0.2.1", "/files/"))).status == 207
+    answers = [await ask_for(guard, by_basic("hana:right", "192.0.2.1", f"/files/{n}")) for n in range(20)]
+    guesses = [await ask_for(guard, by_basic(f"hana:{n}", f"192.0.2.{n}", "/files/none")) for n in range(2, 10)]
+
+    assert [answered.status for answered in answers] == [404] * 20
+    assert [answered.status for answered in guesses] == [404] * 3 + [429] * 5
+
+
+async def test_answers_of_the_router_make_no_address_known(clock: Clock) -> None:
+    """Row A18: a wrong secret gets 404 where nothing is; that makes no victim one who logs in from the address."""
+    files, owners = Files(), [f"owner {n}" for n in range(12)]
+    guard = guarded(files, **{**BASIC, "limit_ip": "3/hour"})
+    for _ in range(2):
+        for n, owner in enumerate(owners):
+            await ask_for(guard, by_basic(f"{owner}:right", f"198.51.100.{n}", "/files/"))
+        clock.advance(2 * 86_400)
+    for owner in owners:
+        await ask_for(guard, by_basic(f"{owner}:junk", "192.0.2.1", "/files/none"))
+    files.checked.clear()
+    for owner in owners:
+        await ask_for(guard, by_basic(f"{owner}:guess", "192.0.2.1", "/files/"))
+
+    assert not files.checked
+
+
+class Files:
+    """Checks the secret at `/files/` alone; elsewhere is nothing."""
+
+    def __init__(self) -> None:
+        self.checked: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await read(receive)
+        if scope["path"] != "/files/":
+            return await answer(send, 404, [], b"")
+        secret = dict(scope["headers"])[b"authorization"]
+        self.checked.append(secret)
+        return await answer(send, 207 if b64decode(secret[6:]).endswith(b":right") else 401, [], b"")
 
 
 async def test_a_basic_door_wants_a_rule_at_start(caplog: pytest.LogCaptureFixture) -> None:

@@ -44,6 +44,7 @@ ANSWERS_BELOW = (
     "%s: the application answers below this path as well, as a mounted application and a pattern without an end do. "
     "Guesses there are not counted: let it answer at this path alone [SEK086]"
 )
+_FAILED: Final = Outcome.FAILED
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 
 
@@ -183,7 +184,9 @@ class OutcomeKeeper(Keeper):
         self, watch: PostureWatch, context: RequestContext, assessment: Assessment, outcome: Outcome, status: int
     ) -> None:
         attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
-        if attempt.account and is_log_in(attempt) and (succeeded or _shows_secret_checked(status)):
+        # At a door that reads a header, a page or 404 shows nothing about the secret.
+        is_told = succeeded or ((attempt.door.reads_body or outcome is _FAILED) and _shows_secret_checked(status))
+        if attempt.account and is_log_in(attempt) and is_told:
             account = assessment.charge.account
             watch.settled(attempt.door.name, context.digests, context.family, account, succeeded=succeeded)
 

@@ -170,6 +170,10 @@ class SuccessTrust:
             return belief is Belief.FULL
         return self._refunds.take(((charge.account, self._caps[0]), (charge.ip, self._caps[1])), now_s)
 
+    def knows(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
+        """Whether the account has succeeded with this secret under this rule lately, in this process."""
+        return rule.state is RuleState.TRUSTED and self._secrets.holds(rule.mark, attempt, charge, now_s)
+
     def latch(self, rule_ids: Iterable[bytes]) -> list[RuleTrust]:
         """Mark these rules as wrong. Returns the rules of this process that were not marked before."""
         wanted = frozenset(rule_ids)
@@ -204,8 +208,7 @@ class _Secrets:
 
     def differs(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether this account has succeeded with another secret before."""
-        if not self._until_s - WINDOW_S <= now_s < self._until_s:  # over, or begun before the clock was set back
-            self._rotate(now_s)
+        self._keep_time(now_s)
         key, secret = _key(mark, attempt, charge), charge.member_tag
         before = self._young.get(key) or self._old.get(key)
         if before is None:
@@ -219,6 +222,12 @@ class _Secrets:
             self._overfull.add(key)
         return True
 
+    def holds(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
+        """Whether this account has succeeded with this secret in this window or the one before."""
+        self._keep_time(now_s)
+        key = _key(mark, attempt, charge)
+        return charge.member_tag in (self._young.get(key) or self._old.get(key) or ())
+
     def has_too_many(self, mark: bytes, attempt: Attempt, charge: Charge) -> bool:
         """Whether this account has succeeded with more secrets than `SECRETS_MAX`."""
         return bool(self._overfull) and _key(mark, attempt, charge) in self._overfull
@@ -227,7 +236,10 @@ class _Secrets:
         if len(self._young) < ACCOUNTS_MAX or key in self._young:
             self._young[key] = secrets
 
-    def _rotate(self, now_s: float) -> None:
+    def _keep_time(self, now_s: float) -> None:
+        if self._until_s - WINDOW_S <= now_s < self._until_s:
+            return
+        # The window is over, or was begun before the clock was set back.
         self._old = self._young if now_s < self._until_s + WINDOW_S else {}
         self._young = {}
         self._until_s = now_s + WINDOW_S

@@ -82,7 +82,7 @@ class SuccessRule:
 
     `STATUS`: the status is in `statuses`. If `location` is given, `Location` leads there or below (`302:/home`); if
     `elsewhere` is given, `Location` leads to none of its places, nor back to the door (`302!/accounts/2fa`).
-    `OTHER_STATUS`: the status is none of `refusals`, nor one that means that the secret was not checked (`!401,403`).
+    `OTHER_STATUS`: the status is 2xx or 304, and none of `refusals`, which are failures (`!401,403`).
     `COOKIE`: a cookie named `name` is set to a value that the client did not send (`cookie:session`).
     `JSON`: the 2xx body has a value at `path` that is not a negative one (`json:access_token`), or exactly `value`
     (`json:status=ok`).

@@ -33,9 +33,11 @@ ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, both packed and un
 TARGET_CHARS_MAX: Final = 512  # of a `Location` and the request's path, in the cache of targets
 TARGETS_MAX: Final = 256  # in that cache
 
+NOT_MODIFIED: Final = 304
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
 BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
+_ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})  # by CORS middleware and routers, to any secret
 COOKIES_MAX: Final = 200  # of a request, whose names are looked at; browsers keep 180 for a site
 NAME_BYTES_MAX: Final = 128  # of a cookie's name
 # Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
@@ -77,8 +79,10 @@ def is_own_method(door: Door, scope: Mapping[str, Any]) -> bool:
 
     A form can only be sent by POST; where the door has another method, a field or a header names that.
     """
-    method = scope.get("method", door.method)
-    return method == door.method or method == "POST" or door.method == "*"  # noqa: PLR1714 - no set for each attempt
+    method: str = scope.get("method", door.method)
+    if door.method == "*":
+        return method not in _ANSWERED_FOR_ALL
+    return method == door.method or method == "POST"  # noqa: PLR1714 - no set for each attempt
 
 
 def _redirect_status(door: Door, status: int) -> int:
@@ -202,7 +206,9 @@ def cookies_brought(scope: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
     if status in rule.refusals:
         return Outcome.FAILED
-    return Outcome.SUCCEEDED if 200 <= status < 500 and status not in BEFORE_THE_SECRET else Outcome.UNKNOWN
+    # Routers answer 404 for a path that they lack, and redirect to one with a slash, before any secret is checked: with
+    # a success for each, an attacker would make his address one from which his victims log in.
+    return Outcome.SUCCEEDED if 200 <= status < 300 or status == NOT_MODIFIED else Outcome.UNKNOWN
 
 
 def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any]) -> Outcome:

@@ -79,8 +79,8 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
   - `302!/accounts/2fa,/accounts/inactive`: a redirect to any other page, except below these or back to the door. For
     applications that answer a failure with a page, and a second step with a redirect.
   - `302`, `2xx`: a status alone.
-  - `!401,403`: any status but these, for `basic`. Server errors, 400, 405 and 429 are no success either: the
-    application may not have checked the secret.
+  - `!401,403`: 2xx or 304, for `basic`. 401 and 403 are failures. Other answers, such as 404 or a redirect to a path
+    with a slash, show nothing: they are given back to a secret that succeeded in the last hour, and charged otherwise.
   - `cookie:NAME`: the answer sets this cookie, to a value that the client did not have.
   - `json:access_token`: the JSON answer has this field, and its value does not mean *no*; `json:status=ok`: it has
     exactly this value.
