@@ -129,7 +129,8 @@ async def test_one_worker_at_a_time_takes_the_outcomes_of_all(redis_url: str) ->
 
 async def test_an_account_succeeds_once_a_day(redis_url: str, redis_server: RedisServer) -> None:
     """In Redis and in a process alike: a second success is dropped, a second proof takes back its failure only."""
-    told = [ToldOutcome.SUCCEEDED, ToldOutcome.SUCCEEDED, ToldOutcome.PROVED, ToldOutcome.FAILED]
+    new = ToldOutcome.NEW_SUCCEEDED
+    told = [new, new, ToldOutcome.SUCCEEDED, ToldOutcome.PROVED, ToldOutcome.FAILED]
     outcomes = [StrangerOutcome(DOOR, one, b"netw", 4, b"acco") for one in told]
     async with stored(redis_url) as postures:
         found = [
@@ -138,7 +139,7 @@ async def test_an_account_succeeds_once_a_day(redis_url: str, redis_server: Redi
         ]
     for each in found:
         assert each is not None
-        assert [one.told for one in each] == [ToldOutcome.SUCCEEDED, ToldOutcome.WITHDRAWN, ToldOutcome.FAILED]
+        assert [one.told for one in each] == [new, ToldOutcome.WITHDRAWN, ToldOutcome.FAILED]
 
 
 async def test_the_next_day_it_counts_again() -> None:

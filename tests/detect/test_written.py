@@ -26,6 +26,14 @@ def test_a_provider_takes_four_bytes_more() -> None:
     assert unpack_outcome(pack_outcome(outcome, DOORS), DOORS) == outcome
 
 
+def test_a_success_of_a_new_account_is_a_success_for_the_version_before() -> None:
+    """That version reads the same 11 bytes, with a browser that it does not know."""
+    outcome = OUTCOME._replace(told=ToldOutcome.NEW_SUCCEEDED)
+    assert pack_outcome(outcome, DOORS) == b"s\x01netw\x84acco"
+    assert unpack_outcome(b"s\x01netw\x84acco", DOORS) == outcome
+    assert unpack_outcome(b"p\x01netw\xffacco", DOORS) == OUTCOME._replace(browser=255)
+
+
 @pytest.mark.parametrize("packed", [b"", b"x" * 11, b"p\x02netw\x04acco", b"p\x01netw\x04accoo"])
 def test_foreign_bytes_are_no_outcome(packed: bytes) -> None:
     assert unpack_outcome(packed, DOORS) is None
@@ -50,6 +58,14 @@ def test_a_state_of_the_version_before_has_no_providers() -> None:
     state = encode_state(advance(PostureState(), [OUTCOME], 1_700_000_000))
     assert b'"providers":{},' in state
     assert decode_state(state.replace(b'"providers":{},', b"")) == decode_state(state)
+
+
+def test_a_state_of_the_version_before_takes_all_accounts_for_new() -> None:
+    state = advance(PostureState(), [OUTCOME._replace(told=ToldOutcome.SUCCEEDED)] * 60, 1_700_000_000)
+    text = encode_state(advance(state, [], 1_700_086_400))
+    assert b',"new":[0.75,0.1488,0]' in text
+    assert decode_state(text).doors["POST /api/login"].new == (0.75, 0.1488, 0)
+    assert decode_state(text.replace(b',"new":[0.75,0.1488,0]', b"")).doors["POST /api/login"].new == (1, 1, 0)
 
 
 @pytest.mark.parametrize(

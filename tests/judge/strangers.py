@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sekisho.model.posture import StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 DOOR = "POST /login"
 BROWSERS = ((4, 0.6), (5, 0.25), (3, 0.08), (1, 0.07))
@@ -67,6 +67,15 @@ class Strangers:
         """An attacker's attempt: from an address and at an account that it has for itself, unless they are given."""
         told = ToldOutcome.SUCCEEDED if self.random.random() < right else ToldOutcome.FAILED
         return StrangerOutcome(DOOR, told, network or self._bytes(), browser, account or self._bytes())
+
+    def aged(self, outcomes: Iterable[StrangerOutcome], *, new: float) -> Iterator[StrangerOutcome]:
+        """The same outcomes, where this share of the accounts is new."""
+        account, is_new = b"", False
+        for outcome in outcomes:
+            if outcome.account != account:
+                account, is_new = outcome.account, self.random.random() < new
+            succeeded = outcome.told is ToldOutcome.SUCCEEDED
+            yield outcome._replace(told=ToldOutcome.NEW_SUCCEEDED) if is_new and succeeded else outcome
 
     def mixed(self, attempts: int, *, hostile: float, right: float) -> Iterator[StrangerOutcome]:
         """Attempts of which this share is an attacker's."""

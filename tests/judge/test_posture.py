@@ -381,3 +381,89 @@ def test_an_outcome_elsewhere_leaves_a_raised_network_as_it_is() -> None:
     loud = state.doors[DOOR].networks[b"loud"]
     assert loud.posture is Posture.ATTACK
     assert later.doors[DOOR].networks[b"loud"] is loud
+
+
+# An attacker's own accounts. Row P3.
+
+
+def known_door(strangers: Strangers, *, new: float, days: int = 20) -> PostureState:
+    """A door that has had honest strangers on so many days. This share of their accounts is new."""
+    state, honest = PostureState(), strangers.aged(strangers.honest(10**9), new=new)
+    for day in range(-days, 0):
+        state = advance(state, islice(honest, 300), NOON_S + day * DAY_S)
+    return advance(state, [], NOON_S)
+
+
+def hidden(seed: int, own: ToldOutcome, accounts: int) -> bool:
+    """Whether so many accounts of the attacker's own hide 300 failures of a list, each from an address of its own."""
+    strangers = Strangers(seed, success=0.72)
+    state, guessed, logged_in = known_door(strangers, new=0.1), 0, 0
+    while guessed < 300:
+        if logged_in * 300 < guessed * accounts:
+            logged_in += 1
+            each = strangers.guess(0)._replace(told=own)
+        else:
+            guessed += 1
+            each = strangers.guess(0)
+        state = advance(state, [each], NOON_S + guessed)
+        if site(state).posture:
+            return False
+    return True
+
+
+def test_new_accounts_hide_fewer_failures_than_old_ones() -> None:
+    """240 that are a week old hide 300; 330 new ones do not."""
+    found = [
+        [hidden(seed, told, accounts) for seed in SEEDS]
+        for told, accounts in (
+            (ToldOutcome.SUCCEEDED, 240),
+            (ToldOutcome.NEW_SUCCEEDED, 240),
+            (ToldOutcome.NEW_SUCCEEDED, 330),
+        )
+    ]
+    assert found == [[True] * 5, [False] * 5, [False] * 5]
+
+
+@pytest.mark.parametrize("success", [0.60, 0.72, 0.85])
+def test_a_day_of_twenty_times_as_many_log_ins_of_new_owners_raises_nothing(success: float) -> None:
+    """A campaign, after weeks in which one owner in ten was new; 5 percentage points more of their log-ins fail."""
+    raised = []
+    for seed in SEEDS:
+        strangers = Strangers(seed, success=success)
+        state = known_door(strangers, new=0.1)
+        crowd = strangers.aged(strangers.honest(10**9, success=success - 0.05), new=0.95)
+        for part in range(24):
+            before, state = state, advance(state, islice(crowd, 250), NOON_S + DAY_S + part * 1_800)
+            raised += changes(before, state)
+    assert raised == []
+
+
+def test_at_a_new_door_all_accounts_are_new_and_count_in_full() -> None:
+    """No account is a week old in the first week; then more and more are."""
+    strangers, state, top = Strangers(1, success=0.60), PostureState(), 0.0
+    for day in range(40):
+        new = max(0.2, 1 - max(0, day - 7) * 0.05)
+        state = advance(state, islice(strangers.aged(strangers.honest(10**9), new=new), 300), NOON_S + day * DAY_S)
+        top = max(top, site(state).score)
+        if day == 0:
+            assert state.doors[DOOR].new.weight == 1
+    assert top < 15
+    assert state.doors[DOOR].new.usual == pytest.approx(0.2, abs=0.05)
+
+
+def test_the_usual_share_of_new_accounts_rises_by_3_points_a_day() -> None:
+    """An attacker who logs in to own accounts each day teaches it only so fast."""
+    state, shares = PostureState(), []
+    for day in range(60):
+        told = ToldOutcome.SUCCEEDED if day < 40 else ToldOutcome.NEW_SUCCEEDED
+        state = advance(state, [one._replace(told=told) for one in successes(100, day * 100)], NOON_S + day * DAY_S)
+        shares.append(state.doors[DOOR].new.usual)
+    assert shares[40] < 0.001
+    assert max(later - earlier for earlier, later in pairwise(shares)) == pytest.approx(0.03)
+
+
+def test_a_day_of_few_successes_teaches_nothing_about_new_accounts() -> None:
+    state = after([*failures(30), *successes(24)])
+    assert advance(state, [], NOON_S + DAY_S).doors[DOOR].new.usual == 1
+    state = after([*failures(30), *successes(25)])
+    assert advance(state, [], NOON_S + DAY_S).doors[DOOR].new.usual == 0.75

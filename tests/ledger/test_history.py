@@ -10,6 +10,7 @@ from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.redis import pack_charge, pack_settlement
 from sekisho.model import Charged, Effect, History, Limit, LimitSet
+from sekisho.model.history import OLD
 from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, WIDE, LuaLedger, PartedLedger
 
@@ -146,6 +147,17 @@ def test_a_history_ends_sixty_days_after_its_last_success(counts: Counts) -> Non
 
     assert history_of(counts, ends_us - 1, charge(0, 1, place=1)).here == 1
     assert counts.charge(ends_us, charge(0, 2, place=1)).history == 0
+
+
+def test_an_account_is_old_a_week_after_its_first_success(counts: Counts) -> None:
+    """Hours are counted; further successes in between change nothing."""
+    found = []
+    for day in (0, 6, 7):
+        before = counts.charge(T0 + day * DAY, charge(0, 0, place=1))
+        found.append(before.history & OLD != 0)
+        counts.succeed(T0 + day * DAY + SECOND, charge(0, 0, place=1), before)
+    assert found == [False, False, True]
+    assert History.unpacked(counts.charge(T0 + 8 * DAY, charge(0, 0, place=1)).history).total == 3
 
 
 def test_four_networks_are_remembered(counts: Counts) -> None:

@@ -11,6 +11,7 @@ from sekisho.asgi.suspicion import Suspicion
 from sekisho.judge import Belief
 from sekisho.judge.attempt_kind import is_log_in
 from sekisho.model import Basis, Device, DoorKind, Outcome
+from sekisho.model.history import OLD
 from sekisho.read import BEFORE_THE_SECRET, is_own_method
 
 if TYPE_CHECKING:
@@ -187,14 +188,22 @@ class OutcomeKeeper(Keeper):
         # At a door that reads a header, a page or 404 shows nothing about the secret.
         is_told = succeeded or ((attempt.door.reads_body or outcome is _FAILED) and _shows_secret_checked(status))
         if attempt.account and is_log_in(attempt) and is_told:
-            account = assessment.charge.account
-            watch.settled(attempt.door.name, context.digests, context.family, account, succeeded=succeeded)
+            account, is_new = assessment.charge.account, _is_new(assessment)
+            watch.settled(
+                attempt.door.name, context.digests, context.family, account, succeeded=succeeded, is_new=is_new
+            )
 
 
 def _logs_in(kind: DoorKind) -> bool:
     # A code is the application's own second step, or its only one. Compared, not looked up: the hash of an
     # enumeration's member runs as Python code.
     return kind is DoorKind.LOGIN or kind is DoorKind.CODE
+
+
+def _is_new(assessment: Assessment) -> bool:
+    """Whether the account's first success is less than a week old. Not where no history is kept, or none was found."""
+    verdict = assessment.verdict
+    return bool(assessment.charge.place) and not verdict.counters_lost and not verdict.history & OLD
 
 
 def _shows_secret_checked(status: int) -> bool:

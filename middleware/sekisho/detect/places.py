@@ -128,7 +128,7 @@ class MemoryPostures:
         return HeardPosture(now_s, self._number, state, taken if taken or is_raised else None)
 
     def _once_a_day(self, outcome: StrangerOutcome) -> StrangerOutcome | None:
-        if outcome.told not in {ToldOutcome.SUCCEEDED, ToldOutcome.PROVED}:
+        if outcome.told in {ToldOutcome.FAILED, ToldOutcome.WITHDRAWN}:
             return outcome
         byte, bit = divmod(day_bit(outcome.account), 8)
         if not self._succeeded[byte] >> bit & 1:

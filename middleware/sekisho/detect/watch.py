@@ -88,9 +88,17 @@ class PostureWatch:
         is_loud = raised is not None and digests.networks[0][:TAG_BYTES] in raised.loud
         return Nearby.LOUD if is_loud else Nearby.QUIET
 
-    def settled(self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool) -> None:
-        """Note the outcome of a stranger's attempt that the client was told at once."""
-        told = ToldOutcome.SUCCEEDED if succeeded else ToldOutcome.FAILED
+    def settled(
+        self, door: str, digests: OriginDigests, browser: int, account: bytes, *, succeeded: bool, is_new: bool = False
+    ) -> None:
+        """Note the outcome of a stranger's attempt that the client was told at once.
+
+        `is_new`: its account is new, for all that the ledger knows. That tells only a success, which the client has
+        seen: otherwise a guess placed at the threshold would show which accounts are old.
+        """
+        told = ToldOutcome.FAILED
+        if succeeded:
+            told = ToldOutcome.NEW_SUCCEEDED if is_new else ToldOutcome.SUCCEEDED
         self._fresh.append(_outcome(door, told, digests, browser, account))
 
     def sealed(self, door: str, digests: OriginDigests, browser: int, account: bytes) -> None:

@@ -8,7 +8,17 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.record_mac import RecordMac
-from sekisho.judge.posture import BROWSERS_MAX, NETWORKS_MAX, PROVIDERS_MAX, SHARES, DoorPosture, PostureState, Segment
+from sekisho.judge.posture import (
+    ALL_NEW,
+    BROWSERS_MAX,
+    NETWORKS_MAX,
+    PROVIDERS_MAX,
+    SHARES,
+    DoorPosture,
+    NewAccounts,
+    PostureState,
+    Segment,
+)
 from sekisho.model.posture import Posture, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
@@ -23,14 +33,19 @@ DAY_BITS: Final = 1 << 22
 STATE_BYTES_MAX: Final = 1 << 20
 _OUTCOME: Final = Struct("<sB4sB4s")  # told, door, network, browser, account; then the provider, of IPv6
 _PROVIDER_BYTES: Final = 4
+_NEW: Final = 0x80
+"""In the byte of the browser: the success is of a new account. The version before takes it for one of an old account,
+with another browser."""
 _POSTURES: Final = tuple(Posture)
 _TOLD: Final = {told.value.encode(): told for told in ToldOutcome}
 
 
 def pack_outcome(outcome: StrangerOutcome, doors: Sequence[str]) -> bytes:
     """The outcome in 11 or 15 bytes. Raises `ValueError` for a door that is not listed."""
-    told, door = outcome.told.value.encode(), doors.index(outcome.door)
-    return _OUTCOME.pack(told, door, outcome.network, outcome.browser, outcome.account) + outcome.provider
+    told, door, browser = outcome.told, doors.index(outcome.door), outcome.browser
+    if told is ToldOutcome.NEW_SUCCEEDED:
+        told, browser = ToldOutcome.SUCCEEDED, browser | _NEW
+    return _OUTCOME.pack(told.value.encode(), door, outcome.network, browser, outcome.account) + outcome.provider
 
 
 def unpack_outcome(packed: bytes, doors: Sequence[str]) -> StrangerOutcome | None:
@@ -40,7 +55,10 @@ def unpack_outcome(packed: bytes, doors: Sequence[str]) -> StrangerOutcome | Non
     told, door, network, browser, account = _OUTCOME.unpack_from(packed)
     if told not in _TOLD or door >= len(doors):
         return None
-    return StrangerOutcome(doors[door], _TOLD[told], network, browser, account, packed[_OUTCOME.size :])
+    meant = _TOLD[told]
+    if meant is ToldOutcome.SUCCEEDED and browser & _NEW:
+        meant, browser = ToldOutcome.NEW_SUCCEEDED, browser ^ _NEW
+    return StrangerOutcome(doors[door], meant, network, browser, account, packed[_OUTCOME.size :])
 
 
 def day_bit(account: bytes) -> int:
@@ -90,6 +108,7 @@ def _door_as_json(door: DoorPosture) -> dict[str, Any]:
         "network_shares": [round(share, 3) for share in door.network_shares],
         "account_shares": [round(share, 3) for share in door.account_shares],
         "day": [door.day, door.day_failed, door.day_outcomes],
+        "new": [round(door.new.usual, 4), round(door.new.lately, 4), door.new.today],
     }
 
 
@@ -115,7 +134,13 @@ def _door(found: dict[str, Any]) -> DoorPosture:
         day_failed,
         day_outcomes,
         {bytes.fromhex(tag): _segment(one) for tag, one in providers},
+        _new(found["new"]) if "new" in found else ALL_NEW,  # absent in a state of an earlier version
     )
+
+
+def _new(found: list[Any]) -> NewAccounts:
+    usual, lately, today = found
+    return NewAccounts(float(usual), float(lately), int(today))
 
 
 def _shares(found: list[Any]) -> tuple[float, ...]:

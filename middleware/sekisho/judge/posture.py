@@ -13,7 +13,8 @@ door as a whole (the site's), for each network, each IPv6 provider (/32) and eac
 `SHARE_MAX`, so none of them alone raises the site's posture. One network or provider does not raise the score of a
 browser family either, nor one network that of its provider: other owners share them, so an outcome counts there as long
 as the score of its own network is below `SHARE_MAX`. An account counts as one success a day (the caller sees to that),
-and a proof takes back no more than the network and the group of accounts of its attempt have added.
+and a proof takes back no more than the network and the group of accounts of its attempt have added. Successes of new
+accounts beyond their usual share count for three fifths (`NewAccounts`).
 The clean ratio is learned in calm only, by at most `STEP_MAX` a day, within `CLEAN_MIN` and `CLEAN_MAX`.
 
 `hostile` is the estimate of Herley and Schechter ("Distinguishing Attacks from Legitimate Authentication Traffic at
@@ -54,6 +55,11 @@ STEP_MAX: Final = 0.03
 LEARN: Final = 0.25  # the weight of one day
 DAY_OUTCOMES_MIN: Final = 50  # a day with fewer teaches nothing
 DAY_S: Final = 86_400
+
+NEW_MARGIN: Final = 2.0
+NEW_EXCESS: Final = 0.6
+NEW_LATELY: Final = 32  # successes
+DAY_SUCCESSES_MIN: Final = 25  # a day with fewer teaches nothing about new accounts
 
 HOLD_S: Final = 600
 HOLDS_MAX: Final = 5
@@ -99,7 +105,45 @@ class Segment(NamedTuple):
         return max(0.0, self.failed - self.succeeded * clean / (1 - clean)) * remembered
 
 
+class NewAccounts(NamedTuple):
+    """How many of a door's successes are of new accounts, in the order in which it is stored.
+
+    An attacker registers accounts, and logs in to them to hide failures. They count in full up to `NEW_MARGIN` times
+    their usual number, and for `NEW_EXCESS` beyond. A campaign that brings many new owners raises no alarm by that,
+    as long as no more of them fail than of others.
+
+    Attributes:
+        usual: their share of the successes in calm, learned over days. At a new door all accounts are new.
+        lately: their share of the last `NEW_LATELY` successes or so.
+        today: their successes of the day that is counted for learning, in calm.
+    """
+
+    usual: float = 1.0
+    lately: float = 1.0
+    today: int = 0
+
+    @property
+    def weight(self) -> float:
+        """What a success of a new account counts, of 1."""
+        usual, lately = self.usual * (1 - self.lately), self.lately * (1 - self.usual)
+        in_full = min(1.0, NEW_MARGIN * usual / lately) if lately else 1.0
+        return NEW_EXCESS + (1 - NEW_EXCESS) * in_full
+
+    def with_success(self, *, is_new: bool, learn: bool) -> NewAccounts:
+        """After one more success. `learn`: it is one in calm."""
+        lately = self.lately + (is_new - self.lately) / NEW_LATELY
+        return NewAccounts(self.usual, lately, self.today + (is_new and learn))
+
+    def next_day(self, successes: int) -> NewAccounts:
+        """After a day with so many successes in calm. The usual share rises by `STEP_MAX` a day at most."""
+        if successes < DAY_SUCCESSES_MIN:
+            return self._replace(today=0)
+        step = min(STEP_MAX, LEARN * (self.today / successes - self.usual))
+        return NewAccounts(self.usual + step, self.lately)
+
+
 CALM_SEGMENT: Final = Segment()
+ALL_NEW: Final = NewAccounts()
 NO_SHARES: Final = (0.0,) * SHARES
 
 
@@ -116,6 +160,7 @@ class DoorPosture:
         day: the day that is counted for learning; days since 1970.
         day_failed, day_outcomes: of this day, in calm.
         providers: by the provider of a `StrangerOutcome`.
+        new: see `NewAccounts`.
     """
 
     site: Segment = CALM_SEGMENT
@@ -128,6 +173,7 @@ class DoorPosture:
     day_failed: int = 0
     day_outcomes: int = 0
     providers: Mapping[bytes, Segment] = field(default_factory=dict)
+    new: NewAccounts = ALL_NEW
 
     @property
     def is_raised(self) -> bool:
@@ -203,6 +249,7 @@ def _redated_door(door: DoorPosture, by_s: int, day: int) -> DoorPosture:
         door.day_failed,
         door.day_outcomes,
         {tag: _redated(one, by_s) for tag, one in door.providers.items()},
+        door.new,
     )
 
 
@@ -252,12 +299,15 @@ class _Working:
         self._account_shares = [share * kept for share in door.account_shares]
         self._clean = door.clean
         self._day, self._day_failed, self._day_outcomes = door.day, door.day_failed, door.day_outcomes
+        self._new = door.new
         self._turn_day()
 
     def take(self, outcome: StrangerOutcome) -> None:
         self._taken = True
         told = outcome.told
         failure, success = _steps(told, self._clean + SLACK)
+        if told is ToldOutcome.NEW_SUCCEEDED:
+            success *= self._new.weight
         network = self._networks.of(outcome.network)
         raised = self._site.posture or network.posture
         shared = network.shares(failure)
@@ -271,8 +321,7 @@ class _Working:
             browser = self._browsers.of(outcome.browser)
             raised = raised or browser.posture
             browser.add(shared + success, told)
-        if not raised:
-            self._learn(told)
+        self._learn(told, in_calm=not raised)
         self._site.add(self._shared(failure, success, outcome), told)
         if not self._site.score:
             self._network_shares, self._account_shares = [0.0] * SHARES, [0.0] * SHARES
@@ -292,9 +341,13 @@ class _Working:
         accounts[at_account] = max(0.0, accounts[at_account] + step)
         return step
 
-    def _learn(self, told: ToldOutcome) -> None:
+    def _learn(self, told: ToldOutcome, *, in_calm: bool) -> None:
         # Proofs are not counted: whether a proof was asked for depends on the posture.
-        if told is ToldOutcome.FAILED or told is ToldOutcome.SUCCEEDED:
+        if told is ToldOutcome.PROVED or told is ToldOutcome.WITHDRAWN:
+            return
+        if told is not ToldOutcome.FAILED:
+            self._new = self._new.with_success(is_new=told is ToldOutcome.NEW_SUCCEEDED, learn=in_calm)
+        if in_calm:
             self._day_outcomes += 1
             self._day_failed += told is ToldOutcome.FAILED
 
@@ -306,6 +359,7 @@ class _Working:
             step = LEARN * (self._day_failed / self._day_outcomes - self._clean)
             learned = self._clean + min(STEP_MAX, max(-STEP_MAX, step))
             self._clean = min(CLEAN_MAX, max(CLEAN_MIN, learned))
+        self._new = self._new.next_day(self._day_outcomes - self._day_failed)
         self._day, self._day_failed, self._day_outcomes = today, 0, 0
 
     def done(self) -> DoorPosture:
@@ -323,6 +377,7 @@ class _Working:
             self._day_failed,
             self._day_outcomes,
             self._providers.turned(PROVIDERS_MAX),
+            self._new,
         )
         return found if self._taken or self._differs(found) else before
 
@@ -390,7 +445,7 @@ class _Score:
         if told is ToldOutcome.FAILED:
             self._failed += 1
             return
-        if told is not ToldOutcome.SUCCEEDED:
+        if told is ToldOutcome.PROVED or told is ToldOutcome.WITHDRAWN:
             self._failed = max(0.0, self._failed - 1)
         if told is not ToldOutcome.WITHDRAWN:
             self._succeeded += 1
@@ -428,10 +483,10 @@ def _left(elapsed_s: int, half_life_s: int) -> float:
 def _steps(told: ToldOutcome, reference: float) -> tuple[float, float]:
     """The steps of an outcome as a failure and as a success, of which each may be none."""
     # A proof takes back the failure that its attempt was counted as; once a day it is a success besides.
-    success = -reference if told is ToldOutcome.SUCCEEDED or told is ToldOutcome.PROVED else 0.0
-    if told is ToldOutcome.SUCCEEDED:
-        return 0.0, success
-    return (1.0 - reference if told is ToldOutcome.FAILED else reference - 1.0), success
+    if told is ToldOutcome.FAILED:
+        return 1.0 - reference, 0.0
+    taken_back = reference - 1.0 if told is ToldOutcome.PROVED or told is ToldOutcome.WITHDRAWN else 0.0
+    return taken_back, 0.0 if told is ToldOutcome.WITHDRAWN else -reference
 
 
 def _group(tag: bytes) -> int:

@@ -12,8 +12,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from sekisho.model.history import OLD
+
 HOUR_US: Final = 3_600 * 1_000_000
 DAY_HOURS: Final = 24
+OLD_HOURS: Final = 7 * DAY_HOURS
+"""An account whose first success is so old was not registered for an attack of this week."""
 
 FAILED: Final = 1 << 31
 """Marks an entry that is no device bucket: the rest of its generation is data of another kind, told by its name."""
@@ -75,19 +79,21 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
     It may if the account's first success is at least a day old, and so is its last credit.
     """
     name, hour = bytes([PLACE]) + place[:NAME_BYTES], now_us // HOUR_US
-    total = here = places = browser = at_this_hour = 0
+    total = here = places = browser = at_this_hour = old = 0
     earns = False
     for bucket in buckets:
         kind, count, more = kind_of(bucket), _count(bucket), _more(bucket)
         if kind == SUMMARY:
             total = count
             at_this_hour = int(any(more >> ((hour + near) % DAY_HOURS) & 1 for near in (-1, 0, 1)))
-            earns = hour - _first_hour(bucket) >= DAY_HOURS and hour - _credit_hour(bucket) >= DAY_HOURS
+            age_hours = hour - _first_hour(bucket)
+            earns = age_hours >= DAY_HOURS and hour - _credit_hour(bucket) >= DAY_HOURS
+            old = OLD if age_hours >= OLD_HOURS else 0
         elif kind == PLACE:
             places += 1
             here = count if bucket.device == name else here
             browser = browser or int(place[NAME_BYTES] != 0 and place[NAME_BYTES] in more.to_bytes(BROWSERS_MAX))
-    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18, earns
+    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | old, earns
 
 
 def is_known_here(history: int) -> bool:

@@ -71,7 +71,7 @@ local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 -- An account's history stands among its lanes, in entries of these kinds; the address's credit is a record with two
 -- TATs: what is left, and what was earned. `history.py` says more.
 local SUMMARY, PLACE, PLACES_MAX, COUNT_MAX = 253, 254, 4, 127
-local HOUR, HISTORY_KEPT = 3600000000, 5184000000000
+local HOUR, HISTORY_KEPT, OLD_HOURS = 3600000000, 5184000000000, 168
 local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
@@ -761,7 +761,9 @@ local function recall()
     local count = summary_generation % 128
     history = history + count
     if band((summary_generation - FAILED - count) / 128, bits_near) ~= 0 then history = history + 262144 end
-    earns = this_hour - first_hour >= 24 and this_hour - credit_hour >= 24
+    local age = this_hour - first_hour
+    if age >= OLD_HOURS then history = history + 524288 end
+    earns = age >= 24 and this_hour - credit_hour >= 24
   end
   return history, earns
 end

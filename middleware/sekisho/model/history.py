@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+OLD: Final = 1 << 19
+"""The bit of a packed history that says that the account's first success is at least a week old."""
 
 
 class History(NamedTuple):

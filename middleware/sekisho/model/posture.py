@@ -55,6 +55,7 @@ class ToldOutcome(Enum):
 
     FAILED = "f"
     SUCCEEDED = "s"
+    NEW_SUCCEEDED = "n"  # of an account whose first success is not a week old
     PROVED = "p"  # a proof for an attempt that was counted as FAILED
     WITHDRAWN = "w"  # the same, of an account that has counted as a success today
 

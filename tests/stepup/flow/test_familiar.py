@@ -190,7 +190,7 @@ def test_a_sealed_guess_is_told_as_a_failure_and_a_released_log_in_as_a_success(
         assert town.watch.take() == []
         assert [outcome.told for _, outcome in town.watch._sealed] == [ToldOutcome.FAILED, ToldOutcome.FAILED]
         await town.client(HOME).log_in("kenji", "right")
-        assert [outcome.told for outcome in town.watch.take()] == [ToldOutcome.SUCCEEDED]
+        assert [outcome.told for outcome in town.watch.take()] == [ToldOutcome.NEW_SUCCEEDED]
 
     run(story)
 

@@ -12,6 +12,7 @@ from sekisho.control.asked import AskedAccounts
 from sekisho.model import Mode, Posture
 from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners, OwnersError
+from sekisho.testing import FakeClock
 from tests.asgi.driving import answer
 from tests.stepup.flow.driving import STRANGE, Shop, Site, challenge, stop
 from tests.stepup.flow.letters import writing
@@ -180,7 +181,7 @@ async def test_in_monitor_mode_the_application_answers_directly(site: Site) -> N
     site.guard = site.guarded(mode=Mode.MONITOR)
     found = await site.client().log_in("hana", "right")
     assert found.status == 303
-    assert told(site) == [ToldOutcome.SUCCEEDED]
+    assert told(site) == [ToldOutcome.NEW_SUCCEEDED]
 
 
 # Attack.
@@ -229,7 +230,24 @@ async def test_strangers_outcomes_are_told_and_known_devices_are_not(site: Site)
     await client.log_in("alice", "hatter")
     del client.jar["session"]
     await client.log_in("alice", "hatter")  # on its device
-    assert told(site) == [ToldOutcome.FAILED, ToldOutcome.SUCCEEDED]
+    assert told(site) == [ToldOutcome.FAILED, ToldOutcome.NEW_SUCCEEDED]
+
+
+@pytest.mark.parametrize(("history", "first"), [("on", ToldOutcome.NEW_SUCCEEDED), ("off", ToldOutcome.SUCCEEDED)])
+async def test_an_account_is_new_for_a_week_after_its_first_success(
+    history: str, first: ToldOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3. A failure tells nothing of it; without histories no account is taken for new."""
+    clock = FakeClock()
+    monkeypatch.setattr("sekisho.wiring.LoginGuard._clocks", clock.clocks)
+    site, found = Site(settings={**BY_POSTURE, "history": history}), []
+    for days in (0, 6, 1):
+        clock.advance(days=days)
+        await site.client().log_in("alice", "guess")
+        await site.client().log_in("alice", "hatter")
+        found.append(told(site))
+    assert found == [[ToldOutcome.FAILED, one] for one in (first, first, ToldOutcome.SUCCEEDED)]
+    await stop(site.guard)
 
 
 async def test_a_sealed_guess_leaves_the_same_trace_whether_it_was_right_or_wrong(site: Site) -> None:
