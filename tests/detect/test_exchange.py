@@ -10,7 +10,7 @@ import pytest
 from sekisho.detect import MemoryPostures, PostureExchange, PostureWatch, StoredPostures
 from sekisho.detect.written import PostureMac
 from sekisho.judge.posture import PostureChange
-from sekisho.model.posture import Nearby, Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import Nearby, Posture, ProofCounts, StrangerOutcome, ToldOutcome
 from sekisho.read import OriginDigests
 from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
@@ -19,8 +19,10 @@ from sekisho.testing import SECRET
 from tests.ledger.charges import charge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from sekisho.detect.places import HeardPosture, Postures
+    from sekisho.judge.posture import PostureState
     from sekisho.model import Charge
     from tests.servers import RedisServer
 
@@ -45,10 +47,36 @@ def account(at: int) -> bytes:
     return at.to_bytes(4, "little") * 4
 
 
+class SharedPostures:
+    """As in the store: of many workers, the first in each second takes the outcomes of all."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.turn_s = clock, 0.0
+        self.waiting: list[StrangerOutcome] = []
+        self.memory = MemoryPostures(clock)
+
+    async def exchange(
+        self,
+        outcomes: Sequence[StrangerOutcome],
+        known: int,
+        *,
+        is_raised: bool = False,
+        counts: ProofCounts = ProofCounts(),  # noqa: B008 - frozen
+    ) -> HeardPosture:
+        taken: list[StrangerOutcome] = []
+        self.waiting += outcomes
+        if self.turn_s < self.clock():
+            taken, self.waiting, self.turn_s = self.waiting, [], self.clock()
+        return await self.memory.exchange(taken, known, is_raised=is_raised, counts=counts)
+
+    async def put(self, number: int, state: PostureState) -> bool:
+        return await self.memory.put(number, state)
+
+
 class Worker:
     """A worker without its attempts."""
 
-    def __init__(self, postures: StoredPostures | MemoryPostures, clock: Clock | None = None) -> None:
+    def __init__(self, postures: Postures, clock: Clock | None = None) -> None:
         self.told: list[PostureChange] = []
         self.clock = clock or Clock()
         self.watch = PostureWatch(self.told.append, self.clock)
@@ -349,13 +377,63 @@ async def test_proofs_beside_a_flood_take_back_their_failures_as_early() -> None
     for at in range(2):
         worker.watch.proved(DOOR, sealed_charge(at), digests(at), 4, age_s=10)
     clock.now_s += 20
+    counts = worker.watch.counts()
+    worker.watch.hear_counts(counts)
+    assert (counts, worker.watch.counts()) == ((400, 2), (0, 0))
     assert [one.told for one in worker.watch.take()] == [ToldOutcome.FAILED] * 400
     clock.now_s += 1
-    for at in range(400, 656):
-        worker.watch.sealed(DOOR, digests(at), 4, account(at))
-    clock.now_s += 30
-    told = [one.told for one in worker.watch.take()]
-    assert told == [*[ToldOutcome.FAILED] * 256, *[ToldOutcome.PROVED] * 2]
+    assert [one.told for one in worker.watch.take()] == [ToldOutcome.PROVED] * 2
+
+
+@pytest.mark.parametrize(("counts", "early"), [((256, 2), 1), ((255, 2), 0), ((256, 3), 0), ((0, 0), 0)])
+def test_failures_enter_early_where_less_than_one_in_a_hundred_is_followed_by_a_proof(
+    counts: tuple[int, int], early: int
+) -> None:
+    """Of 256 at all processes, or more."""
+    clock = Clock()
+    watch = Worker(MemoryPostures(clock), clock).watch
+    watch.sealed(DOOR, digests(1), 4, account(1))
+    watch.hear_counts(ProofCounts(*counts))
+    clock.now_s += 29
+    assert watch.take() == []
+    clock.now_s += 1
+    assert len(watch.take()) == early
+
+
+async def test_owners_whose_proofs_go_to_other_processes_are_no_attack() -> None:
+    """64 processes of a large site. A proxy sends its log-ins to eight of them, and all proofs to the others."""
+    clock = Clock()
+    postures = SharedPostures(clock)
+    workers = [Worker(postures, clock) for _ in range(64)]
+    for second in range(150):
+        for at in range(second * 40, second * 40 + min(40, second)):
+            workers[at % 8].watch.sealed(DOOR, digests(at), 4, account(at))
+        early = second - 10
+        for at in range(early * 40, early * 40 + min(40, early)):
+            if at % 10 < 7:
+                workers[8 + at % 56].watch.proved(DOOR, sealed_charge(at), digests(at), 4, age_s=10)
+        clock.now_s += 1
+        for worker in workers:
+            await worker.exchange.once()
+        assert workers[0].posture() is Posture.CALM
+    assert workers[0].watch.state.doors[DOOR].site.succeeded > 50  # of the first half minute
+
+
+async def test_all_workers_hear_how_many_proofs_there_were(redis_url: str, redis_server: RedisServer) -> None:
+    """In Redis and in a process alike. Half is forgotten in 30 seconds; nothing is written where nothing is counted."""
+    clock = Clock()
+    memory = MemoryPostures(clock)
+    async with stored(redis_url) as postures:
+        assert (await postures.exchange([], 0)).counts == (0, 0)
+        assert redis_server.cli("EXISTS", "sekisho:{posture}proofs") == 0
+        for each in (postures, memory):
+            assert (await each.exchange([], 0, counts=ProofCounts(300, 2))).counts == (300, 2)
+        at_s = float(redis_server.cli("HGET", "sekisho:{posture}proofs", "at")) - 30
+        redis_server.cli("HSET", "sekisho:{posture}proofs", "at", str(at_s))
+        clock.now_s += 30
+        found = [(await each.exchange([], 0, counts=ProofCounts(0, 4))).counts for each in (postures, memory)]
+        assert found[0] == pytest.approx(found[1], rel=0.2)  # seconds may have passed in Redis
+        assert found[1] == (150, 5)
 
 
 async def test_owners_who_show_their_proofs_slowly_are_no_attack() -> None:

@@ -50,7 +50,10 @@ class PostureExchange:
 
         Raises `StoreUnavailable`.
         """
-        heard = await self._postures.exchange(self._watch.take(), self._known, is_raised=self._is_raised)
+        # Counted before any is taken: those that enter early are counted as well.
+        counts, outcomes = self._watch.counts(), self._watch.take()
+        heard = await self._postures.exchange(outcomes, self._known, is_raised=self._is_raised, counts=counts)
+        self._watch.hear_counts(heard.counts)
         self._age.asked(heard.now_s - heard.state.at_s if heard.state is not None else None)
         if heard.state is not None:
             self._hear(heard.number, heard.state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sekisho.detect.written import DAY_BITS, day_bit, encode_state, pack_outcome, unpack_outcome
 from sekisho.judge.posture import DAY_S, PostureState
-from sekisho.model.posture import StrangerOutcome, ToldOutcome
+from sekisho.model.posture import ProofCounts, StrangerOutcome, ToldOutcome
 from sekisho.store.shared_state import SharedState, with_turn
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 KEPT_MS: Final = 30 * 86_400_000
+COUNTS_HALF_S: Final = 30
+NO_COUNTS: Final = ProofCounts()
 OUTCOMES_MAX: Final = 4_096  # that wait for the next second; the oldest go
 FORGED: Final = (
     "the posture in the store is ignored, and estimated anew: it is not signed with SEKISHO_SECRET for this "
@@ -33,23 +35,34 @@ class HeardPosture(NamedTuple):
         state: the one that is kept; None where the caller knows it already.
         outcomes: of all workers, for the caller to advance the state; None where another worker does it, or where
             there is nothing to do.
+        counts: of all workers, of which half is forgotten every `COUNTS_HALF_S`.
     """
 
     now_s: int
     number: int
     state: PostureState | None
     outcomes: tuple[StrangerOutcome, ...] | None
+    counts: ProofCounts = NO_COUNTS
 
 
 class Postures(Protocol):
     """Keeps the state. Every method raises `StoreUnavailable`."""
 
     async def exchange(
-        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+        self,
+        outcomes: Sequence[StrangerOutcome],
+        known: int,
+        *,
+        is_raised: bool = False,
+        counts: ProofCounts = NO_COUNTS,
     ) -> HeardPosture:
         """Add outcomes, and return the state if its number is not `known`, and outcomes if it is the caller's turn.
 
-        `is_raised`: whether the state that the caller knows is raised, so that it may change by time alone.
+        Args:
+            outcomes: of this process.
+            known: the number of the state that the caller knows.
+            is_raised: whether that state is raised, so that it may change by time alone.
+            counts: of this process, since its last exchange.
         """
         ...
 
@@ -83,17 +96,26 @@ class StoredPostures:
         self._day = 0
 
     async def exchange(
-        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+        self,
+        outcomes: Sequence[StrangerOutcome],
+        known: int,
+        *,
+        is_raised: bool = False,
+        counts: ProofCounts = NO_COUNTS,
     ) -> HeardPosture:
         pairs = [part for one in outcomes for part in (pack_outcome(one, self._doors), b"%d" % day_bit(one.account))]
         # The day of the last exchange: the script may use only keys that it is given.
-        keys = self._state.key, self._at + b"outcomes", self._at + b"turn", self._at + b"day%d" % self._day
-        numbers = b"%d" % known, b"%d" % is_raised
-        now, found, text, taken = await self._line.execute(b"EVAL", self._script, b"4", *keys, *numbers, *pairs)
+        names = b"outcomes", b"turn", b"day%d" % self._day, b"proofs"
+        keys = self._state.key, *[self._at + name for name in names]
+        numbers = [b"%d" % each for each in (known, is_raised, *counts)]
+        now, found, text, taken, *sums = await self._line.execute(
+            b"EVAL", self._script, b"%d" % len(keys), *keys, *numbers, *pairs
+        )
         now_s, number = int(now), int(found)
         self._day = now_s // DAY_S
         state = self._state.read(text) if number != known else None
-        return HeardPosture(now_s, number, state, None if taken is None else self._unpacked(taken))
+        outcomes_of_all = None if taken is None else self._unpacked(taken)
+        return HeardPosture(now_s, number, state, outcomes_of_all, ProofCounts(*map(float, sums)))
 
     async def kept(self) -> PostureState:
         """Return the posture's state from the store; an empty state where none is kept. Raises `StoreUnavailable`."""
@@ -116,16 +138,32 @@ class MemoryPostures:
         self._succeeded = bytearray()
         self._number = 0
         self._state = PostureState()
+        self._counts = NO_COUNTS
+        self._counted_s = 0.0
 
     async def exchange(
-        self, outcomes: Sequence[StrangerOutcome], known: int, *, is_raised: bool = False
+        self,
+        outcomes: Sequence[StrangerOutcome],
+        known: int,
+        *,
+        is_raised: bool = False,
+        counts: ProofCounts = NO_COUNTS,
     ) -> HeardPosture:
         now_s = int(self._clock_s())
         if now_s // DAY_S != self._day or not self._succeeded:
             self._day, self._succeeded = now_s // DAY_S, bytearray(DAY_BITS // 8)
         taken = tuple(found for one in outcomes if (found := self._once_a_day(one)) is not None)[-OUTCOMES_MAX:]
         state = self._state if known != self._number else None
-        return HeardPosture(now_s, self._number, state, taken if taken or is_raised else None)
+        return HeardPosture(now_s, self._number, state, taken if taken or is_raised else None, self._counted(counts))
+
+    def _counted(self, counts: ProofCounts) -> ProofCounts:
+        now_s = self._clock_s()
+        left = 0.5 ** (max(0.0, now_s - self._counted_s) / COUNTS_HALF_S)
+        self._counted_s = now_s
+        self._counts = ProofCounts(
+            self._counts.sealed * left + counts.sealed, self._counts.proved * left + counts.proved
+        )
+        return self._counts
 
     def _once_a_day(self, outcome: StrangerOutcome) -> StrangerOutcome | None:
         if outcome.told in {ToldOutcome.FAILED, ToldOutcome.WITHDRAWN}:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge.posture import SCORE_CALM, PostureChange, PostureState, changes
-from sekisho.model.posture import NO_BROWSER, Nearby, Posture, StrangerOutcome, ToldOutcome
+from sekisho.model.posture import NO_BROWSER, Nearby, Posture, ProofCounts, StrangerOutcome, ToldOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,9 @@ AFTER_S: Final = 1.0
 EARLY_S: Final = 30.0
 EARLY_MIN: Final = 256
 EARLY_SHARE: Final = 100
-"""Of owners, a fifth or more have shown a proof after half a minute, to any of the site's processes. Where of so many
-attempts of that age less than one in a hundred has led to one here, they are no owners', and their failures enter at
-once. Beyond some twenty processes they may be owners' whose proofs went to others."""
+"""Of owners, a fifth or more have shown a proof after half a minute. Where of so many attempts of that age, at all of
+the site's processes, less than one in a hundred has led to one, they are no owners', and their failures enter at
+once. A process alone cannot tell: a proxy may send log-ins to some processes, and proofs to others."""
 
 
 class RaisedDoor(NamedTuple):
@@ -59,6 +59,9 @@ class PostureWatch:
         self._fresh: deque[StrangerOutcome] = deque(maxlen=OUTCOMES_MAX)
         self._sealed: deque[tuple[float, StrangerOutcome]] = deque()
         self._proved: deque[tuple[float, StrangerOutcome]] = deque()
+        self._counted_s = 0.0
+        self._shown = 0
+        self._all_counts = ProofCounts()
         self._raised: dict[str, RaisedDoor] = {}
         self.state = PostureState()
         self.forced: Posture | None = None
@@ -129,6 +132,7 @@ class PostureWatch:
             browser, provider = NO_BROWSER, b""
         network, account = sealed.networks[0][:TAG_BYTES], sealed.account[:TAG_BYTES]
         outcome = StrangerOutcome(door, ToldOutcome.PROVED, network, browser, account, provider)
+        self._shown += 1
         self._proved.append((self._clock_s() + max(0.0, PROOF_S + AFTER_S - age_s), outcome))
         self._make_room(self._proved)
 
@@ -137,11 +141,19 @@ class PostureWatch:
         if len(held) > SEALED_MAX:
             self._fresh.append(held.popleft()[1])
 
+    def counts(self) -> ProofCounts:
+        """Return the sealed attempts that have become `EARLY_S` old since the last call, and the proofs shown since."""
+        early_s = self._clock_s() + PROOF_S - EARLY_S
+        sealed = sum(1 for due_s, _ in tuple(self._sealed) if self._counted_s < due_s <= early_s)
+        self._counted_s, proved = early_s, self._shown
+        self._shown -= proved  # another thread may have added one
+        return ProofCounts(sealed, proved)
+
     def take(self) -> list[StrangerOutcome]:
         """Remove and return the outcomes since the last call, and those of sealed attempts held back long enough."""
         now_s = self._clock_s()
         found = [self._fresh.popleft() for _ in range(len(self._fresh))]
-        until_s = now_s + PROOF_S - EARLY_S if self._are_no_owners(now_s) else now_s
+        until_s = now_s + PROOF_S - EARLY_S if self._are_no_owners() else now_s
         while self._sealed and self._sealed[0][0] <= until_s:
             found.append(self._sealed.popleft()[1])
         for _ in range(len(self._proved)):
@@ -153,14 +165,14 @@ class PostureWatch:
                 self._proved.append((due_s, outcome))
         return found
 
-    def _are_no_owners(self, now_s: float) -> bool:
-        """Whether next to no client of the sealed attempts from before `EARLY_S` has shown a proof."""
-        early_s = now_s + PROOF_S - EARLY_S
-        old = sum(1 for due_s, _ in self._sealed if due_s <= early_s)
-        if old < EARLY_MIN:
-            return False
-        proved = sum(1 for due_s, _ in self._proved if due_s <= early_s + AFTER_S)
-        return proved * EARLY_SHARE < old
+    def _are_no_owners(self) -> bool:
+        """Whether next to no client of the sealed attempts from before `EARLY_S` has shown a proof, to any process."""
+        sealed, proved = self._all_counts
+        return sealed >= EARLY_MIN and proved * EARLY_SHARE < sealed
+
+    def hear_counts(self, counts: ProofCounts) -> None:
+        """Hear of the attempts and proofs at all processes in about the last minute."""
+        self._all_counts = counts
 
     def hear(self, state: PostureState) -> None:
         """Judge by this state from now on, and tell each change of a posture."""

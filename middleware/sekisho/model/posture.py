@@ -60,6 +60,16 @@ class ToldOutcome(Enum):
     WITHDRAWN = "w"  # the same, of an account that has counted as a success today
 
 
+class ProofCounts(NamedTuple):
+    """Attributes:
+    sealed: sealed attempts that have become half a minute old.
+    proved: proofs that clients have shown for such attempts.
+    """
+
+    sealed: float = 0
+    proved: float = 0
+
+
 @final
 class StrangerOutcome(Value):
     """The outcome of one stranger's attempt.
