@@ -201,7 +201,7 @@ def _logs_in(kind: DoorKind) -> bool:
 
 
 def _is_new(assessment: Assessment) -> bool:
-    """Whether the account's first success is less than a week old. Not where no history is kept, or none was found."""
+    """Whether the account's first success is less than a week old. Never where no history is kept or can be read."""
     verdict = assessment.verdict
     return bool(assessment.charge.place) and not verdict.counters_lost and not verdict.history & OLD
 
