@@ -76,6 +76,7 @@ COMPILED = (
     "ledger/cluster.py",
     "ledger/local_fallback.py",
     "ledger/key_groups.py",
+    "ledger/address_failures.py",
     "ledger/arithmetic.py",
     "ledger/device_buckets.py",
     "ledger/gcra.py",

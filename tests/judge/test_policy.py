@@ -66,6 +66,7 @@ SIGNS: list[tuple[dict[str, Any], Action, str]] = [
     ({"token_spent": True}, STEP_UP, "device_token_reused"),
     ({"failures": 101}, STEP_UP, "account_failures"),
     ({"counters_lost": True}, STEP_UP, "counters_lost"),
+    ({"marks": 32}, CHALLENGE, "ip_failures"),
     ({"accounts_per_ip": 8}, CHALLENGE, "ip_accounts"),
     ({"accounts_per_network": 16}, CHALLENGE, "network_accounts"),
     ({"accounts_per_device": 8}, CHALLENGE, "device_accounts"),

@@ -11,11 +11,13 @@ import redis
 
 from tests.ledger.charges import LIMITS
 from tests.ledger.stores import PATIENT_US, InMemory, LuaLedger, in_redis
+from tests.ledger.ways import Lua, Parts, Reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from tests.ledger.stores import Store
+    from tests.ledger.ways import Counts
     from tests.servers import RedisServer
 
 
@@ -54,3 +56,14 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     """A client to inspect what the script has written."""
     with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as found:
         yield found
+
+
+@pytest.fixture(params=["reference", "lua", "parts"])
+def counts(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Counts]:
+    redis_server.cli("FLUSHALL")
+    if request.param == "reference":
+        yield Reference()
+    else:
+        made = Lua(redis_server) if request.param == "lua" else Parts(redis_server)
+        yield made
+        (made.lua if isinstance(made, Lua) else made.parted.lua).close()

@@ -27,6 +27,7 @@ from sekisho.cli.progress import span
 from sekisho.control.acts import newest
 from sekisho.control.asked import account_name
 from sekisho.feed.entries import network_of
+from sekisho.ledger.address_failures import FAILING_US, failing_until, is_failing
 from sekisho.ledger.counters import LimitUse, uses
 from sekisho.ledger.history import FAILED
 from sekisho.model import Mode, Policy
@@ -63,6 +64,7 @@ class CounterRow(NamedTuple):
         seen: different accounts tried from it, or addresses that tried it, within the last hour.
         failures: attempts at an account without success since its last proof.
         place: that of an address's or a device's record in `CounterPlace.of_network`.
+        failing_us: of an address that is failing, how long it stays so without attempts; else 0.
     """
 
     of: str
@@ -70,6 +72,7 @@ class CounterRow(NamedTuple):
     seen: int
     failures: int = 0
     place: int = -1
+    failing_us: int = 0
 
     @property
     def worst(self) -> LimitUse | None:
@@ -143,7 +146,8 @@ async def _address_rows(service: Desk, found: Target) -> list[CounterRow]:
     *networks, address, device = records
     at_address, at_device = len(networks), len(networks) + 1
     rows = [_row("from this device", device, limits.device, now_us, at_device)] if found.kind == "device" else []
-    rows.append(_row("from this address", address, limits.ip, now_us, at_address))
+    its = _row("from this address", address, limits.ip, now_us, at_address)
+    rows.append(its._replace(failing_us=_failing_us(address, limits.ip, now_us)))
     names = target.network_names(found, service.settings)
     for place, (name, record, its) in enumerate(zip(names, networks, limits.networks, strict=False)):
         if name:
@@ -175,6 +179,12 @@ def _row(of: str, record: Record, limits: Limits, now_us: int, place: int = -1) 
     return CounterRow(of, uses(record.tats, limits, now_us), record.seen.size, record.failures, place)
 
 
+def _failing_us(address: Record, limits: Limits, now_us: int) -> int:
+    """How long an address stays failing without attempts, in microseconds; 0 where it is not."""
+    until_us = failing_until(address.tats, len(limits))
+    return until_us - now_us - FAILING_US + 1 if is_failing(until_us, now_us) else 0
+
+
 # Reasons.
 
 
@@ -189,6 +199,12 @@ def _address_reasons(settings: Settings, record: ControlRecord, found: Target, r
     asked = _asked(settings, proof=False)
     if asked and any(row.of == "from this address" and row.seen >= most for row in rows):
         text = f"{asked}: {most} or more accounts were tried from this address in the last hour. Known devices are not."
+        reasons.append(Reason(text, refuses=False))
+    if asked and settings.history and (failing_us := max(row.failing_us for row in rows)):
+        text = (
+            f"{asked}: attempts from this address have led to no success lately. It ends when older accounts log in from it, "
+            f"or in {_wait(failing_us)} without attempts. Known devices are not."
+        )
         reasons.append(Reason(text, refuses=False))
     return reasons
 

@@ -129,7 +129,7 @@ def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
         add(Finding(Action.ALLOW, "familiar_address"))
     else:
         _find_over_limits_of_address(seen, policy, add)
-        _find_spread_of_address(verdict.spread, policy, add)
+        _find_spread_of_address(verdict, policy, add)
     # Where an address's limits refuse, attempts at accounts that are known there are charged and others are not: the
     # wait for the account would tell them apart.
     if not (verdict.is_of_many and verdict.throttle_wait_us):
@@ -210,7 +210,11 @@ def _find_strange(seen: Signals, add: Add) -> None:
         add(Finding(Action.STEP_UP, "counters_lost"))
 
 
-def _find_spread_of_address(spread: Spread, policy: Policy, add: Add) -> None:
+def _find_spread_of_address(verdict: Verdict, policy: Policy, add: Add) -> None:
+    spread = verdict.spread
+    # One account an hour is below all limits; a bot that goes through its list so has to do work for each.
+    if verdict.is_failing:
+        add(Finding(Action.CHALLENGE, "ip_failures"))
     if spread.accounts_per_ip >= policy.accounts_per_ip_max:
         add(Finding(Action.CHALLENGE, "ip_accounts"))
     if spread.accounts_per_network >= policy.accounts_per_network_max:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sekisho.ledger import address_failures
 from sekisho.ledger.device_buckets import (
     FAILURES_CAP,
     bucket_failures,
@@ -171,8 +172,13 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
         every = _network_limits(charge, limits)
         for i, key in enumerate(network_keys(charge)):
             tats, at_us, tags, failures, tried, buckets = current(book.get(key, FRESH), now_us)
+            until_us = _failing_until(key, tats, limits)
             tats = refunded(tats, every[i], verdict.at_us, now_us)
+            if until_us > now_us:
+                tats = _with_failures(tats, address_failures.one_less(until_us, verdict.at_us, now_us), now_us)
             book[key] = Record(tats, at_us, tags, failures, tried, buckets)
+    if earns and charge.place:
+        _halve_failures(book, charge, limits, now_us)
     if charge.account:
         if verdict.charged & (Charged.ACCOUNT | Charged.FAILURES) == Charged.ACCOUNT:
             record = current(book.get(shared_key(charge), FRESH), now_us)
@@ -237,12 +243,17 @@ def _enter_network(
         else:
             young = all(not wait or now_us - one[0].at_us < YOUNG_US for wait, one in zip(waits, found, strict=True))
     sizes: list[int] = []
+    until_us = _failing_until(keys[-2], found[-2][0].tats, limits)
+    if charge.place and address_failures.is_failing(until_us, now_us):
+        marks |= 0 if _marks_of_address(book, charge, now_us) else Marked.FAILING
     for i, key in enumerate(keys):
         record, _, with_this, _ = found[i]
         tats, at_us, tags, failures, tried, buckets = record
         if not refused or not is_gone(record, now_us):
             if charged == Charged.NETWORK:
                 tats, at_us = with_this, now_us
+                if i == len(keys) - 2:
+                    tats = _with_failures(tats, _failed_once_more(charge, limits, until_us, now_us), now_us)
             if charge.account:
                 tags = seen(tags, charge.account_tag, ACCOUNTS_CAP)
             book[key] = Record(tats, at_us, tags, failures, tried, buckets)
@@ -276,6 +287,32 @@ def _longest(waits: list[int]) -> int:
 
 def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
     return (*limits.networks[: len(charge.networks)], limits.ip, limits.device)
+
+
+# Addresses at which nothing but failures is seen.
+
+
+def _failing_until(key: bytes, tats: tuple[int, ...], limits: LimitSet) -> int:
+    return address_failures.failing_until(tats, len(limits.ip)) if key[:1] == b"i" else 0
+
+
+def _with_failures(tats: tuple[int, ...], until_us: int, now_us: int) -> tuple[int, ...]:
+    return (*tats, until_us) if until_us > now_us else tats
+
+
+def _failed_once_more(charge: Charge, limits: LimitSet, until_us: int, now_us: int) -> int:
+    """Return until when the address's failures are remembered: with this attempt, if it is one that may succeed."""
+    if charge.place and charge.secret and len(limits.ip) < address_failures.TATS_MAX:
+        return address_failures.one_more(until_us, now_us)
+    return until_us
+
+
+def _halve_failures(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> None:
+    key = b"i" + charge.ip
+    record = current(book.get(key, FRESH), now_us)
+    if until_us := _failing_until(key, record.tats, limits):
+        tats = _with_failures(record.tats[:-1], address_failures.half(until_us, now_us), now_us)
+        book[key] = record._replace(tats=tats)
 
 
 # Addresses that owners share.

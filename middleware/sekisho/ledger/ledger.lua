@@ -24,7 +24,7 @@
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
 local OPERATION = '<BBBBBI8I4c4c4c4c4BI3I4I3I4BB'
-local VERDICT = '<I8I2I8I8I8I8I8I4BBBBBI4'
+local VERDICT = '<I8I4I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
 local NAME = '<BI3I4' -- of a device, and of an entry beside devices' buckets
 local LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 19, 7, 4
@@ -37,6 +37,7 @@ local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4,
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
 local CREDIT_SPENT = 16 -- of what was charged; in a verdict's bits, where 16 has another meaning, `CREDIT_CHARGED`
 local SHARED_MARK, CREDIT_MARK, EARNS_MARK, SPARED_MARK, CREDIT_CHARGED = 2048, 4096, 8192, 16384, 32768
+local FAILING_MARK = 65536
 local WORKED, LEARNS, EARNS = 2, 4, 8 -- an operation's deeds; 0 where it has no place
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
@@ -73,6 +74,10 @@ local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 local SUMMARY, PLACE, PLACES_MAX, COUNT_MAX = 253, 254, 4, 127
 local HOUR, HISTORY_KEPT, OLD_HOURS = 3600000000, 5184000000000, 168
 local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
+
+-- How long strangers' attempts at an address have led to no success, one more time behind its TATs; see
+-- `address_failures.py`.
+local FIRST_FAILURE, FAILING, LONGEST_FAILING = 10800000000, 129600000000, 205200000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
@@ -855,6 +860,43 @@ local function earn(at_ip, account_tag)
   credit[1], credit[2] = added(max(now, credit[1] or 0), EARNED), added(max(now, credit[2] or 0), EARNED)
 end
 
+-- How long an address has only failed.
+
+local function failing_until(record)
+  local n = limits[1].n
+  return record and #record == n + 1 and record[n + 1] or 0
+end
+
+local function fail_until(record, until_us)
+  record[limits[1].n + 1] = until_us > now and until_us or nil
+end
+
+local function one_failure_more(until_us)
+  local left = max(0, until_us - now)
+  return now + math.min(LONGEST_FAILING, left + floor(left / 2) + FIRST_FAILURE)
+end
+
+local function one_failure_less(until_us, charged_at)
+  local since = max(0, now - charged_at)
+  local with_it = max(0, until_us - now) + since
+  return now + max(0, floor((with_it - FIRST_FAILURE) * 2 / 3)) - since
+end
+
+-- Whether an address that is failing has earned no credit.
+local function has_no_credit(at_ip)
+  local _, credit = open_credit(at_ip)
+  return not credit or marks_of(credit) == 0
+end
+
+local function halve_failures(at_ip)
+  local slot, record = open(at_ip)
+  local until_us = failing_until(record)
+  if until_us > 0 then
+    fail_until(record, now + floor(max(0, until_us - now) / 2))
+    changed[slot] = record
+  end
+end
+
 -- Operations.
 
 -- Of one attempt's network family; kept, so that no attempt makes them anew.
@@ -864,9 +906,9 @@ local patterned
 
 -- A record that was not there, with its first charge. What the batch's first of a kind becomes is the pattern for the
 -- rest, that differ from it by their tag alone.
-local function enter_fresh(slot, set, charged, tag)
+local function enter_fresh(slot, set, charged, tag, counts_failure)
   local pattern = charged and set or UNLIMITED
-  if pattern.first and tag then
+  if pattern.first and tag and pattern.counts_failure == counts_failure then
     stored[slot], changed[slot] = pattern.first .. tag, pattern
     return 1
   end
@@ -874,12 +916,16 @@ local function enter_fresh(slot, set, charged, tag)
   if charged then
     wait_of(record, set)
     set_tats(record, set.spent, set.n)
+    if counts_failure then fail_until(record, one_failure_more(0)) end
     record.at = now
     changed[slot] = record
   end
   if not tag then return 0 end
   note(slot, record, tag, ACCOUNTS_CAP)
-  if patterned then pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record) end
+  if patterned then
+    pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record)
+    pattern.counts_failure = counts_failure
+  end
   return 1
 end
 
@@ -917,6 +963,10 @@ local function enter_network(first, facts, networks, account_tag, deeds)
       bits = bits + LAST
     end
   end
+  local its, its_until, until_us = records[n - 1], sets[n - 1].n + 1, 0
+  if its and its[its_until] and #its == its_until then until_us = its[its_until] end
+  if until_us - now >= FAILING and deeds > 0 and has_no_credit(first + networks) then bits = bits + FAILING_MARK end
+  local counts_failure = charged and deeds > 0 and facts.secret and its_until <= LIMITS_MAX
   for i = 1, n do
     local slot, record, size_here = slots_here[i], records[i], nil
     if refused and is_gone(record) then
@@ -924,13 +974,17 @@ local function enter_network(first, facts, networks, account_tag, deeds)
     elseif record then
       if charged then
         set_tats(record, sets[i].spent, sets[i].n)
+        if record == its then
+          if counts_failure then until_us = one_failure_more(until_us) end
+          if until_us > now then record[its_until] = until_us end
+        end
         record.at = now
         changed[slot] = record
       end
       if tag and record.young ~= tag then note(slot, record, tag, ACCOUNTS_CAP) end
       size_here = (#record.young + #record.old) / TAG_BYTES
     else
-      size_here = enter_fresh(slot, sets[i], charged, tag)
+      size_here = enter_fresh(slot, sets[i], charged, tag, i == n - 1 and counts_failure)
     end
     sizes[i] = size_here
     if i <= networks then
@@ -1156,13 +1210,18 @@ local function settle(
       for i = 1, networks + 2 do
         local slot, record = open(first + i - 1)
         record = record or open_fresh(slot)
+        local until_us = i == networks + 1 and failing_until(record) or 0
         refund(record, SETS[networks][i], charged_at)
+        if until_us > now then fail_until(record, one_failure_less(until_us, charged_at)) end
         changed[slot] = record
       end
     end
     place = place + networks + 2
     if was.credit then give_back(first + networks) end
-    if was.earns then earn(first + networks, account_tag) end
+    if was.earns then
+      earn(first + networks, account_tag)
+      halve_failures(first + networks)
+    end
   end
   if facts.asks_account then
     local slot = account_slot(place)
@@ -1347,7 +1406,7 @@ local function write(slot)
   end
   if last <= now then -- nothing is left of it
     call('DEL', keys[slot])
-  elseif last == told then -- moving an expiry costs half as much again as the value
+  elseif last <= told and told - last < DAY then -- moving an expiry costs half as much again as the value
     call('SET', keys[slot], value, 'KEEPTTL')
   else
     call('SET', keys[slot], value, 'PX', life(last))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sekisho.ledger.address_failures import FIRST_US, TATS_MAX
 from sekisho.ledger.packing import PACKERS
 from sekisho.ledger.records import account_key, failures_kept_us, network_keys, secret_key
 from sekisho.ledger.tags import GENERATION_US, TAG_BYTES
@@ -44,11 +45,17 @@ class Newcomers:
         self._is_last = any(limit.burst == 1 for limit in (*limits.ip, *limits.account))
 
     def short_lived(self, charge: Charge, keys: tuple[bytes, ...], now_us: int) -> dict[bytes, bytes]:
-        """Return a newcomer's packed records of networks, address, device and secret; they end with their tags."""
+        """Return a newcomer's packed records of networks, address, device and secret.
+
+        They end with their tags, but for the address, which is looked at then, and kept.
+        """
         generation, tag = now_us // GENERATION_US, charge.account_tag
         records = {keys[-1]: PACKERS[0](0, TAG_BYTES, 0, 0, 0, 0, generation, 0) + charge.member_tag}
-        for i, intervals_us in enumerate((*self._networks[: len(charge.networks)], *self._ip_and_device)):
+        address_at = len(charge.networks)
+        for i, intervals_us in enumerate((*self._networks[:address_at], *self._ip_and_device)):
             tats = [now_us + interval_us for interval_us in intervals_us]
+            if i == address_at and charge.place and len(tats) < TATS_MAX:
+                tats.append(now_us + FIRST_US)
             records[keys[i]] = PACKERS[len(tats)](len(tats), TAG_BYTES, 0, 0, 0, 0, generation, now_us, *tats) + tag
         return records
 
@@ -66,7 +73,7 @@ class Newcomers:
 
 
 def short_lived_end_us(now_us: int) -> int:
-    """Return when the records of a newcomer at `now_us` end, in microseconds; the account's record lasts longer."""
+    """Return when the records of a newcomer at `now_us` are looked at first, in microseconds; the account's later."""
     return (now_us // GENERATION_US + 2) * GENERATION_US
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # `ledger.lua` has the layouts under the same names.
 OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s8sB")
-VERDICT: Final = Struct("<QHQQQQQI5BI")
+VERDICT: Final = Struct("<QIQQQQQI5BI")
 LIMIT: Final = Struct("<QQ")
 
 CHARGE: Final = 1
@@ -49,7 +49,7 @@ LAST: Final = 256
 NEXT_NETWORK: Final = 512
 NETWORKS: Final = 4  # at most
 NEXT_MARK: Final = 2_048
-MARKS: Final = Marked.SHARED | Marked.CREDIT | Marked.EARNS | Marked.SPARED
+MARKS: Final = Marked.SHARED | Marked.CREDIT | Marked.EARNS | Marked.SPARED | Marked.FAILING
 CREDIT_CHARGED: Final = 32_768
 TAGGED: Final = Tagged.PAIR | Tagged.MEMBER
 

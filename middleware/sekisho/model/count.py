@@ -232,6 +232,11 @@ class Verdict(Value):
         return self.marks & Marked.SPARED != 0
 
     @property
+    def is_failing(self) -> bool:
+        """Whether strangers' attempts at the address have led to no success for long. See `Marked.FAILING`."""
+        return self.marks & Marked.FAILING != 0
+
+    @property
     def has_credit(self) -> bool:
         """Whether the address has credit: after work, an attempt is let in that the limits of the address refuse."""
         return self.marks & Marked.CREDIT != 0
@@ -271,6 +276,7 @@ class Marked:
     CREDIT: Final = 2  # there is credit for one attempt
     EARNS: Final = 4  # a success of this account may earn credit: it is old, and has earned none for a day
     SPARED: Final = 8  # the address refuses, but the account succeeded from there lately, and its own limit has room
+    FAILING: Final = 32  # for hours or days nothing but failures was seen at the address, and it has earned no credit
 
 
 class Effect:

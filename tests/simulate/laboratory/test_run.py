@@ -53,6 +53,16 @@ def test_the_guard_stops_repeated_addresses() -> None:
     assert results.by_kind[KNOWN].lost == 0
 
 
+@pytest.mark.parametrize("policy", ["default", "factors"])
+def test_one_attempt_an_hour_reaches_nothing_for_long(policy: str) -> None:
+    """Each address comes again every hour: six attempts of each reach the check, and no owner has to do work for it."""
+    hourly = Attack(attempts=240, hours=48, right=8, source="residential", addresses=5, known_share=0.5)
+
+    results = played(scenario(hourly, hours=48), policy)
+    assert 20 <= results.reached <= 40
+    assert results.owners.worked == 0
+
+
 def test_a_broken_judge_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a judge that allows everything, the table shows the loss: no part of the laboratory makes up for it."""
 
