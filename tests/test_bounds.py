@@ -74,7 +74,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.control.acts": {"ACTS_MAX": 16, "DIGESTS_MAX": 16, "TEXT_BYTES_MAX": 200},
     "sekisho.control.follow": {"EVERY_S": 0.9},
     "sekisho.control.sockets": {"KEYS_MAX": 16},
-    "sekisho.ledger.key_groups": {"ANSWER_BYTES": 140},
+    "sekisho.ledger.key_groups": {"ANSWER_BYTES": 142},
     "sekisho.ledger.history": {"FAILED": 1 << 31},
     "sekisho.ledger.arithmetic": {"TRIED_CAP": 8},
     "sekisho.ledger.records": {"ENDED": (1 << 31) - 1},

@@ -30,6 +30,20 @@ async def fail(guard: LoginGuard, count: int, account: str = "somebody {}") -> l
     return [(await log_in(guard, account.format(n), f"guess {n}", client=HERE)).status for n in range(count)]
 
 
+async def test_an_address_that_has_only_failed_is_named(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers there have to do work although no limit is used up. An unblocking ends it."""
+    serve_with(monkeypatch, store=redis_url, **{**LIMITS, "limit_ip": "50/hour"})
+    guard = guarded(Shop(), store=None, limit_ip="50/hour")
+    await fail(guard, 6)
+
+    text = (await command("look", "address", HERE)).out
+    assert "attempts from this address have led to no success lately" in text
+    assert "without attempts. Known devices are not." in text
+    assert (await command("unblock", "address", HERE)).code == 0
+    assert "led to no success" not in (await command("look", "address", HERE)).out
+    await stop(guard)
+
+
 @pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
 async def test_an_address_is_unblocked_on_every_worker(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 VICTIM = charge(0, 1, ip=1)
 LIVES_MS_MAX = (90 * 24 * HOUR // 1_000 + SPARE_MS) * 65 // 64 + 1
+REFUNDED_MS_MAX = 4 * 3_600_000 + 1_800_000
 
 
 def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:
@@ -38,6 +39,7 @@ def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:
 def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.Redis) -> None:
     """Row 71: a record's expiry is set in the call that writes it, and equals the reference's.
 
+    After a success it may stay up to four and a half hours later, since moving it costs more than the record.
     A bucket's expiry is that of its last member plus a sixty-fourth, so that not every write moves it.
     """
     book: dict[bytes, Record] = {}
@@ -57,7 +59,7 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
         shared = not client.exists(key) and client.exists(in_bucket(key)[0])
         left_ms = max(0, client.pttl(in_bucket(key)[0] if shared else key) - SPARE_MS)
         life_ms = ceil((expires_us(book.get(reference, FRESH), T0) - T0) / 1_000)
-        assert life_ms - 60_000 <= left_ms <= (LIVES_MS_MAX if shared else life_ms), key
+        assert life_ms - 60_000 <= left_ms <= (LIVES_MS_MAX if shared else life_ms + REFUNDED_MS_MAX), key
 
 
 @pytest.mark.usefixtures("redis_url")

@@ -127,7 +127,7 @@ def test_a_day_of_the_laboratory_is_judged_as_it_was(tmp_path: Path, monkeypatch
     assert (found["stricter"], found["milder"]) == (0, 0)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4])
+@pytest.mark.parametrize("seed", [2, 4, 5])
 def test_a_crowded_address_is_judged_as_it_was(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a bot spends an address's credit, each success counts that gave some: one proof of a device that was seen
     before, counted once too often, and an owner would be asked who was refused.

@@ -146,8 +146,8 @@ async def _address_rows(service: Desk, found: Target) -> list[CounterRow]:
     *networks, address, device = records
     at_address, at_device = len(networks), len(networks) + 1
     rows = [_row("from this device", device, limits.device, now_us, at_device)] if found.kind == "device" else []
-    its = _row("from this address", address, limits.ip, now_us, at_address)
-    rows.append(its._replace(failing_us=_failing_us(address, limits.ip, now_us)))
+    row = _row("from this address", address, limits.ip, now_us, at_address)
+    rows.append(row._replace(failing_us=_failing_us(address, limits.ip, now_us)))
     names = target.network_names(found, service.settings)
     for place, (name, record, its) in enumerate(zip(names, networks, limits.networks, strict=False)):
         if name:
@@ -202,8 +202,9 @@ def _address_reasons(settings: Settings, record: ControlRecord, found: Target, r
         reasons.append(Reason(text, refuses=False))
     if asked and settings.history and (failing_us := max(row.failing_us for row in rows)):
         text = (
-            f"{asked}: attempts from this address have led to no success lately. It ends when older accounts log in from it, "
-            f"or in {_wait(failing_us)} without attempts. Known devices are not."
+            f"{asked}: attempts from this address have led to no success lately. "
+            f"It ends when older accounts log in from it, or in {_wait(failing_us)} without attempts. "
+            "Known devices are not."
         )
         reasons.append(Reason(text, refuses=False))
     return reasons

@@ -78,6 +78,7 @@ local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 51
 -- How long strangers' attempts at an address have led to no success, one more time behind its TATs; see
 -- `address_failures.py`.
 local FIRST_FAILURE, FAILING, LONGEST_FAILING = 10800000000, 129600000000, 205200000000
+local REFUNDED_MAX = 16200000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
@@ -1406,7 +1407,9 @@ local function write(slot)
   end
   if last <= now then -- nothing is left of it
     call('DEL', keys[slot])
-  elseif last <= told and told - last < DAY then -- moving an expiry costs half as much again as the value
+  elseif told and last <= told and told - last <= REFUNDED_MAX then
+    -- Moving an expiry costs half as much again as the value. Earlier by a failure or two that a success takes back, it
+    -- stays.
     call('SET', keys[slot], value, 'KEEPTTL')
   else
     call('SET', keys[slot], value, 'PX', life(last))

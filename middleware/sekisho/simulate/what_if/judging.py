@@ -48,8 +48,8 @@ JUDGED: Final = frozenset({
     "account_failures", "under_proof", "unproved_device", "familiar_address", "crowded_address", "ip_rate",
     "network_rate", "device_rate", "account_rate", "account_locked",
     "breached_password", "breached_pair", "breached_pair_variant",
-    "device_token_reused", "device_token_over_budget", "counters_lost", "ip_failures", "ip_accounts", "network_accounts",
-    "device_accounts", "account_ips", "secret_accounts", "shed",
+    "device_token_reused", "device_token_over_budget", "counters_lost", "ip_failures", "ip_accounts",
+    "network_accounts", "device_accounts", "account_ips", "secret_accounts", "shed",
 })  # fmt: skip
 """Reasons that the judge finds again. Others are taken from the lines."""
 
