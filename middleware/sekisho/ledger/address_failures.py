@@ -6,7 +6,7 @@ own part back, and half of the rest where it earns the address credit: not all o
 list is right now and then. `ledger.lua` does the same.
 
 Each attempt adds half of what there is: a single one is forgotten after three hours, so that a flood of addresses fills
-no store, and five within hours are remembered for days.
+no store, and four within hours are remembered for days.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Final
 HOUR_US: Final = 3_600 * 1_000_000
 
 FIRST_US: Final = 3 * HOUR_US
-FAILING_US: Final = 36 * HOUR_US
-"""From so far ahead of now on, an address is failing: five attempts at once, or six in as many hours."""
+FAILING_US: Final = 24 * HOUR_US
+"""From so far ahead of now on, an address is failing: four attempts at once, or five in as many hours."""
 
-LONGEST_US: Final = 57 * HOUR_US  # what one attempt makes of the most that is not failing
+LONGEST_US: Final = 39 * HOUR_US  # what one attempt makes of the most that is not failing
 
 TATS_MAX: Final = 4
 """The times that a record has room for: an address with so many limits has none left for this one."""

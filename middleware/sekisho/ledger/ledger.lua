@@ -77,7 +77,7 @@ local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 51
 
 -- How long strangers' attempts at an address have led to no success, one more time behind its TATs; see
 -- `address_failures.py`.
-local FIRST_FAILURE, FAILING, LONGEST_FAILING = 10800000000, 129600000000, 205200000000
+local FIRST_FAILURE, FAILING, LONGEST_FAILING = 10800000000, 86400000000, 140400000000
 local REFUNDED_MAX = 16200000000
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common

@@ -55,7 +55,7 @@ def test_the_guard_stops_repeated_addresses() -> None:
 
 @pytest.mark.parametrize("policy", ["default", "factors"])
 def test_one_attempt_an_hour_reaches_nothing_for_long(policy: str) -> None:
-    """Each address comes again every hour: six attempts of each reach the check, and no owner has to do work for it."""
+    """Each address comes again every hour: five attempts of each reach the check, and no owner does work for it."""
     hourly = Attack(attempts=240, hours=48, right=8, source="residential", addresses=5, known_share=0.5)
 
     results = played(scenario(hourly, hours=48), policy)
