@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.asgi.keeper import AnsweredAttempt
     from sekisho.asgi.ports import Consequences
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
@@ -45,8 +46,10 @@ ANSWERS_BELOW = (
     "%s: the application answers below this path as well, as a mounted application and a pattern without an end do. "
     "Guesses there are not counted: let it answer at this path alone [SEK086]"
 )
+# The names alone are calls in Python 3.11.
 _FAILED: Final = Outcome.FAILED
-_STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
+_STRANGER: Final = Device.STRANGER
+_SUCCEEDED: Final = Outcome.SUCCEEDED
 
 
 @final
@@ -89,30 +92,30 @@ class OutcomeKeeper(Keeper):
         self._consequences: Final = consequences
         self._watch: Final = watch
 
-    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, answered: AnsweredAttempt, learned: Outcome | None) -> None:
         """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
+        context, status, headers = answered.context, answered.status, answered.headers
         self._admission.answered(context.body_reader, status)
         if context.door.name in self._unseen and is_own_method(context.door, context.scope):
             self._saw_first(context.door, status)
         self._answers.started(context.door, status, headers, context.scope, context.body_reader.whole, learned)
 
-    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
-        self._answers.read(context.door, status, headers, body)
+    def read(self, answered: AnsweredAttempt, body: bytes | None) -> None:
+        self._answers.read(answered.context.door, answered.status, answered.headers, body)
 
-    def unjudged(self, context: RequestContext, why: str) -> None:
-        self._answers.unjudged(context.door, why)
+    def unjudged(self, answered: AnsweredAttempt, why: str) -> None:
+        self._answers.unjudged(answered.context.door, why)
 
-    def success_headers(
-        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
-    ) -> tuple[Headers, bool]:
+    def success_headers(self, answered: AnsweredAttempt, body: bytes) -> tuple[Headers, bool]:
         """The headers that a success adds to the answer, and whether a device token is among them.
 
         They are a device token and a session binding. Only doors whose single effect is a session hand out tokens.
         """
+        context, assessment, headers, basis = answered.context, answered.assessment, answered.headers, answered.basis
         attempt, now_s = assessment.attempt, self._guard.now_s()
         belief, suspected = self._guard.saw_success(assessment, basis, now_s)
         if suspected is not None:
-            self._test(Suspicion(suspected, context, status, headers))
+            self._test(Suspicion(suspected, context, answered.status, headers))
         if belief is Belief.NOTHING:
             return [], False
         # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
@@ -136,38 +139,24 @@ class OutcomeKeeper(Keeper):
         binding = self._consequences.binding(context, attempt, headers, body)
         return [*device, *binding], bool(device)
 
-    def ended(
-        self,
-        context: RequestContext,
-        assessment: Assessment,
-        outcome: Outcome,
-        basis: Basis,
-        *,
-        renewed: bool,
-        account: str,
-        status: int,
-    ) -> None:
+    def ended(self, answered: AnsweredAttempt) -> None:
         """Settle the attempt, and tell the service when a leaked password is still in use."""
-        door = assessment.attempt.door
+        context, assessment = answered.context, answered.assessment
+        outcome, basis, door = answered.outcome, answered.basis, assessment.attempt.door
         held = self._admission.held
         if held and context.body_reader in held:  # it has not even begun to answer
             self._admission.free(context.body_reader)
-        self._guard.settle(assessment, outcome, basis, renewed=renewed)
+        self._guard.settle(assessment, outcome, basis, renewed=answered.renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device, assessment)
         if self._watch is not None and assessment.device is _STRANGER:
-            self._tell_watch(self._watch, context, assessment, outcome, status)
-        changed = outcome is not Outcome.FAILED or door.kind is DoorKind.LINK
-        if self._consequences is not None and changed and door.changes_account:
-            device, verdict = assessment.token.device if assessment.token is not None else b"", assessment.verdict
-            charged_us = verdict.account_at_us or verdict.at_us
-            self._consequences.account_changed(
-                context.scope, assessment.attempt, outcome, basis, account, device, charged_us
-            )  # fmt: skip
+            self._tell_watch(self._watch, answered)
+        if self._consequences is not None and door.changes_account and _may_have_changed(door, outcome):
+            self._consequences.account_changed(answered)
         # At other doors the password is just being changed.
-        if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
-            self._events.change_password(door, account, assessment.attempt)
+        if outcome is _SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
+            self._events.change_password(door, answered.account, assessment.attempt)
             if self._consequences is not None:
-                self._consequences.breached(context.scope, assessment.attempt, account)
+                self._consequences.breached(context.scope, assessment.attempt, answered.account)
 
     def _saw_first(self, door: Door, status: int) -> None:
         self._unseen.discard(door.name)
@@ -181,13 +170,12 @@ class OutcomeKeeper(Keeper):
         elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
         return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
 
-    def _tell_watch(
-        self, watch: PostureWatch, context: RequestContext, assessment: Assessment, outcome: Outcome, status: int
-    ) -> None:
-        attempt, succeeded = assessment.attempt, outcome is Outcome.SUCCEEDED
+    def _tell_watch(self, watch: PostureWatch, answered: AnsweredAttempt) -> None:
+        context, assessment, outcome = answered.context, answered.assessment, answered.outcome
+        attempt, succeeded = assessment.attempt, outcome is _SUCCEEDED
         # At a door that reads a header, a page or 404 shows nothing about the secret.
-        is_told = succeeded or ((attempt.door.reads_body or outcome is _FAILED) and _shows_secret_checked(status))
-        if attempt.account and is_log_in(attempt) and is_told:
+        checked = (attempt.door.reads_body or outcome is _FAILED) and _shows_secret_checked(answered.status)
+        if attempt.account and is_log_in(attempt) and (succeeded or checked):
             account, is_new = assessment.charge.account, _is_new(assessment)
             watch.settled(
                 attempt.door.name, context.digests, context.family, account, succeeded=succeeded, is_new=is_new
@@ -204,6 +192,11 @@ def _is_new(assessment: Assessment) -> bool:
     """Whether the account's first success is less than a week old. Never where no history is kept or can be read."""
     verdict = assessment.verdict
     return bool(assessment.charge.place) and not verdict.counters_lost and not verdict.history & OLD
+
+
+def _may_have_changed(door: Door, outcome: Outcome) -> bool:
+    # The owner is told of a link that failed, too.
+    return outcome is not _FAILED or door.kind is DoorKind.LINK
 
 
 def _shows_secret_checked(status: int) -> bool:

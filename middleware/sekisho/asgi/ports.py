@@ -12,11 +12,11 @@ from sekisho.asgi.past_log_ins import PastLogIns
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.asgi.keeper import Keeper
+    from sekisho.asgi.keeper import AnsweredAttempt, Keeper
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
-    from sekisho.model import Attempt, Basis, Door, Outcome, ProtectedRoute
+    from sekisho.model import Attempt, Door, ProtectedRoute
     from sekisho.model.headers import Headers
     from sekisho.model.shown_proofs import ShownProofs
 
@@ -132,21 +132,8 @@ class Consequences(PastLogIns, Protocol):
         """The headers to add to a log-in's answer that bind the session, which had no proof, to its account."""
         ...
 
-    def account_changed(
-        self,
-        scope: Scope,
-        attempt: Attempt,
-        outcome: Outcome,
-        basis: Basis,
-        account: str,
-        device: bytes,
-        charged_us: int,
-    ) -> None:
-        """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed.
-
-        `device`: the name of the known device that changed it, which stays known; empty for another. `charged_us`: when
-        the change was charged.
-        """
+    def account_changed(self, change: AnsweredAttempt) -> None:
+        """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed."""
         ...
 
     async def logged_out(self, scope: Scope) -> Headers:

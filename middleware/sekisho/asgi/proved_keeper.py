@@ -9,10 +9,7 @@ from sekisho.asgi.keeper import ForwardingKeeper
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.asgi.keeper import Keeper
-    from sekisho.asgi.request_context import RequestContext
-    from sekisho.assessment import Assessment
-    from sekisho.model import Basis
+    from sekisho.asgi.keeper import AnsweredAttempt, Keeper
     from sekisho.model.headers import Headers
 
 
@@ -27,13 +24,5 @@ class ProvedKeeper(ForwardingKeeper):
         super().__init__(keeper)
         self._grants: Final = grants
 
-    def success_headers(
-        self,
-        _context: RequestContext,
-        _assessment: Assessment,
-        _status: int,
-        headers: Headers,
-        body: bytes,
-        _basis: Basis,
-    ) -> tuple[Headers, bool]:
-        return self._grants(headers, body), True
+    def success_headers(self, answered: AnsweredAttempt, body: bytes) -> tuple[Headers, bool]:
+        return self._grants(answered.headers, body), True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sekisho.asgi.keeper import AnsweredAttempt
 from sekisho.model import Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 from sekisho.read.response.head import readable
@@ -19,35 +20,30 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
     from sekisho.assessment import Assessment
-    from sekisho.model.headers import Headers
 
 
+_SUCCEEDED: Final = Outcome.SUCCEEDED  # the name alone is a call in Python 3.11
 BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
-class ResponseObserver:
+class ResponseObserver(AnsweredAttempt):
     """An application's `send` that learns the outcome. The application's report overrules what the answer shows.
 
     `send` is a plain function that mostly returns the server's own awaitable: no coroutine stands in between.
     """
 
     def __init__(self, context: RequestContext, assessment: Assessment, report: Report, keeper: Keeper) -> None:
-        self._context = context
-        self._assessment = assessment
+        AnsweredAttempt.__init__(self, context, assessment)  # `super()` alone takes as long as all of this
         self._report = report
         self._keeper = keeper
         self._held: list[Message] | None = None
         self._size = 0
-        self._status = 0
-        self._headers: Headers = []
-        self._outcome = Outcome.UNKNOWN
         self._ended = False
-        self._renewed = False
 
     @property
     def has_begun(self) -> bool:
         """Whether any part of the answer has been sent."""
-        return bool(self._status) and not self._held
+        return bool(self.status) and not self._held
 
     def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
@@ -65,7 +61,7 @@ class ResponseObserver:
         # Early hints, pushes and trailers are neither the answer nor its end.
         if kind in BODIES and not message.get("more_body", False):
             self._end()
-        return self._context.send(message)
+        return self.context.send(message)
 
     def close(self) -> Awaitable[None] | None:
         """Note that the application has returned: an answer without an end is no success.
@@ -87,27 +83,27 @@ class ResponseObserver:
         An unfinished answer is a failed attempt.
         """
         if not self._ended:
-            self._outcome = Outcome.FAILED
+            self.outcome = Outcome.FAILED
             self._report.outcome = None
             self._end()
 
     def _start(self, message: Message) -> Awaitable[None]:
         message = readable(message)
-        status = self._status = message["status"]
-        headers = self._headers = list(message.get("headers", ()))
-        context = self._context
+        status = self.status = message["status"]
+        headers = self.headers = list(message.get("headers", ()))
+        context = self.context
         learned = self._report.outcome or from_start(
             context.door, status, headers, context.scope, context.body_reader.whole
         )
-        self._keeper.started(context, status, headers, learned)
+        self._keeper.started(self, learned)
         if learned is None:
             self._held = [message]
             return _nothing()
-        self._outcome = learned
+        self.outcome = learned
         return context.send(self._dressed(message))
 
     async def _let_go(self, message: Message) -> None:
-        self._keeper.unjudged(self._context, "file")
+        self._keeper.unjudged(self, "file")
         await self._release()
         await self._pass(message["type"], message)
 
@@ -117,19 +113,19 @@ class ResponseObserver:
         if not message.get("more_body", False):
             await self._release(self._read(held), ends=True)
         elif self._size > ANSWER_BYTES_MAX:
-            self._keeper.unjudged(self._context, "large")
+            self._keeper.unjudged(self, "large")
             await self._release()
 
     def _read(self, held: list[Message]) -> bytes:
         """Judge the held body, and return it as it was judged; empty where it cannot be judged."""
-        context, status, headers = self._context, self._status, self._headers
+        context, headers = self.context, self.headers
         if self._size > ANSWER_BYTES_MAX:
-            self._keeper.unjudged(context, "large")
+            self._keeper.unjudged(self, "large")
             return b""
         body = unpacked(headers, b"".join(bytes(part.get("body", b"")) for part in held[1:]))
         if body is not None:
-            self._outcome = from_body(context.door, status, body, headers, context.scope, context.body_reader.whole)
-        self._keeper.read(context, status, headers, body)
+            self.outcome = from_body(context.door, self.status, body, headers, context.scope, context.body_reader.whole)
+        self._keeper.read(self, body)
         return body or b""
 
     async def _release(self, body: bytes = b"", *, ends: bool = False) -> None:
@@ -138,31 +134,24 @@ class ResponseObserver:
         if ends:
             self._end()
         for message in (start, *bodies):
-            await self._context.send(message)
+            await self.context.send(message)
 
     def _dressed(self, start: Message, body: bytes = b"") -> Message:
-        if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
+        if (self._report.outcome or self.outcome) is not _SUCCEEDED:
             return start
-        extra, self._renewed = self._keeper.success_headers(
-            self._context, self._assessment, self._status, self._headers, body, self._report.basis
-        )
-        return {**start, "headers": [*self._headers, *extra]}
+        self.basis = self._report.basis
+        extra, self.renewed = self._keeper.success_headers(self, body)
+        return {**start, "headers": [*self.headers, *extra]}
 
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
             report = self._report
-            account = report.account or self._assessment.attempt.account
-            outcome = report.outcome or self._outcome
-            self._keeper.ended(
-                self._context,
-                self._assessment,
-                outcome,
-                report.basis,
-                renewed=self._renewed,
-                account=account,
-                status=self._status,
-            )
+            self.outcome = report.outcome or self.outcome
+            self.basis = report.basis
+            if report.account:
+                self.account = report.account
+            self._keeper.ended(self)
 
 
 async def _nothing() -> None: ...

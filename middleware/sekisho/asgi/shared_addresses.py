@@ -11,16 +11,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sekisho.asgi.keeper import ForwardingKeeper
-from sekisho.model import Basis, Outcome
+from sekisho.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.asgi.keeper import Keeper
-    from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.keeper import AnsweredAttempt, Keeper
     from sekisho.asgi.types import Message, Send
-    from sekisho.assessment import Assessment
-    from sekisho.model.headers import Headers
 
 PLACES_MAX: Final = 256
 """Refusals that wait at once. Beyond it, all are sent at once, and no account is spared."""
@@ -88,23 +85,13 @@ class AnswerGate(ForwardingKeeper):
         # The observer asks before it sends: a success is known before the answer's first message leaves.
         return self._send(message) if self.is_open else _nothing()
 
-    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, answered: AnsweredAttempt, learned: Outcome | None) -> None:
         self.is_open = learned is Outcome.SUCCEEDED
-        self._keeper.started(context, status, headers, learned)
+        super().started(answered, learned)
 
-    def ended(
-        self,
-        context: RequestContext,
-        assessment: Assessment,
-        outcome: Outcome,
-        basis: Basis,
-        *,
-        renewed: bool,
-        account: str,
-        status: int,
-    ) -> None:
-        self.is_open = self.is_open or outcome is Outcome.SUCCEEDED
-        self._keeper.ended(context, assessment, outcome, basis, renewed=renewed, account=account, status=status)
+    def ended(self, answered: AnsweredAttempt) -> None:
+        self.is_open = self.is_open or answered.outcome is Outcome.SUCCEEDED
+        super().ended(answered)
 
 
 async def _nothing() -> None: ...

@@ -17,9 +17,11 @@ from sekisho.stepup.session_binding import SessionBinding
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
+    from sekisho.asgi.keeper import AnsweredAttempt
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Scope, Send
+    from sekisho.assessment import Assessment
     from sekisho.model import Door
     from sekisho.model.headers import Headers
     from sekisho.model.previous_log_in import PreviousLogIn
@@ -89,31 +91,16 @@ class AccountConsequences:
             SessionBinding(attempt.account), credentials, int(self._parts.clock_s()), by_header=by_header
         )
 
-    def account_changed(
-        self,
-        scope: Scope,
-        attempt: Attempt,
-        outcome: Outcome,
-        basis: Basis,
-        account: str,
-        device: bytes,
-        charged_us: int,
-    ) -> None:
+    def account_changed(self, change: AnsweredAttempt) -> None:
         """Tell the owner of a change. If it is the password, end step-ups and proofs under way (CVE-2026-9798).
 
         After a change that a rule or the application tells, no other device is known any more.
 
-        Args:
-            scope: of the request that changed it.
-            attempt: the change.
-            outcome: `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
-            basis: of the outcome.
-            account: the account that the application reported, else the attempt's.
-            device: the name of the known device that changed it, which stays known; empty where none did.
-            charged_us: when the change was charged.
+        `change`: its outcome is `SUCCEEDED` or `UNKNOWN`; at a `LINK` door `FAILED` as well.
         """
-        is_link = attempt.door.kind is DoorKind.LINK
-        if attempt.door.kind is DoorKind.RESET and basis is Basis.GUESS:
+        scope, attempt, account = change.context.scope, change.assessment.attempt, change.account
+        outcome, is_link = change.outcome, attempt.door.kind is DoorKind.LINK
+        if attempt.door.kind is DoorKind.RESET and change.basis is Basis.GUESS:
             # Any client can show a made-up token, and have its owner written to as often as it likes.
             outcome = Outcome.UNKNOWN
         if not is_link:
@@ -124,14 +111,17 @@ class AccountConsequences:
         elif is_link and self._telling is not None:
             self._telling.tried(LINK, scope, attempt.account, attempt.origin.address)
         # Of a guess a stranger could make one: an application that answers a made-up token as it does a right one.
-        if outcome is Outcome.SUCCEEDED and basis is not Basis.GUESS and sets_password(attempt):
-            self._end_devices(scope, attempt, account, device, charged_us)
+        if outcome is Outcome.SUCCEEDED and change.basis is not Basis.GUESS and sets_password(attempt):
+            self._end_devices(scope, change.assessment, account)
 
-    def _end_devices(self, scope: Scope, attempt: Attempt, account: str, device: bytes, charged_us: int) -> None:
-        """End the trust of the account's other devices.
+    def _end_devices(self, scope: Scope, changed: Assessment, account: str) -> None:
+        """End the trust of the account's devices, except for the known device that changed the password.
 
         A device that a thief made known with the old password would still be known with the next that they steal.
         """
+        attempt, verdict = changed.attempt, changed.verdict
+        device = changed.token.device if changed.token is not None else b""
+        charged_us = verdict.account_at_us or verdict.at_us
         name = account or next(iter(self._sessions(scope)), "")
         with suppress(Unreadable):  # no account has such a name
             nothing = Attempt(attempt.door, attempt.origin, name, self._accounts.canonical(name), "")

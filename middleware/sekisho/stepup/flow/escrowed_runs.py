@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
+from sekisho.asgi.keeper import AnsweredAttempt
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_name
 from sekisho.model import Device, Outcome, SekishoError, StoreUnavailable
@@ -171,21 +172,14 @@ class EscrowedRuns:
 
         None if there is no answer.
         """
-        context, assessment = issued.context, issued.assessment
-        renewed = False
-        if answer is not None and result.outcome is Outcome.SUCCEEDED:
-            status, headers, body = answer
-            extra, renewed = keeper.success_headers(context, assessment, status, list(headers), body, result.basis)
-            answer = answer._replace(headers=(*headers, *extra))
-        keeper.ended(
-            context,
-            assessment,
-            result.outcome,
-            result.basis,
-            renewed=renewed,
-            account=assessment.attempt.account,
-            status=answer.status if answer is not None else 0,
-        )
+        answered = AnsweredAttempt(issued.context, issued.assessment)
+        answered.outcome, answered.basis = result.outcome, result.basis
+        if answer is not None:
+            answered.status, answered.headers = answer.status, list(answer.headers)
+            if result.outcome is Outcome.SUCCEEDED:
+                extra, answered.renewed = keeper.success_headers(answered, answer.body)
+                answer = answer._replace(headers=(*answer.headers, *extra))
+        keeper.ended(answered)
         return answer
 
     async def withhold(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
