@@ -197,17 +197,11 @@ class Guard:
                 before, charge = charge, self._charge(attempt, digests, None, family, shown, policy, exempt=exempt)
                 verdict = await self._charge_instead(charge, before, verdict)
             if work_receipt and verdict.throttle_wait_us:
-                # The attempt that was asked for this work may have had the last place of its address.
-                tagged |= verdict.tagged
-                work_receipt = make_place(self._ledger, charge, verdict, work_receipt)
-                verdict = await self._ledger.charge(charge)
+                verdict, work_receipt = await self._charge_in_its_place(charge, verdict, work_receipt)
             device = Device.PROVED if shown.proved else class_by(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
-            # An account that is spared would not have to wait for its question: nor may others.
-            asked = decision.passes or asks_all(verdict, decision)
-            if asked or not (pause_s and self._waits.may_lift(charge, verdict)):
-                break
-            if not await self._waits.wait(charge, verdict, pause_s):
+            waits = not decision.passes and pause_s and self._may_be_lifted(charge, verdict, decision)
+            if not waits or not await self._waits.wait(charge, verdict, pause_s):
                 break
             # The next round charges again, so this round's charge is refunded. Its tags stay, and stay its own.
             tagged |= verdict.tagged
@@ -223,16 +217,17 @@ class Guard:
         if self._daily is not None and decision.passes and not (attempt.door.secret_is_password or shown.contacted):
             known = device is not Device.STRANGER
             decision = await self._daily.of(attempt, digests, shown, known=known, exempt=exempt) or decision
-        if not decision.passes:
-            self._refused(attempt.origin, charge, verdict, decision)
-        if self._times is not None:
-            self._times.stop(began_us, attempt.door.name, decision)
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
         kept = None if verdict.token_spent else token
-        return Assessment(
+        assessment = Assessment(
             attempt, charge, verdict, decision, kept, policy, exposure, work_receipt, device, shown.worked
         )
+        if not decision.passes:
+            self._refused(assessment)
+        if self._times is not None:
+            self._times.stop(began_us, attempt.door.name, decision)
+        return assessment
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the newly chosen password has leaked; `None` where no source could tell."""
@@ -456,6 +451,20 @@ class Guard:
         found = await self._ledger.charge(charge)
         return found._replace(known_device_wait_us=verdict.known_device_wait_us, token_spent=verdict.token_spent)
 
+    async def _charge_in_its_place(self, charge: Charge, verdict: Verdict, receipt: bytes) -> tuple[Verdict, bytes]:
+        """Charge again, in the place of the attempt that was answered by asking for work; and the rest of its receipt.
+
+        That attempt may have had the last place of its address.
+        """
+        left = make_place(self._ledger, charge, verdict, receipt)
+        again = await self._ledger.charge(charge)
+        return again._replace(tagged=again.tagged | verdict.tagged), left
+
+    def _may_be_lifted(self, charge: Charge, verdict: Verdict, decision: Decision) -> bool:
+        """Whether an attempt waits for log-ins under way, whose refunds may lift its refusal."""
+        # An account that is spared would not have to wait for its question: nor may others.
+        return not asks_all(verdict, decision) and self._waits.may_lift(charge, verdict)
+
     def _judge(
         self, attempt: Attempt, verdict: Verdict, device: Device, exposure: Exposure, policy: Policy, *, worked: bool
     ) -> Decision:
@@ -485,11 +494,13 @@ class Guard:
         # An allowed load balancer that forwards for all clients would lift the limits of all clients.
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
-    def _refused(self, origin: Origin, charge: Charge, verdict: Verdict, decision: Decision) -> None:
+    def _refused(self, assessment: Assessment) -> None:
+        """Remember a refusal: in the shed, in the feed, and in the ledger as a failure."""
+        charge, verdict = assessment.charge, assessment.verdict
         if not self._waits.may_lift(charge, verdict):
             self._shed.remember(charge, verdict)
             if self._feed is not None:
-                self._feed.refused(origin, charge, verdict)
+                self._feed.refused(assessment.attempt.origin, charge, verdict)
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
-        if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
+        if verdict.last and assessment.decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)
