@@ -73,6 +73,7 @@ def test_sound_settings_have_no_diagnosis() -> None:
             "SEKISHO_RESET=POST /reset form:,token,password success=302:/login",
         ),
         ({"LOGIN": "GET /api/* basic"}, "SEK013", "SEKISHO_LOGIN=GET /api/* basic success=!401,403"),
+        ({"LOGIN": "* /api/* basic success=!401,403", **FACTORS}, "SEK088", 'factors="none"'),
         ({"ORIGINS": "https://app.example", **FACTORS}, "SEK015", "SameSite=None; Partitioned"),
         ({**FACTORS, "SERVICE_NAME": "this service"}, "SEK017", "SEKISHO_SERVICE_NAME="),
         ({"STEP_UP": "attack"}, "SEK025", "SEKISHO_FACTORS=webauthn,totp,email"),

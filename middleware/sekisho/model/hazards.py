@@ -495,6 +495,13 @@ KEPT_SESSION: Final = Hazard(
     "A stranger who brings a session and knows the password is logged in by it without any proof.",
     "SEKISHO_LOGIN=POST /login form:username,password",
 )
+PROOF_FOR_EACH: Final = Hazard(
+    "SEK088",
+    Severity.DANGER,
+    "each request by HTTP Basic needs a proof of its own",
+    "Clients of an API that cannot show a proof are refused, with the right password too.",
+    'LoginGuard(api, login="* /api/* basic success=!401,403", factors="none")',
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -565,5 +572,6 @@ HAZARDS: Final = (
     UNKNOWN_ROUTE,
     OPEN_BELOW,
     KEPT_SESSION,
+    PROOF_FOR_EACH,
 )
 """Every hazard, by number."""

@@ -40,6 +40,12 @@ def _of_factors(settings: Settings) -> Iterator[Diagnosis]:
             "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
             "and stay out from new devices"
         )
+    basic = [door for door in settings.doors if door.by_header]
+    if basic:
+        yield hazards.PROOF_FOR_EACH.found(
+            f"SEKISHO_FACTORS: {names_of(basic)} opens by HTTP Basic, where each request needs a proof of its own, and no "
+            "code is sent for it; put the API behind a guard of its own, with factors=none"
+        )
     if settings.origins:
         yield hazards.FOREIGN_SESSION.found(
             "SEKISHO_ORIGINS: pages there that are of another site get cookies with SameSite=None; Partitioned; the "
