@@ -8,7 +8,7 @@ import pytest
 
 from sekisho.check import Result
 from sekisho.owners import MemoryOwners
-from tests.asgi.driving import JSON, OPEN, address, answer, guarded, log_in, read
+from tests.asgi.driving import JSON, OPEN, SESSION, address, answer, guarded, log_in, read
 from tests.check.apps import Site
 
 if TYPE_CHECKING:
@@ -82,6 +82,41 @@ async def test_every_form_that_a_door_reads_is_tried(media: bytes, account: byte
 
     assert (report.result, report.invented.status) == (Result.GOOD, 401)
     assert report.advice.endswith("success=json:access_token")
+
+
+@pytest.mark.parametrize(("to_forms", "to_wrong"), [(400, 401), (400, 400), (500, 401)])
+async def test_where_a_form_is_malformed_json_is_tried(to_forms: int, to_wrong: int) -> None:
+    """Litestar and Django Ninja answer 400 to a form where they read JSON, and allauth to a wrong password too."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read(receive)
+        if scope["method"] != "POST" or dict(scope["headers"])[b"content-type"] != b"application/json":
+            return await answer(send, to_forms)
+        return await answer(send, 201 if b"hana" in body and b"right" in body else to_wrong, [SESSION])
+
+    report = await probed(guarded(app, login="POST /login", **OPEN))
+
+    assert (report.invented.status, report.known and report.known.status) == (to_wrong, 201)
+    assert report.advice.endswith("success=cookie:session")
+
+
+NO_PAGE = (
+    "Nothing is at /api/, so the rule was not tested. To test it, write the door of one page for now: "
+    "GET /api/PAGE basic success=!401,403"
+)
+
+
+@pytest.mark.parametrize(("status", "advice"), [(404, NO_PAGE), (502, "The application failed: its own log says why")])
+async def test_what_nobody_has_answered_says_nothing_of_a_rule(status: int, advice: str) -> None:
+    """The path of a door with `*` stands for all below it, and may have no page; an application may be down."""
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await read(receive)
+        await answer(send, status)
+
+    report = await probed(guarded(app, login="* /api/* basic success=!401,403", **OPEN))
+
+    assert (report.result, report.advice) == (Result.UNTOLD, advice)
 
 
 async def test_a_log_out_is_no_door_to_try() -> None:

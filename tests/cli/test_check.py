@@ -43,6 +43,7 @@ def build(rule, path="/login"):
 good, wrong, blind = build(" success=303:/home"), build(" success=cookie:session"), build(" success=303:/welcome")
 guessed, missing = build(""), build("", "/logn")
 unguarded = Starlette()
+tenants = build("", "/{shop}/login")
 
 def make():
     return good
@@ -178,3 +179,11 @@ def test_a_right_log_in_that_does_not_come_is_missed(
 
     assert main(["check", "--app", "empty_shop:app", "--known"]) == MISUSED
     assert capsys.readouterr().err.startswith("sekisho check: no password was given")
+
+
+def test_a_door_that_cannot_be_tried_is_no_success(tmp_path: Path) -> None:
+    """An operator whose only log-in is by GraphQL must not read silence as *all is well*."""
+    found = checked(tmp_path, "--app", "shop:tenants", "--known")
+
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "no door was tried" in found.stderr

@@ -62,6 +62,17 @@ def path_line(door: Door, path: str) -> str:
     return f"The application only redirects there: write the door in {variable} with the path {path}"
 
 
+def no_page_line(door: Door) -> str:
+    """The sentence for a door with `*` where the path that stands for all below it has no page."""
+    _, path, *rest = door_text(door).split()
+    above = path.removesuffix("*")
+    page = " ".join(["GET", f"{above}PAGE", *rest])
+    return (
+        f"Nothing is at {above or '/'}, so the rule was not tested. To test it, write the door of one page for now: "
+        f"{page}"
+    )
+
+
 def no_rule_line(door: Door, right: TrialAnswer) -> str:
     """The sentence for a right log-in that no rule tells from an invented one."""
     return (

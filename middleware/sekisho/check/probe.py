@@ -8,7 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from sekisho.check.advice import cookie_line, no_rule_line, path_line, rule_line, second_step_line, telling_rule
+from sekisho.check.advice import (
+    cookie_line,
+    no_page_line,
+    no_rule_line,
+    path_line,
+    rule_line,
+    second_step_line,
+    telling_rule,
+)
 from sekisho.check.answer import TrialAnswer
 from sekisho.check.log_in import FORM, LogIn, invented, log_in_at, plain_scope, spellings
 from sekisho.check.trial import Trial, tried
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
 
 
 FORBIDDEN = 403
+MALFORMED = 400  # to a form where the application reads JSON; and, at some log-ins, to a wrong secret
+_NOT_HERE = frozenset({404, 405})
 COOKIES_MAX = 8
 _FORMS = frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT})
 SPELLINGS_MAX = 8  # of a log-in at one door, until the application looks at one
@@ -87,8 +97,8 @@ class DoorReport(NamedTuple):
 
     @property
     def result(self) -> Result:
-        if self.invented.status in {404, 405}:
-            return Result.MISSING
+        if self.invented.status in _NOT_HERE:
+            return Result.UNTOLD if "*" in self.door.path else Result.MISSING
         if self.invented.is_believed:
             return Result.WRONG
         if self._keeps_session:
@@ -107,9 +117,7 @@ class DoorReport(NamedTuple):
             Result.MISSING: f"Correct the method or the path in SEKISHO_{door.kind.name}: the real one is open",
             Result.KEPT: KEPT,
             Result.WITHHELD: cookie_line(door, self.withheld, self._telling),
-            Result.UNTOLD: path_line(door, self._moved)
-            if self._moved
-            else "The application refused the request itself, whatever its secret (a CSRF check, a field it lacks)",
+            Result.UNTOLD: path_line(door, self._moved) if self._moved else self._why_untold(),
             Result.STEPPED: "",
         }
         if result in told:
@@ -160,6 +168,14 @@ class DoorReport(NamedTuple):
         if self.known is None or self.door.success:
             return ""
         return telling_rule(self.door, self.known.answer, self.invented.answer)
+
+    def _why_untold(self) -> str:
+        statuses = [self.invented.status, *([] if self.known is None else [self.known.status])]
+        if "*" in self.door.path and self.invented.status in _NOT_HERE:
+            return no_page_line(self.door)
+        if any(status == 0 or status >= 500 for status in statuses):
+            return "The application failed: its own log says why"
+        return "The application refused the request itself, whatever its secret (a CSRF check, a field it lacks)"
 
     def _unseen(self) -> Hazard:
         is_sealed = self.known is not None and self.known.answer.is_sealed
@@ -228,14 +244,18 @@ class Probe:
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
         page = await self._page(door)
-        way, made_up = await self._way_in(door, _csrf(door, page.headers))
+        ways = await self._ways_in(door, _csrf(door, page.headers))
+        way, made_up = ways[0]
         withheld = await self._withheld(door, page.headers, way) if made_up.status == FORBIDDEN else ""
         if known is None:
             return DoorReport(door, made_up, None, withheld)
-        right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
-        report = DoorReport(door, made_up, right, withheld)
-        unseen = not (right.is_believed or withheld or telling_rule(door, right.answer, made_up.answer))
-        return await self._filled(report, page, known) or report if unseen else report
+        reports = []
+        for way, made_up in ways:
+            right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
+            reports.append(DoorReport(door, made_up, right, withheld))
+            if right.is_believed or withheld or telling_rule(door, right.answer, made_up.answer):
+                return reports[-1]
+        return await self._filled(reports[0], page, known) or reports[0]
 
     async def _filled(self, report: DoorReport, page: TrialAnswer, known: Credentials) -> DoorReport | None:
         """The report of log-ins with the cookies and hidden fields of the page's form; None if they show no more.
@@ -258,18 +278,21 @@ class Probe:
         withheld = next((cookie.name for cookie in others if cookie.is_called_session), "")
         return DoorReport(door, made_up, right, withheld or (others[0].name if others else ""))
 
-    async def _way_in(self, door: Door, headers: Headers) -> tuple[_Way, Trial]:
-        """The first spelling of a log-in that the application looks at, of all that the door reads; else the first."""
-        first: tuple[_Way, Trial] | None = None
+    async def _ways_in(self, door: Door, headers: Headers) -> list[tuple[_Way, Trial]]:
+        """The spelling of a log-in that the application looks at, of all that the door reads; else the first.
+
+        Several where each is answered 400: some applications say so to a wrong secret, others to what they cannot read.
+        """
+        others: list[tuple[_Way, Trial]] = []
         for media, body in islice(spellings(door), SPELLINGS_MAX):
             way = _Way(plain_scope(door, self._around, headers=[*headers, *media]), body)
             trial = await tried(self._app, door, log_in_at(door, invented(self._chance), way.like, body))
-            if trial.tells or trial.status == FORBIDDEN:
-                return way, trial
-            first = first or (way, trial)
-        if first is None:
+            if trial.status != MALFORMED and (trial.tells or trial.status == FORBIDDEN):
+                return [(way, trial)]
+            others.append((way, trial))
+        if not others:
             raise AssertionError  # a door that checks a secret reads something
-        return first
+        return [each for each in others if each[1].status == MALFORMED] or others[:1]
 
     async def _page(self, door: Door) -> TrialAnswer:
         """The log-in page, where there is one."""

@@ -12,7 +12,8 @@ it from then on, provided that they use this SEKISHO_STORE.
 The account and the password of --known are asked for on the terminal, or read as two lines from standard input. They
 cannot be given as arguments, and --url sends them sealed. docs/warnings.md has a section for each number such as
 [SEK075].
-Exit code: 0 if all is well, 1 if a setting should be changed, 2 if the service at --url could not be asked.
+Exit code: 0 if all is well, 1 if a setting should be changed, 2 if no door could be tried or the service at
+--url could not be asked.
 """
 
 from __future__ import annotations
@@ -93,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
         reports = _asked(args) if args.url is not None else _imported(args)
     except NotAsked as error:
         sys.stderr.write(f"{error}\n")
+        return NOT_ASKED
+    if not reports and not args.json:
+        sys.stderr.write("no door was tried: a log-in by GraphQL or at a path with {placeholders} is none to try\n")
         return NOT_ASKED
     print(json.dumps(reports) if args.json else "\n".join(map(_as_text, reports)))
     return 0 if all(report["result"] in _FINE and not report["advice"] for report in reports) else 1

@@ -43,8 +43,8 @@ def _of_factors(settings: Settings) -> Iterator[Diagnosis]:
     basic = [door for door in settings.doors if door.by_header]
     if basic:
         yield hazards.PROOF_FOR_EACH.found(
-            f"SEKISHO_FACTORS: {names_of(basic)} opens by HTTP Basic, where each request needs a proof of its own, and no "
-            "code is sent for it; put the API behind a guard of its own, with factors=none"
+            f"SEKISHO_FACTORS: {names_of(basic)} opens by HTTP Basic, where each request needs a proof of its own, and "
+            "no code is sent for it; put the API behind a guard of its own, with factors=none"
         )
     if settings.origins:
         yield hazards.FOREIGN_SESSION.found(
