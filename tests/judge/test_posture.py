@@ -105,6 +105,28 @@ def test_a_spread_out_attack_is_seen_within_200_strangers_attempts(success: floa
     assert max(found) <= 200
 
 
+def test_an_attack_on_a_small_site_is_seen_however_slow_it_is() -> None:
+    """Threat P12. An honest stranger an hour and four guesses: after as many attempts as at a busy site."""
+    for seed in SEEDS[:2]:
+        strangers, state, number = Strangers(seed, success=0.72), PostureState(), 0
+        for number, each in enumerate(strangers.mixed(300, hostile=0.8, right=0.02), 1):
+            state = advance(state, [each], NOON_S + number * 720)
+            if site(state).posture is Posture.ATTACK:
+                break
+        assert 40 <= number <= 200
+
+
+def test_a_score_is_forgotten_from_an_hour_of_silence_on() -> None:
+    """Half of it in a day; in an attack from the first second on, so that an alarm of a small site ends."""
+    state = after(failures(30))
+    score, silent = site(state).score, after(successes(1), state, NOON_S + 3_600)
+    assert site(silent).score == pytest.approx(score - 0.58, abs=0.01)
+    assert site(after(successes(1), state, NOON_S + 3_600 + DAY_S)).score == pytest.approx(score / 2 - 0.58, abs=0.01)
+    raised = attacked()
+    found = after(successes(1), raised, NOON_S + DAY_S)
+    assert site(found).score == pytest.approx(site(raised).score / 2 - 0.58, abs=0.1)
+
+
 def test_failures_of_honest_strangers_are_learned_over_days() -> None:
     strangers = Strangers(1, success=0.60)
     state = PostureState()
@@ -140,6 +162,16 @@ def test_the_clean_ratio_moves_by_3_percent_a_day_and_to_45_percent_at_most() ->
     steps = [later - earlier for earlier, later in pairwise(ratios)]
     assert max(steps) <= 0.0301
     assert max(ratios) == 0.45
+
+
+def test_a_small_site_learns_from_days_together_that_are_too_few_each() -> None:
+    """Twenty strangers a day, of whom half fail: the third night there are sixty. A day of fifty teaches at once."""
+    clean, state = [], PostureState()
+    for day in range(7):
+        today = [each for pair in zip(failures(10), successes(10, 100), strict=True) for each in pair]
+        state = after(today, state, NOON_S + day * DAY_S)
+        clean.append(round(state.doors[DOOR].clean, 3))
+    assert clean == [0.3, 0.3, 0.3, 0.33, 0.33, 0.33, 0.36]
 
 
 def test_nothing_is_learned_from_an_attack() -> None:

@@ -53,7 +53,7 @@ CLEAN_MIN: Final = 0.15
 CLEAN_MAX: Final = 0.45
 STEP_MAX: Final = 0.03
 LEARN: Final = 0.25  # the weight of one day
-DAY_OUTCOMES_MIN: Final = 50  # a day with fewer teaches nothing
+DAY_OUTCOMES_MIN: Final = 50  # a day with fewer is counted together with the next
 DAY_S: Final = 86_400
 
 NEW_MARGIN: Final = 2.0
@@ -67,6 +67,9 @@ HOLD_S: Final = 600
 HOLDS_MAX: Final = 5
 """A raised posture lasts ten minutes at least, and twice as long after each fall of the last day, up to 5.3 hours."""
 HALF_LIFE_S: Final = 86_400  # of a score: a site without strangers does not stay raised
+SILENCE_S: Final = 3_600
+"""Below `Posture.ATTACK` a score is forgotten only beyond such a silence (threat P12): a small site forgot guesses as
+fast as they came, and four in an hour were never an attack."""
 VOLUME_HALF_LIFE_S: Final = 3_600
 NETWORKS_MAX: Final = 256  # at each door; the lowest scores give way
 BROWSERS_MAX: Final = 16
@@ -117,7 +120,7 @@ class NewAccounts(NamedTuple):
     Attributes:
         usual: their share of the successes in calm, learned over days. At a new door all accounts are new.
         lately: their share of the last `NEW_LATELY` successes or so.
-        today: their successes of the day that is counted for learning, in calm.
+        today: their successes of the days that are counted for learning, in calm.
     """
 
     usual: float = 1.0
@@ -160,7 +163,7 @@ class DoorPosture:
         clean: the ratio of failures in calm.
         network_shares, account_shares: what each group has added to the site's score since that was last 0.
         day: the day that is counted for learning; days since 1970.
-        day_failed, day_outcomes: of this day, in calm.
+        day_failed, day_outcomes: of this day, in calm, and of days before that were too few to learn from.
         providers: by the provider of a `StrangerOutcome`.
         new: see `NewAccounts`.
     """
@@ -295,7 +298,7 @@ class _Working:
         self._before = door
         self._now_s = now_s
         self._taken = False
-        kept = _left(now_s - door.site.at_s, HALF_LIFE_S)
+        kept = _kept(door.site, now_s)
         self._site = _Score(door.site, now_s)
         self._networks = _Scores(door.networks, now_s)
         self._providers = _Scores(door.providers, now_s)
@@ -364,8 +367,9 @@ class _Working:
             step = LEARN * (self._day_failed / self._day_outcomes - self._clean)
             learned = self._clean + min(STEP_MAX, max(-STEP_MAX, step))
             self._clean = min(CLEAN_MAX, max(CLEAN_MIN, learned))
-        self._new = self._new.next_day(self._day_outcomes - self._day_failed)
-        self._day, self._day_failed, self._day_outcomes = today, 0, 0
+            self._new = self._new.next_day(self._day_outcomes - self._day_failed)
+            self._day_failed = self._day_outcomes = 0
+        self._day = today
 
     def done(self) -> DoorPosture:
         before, site = self._before, self._site.turned()
@@ -434,7 +438,7 @@ class _Score:
         self._now_s = now_s
         self._added = False
         self.posture = segment.posture
-        self.score = segment.score * _left(now_s - segment.at_s, HALF_LIFE_S)
+        self.score = segment.score * _kept(segment, now_s)
         self._outcomes = segment.outcomes
         remembered = _left(now_s - segment.at_s, VOLUME_HALF_LIFE_S)
         self._failed, self._succeeded = segment.failed * remembered, segment.succeeded * remembered
@@ -479,6 +483,12 @@ def _aimed(score: float, outcomes: int) -> Posture:
     if outcomes < OUTCOMES_MIN or score < SCORE_ELEVATED:
         return Posture.CALM
     return Posture.ATTACK if score >= SCORE_ATTACK else Posture.ELEVATED
+
+
+def _kept(segment: Segment, now_s: int) -> float:
+    """The share of a segment's score that is not forgotten by now."""
+    silent_s = now_s - segment.at_s
+    return _left(silent_s if segment.posture is Posture.ATTACK else silent_s - SILENCE_S, HALF_LIFE_S)
 
 
 def _left(elapsed_s: int, half_life_s: int) -> float:

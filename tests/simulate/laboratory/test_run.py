@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -332,6 +333,33 @@ def test_a_bot_behind_a_company_shares_its_address() -> None:
     tries = AttackTries(replace(FRESH, behind_proxy=True), population, places, 1, from_s=0.0)
     (address,) = {each.address for each in tries}
     assert [places.address(owner) for owner in range(40)].count(address) == 8
+
+
+@pytest.mark.parametrize(("days", "homes"), [(0, 1), (1, 11)])
+def test_owners_with_ipv6_come_from_their_home(days: int, homes: int) -> None:
+    """Another /64 of the home's /56 at each log-in; where a home gets another /56 each day, ten days see eleven."""
+    places = OwnerPlaces(replace(FEW, nat_share=0.0, proxy_share=0.0, v6_share=1.0, v6_days=days), 1)
+    found = [IPv6Address(places.address(3, hour * 3_600.0)) for hour in range(240)]
+    assert len({int(each) >> 64 for each in found}) > 100
+    assert len({int(each) >> 72 for each in found}) == homes
+    assert len({int(each) >> 96 for each in found}) == 1
+
+
+def test_a_share_of_the_homes_has_ipv6() -> None:
+    places = OwnerPlaces(replace(FEW, count=1_000, nat_share=0.5, proxy_share=0.0, v6_share=0.4), 1)
+    assert 150 < sum(":" in places.address(owner) for owner in range(1_000)) < 250
+
+
+def test_a_fault_keeps_owners_out_until_it_ends_and_is_no_refusal_of_the_guard() -> None:
+    """Right passwords are refused for six hours. Owners come back each hour, are not lost, and get in afterwards."""
+    sound = replace(FEW, forget_share=0.0, at_hand_share=1.0)
+    faulty = replace(sound, fault_from_h=6, fault_hours=6, fault_share=1.0)
+    for policy in ("default", "factors"):
+        before, after = (played(scenario(owners=owners), policy).owners for owners in (sound, faulty))
+        assert after.log_ins > before.log_ins + 10
+        assert after.refused == 0
+        assert after.entered < after.log_ins - 10
+        assert after.entered >= before.entered - 10
 
 
 def test_an_attackers_own_accounts_log_in_daily_and_are_in_no_count() -> None:

@@ -133,7 +133,7 @@ class AttackTries:
             owner=owner,
             account=self._population.account(owner),
             password=self._population.password(owner),
-            address=self._places.address(owner) if self.attack.at_owner else self._address(number),
+            address=self._places.address(owner, at_s) if self.attack.at_owner else self._address(number),
             browser=owner % len(BROWSERS),
             weak=False,
         )

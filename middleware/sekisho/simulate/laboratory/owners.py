@@ -10,10 +10,11 @@ from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.browser import ASKED, PROOF_FAILED, WORK, Browser, BrowserAnswer
 from sekisho.simulate.laboratory.copies import NO_TOKEN, Copy, kind_of
 from sekisho.simulate.laboratory.factors import mail_address
-from sekisho.simulate.laboratory.habits import PATIENCE_S, READ_MAIL_S, RETYPE_S, STEPS_MAX
+from sekisho.simulate.laboratory.habits import AGAIN_S, PATIENCE_S, READ_MAIL_S, RETYPE_S, STEPS_MAX
 from sekisho.simulate.laboratory.places import AWAY, DAY_S, PROXY, OwnerPlaces
 from sekisho.simulate.laboratory.resets import Reset
 from sekisho.simulate.laboratory.results import COPIED, FORGOTTEN, KNOWN, SET_BY_BOT, OwnerCounts, ResetCounts
+from sekisho.simulate.laboratory.site import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from sekisho.simulate.population import Population
 
 NO_PROOF: Final = "no proof at hand"
+PROOF_REFUSED: Final = "proof refused"
+NO_FAULT: Final = Fault()
 
 BY_HOUR: Final = (3, 2, 1, 1, 1, 2, 4, 6, 8, 9, 8, 8, 9, 8, 7, 7, 7, 7, 8, 9, 10, 10, 8, 5)
 """Log-ins by the hour of the day: assumed, with the evening peak of a consumer service."""
@@ -37,6 +40,7 @@ class Visit(NamedTuple):
     Attributes:
         at_s: seconds after the beginning of the history.
         resets: the password is forgotten for good, and reset first.
+        kept_out: the application refuses the right password.
     """
 
     at_s: float
@@ -48,11 +52,26 @@ class Visit(NamedTuple):
     away: bool
     at_hand: bool
     resets: bool = False
+    kept_out: bool = False
 
 
-def visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> list[Visit]:
+def visits(scenario: Scenario, places: OwnerPlaces, random: Random, fault: Fault = NO_FAULT) -> list[Visit]:
     """All log-ins, in order of time: those of the history, and those of the scenario."""
-    return sorted(_visits(scenario, places, random))
+    found = sorted(_visits(scenario, places, random))
+    return sorted(each for visit in found for each in _until_in(visit, fault)) if fault.share else found
+
+
+def _until_in(visit: Visit, fault: Fault) -> Iterator[Visit]:
+    """A log-in, and further ones hour by hour as long as the application refuses the right password (assumed)."""
+    after_s = 0.0
+    while fault.holds(visit.owner, visit.at_s + after_s):
+        yield _later(visit, after_s)._replace(kept_out=True)
+        after_s += AGAIN_S
+    yield _later(visit, after_s)
+
+
+def _later(visit: Visit, after_s: float) -> Visit:
+    return visit._replace(at_s=visit.at_s + after_s, new_device=visit.new_device and not after_s)
 
 
 def _visits(scenario: Scenario, places: OwnerPlaces, random: Random) -> Iterator[Visit]:
@@ -155,7 +174,7 @@ class OwnersAtHome:
         if visit.new_device:
             self._browsers.pop((visit.owner, visit.device), None)
         browser = self._browser(visit)
-        where = self._places.away(int(visit.at_s)) if visit.away else self._places.address(visit.owner)
+        where = self._places.away(int(visit.at_s)) if visit.away else self._places.address(visit.owner, visit.at_s)
         resets = self._reset_counts(visit)
         has_set = resets is not None and await self._reset(visit, browser, where, resets)
         # Without a new password the owner cannot log in now, and remembers the old one until the next time (assumed).
@@ -234,6 +253,8 @@ class OwnersAtHome:
     def typed(self, visit: Visit) -> list[str]:
         """The passwords that an owner types, one after the other."""
         right = self.password(visit.owner)
+        if visit.kept_out:
+            return [right] * 3
         if visit.forgets:
             return [f"{right}{n}" for n in range(3)]
         return [f"{right}{right[-1]}", right] if visit.typo else [right]
@@ -257,7 +278,8 @@ class OwnersAtHome:
     def asked(self, visit: Visit, counts: OwnerCounts, password: str) -> None:
         """Count a log-in in which a proof was asked for. `password`: the last one that was answered by a question."""
         counts.asked += 1
-        counts.asked_mistyped += (mistyped := password != self.password(visit.owner))
+        mistyped = password != self.password(visit.owner) or visit.kept_out
+        counts.asked_mistyped += mistyped
         counts.asked_enrolled += (enrolled := not mistyped and self._factors.has_enrolled(visit.owner))
         counts.asked_first += not (mistyped or enrolled or visit.owner in self._entered)
 
@@ -305,8 +327,14 @@ class _LogIn:
         if answer is not None and answer.entered:
             self.has_entered = True
             self._owners.entered(self._visit, self._counts)
-        elif answer is None or not answer.wrong:
+        elif not self._is_wrong(answer):
             self._owners.lost(self._visit, self._counts, answer.code if answer else self._why)
+
+    def _is_wrong(self, answer: BrowserAnswer | None) -> bool:
+        """Whether the application itself refused the last password, in its own answer or behind a right proof."""
+        if answer is None:
+            return self._why == PROOF_REFUSED and self._visit.kept_out
+        return answer.wrong
 
     async def _answered(self) -> BrowserAnswer | None:
         """The answer to the last password. None where the owner gives up."""
@@ -341,7 +369,7 @@ class _LogIn:
 
     async def _asked(self, answer: BrowserAnswer) -> BrowserAnswer | None:
         await asyncio.sleep(READ_MAIL_S)
-        self._why = "proof refused" if self._owners.has_proof(self._visit, answer) else NO_PROOF
+        self._why = PROOF_REFUSED if self._owners.has_proof(self._visit, answer) else NO_PROOF
         proved = await self._owners.prove(self._visit, self._browser, answer, self._where)
         # A right proof behind a wrong password is answered as a wrong one: the owner types the password anew.
         return None if proved is None or proved.code == PROOF_FAILED else proved

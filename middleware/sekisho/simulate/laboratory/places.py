@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from sekisho.simulate.draw import Draw, Walk
+from sekisho.simulate.draw import WORD, Draw, Walk
 
 if TYPE_CHECKING:
     from sekisho.simulate.laboratory.scenario import Attack, OwnerHabits
@@ -14,6 +14,8 @@ _HOMES = int(IPv4Address("240.0.0.0"))
 _LAIRS = int(IPv4Address("248.0.0.0"))
 _V6 = int(IPv6Address("2001:db8::"))
 _V6_LATER = int(IPv6Address("3fff::"))  # for documentation as well (RFC 9637): a /32 for each further campaign
+_V6_HOMES = int(IPv6Address("3fff:800::"))  # for documentation as well: a /32 for each of 64 carriers
+_CARRIERS = 64
 _NETWORKS = 1 << 18  # of 256 addresses each, for either side
 _BLOCK = 32  # servers that a bot's owner rents in one /24
 
@@ -28,6 +30,7 @@ class OwnerPlaces:
         self._owners = owners
         self._network = Walk(Draw(seed, "home"), _NETWORKS)
         self._shared = Walk(Draw(seed, "shared"), owners.count)
+        self._v6 = Draw(seed, "IPv6 homes")
 
     def kind(self, owner: int) -> str:
         """Return where an owner logs in from: `NAT`, `PROXY` or `HOME`.
@@ -39,14 +42,24 @@ class OwnerPlaces:
             return NAT
         return PROXY if place < self._owners.nat_share + self._owners.proxy_share else HOME
 
-    def address(self, owner: int) -> str:
+    def address(self, owner: int, at_s: float = 0.0) -> str:
+        """Return where an owner logs in from, in seconds after the beginning of the history."""
         match self.kind(owner):
             case "carrier NAT":
                 return self.nat(self._shared(owner) // self._owners.nat_size)
             case "company proxy":
                 return self.proxy(self._shared(owner) // self._owners.proxy_size)
+            case _ if self._owners.v6_share and (words := self._v6.words(owner))[0] < self._owners.v6_share * WORD:
+                return self._v6_home(owner, words, at_s)
             case _:
                 return _v4(_HOMES, self._network(owner), 7)
+
+    def _v6_home(self, owner: int, words: tuple[int, ...], at_s: float) -> str:
+        lease_s = self._owners.v6_days * DAY_S
+        lease = int(at_s / lease_s + words[1] / WORD) if lease_s else 0  # not all homes change at midnight
+        home = self._v6.words(owner << 20 | lease)[2] >> 40  # the /56 within the carrier's /32
+        log_in = self._v6.words(int(at_s * 1000))[3] >> 56  # the /64 within the /56
+        return str(IPv6Address(_V6_HOMES + (words[3] % _CARRIERS << 96) + (home << 72) + (log_in << 64) + 1))
 
     @property
     def nats(self) -> int:

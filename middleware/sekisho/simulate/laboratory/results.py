@@ -25,7 +25,8 @@ class OwnerCounts:
         entered: that ended with a session.
         worked: in which the browser solved a puzzle.
         asked: in which the owner was asked for a proof.
-        asked_mistyped: of `asked`, those in which only a wrong password was answered by a question.
+        asked_mistyped: of `asked`, those in which only a wrong password was answered by a question, or a right one that
+            the application refused.
         asked_enrolled: of `asked`, those behind a right password of an owner with an app or a passkey.
         asked_first: of `asked`, those behind a right password of an owner who has never logged in before.
         lost: that did not end with a session: the guard refused them, or the owner could not prove to be its owner.

@@ -17,7 +17,7 @@ from sekisho.simulate.laboratory.factors import SimulatedFactors
 from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, resets, visits
 from sekisho.simulate.laboratory.places import DAY_S, OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
-from sekisho.simulate.laboratory.site import ASK, Shop
+from sekisho.simulate.laboratory.site import ASK, Fault, Shop
 from sekisho.simulate.population import Population
 from sekisho.simulate.virtual_loop import VirtualLoop
 
@@ -159,10 +159,12 @@ class _Run:
         self.factors = SimulatedFactors(
             self._population, owners, seed, in_use=has_factors, clock_s=lambda: EPOCH_S + clock_s()
         )
-        every = range(owners.count)
-        passwords = {self._population.account(owner): self._population.password(owner) for owner in every}
+        self._owner = {self._population.account(owner): owner for owner in range(owners.count)}
+        passwords = {account: self._population.password(owner) for account, owner in self._owner.items()}
+        begins_s = self._from_s + owners.fault_from_h * 3600
+        self._fault = Fault(begins_s, begins_s + owners.fault_hours * 3600, owners.fault_share)
         self._resets = any(attack.resets for attack in scenario.attacks)
-        self.shop = Shop(passwords, ASK if self._resets else "")
+        self.shop = Shop(passwords, ASK if self._resets else "", self._refuses)
 
     def ports(self) -> Ports:
         factors = self.factors
@@ -174,6 +176,9 @@ class _Run:
             any(attack.on_file for attack in self._scenario.attacks),
             self._scenario.monitored,
         )  # fmt: skip
+
+    def _refuses(self, account: str) -> bool:
+        return self._fault.holds(self._owner[account], self._clock_s())
 
     def _step_s(self) -> float:
         is_set = self._clock_s() >= self._from_s + self._scenario.step_at_h * 3600
@@ -235,7 +240,7 @@ class _Run:
             is_attacked=lambda at_s: self._scenario.is_attacked((at_s - self._from_s) / 3600),
         )
         by_attack = list(self._campaigns())
-        log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"))  # noqa: S311 - simulated
+        log_ins = visits(self._scenario, self._places, Random(f"owners {self._seed}"), self._fault)  # noqa: S311 - simulated
         forgotten = resets(self._scenario, self._places, Random(f"resets {self._seed}"))  # noqa: S311 - simulated
         streams: list[Iterator[tuple[Visit | BotTry, Attack | None]]] = [
             ((visit, None) for visit in log_ins),

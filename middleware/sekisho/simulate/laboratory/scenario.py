@@ -72,6 +72,10 @@ class OwnerHabits:
         at_hand_share: of the questions for a proof, those that an owner can answer at once.
         surge_from_h, surge_hours, surge: hours of the scenario in which owners log in `surge` times as often.
         resets_per_month: of one owner, on average: of a forgotten password, by a link that the application mails.
+        fault_from_h, fault_hours, fault_share: hours of the scenario in which the application refuses the right
+            passwords of this share of the owners, as after a migration that went wrong.
+        v6_share: of the owners at home, those with IPv6: each log-in comes from another /64 of the home's /56.
+        v6_days: after so many days a home gets another /56; 0: it keeps the first.
     """
 
     count: Size = 2_000
@@ -97,6 +101,11 @@ class OwnerHabits:
     surge_hours: Hours = 0
     surge: Annotated[float, Within(1, 1_000)] = 1
     resets_per_month: Annotated[float, Within(0, 30)] = field(default=0, metadata=LATER)
+    fault_from_h: Hours = field(default=0, metadata=LATER)
+    fault_hours: Hours = field(default=0, metadata=LATER)
+    fault_share: Share = field(default=0.0, metadata=LATER)
+    v6_share: Share = field(default=0.0, metadata=LATER)
+    v6_days: Annotated[float, Within(0, 400)] = field(default=0, metadata=LATER)
 
     __repr__ = said
 
@@ -288,10 +297,7 @@ def _scenario(name: str, found: Mapping[str, object]) -> Scenario:
 def _contradictions(scenario: Scenario) -> Iterator[str]:
     """Parameters that no run can hold to: it would quietly play something else."""
     owners = scenario.owners
-    if owners.nat_share + owners.proxy_share > 1:
-        yield "owners: nat_share and proxy_share are more than 1 together"
-    if owners.surge_from_h + owners.surge_hours > scenario.hours:
-        yield "owners: surge_from_h and surge_hours end after the scenario"
+    yield from _contradictions_of_owners(owners, scenario.hours)
     if owners.resets_per_month and not any(attack.resets for attack in scenario.attacks):
         yield "owners: resets_per_month: there is a door for resets only where an attack asks for some (resets)"
     if scenario.step_at_h > scenario.hours:
@@ -303,6 +309,20 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     for number, attack in enumerate(scenario.attacks, 1):
         for wrong in _contradictions_of(attack, scenario):
             yield f"attack {number}: {wrong}"
+
+
+def _contradictions_of_owners(owners: OwnerHabits, hours: float) -> Iterator[str]:
+    """Habits that exclude each other, in a scenario of so many hours."""
+    if owners.nat_share + owners.proxy_share > 1:
+        yield "owners: nat_share and proxy_share are more than 1 together"
+    if owners.surge_from_h + owners.surge_hours > hours:
+        yield "owners: surge_from_h and surge_hours end after the scenario"
+    if owners.fault_from_h + owners.fault_hours > hours:
+        yield "owners: fault_from_h and fault_hours end after the scenario"
+    if bool(owners.fault_share) is not bool(owners.fault_hours):
+        yield "owners: fault_share and fault_hours: neither means anything without the other"
+    if owners.v6_days and not owners.v6_share:
+        yield "owners: v6_days: no owner has IPv6 (v6_share)"
 
 
 def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:

@@ -6,11 +6,12 @@ Its reset is 7pay's: it sends the link to any mail address that a request names.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.model.headers import Headers
@@ -50,6 +51,23 @@ BOTS_PORT: Final = 50_001
 """The port that bots send from. The shop counts by it, and nothing else looks at it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Hours in which the application refuses the right passwords of some owners.
+
+    Attributes:
+        from_s, until_s: seconds after the beginning of the history.
+        share: of the owners.
+    """
+
+    from_s: float = 0.0
+    until_s: float = 0.0
+    share: float = 0.0
+
+    def holds(self, owner: int, at_s: float) -> bool:
+        return self.from_s <= at_s < self.until_s and owner * 379 % 1000 < self.share * 1000
+
+
 class Shop:
     """`POST /login`: 303 to `/account` with a session, or 401. `POST /link`: the same for a bank account and its PIN.
 
@@ -59,6 +77,7 @@ class Shop:
     Args:
         passwords: by account.
         counted: the path at which bots are counted; empty for all.
+        refuses: whether a fault refuses the account's right password now.
 
     Attributes:
         checks: requests in which something was checked.
@@ -66,8 +85,14 @@ class Shop:
         mail: the token of the last link that was sent, by mail address.
     """
 
-    def __init__(self, passwords: Mapping[str, str], counted: str = "") -> None:
+    def __init__(
+        self,
+        passwords: Mapping[str, str],
+        counted: str = "",
+        refuses: Callable[[str], bool] = lambda _account: False,
+    ) -> None:
         self._passwords = dict(passwords)
+        self._refuses = refuses
         self._counted = counted
         self.checks = 0
         self.checks_of_bots = 0
@@ -114,7 +139,8 @@ class Shop:
         if path == "/link":
             owner = int(sent.get("number", "0")[1:])
             return sent.get("pin") == PIN and has_pin(owner)
-        return self._passwords.get(sent.get("username", "")) == sent.get("password")
+        account = sent.get("username", "")
+        return self._passwords.get(account) == sent.get("password") and not self._refuses(account)
 
 
 async def read(receive: Receive) -> bytes:
