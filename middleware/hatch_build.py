@@ -78,6 +78,7 @@ COMPILED = (
     "ledger/key_groups.py",
     "ledger/address_failures.py",
     "ledger/arithmetic.py",
+    "ledger/crowded_tries.py",
     "ledger/device_buckets.py",
     "ledger/gcra.py",
     "ledger/memory.py",

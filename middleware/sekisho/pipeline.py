@@ -24,6 +24,7 @@ from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
+from sekisho.ledger.crowded_tries import CrowdedTries
 from sekisho.ledger.in_flight import PAUSES_S, InFlight
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.ledger.settlement import make_place, refund_proved, refund_worked, settle_untried
@@ -138,6 +139,7 @@ class Guard:
         self._keeps_history = keeps_history
         self._feed = feed
         self._signals = signals
+        self._crowded = CrowdedTries()
 
     def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
         """Replace the lists of networks. `allow`: exempt from the limits; `deny`: refused. None: the list is empty."""
@@ -333,6 +335,8 @@ class Guard:
             self._shed.spare(charge.ip)
         if verdict.is_spared and not is_tried(verdict, decision, reads_body=door.reads_body):
             return settle_untried(self._ledger, charge, verdict)
+        if verdict.is_spared and charge.tries:
+            self._crowded.take(self._now_us())
         return verdict
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
@@ -393,6 +397,9 @@ class Guard:
         except Unreadable:
             return b""
 
+    def _now_us(self) -> int:
+        return int(self._clock_s() * SECOND_US)
+
     def now_s(self) -> float:
         """The time as Unix time in seconds."""
         return self._clock_s()
@@ -428,11 +435,12 @@ class Guard:
         exempt: bool,
     ) -> Charge:
         scope = counter_scope(attempt, shown.asker)
-        place, may_spend = b"", False
+        place, may_spend, tries = b"", False, False
         if self._keeps_history and attempt.door.kind is _LOGIN and attempt.secret and attempt.account:
             place = self._digests.place(attempt.account, attempt.origin, family)
             # Where nobody can be asked for work, credit is spent without.
             may_spend = shown.worked or not policy.work
+            tries = may_spend and policy.factors and self._crowded.has_room(self._now_us())
         return self._digests.charge(
             attempt,
             token.device if token else b"",
@@ -443,6 +451,7 @@ class Guard:
             scope=scope,
             place=place,
             worked=may_spend,
+            tries=tries,
         )
 
     async def _charge_instead(self, charge: Charge, before: Charge, verdict: Verdict) -> Verdict:

@@ -48,6 +48,7 @@ def charge(
     browser: int = 0,
     worked: bool = False,
     issued_us: int = 0,
+    tries: bool = False,
 ) -> Charge:
     """One attempt. `ip` and `device` are numbered within their network."""
     networks: tuple[bytes, ...] = (digest("/24", network),)
@@ -72,4 +73,5 @@ def charge(
         place=b"" if place is None else digest("P", account * 100 + place, 7) + bytes([browser]),
         worked=worked,
         token_issued_us=issued_us,
+        tries=tries,
     )

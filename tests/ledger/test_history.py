@@ -166,6 +166,28 @@ def test_an_account_known_at_a_shared_address_is_spared(counts: Counts) -> None:
     assert guesses == [True] * 4 + [False] * 6
 
 
+def test_an_unknown_account_is_tried_there_within_its_own_limit(counts: Counts) -> None:
+    """Where a proof will be asked for: its owner comes there for the first time, or a bot guesses."""
+    now_us = crowd(counts, 20) + 30 * MINUTE
+    fill(counts, now_us)
+    while counts.charge(now_us, charge(4, 4, place=0, worked=True)).charged & Charged.CREDIT:
+        pass
+
+    verdict = counts.charge(now_us, charge(8, 7, place=0, tries=True))
+    assert (verdict.is_spared, verdict.ip_wait_us > 0) == (True, True)
+    assert verdict.charged == Charged.ACCOUNT | Charged.FAILURES
+    guesses = [counts.charge(now_us + 3 * SECOND, charge(8, n, place=0, tries=True)).is_spared for n in range(10)]
+    assert guesses == [True] * 4 + [False] * 6
+
+
+def test_an_address_of_few_tries_no_unknown_account(counts: Counts) -> None:
+    now_us = crowd(counts, 3) + 30 * MINUTE
+    fill(counts, now_us)
+
+    verdict = counts.charge(now_us, charge(8, 7, place=0, tries=True))
+    assert (verdict.marks & 11, verdict.charged, verdict.ip_wait_us > 0) == (0, 0, True)
+
+
 def test_an_address_of_few_spares_nobody(counts: Counts) -> None:
     """At a home, a guesser behind the same address is refused as before, at every account."""
     now_us = crowd(counts, 3) + 30 * MINUTE

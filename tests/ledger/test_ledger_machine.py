@@ -47,6 +47,7 @@ attempts = st.builds(
     browser=st.integers(0, 5),
     worked=st.booleans(),
     issued_us=st.sampled_from([0, T0, T0 + MINUTE, T0 + DAY]),
+    tries=st.booleans(),
 )
 steps = st.sampled_from(
     [

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, LimitSet
 
 newcomers = st.builds(
-    charge, v6=st.booleans(), provider=st.booleans(), place=st.none() | st.integers(0, 2), worked=st.booleans()
+    charge,
+    v6=st.booleans(),
+    provider=st.booleans(),
+    place=st.none() | st.integers(0, 2),
+    worked=st.booleans(),
+    tries=st.booleans(),
 )
 limit_tuples = st.lists(
     st.builds(Limit, st.integers(1, 3), st.sampled_from([MINUTE, HOUR + 1])), min_size=1, max_size=3

@@ -12,7 +12,7 @@ from tests.read.making import door
 
 OLD, NEW = b"o" * 32, b"n" * 32
 DIGESTS = Digests([OLD])
-NOT_COUNTED = {"_kept", "known_device", "token_generation", "token_issued_us", "exempt", "place", "worked"}
+NOT_COUNTED = {"tries", "_kept", "known_device", "token_generation", "token_issued_us", "exempt", "place", "worked"}
 
 
 def origin(address: str = "1.2.3.4", agent: bytes = b"x") -> Origin:

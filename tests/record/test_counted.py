@@ -38,7 +38,15 @@ def test_a_text_says_what_was_counted() -> None:
     assert (found.secret_accounts, found.generation, len(found.known_device), len(found.networks)) == (7, 3, 8, 1)
     assert (found.worked, found.has_secret, found.charged) == (True, True, True)
     assert (found.exempt, found.may_spend, found.spent, found.lost) == (False, False, False, False)
-    assert not found.similar
+    assert (found.similar, found.tries) == (False, False)
+
+
+def test_an_attempt_that_is_tried_at_a_crowded_address_is_marked() -> None:
+    """A replay charges it at its account, as the ledger did."""
+    charge = Digests([SECRET]).charge(attempt(), place=b"network1", tries=True)
+    found = counted_of(counted_text((charge, VERDICT, Action.STEP_UP, "2", True, False), name))
+    assert found is not None
+    assert (found.tries, found.similar, found.may_spend) == (True, False, False)
 
 
 def test_a_name_that_similar_accounts_share_is_marked() -> None:

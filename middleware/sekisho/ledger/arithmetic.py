@@ -113,8 +113,8 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_bud
     if charge.place and account.buckets:
         history, earns = recalled(account.buckets, charge.place, now_us)
         marks |= Marked.EARNS if earns else 0
-        if throttled and _is_spared(account, charge, marks, limits.account, now_us):
-            throttled, marks = False, marks | Marked.SPARED
+    if throttled and _is_spared(account, charge, marks, limits.account, now_us):
+        throttled, marks = False, marks | Marked.SPARED
     shares = over_budget and _shares(account, charge, now_us)
     if shares:
         key = shared_key(charge)
@@ -353,7 +353,8 @@ def _is_spared(account: Record, charge: Charge, marks: int, limits: Limits, now_
     if marks & (Marked.SHARED | Marked.CREDIT) != Marked.SHARED:
         return False
     name = bytes([PLACE]) + charge.place[:NAME_BYTES]
-    return any(bucket.device == name for bucket in account.buckets) and not wait_us(account.tats, limits, now_us)
+    is_let = charge.tries or any(bucket.device == name for bucket in account.buckets)
+    return is_let and not wait_us(account.tats, limits, now_us)
 
 
 def _enter_account(

@@ -210,7 +210,7 @@ def _is_spared(charge: Charge, network: Verdict, account: Verdict) -> bool:
     if not charge.place or not network.throttle_wait_us or account.account_wait_us:
         return False
     shared_only = network.marks & (Marked.SHARED | Marked.CREDIT) == Marked.SHARED
-    return shared_only and is_known_here(account.history)
+    return shared_only and (charge.tries or is_known_here(account.history))
 
 
 def _failures_before(answers: Answers) -> int:

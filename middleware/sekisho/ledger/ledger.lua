@@ -38,7 +38,7 @@ local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64,
 local CREDIT_SPENT = 16 -- of what was charged; in a verdict's bits, where 16 has another meaning, `CREDIT_CHARGED`
 local SHARED_MARK, CREDIT_MARK, EARNS_MARK, SPARED_MARK, CREDIT_CHARGED = 2048, 4096, 8192, 16384, 32768
 local FAILING_MARK = 65536
-local WORKED, LEARNS, EARNS = 2, 4, 8 -- an operation's deeds; 0 where it has no place
+local WORKED, LEARNS, EARNS, TRIES = 2, 4, 8, 16 -- an operation's deeds; 0 where it has no place
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
 -- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so
@@ -1101,9 +1101,11 @@ local function charge(
       enter_network(first, facts, networks, account_tag, deeds)
   end
   if earns then bits = bits + EARNS_MARK end
-  -- Spared: an address that many owners share, without credit, and an account known there with room of its own.
-  if refused and floor(history / 128) % 128 > 0 and has(bits, SHARED_MARK) and not has(bits, CREDIT_MARK)
-    and wait_of(account, ACCOUNTS) == 0
+  -- Spared: an address that many owners share, without credit, and an account with room of its own that is known there,
+  -- or is tried all the same. A newcomer's own record is fresh.
+  if refused and slot and has(bits, SHARED_MARK) and not has(bits, CREDIT_MARK)
+    and (floor(history / 128) % 128 > 0 or has(deeds, TRIES))
+    and (shares or not account or wait_of(account, ACCOUNTS) == 0)
   then
     refused, bits = false, bits + SPARED_MARK
   end

@@ -43,6 +43,7 @@ HAS_PLACE: Final = 1
 WORKED: Final = 2
 LEARNS: Final = 4
 EARNS: Final = 8
+TRIES: Final = 16
 YOUNG: Final = 16
 SPENT: Final = 32
 LAST: Final = 256
@@ -301,7 +302,7 @@ def pack_operation(
         charge.member_tag if tagged & Tagged.MEMBER else NO_TAG,
         charge.known_device or NO_DEVICE,
         charge.place or NO_PLACE,
-        deeds | HAS_PLACE | (WORKED if charge.worked else 0) if charge.place else 0,
+        deeds | HAS_PLACE | (WORKED if charge.worked else 0) | (TRIES if charge.tries else 0) if charge.place else 0,
     )
 
 

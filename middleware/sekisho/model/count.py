@@ -29,6 +29,8 @@ class Charge(Value):
         place: the network as this account sees it, and the browser's family; 8 bytes, see `sekisho.ledger.history`.
             Empty where no history is kept; then the address's credit is not looked at either.
         worked: work was done for this attempt, so it may spend the address's credit.
+        tries: at a crowded address, where its client will be asked for a proof, it is tried although its account never
+            succeeded there; see `Marked.SPARED`.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Charge(Value):
         "secret",
         "token_generation",
         "token_issued_us",
+        "tries",
         "worked",
     )
 
@@ -69,6 +72,7 @@ class Charge(Value):
         place: bytes = b"",
         worked: bool = False,
         token_issued_us: int = 0,
+        tries: bool = False,
     ) -> None:
         self._kept: tuple[object, object] | None = None
         self.network: Final = network
@@ -87,6 +91,7 @@ class Charge(Value):
         self.place: Final = place
         self.worked: Final = worked
         self.token_issued_us: Final = token_issued_us
+        self.tries: Final = tries
 
     def kept_by(self, maker: object) -> object:
         """Return the object that `maker` has put into this charge by `keep`; None if it has put none.
@@ -275,7 +280,7 @@ class Marked:
     SHARED: Final = 1  # many accounts earned credit for the address lately
     CREDIT: Final = 2  # there is credit for one attempt
     EARNS: Final = 4  # a success of this account may earn credit: it is old, and has earned none for a day
-    SPARED: Final = 8  # the address refuses, but the account succeeded from there lately, and its own limit has room
+    SPARED: Final = 8  # the address refuses; the account has room, and succeeded there lately or has `Charge.tries`
     FAILING: Final = 32  # for hours or days nothing but failures was seen at the address, and it has earned no credit
 
 

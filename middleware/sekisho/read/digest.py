@@ -177,6 +177,7 @@ class Digests:
         place: bytes = b"",
         worked: bool = False,
         token_issued_us: int = 0,
+        tries: bool = False,
     ) -> Charge:
         """Return an attempt as the ledger counts it: the digests of its origin, account, secret and pair.
 
@@ -192,6 +193,7 @@ class Digests:
             place: see `place`; empty where no history is kept.
             worked: work was done for it.
             token_issued_us: when that token was issued; 0 if unknown.
+            tries: it may be tried at a crowded address where its account is not known.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
@@ -221,6 +223,7 @@ class Digests:
             place,
             worked,
             token_issued_us,
+            tries,
         )
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:

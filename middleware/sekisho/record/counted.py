@@ -24,8 +24,8 @@ AT_US_MAX: Final = 1 << 53
 SPRAYED_MIN: Final = 16
 """As many as the ledger counts. Few accounts share a password by chance that many others do not have as well."""
 
-_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR = (1 << bit for bit in range(8))
-_FLAGS: Final = (_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR)
+_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR, _TRIES = (1 << bit for bit in range(9))
+_FLAGS: Final = (_EXEMPT, _WORKED, _MAY_SPEND, _HAS_SECRET, _SPENT, _LOST, _CHARGED, _SIMILAR, _TRIES)
 
 Counting: TypeAlias = "tuple[Charge, Verdict, Action, str, bool, bool]"
 """Of an attempt: its charge, the verdict on it, the action, the steps of its policy, whether work was done for it, and
@@ -75,7 +75,7 @@ class Counted(NamedTuple):
         known_device, generation: of its device's bucket; empty and 0 for a stranger.
         place: see `sekisho.read.Digests.place`, with a name of its own.
         networks: around the address, the narrowest first.
-        exempt, worked, may_spend, has_secret: see `Charge`; `worked`: work was done for it.
+        exempt, worked, may_spend, has_secret, tries: see `Charge`; `worked`: work was done for it.
         spent: its token was renewed since.
         lost: the store did not answer, so a worker counted alone.
             charged: whether the ledger was asked, and charged it.
@@ -101,6 +101,7 @@ class Counted(NamedTuple):
     lost: bool
     charged: bool
     similar: bool
+    tries: bool
 
 
 def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
@@ -118,6 +119,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         | verdict.counters_lost * _LOST
         | bool(verdict.at_us) * _CHARGED
         | similar * _SIMILAR
+        | charge.tries * _TRIES
     )
     place = charge.place and name(b"place" + charge.place[:-1])[: ID_BYTES - 1] + charge.place[-1:]
     parts = [

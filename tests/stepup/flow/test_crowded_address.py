@@ -1,4 +1,7 @@
-"""A bot has spent the credit of a shared address: all there are asked alike, and only known accounts are tried."""
+"""A bot has spent the credit of a shared address: all there are asked alike, and nobody is let in without a proof.
+
+In a flood only accounts that are known there are tried.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,13 @@ class Neighbours(Site):
         await self.ended()
         return self
 
+    async def flooded(self) -> Neighbours:
+        """The bot goes on until the process tries no more accounts that are not known there."""
+        for number in range(60):
+            await self.seen(f"nobody else {number}", "guess")
+        await self.ended()
+        return self
+
     async def ended(self) -> None:
         await runs_ended()
         self.shop.reached.clear()
@@ -124,13 +134,22 @@ TRIES = [
 ]
 
 
-@pytest.mark.parametrize("work", ["none", "pow"])
-@pytest.mark.parametrize("posture", [Posture.CALM, Posture.ATTACK])
-def test_everybody_there_is_asked_alike(clock: Clock, posture: Posture, work: str) -> None:
-    """Known, unknown or invented, right or wrong: one status, one body, one time. Known accounts alone are tried."""
+@pytest.mark.parametrize(
+    ("posture", "work", "floods"),
+    [
+        (Posture.CALM, "none", False),
+        (Posture.ATTACK, "pow", False),
+        (Posture.CALM, "pow", True),
+        (Posture.ATTACK, "none", True),
+    ],
+)
+def test_everybody_there_is_asked_alike(clock: Clock, posture: Posture, work: str, *, floods: bool) -> None:
+    """Known, unknown or invented, right or wrong: one status, one body, one time. In a flood known ones are tried."""
 
     async def story() -> None:
         town = await Neighbours(clock, challenges=work).crowded(posture)
+        if floods:
+            await town.flooded()
         found = [await town.seen(*each) for each in TRIES]
         await runs_ended()
 
@@ -138,16 +157,33 @@ def test_everybody_there_is_asked_alike(clock: Clock, posture: Posture, work: st
         assert {answer.code for answer, _ in found} == {"step_up_required"}
         assert len({repr(looks(answer)) for answer, _ in found}) == 1
         assert {took_s for _, took_s in found} == {0.0}
-        assert sorted(town.shop.reached) == [("member 3", "guess"), ("member 3", "right")]
+        assert sorted(town.shop.reached) == sorted(TRIES[:2] if floods else TRIES)
 
     run(story)
 
 
-def test_the_owner_gets_in_and_a_stranger_does_not(clock: Clock) -> None:
-    """She does by her proof. A stranger to this address is answered like a guesser, even if all is right."""
+def test_an_owner_gets_in_by_a_proof_also_for_the_first_time(clock: Clock) -> None:
+    """Neither does a wrong secret with it, nor a right one without. After that she is known there."""
 
     async def story() -> None:
         town = await Neighbours(clock).crowded()
+        refused = [await town.proved("member 4", "guess"), await town.proved("hana", "guess")]
+        assert [found.code for found in refused] == ["proof_failed"] * 2
+        assert looks(refused[0]) == looks(refused[1])
+        assert (await town.proved("member 3", "right")).status == 303
+        assert (await town.proved("hana", "right")).status == 303
+        await (await town.flooded()).seen("hana", "right")
+        await runs_ended()
+        assert town.shop.reached == [("hana", "right")]
+
+    run(story)
+
+
+def test_in_a_flood_a_stranger_there_is_answered_like_a_guesser(clock: Clock) -> None:
+    """Even if all is right."""
+
+    async def story() -> None:
+        town = await (await Neighbours(clock).crowded()).flooded()
         assert (await town.proved("member 3", "right")).status == 303
 
         refused = [await town.proved("member 4", "guess"), await town.proved("hana", "right")]
@@ -162,7 +198,7 @@ def test_a_place_is_free_as_late_for_an_unknown_account(clock: Clock) -> None:
     """Eight questions of one address at once: the ninth waits as long, tried or not."""
 
     async def story() -> None:
-        town = await Neighbours(clock, limit_account="99/minute").crowded()
+        town = await (await Neighbours(clock, limit_account="99/minute").crowded()).flooded()
 
         async def ninth(account: str) -> float:
             took = await asyncio.gather(*[town.seen(account, f"guess {n}") for n in range(9)])

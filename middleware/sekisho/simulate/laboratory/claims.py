@@ -296,12 +296,14 @@ _REACHED_WHY: Final = (
     "`7pay` here, they are a larger share than at full size (0.7%, [replay.md](replay.md)), and one an hour is below "
     "all limits. Bots "
     "that solve work (`…-solving-…`, `weak-…`) get what the credit of an address allows, and a weak service asks for "
-    "no work. With factors every one of these attempts is behind a question."
+    "no work. With factors every one of these attempts is behind a question; there, guesses behind the NAT of owners "
+    "are checked beyond the credit too, or owners who come there for the first time would be refused."
 )
 _SHARED_WHY: Final = (
     "A bot that solves work, behind one address with owners, uses up what the address has: its limits, then the credit "
-    "that owners earned. With `jsda` few of these owners have the passkey that it asks for: few succeed, and their "
-    "address earns little credit. `strict` has half of the limits. See [gaps](gaps.md)."
+    "that owners earned. Without factors, owners whose account never succeeded there are refused then. With `jsda` few "
+    "of these owners have the passkey that it asks for: few succeed, and their address earns little credit. `strict` "
+    "has half of the limits. See [gaps](gaps.md)."
 )
 _ASKED_WHY: Final = "See [why it takes more than 2%](#a-tenth)."
 _FALSE_WHY: Final = (

@@ -265,6 +265,7 @@ class _Judging:
             counted.exempt,
             counted.place,
             counted.may_spend,
+            tries=counted.tries,
         )
 
 

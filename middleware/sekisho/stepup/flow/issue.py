@@ -238,8 +238,9 @@ class Issuer:
 
         Where any stranger may be spared, every question is held back equally long: the time shows neither who is
         familiar nor how long the application took. A run that takes longer goes on behind the question.
-        Where all are asked because a bot has spent the credit of their address, only accounts that are known there are
-        tried: the others must not buy guesses with it, and their question looks the same.
+        Where all are asked because a bot has spent the credit of their address, accounts within their own limits are
+        tried as long as the process has room for it, and then those that are known there alone. The others' question
+        looks the same.
         """
         context, assessment, ticket, _ = issued
         decision = assessment.decision

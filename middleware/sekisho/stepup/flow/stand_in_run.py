@@ -1,4 +1,4 @@
-"""Runs at crowded addresses: accounts that are known there are tried, and for all others nothing runs for as long.
+"""Runs at crowded addresses that call no application: for accounts over their limits, and in a flood for unknown ones.
 
 Where a bot has spent the credit of an address that many owners share, everybody there is asked for a proof. A question
 that left at another time, or a place in the queue that was free earlier, would tell the bot which accounts are known.

@@ -1,0 +1,33 @@
+"""A bound on what bots cost that are tried at crowded addresses."""
+
+from __future__ import annotations
+
+from sekisho.ledger.crowded_tries import CrowdedTries
+
+SECOND = 1_000_000
+NOW_US = 1_764_401_409 * SECOND
+
+
+def tried(tries: CrowdedTries, now_us: int, number: int) -> int:
+    """How many of so many attempts have room."""
+    found = 0
+    for _ in range(number):
+        if tries.has_room(now_us):
+            tries.take(now_us)
+            found += 1
+    return found
+
+
+def test_sixty_are_tried_and_then_one_in_ten_seconds() -> None:
+    tries = CrowdedTries()
+
+    assert tried(tries, NOW_US, 100) == 60
+    assert [tried(tries, NOW_US + n * SECOND, 9) for n in (9, 10, 30)] == [0, 1, 2]
+
+
+def test_a_clock_that_is_set_back_leaves_room_within_ten_seconds() -> None:
+    tries = CrowdedTries()
+    tried(tries, NOW_US, 100)
+
+    assert tried(tries, NOW_US - 86_400 * SECOND, 9) == 0
+    assert tried(tries, NOW_US - 86_390 * SECOND, 9) == 1
