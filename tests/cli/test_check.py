@@ -141,7 +141,7 @@ def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:
     ("app", "said"),
     [
         ("textwrap:nothing", "--app cannot be imported: AttributeError"),
-        ("nowhere:app", "--app cannot be imported: ModuleNotFoundError"),
+        ("nowhere:app", "--app cannot be imported: ModuleNotFoundError (run this in the application's folder)"),
         ("shop", "--app is not written MODULE:APP"),
     ],
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.control import ControlMac
-from sekisho.model import Mode
+from sekisho.control import ControlMac, StoredControl
+from sekisho.model import Mode, StoreUnavailable
 from sekisho.record import replay
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
 from tests.cli.operating import command, run, serve_with, stop
@@ -118,25 +119,60 @@ def test_a_service_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch,
     """Without a way to the service nothing is pretended."""
     serve_with(monkeypatch)
     without = run("mode")
+    monkeypatch.setenv("SEKISHO_STORE", "memory://")
+    named = run("mode")
     serve_with(monkeypatch, control_socket=str(tmp_path / "gone"))
     gone = run("mode", "off")
 
     assert (without.code, gone.code) == (1, 1)
-    assert "needs SEKISHO_CONTROL_SOCKET" in without.err
+    assert "SEKISHO_STORE is not set here: run this with the environment of the service" in without.err
+    assert "needs SEKISHO_CONTROL_SOCKET" in named.err
     assert "does not answer" in gone.err
 
 
-def test_a_store_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lost store gives exit code 1 and no traceback."""
+def test_a_store_that_does_not_answer_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lost store gives exit code 1 and no traceback; the log says why, and the command that it changed nothing."""
     serve_with(monkeypatch, store="redis://127.0.0.1:1/0")
 
     said = run("mode", "off")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == (
-        "sekisho mode: SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason); "
-        "a change may or may not be done\n"
-    )
+    assert said.err == "sekisho mode: SEKISHO_STORE cannot be used, for the reason above; nothing was done\n"
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store does not answer: ConnectionRefusedError: nothing listens at the host and port of SEKISHO_STORE"
+    ]
+
+
+async def test_a_store_that_is_lost_at_the_change_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has answered once, so the change may have reached it."""
+    serve_with(monkeypatch, store=redis_url)
+
+    async def lost(*_: object) -> bool:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(StoredControl, "swap", lost)
+    said = await command("mode", "off")
+
+    told = "sekisho mode: SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason)"
+    assert said.err == f"{told}; a change may or may not be done\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["mode", "deny", "look address 203.0.113.7", "audit read", "feed json", "owners rewrap", "check --url http://a"],
+)
+def test_a_command_without_the_services_environment_says_so(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell without the service's variables: a new secret, which the start asks for, would be the next mistake."""
+    for name in [name for name in os.environ if name.startswith("SEKISHO_")]:
+        monkeypatch.delenv(name)
+
+    said = run(*line.split())
+
+    assert (said.code, said.out) == (2 if line.startswith("check") else 1, "")
+    assert "SEKISHO_SECRET: is not set here. Run this with the environment of the service" in said.err
+    assert "Make one" not in said.err
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,7 @@ async def test_a_full_store_is_found(own_redis_server: RedisServer) -> None:
     found = the(await examined(own_redis_server.url), "SEK039")
 
     assert found.what.startswith("SEKISHO_STORE: the store takes no writes: OOM: it is full")
+    assert found.write.startswith("redis-cli CONFIG SET maxmemory")
 
 
 async def test_a_store_that_is_gone_was_not_examined(own_redis_server: RedisServer) -> None:

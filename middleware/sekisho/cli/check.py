@@ -170,9 +170,11 @@ def _application(named: str, *, is_factory: bool) -> Any:
 
 
 def _lacking(error: ImportError | AttributeError, module: str) -> str:
-    """The package that the application lacks; nothing of what was typed."""
+    """The package that the application lacks, or where to look; nothing of what was typed."""
     name = error.name if isinstance(error, ImportError) else None
-    return f" (it needs {name})" if name and not f"{module}.".startswith(f"{name}.") else ""
+    if name and not f"{module}.".startswith(f"{name}."):
+        return f" (it needs {name})"
+    return " (run this in the application's folder)" if isinstance(error, ModuleNotFoundError) else ""
 
 
 async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import time
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if not ignored <= NUMBERS:
         raise Misused("--ignore names a number that no finding has")
     try:
-        settings = operator.settings()
+        settings = operator.settings_in(os.environ)
         report = asyncio.run(_examine(settings, _diagnoses(settings), args))
     except SettingsErrors as errors:
         sys.stderr.write(f"{errors}\n")

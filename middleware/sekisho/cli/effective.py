@@ -49,7 +49,7 @@ def examined_in(environ: Mapping[str, str]) -> Found:
     from sekisho.wiring.checks import Found, examined  # noqa: PLC0415 - Redis, and all that a guard is made of
 
     try:
-        return examined(operator.settings(environ))
+        return examined(operator.settings_in(environ))
     except SettingsErrors as errors:
         return Found(errors.mistakes, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pwd
 import re
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.cli.environment import ensure_secret
 from sekisho.cli.right_service import warn_of_other_service
 from sekisho.cli.usage import Misused
 from sekisho.control import ControlMac, StoredControl, change, record_in
@@ -27,6 +29,7 @@ from sekisho.ledger.worker_sync import SyncKeys
 from sekisho.model import SekishoError, StoreRefuses, StoreUnavailable
 from sekisho.settings import load
 from sekisho.settings.store import MEMORY
+from sekisho.settings.table import STORE
 from sekisho.store import refusals_told
 
 if TYPE_CHECKING:
@@ -40,6 +43,14 @@ if TYPE_CHECKING:
 
 DEADLINE_US = 10_000_000  # an operator waits longer than a log-in, above all during a flood
 LOST = "SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason)"
+SAID = "SEKISHO_STORE cannot be used, for the reason above"
+SOCKETLESS = "with SEKISHO_STORE=memory:// this needs SEKISHO_CONTROL_SOCKET, here and in the service"
+STORELESS = (
+    "SEKISHO_STORE is not set here: run this with the environment of the service. A service that has none counts in "
+    "memory, and is reached by SEKISHO_CONTROL_SOCKET, here and in the service"
+)
+UNDONE = "; nothing was done"
+DOUBTFUL = "; a change may or may not be done"
 NOT_OURS = (
     "the store holds a control record that this SEKISHO_SECRET has not signed: if it is not the secret of the service, "
     "no worker follows, and a change removes what the record held\n"
@@ -64,8 +75,14 @@ class NotConfirmed(SekishoError):  # noqa: N818 - an answer, not a mistake of th
     """The operator did not confirm."""
 
 
-def settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The service's settings, from its environment. Raises `SettingsErrors`."""
+def settings() -> Settings:
+    """The settings of the service, from its environment. Raises `SettingsErrors`."""
+    ensure_secret(os.environ)
+    return settings_in(os.environ)
+
+
+def settings_in(environ: Mapping[str, str]) -> Settings:
+    """The settings that a service with this environment would have. Raises `SettingsErrors`."""
     # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
     return load(environ, has_owners="SEKISHO_OWNERS" not in environ, has_sender=True, has_session_account=True)
 
@@ -87,12 +104,14 @@ class Desk(NamedTuple):
         place: keeps the control record.
         mac: signs it.
         line: to the store; None with `memory://`.
+        where: the text about a service that does not answer.
     """
 
     settings: Settings
     place: ControlPlace
     mac: ControlMac
     line: AnyStoreConnection | None
+    where: str
 
     @property
     def counters(self) -> CounterPlace:
@@ -121,8 +140,13 @@ class Desk(NamedTuple):
     async def warn(self) -> None:
         """Warn on standard error of settings that are not those of the service.
 
-        For every command, once its line is known to be right and before it changes anything. Raises `StoreUnavailable`.
+        For every command, once its line is known to be right and before it changes anything. Raises `Unreachable`,
+        which says that nothing was done.
         """
+        with answering(self.where, UNDONE):
+            await self._warn()
+
+    async def _warn(self) -> None:
         signed = await self.place.get()
         if signed and self.mac.verified(signed) is None:
             sys.stderr.write(NOT_OURS)
@@ -178,32 +202,54 @@ async def desk() -> AsyncIterator[Desk]:
     found = settings()
     line, place, where = _way(found)
     try:
-        with answering(where):
-            yield Desk(found, place, ControlMac(found.listed, found.namespace), line)
+        with answering(where, DOUBTFUL):
+            yield Desk(found, place, ControlMac(found.listed, found.namespace), line, where)
     finally:
         if line is not None:
             await line.aclose()
 
 
 @contextmanager
-def answering(where: str = LOST) -> Iterator[None]:
-    """A context that raises `Unreachable` for a store that does not answer (with `where`) or refuses a command."""
+def answering(where: str = LOST, then: str = "") -> Iterator[None]:
+    """A context that raises `Unreachable` for a store that does not answer or refuses a command.
+
+    Args:
+        where: the text about one that does not answer, unless its connection has logged why.
+        then: the end of that text: whether something was done.
+    """
+    said: list[str] = []
+    log = logging.getLogger("sekisho.store")
+    hears = _heard(said)
+    log.addFilter(hears)
     try:
         with refusals_told():
             yield
     except StoreRefuses as refused:
         raise Unreachable(f"SEKISHO_STORE refuses to work: {refused}") from None
     except StoreUnavailable:
-        raise Unreachable(where) from None
+        raise Unreachable((SAID if said else where) + then) from None
+    finally:
+        log.removeFilter(hears)
+
+
+def _heard(said: list[str]) -> Callable[[logging.LogRecord], bool]:
+    """A filter that lets all records pass, and notes that there was a warning."""
+
+    def hears(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            said.append(record.levelname)
+        return True
+
+    return hears
 
 
 def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]:
     """The line to the store if there is one, the place of the record, and what to say where it does not answer."""
     if found.store != MEMORY:
         line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
-        return line, StoredControl(line, found.namespace), f"{LOST}; a change may or may not be done"
+        return line, StoredControl(line, found.namespace), LOST
     if found.control_socket is None:
-        raise Unreachable("with SEKISHO_STORE=memory:// this needs SEKISHO_CONTROL_SOCKET, here and in the service")
+        raise Unreachable(SOCKETLESS if STORE.variable in os.environ else STORELESS)
     where = "the process at SEKISHO_CONTROL_SOCKET does not answer: does it run, as this user?"
     return None, SocketControl(found.control_socket), where
 

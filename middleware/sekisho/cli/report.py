@@ -125,15 +125,17 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
 
 
 async def _act(radius: BlastRadius, span_s: int | None, why: str) -> Done:
-    async with desk() as service, service.alone("report"):
+    async with desk() as service:
         await service.warn()
-        return await ask_at(service, radius, span_s, why)
+        async with service.alone("report"):
+            return await ask_at(service, radius, span_s, why)
 
 
 async def _undo(campaign: str, why: str) -> list[str]:
-    async with desk() as service, service.alone("report"):
+    async with desk() as service:
         await service.warn()
-        return await stop_asking(service, campaign, why)
+        async with service.alone("report"):
+            return await stop_asking(service, campaign, why)
 
 
 def _undone_text(undone: list[str], campaign: str) -> str:

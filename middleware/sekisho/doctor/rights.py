@@ -163,7 +163,17 @@ def checks_of_trial(answers: Mapping[str, Exception], namespace: str) -> Iterato
         )
     others = {explained(error) for right, error in answers.items() if right not in denied and _is_refusal(error)}
     for reason in sorted(others):
-        yield hazards.UNWRITABLE_STORE.found(f"SEKISHO_STORE: the store takes no writes: {reason}")
+        yield hazards.UNWRITABLE_STORE.found(
+            f"SEKISHO_STORE: the store takes no writes: {reason}", _LOOK.get(reason.partition(":")[0], "")
+        )
+
+
+_LOOK: Final = {
+    "OOM": "redis-cli CONFIG SET maxmemory MORE, once `redis-cli INFO memory` shows what fills it",
+    "MISCONF": "redis-cli INFO persistence",
+    "NOREPLICAS": "redis-cli CONFIG GET min-replicas-to-write",
+}
+"""The line to write for refusals that are no replica's, by their code."""
 
 
 def _reason(error: Exception) -> str:

@@ -33,7 +33,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    machine = machine_of(Path(args.credentials).read_text(encoding="utf-8", errors="replace"))
+    machine = machine_of(_credentials(args.credentials))
     if machine is None:
         raise Misused("--credentials names a file without url, login and password")
     return common.run(args, Crowdsec(machine, time.time))
+
+
+def _credentials(path: str) -> str:
+    """The text of the file. Raises `Misused` where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Misused(f"--credentials: {path}: {error.strerror}; make one with `cscli machines add`") from None

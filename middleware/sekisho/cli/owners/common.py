@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from sekisho.cli.environment import ensure_secret
 from sekisho.model import SekishoError
 from sekisho.owners.sql import SqlOwners
 from sekisho.settings import SettingsErrors, load
@@ -40,6 +41,8 @@ def settings(*names: str, secret: bool = False) -> Settings:
         SettingsError: a setting is invalid, or a package that it needs is not installed.
         NoOwners: SEKISHO_OWNERS is not set.
     """
+    if secret:
+        ensure_secret(os.environ)
     listed = (*_DATABASE, *names, *(("SECRET",) if secret else ()))
     wanted = {f"SEKISHO_{name}{file}" for name in listed for file in ("", "_FILE")}
     # An empty variable means "unset": shells can set variables for one command, but not unset them.

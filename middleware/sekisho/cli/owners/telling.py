@@ -13,6 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from sekisho.cli.environment import SECRETS
 from sekisho.outbox import NoticeOutbox
 from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery
 from sekisho.outbox.sending import Cause, OutboxMeans, service_id
@@ -38,7 +39,6 @@ __all__ = ["tell_of_reset"]
 _MAIL_S: Final = 20  # for the relay; the operator is waiting
 _LOOK_S: Final = 0.1
 _LEASE_S: Final = 60  # longer than a run waits for the relay; after it another run takes over from one that was killed
-_SECRETS: Final = ("SEKISHO_SECRET", "SEKISHO_SECRET_FILE")
 
 
 async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
@@ -52,7 +52,7 @@ async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner,
     owner = await _with_history(found, owners, owner)
     if found.notices_webhook is None and not owner.addresses:
         return "no address"
-    if any(os.environ.get(variable) for variable in _SECRETS):
+    if any(os.environ.get(variable) for variable in SECRETS):
         with suppress(OwnersUnfit):  # without the table, the mail server is asked at once
             return await _by_outbox(found, owners, owner, reset)
     if found.smtp is None:

@@ -118,7 +118,8 @@ async def fetch(
         with closing(Folder.open(folder, source, surroundings.now)) as held:
             return await _Run(held, source, pace, progress, surroundings).run(numbers, tls)
     except (OSError, sqlite3.Error) as error:
-        raise FetchError(f"{folder}: {error}. Then run it again: stored ranges are not fetched twice.") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise FetchError(f"{folder}: {why}. Mend that, and run it again: no stored range is fetched twice") from error
 
 
 def _source(url: str) -> str:
