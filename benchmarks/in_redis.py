@@ -21,12 +21,12 @@ import redis
 from benchmarks import arguments, measure
 from benchmarks.beside import exported
 from benchmarks.callgrind import total
-from benchmarks.lua import Call, LedgerWithHistories, stuffing
+from benchmarks.lua import FAMILIES_AT, KEYS, Call, LedgerWithHistories, stuffing
 from benchmarks.result import write_result
 from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.inlined import inlined
-from sekisho.ledger.redis import pack_settlement
+from sekisho.ledger.redis import families_of
 from sekisho.model import Charge, Charged, Effect, Marked, Tagged, Verdict
 from sekisho.store import Script
 from tests.servers import find_redis
@@ -52,13 +52,17 @@ FIRST_SUCCESS = UNHINDERED._replace(
 
 
 class LedgerAt(LedgerWithHistories):
-    """The ledger's script of one tree. It reads the operations of this one."""
+    """The ledger's script of one tree. It reads the operations of this one.
+
+    A settlement names the keys that its tree would name: all of the attempt's, before they were chosen.
+    """
 
     def __init__(self, name: str, middleware: Path) -> None:
         super().__init__()
         self.name = name
         (source,) = middleware.rglob("ledger.lua")
         self._script = Script(inlined(source.read_text()), self._script.leading, 1)
+        self._chooses = b"asks_credit" in self._script.source
 
     @property
     def library(self) -> bytes:
@@ -67,10 +71,15 @@ class LedgerAt(LedgerWithHistories):
         return self._script.library
 
     def settled(self, charges: Sequence[Charge], verdict: Verdict, effects: int) -> Call:
-        """Successes of one batch, each with this verdict."""
-        keys = [key for charge in charges for key in self._keys(charge)]
-        verdict = verdict._replace(at_us=time.time_ns() // 1_000)
-        return Call(keys, [*self._script.leading, *(pack_settlement(charge, verdict, effects) for charge in charges)])
+        """Successes of one batch, each with this verdict, charged now."""
+        return super().settled(charges, verdict._replace(at_us=time.time_ns() // 1_000), effects)
+
+    def settlement(self, charge: Charge, verdict: Verdict, effects: int) -> tuple[Sequence[bytes], bytes]:
+        keys, packed = super().settlement(charge, verdict, effects)
+        if self._chooses:
+            return keys, packed
+        families = bytes([families_of(charge)])
+        return KEYS.of(charge), packed[:FAMILIES_AT] + families + packed[FAMILIES_AT + 1 :]
 
     def command(self, call: Call) -> tuple[bytes | int, ...]:
         return (*self._script.by_name, len(call.keys), *call.keys, *call.arguments)
@@ -113,10 +122,12 @@ def counted_redis() -> Iterator[CountedRedis]:
         folder = Path(name)
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/count", find_redis()]
         command += ["--port", "0", "--unixsocket", f"{folder}/socket", "--save", "", "--hz", "1", "--dir", name]
+        command += ["--activerehashing", "no", "--enable-debug-command", "local"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             client = redis.Redis(unix_socket_path=f"{folder}/socket", socket_timeout=START_S_MAX)
             _wait_for(client)
+            client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)  # type: ignore[no-untyped-call]
             yield CountedRedis(client, process.pid, folder / "count")
         finally:
             process.terminate()

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from sekisho.model import Verdict
+
 BATCHES = (1, 8, 64)
 IDENTITIES = (10_000, 100_000, 1_000_000)
+KEYS = Keys("bench")
+FAMILIES_AT = 2  # in an operation
 AN_ATTEMPT = 5  # network, address, device, account and secret: all new
 
 
@@ -62,7 +66,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._script = ledger_script(load({}, ephemeral_secret=bytes(32)).limits)
-        self._keys = Keys("bench").of
+        self._keys = KEYS.of
 
     def load(self, server: RedisServer) -> tuple[str, str]:
         server.load_library(self._script.library)
@@ -99,11 +103,20 @@ class LedgerWithHistories(Ledger):
 
     def between(self, charges: Sequence[Charge]) -> Call:
         """Successes of before, which are not measured. They refund nothing."""
-        keys = [key for charge in charges for key in self._keys(charge)]
         verdict = UNHINDERED._replace(charged=0, marks=Marked.EARNS)
         away = [charge._replace(place=charge.place[::-1]) for charge in charges]
-        settled = [pack_settlement(charge, verdict, Effect.LEARNS | Effect.EARNS) for charge in away]
-        return Call(keys, [*self._script.leading, *settled])
+        return self.settled(away, verdict, Effect.LEARNS | Effect.EARNS)
+
+    def settled(self, charges: Sequence[Charge], verdict: Verdict, effects: int) -> Call:
+        """Successes of one batch, each with this verdict."""
+        settled = [self.settlement(charge, verdict, effects) for charge in charges]
+        keys = [key for keys, _ in settled for key in keys]
+        return Call(keys, [*self._script.leading, *(packed for _, packed in settled)])
+
+    def settlement(self, charge: Charge, verdict: Verdict, effects: int) -> tuple[Sequence[bytes], bytes]:
+        """The keys and the operation."""
+        packed = pack_settlement(charge, verdict, effects)
+        return KEYS.of_families(charge, packed[FAMILIES_AT]), packed
 
 
 class Yardstick:

@@ -199,7 +199,7 @@ class LuaLedger:
         self._client.flushall()
 
     def run(self, now_us: int, operations: list[tuple[Charge, bytes]]) -> list[Verdict]:
-        packed = self.call(now_us, [(KEYS.of(each), argument) for each, argument in operations])
+        packed = self.call(now_us, [(KEYS.of_families(each, argument[2]), argument) for each, argument in operations])
         return [unpack_verdict(packed[at : at + VERDICT.size]) for at in range(0, len(packed), VERDICT.size)]
 
     def call(

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.records import FRESH, expires_us, network_keys
 from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
-from sekisho.model import Effect, Limit
+from sekisho.model import Effect, Limit, Marked
 from tests.ledger.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.ledger.stores import KEYS, SPARE_MS, WIDE, LuaLedger, in_bucket, only, places
 
@@ -77,6 +78,42 @@ def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client:
     ]
     assert not any(record.seen.size for record in lua.records(found))
     assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)}) - len(named)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "effects", "named"),
+    [
+        (UNHINDERED._replace(charged=8), Effect.RENEWED, ["bucket", "account"]),
+        (UNHINDERED._replace(charged=8, marks=Marked.EARNS), Effect.EARNS, ["ip", "credit", "bucket", "account"]),
+        (UNHINDERED._replace(charged=16, tagged=128), 0, ["ip", "credit", "bucket", "account", "secret"]),
+        (UNHINDERED._replace(charged=7), 0, ["network", "ip", "device", "bucket", "account"]),
+    ],
+)
+def test_a_settlement_names_only_keys_of_what_it_changes(verdict: Verdict, effects: int, named: list[str]) -> None:
+    """Of a device in its bucket the account; the credit where it is earned or given back."""
+    owner = charge(0, 1, known_device=1)
+    network, ip, device, bucket, account, secret = KEYS.of(owner)
+    credit = network[: -len(b"n") - 8] + b"c" + owner.ip[:8]
+    names = {credit: "credit", network: "network", ip: "ip", device: "device", bucket: "bucket"}
+    names |= {account: "account", secret: "secret"}
+
+    families = pack_settlement(owner, verdict, effects)[2]
+
+    assert [names[key] for key in KEYS.of_families(owner, families)] == named
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_a_new_bucket_has_no_dead_to_look_for(lua: LuaLedger, client: redis.Redis) -> None:
+    """The first account of a bucket looks at no neighbour; some of those that come later do."""
+    client.config_resetstat()
+    looks = []
+    for number in (0, 12):
+        same_bucket = [charge(0, 0)._replace(account=bytes(3) + bytes([at]) * 13) for at in range(number + 1)]
+        enter(lua, *same_bucket)
+        looks.append(client.info("commandstats").get("cmdstat_hrandfield", {"calls": 0})["calls"])
+
+    assert looks[0] == 0
+    assert looks[1] > 0
 
 
 @pytest.mark.usefixtures("redis_url")

@@ -59,7 +59,7 @@ class Lua:
 
     def succeed(self, now_us: int, each: Charge, verdict: Verdict, *, learns: bool = True, earns: bool = True) -> None:
         packed = pack_settlement(each, verdict, effects(learns, earns))
-        self.lua.call(now_us, [(KEYS.of(each), packed)])
+        self.lua.call(now_us, [(KEYS.of_families(each, packed[2]), packed)])
 
 
 class Parts:

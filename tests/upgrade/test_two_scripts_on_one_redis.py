@@ -71,12 +71,12 @@ class Script:
         verdict = self._verdict(now_us, told)
         effects = (Effect.RENEWED if renewed else 0) | (0 if self._is_old else Effect.RIGHT)
         packed = pack_settlement(each, verdict, effects)
-        self._call(now_us, KEYS.of(each), packed, LIMITS)
+        self._call(now_us, KEYS.of_families(each, packed[2]), packed, LIMITS)
 
     def change(self, now_us: int, each: Charge) -> None:
         """The account's password is changed."""
         packed = pack_settlement(each, UNHINDERED._replace(at_us=now_us, charged=0), Effect.ENDS)
-        self._call(now_us, KEYS.of(each), packed, LIMITS)
+        self._call(now_us, KEYS.of_families(each, packed[2]), packed, LIMITS)
 
     def fail(self, now_us: int, each: Charge, told: Told) -> None:
         verdict = self._verdict(now_us, told)

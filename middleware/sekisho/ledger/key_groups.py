@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from sekisho.ledger.history import is_known_here
 from sekisho.ledger.redis import (
     ACCOUNT,
-    EARNS,
+    CREDIT,
     FAIL,
     IN_FLAGS,
     NETWORK,
@@ -31,6 +31,7 @@ from sekisho.ledger.redis import (
     families_of,
     flags_of,
     pack_operation,
+    settled_families,
     unpack_verdict,
 )
 from sekisho.model import Charge, Charged, Marked, Spread, Tagged, Verdict
@@ -137,17 +138,16 @@ class Families:
         flags, charged = flags_of(charge) | effects & IN_FLAGS, verdict.charged
         deeds = deeds_of(verdict, effects)
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
-        families = families_of(charge)
-        if not charged & (Charged.NETWORK | Charged.CREDIT) and not deeds & EARNS:
-            families &= ~NETWORK
-        if charged & Charged.KNOWN_DEVICE or not verdict.tagged & Tagged.MEMBER:
-            families &= ~SECRET  # it has no record of the attempt
+        families = settled_families(charge, verdict, effects)
+        at_node = {NETWORK: families & (NETWORK | CREDIT), ACCOUNT: families & ACCOUNT, SECRET: families & SECRET}
         return [
-            self._part(
-                charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each], verdict.tagged, deeds)
+            Part(
+                each,
+                self._keys.of_families(charge, its),
+                pack_operation(charge, SETTLE, flags, its, charged, at_us[each], verdict.tagged, deeds),
             )
-            for each in at_us
-            if families & each
+            for each, its in at_node.items()
+            if its
         ]
 
     def failures(self, charge: Charge, verdict: Verdict) -> list[Part]:
@@ -184,10 +184,7 @@ class Families:
         return found
 
     def _part(self, charge: Charge, family: int, operation: bytes) -> Part:
-        if family == NETWORK:
-            return Part(family, self._keys.network(charge), operation)
-        keys = [*self._keys.account(charge)] if family == ACCOUNT else [self._keys.secret(charge)]
-        return Part(family, keys, operation)
+        return Part(family, self._keys.of_families(charge, family), operation)
 
 
 _SILENT = GroupAnswer(unpack_verdict(bytes(VERDICT.size)))

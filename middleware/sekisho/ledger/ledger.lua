@@ -1,8 +1,9 @@
 -- The ledger inside Redis: a batch of charges and settlements, in order, each seeing all before it.
 -- `ledger.py` is the reference and says why; this file says only what differs for being here.
 --
--- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; the account's
---          bucket and its own key, which is the bucket's with the account's field behind it; secret.
+-- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; ip and credit
+--          where a settlement changes the address's credit; the account's bucket and its own key, which is the bucket's
+--          with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit, with zeros for what there could be of them: four.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock. Negative, with "-1" for that clock, while
@@ -13,7 +14,7 @@
 --          `BEFORE`. Settlements and compensations return nothing.
 -- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one
 --          PTTL and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in
---          KEYS, except for an address's credit, beside the address in its slot: hardly any attempt has to look at it.
+--          KEYS, except for an address's credit, beside the address in its slot: hardly any charge has to look at it.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 --
@@ -23,7 +24,9 @@
 
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
-local OPERATION = '<BBBBBI8I4c4c4c4c4BI3I4I3I4BB'
+-- An operation's head, then the names of its device and place, its deeds, and what a compensation takes back. The names
+-- are read where an account has entries to compare with them: most attempts have none.
+local OPERATION, NAMES, NAMES_AT, DEEDS_AT, REST_AT = '<BBBBBI8I4c4c4c4c4', '<BI3I4I3I4B', 34, 50, 51
 local VERDICT = '<I8I4I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
 local NAME = '<BI3I4' -- of a device, and of an entry beside devices' buckets
@@ -31,7 +34,7 @@ local LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
-local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation covers
+local NETWORK, ACCOUNT_FAMILY, SECRET, CREDIT = 1, 2, 4, 8 -- families that an operation covers
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT, ENDS = 1, 2, 4, 8, 16, 32, 64, 128
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
@@ -86,8 +89,18 @@ local keys, arguments, now, generation_now, over_budget
 local latest -- a record that was charged later is of another clock: that was set back since
 local redated -- whether the record that was decoded last is, so that it has to be written
 
--- Of the operation: its device's name, and its place, in the numbers that they are packed as.
-local device_kind, device_first, device_rest, place_first, place_rest, place_browser
+-- The operation; of it its device's name, and its place, in the numbers that they are packed as.
+local operation, device_kind, device_first, device_rest, place_first, place_rest, place_browser
+
+local function read_names()
+  local kind, first, rest, place, place_end, browser = struct_unpack(NAMES, operation, NAMES_AT)
+  device_kind = kind -- one by one: all in one statement would be copied first
+  device_first = first
+  device_rest = rest
+  place_first = place
+  place_rest = place_end
+  place_browser = browser
+end
 
 local function has(flags, flag)
   return band(flags, flag) ~= 0
@@ -105,7 +118,7 @@ local function facts_of(flags, families)
       lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED), ends = has(flags, ENDS),
       forgiven = has(flags, RIGHT + PROVED),
       asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
-      asks_secret = has(families, SECRET),
+      asks_secret = has(families, SECRET), asks_credit = has(families, CREDIT),
     }
     FACTS[key] = facts
   end
@@ -249,6 +262,7 @@ end
 
 -- Looks at each lane and entry once, for all that an operation asks.
 local function survey(lanes, n_tats)
+  if not surveyed then read_names() end
   local format, last, ended, count = ENTRY_FORMATS[n_tats], 0, false, 0
   lane_at, lane_generation, lane_renewed = nil, 0, 0
   summary_at, place_at, knows_browser, has_failures, change_at = nil, nil, false, false, nil
@@ -820,8 +834,8 @@ end
 
 -- An address's credit.
 
--- Credit stands beside its address, under the same name but for one letter. Only a refusal and a success that earns or
--- gives back credit read it.
+-- Credit stands beside its address, under the same name but for one letter. A charge looks for it there where it is
+-- refused, or its address is failing; a success that earns or gives back credit names it among its keys.
 local function open_credit(at_ip)
   local key = keys[at_ip]
   local name = sub(key, 1, -10) .. 'c' .. sub(key, -8)
@@ -846,15 +860,15 @@ local function added(tat, more)
   return tat + more < now + CREDIT_MAX and tat + more or now + CREDIT_MAX
 end
 
-local function give_back(at_ip)
-  local slot, credit = open_credit(at_ip)
+local function give_back(place)
+  local slot, credit = open(place)
   credit = credit or open_fresh(slot)
   credit[1], credit[2] = added(credit[1] or 0, CREDIT_ONE), credit[2] or 0
   changed[slot] = credit
 end
 
-local function earn(at_ip, account_tag)
-  local slot, credit = open_credit(at_ip)
+local function earn(place, account_tag)
+  local slot, credit = open(place)
   credit = credit or open_fresh(slot)
   if find(credit.young, account_tag) or find(credit.old, account_tag) then return end
   note(slot, credit, account_tag, ACCOUNTS_CAP)
@@ -931,7 +945,7 @@ local function enter_fresh(slot, set, charged, tag, counts_failure)
 end
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
-local function enter_network(first, facts, networks, account_tag, deeds)
+local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
     local slot, record = open(first + i - 1)
@@ -944,6 +958,7 @@ local function enter_network(first, facts, networks, account_tag, deeds)
   end
   local charged, tag = not (refused or exempt), facts.account and account_tag
   local network_wait, longest, network_accounts, bits = 0, 0, 0, charged and NETWORK_CHARGED or 0
+  local deeds = byte(operation, DEEDS_AT)
   if refused and deeds > 0 then
     local slot, credit = open_credit(first + networks)
     if credit then
@@ -1062,7 +1077,7 @@ end
 local NO_BEFORE
 
 local function charge(
-  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag, deeds
+  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag
 )
   local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   local shares = false
@@ -1071,7 +1086,7 @@ local function charge(
   if facts.asks_account then
     slot = account_slot(place)
     account = open_account(slot)
-    if account and deeds > 0 and account.lanes ~= '' then
+    if account and account.lanes ~= '' and byte(operation, DEEDS_AT) > 0 then
       look_at(account)
       history, earns = recall()
     end
@@ -1098,7 +1113,7 @@ local function charge(
   local ip_accounts, network_accounts, device_accounts = 0, 0, 0
   if facts.asks_network then
     refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
-      enter_network(first, facts, networks, account_tag, deeds)
+      enter_network(first, facts, networks, account_tag)
   end
   if earns then bits = bits + EARNS_MARK end
   -- Spared: an address that many owners share, without credit, and an account with room of its own that is known there,
@@ -1204,10 +1219,8 @@ local function succeed(account, facts, was, charged_at, generation)
   account.lanes_end = ends_last and now + HISTORY_KEPT or nil
 end
 
-local function settle(
-  first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, deeds
-)
-  local place, was = first, charged_of(charged, deeds)
+local function settle(first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag)
+  local place, was = first, charged_of(charged, byte(operation, DEEDS_AT))
   if facts.asks_network then
     if was.network then
       for i = 1, networks + 2 do
@@ -1220,11 +1233,14 @@ local function settle(
       end
     end
     place = place + networks + 2
-    if was.credit then give_back(first + networks) end
+  end
+  if facts.asks_credit then
+    if was.credit then give_back(place + 1) end
     if was.earns then
-      earn(first + networks, account_tag)
-      halve_failures(first + networks)
+      earn(place + 1, account_tag)
+      halve_failures(place)
     end
+    place = place + 2
   end
   if facts.asks_account then
     local slot = account_slot(place)
@@ -1364,7 +1380,9 @@ local function put_in_bucket(bucket, field, value, last)
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
   local ends_later = left_ms < needs_ms
   if ends_later then call('PEXPIRE', bucket, life(last + (last - now) / 64)) end
-  if added > 0 and (ends_later or byte(field) % LOOKS_ONE_IN == 0) and bury(bucket, NEIGHBOUR) > 0
+  -- In a bucket that was not there this one is alone.
+  if added > 0 and left_ms ~= -2 and (ends_later or byte(field) % LOOKS_ONE_IN == 0)
+    and bury(bucket, NEIGHBOUR) > 0
     and bury(bucket, MORE_NEIGHBOURS) >= NEARLY_ALL
   then
     bury(bucket, MOST_NEIGHBOURS)
@@ -1444,31 +1462,24 @@ local function run(its_keys, its_arguments)
 
   local verdicts, first = {}, 1
   for i = 3, #arguments do
-    local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
-      its_kind, its_first, its_rest, its_place, its_place_rest, its_browser, deeds, rest =
-      struct_unpack(OPERATION, arguments[i])
-    device_kind = its_kind -- one by one: all in one statement would be copied first
-    device_first = its_first
-    device_rest = its_rest
-    place_first = its_place
-    place_rest = its_place_rest
-    place_browser = its_browser
+    operation = arguments[i]
+    local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag =
+      struct_unpack(OPERATION, operation)
     surveyed = nil
     local facts = facts_of(flags, families)
     if kind == CHARGE or kind == PART then
       verdicts[#verdicts + 1] = charge(
-        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, deeds
+        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag
       )
     elseif kind == SETTLE then
-      settle(
-        first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag, deeds
-      )
+      settle(first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag)
     elseif kind == COMPENSATE then
-      compensate(first, charged, charged_at, ip_tag, pair_tag, sub(arguments[i], rest))
+      compensate(first, charged, charged_at, ip_tag, pair_tag, sub(operation, REST_AT))
     else
       fail(first, facts, networks, charged, charged_at)
     end
     if facts.asks_network then first = first + networks + 2 end
+    if facts.asks_credit then first = first + 2 end
     if facts.asks_account then first = first + 2 end
     if facts.asks_secret then first = first + 1 end
   end

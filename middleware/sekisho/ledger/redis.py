@@ -33,6 +33,7 @@ FAIL: Final = 5
 NETWORK: Final = 1
 ACCOUNT: Final = 2
 SECRET: Final = 4
+CREDIT: Final = 8  # and the address's record, where a settlement changes the credit
 EXEMPT: Final = 1
 HAS_ACCOUNT: Final = 2
 HAS_SECRET: Final = 4
@@ -96,15 +97,10 @@ class Keys:
 
     def of(self, charge: Charge) -> list[bytes]:
         """Return all keys of a charge."""
-        keys = self.network(charge)
-        if charge.account:
-            keys += self.account(charge)
-        if charge.secret:
-            keys.append(self.secret(charge))
-        return keys
+        return self.of_families(charge, families_of(charge))
 
     def packed(self, charge: Charge) -> PackedKeys:
-        """Return all keys of a charge as they are sent: made once, for the attempt and its settlement."""
+        """Return all keys of a charge as they are sent: made once, for the attempt and a settlement of all families."""
         kept = charge.kept_by(self)
         if isinstance(kept, PackedKeys):
             return kept
@@ -132,9 +128,14 @@ class Keys:
         return PackedKeys(network, count, words)
 
     def of_families(self, charge: Charge, families: int) -> list[bytes]:
+        """Return the keys of these families, in the order in which the script reads them."""
         keys = self.network(charge) if families & NETWORK else []
+        if families & CREDIT:
+            keys += self.credit(charge)
         if families & ACCOUNT:
             keys += self.account(charge)
+        if families & SECRET:
+            keys.append(self.secret(charge))
         return keys
 
     def network(self, charge: Charge) -> list[bytes]:
@@ -143,6 +144,11 @@ class Keys:
         keys.append(network + b"i" + charge.ip[:8])
         keys.append(network + b"d" + charge.device[:8])
         return keys
+
+    def credit(self, charge: Charge) -> tuple[bytes, bytes]:
+        """Return two keys: of the address's record, and of its credit."""
+        network = self._network + charge.network + b"}"
+        return network + b"i" + charge.ip[:8], network + b"c" + charge.ip[:8]
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
         """Return two keys: of the bucket in which the account's record is, one of 2^18; and of a record outside it.
@@ -183,6 +189,10 @@ class ClusterKeys(Keys):
         keys.append(network + b"d" + charge.device[:8])
         return keys
 
+    def credit(self, charge: Charge) -> tuple[bytes, bytes]:
+        network = self._place(charge.network) + b"n" + charge.network
+        return network + b"i" + charge.ip[:8], network + b"c" + charge.ip[:8]
+
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
         account = charge.account
         bucket = self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
@@ -218,8 +228,21 @@ def pack_charge(charge: Charge) -> bytes:
 
 def pack_settlement(charge: Charge, verdict: Verdict, effects: int = 0) -> bytes:
     flags, deeds = flags_of(charge) | effects & IN_FLAGS, deeds_of(verdict, effects)
-    families, charged, at_us = families_of(charge), verdict.charged, verdict.at_us
+    families, charged, at_us = settled_families(charge, verdict, effects), verdict.charged, verdict.at_us
     return pack_operation(charge, SETTLE, flags, families, charged, at_us, verdict.tagged, deeds)
+
+
+def settled_families(charge: Charge, verdict: Verdict, effects: int) -> int:
+    """Return as flags the families of records that a settlement changes. Redis looks up the keys of no others."""
+    charged = verdict.charged
+    families = NETWORK if charged & Charged.NETWORK else 0
+    if charged & Charged.CREDIT or deeds_of(verdict, effects) & EARNS:
+        families |= CREDIT
+    if charge.account:
+        families |= ACCOUNT
+    if charge.secret and verdict.tagged & Tagged.MEMBER and not charged & Charged.KNOWN_DEVICE:
+        families |= SECRET
+    return families
 
 
 def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
@@ -321,7 +344,12 @@ class RedisLedger:
         return self._line.ask(self._keys.packed(charge), pack_charge(charge))
 
     def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
-        self._line.tell(self._keys.packed(charge), pack_settlement(charge, verdict, effects))
+        families = settled_families(charge, verdict, effects)
+        if families == families_of(charge):
+            self._line.tell(self._keys.packed(charge), pack_settlement(charge, verdict, effects))
+        elif families:
+            keys = packed_keys(self._keys.of_families(charge, families))
+            self._line.tell(keys, pack_settlement(charge, verdict, effects))
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         if families := failed_families(verdict):
