@@ -10,16 +10,33 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import uvicorn
+from django.conf import settings  # type: ignore[import-untyped]
+from django.core.asgi import get_asgi_application  # type: ignore[import-untyped]
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
 
+from sekisho import LoginGuard
 from sekisho.model import Device
 from tests.asgi.driving import Line, address
 from tests.frameworks.on_django import configured, on_django
-from tests.frameworks.services import ACCOUNT, CLASSES, PASSWORD, SERVICES, WELCOME, WRONG, Built, L, on_fastapi
+from tests.frameworks.services import (
+    ACCOUNT,
+    CLASSES,
+    COMMON,
+    PASSWORD,
+    RULE,
+    SERVICES,
+    WELCOME,
+    WRONG,
+    Built,
+    L,
+    on_fastapi,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from sekisho.asgi.types import App
+    from sekisho.asgi.types import App, Receive, Scope, Send
 
 BUILDERS: list[tuple[str, Callable[[], Built]]] = [
     *[(build.__name__, build) for build in SERVICES],
@@ -188,3 +205,39 @@ def _port(server: uvicorn.Server) -> int:
         waiting.wait(0.01)
     port: int = server.servers[0].sockets[0].getsockname()[1]
     return port
+
+
+class Wrapper:
+    """Middleware as most write it."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+def a_fastapi() -> App:
+    app = FastAPI()
+    app.root_path = "/api"
+
+    @app.post("/login")
+    async def login() -> Response:
+        return PlainTextResponse(WRONG, 401)
+
+    return Wrapper(app)
+
+
+@pytest.mark.parametrize("build", [a_fastapi, get_asgi_application], ids=["FastAPI", "Django"])
+@pytest.mark.parametrize("door", ["/login", "/api/login"])
+async def test_a_mount_point_that_the_application_takes_off_by_itself_is_no_way_round(
+    build: Callable[[], Any], door: str
+) -> None:
+    """Row 46: with `FastAPI(root_path=)` and `FORCE_SCRIPT_NAME` the log-in answers at both paths."""
+    with configured():
+        settings.FORCE_SCRIPT_NAME = "/api"
+        guard = LoginGuard(build(), login=f"POST {door} {RULE}", **COMMON)
+        paths = ["", "/api", "", "/api", "", "/api"]
+        guesses = [(await Client(Built(guard, at), n).log_in(f"guess {n}")).status_code for n, at in enumerate(paths)]
+
+    assert guesses == [401] * L + [429] * 3

@@ -19,6 +19,7 @@ from sekisho.wiring.clocks import MACHINE
 from sekisho.wiring.feedback import SERVICE, NamedAccount, named_account
 from sekisho.wiring.given import Given
 from sekisho.wiring.loops import EventLoops
+from sekisho.wiring.own_mount import own_mount
 from sekisho.wiring.process import ASIDE, ProcessWing
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class LoginGuard:
         **overrides: Unpack[Overrides],
     ) -> None:
         self._app = app
+        self._own_mount = own_mount(app)
         _guards.add(self)
         given_owners, self._overrides = owners_of(owners, overrides)
         # Of the class: a function in an instance would be bound.
@@ -195,6 +197,8 @@ class LoginGuard:
         return self._problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._own_mount and "path" in scope:
+            scope = {**scope, "root_path": self._own_mount}
         loops = self._loops
         if loops is not None and loops.process.fast_path.passes(scope):  # nearly every request of a service
             return await self._app(scope, receive, send)
