@@ -27,7 +27,7 @@ from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.crowded_tries import CrowdedTries
 from sekisho.ledger.in_flight import PAUSES_S, InFlight
 from sekisho.ledger.receipt import pack_receipt
-from sekisho.ledger.settlement import make_place, refund_proved, refund_worked, settle_untried
+from sekisho.ledger.settlement import learn_as, make_place, refund_proved, refund_worked, settle_untried
 from sekisho.model import (
     Action,
     Attempt,
@@ -319,6 +319,8 @@ class Guard:
         if tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
+        if effects & Effect.LEARNS and assessment.attempt.limit_key:
+            learn_as(self._ledger, self._other_name(assessment.attempt, charge), charge, verdict)
         # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
         if self._feed is not None and effects & Effect.EARNS and assessment.device is not Device.STRANGER:
             self._feed.known(assessment.attempt.origin, charge, verdict)
@@ -328,6 +330,10 @@ class Guard:
         if assessment.work_receipt:
             self.refund_worked(assessment.work_receipt)
         return self._waits.end(charge)
+
+    def _other_name(self, attempt: Attempt, charge: Charge) -> bytes:
+        """The digest of an account as known devices are counted, where this is a stranger's; or reversed."""
+        return self._digests.account(attempt.limit_key if charge.known_device else attempt.canonical)
 
     def _at_shared_address(self, door: Door, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
         """The verdict on an attempt at an address that may have credit."""

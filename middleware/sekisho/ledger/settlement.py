@@ -45,6 +45,20 @@ def make_place(ledger: Ledger, charge: Charge, verdict: Verdict, work_receipt: b
     return rest
 
 
+def learn_as(ledger: Ledger, account: bytes, charge: Charge, verdict: Verdict) -> None:
+    """Add a settled success to the history that an account has under another of its two names, and nothing else.
+
+    Strangers' attempts are counted under a name that similar accounts share, known devices' under the account's own
+    (`sekisho.read.digest.Digests.charge`). Each reads the history beside its counters, in which a network is named for
+    the exact account.
+    """
+    ledger.settle(
+        charge._replace(account=account, known_device=b""),
+        verdict._replace(charged=0, tagged=0, marks=0),
+        Effect.LEARNS,
+    )
+
+
 def refund_worked(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:
     """Refund the attempt of a receipt that was answered by asking for work; return its charge.
 
@@ -78,4 +92,6 @@ def refund_proved(ledger: Ledger, receipt: bytes, account: bytes, place: bytes, 
     if charge.place and place:
         charge, effects = charge._replace(place=place), effects | Effect.LEARNS | Effect.EARNS
     ledger.settle(charge, read_code(verdict), effects)
+    if effects & Effect.LEARNS and account and account != charge.account:
+        learn_as(ledger, account, charge, verdict)
     return charge

@@ -236,6 +236,49 @@ def test_beyond_the_places_all_are_asked_at_once(monkeypatch: pytest.MonkeyPatch
     run(story)
 
 
+async def hussein_at_home(town: Town) -> Client:
+    """The browser of an owner who has proved it; `hussein` is counted together with `husein`."""
+    town.shop.owners["hussein"] = "right"
+    town.contacts["hussein"] = Contact("7", None, "en")
+    town.people = MemoryOwners(town.contacts)
+    town.guard = town.guarded()
+    client = town.client(HOME)
+    ticket = challenge(await client.log_in("hussein"))
+    await client.send("/sekisho/step-up/send", f"challenge={ticket}&factor=webhook".encode())
+    assert (await client.show(ticket, await town.codes.get(), factor="webhook")).status == 303
+    client.jar.pop("session")
+    return client
+
+
+def test_a_device_of_a_name_that_is_counted_with_similar_ones_is_familiar_too() -> None:
+    """Strangers are counted under that name and devices under the account's own: both know where it succeeded."""
+
+    async def story() -> None:
+        town = Town()
+        await hussein_at_home(town)
+        client = town.client(HOME)
+        assert (await client.log_in("hussein")).status == 303  # a familiar stranger, whose device is seen from now on
+        assert (await client.log_in("hussein")).status == 303
+        client.address = AWAY
+        assert (await client.log_in("hussein")).status == 401
+
+    run(story)
+
+
+def test_a_network_where_a_device_of_such_a_name_succeeded_is_familiar_to_strangers() -> None:
+    """A device that is proved is not asked, wherever it comes from."""
+
+    async def story() -> None:
+        town = Town()
+        client = await hussein_at_home(town)
+        assert (await town.client(AWAY).log_in("hussein")).status == 401
+        client.address = AWAY
+        assert (await client.log_in("hussein")).status == 303
+        assert (await town.client(AWAY).log_in("hussein")).status == 303
+
+    run(story)
+
+
 def test_in_an_alarm_unfamiliar_strangers_are_asked_before_familiar_ones() -> None:
     async def story() -> None:
         town = Town(step_up="elevated", step_up_familiar="attack")

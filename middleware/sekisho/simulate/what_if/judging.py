@@ -127,6 +127,7 @@ class _Judging:
         self._policies: dict[str, Policy] = {}
         self._judged: OrderedDict[str, None] = OrderedDict()
         self._open, self._asked, self._withheld = _Kept(), _Kept(), _Kept()
+        self._shared: OrderedDict[str, bytes] = OrderedDict()
 
     def hear(self, item: Item) -> None:
         # Late lines do not set the clock back.
@@ -229,6 +230,20 @@ class _Judging:
         if found.work_receipt:
             refund_worked(self._ledger, found.work_receipt, proved=proved)
 
+    def _counted_name(self, attempted: Attempted) -> bytes:
+        """The name under which an account is counted here: of its two, that which similar accounts share.
+
+        The guard learns a success under both, and a line names one.
+        """
+        counted = attempted.counted
+        if not counted.place:
+            return counted.account
+        if counted.similar:
+            self._shared[attempted.account] = counted.account
+            if len(self._shared) > KEPT_MAX:
+                self._shared.popitem(last=False)
+        return self._shared.get(attempted.account, counted.account)
+
     def _is_full(self, charge: Charge) -> bool:
         """Whether the limits of the address refuse. Nothing is charged: a worker's shed asks no ledger."""
         limits = self._rules.limits
@@ -254,7 +269,7 @@ class _Judging:
             networks,
             address,
             bytes.fromhex(attempted.fingerprint) or _NOWHERE,
-            _id(counted.account),
+            _id(self._counted_name(attempted)),
             counted.known_device if has_bucket else b"",
             counted.generation if has_bucket else 0,
             _SECRET if counted.has_secret else b"",
