@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.overload.__main__ import QUICK, rows, with_cell
+from benchmarks import result
+from benchmarks.overload import cells
+from benchmarks.overload.__main__ import QUICK, main, rows, with_cell
 from benchmarks.overload.cells import Cell
 from benchmarks.overload.flood import CONNECTIONS_MAX, KINDS
 from benchmarks.overload.page import page
@@ -106,7 +108,7 @@ def test_the_page_says_how_many_were_let_in_and_how_fast() -> None:
     """The page shows how many known devices and honest strangers were let in, how fast, and the machine."""
     lines = list(page(kept()))
 
-    assert "| none | 0 | 499 of 500 | 40 / 1,234 | 99 of 100 | 0 | 0.0 | 0 | 0 | 0.0 |" in lines
+    assert "| none | 0 | 499 of 500 | 40 / 1,234 | 99 of 100 | 0 | 0.0 | 0 | 0 | 0.0 | c |" in lines
     assert any(line.startswith("500 log-ins of known devices in each row.") for line in lines)
     assert any("commit c, load before 0.1" in line for line in lines)
 
@@ -127,6 +129,33 @@ def test_a_row_that_is_measured_again_says_when_and_at_which_commit() -> None:
     assert any(line.startswith("Measured 2026-11-29") and "commit c," in line for line in lines)
     assert any(line.startswith("Measured again") and "none. Measured 2026-11-30" in line for line in lines)
     assert any("commit d," in line for line in lines)
+    assert [line.split(" | ")[-1] for line in lines if line.startswith("| none ")] == ["d |"]
+
+
+def test_a_row_that_was_never_measured_is_taken_over_as_well() -> None:
+    found = with_cell(kept(), cell(row="a new flood"), kept()["machine"], "2026-11-30")
+
+    assert [one["row"] for one in found["cells"]] == ["none", "a new flood"]
+
+
+def test_a_row_of_a_quick_run_leaves_the_whole_result_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--again --quick` writes into the results of the quick run, and prints its page."""
+    monkeypatch.setattr(result, "RESULTS", tmp_path)
+    monkeypatch.setattr(result, "DOCS", tmp_path)
+    monkeypatch.setattr(cells, "measured", lambda row, known: cell(row=row.name, known=known, known_in=known))
+    for quick in (False, True):
+        result.write_result("overload", {**kept(), "known": 10 if quick else 500}, quick=quick)
+    whole = (tmp_path / "overload.json").read_bytes()
+    monkeypatch.setattr(sys, "argv", ["overload", "--again", "--quick", "--only", "own pool, none"])
+
+    main()
+
+    assert (tmp_path / "overload.json").read_bytes() == whole
+    assert json.loads((tmp_path / "overload-quick.json").read_text())["again"].keys() == {"own pool, none"}
+    assert not (tmp_path / "overload.md").exists()
+    assert "| own pool, none | 0 | 10 of 10 |" in capsys.readouterr().out
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:

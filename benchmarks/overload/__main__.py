@@ -4,7 +4,7 @@ One uvicorn process on a core checks passwords in argon2id at OWASP's settings; 
 share the other. Each cell has a service and a Redis of its own. Owners on known devices log in five times a second, and
 an honest stranger each second, who does the work and shows the factor that he is asked for, in three tries. `--page`
 writes docs/overload.md and its picture from the results so far; `--again` measures the rows of `--only` and takes them
-over into these results, each as soon as it is measured.
+over into these results, each as soon as it is measured; with `--quick`, into those of a quick run.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="one flood for so long: what grows")
     options = parser.parse_args()
     if options.page:
-        return write_overload_page()
+        return write_overload_page(quick=options.quick)
     measure.require("taskset")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -92,7 +92,7 @@ def _measure(options: Namespace) -> None:
     kept = {"machine": about, "known": known, "cells": [cell._asdict() for cell in found]}
     write_result("overload", kept, quick=options.quick or bool(options.only))
     if not options.quick and not options.only:
-        write_overload_page()
+        write_overload_page(quick=False)
 
 
 def _measured(options: Namespace, known: int) -> Iterator[Cell]:
@@ -112,18 +112,20 @@ def _is_chosen(row: Row, options: Namespace) -> bool:
 
 def _measure_again(options: Namespace) -> None:
     about, day = measure.machine(), time.strftime("%Y-%m-%d")
-    kept = _kept()
+    kept = _kept(quick=options.quick)
+    if not any(_is_chosen(row, options) for row in rows()):
+        raise SystemExit(f"no row holds {options.only!r}")
     for cell in _measured(options, kept["known"]):
         kept = with_cell(kept, cell, about, day)
-        write_result("overload", kept, quick=False)
-    write_overload_page()
+        write_result("overload", kept, quick=options.quick)
+    write_overload_page(quick=options.quick)
 
 
 def with_cell(kept: Mapping[str, Any], cell: Cell, about: Mapping[str, Any], day: str) -> dict[str, Any]:
-    """The kept results with a cell measured again: `again` says of each such row when and on which machine."""
+    """The kept results with a cell measured again, or for the first time: `again` says when and on which machine."""
     again = {**kept.get("again", {}), cell.row: {"when": day, "machine": about}}
-    found = [cell._asdict() if one["row"] == cell.row else one for one in kept["cells"]]
-    return {**kept, "cells": found, "again": again}
+    by_row = {one["row"]: one for one in kept["cells"]} | {cell.row: cell._asdict()}
+    return {**kept, "cells": [*by_row.values()], "again": again}
 
 
 def overload_table(found: list[Cell]) -> Table:
@@ -135,14 +137,14 @@ def overload_table(found: list[Cell]) -> Table:
     )
 
 
-def write_overload_page() -> None:
-    kept = _kept()
-    draw_result("overload", kept, quick=False)
-    write_page("overload.md", page(kept))
+def write_overload_page(*, quick: bool) -> None:
+    kept = _kept(quick=quick)
+    draw_result("overload", kept, quick=quick)
+    write_page("overload.md", page(kept), quick=quick)
 
 
-def _kept() -> dict[str, Any]:
-    kept = read_result("overload", quick=False)
+def _kept(*, quick: bool) -> dict[str, Any]:
+    kept = read_result("overload", quick=quick)
     if kept is None:
         raise SystemExit("nothing has been measured yet")
     return kept

@@ -51,11 +51,18 @@ def page(kept: Mapping[str, Any]) -> Iterator[str]:
     if kept["known"] < KNOWN:
         yield from ("", f"**A first look**: a whole run has {KNOWN} in each row, and twice as many rows.")
     yield ""
-    yield from markdown_table(COLUMNS, map(cell_cells, kept["cells"]))
+    rows = ((*cell_cells(cell), _commit_of(cell["row"], kept)) for cell in kept["cells"])
+    yield from markdown_table((*COLUMNS, "commit"), rows)
     yield from ("", "![Known devices beside a flood](../benchmarks/results/overload.svg)", "")
     yield measured_text(kept)
     yield from _again(kept.get("again", {}))
     yield from TAIL.splitlines()
+
+
+def _commit_of(row: str, kept: Mapping[str, Any]) -> str:
+    """The commit at which a row was measured."""
+    commit: str = kept.get("again", {}).get(row, kept)["machine"]["commit"]
+    return commit
 
 
 def _again(again: Mapping[str, Any]) -> Iterator[str]:
