@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.thresholds.__main__ import added
 from benchmarks.thresholds.compare import Counts, any_more, judged, sign_p, verdict
 from benchmarks.thresholds.grid import SCALES, SEEDS, THRESHOLDS
 from benchmarks.thresholds.page import page, rows
 from benchmarks.thresholds.play import Cell, cells, constants_set, played
+from sekisho.detect import watch
 from sekisho.judge import familiarity
+from sekisho.judge.posture import DoorPosture, Segment
 from sekisho.ledger import history
+from sekisho.model import AskedFrom, Policy
 from sekisho.simulate.laboratory import Results, packaged
 from sekisho.simulate.laboratory.kept import KeptRuns
 from sekisho.simulate.laboratory.policy import policies
@@ -67,6 +71,14 @@ def test_a_constant_is_put_back() -> None:
         ),
         ("credit of an address, at most", lambda: history.credited((HELD_US, 0), 0)[0] == HELD_US),
         ("score of a familiar stranger, at most", lambda: familiarity.is_familiar(LIKELIER_OF_ANYBODY)),
+        (
+            "accounts tried in vain from a network that is quiet in an alarm, at most",
+            lambda: Policy(factors=True).at_quiet_network(AskedFrom(own_network=True)).familiar_accounts_max > 4,
+        ),
+        (
+            "score of a network from which it is not quiet in an alarm",
+            lambda: bool(watch._raised(DoorPosture(networks={b"netw": Segment(5.0)})).loud),
+        ),
     ],
 )
 def test_a_value_takes_effect(name: str, counts: Callable[[], bool]) -> None:
@@ -144,17 +156,27 @@ def test_equal_runs_are_told_from_those_that_differ_by_chance() -> None:
     assert (said(1, 1), said(1, 0)) == ("the same", "no difference beyond chance")
 
 
-def test_the_page_says_the_outcome_first() -> None:
+def result(*thresholds: dict[str, Any], commit: str = "c") -> dict[str, Any]:
     machine = {
         "processor": "a processor",
         "cores": 2,
         "kernel": "6",
         "python": "3",
-        "commit": "c",
+        "commit": commit,
         "load_average_before": 0,
     }
-    found = {"when": "today", "machine": machine, "runs": 12, "took_s": 120, "seeds": [101, 102], "thresholds": [FOUND]}
-    lines = list(page(found))
+    return {"machine": machine, "runs": 12, "took_s": 120, "seeds": [101, 102], "thresholds": list(thresholds)}
+
+
+def test_what_is_added_stands_behind_what_was_there() -> None:
+    """With every commit that was played, once."""
+    both = added(result(FOUND, commit="a, b"), result({**FOUND, "name": "more"}, commit="b, c"))
+    assert [each["name"] for each in both["thresholds"]] == ["limit of an address", "more"]
+    assert (both["runs"], both["took_s"], both["machine"]["commit"], both["seeds"]) == (24, 240, "a, b, c", [101, 102])
+
+
+def test_the_page_says_the_outcome_first() -> None:
+    lines = list(page({"when": "today", **result(FOUND)}))
     assert "| limit of an address | 20 | **10** a trade (7pay: taken better, asked worse) |" in lines
     assert "12 runs with seeds 101 to 102: 2 minutes of a core." in lines
 

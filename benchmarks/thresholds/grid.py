@@ -19,6 +19,7 @@ SCALES: Final[Mapping[str, float]] = {
     "7pay": 0.05,
     "lock-out": 0.05,
     "mailing-day": 0.05,
+    "nat-in-an-attack": 0.1,
     "nat-with-bot": 0.2,
     "nat-with-solving-bot": 0.2,
     "one-per-account": 0.1,
@@ -59,6 +60,7 @@ class Threshold(NamedTuple):
 
 
 _BEHIND_ONE_ADDRESS = ("nat-with-solving-bot", "proxy-at-nine")
+_IN_AN_ALARM = ("nat-in-an-attack", "one-per-address")
 _STRANGERS = ("one-per-account", "one-per-address", "mailing-day")
 
 _HISTORY, _POSTURE = "sekisho.ledger.history", "sekisho.judge.posture"
@@ -102,6 +104,15 @@ def _alarm(factor: float) -> Value:
     }
     constants = {f"{_POSTURE}.{name}": value for name, value in scores.items()}
     return Value(f"{elevated:g}, {attack:g}", constants=constants)
+
+
+def _quiet_accounts(most: int, label: str = "") -> Value:
+    return Value(label or f"{most} accounts", constants={"sekisho.model.signals.QUIET_ACCOUNTS_MAX": most})
+
+
+def _quiet_score(below: float, label: str = "") -> Value:
+    """The score of a network. The one below which a raised posture ends, which is as high, keeps its value."""
+    return Value(label or f"{below:g}", constants={"sekisho.detect.watch.SCORE_CALM": below})
 
 
 def _slack(share: float) -> Value:
@@ -198,5 +209,24 @@ THRESHOLDS: Final = (
         "posture",
         _STRANGERS,
         (Value("28%"), _slack(0.14), _slack(0.56)),
+    ),
+    Threshold(
+        "accounts tried in vain from a network that is quiet in an alarm, at most",
+        "`model/signals.py`: where familiar strangers are spared in an alarm",
+        "familiar",
+        _IN_AN_ALARM,
+        (
+            Value("4 accounts"),
+            _quiet_accounts(2),
+            _quiet_accounts(8),
+            _quiet_accounts(10**6, "none: only the score tells"),
+        ),
+    ),
+    Threshold(
+        "score of a network from which it is not quiet in an alarm",
+        "`detect/watch.py`: where familiar strangers are spared in an alarm",
+        "familiar",
+        _IN_AN_ALARM,
+        (Value("4"), _quiet_score(2), _quiet_score(8), _quiet_score(1e9, "none: only a raised network is not quiet")),
     ),
 )
