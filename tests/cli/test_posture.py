@@ -86,6 +86,26 @@ async def test_with_memory_it_goes_through_the_socket(monkeypatch: pytest.Monkey
     assert (said.code, found) == (0, Posture.ATTACK)
 
 
+async def test_with_memory_the_estimate_comes_through_the_socket(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process has no store to look into, so it is asked."""
+    serve_with(monkeypatch, control_socket=str(tmp_path / "control"), step_up="attack")
+    guard = guarded(Shop(), step_up=None, **OPEN)
+    await log_in(guard)
+    await until((tmp_path / "control").exists)
+    assert guard._loops is not None
+    postures = guard._loops.process.postures
+    assert postures is not None
+    tags = [at.to_bytes(4, "little") for at in range(80)]
+    failures = [StrangerOutcome("POST /login", ToldOutcome.FAILED, tag, 4, tag) for tag in tags]
+    assert await postures.put(postures._number, advance(PostureState(), failures, int(time.time())))
+    shown = await command("posture", "--json")
+    await stop(guard)
+
+    assert json.loads(shown.out)["doors"]["POST /login"]["posture"] == "attack"
+
+
 async def test_the_estimate_of_each_door_is_shown(
     redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@
 The posture says whether strangers' failed log-ins look like an attack; SEKISHO_STEP_UP says from which one on strangers
 must show a factor. A forced posture is in force at all doors, and ends by itself. Every worker follows within a second,
 and records an event with your name and reason. With memory:// the command reaches the process at
-SEKISHO_CONTROL_SOCKET, and cannot show what that process estimates: its metrics do.
+SEKISHO_CONTROL_SOCKET, and shows its estimate.
 
 Exit code: 0 if it is shown or forced, 1 if the service cannot be reached, 2 if the command line is wrong.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,9 @@ from sekisho.cli.usage import Misused
 from sekisho.control import Act
 from sekisho.control.acts import newest
 from sekisho.control.record import posture_text
+from sekisho.control.sockets import SocketControl
 from sekisho.detect import StoredPostures
-from sekisho.detect.written import PostureMac
+from sekisho.detect.written import PostureMac, decode_state
 from sekisho.judge.posture import PostureState
 from sekisho.model import Posture
 from sekisho.settings import StepUpFrom
@@ -88,9 +90,15 @@ async def _estimate(service: Desk) -> PostureState:
     """What the workers estimate; an empty state where they do not, or where it cannot be read."""
     found = service.settings
     if service.line is None:
-        return PostureState()
+        return _estimate_in(await SocketControl(found.control_socket or "").posture())
     mac = PostureMac(found.listed, found.namespace)
     return await StoredPostures(service.line, found.namespace, [door.name for door in found.doors], mac).kept()
+
+
+def _estimate_in(told: bytes) -> PostureState:
+    with suppress(ValueError):  # a process that estimates none, or of an earlier version
+        return decode_state(told)
+    return PostureState()
 
 
 def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, changed: bool) -> list[str]:

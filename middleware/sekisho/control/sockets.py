@@ -1,8 +1,9 @@
 """The control socket of a process that keeps everything in memory: a local operator changes the record through it.
 
 A connection sends lines: `get` is answered by the signed record (or an empty line), `swap OLD NEW` by `ok` or
-`refused`, and `look KEY…`, with keys of counters in hex, by these counters as JSON. Records are signed as in a store,
-so reaching the socket is not enough to change anything; OLD is the MAC of the record that was read, or `-`.
+`refused`, `look KEY…`, with keys of counters in hex, by these counters as JSON, and `posture` by the estimate as JSON.
+Records are signed as in a store, so reaching the socket is not enough to change anything; OLD is the MAC of the record
+that was read, or `-`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ log = logging.getLogger("sekisho")
 
 LINE_BYTES_MAX: Final = SIGNED_BYTES_MAX + 200
 SECONDS_MAX: Final = 5.0
+ANSWER_BYTES_MAX: Final = 1 << 20
 CONNECTIONS_MAX: Final = 8
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 _MAC_CHARS: Final = 64
@@ -49,12 +51,20 @@ class ControlServer:
         path: of the socket. One that was left behind is replaced; anything else that is there is left alone.
         place: keeps the record.
         look: maps keys of counters to the answer about them.
+        posture: returns the estimate; empty where there is none.
     """
 
-    def __init__(self, path: str, place: ControlPlace, look: Callable[[Sequence[bytes]], bytes]) -> None:
+    def __init__(
+        self,
+        path: str,
+        place: ControlPlace,
+        look: Callable[[Sequence[bytes]], bytes],
+        posture: Callable[[], bytes] = bytes,
+    ) -> None:
         self._path = Path(path)
         self._place = place
         self._look = look
+        self._posture = posture
         self._server: asyncio.Server | None = None
         self._open = 0
 
@@ -93,6 +103,8 @@ class ControlServer:
         there = await self._place.get()
         if line == b"get":
             return there or b""
+        if line == b"posture":
+            return self._posture()
         word, _, rest = line.partition(b" ")
         if word == b"look":
             keys = rest.split(b" ")
@@ -109,12 +121,13 @@ async def serve(
     place: ControlPlace,
     hear: Callable[[bytes | None], object],
     look: Callable[[Sequence[bytes]], bytes],
+    posture: Callable[[], bytes] = bytes,
 ) -> None:
     """Serve the control socket at `path`, and pass the record to `hear` (see `follow`), until this is cancelled.
 
     A path that cannot be used is logged.
     """
-    server = ControlServer(path, place, look)
+    server = ControlServer(path, place, look, posture)
     try:
         await server.start()
     except OSError as error:
@@ -141,6 +154,13 @@ class SocketControl:
         """Return the other process's answer about its counters under these keys. Raises `StoreUnavailable`."""
         return await self._ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
 
+    async def posture(self) -> bytes:
+        """Return the posture that the other process estimates; `refused` by an earlier version.
+
+        Raises `StoreUnavailable`.
+        """
+        return await self._ask(b"posture")
+
     async def _ask(self, line: bytes) -> bytes:
         try:
             return await asyncio.wait_for(self._answer(line), SECONDS_MAX)
@@ -148,7 +168,7 @@ class SocketControl:
             raise StoreUnavailable from None
 
     async def _answer(self, line: bytes) -> bytes:
-        reader, writer = await asyncio.open_unix_connection(self._path, limit=LINE_BYTES_MAX)
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=ANSWER_BYTES_MAX)
         try:
             writer.write(line + b"\n")
             await writer.drain()

@@ -141,6 +141,11 @@ class MemoryPostures:
         self._counts = NO_COUNTS
         self._counted_s = 0.0
 
+    @property
+    def state(self) -> PostureState:
+        """The state that is kept."""
+        return self._state
+
     async def exchange(
         self,
         outcomes: Sequence[StrangerOutcome],
