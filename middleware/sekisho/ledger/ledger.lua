@@ -1119,7 +1119,7 @@ local function charge(
   -- Spared: an address that many owners share, without credit, and an account with room of its own that is known there,
   -- or is tried all the same. A newcomer's own record is fresh.
   if refused and slot and has(bits, SHARED_MARK) and not has(bits, CREDIT_MARK)
-    and (floor(history / 128) % 128 > 0 or has(deeds, TRIES))
+    and (floor(history / 128) % 128 > 0 or has(byte(operation, DEEDS_AT), TRIES))
     and (shares or not account or wait_of(account, ACCOUNTS) == 0)
   then
     refused, bits = false, bits + SPARED_MARK
