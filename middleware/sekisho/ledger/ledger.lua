@@ -867,9 +867,16 @@ local function give_back(place)
   changed[slot] = credit
 end
 
+local FIRST_CREDIT = {first_end = 0} -- the pattern of what an address has that earned some for the first time
+
 local function earn(place, account_tag)
   local slot, credit = open(place)
-  credit = credit or open_fresh(slot)
+  if not credit then
+    local earned = now + EARNED
+    stored[slot] = struct_pack(PLAIN_FORMATS[2], PLAIN, 2, 0, generation_now, 1, 0, earned, earned) .. account_tag
+    changed[slot], FIRST_CREDIT.first_end = FIRST_CREDIT, earned
+    return
+  end
   if find(credit.young, account_tag) or find(credit.old, account_tag) then return end
   note(slot, credit, account_tag, ACCOUNTS_CAP)
   credit[1], credit[2] = added(max(now, credit[1] or 0), EARNED), added(max(now, credit[2] or 0), EARNED)
@@ -904,7 +911,11 @@ local function has_no_credit(at_ip)
 end
 
 local function halve_failures(at_ip)
-  local slot, record = open(at_ip)
+  local slot = slots[keys[at_ip]] or at_ip
+  -- Packed, a record has the number of its TATs in its second byte: most addresses have not only failed.
+  if not opened[slot] and not (stored[slot] and byte(stored[slot], 2) == limits[1].n + 1) then return end
+  local record
+  slot, record = open(at_ip)
   local until_us = failing_until(record)
   if until_us > 0 then
     fail_until(record, now + floor(max(0, until_us - now) / 2))
