@@ -46,7 +46,7 @@ def test_path_variants_are_the_same_door(path: str) -> None:
     assert DOORS.find(scope(path)) is LOGIN
 
 
-@pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "/login.html", "/x/..", "*"])
+@pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "/login.php", "/x/..", "*"])
 def test_other_paths_are_no_door(path: str) -> None:
     """Other paths pass untouched."""
     assert DOORS.find(scope(path)) is None
@@ -99,6 +99,18 @@ def test_mounted_doors_are_found_with_and_without_the_mount_point(
     """A mounted door is found with and without the mount point (row 46)."""
     doors = Doors([door(path=configured)])
     assert (doors.find(scope(path, root_path=root_path)) is not None) is found
+
+
+@pytest.mark.parametrize("path", ["/login.json", "/login.api", "/LOGIN.JSON/", "/srv/login.json"])
+def test_the_suffix_of_a_format_is_no_way_round(path: str) -> None:
+    """Django REST framework's routers find the handler of `/login/` at `/login.json`, too (row 46)."""
+    mount = "/srv" if path.startswith("/srv") else ""
+    assert DOORS.find(scope(path, root_path=mount)) is LOGIN
+    assert DOORS.find(scope("/login.js")) is None
+    pinned = door(path="/login.json")
+    assert Doors([LOGIN, pinned]).find(scope("/login.json")) is pinned
+    shared = door(path="/users/{id}/password/")
+    assert Doors([shared]).find(scope("/users/7/password.json")) is shared
 
 
 def test_host_does_not_move_the_door() -> None:

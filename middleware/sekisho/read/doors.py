@@ -20,7 +20,7 @@ from sekisho.read.graphql import PARAMETERS
 from sekisho.read.names import OVERRIDE_FIELD, mention_of
 from sekisho.read.paths import path_key, path_keys
 from sekisho.read.request.method import HARMLESS, announces_body, overrides
-from sekisho.read.request.template import Template, same_route
+from sekisho.read.request.template import FORMATS, Template, same_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +44,8 @@ class Doors:
         plain = _together(exact, lambda door: path_key(door.path), lambda door: "{" not in door.path)
         patterns = _together(exact, lambda door: same_route(door.path), lambda door: "{" in door.path)
         self.all = (*(door for here in (*plain.values(), *patterns.values()) for door in here), *wild)
-        self._places = {key: _Place(here) for key, here in plain.items()}
+        places = {key: _Place(here) for key, here in plain.items()}
+        self._places = {key + suffix: place for suffix in FORMATS for key, place in places.items()} | places
         # If a door's path is its own only key, an attempt at exactly that path needs no `path_keys`.
         self._as_written = {
             door.path: raw

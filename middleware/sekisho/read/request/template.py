@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 
+# Django REST framework's routers also find `/login.json`, for the formats of its renderers.
+FORMATS: Final = (
+    ".json", ".api", ".html", ".xml", ".yaml", ".csv", ".txt", ".msgpack", ".jsonp", ".admin", ".form", ".multipart",
+)  # fmt: skip
+_FORMAT: Final = f"(?:{'|'.join(map(re.escape, FORMATS))})?"
+
 # Routers that cut, merge or decode a path once more read different accounts from it.
 _DOUBTFUL: Final = ("//", "/.", "%", "#", "?", ";", "\ufffd")
 
@@ -29,7 +35,7 @@ class Template:
         pieces = PLACEHOLDER.split(path.rstrip("/"))
         # Texts and names alternate.
         texts = [re.escape(piece) for piece in pieces[::2]]
-        self._key = re.compile("[^/]+".join(texts).casefold())
+        self._key = re.compile("[^/]+".join(texts).casefold() + _FORMAT)
         by_name = [f"(?P<{name}>[^/]+)" for name in pieces[1::2]]
         self._path = re.compile("".join(map("".join, zip(texts, [*by_name, ""], strict=True))) + "/?", re.IGNORECASE)
 
