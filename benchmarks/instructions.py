@@ -121,13 +121,13 @@ def place(until: str) -> tuple[Any, str]:
     module, _, path = until.partition(":")
     *owners, name = path.split(".")
     try:
-        browser_key: Any = import_module(module)
+        holder: Any = import_module(module)
         for owner in owners:
-            browser_key = getattr(browser_key, owner)
-        getattr(browser_key, name)
+            holder = getattr(holder, owner)
+        getattr(holder, name)
     except (ImportError, AttributeError):
         raise SystemExit(f"{until} has gone: STEPS in benchmarks/instructions.py must say what came instead") from None
-    return browser_key, name
+    return holder, name
 
 
 # Inside callgrind.
@@ -196,9 +196,9 @@ class Counted:
 
         with ExitStack() as stack:
             for name, until in STEPS:
-                browser_key, attribute = place(until)
-                changed = marks.after(f"{load} {name}", getattr(browser_key, attribute))
-                stack.enter_context(mock.patch.object(browser_key, attribute, changed))
+                holder, attribute = place(until)
+                changed = marks.after(f"{load} {name}", getattr(holder, attribute))
+                stack.enter_context(mock.patch.object(holder, attribute, changed))
             driver = self._driver(marked, load)
             for _ in range(requests):
                 await driver.send_one()

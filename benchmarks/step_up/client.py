@@ -85,6 +85,6 @@ class Client:
         return Timed(us, answer.status, read)
 
 
-def new_holder() -> str:
+def new_browser_key() -> str:
     """22 characters, as an app is handed them and hands them back."""
     return secrets.token_urlsafe(16)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.login_post import address
 from benchmarks.measure import Server
 from benchmarks.result import write_result
-from benchmarks.step_up.client import new_holder
+from benchmarks.step_up.client import new_browser_key
 from benchmarks.step_up.sealed import CLIENTS, HIGH, LOW, RELEASED, SHOWN_AFTER_S, Connection, is_refused
 from benchmarks.step_up.separate import auc
 from benchmarks.step_up.site import ENROLLED, KNOWN, PASSWORD, furnished, members, nobodies
@@ -79,7 +79,7 @@ async def _client(port: int, tries: Iterator[tuple[int, str, str]], times: Times
 
 
 async def _log_in(connection: Connection, number: int, one: str, account: str, times: Times) -> None:
-    where, browser_key = address(number), new_holder()
+    where, browser_key = address(number), new_browser_key()
     fields = {"username": account, "password": PASSWORD}
     us, status, body = await connection.post("/login", fields, where, browser_key)
     if is_refused(status, body, "step_up_required"):

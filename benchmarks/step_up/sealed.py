@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from benchmarks.login_post import address, form_post, read_answer, status_of
 from benchmarks.measure import Server
-from benchmarks.step_up.client import new_holder
+from benchmarks.step_up.client import new_browser_key
 from benchmarks.step_up.separate import auc
 from benchmarks.step_up.site import FLOOD, KNOWN, PASSWORD, WRONG, members
 from tests.servers import free_port
@@ -90,7 +90,7 @@ class Connection:
 
     async def log_in(self, number: int, account: str, password: str) -> Tried:
         """A stranger's log-in from a network of its own, and a wrong code shortly after the question."""
-        where, browser_key = address(number), new_holder()
+        where, browser_key = address(number), new_browser_key()
         fields = {"username": account, "password": password}
         asked_us, status, body = await self.post("/login", fields, where, browser_key)
         if is_refused(status, body, "step_up_required"):
@@ -159,7 +159,7 @@ async def _flood(port: int, number: int) -> None:
             connection = await Connection.to(port)
             where = f"203.0.{network}.{1 + place % 4}"
             fields = {"username": f"{FLOOD}{number:03d}{turn:05d}@x.example", "password": WRONG}
-            await connection.post("/login", fields, where, new_holder())
+            await connection.post("/login", fields, where, new_browser_key())
             connection.close()
 
 

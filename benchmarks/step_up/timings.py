@@ -19,7 +19,7 @@ from benchmarks.login_post import address
 from benchmarks.measure import Server, median_interval
 from benchmarks.result import interval_text, write_result
 from benchmarks.step_up import sealed
-from benchmarks.step_up.client import Client, Timed, new_holder
+from benchmarks.step_up.client import Client, Timed, new_browser_key
 from benchmarks.step_up.separate import ALPHA, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnished, members, nobodies
 from tests.servers import free_port
@@ -106,7 +106,7 @@ def attempts(count: int, seed: int = SEED) -> Iterator[tuple[Kind, str]]:
 
 def _warm(client: Client) -> None:
     for number in range(100):
-        browser_key = new_holder()
+        browser_key = new_browser_key()
         client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), browser_key=browser_key)
         time.sleep(PAUSE_S)
 
@@ -122,7 +122,7 @@ def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float)
 def _asked_for_a_proof(client: Client, kind: Kind, account: str, number: int) -> Timed:
     """Ask once more after a refusal for want of room, which comes before the secret is checked."""
     while True:
-        where, browser_key = address(number), new_holder()
+        where, browser_key = address(number), new_browser_key()
         answer = client.log_in(account, kind.password, address=where, browser_key=browser_key)
         if answer.status != BUSY:
             return answer.said(401, "step_up_required")

@@ -37,7 +37,7 @@ KEY, FOREIGN = b"k" * 32, b"f" * 32
 NOW_S = 1_700_000_000
 ATTEMPT, OTHER = b"login, anna, this browser", b"login, ben, this browser"
 PUBLIC = {"provider": "turnstile", "sitekey": "site-1"}
-HOLDER = "a" * 22
+BROWSER_KEY = "a" * 22
 
 
 class Says:
@@ -232,11 +232,11 @@ FORM = SealedForm(
 )
 
 
-def sealed(one: Challenges, form: SealedForm = FORM, browser_key: str = HOLDER, now_s: int = NOW_S) -> str:
+def sealed(one: Challenges, form: SealedForm = FORM, browser_key: str = BROWSER_KEY, now_s: int = NOW_S) -> str:
     return one.seal_form(**form._asdict(), browser_key=browser_key, now_s=now_s)
 
 
-def refused(one: Challenges, text: str, browser_key: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
+def refused(one: Challenges, text: str, browser_key: str = BROWSER_KEY, now_s: int = NOW_S, **rest: Any) -> bool:
     with pytest.raises(Unsealable) as error:
         one.open_form(text, browser_key=browser_key, now_s=now_s, **rest)
     return error.value.args == ("cannot be opened",)
@@ -313,7 +313,7 @@ def test_a_form_has_its_bounds() -> None:
     longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX, b"q" * NAMES_BYTES_MAX)
     text = sealed(ONE, longest)
 
-    assert ONE.open_form(text, browser_key=HOLDER, now_s=NOW_S) == longest
+    assert ONE.open_form(text, browser_key=BROWSER_KEY, now_s=NOW_S) == longest
     assert len(text) <= FORM_CHARS_MAX
     for over in (
         longest._replace(body=longest.body + b"x"),

@@ -45,7 +45,7 @@ class Pod:
             "", "hana", None, device_class=Device.SEEN, family=4, now_s=other.now_s, fresh=b"12345678"
         )
         _, ticket = other.escrow.issue(Ticket(b"", Purpose.LOGIN, "POST /login", "hana"), "holder")
-        tie = other.ties.tied(SessionBinding("hana"), SESSION, other.now_s)
+        tie = other.ties.sealed(SessionBinding("hana"), SESSION, other.now_s)
         seal = other.sealer.seal(b"form", b"data", bound_to=b"x")
         found = {
             "token": self.tokens.find(token, "hana", 4, self.now_s),

@@ -22,18 +22,18 @@ CHALLENGES = [bytes([number]) for number in range(8)]
 
 async def test_a_challenge_allows_five_tries() -> None:
     """A challenge allows five tries; every later one is refused."""
-    account_digest = limits(memory())
-    allowed = [await account_digest.of_guessable(trial()) for _ in range(8)]
+    attempt_limits = limits(memory())
+    allowed = [await attempt_limits.of_guessable(trial()) for _ in range(8)]
     assert allowed == [True] * 5 + [False] * 3
 
 
 async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> None:
     """Row 80: an account has ten tries an hour, over all new challenges."""
     clock = Clock()
-    account_digest = limits(memory(clock))
+    attempt_limits = limits(memory(clock))
 
     async def allowed_from(first: int) -> int:
-        return sum([await account_digest.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
+        return sum([await attempt_limits.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
 
     assert await allowed_from(0) == 10
     clock.now_s += HOUR - 1
@@ -44,19 +44,19 @@ async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> Non
 
 async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
     """A page that repeats a wrong code costs its owner the five tries of the challenge and not the account's ten."""
-    account_digest = limits(memory())
+    attempt_limits = limits(memory())
     for _ in range(50):
-        await account_digest.of_guessable(trial(b"first"))
-    assert [await account_digest.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
+        await attempt_limits.of_guessable(trial(b"first"))
+    assert [await attempt_limits.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
 
 
 async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> None:
     """R7: a hundred challenges behind wrong secrets leave the owner all ten tries."""
-    account_digest = limits(memory())
+    attempt_limits = limits(memory())
     for number in range(100):
         for _ in range(6):
-            await account_digest.of_guessable(trial(b"w%d" % number, right=False))
-    allowed = [await account_digest.of_guessable(trial(b"r%d" % (number // 5))) for number in range(15)]
+            await attempt_limits.of_guessable(trial(b"w%d" % number, right=False))
+    allowed = [await attempt_limits.of_guessable(trial(b"r%d" % (number // 5))) for number in range(15)]
     assert allowed == [True] * 10 + [False] * 5
 
 
@@ -160,8 +160,8 @@ def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool
     right = [each for each in everything if each.behind_right_secret]
 
     async def allowed(those: list[CodeTrial]) -> list[CodeTrial]:
-        account_digest = limits(memory())
-        return [each for each in those if await account_digest.of_guessable(each)]
+        attempt_limits = limits(memory())
+        return [each for each in those if await attempt_limits.of_guessable(each)]
 
     together, alone = asyncio.run(allowed(everything)), asyncio.run(allowed(right))
     assert [each for each in together if each.behind_right_secret] == alone

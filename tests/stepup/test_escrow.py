@@ -32,14 +32,14 @@ from tests.stepup.proving import KEYS, NOW, SECRETS, Clock, in_redis, memory
 if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
-HOLDER = "a" * 22
+BROWSER_KEY = "a" * 22
 ANSWER = Sealed(303, ((b"set-cookie", b"session=s; HttpOnly"), (b"location", b"/account")), b"in \xff\x00")
 OTHERS = {
     "another browser": ({}, "b" * 22),
     "no browser": ({}, ""),
-    "another challenge": ({"challenge": b"o" * 16}, HOLDER),
-    "another door": ({"door": "POST /token"}, HOLDER),
-    "another account": ({"account": "Hana"}, HOLDER),
+    "another challenge": ({"challenge": b"o" * 16}, BROWSER_KEY),
+    "another door": ({"door": "POST /token"}, BROWSER_KEY),
+    "another account": ({"account": "Hana"}, BROWSER_KEY),
 }
 
 
@@ -71,18 +71,18 @@ async def test_what_was_kept_is_found_and_then_taken_once(redis_url: str) -> Non
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             kept = escrow(vault)
-            await kept.keep(ticket(), HOLDER, Kept(ANSWER))
-            assert await kept.find(ticket(), HOLDER) == Kept(ANSWER)
-            taken = await asyncio.gather(*(escrow(vault).take(ticket(), HOLDER) for _ in range(8)))
+            await kept.keep(ticket(), BROWSER_KEY, Kept(ANSWER))
+            assert await kept.find(ticket(), BROWSER_KEY) == Kept(ANSWER)
+            taken = await asyncio.gather(*(escrow(vault).take(ticket(), BROWSER_KEY) for _ in range(8)))
             assert [one for one in taken if one is not None] == [ANSWER]
-            assert await kept.find(ticket(), HOLDER) is None
+            assert await kept.find(ticket(), BROWSER_KEY) is None
 
 
 @pytest.mark.parametrize(("other", "browser_key"), OTHERS.values(), ids=OTHERS)
 async def test_it_opens_for_nobody_else(other: dict[str, object], browser_key: str) -> None:
     """Row 82: moved to another challenge's key, an answer reads as a wrong secret."""
     vault = memory()
-    await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
+    await escrow(vault).keep(ticket(), BROWSER_KEY, Kept(ANSWER))
     moved = await vault.get(name_of(ticket()))
     assert moved
     await vault.put(name_of(ticket(**other)), moved, seconds=60)
@@ -94,9 +94,9 @@ async def test_it_opens_under_no_foreign_key() -> None:
     """An answer does not open under another service's key or a removed secret."""
     vault = memory()
     old = [*SECRETS]
-    await escrow(vault, secrets=[b"n" * 32, *old]).keep(ticket(), HOLDER, Kept(ANSWER))
-    assert await escrow(vault, secrets=[b"n" * 32, *old]).find(ticket(), HOLDER) == Kept(ANSWER)
-    assert await escrow(vault, secrets=old).find(ticket(), HOLDER) == Kept(None)
+    await escrow(vault, secrets=[b"n" * 32, *old]).keep(ticket(), BROWSER_KEY, Kept(ANSWER))
+    assert await escrow(vault, secrets=[b"n" * 32, *old]).find(ticket(), BROWSER_KEY) == Kept(ANSWER)
+    assert await escrow(vault, secrets=old).find(ticket(), BROWSER_KEY) == Kept(None)
 
 
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
@@ -105,11 +105,11 @@ def test_a_bit_that_was_turned_makes_it_a_secret_that_was_wrong(at: int, bit: in
 
     async def found() -> Kept | None:
         vault = memory()
-        await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
+        await escrow(vault).keep(ticket(), BROWSER_KEY, Kept(ANSWER))
         sealed = bytearray(await vault.get(name_of(ticket())) or b"")
         sealed[at % len(sealed)] ^= 1 << bit
         await vault.put(name_of(ticket()), bytes(sealed), seconds=60)
-        return await escrow(vault).find(ticket(), HOLDER)
+        return await escrow(vault).find(ticket(), BROWSER_KEY)
 
     assert asyncio.run(found()) == Kept(None)
 
@@ -117,17 +117,17 @@ def test_a_bit_that_was_turned_makes_it_a_secret_that_was_wrong(at: int, bit: in
 async def test_a_wrong_secret_leaves_a_mark_and_no_body() -> None:
     """A wrong secret leaves a mark without a body: found, so that nothing waits for it, and empty."""
     vault = memory()
-    await escrow(vault).keep(ticket(), HOLDER, Kept(None))
-    assert await escrow(vault).find(ticket(), HOLDER) == Kept(None)
+    await escrow(vault).keep(ticket(), BROWSER_KEY, Kept(None))
+    assert await escrow(vault).find(ticket(), BROWSER_KEY) == Kept(None)
     assert len(await vault.get(name_of(ticket())) or b"") < 100
-    assert await escrow(vault).take(ticket(), HOLDER) is None
+    assert await escrow(vault).take(ticket(), BROWSER_KEY) is None
 
 
 async def test_a_reader_of_the_store_sees_neither_session_nor_account() -> None:
     """A reader of the store sees neither the session nor its account."""
     vault = memory()
-    await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
-    for secret in (b"session", b"hana", b"/account", HOLDER.encode(), b"c" * 16):
+    await escrow(vault).keep(ticket(), BROWSER_KEY, Kept(ANSWER))
+    for secret in (b"session", b"hana", b"/account", BROWSER_KEY.encode(), b"c" * 16):
         assert secret not in vault.contents()
 
 
@@ -137,8 +137,8 @@ async def test_the_longest_answer_fits_the_store(line: tuple[bytes, bytes]) -> N
     headers = (line,) * (HEADERS_BYTES_MAX // headers_bytes([line]))
     longest = Sealed(200, headers, bytes(ANSWER_BYTES_MAX))
     kept = escrow()
-    await kept.keep(ticket(), HOLDER, Kept(longest))
-    assert await kept.find(ticket(), HOLDER) == Kept(longest)
+    await kept.keep(ticket(), BROWSER_KEY, Kept(longest))
+    assert await kept.find(ticket(), BROWSER_KEY) == Kept(longest)
     assert ANSWER_BYTES_MAX == 64 * 1024
     assert HEADERS_BYTES_MAX == 16 * 1024
 
@@ -150,23 +150,23 @@ async def test_the_longest_answer_fits_the_store(line: tuple[bytes, bytes]) -> N
 async def test_a_ticket_lives_for_ten_minutes(late_ms: int, good: bool) -> None:
     """A ticket lives ten minutes, like a sent code."""
     time = Time()
-    _, text = escrow(time=time).issue(ticket(), HOLDER)
+    _, text = escrow(time=time).issue(ticket(), BROWSER_KEY)
     time.now_ms += late_ms
-    assert (escrow(time=time).read(text, HOLDER) is not None) is good
+    assert (escrow(time=time).read(text, BROWSER_KEY) is not None) is good
 
 
 @pytest.mark.parametrize(("behind_ms", "opens"), [(3_000, True), (60_000, True), (60_001, False)])
 def test_a_ticket_opens_at_a_worker_whose_clock_is_behind(behind_ms: int, opens: bool) -> None:
     """A ticket of the next minute opens, as machines' clocks differ; a later one does not."""
     time = Time()
-    _, text = escrow(time=time).issue(ticket(), HOLDER)
+    _, text = escrow(time=time).issue(ticket(), BROWSER_KEY)
     time.now_ms -= behind_ms
-    assert (escrow(time=time).read(text, HOLDER) is not None) is opens
+    assert (escrow(time=time).read(text, BROWSER_KEY) is not None) is opens
 
 
 async def test_a_ticket_is_one_of_a_kind_and_as_long_for_every_name() -> None:
     """No two tickets are alike, and their length reveals nothing of the account."""
-    made = [escrow().issue(ticket(account=name), HOLDER) for name in ("a", "hana", "nobody", "x" * 40) * 5]
+    made = [escrow().issue(ticket(account=name), BROWSER_KEY) for name in ("a", "hana", "nobody", "x" * 40) * 5]
     assert len({one.challenge for one, _ in made}) == len({text for _, text in made}) == 20
     assert len({len(text) for _, text in made}) == 1
 
@@ -176,20 +176,20 @@ async def test_only_a_proof_at_a_door_opens_one(purpose: Purpose) -> None:
     """Only a proof at a door opens a door, not one for a log-in, a route or the owner's page."""
     made = escrow()
     for one, opens in ((ticket(purpose=purpose), False), (ticket(purpose=Purpose.DOOR), True)):
-        text = made.receipt_of_proof(one, HOLDER)
-        assert await made.accept_proof(text, HOLDER, door="POST /login", account="hana") is opens
+        text = made.receipt_of_proof(one, BROWSER_KEY)
+        assert await made.accept_proof(text, BROWSER_KEY, door="POST /login", account="hana") is opens
 
 
 async def test_a_proof_opens_its_door_once_and_for_two_minutes() -> None:
     """A proof opens its door once, within two minutes from when it was shown."""
     time = Time()
     made = escrow(time=time)
-    text = made.receipt_of_proof(ticket(purpose=Purpose.DOOR), HOLDER)
-    shown = [await made.accept_proof(text, HOLDER, door="POST /login", account="hana") for _ in range(3)]
+    text = made.receipt_of_proof(ticket(purpose=Purpose.DOOR), BROWSER_KEY)
+    shown = [await made.accept_proof(text, BROWSER_KEY, door="POST /login", account="hana") for _ in range(3)]
     assert shown == [True, False, False]
-    late = made.receipt_of_proof(ticket(purpose=Purpose.DOOR, challenge=b"l" * 16), HOLDER)
+    late = made.receipt_of_proof(ticket(purpose=Purpose.DOOR, challenge=b"l" * 16), BROWSER_KEY)
     time.now_ms += PROOF_S * 1000
-    assert not await made.accept_proof(late, HOLDER, door="POST /login", account="hana")
+    assert not await made.accept_proof(late, BROWSER_KEY, door="POST /login", account="hana")
 
 
 async def test_a_ticket_may_ask_forty_times() -> None:

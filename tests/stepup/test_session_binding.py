@@ -15,7 +15,7 @@ from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, SessionBindin
 
 NOW = 1_700_000_000
 OLD, NEW = b"o" * 32, b"n" * 32
-TIES = SessionBindings([OLD], clock_s=time.time)
+BINDINGS = SessionBindings([OLD], clock_s=time.time)
 ALICE = SessionBinding("Alice", "42", NOW)
 COOKIE = SessionCredentials((("sid", "a-session"),))
 BEARER = SessionCredentials((), "a-token")
@@ -27,7 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def find(credentials: SessionCredentials, *headers: tuple[bytes, bytes], now_s: int = NOW) -> SessionBinding | None:
-    return TIES.find(TIES.tied(ALICE, credentials, NOW), list(headers), now_s)
+    return BINDINGS.find(BINDINGS.sealed(ALICE, credentials, NOW), list(headers), now_s)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_beside_any_other_session_it_is_nothing(credentials: SessionCredentials,
 
 def test_of_two_accounts_neither_tie_fits_the_others_session() -> None:
     """R4: of two accounts neither binding fits the other's session."""
-    bob = TIES.tied(SessionBinding("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
-    assert TIES.find(bob, [SHOWN], NOW) is None
-    assert TIES.find(bob, [(b"cookie", b"sid=bobs")], NOW) == SessionBinding("Bob", "43", NOW)
+    bob = BINDINGS.sealed(SessionBinding("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
+    assert BINDINGS.find(bob, [SHOWN], NOW) is None
+    assert BINDINGS.find(bob, [(b"cookie", b"sid=bobs")], NOW) == SessionBinding("Bob", "43", NOW)
 
 
 def test_to_nothing_nothing_is_tied() -> None:
     """Without a session credential no binding is issued: every request could show it."""
-    assert TIES.tied(ALICE, SessionCredentials(), NOW) == ""
-    assert TIES.headers(ALICE, SessionCredentials(), NOW, by_header=False) == []
+    assert BINDINGS.sealed(ALICE, SessionCredentials(), NOW) == ""
+    assert BINDINGS.headers(ALICE, SessionCredentials(), NOW, by_header=False) == []
 
 
 @pytest.mark.parametrize(
@@ -87,77 +87,78 @@ def test_it_ends_after_thirty_days(later_s: int, good: bool) -> None:
 @pytest.mark.parametrize("text", ["", "x", "é", "=", "A" * 200, "A" * 5_000, "\udcff", "a b"])
 def test_input_that_was_not_sealed_here_is_void(text: str) -> None:
     """Input that was not sealed here is void."""
-    assert TIES.find(text, [SHOWN], NOW) is None
+    assert BINDINGS.find(text, [SHOWN], NOW) is None
 
 
 def test_it_is_for_one_cookie_and_one_service() -> None:
     """A binding sealed under another cookie name or another secret is void."""
-    text = TIES.tied(ALICE, COOKIE, NOW)
+    text = BINDINGS.sealed(ALICE, COOKIE, NOW)
     assert SessionBindings([OLD], b"__Host-other", clock_s=time.time).find(text, [SHOWN], NOW) is None
     assert SessionBindings([NEW], clock_s=time.time).find(text, [SHOWN], NOW) is None
 
 
 def test_it_survives_a_rotation_of_secrets() -> None:
     """A binding survives a rotation of secrets."""
-    assert SessionBindings([NEW, OLD], clock_s=time.time).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
+    rotated = SessionBindings([NEW, OLD], clock_s=time.time)
+    assert rotated.find(BINDINGS.sealed(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
 
 
 def test_what_browsers_would_not_keep_is_not_handed_out() -> None:
     """A binding too long for a cookie is not issued; any other account gets one."""
-    assert TIES.tied(SessionBinding("x" * 4_096), COOKIE, NOW) == ""
-    assert 0 < len(TIES.tied(SessionBinding("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
+    assert BINDINGS.sealed(SessionBinding("x" * 4_096), COOKIE, NOW) == ""
+    assert 0 < len(BINDINGS.sealed(SessionBinding("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
 
 
 def test_browsers_get_a_cookie_and_apps_a_header() -> None:
     """Browsers get a cookie, out of reach of scripts and other sites; apps get a header."""
-    [(name, line)] = TIES.headers(ALICE, COOKIE, NOW, by_header=False)
+    [(name, line)] = BINDINGS.headers(ALICE, COOKIE, NOW, by_header=False)
     text, _, attributes = line.removeprefix(b"__Host-sekisho-tie=").partition(b"; ")
     assert name == b"set-cookie"
     assert attributes == b"Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax"
-    assert TIES.of([(b"cookie", b"__Host-sekisho-tie=" + text), SHOWN], NOW) == ALICE
+    assert BINDINGS.of([(b"cookie", b"__Host-sekisho-tie=" + text), SHOWN], NOW) == ALICE
 
-    [(name, app)] = TIES.headers(ALICE, BEARER, NOW, by_header=True)
+    [(name, app)] = BINDINGS.headers(ALICE, BEARER, NOW, by_header=True)
     assert name == b"sekisho-tie"
-    assert TIES.of([(name, app), TOKEN], NOW) == ALICE
-    assert TIES.of([(name, app), (name, app), TOKEN], NOW) is None
+    assert BINDINGS.of([(name, app), TOKEN], NOW) == ALICE
+    assert BINDINGS.of([(name, app), (name, app), TOKEN], NOW) is None
 
 
 @pytest.mark.parametrize(("account", "proved"), [("Alice", True), ("alice", False), ("Bob", False)])
 def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: bool) -> None:
     """R4: a proof renews the binding of its own account alone."""
-    handed = TIES.headers(SessionBinding("Alice", "42"), BEARER, NOW, by_header=True)
-    renewed = TIES.proved_now([*handed, TOKEN], account, FactorClass.APP, NOW + 9)
+    handed = BINDINGS.headers(SessionBinding("Alice", "42"), BEARER, NOW, by_header=True)
+    renewed = BINDINGS.proved_now([*handed, TOKEN], account, FactorClass.APP, NOW + 9)
 
     assert (renewed is not None) is proved
     if renewed is not None:
-        assert TIES.of([*renewed, TOKEN], NOW + 9) == SessionBinding("Alice", "42", NOW + 9, FactorClass.APP)
+        assert BINDINGS.of([*renewed, TOKEN], NOW + 9) == SessionBinding("Alice", "42", NOW + 9, FactorClass.APP)
     stolen = [*handed, (b"authorization", b"Bearer stolen")]
-    assert TIES.proved_now(stolen, account, FactorClass.APP, NOW + 9) is None
+    assert BINDINGS.proved_now(stolen, account, FactorClass.APP, NOW + 9) is None
 
 
 @pytest.mark.parametrize("by", FactorClass)
 def test_it_tells_the_class_of_the_last_proof(by: FactorClass) -> None:
     """The class of the last proof comes back beside its time."""
     proved = SessionBinding("Alice", "42", NOW, by)
-    assert TIES.find(TIES.tied(proved, COOKIE, NOW), [SHOWN], NOW) == proved
+    assert BINDINGS.find(BINDINGS.sealed(proved, COOKIE, NOW), [SHOWN], NOW) == proved
 
 
 def test_notes_of_earlier_versions_are_read_and_theirs_read_ours() -> None:
     """A note has the six members of earlier versions, with a number for the time: neither version ends a session."""
     sealer = Sealer([OLD], clock_s=time.time)
-    sealed = urlsafe_b64decode(TIES.tied(SessionBinding("Alice", "42", NOW, FactorClass.PHR), COOKIE, NOW) + "==")
+    sealed = urlsafe_b64decode(BINDINGS.sealed(SessionBinding("Alice", "42", NOW, FactorClass.PHR), COOKIE, NOW) + "==")
     ours = json.loads(sealer.open(b"tie", sealed, bound_to=b"__Host-sekisho-tie"))
     assert (len(ours), ours[2]) == (6, NOW + 0.4)
     ours[2] = NOW
     theirs = sealer.seal(b"tie", json.dumps(ours).encode(), bound_to=b"__Host-sekisho-tie")
     text = urlsafe_b64encode(theirs).decode().rstrip("=")
-    assert TIES.find(text, [SHOWN], NOW) == SessionBinding("Alice", "42", NOW, FactorClass.NONE)
+    assert BINDINGS.find(text, [SHOWN], NOW) == SessionBinding("Alice", "42", NOW, FactorClass.NONE)
 
 
 def test_it_prints_no_account() -> None:
     """A `repr` shows no account: tracebacks print it."""
     assert "Alice" not in repr(ALICE)
-    assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
+    assert "Alice" not in BINDINGS.sealed(ALICE, COOKIE, NOW)
 
 
 GUESSED = SessionBindings([OLD], guesses=True, clock_s=time.time)
@@ -168,7 +169,7 @@ DEVICE = SessionCredentials((("device_id", "mine"),))
 def test_two_sessions_in_one_request_are_bound_to_no_account(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
     bindings = SessionBindings([OLD], guesses=True, clock_s=time.time)
-    text = bindings.tied(ALICE, DEVICE, NOW)
+    text = bindings.sealed(ALICE, DEVICE, NOW)
     shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
 
     assert [bindings.find(text, shown, NOW) for _ in range(2)] == [None, None]
@@ -182,7 +183,7 @@ def test_two_sessions_in_one_request_are_bound_to_no_account(name: str, caplog: 
 @pytest.mark.parametrize("name", ["csrftoken", "csrf_token", "XSRF-TOKEN", "__Host-sekisho-step", "theme", "residence"])
 def test_other_cookies_are_no_session(name: str) -> None:
     """Other cookies are no session: browsers send many."""
-    text = GUESSED.tied(ALICE, DEVICE, NOW)
+    text = GUESSED.sealed(ALICE, DEVICE, NOW)
 
     assert GUESSED.find(text, [(b"cookie", f"device_id=mine; {name}=x".encode())], NOW) == ALICE
 
@@ -191,8 +192,8 @@ def test_where_a_rule_or_the_application_names_the_session_others_may_stand_besi
     """Row 5.22: if a rule or the application names the session, other credentials may stand beside it."""
     shown = [(b"cookie", b"device_id=mine; session=other")]
 
-    assert TIES.find(TIES.tied(ALICE, DEVICE, NOW), shown, NOW) == ALICE
-    assert GUESSED.find(GUESSED.tied(ALICE, DEVICE, NOW), shown, NOW, ALICE.account) == ALICE
+    assert BINDINGS.find(BINDINGS.sealed(ALICE, DEVICE, NOW), shown, NOW) == ALICE
+    assert GUESSED.find(GUESSED.sealed(ALICE, DEVICE, NOW), shown, NOW, ALICE.account) == ALICE
 
 
 def test_a_remembered_binding_is_that_of_the_same_headers_alone() -> None:

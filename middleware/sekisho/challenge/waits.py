@@ -32,7 +32,7 @@ class Waits:
     """
 
     def __init__(self, challenges: Challenges, vault: Vault, keys: VaultKeys) -> None:
-        self._toll = challenges
+        self._challenges = challenges
         self._vault = vault
         self._keys = keys
 
@@ -51,7 +51,7 @@ class Waits:
             StoreUnavailable: the number of waits is unknown.
         """
         try:
-            age_s, form = self._toll.aged_form(text, browser_key=browser_key, now_s=now_s)
+            age_s, form = self._challenges.aged_form(text, browser_key=browser_key, now_s=now_s)
         except Unsealable:
             return False
         # Another body would be another guess, without a wait.

@@ -102,7 +102,7 @@ class SessionBindings:
         self._signers: Final = as_signers(secrets)
         self._naming: Final = blake2b(key=self._keys[0], digest_size=16, person=b"binding").copy
 
-    def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
+    def sealed(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
         """Return the binding as a sealed note; empty if there is no credential to bind it to, or it is too long."""
         if credentials.is_empty:
             # Every request shows an empty set of credentials, so a note bound to it would open for everyone.
@@ -187,7 +187,7 @@ class SessionBindings:
         self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> Headers:
         """Headers to add to the answer that hands out the session; none if there is no credential to bind to."""
-        text = self.tied(binding, credentials, now_s)
+        text = self.sealed(binding, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(

@@ -175,22 +175,22 @@ class Acceptance:
         self._sender.factor_changed(owner, RECOVERY, "used")
         return Proof(shown.factor, left, bool(self.usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
 
-    def _store(self, owner: AccountOwner) -> tuple[str, _Shelf]:
+    def _store(self, owner: AccountOwner) -> tuple[str, _RecoveryStore]:
         enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")
-        return enrolment, _Shelf(self._owners, self._lookup, owner, enrolment)
+        return enrolment, _RecoveryStore(self._owners, self._lookup, owner, enrolment)
 
 
-class _Shelf:
+class _RecoveryStore:
     """The recovery store of an account: one query for every account, with or without codes."""
 
     def __init__(self, owners: Owners, lookup: AccountLookup, owner: AccountOwner, enrolment: str) -> None:
         self._owners = owners
         self._lookup = lookup
-        self._person = owner
+        self._owner = owner
         self._enrolment = enrolment
 
     async def read(self) -> bytes | None:
-        found = await self._lookup.enrolment(self._person, RECOVERY)
+        found = await self._lookup.enrolment(self._owner, RECOVERY)
         return found.sealed if found and found.id == self._enrolment else None
 
     async def swap(self, old: bytes, new: bytes) -> bool:

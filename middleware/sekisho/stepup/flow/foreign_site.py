@@ -1,8 +1,8 @@
 """Whether a browser sends a request because another site caused it.
 
 A form of another site is sent without our cookies (they are `SameSite=Lax`), but its answer may still set some. Posted
-to the owner's page, it would replace the tie of the visitor's session; posted to a step-up, the key of the browser. A
-CSRF token in the page does not help, since the refusal of a request without a token already does the harm.
+to the owner's page, it would replace the binding of the visitor's session; posted to a step-up, the key of the browser.
+A CSRF token in the page does not help, since the refusal of a request without a token already does the harm.
 """
 
 from __future__ import annotations
