@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BYTES = 65_536
-INSTRUCTIONS_MAX = 6_000_000
-"""Two milliseconds of a processor that does three instructions in a nanosecond."""
-
 SEED = 20_261_128
 DOORS = (
     "POST /login form:username,password json:user.email,password success=303!/error; * /files/* basic; "
