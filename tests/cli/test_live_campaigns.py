@@ -60,6 +60,23 @@ async def test_two_workers_recognise_a_list(
     }
 
 
+async def test_with_memory_the_process_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has no store to look into, so its control socket tells the campaigns that it recognises."""
+    socket = tmp_path / "control"
+    serve_with(monkeypatch, control_socket=str(socket), campaigns="on", login=RULED, challenges="none")
+    guard = on_clocks(MACHINE._replace(rest=soon))(Shop(), **OPEN)
+    for number in range(30):
+        await log_in(guard, f"victim{number}", "leaked", headers=[BOT])
+    await until(lambda: bool(guard.counts["", "campaign", "recognised"]))
+
+    (live,) = json.loads((await command("campaigns", "--json")).out)["live"]
+    await stop(guard)
+    gone = await command("campaigns")
+
+    assert (live["attempts"], live["accounts"]) == (30, 30)
+    assert (gone.code, "the process at SEKISHO_CONTROL_SOCKET does not answer" in gone.err) == (1, True)
+
+
 async def test_off_nothing_is_noted(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the setting there is neither a writer nor a key in the store."""
     serve_with(monkeypatch, store=redis_url, login=RULED)

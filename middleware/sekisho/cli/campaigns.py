@@ -11,8 +11,8 @@ its campaign could be recognised is counted too; `sekisho report --blast-radius`
 
 Not seen: a list that is spread so thinly that no network has 20 attempts, from bots with the headers of owners'
 browsers; and guesses at a few accounts.
-With SEKISHO_CAMPAIGNS=on and a Redis it begins with the campaigns that the workers see at this moment; these need no
-events. docs/campaigns.md has the limits, and what to do.
+With SEKISHO_CAMPAIGNS=on and a Redis, or SEKISHO_CONTROL_SOCKET, it begins with the campaigns that the workers see at
+this moment; these need no events. docs/campaigns.md has the limits, and what to do.
 
 Exit code: 0 if no account was entered, 1 if one was, or if the events cannot be read; 2 if the command line is wrong.
 """
@@ -25,10 +25,12 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli import written
-from sekisho.cli.operator import DEADLINE_US, answering, settings
+from sekisho.cli.operator import DEADLINE_US, UNHEARD, answering, settings
 from sekisho.cli.right_service import warn_of_other_service
+from sekisho.control.sockets import SocketControl
 from sekisho.ledger.opening import open_line
 from sekisho.record.campaigns import campaigns_in
+from sekisho.record.campaigns.written import decode_state
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import CAMPAIGNS
 from sekisho.wiring.campaigns import stored
@@ -67,12 +69,23 @@ def run(args: argparse.Namespace) -> int:
 def live_campaigns() -> tuple[LiveCampaign, ...] | None:
     """Read the campaigns that the running workers know from the store.
 
-    None where the settings have workers look for no campaigns, or work without a store.
+    None where the settings have workers look for no campaigns, or have one count in memory that has no socket.
     """
     if CAMPAIGNS.variable not in os.environ:
         return None
     found = settings()
-    return asyncio.run(_kept(found)) if found.campaigns and found.store != MEMORY else None
+    if not found.campaigns:
+        return None
+    if found.store != MEMORY:
+        return asyncio.run(_kept(found))
+    return asyncio.run(_in_process(found.control_socket)) if found.control_socket is not None else None
+
+
+async def _in_process(path: str) -> tuple[LiveCampaign, ...] | None:
+    """The campaigns that the process at a control socket knows; None where it looks for none."""
+    with answering(UNHEARD):
+        state = decode_state(await SocketControl(path).told(b"campaigns"))
+    return state.campaigns if state is not None else None
 
 
 async def _kept(found: Settings) -> tuple[LiveCampaign, ...]:

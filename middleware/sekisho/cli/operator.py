@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 DEADLINE_US = 10_000_000  # an operator waits longer than a log-in, above all during a flood
 LOST = "SEKISHO_STORE does not answer (`sekisho doctor` looks for the reason)"
 SAID = "SEKISHO_STORE cannot be used, for the reason above"
+UNHEARD = "the process at SEKISHO_CONTROL_SOCKET does not answer: does it run, as this user?"
 SOCKETLESS = "with SEKISHO_STORE=memory:// this needs SEKISHO_CONTROL_SOCKET, here and in the service"
 STORELESS = (
     "SEKISHO_STORE is not set here: run this with the environment of the service. A service that has none counts in "
@@ -250,8 +251,7 @@ def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]
         return line, StoredControl(line, found.namespace), LOST
     if found.control_socket is None:
         raise Unreachable(SOCKETLESS if STORE.variable in os.environ else STORELESS)
-    where = "the process at SEKISHO_CONTROL_SOCKET does not answer: does it run, as this user?"
-    return None, SocketControl(found.control_socket), where
+    return None, SocketControl(found.control_socket), UNHEARD
 
 
 def operator() -> str:

@@ -1,7 +1,8 @@
 """The control socket of a process that keeps everything in memory: a local operator changes the record through it.
 
 A connection sends lines: `get` is answered by the signed record (or an empty line), `swap OLD NEW` by `ok` or
-`refused`, `look KEY…`, with keys of counters in hex, by these counters as JSON, and `posture` by the estimate as JSON.
+`refused`, `look KEY…`, with keys of counters in hex, by these counters as JSON, and `posture` and `campaigns` by what
+the process recognises, as JSON.
 Records are signed as in a store, so reaching the socket is not enough to change anything; OLD is the MAC of the record
 that was read, or `-`.
 """
@@ -17,6 +18,7 @@ import socket
 import stat
 import struct
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sekisho.control.follow import follow
@@ -24,7 +26,7 @@ from sekisho.control.state import SIGNED_BYTES_MAX
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.control.places import ControlPlace
 
@@ -37,6 +39,7 @@ CONNECTIONS_MAX: Final = 8
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 _MAC_CHARS: Final = 64
 KEYS_MAX: Final = 16  # of counters in one question
+NOTHING_TOLD: Final[Mapping[bytes, Callable[[], bytes]]] = MappingProxyType({})
 _KEY: Final = re.compile(rb"[0-9a-f]{2,64}")
 
 
@@ -51,7 +54,7 @@ class ControlServer:
         path: of the socket. One that was left behind is replaced; anything else that is there is left alone.
         place: keeps the record.
         look: maps keys of counters to the answer about them.
-        posture: returns the estimate; empty where there is none.
+        told: answers to further words, each a line of bytes.
     """
 
     def __init__(
@@ -59,12 +62,12 @@ class ControlServer:
         path: str,
         place: ControlPlace,
         look: Callable[[Sequence[bytes]], bytes],
-        posture: Callable[[], bytes] = bytes,
+        told: Mapping[bytes, Callable[[], bytes]] = NOTHING_TOLD,
     ) -> None:
         self._path = Path(path)
         self._place = place
         self._look = look
-        self._posture = posture
+        self._told = told
         self._server: asyncio.Server | None = None
         self._open = 0
 
@@ -103,8 +106,8 @@ class ControlServer:
         there = await self._place.get()
         if line == b"get":
             return there or b""
-        if line == b"posture":
-            return self._posture()
+        if (tell := self._told.get(line)) is not None:
+            return tell()
         word, _, rest = line.partition(b" ")
         if word == b"look":
             keys = rest.split(b" ")
@@ -121,13 +124,13 @@ async def serve(
     place: ControlPlace,
     hear: Callable[[bytes | None], object],
     look: Callable[[Sequence[bytes]], bytes],
-    posture: Callable[[], bytes] = bytes,
+    told: Mapping[bytes, Callable[[], bytes]] = NOTHING_TOLD,
 ) -> None:
     """Serve the control socket at `path`, and pass the record to `hear` (see `follow`), until this is cancelled.
 
     A path that cannot be used is logged.
     """
-    server = ControlServer(path, place, look, posture)
+    server = ControlServer(path, place, look, told)
     try:
         await server.start()
     except OSError as error:
@@ -154,12 +157,12 @@ class SocketControl:
         """Return the other process's answer about its counters under these keys. Raises `StoreUnavailable`."""
         return await self._ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
 
-    async def posture(self) -> bytes:
-        """Return the posture that the other process estimates; `refused` by an earlier version.
+    async def told(self, word: bytes) -> bytes:
+        """Return the other process's answer to a word; `refused` where it knows none, as an earlier version.
 
         Raises `StoreUnavailable`.
         """
-        return await self._ask(b"posture")
+        return await self._ask(word)
 
     async def _ask(self, line: bytes) -> bytes:
         try:

@@ -141,10 +141,9 @@ class MemoryPostures:
         self._counts = NO_COUNTS
         self._counted_s = 0.0
 
-    @property
-    def state(self) -> PostureState:
-        """The state that is kept."""
-        return self._state
+    def told(self) -> bytes:
+        """Return the state as JSON, for an operator."""
+        return encode_state(self._state)
 
     async def exchange(
         self,

@@ -45,7 +45,7 @@ class CampaignParts:
         # By the oldest secret, as counters: all workers name a network alike while a new secret is put in front.
         key = blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.campaign").digest()
         self.watch = CampaignWatch(tell, lambda network: blake2b(network, key=key, digest_size=16).digest())
-        self._here = MemoryCampaigns(clock_us)  # where there is no store
+        self.here = MemoryCampaigns(clock_us)  # where there is no store
 
     def writer(self, count: Callable[[str, str, str, int], object], subjects: Subjects) -> EventWriter:
         """Return the writer that notes each attempt's event for the recognition of campaigns."""
@@ -53,7 +53,7 @@ class CampaignParts:
 
     def exchange(self, line: AnyStoreConnection | None) -> CampaignExchange:
         """Return what looks for campaigns on one event loop. `line`: to the store; None if this process is alone."""
-        place = self._here if line is None else stored(self._settings, line)
+        place = self.here if line is None else stored(self._settings, line)
         return CampaignExchange(self.watch, place, self._monotonic_s)
 
 

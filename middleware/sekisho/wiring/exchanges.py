@@ -105,8 +105,9 @@ class Exchanges:
             following = follow(StoredControl(self._line, settings.namespace), self._control.hear)
         elif settings.control_socket is not None:
             hear, process = self._control.hear, self._process
-            shown = process.shown_counters, process.shown_posture
-            following = serve(settings.control_socket, self._local_control, hear, *shown)
+            following = serve(
+                settings.control_socket, self._local_control, hear, process.shown_counters, process.shown()
+            )
         return self._task(following, "control") if following is not None else None
 
     def _beacon(self, line: AnyStoreConnection) -> asyncio.Task[None]:

@@ -16,7 +16,6 @@ from sekisho.asgi.reading import Reading
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, missing_protected, missing_routes, open_below
 from sekisho.detect import MemoryPostures, PostureWatch
-from sekisho.detect.written import encode_state
 from sekisho.devices.token import DeviceTokens
 from sekisho.feed import RefusalNotes
 from sekisho.judge import SuccessTrust
@@ -275,9 +274,14 @@ class ProcessWing:
         """Return this process's own counters of these keys, for an operator, as JSON."""
         return shown(self.own, keys, self.clocks.wall_us())
 
-    def shown_posture(self) -> bytes:
-        """Return the posture that this process estimates by itself, as JSON; empty where it has none."""
-        return encode_state(self.postures.state) if self.postures is not None else b""
+    def shown(self) -> dict[bytes, Callable[[], bytes]]:
+        """Return what tells an operator of this process what it recognises by itself, by the words of its socket."""
+        found: dict[bytes, Callable[[], bytes]] = {}
+        if self.postures is not None:
+            found[b"posture"] = self.postures.told
+        if self.campaigns is not None:
+            found[b"campaigns"] = self.campaigns.here.told
+        return found
 
     def own_limits(self, workers: int) -> LimitSet:
         """Return the limits by which this worker counts on its own while the store is gone: its share of `workers`.

@@ -115,6 +115,10 @@ class MemoryCampaigns:
         self._seen = self._seen_refused = self._number = 0
         self._state = LiveState()
 
+    def told(self) -> bytes:
+        """Return the state as JSON, for an operator."""
+        return encode_state(self._state)
+
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
         refused = [attempt for attempt in attempts if is_refused(attempt)]
         self._attempts.extend(attempt for attempt in attempts if not is_refused(attempt))
