@@ -16,6 +16,7 @@ from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
 from sekisho.settings import NoFactor, Settings, StoreFailure
 from sekisho.settings.files import read_file
+from sekisho.settings.values import BY_FIELD
 
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
@@ -149,6 +150,11 @@ def test_every_setting_can_be_set() -> None:
 
 
 # --- the secret
+
+
+def test_a_field_has_the_name_of_its_setting() -> None:
+    """Each field is read from the setting of its name; `PASSKEY_DOMAIN` alone becomes `rp_id`, as in WebAuthn."""
+    assert {name: one.name for name, one in BY_FIELD.items() if name != one.name.lower()} == {"rp_id": "PASSKEY_DOMAIN"}
 
 
 def test_without_a_secret_nothing_starts() -> None:

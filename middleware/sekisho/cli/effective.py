@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from sekisho.cli import operator
 from sekisho.settings import SettingsErrors
+from sekisho.settings.choices import Preset
 from sekisho.settings.presets import texts_of
 from sekisho.settings.store import CLUSTER, SENTINEL
 from sekisho.settings.table import CAPTCHA_URL, CODE_WEBHOOK, PRESET, STORE, TABLE
-from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

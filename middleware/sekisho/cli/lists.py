@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.operator import Desk
     from sekisho.control import ControlRecord
-    from sekisho.settings.values import Network
+    from sekisho.settings.networks import Network
 
 __all__ = ["List", "NotListed", "arguments", "interrupted", "run"]
 

@@ -16,7 +16,7 @@ from sekisho.settings.networks import allowed, networks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sekisho.settings.values import Network
+    from sekisho.settings.networks import Network
 
 VERSION: Final = 1
 ENTRIES_MAX: Final = 1_000  # in each list

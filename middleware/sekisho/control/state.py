@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sekisho.control.mac import ControlMac
     from sekisho.control.record import ControlRecord
     from sekisho.model import Mode, Posture
-    from sekisho.settings.values import Network
+    from sekisho.settings.networks import Network
 
 log = logging.getLogger("sekisho")
 

@@ -6,11 +6,12 @@ are never printed: they hold secrets.
 
 from __future__ import annotations
 
+from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure
 from sekisho.settings.document import markdown
 from sekisho.settings.doors import door_text, parse_doors
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
-from sekisho.settings.values import NoFactor, Preset, Settings, StepUpFrom, StoreFailure
+from sekisho.settings.values import Settings
 
 __all__ = [
     "TABLE",

@@ -15,7 +15,7 @@ from sekisho.settings.parse import items
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sekisho.settings.values import Network
+Network = IPv4Network | IPv6Network
 
 NETWORKS_MAX = 4096
 

@@ -12,7 +12,8 @@ from typing import TypedDict
 
 from sekisho.model import Mode  # noqa: TC001 - the same
 from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity  # noqa: TC001 - the same
-from sekisho.settings.values import Network, NoFactor, Preset, StepUpFrom, StoreFailure
+from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure  # noqa: TC001 - the same
+from sekisho.settings.networks import Network
 
 Texts = str | Sequence[str] | AbstractSet[str]
 """A list as one text, as in the environment, or as its items."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sekisho.settings.choices import Preset
 from sekisho.settings.table import (
     ACCOUNT_FAILURES_MAX,
     ACCOUNT_LOCK,
@@ -21,7 +22,6 @@ from sekisho.settings.table import (
     STEP_UP,
     STEP_UP_FAMILIAR,
 )
-from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

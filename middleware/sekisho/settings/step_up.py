@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.model import CLASS_OF, DoorKind, SettingsError
 from sekisho.settings import table
 from sekisho.settings.caps import unprotected
+from sekisho.settings.choices import Preset
 from sekisho.settings.extras import can_ask_for_work
 from sekisho.settings.factors import POW
 from sekisho.settings.places import host_of
 from sekisho.settings.protect import conflict
-from sekisho.settings.values import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

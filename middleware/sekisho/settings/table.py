@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
 from sekisho.settings import audit, brand, factors, parse, places, plugins
 from sekisho.settings.caps import parse_caps
+from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.listening import Listening, listening
 from sekisho.settings.networks import allowed, networks, proxies
@@ -16,14 +17,14 @@ from sekisho.settings.oidc import parse_oidc
 from sekisho.settings.protect import parse_routes
 from sekisho.settings.rates import network_rates, rates
 from sekisho.settings.store import MEMORY, store
-from sekisho.settings.values import NoFactor, Preset, StepUpFrom, StoreFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.model import Limits
     from sekisho.model.oidc import OidcRegistration
-    from sekisho.settings.values import Network
+    from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity
+    from sekisho.settings.networks import Network
 
 T = TypeVar("T")
 PREFIX = "SEKISHO_"
@@ -89,7 +90,7 @@ SECRET: Setting[tuple[parse.Secret, ...]] = Setting(
     separator=",",
     secret=True,
 )
-STORE = Setting(
+STORE: Setting[str] = Setting(
     name="STORE",
     example="redis://redis.internal:6379/0",
     meaning="The store of the counters: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, "
@@ -106,7 +107,7 @@ PRESET = Setting(
     parse=parse.choice(Preset),
     default="balanced",
 )
-MODE = Setting(
+MODE: Setting[Mode] = Setting(
     name="MODE",
     example="monitor",
     meaning="`enforce` refuses attempts; `monitor` counts and judges, but refuses none; `off` reads no request.",
@@ -187,7 +188,7 @@ LIMIT_LANE = Setting(
     default="10/hour",
     separator=";",
 )
-ACCOUNT_LOCK = Setting(
+ACCOUNT_LOCK: Setting[bool] = Setting(
     name="ACCOUNT_LOCK",
     example="on",
     meaning="Whether work no longer helps strangers at an account over `LIMIT_ACCOUNT`: with `FACTORS` a proof lets "
@@ -203,7 +204,7 @@ ACCOUNT_FAILURES_MAX = Setting(
     parse=parse.integer(1, 100, "failures"),
     default="100",
 )
-CODE_GUESSES_MAX = Setting(
+CODE_GUESSES_MAX: Setting[int] = Setting(
     name="CODE_GUESSES_MAX",
     example="20",
     meaning="Limit of guesses a day at the codes of one account (`CODE`, `RESET` and `LINK` doors) by browsers that "
@@ -225,7 +226,7 @@ SIGNUPS_DEVICE_MAX = Setting(
     parse=parse.integer(1, 1_000_000, "sign-ups"),
     default="50",
 )
-CODES_MAX = Setting(
+CODES_MAX: Setting[int] = Setting(
     name="CODES_MAX",
     example="5000",
     meaning="Limit of codes for log-ins and proofs that the whole site sends in an hour, by mail and webhook. They "
@@ -233,7 +234,7 @@ CODES_MAX = Setting(
     parse=parse.integer(100, 10_000_000, "codes"),
     default="20000",
 )
-SIGNUP_CODES_MAX = Setting(
+SIGNUP_CODES_MAX: Setting[int] = Setting(
     name="SIGNUP_CODES_MAX",
     example="2000",
     meaning="Limit of codes that the whole site sends in a day to addresses and numbers of new accounts (`contact=`); "
@@ -280,7 +281,7 @@ TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
     absent=((), False),
     separator=",",
 )
-CLIENT_IP_HEADER = Setting(
+CLIENT_IP_HEADER: Setting[str] = Setting(
     name="CLIENT_IP_HEADER",
     example="forwarded",
     meaning="The header in which a trusted proxy states the client's address: `x-forwarded-for`, `forwarded`, or a "
@@ -288,7 +289,7 @@ CLIENT_IP_HEADER = Setting(
     parse=parse.header,
     default="x-forwarded-for",
 )
-DEVICE_HEADERS = Setting(
+DEVICE_HEADERS: Setting[tuple[bytes, ...]] = Setting(
     name="DEVICE_HEADERS",
     example="cloudfront-viewer-ja4-fingerprint,user-agent,accept-language",
     meaning="Headers that distinguish devices of one network.",
@@ -320,7 +321,7 @@ ORIGINS: Setting[frozenset[bytes]] = Setting(
     absent=frozenset(),
     separator=",",
 )
-NAMESPACE = Setting(
+NAMESPACE: Setting[str] = Setting(
     name="NAMESPACE",
     example="shop-jp",
     meaning="Separates services that share a Redis or a `SECRET`.",
@@ -334,14 +335,14 @@ NAMESPACE_FROM: Setting[parse.NamespaceFrom | None] = Setting(
     "accepts tokens without one; with `write` it still issues them, while older workers run.",
     parse=parse.namespace_from,
 )
-MOUNT = Setting(
+MOUNT: Setting[str] = Setting(
     name="MOUNT",
     example="/checkpoint",
     meaning="The path of sekisho's own pages.",
     parse=parse.mount,
     default="/sekisho",
 )
-ON_STORE_FAILURE = Setting(
+ON_STORE_FAILURE: Setting[StoreFailure] = Setting(
     name="ON_STORE_FAILURE",
     example="closed",
     meaning="While the store is lost: `local` (each worker counts alone), `closed` (503), `open` (no counting).",
@@ -362,14 +363,14 @@ STRANGERS_MAX: Setting[int | None] = Setting(
     "counted. Unset: as many as do not double the application's time for one attempt.",
     parse=parse.integer(1, 10_000, "attempts"),
 )
-NO_FACTOR = Setting(
+NO_FACTOR: Setting[NoFactor] = Setting(
     name="NO_FACTOR",
     example="refuse",
     meaning="Replaces the request for a second factor at a site without factors: `challenge` or `refuse`.",
     parse=parse.choice(NoFactor),
     default="challenge",
 )
-STEP_UP = Setting(
+STEP_UP: Setting[StepUpFrom] = Setting(
     name="STEP_UP",
     example="attack",
     meaning="When a stranger at a log-in is asked for a factor: `always`, or from the posture `elevated` or `attack` "
@@ -385,14 +386,14 @@ STEP_UP_FAMILIAR: Setting[StepUpFrom | None] = Setting(
     "network; or `never`; see docs/posture.md. Unset: as `STEP_UP`.",
     parse=parse.choice(StepUpFrom),
 )
-DEVICE_COOKIE = Setting(
+DEVICE_COOKIE: Setting[str] = Setting(
     name="DEVICE_COOKIE",
     example="__Host-shop-device",
     meaning="Name of the cookie by which a device is recognised after a log-in.",
     parse=parse.cookie,
     default="__Host-sekisho",
 )
-DEVICE_DAYS = Setting(
+DEVICE_DAYS: Setting[int] = Setting(
     name="DEVICE_DAYS",
     example="90",
     meaning="Days after which an unused device counts as unknown again (browsers keep cookies for 400 at most).",
@@ -406,14 +407,14 @@ AGED_DEVICE_DAYS: Setting[int | None] = Setting(
     "log-ins in calm; see docs/step-up.md. Set it at least so long before `FACTORS`. Unset: none is spared.",
     parse=parse.integer(14, 400, "days"),
 )
-BODY_BYTES_MAX = Setting(
+BODY_BYTES_MAX: Setting[int] = Setting(
     name="BODY_BYTES_MAX",
     example="16384",
     meaning="Longest body that a door reads, in bytes; longer ones get 413.",
     parse=parse.integer(1024, 1_048_576, "bytes"),
     default="65536",
 )
-BODY_SECONDS_MAX = Setting(
+BODY_SECONDS_MAX: Setting[float] = Setting(
     name="BODY_SECONDS_MAX",
     example="5",
     meaning="Seconds within which a body must arrive.",
@@ -434,7 +435,7 @@ STORE_BYTES_MAX: Setting[int | None] = Setting(
     "Unset: four fifths of its `maxmemory`.",
     parse=parse.integer(1_000_000, 10**15, "bytes"),
 )
-MEMORY_ENTRIES_MAX = Setting(
+MEMORY_ENTRIES_MAX: Setting[int] = Setting(
     name="MEMORY_ENTRIES_MAX",
     example="50000",
     meaning="Identities that one process counts in its memory; beyond it, new ones share counters.",
@@ -463,14 +464,14 @@ PAIRS_KEY: Setting[bytes] = Setting(
     absent=b"",
     secret=True,
 )
-BREACHED_MIN = Setting(
+BREACHED_MIN: Setting[int] = Setting(
     name="BREACHED_MIN",
     example="10",
     meaning="Number of leaks from which a password counts as breached. Rounded down to a power of two.",
     parse=parse.integer(1, 32_768, "times"),
     default="1",
 )
-CORPUS_DAYS_MAX = Setting(
+CORPUS_DAYS_MAX: Setting[int] = Setting(
     name="CORPUS_DAYS_MAX",
     example="90",
     meaning="Days after which `CORPUS` counts as old: the guard warns at the start, and with `HIBP` it asks about "
@@ -478,7 +479,7 @@ CORPUS_DAYS_MAX = Setting(
     parse=parse.integer(1, 3650, "days"),
     default="30",
 )
-CANARY = Setting(
+CANARY: Setting[bool] = Setting(
     name="CANARY",
     example="off",
     meaning="Whether the guard may send its own requests through the application: log-ins with invented accounts "
@@ -495,7 +496,7 @@ PLUGINS: Setting[tuple[str, ...]] = Setting(
     absent=(),
     separator=",",
 )
-FEED = Setting(
+FEED: Setting[bool] = Setting(
     name="FEED",
     example="on",
     meaning="Whether to publish refused addresses in one key of the store, in plain text and until their refusal ends, "
@@ -503,21 +504,21 @@ FEED = Setting(
     parse=parse.boolean,
     default="off",
 )
-FEED_ENTRIES_MAX = Setting(
+FEED_ENTRIES_MAX: Setting[int] = Setting(
     name="FEED_ENTRIES_MAX",
     example="2000",
     meaning="Addresses in the feed; beyond it, those that are released soonest are left out.",
     parse=parse.integer(1, 100_000, "addresses"),
     default="10000",
 )
-FEED_SECONDS_MAX = Setting(
+FEED_SECONDS_MAX: Setting[int] = Setting(
     name="FEED_SECONDS_MAX",
     example="600",
     meaning="The longest time in seconds for which the feed has an address, if it is refused for longer.",
     parse=parse.integer(1, 86_400, "seconds"),
     default="3600",
 )
-HISTORY = Setting(
+HISTORY: Setting[bool] = Setting(
     name="HISTORY",
     example="off",
     meaning="Whether to remember for 60 days, as keyed digests, from which networks and with which browsers each "
@@ -525,7 +526,7 @@ HISTORY = Setting(
     parse=parse.boolean,
     default="on",
 )
-HIBP = Setting(
+HIBP: Setting[bool] = Setting(
     name="HIBP",
     example="on",
     meaning="Whether to ask Have I Been Pwned if `CORPUS` is missing or too old. It sends five hex digits of a hash, "
@@ -533,7 +534,7 @@ HIBP = Setting(
     parse=parse.boolean,
     default="off",
 )
-HIBP_URL = Setting(
+HIBP_URL: Setting[str] = Setting(
     name="HIBP_URL",
     example="https://pwned.internal",
     meaning="URL of the range API of Have I Been Pwned, or of a mirror.",
@@ -547,7 +548,7 @@ EXPOSED_HEADER: Setting[str | None] = Setting(
     "Accepted from `TRUSTED_PROXIES` only.",
     parse=parse.header,
 )
-CAMPAIGNS = Setting(
+CAMPAIGNS: Setting[bool] = Setting(
     name="CAMPAIGNS",
     example="on",
     meaning="Whether the workers recognise campaigns within a minute, and tell of them by events, the log and metrics. "
@@ -577,7 +578,7 @@ AUDIT: Setting[audit.AuditPlace | None] = Setting(
     "docs/audit.md.",
     parse=audit.place,
 )
-AUDIT_FORMAT = Setting(
+AUDIT_FORMAT: Setting[AuditFormat] = Setting(
     name="AUDIT_FORMAT",
     example="sekisho",
     meaning="The dialect of the audit's lines: `sekisho` (that of events), `ocsf` (OCSF 1.3.0), `ecs` (Elastic Common "
@@ -585,7 +586,7 @@ AUDIT_FORMAT = Setting(
     parse=parse.choice(audit.AuditFormat),
     default="sekisho",
 )
-AUDIT_IDENTITY = Setting(
+AUDIT_IDENTITY: Setting[AuditIdentity] = Setting(
     name="AUDIT_IDENTITY",
     example="sealed",
     meaning="How the audit names accounts: `digest` (keyed pseudonyms), `sealed` (and names that only the holder of "
@@ -594,7 +595,7 @@ AUDIT_IDENTITY = Setting(
     parse=parse.choice(audit.AuditIdentity),
     default="digest",
 )
-AUDIT_ADDRESS = Setting(
+AUDIT_ADDRESS: Setting[AuditAddress] = Setting(
     name="AUDIT_ADDRESS",
     example="prefix",
     meaning="How the audit names addresses: `digest` (keyed pseudonyms), `prefix` (and the network) or `full` (and the "
@@ -617,7 +618,7 @@ AUDIT_CHECKPOINTS: Setting[audit.AuditPlace | None] = Setting(
     "and a path on another disk than the audit's.",
     parse=audit.checkpoints,
 )
-AUDIT_REPLAY = Setting(
+AUDIT_REPLAY: Setting[bool] = Setting(
     name="AUDIT_REPLAY",
     example="on",
     meaning="Whether the audit's lines of attempts also say, in keyed digests, what the counters were asked, so that "
@@ -625,14 +626,14 @@ AUDIT_REPLAY = Setting(
     parse=parse.boolean,
     default="off",
 )
-AUDIT_BYTES_MAX = Setting(
+AUDIT_BYTES_MAX: Setting[int] = Setting(
     name="AUDIT_BYTES_MAX",
     example="100000000",
     meaning="Size of the audit's file, in bytes, from which it is renamed and another is begun.",
     parse=parse.integer(65_536, 10**11, "bytes"),
     default="100000000",
 )
-AUDIT_FILES_MAX = Setting(
+AUDIT_FILES_MAX: Setting[int] = Setting(
     name="AUDIT_FILES_MAX",
     example="30",
     meaning="Renamed files of the audit that are kept.",
@@ -657,7 +658,7 @@ METRICS_LISTEN: Setting[Listening | None] = Setting(
     "`MOUNT`. One worker listens, over plain HTTP; another follows when it ends.",
     parse=listening,
 )
-OTEL = Setting(
+OTEL: Setting[bool] = Setting(
     name="OTEL",
     example="on",
     meaning="Whether metrics go to OpenTelemetry (to the application's own `MeterProvider`, or else by OTLP over HTTP "
@@ -685,7 +686,7 @@ CAPS: Setting[tuple[CappedRoute, ...]] = Setting(
     absent=(),
     separator=";",
 )
-CHALLENGES = Setting(
+CHALLENGES: Setting[tuple[str, ...]] = Setting(
     name="CHALLENGES",
     example="pow,turnstile",
     meaning="Challenges for suspicious clients, before their secret is checked: `pow` (proof of work), `turnstile` or "
@@ -743,7 +744,7 @@ OIDC_SECRET: Setting[str | None] = Setting(
     parse=places.password,
     secret=True,
 )
-FACTOR_FLOOR = Setting(
+FACTOR_FLOOR: Setting[str] = Setting(
     name="FACTOR_FLOOR",
     example="phr",
     meaning="The weakest class of factor that is accepted: `phr` (passkeys, which a phishing page cannot relay), `app` "
@@ -752,7 +753,7 @@ FACTOR_FLOOR = Setting(
     parse=factors.floor,
     default="sent",
 )
-TOTP_DRIFT = Setting(
+TOTP_DRIFT: Setting[int] = Setting(
     name="TOTP_DRIFT",
     example="0",
     meaning="Time steps of 30 s before and after the current one whose codes of an app are accepted: 0 or 1.",
@@ -794,7 +795,7 @@ MAIL_FROM: Setting[str | None] = Setting(
     meaning="The sender address of mails.",
     parse=places.mailbox,
 )
-SERVICE_NAME = Setting(
+SERVICE_NAME: Setting[str] = Setting(
     name="SERVICE_NAME",
     example="Shop Example",
     meaning="The name of the service, on pages and in mails.",
@@ -856,7 +857,7 @@ STRANGER_NOTICES: Setting[tuple[str, ...]] = Setting(
     absent=(),
     separator=",",
 )
-STRANGER_NOTICES_MAX = Setting(
+STRANGER_NOTICES_MAX: Setting[int] = Setting(
     name="STRANGER_NOTICES_MAX",
     example="1000",
     meaning="How many notices of `STRANGER_NOTICES` the whole site sends in a day.",

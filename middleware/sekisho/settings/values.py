@@ -1,66 +1,40 @@
 """The settings as the rest of sekisho sees them: parsed once, typed, frozen."""
 
+# ruff: noqa: RUF009 - `_of` makes a field, as `field` does
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from sekisho.crypto.signers import Signer, signers_of
 from sekisho.model import CLASS_OF, SITE_NETWORKS, AskedFrom, DoorKind, FactorClass, Posture, SuccessBy
 from sekisho.model.brand import NO_BRAND, Brand
+from sekisho.settings import table
+from sekisho.settings.choices import StepUpFrom
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sekisho.model import CappedRoute, DayLimits, Door, LimitSet, Mode, ProtectedRoute
     from sekisho.model.oidc import OidcRegistration
     from sekisho.settings.audit import AuditAddress, AuditFormat, AuditIdentity, AuditPlace
+    from sekisho.settings.choices import NoFactor, Preset, StoreFailure
     from sekisho.settings.listening import Listening
+    from sekisho.settings.networks import Network
     from sekisho.settings.parse import NamespaceFrom
+    from sekisho.settings.table import Setting
 
-Network = IPv4Network | IPv6Network
-
-
-class StoreFailure(Enum):
-    """The behaviour while the store is unavailable."""
-
-    LOCAL = "local"  # each worker counts for itself, within bounds
-    CLOSED = "closed"  # every attempt is refused: 503
-    OPEN = "open"  # every attempt is admitted, uncounted
+T = TypeVar("T")
+_SETTING = "setting"
 
 
-class NoFactor(Enum):
-    """The replacement for a step-up on a site without factors."""
-
-    CHALLENGE = "challenge"
-    REFUSE = "refuse"
-
-
-class StepUpFrom(Enum):
-    """When strangers are asked for a factor: from a posture on. The last two are for familiar ones only."""
-
-    ALWAYS = "always"
-    ELEVATED = "elevated"
-    ATTACK = "attack"
-    NEVER = "never"
-    OWN_NETWORK = "own-network"  # in no calm; in an alarm as others are, unless their own network is quiet
-
-    @property
-    def level(self) -> int:
-        """The number of the lowest posture in which strangers are asked; above all postures for the last two."""
-        return tuple(StepUpFrom).index(self)
-
-
-class Preset(Enum):
-    """Which values settings take that are not set; see `sekisho.settings.presets`."""
-
-    BALANCED = "balanced"
-    FAMILIAR = "familiar"
-    STRICT = "strict"
-    PCI = "pci"
-    JSDA = "jsda"
-    QUIET = "quiet"
+def _of(setting: Setting[T], *, repr: bool = True) -> T:  # noqa: A002 - as in `field`
+    """A field that holds the value of one setting, as its parser returns it."""
+    value: T = field(repr=repr, metadata={_SETTING: setting})
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,101 +78,101 @@ class Settings:
 
     secrets: tuple[bytes, ...] = field(repr=False)
     secrets_waiting: frozenset[bytes] = field(repr=False)
-    store: str = field(repr=False)
+    store: str = _of(table.STORE, repr=False)
     preset: Preset
-    mode: Mode
+    mode: Mode = _of(table.MODE)
     doors: tuple[Door, ...]
     limits: LimitSet
-    account_lock: bool
-    namespace: str
-    namespace_from: NamespaceFrom | None
-    mount: str
+    account_lock: bool = _of(table.ACCOUNT_LOCK)
+    namespace: str = _of(table.NAMESPACE)
+    namespace_from: NamespaceFrom | None = _of(table.NAMESPACE_FROM)
+    mount: str = _of(table.MOUNT)
     trusted_proxies: tuple[Network, ...] = field(repr=False)
     trust_unix: bool
-    client_ip_header: str
-    device_headers: tuple[bytes, ...]
-    origins: frozenset[bytes]
-    on_store_failure: StoreFailure
-    workers: int | None
-    allow: tuple[Network, ...] = field(repr=False)
-    deny: tuple[Network, ...] = field(repr=False)
-    body_bytes_max: int
-    body_seconds_max: float
-    strangers_max: int | None
+    client_ip_header: str = _of(table.CLIENT_IP_HEADER)
+    device_headers: tuple[bytes, ...] = _of(table.DEVICE_HEADERS)
+    origins: frozenset[bytes] = _of(table.ORIGINS)
+    on_store_failure: StoreFailure = _of(table.ON_STORE_FAILURE)
+    workers: int | None = _of(table.WORKERS)
+    allow: tuple[Network, ...] = _of(table.ALLOW, repr=False)
+    deny: tuple[Network, ...] = _of(table.DENY, repr=False)
+    body_bytes_max: int = _of(table.BODY_BYTES_MAX)
+    body_seconds_max: float = _of(table.BODY_SECONDS_MAX)
+    strangers_max: int | None = _of(table.STRANGERS_MAX)
     store_deadline_us: int
-    store_bytes_max: int | None
-    memory_entries_max: int
-    code_guesses_max: int
+    store_bytes_max: int | None = _of(table.STORE_BYTES_MAX)
+    memory_entries_max: int = _of(table.MEMORY_ENTRIES_MAX)
+    code_guesses_max: int = _of(table.CODE_GUESSES_MAX)
     day_limits: DayLimits
-    codes_max: int
-    signup_codes_max: int
+    codes_max: int = _of(table.CODES_MAX)
+    signup_codes_max: int = _of(table.SIGNUP_CODES_MAX)
     disposable_domains: frozenset[str] = field(repr=False)
-    device_cookie: str
-    device_days: int
-    aged_device_days: int | None
-    no_factor: NoFactor
-    step_up: StepUpFrom
-    step_up_familiar: StepUpFrom | None
-    corpus: str | None
-    corpus_days_max: int
-    pairs: str | None
-    pairs_key: bytes = field(repr=False)
-    canary: bool
-    history: bool
-    hibp: bool
-    hibp_url: str
-    exposed_header: str | None
-    breached_min: int
-    events_file: str | None
-    audit: AuditPlace | None
-    audit_format: AuditFormat
-    audit_identity: AuditIdentity
-    audit_address: AuditAddress
-    audit_recipient: bytes
-    audit_checkpoints: AuditPlace | None
-    audit_replay: bool
-    audit_bytes_max: int
-    audit_files_max: int
-    metrics_token: bytes = field(repr=False)
-    metrics_listen: Listening | None
-    otel: bool
-    plugins: tuple[str, ...]
-    feed: bool
-    feed_entries_max: int
-    feed_seconds_max: int
-    campaigns: bool
-    control_socket: str | None
-    protect: tuple[ProtectedRoute, ...]
-    caps: tuple[CappedRoute, ...]
-    challenges: tuple[str, ...]
+    device_cookie: str = _of(table.DEVICE_COOKIE)
+    device_days: int = _of(table.DEVICE_DAYS)
+    aged_device_days: int | None = _of(table.AGED_DEVICE_DAYS)
+    no_factor: NoFactor = _of(table.NO_FACTOR)
+    step_up: StepUpFrom = _of(table.STEP_UP)
+    step_up_familiar: StepUpFrom | None = _of(table.STEP_UP_FAMILIAR)
+    corpus: str | None = _of(table.CORPUS)
+    corpus_days_max: int = _of(table.CORPUS_DAYS_MAX)
+    pairs: str | None = _of(table.PAIRS)
+    pairs_key: bytes = _of(table.PAIRS_KEY, repr=False)
+    canary: bool = _of(table.CANARY)
+    history: bool = _of(table.HISTORY)
+    hibp: bool = _of(table.HIBP)
+    hibp_url: str = _of(table.HIBP_URL)
+    exposed_header: str | None = _of(table.EXPOSED_HEADER)
+    breached_min: int = _of(table.BREACHED_MIN)
+    events_file: str | None = _of(table.EVENTS_FILE)
+    audit: AuditPlace | None = _of(table.AUDIT)
+    audit_format: AuditFormat = _of(table.AUDIT_FORMAT)
+    audit_identity: AuditIdentity = _of(table.AUDIT_IDENTITY)
+    audit_address: AuditAddress = _of(table.AUDIT_ADDRESS)
+    audit_recipient: bytes = _of(table.AUDIT_RECIPIENT)
+    audit_checkpoints: AuditPlace | None = _of(table.AUDIT_CHECKPOINTS)
+    audit_replay: bool = _of(table.AUDIT_REPLAY)
+    audit_bytes_max: int = _of(table.AUDIT_BYTES_MAX)
+    audit_files_max: int = _of(table.AUDIT_FILES_MAX)
+    metrics_token: bytes = _of(table.METRICS_TOKEN, repr=False)
+    metrics_listen: Listening | None = _of(table.METRICS_LISTEN)
+    otel: bool = _of(table.OTEL)
+    plugins: tuple[str, ...] = _of(table.PLUGINS)
+    feed: bool = _of(table.FEED)
+    feed_entries_max: int = _of(table.FEED_ENTRIES_MAX)
+    feed_seconds_max: int = _of(table.FEED_SECONDS_MAX)
+    campaigns: bool = _of(table.CAMPAIGNS)
+    control_socket: str | None = _of(table.CONTROL_SOCKET)
+    protect: tuple[ProtectedRoute, ...] = _of(table.PROTECT)
+    caps: tuple[CappedRoute, ...] = _of(table.CAPS)
+    challenges: tuple[str, ...] = _of(table.CHALLENGES)
     challenges_set: bool
-    captcha_sitekey: str | None
-    captcha_secret: str | None = field(repr=False)
-    captcha_hosts: frozenset[str]
-    captcha_url: str | None = field(repr=False)
-    factors: tuple[str, ...]
-    factor_floor: str
-    totp_drift: int
-    oidc: OidcRegistration | None
-    oidc_secret: str | None = field(repr=False)
-    owners: str | None = field(repr=False)
-    owners_query: str | None = field(repr=False)
-    smtp: str | None = field(repr=False)
-    smtp_password: str | None = field(repr=False)
-    mail_from: str | None = field(repr=False)
-    service_name: str = field(repr=False)
-    account_page: str | None = field(repr=False)
-    pages_url: str | None = field(repr=False)
-    city_file: str | None
-    asn_file: str | None
-    stranger_notices: tuple[str, ...]
-    stranger_notices_max: int
-    notices_webhook: str | None = field(repr=False)
-    notices_webhook_secret: tuple[bytes, ...] = field(repr=False)
-    code_webhook: str | None = field(repr=False)
-    code_webhook_key: bytes = field(repr=False)
-    rp_id: str | None
-    passkey_origins: tuple[str, ...]
+    captcha_sitekey: str | None = _of(table.CAPTCHA_SITEKEY)
+    captcha_secret: str | None = _of(table.CAPTCHA_SECRET, repr=False)
+    captcha_hosts: frozenset[str] = _of(table.CAPTCHA_HOSTS)
+    captcha_url: str | None = _of(table.CAPTCHA_URL, repr=False)
+    factors: tuple[str, ...] = _of(table.FACTORS)
+    factor_floor: str = _of(table.FACTOR_FLOOR)
+    totp_drift: int = _of(table.TOTP_DRIFT)
+    oidc: OidcRegistration | None = _of(table.OIDC)
+    oidc_secret: str | None = _of(table.OIDC_SECRET, repr=False)
+    owners: str | None = _of(table.OWNERS, repr=False)
+    owners_query: str | None = _of(table.OWNERS_QUERY, repr=False)
+    smtp: str | None = _of(table.SMTP, repr=False)
+    smtp_password: str | None = _of(table.SMTP_PASSWORD, repr=False)
+    mail_from: str | None = _of(table.MAIL_FROM, repr=False)
+    service_name: str = _of(table.SERVICE_NAME, repr=False)
+    account_page: str | None = _of(table.ACCOUNT_PAGE, repr=False)
+    pages_url: str | None = _of(table.PAGES_URL, repr=False)
+    city_file: str | None = _of(table.CITY_FILE)
+    asn_file: str | None = _of(table.ASN_FILE)
+    stranger_notices: tuple[str, ...] = _of(table.STRANGER_NOTICES)
+    stranger_notices_max: int = _of(table.STRANGER_NOTICES_MAX)
+    notices_webhook: str | None = _of(table.NOTICES_WEBHOOK, repr=False)
+    notices_webhook_secret: tuple[bytes, ...] = _of(table.NOTICES_WEBHOOK_SECRET, repr=False)
+    code_webhook: str | None = _of(table.CODE_WEBHOOK, repr=False)
+    code_webhook_key: bytes = _of(table.CODE_WEBHOOK_KEY, repr=False)
+    rp_id: str | None = _of(table.PASSKEY_DOMAIN)
+    passkey_origins: tuple[str, ...] = _of(table.PASSKEY_ORIGINS)
     brand: Brand = field(default=NO_BRAND, repr=False)
     is_secret_made_up: bool = False
     processes: int = 1
@@ -292,3 +266,9 @@ class Settings:
     def captcha(self) -> str | None:
         """The name of the provider of the site's captcha; None if it uses none."""
         return next((one for one in self.challenges if one != "pow"), None)
+
+
+BY_FIELD: Mapping[str, Setting[Any]] = MappingProxyType(
+    {each.name: each.metadata[_SETTING] for each in fields(Settings) if _SETTING in each.metadata}
+)
+"""The settings that are one field of `Settings` each, by its name."""

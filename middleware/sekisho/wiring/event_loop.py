@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sekisho.ledger.worker_sync import News
     from sekisho.model import Ledger
     from sekisho.settings import Settings
-    from sekisho.settings.values import Network
+    from sekisho.settings.networks import Network
     from sekisho.store import AnyStoreConnection
     from sekisho.store.vault import Vault
     from sekisho.wiring.metrics import MetricsWing

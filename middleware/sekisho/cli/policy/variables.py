@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 from sekisho.cli.usage import Misused
+from sekisho.settings.choices import Preset
 from sekisho.settings.table import PRESET
-from sekisho.settings.values import Preset
 
 NOW = "now"
 FILE_BYTES_MAX = 1_048_576

@@ -6,8 +6,8 @@ import tomllib
 from importlib.resources import files
 from typing import NamedTuple
 
+from sekisho.settings.choices import Preset
 from sekisho.settings.presets import texts_of
-from sekisho.settings.values import Preset
 from sekisho.simulate.laboratory.parameters import ScenarioError
 
 
