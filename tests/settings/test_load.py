@@ -14,19 +14,15 @@ from hypothesis import strategies as st
 
 from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
-from sekisho.settings import NoFactor, Settings, StoreFailure
+from sekisho.settings import NoFactor, StoreFailure
 from sekisho.settings.files import read_file
 from sekisho.settings.values import BY_FIELD
+from tests.settings.loading import SECRET, load
 
-SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-
-
-def load(**variables: str) -> Settings:
-    return settings.load({"SEKISHO_SECRET": SECRET, **{f"SEKISHO_{name}": text for name, text in variables.items()}})
 
 
 def mistakes(environ: dict[str, str], **overrides: object) -> list[tuple[str, str]]:

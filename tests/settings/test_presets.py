@@ -8,32 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho import settings
-from sekisho.model import FactorClass, Limit, SettingsError
-from sekisho.settings import Preset, Settings, StepUpFrom
+from sekisho.model import FactorClass, Limit
+from sekisho.settings import Preset, StepUpFrom
 from sekisho.settings.presets import PRESETS
 from tests.cli.operating import run
+from tests.settings.loading import SECRET, load, wrong
 
 if TYPE_CHECKING:
     from sekisho.settings.presets import PresetValue
 
-SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 MINUTE = 60_000_000
 DATABASE = {
     "OWNERS": "sqlite+aiosqlite:////srv/users.db",
     "OWNERS_QUERY": "select email from users where name = :account",
 }
 PASSKEYS = {"FACTORS": "webauthn", "PASSKEY_DOMAIN": "shop.example", **DATABASE}
-
-
-def load(**variables: str) -> Settings:
-    return settings.load({"SEKISHO_SECRET": SECRET, **{f"SEKISHO_{name}": text for name, text in variables.items()}})
-
-
-def wrong(**variables: str) -> dict[str, str]:
-    with pytest.raises(SettingsError) as caught:
-        load(**variables)
-    assert isinstance(caught.value, settings.SettingsErrors)
-    return {mistake.name.removeprefix("SEKISHO_"): mistake.problem for mistake in caught.value.mistakes}
 
 
 def test_balanced_is_the_default_and_changes_nothing() -> None:

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
 from sekisho import settings
-from sekisho.model import AskedFrom, FactorClass, ProtectedRoute, SettingsError
+from sekisho.model import AskedFrom, FactorClass, ProtectedRoute
 from sekisho.model.oidc import OidcRegistration
-from sekisho.settings import Settings, StepUpFrom, extras
+from sekisho.settings import StepUpFrom, extras
 from sekisho.settings.extras import missing_extras
+from tests.settings.loading import SECRET, load, wrong
 
-SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
 QUERY = "select email, locale from users where username = :account"
 DATABASE = {"OWNERS": "sqlite+aiosqlite:////srv/users.db", "OWNERS_QUERY": QUERY}
 MAIL = {"SMTP": "smtp://mail:pw@relay:587", "MAIL_FROM": "no-reply@shop.example", "ACCOUNT_PAGE": "shop.example/me"}
 CAPTCHA = {"CAPTCHA_SITEKEY": "0x4AAA", "CAPTCHA_SECRET": "sesame", "CAPTCHA_HOSTS": "Shop.example, www.shop.example"}
 WEBHOOK = {"CODE_WEBHOOK": "https://codes.internal/send", "CODE_WEBHOOK_KEY": OTHER}
-
-
-def load(**variables: Any) -> Settings:
-    given = {name: variables.pop(name, False) for name in ("has_owners", "has_sender")}
-    environ = {"SEKISHO_SECRET": SECRET, **{f"SEKISHO_{name}": text for name, text in variables.items()}}
-    return settings.load(environ, **given)
-
-
-def wrong(**variables: Any) -> dict[str, str]:
-    """Each name with an error, and the reason."""
-    with pytest.raises(SettingsError) as caught:
-        load(**variables)
-    assert isinstance(caught.value, settings.SettingsErrors)
-    return {mistake.name.removeprefix("SEKISHO_"): mistake.problem for mistake in caught.value.mistakes}
 
 
 def test_nothing_set_asks_for_work_and_for_no_factor() -> None:
