@@ -234,16 +234,22 @@ class Ranges:
         try:
             with os.scandir(self.path) as entries:
                 for entry in entries:
-                    if found := _RANGE_NAME.fullmatch(entry.name):
-                        number = int(found[1], 16)
-                        if styles[number]:
-                            raise CorpusError(f"{self.path}: range {found[1]} is there twice: remove one of the two")
-                        styles[number] = 1 + 4 * found[1].islower() + 2 * bool(found[2]) + bool(found[3])
-                        size += entry.stat().st_size
+                    size += self._note(entry, styles)
         except OSError as error:
             raise CorpusError(f"{self.path}: {error.strerror}") from error
         self._ensure_complete(styles)
         return _Listed(styles, size)
+
+    def _note(self, entry: os.DirEntry[str], styles: bytearray) -> int:
+        """Note how a range's file is named, and return its bytes; 0 for any other file."""
+        found = _RANGE_NAME.fullmatch(entry.name)
+        if found is None:
+            return 0
+        number = int(found[1], 16)
+        if styles[number]:
+            raise CorpusError(f"{self.path}: range {found[1]} is there twice: remove one of the two")
+        styles[number] = 1 + 4 * found[1].islower() + 2 * bool(found[2]) + bool(found[3])
+        return entry.stat().st_size
 
     def _ensure_complete(self, styles: bytearray) -> None:
         missing = styles.count(0)

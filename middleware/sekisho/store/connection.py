@@ -108,16 +108,20 @@ class StoreConnection:
         """Write the queue, for at most one deadline, and close the connection."""
         if self._intake.is_open:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._deadline):
-                    while self._intake.queue or self._intake.calls or self._in_flight:
-                        self._answered.clear()
-                        await self._answered.wait()
+                await self._drain()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._hang_up()  # a task that never began has not done so itself
         if self._intake.timer is not None:
             self._intake.timer.cancel()
+
+    async def _drain(self) -> None:
+        """Wait until every operation has its answer. Raises `TimeoutError` after one deadline."""
+        async with asyncio.timeout(self._deadline):
+            while self._intake.queue or self._intake.calls or self._in_flight:
+                self._answered.clear()
+                await self._answered.wait()
 
     def _expire(self, due: float, *, forgiven: bool = False) -> None:
         intake, now, late = self._intake, self._loop.time(), False
