@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
+    from sekisho.detect import PostureWatch
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -120,6 +121,14 @@ class Site:
         }
         self.people = MemoryOwners(self.contacts)
         self.guard = self.guarded()
+
+    @property
+    def watch(self) -> PostureWatch:
+        """The posture as the guard's process holds it."""
+        assert self.guard._loops is not None
+        found = self.guard._loops.process.watch
+        assert found is not None
+        return found
 
     def guarded(self, app: App | None = None, **more: Any) -> LoginGuard:
         """Another worker, or another guard, in front of the same shop."""
@@ -256,3 +265,11 @@ def hidden(asked: Answer, name: str) -> str:
 
 
 __all__ = ["FORM", "HERE", "JSON", "STEP", "STRANGE", "Client", "Shop", "Site", "challenge", "hidden", "stop"]
+
+
+def seen(found: Answer) -> tuple[object, ...]:
+    """What a client sees, without what differs in any two answers."""
+    body = json.loads(found.body) if found.body.startswith(b"{") else found.body
+    if isinstance(body, dict):
+        body.pop("challenge", None)
+    return found.status, sorted(name for name, _ in found.headers), body, len(found.body)

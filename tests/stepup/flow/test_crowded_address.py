@@ -17,7 +17,7 @@ from sekisho.simulate.solve import solved
 from sekisho.simulate.virtual_loop import VirtualLoop
 from sekisho.wiring import MACHINE
 from tests.asgi.driving import FORM, Clock
-from tests.stepup.flow.driving import Shop, Site, challenge, runs_ended
+from tests.stepup.flow.driving import Shop, Site, challenge, runs_ended, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -63,10 +63,7 @@ class Neighbours(Site):
             self.clock.advance(DAY_S - 900 * len(MEMBERS))
         for each in ("1", *(str(100 + number) for number in range(enrols * len(MEMBERS)))):
             await self.enrol(each)
-        assert self.guard._loops is not None
-        watch = self.guard._loops.process.watch
-        assert watch is not None
-        watch.force(posture)
+        self.watch.force(posture)
         for number in range(60):
             await self.seen(f"nobody {number}", "guess")
         await self.ended()
@@ -99,13 +96,6 @@ class Neighbours(Site):
         ticket = challenge(await client.log_in(account, password))
         await runs_ended()
         return await client.show(ticket, self.code())
-
-
-def looks(found: Answer) -> tuple[object, ...]:
-    """What a client sees, without what differs in any two answers."""
-    body = json.loads(found.body)
-    body.pop("challenge", None)
-    return found.status, sorted(name for name, _ in found.headers), body, len(found.body)
 
 
 @pytest.fixture
@@ -155,7 +145,7 @@ def test_everybody_there_is_asked_alike(clock: Clock, posture: Posture, work: st
 
         assert {answer.status for answer, _ in found} == {401}
         assert {answer.code for answer, _ in found} == {"step_up_required"}
-        assert len({repr(looks(answer)) for answer, _ in found}) == 1
+        assert len({repr(seen(answer)) for answer, _ in found}) == 1
         assert {took_s for _, took_s in found} == {0.0}
         assert sorted(town.shop.reached) == sorted(TRIES[:2] if floods else TRIES)
 
@@ -169,7 +159,7 @@ def test_an_owner_gets_in_by_a_proof_also_for_the_first_time(clock: Clock) -> No
         town = await Neighbours(clock).crowded()
         refused = [await town.proved("member 4", "guess"), await town.proved("hana", "guess")]
         assert [found.code for found in refused] == ["proof_failed"] * 2
-        assert looks(refused[0]) == looks(refused[1])
+        assert seen(refused[0]) == seen(refused[1])
         assert (await town.proved("member 3", "right")).status == 303
         assert (await town.proved("hana", "right")).status == 303
         await (await town.flooded()).seen("hana", "right")
@@ -188,7 +178,7 @@ def test_in_a_flood_a_stranger_there_is_answered_like_a_guesser(clock: Clock) ->
 
         refused = [await town.proved("member 4", "guess"), await town.proved("hana", "right")]
         assert [found.code for found in refused] == ["proof_failed"] * 2
-        assert looks(refused[0]) == looks(refused[1])
+        assert seen(refused[0]) == seen(refused[1])
         assert ("hana", "right") not in town.shop.reached
 
     run(story)

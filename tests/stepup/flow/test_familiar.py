@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +15,12 @@ from sekisho.owners import Contact, MemoryOwners
 from sekisho.simulate.virtual_loop import VirtualLoop
 from sekisho.stepup.flow import issue
 from tests.asgi.driving import answer
-from tests.stepup.flow.driving import Shop, Site, challenge
+from tests.stepup.flow.driving import Shop, Site, challenge, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.detect import PostureWatch
     from sekisho.stepup.factors.senders import CodeMessage
     from tests.asgi.driving import Answer
     from tests.stepup.flow.driving import Client
@@ -58,13 +56,6 @@ class Town(Site):
         assert (await hana.show(challenge(await hana.log_in("hana")), self.code())).status == 303
         return self
 
-    @property
-    def watch(self) -> PostureWatch:
-        assert self.guard._loops is not None
-        found = self.guard._loops.process.watch
-        assert found is not None
-        return found
-
     async def raise_alarm(self, *, home_score: float = 0.0) -> None:
         """The worker hears that the site is attacked. `home_score`: of the network of `HOME`."""
         await self.client(HOME).log_in("nobody", "guess")
@@ -83,13 +74,6 @@ async def timed(client: Client, account: str, password: str) -> tuple[float, Ans
     began_s = asyncio.get_running_loop().time()
     found = await client.log_in(account, password)
     return round(asyncio.get_running_loop().time() - began_s, 6), found
-
-
-def seen(found: Answer) -> tuple[object, ...]:
-    """What a client sees, without what differs in any two answers."""
-    body = json.loads(found.body)
-    body.pop("challenge", None)
-    return found.status, sorted(name for name, _ in found.headers), body, len(found.body)
 
 
 def test_a_familiar_stranger_in_calm_is_not_asked_and_becomes_no_more_than_seen() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,13 @@ from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners, OwnersError
 from sekisho.testing import FakeClock
 from tests.asgi.driving import answer
-from tests.stepup.flow.driving import STRANGE, Shop, Site, challenge, stop
+from tests.stepup.flow.driving import STRANGE, Shop, Site, challenge, seen, stop
 from tests.stepup.flow.letters import writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.detect import PostureWatch
-    from tests.asgi.driving import Answer
 
 LOGIN = "POST /login form:username,password success=cookie:session"
 BY_POSTURE: dict[str, Any] = {"step_up": "attack", "login": LOGIN}
@@ -37,24 +34,8 @@ async def site() -> AsyncIterator[Site]:
     await stop(made.guard)
 
 
-def watch(site: Site) -> PostureWatch:
-    assert site.guard._loops is not None
-    found = site.guard._loops.process.watch
-    assert found is not None
-    return found
-
-
 def told(site: Site) -> list[ToldOutcome]:
-    return [outcome.told for outcome in watch(site).take()]
-
-
-def seen(found: Answer) -> tuple[object, ...]:
-    """What a client sees, without what differs in any two answers."""
-    names = sorted(name for name, _ in found.headers)
-    body = json.loads(found.body) if found.body.startswith(b"{") else found.body
-    if isinstance(body, dict):
-        body.pop("challenge", None)
-    return found.status, names, body
+    return [outcome.told for outcome in site.watch.take()]
 
 
 # Calm.
@@ -160,7 +141,7 @@ async def test_the_run_before_the_question_gets_no_session_of_the_client(site: S
 async def test_a_device_that_succeeded_is_known_and_not_asked_in_an_attack(site: Site) -> None:
     client = site.client()
     await client.log_in("alice", "hatter")
-    watch(site).force(Posture.ATTACK)
+    site.watch.force(Posture.ATTACK)
     del client.jar["session"]
     assert (await client.log_in("alice", "hatter")).status == 303
 
@@ -189,7 +170,7 @@ async def test_in_monitor_mode_the_application_answers_directly(site: Site) -> N
 
 async def test_in_an_attack_every_stranger_is_asked_alike(site: Site) -> None:
     """A right and a wrong secret, at enrolled, other and unknown accounts: one answer."""
-    watch(site).force(Posture.ATTACK)
+    site.watch.force(Posture.ATTACK)
     tries = [("hana", "right"), ("hana", "guess"), ("alice", "hatter"), ("alice", "guess"), ("nobody", "guess")]
     found = [seen(await site.client().log_in(*each)) for each in tries]
     assert found[0][0] == 401
@@ -197,10 +178,10 @@ async def test_in_an_attack_every_stranger_is_asked_alike(site: Site) -> None:
 
 
 async def test_an_elevated_posture_asks_only_where_the_setting_says_so(site: Site) -> None:
-    watch(site).force(Posture.ELEVATED)
+    site.watch.force(Posture.ELEVATED)
     held = await site.client().log_in("alice", "hatter")
     site.guard = site.guarded(step_up="elevated")
-    watch(site).force(Posture.ELEVATED)
+    site.watch.force(Posture.ELEVATED)
     asked = await site.client().log_in("alice", "hatter")
     assert (held.status, asked.status) == (303, 401)
 
@@ -210,7 +191,7 @@ async def test_an_owner_who_has_enrolled_nothing_shows_a_mailed_code() -> None:
         post.site.people = MemoryOwners({"kenji": Contact("4", "kenji@example.test", "en")})
         post.site.shop.owners["kenji"] = "right"
         post.site.guard = post.site.guarded()
-        watch(post.site).force(Posture.ATTACK)
+        post.site.watch.force(Posture.ATTACK)
         client = post.site.client()
         asked = await client.log_in("kenji", "right")
         ticket = challenge(asked)
@@ -254,22 +235,22 @@ async def test_a_sealed_guess_leaves_the_same_trace_whether_it_was_right_or_wron
     """One guess placed at the threshold tells its sender nothing by the posture."""
     traces = []
     for password in ("hatter", "guess"):
-        watch(site).force(Posture.ATTACK)
+        site.watch.force(Posture.ATTACK)
         await site.client().log_in("alice", password)
-        traces.append([outcome for _, outcome in watch(site)._sealed])
-        watch(site)._sealed.clear()
+        traces.append([outcome for _, outcome in site.watch._sealed])
+        site.watch._sealed.clear()
         assert told(site) == []
     assert traces[0] == traces[1]
     assert [outcome.told for outcome in traces[0]] == [ToldOutcome.FAILED]
 
 
 async def test_a_proof_is_told(site: Site) -> None:
-    watch(site).force(Posture.ATTACK)
+    site.watch.force(Posture.ATTACK)
     client = site.client()
     asked = await client.log_in("hana", "right")
     await client.show(challenge(asked), site.code())
     assert told(site) == []  # it waits for its attempt's failure
-    sealed, proved = watch(site)._sealed, watch(site)._proved
+    sealed, proved = site.watch._sealed, site.watch._proved
     assert [outcome.told for _, outcome in proved] == [ToldOutcome.PROVED]
     assert [outcome._replace(told=ToldOutcome.FAILED) for _, outcome in proved] == [outcome for _, outcome in sealed]
 
