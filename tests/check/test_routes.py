@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from sekisho import LoginGuard
-from sekisho.check import missing_routes, open_below
+from sekisho.check import basic_beside, missing_routes, open_below
 from sekisho.model import DoorKind
 from sekisho.owners import MemoryOwners
 from sekisho.settings import parse_doors
@@ -125,6 +125,34 @@ async def test_a_door_that_is_open_below_its_path_is_found(app: App, path: str, 
     doors = parse_doors(DoorKind.LOGIN, f"POST {path}; POST /login/graphql graphql:login(a,b)", "X")
 
     assert [door.name for door in await open_below(app, doors, {}, lambda n: b"x" * n)] == expected
+
+
+def asking_basic(*, always: bool = False) -> App:
+    """Looks at HTTP Basic at all paths, as Django REST framework does by default; or wants it of everybody."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        shown = dict(scope["headers"]).get(b"authorization", b"").startswith(b"Basic ")
+        await send({"type": "http.response.start", "status": 403 if shown or always else 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"),
+    [
+        (asking_basic(), ["POST /login"]),
+        (asking_basic(always=True), []),  # a staging site behind one password
+        (alike, []),
+        (on_starlette(), []),
+        (on_fastapi(), []),
+    ],
+)
+async def test_a_door_beside_which_basic_opens_is_found(app: App, expected: list[str]) -> None:
+    """Guesses in the header `Authorization` would be counted nowhere."""
+    doors = parse_doors(DoorKind.LOGIN, "POST /login; POST /token json basic; * /api/* basic", "X")
+
+    assert [door.name for door in await basic_beside(app, doors, {}, lambda n: b"x" * n)] == expected
 
 
 async def slashed(scope: Any, receive: Any, send: Any) -> None:

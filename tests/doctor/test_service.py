@@ -268,6 +268,8 @@ def test_a_misspelt_protected_route_and_an_open_door_are_found() -> None:
     assert whats(missing_protected=["POST /pay"]) == expected
     below = [("SEK086", "SEKISHO_LOGIN: the application answers below POST /login as well")]
     assert whats(open_below=["POST /login"]) == below
+    basic = [("SEK089", "SEKISHO_LOGIN: the application looks at HTTP Basic at POST /login as well")]
+    assert whats(basic_beside=["POST /login"]) == basic
     assert whats() == []
 
 

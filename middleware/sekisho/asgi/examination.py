@@ -36,11 +36,13 @@ class Missing(NamedTuple):
     """Attributes:
     doors, protected: those whose path the application does not have.
     below: doors that the application also answers below their path.
+    basic: doors without `basic` where the application looks at HTTP Basic.
     """
 
     doors: Sequence[Door] = ()
     protected: Sequence[Door] = ()
     below: Sequence[Door] = ()
+    basic: Sequence[Door] = ()
 
 
 class Known(NamedTuple):
@@ -133,6 +135,7 @@ class Examination:
             "missing": [door.name for door in missing.doors],
             "missing_protected": [route.name for route in missing.protected],
             "open_below": [door.name for door in missing.below],
+            "basic_beside": [door.name for door in missing.basic],
             "diagnoses": [
                 {"number": each.hazard.number, "what": each.what, "write": each.write}
                 for each in self._known.diagnoses()

@@ -47,6 +47,10 @@ ANSWERS_BELOW = (
     "Guesses there are not counted: let it answer at this path alone [SEK086]"
 )
 # The names alone are calls in Python 3.11.
+READS_BASIC = (
+    "%s: the application looks at HTTP Basic there as well, and perhaps at all its routes. Guesses by that header are "
+    "not counted: have it accept none, or add a door that opens by basic [SEK089]"
+)
 _FAILED: Final = Outcome.FAILED
 _STRANGER: Final = Device.STRANGER
 _SUCCEEDED: Final = Outcome.SUCCEEDED

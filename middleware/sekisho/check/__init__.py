@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from sekisho.check.canary import Canary
 from sekisho.check.probe import DoorReport, Probe, Result
-from sekisho.check.routes import missing_protected, missing_routes, open_below
+from sekisho.check.routes import basic_beside, missing_protected, missing_routes, open_below
 
-__all__ = ["Canary", "DoorReport", "Probe", "Result", "missing_protected", "missing_routes", "open_below"]
+__all__ = [
+    "Canary",
+    "DoorReport",
+    "Probe",
+    "Result",
+    "basic_beside",
+    "missing_protected",
+    "missing_routes",
+    "open_below",
+]

@@ -6,20 +6,23 @@ answers below its path as well.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
 from sekisho.check.trial import tried
-from sekisho.model import Credentials, DoorKind
+from sekisho.model import Credentials, DoorKind, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sekisho.asgi.types import App
     from sekisho.model import Door
+    from sekisho.model.headers import Header
 
 NOT_THERE = 404
+_REFUSED = frozenset({401, 403})
 SECONDS_MAX = 5.0
 
 
@@ -62,6 +65,30 @@ async def open_below(
     return [door for door in exact if await _is_open_below(app, door, around, chance(8).hex())]
 
 
+async def basic_beside(
+    app: App, doors: Iterable[Door], around: Mapping[str, Any], chance: Callable[[int], bytes]
+) -> list[Door]:
+    """The doors without `basic` where the application looks at HTTP Basic all the same, as Django REST framework does.
+
+    The application is asked by OPTIONS, without a secret and with that of an invented account. Arguments: see
+    `missing_routes`.
+    """
+    exact = [door for door in doors if door.reads_body and _names_one_path(door) and not _reads_basic(door)]
+    return [door for door in exact if await _refuses_basic(app, door, around, chance)]
+
+
+def _reads_basic(door: Door) -> bool:
+    return any(fields.encoding is Encoding.BASIC for fields in door.fields)
+
+
+async def _refuses_basic(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
+    if await _status_of(app, door, around) in {0, *_REFUSED}:
+        return False
+    made_up = invented(chance)
+    shown = b"Basic " + b64encode(f"{made_up.account}:{made_up.secret}".encode())
+    return await _status_of(app, door, around, [(b"authorization", shown)]) in _REFUSED
+
+
 async def _is_open_below(app: App, door: Door, around: Mapping[str, Any], name: str) -> bool:
     path = door.path.rstrip("/")
     below = await _status_of(app, replace(door, path=f"{path}/{name}"), around)
@@ -94,10 +121,10 @@ async def _answers_404(app: App, door: Door, around: Mapping[str, Any], chance: 
     return (await tried(app, door, log_in, seconds_max=SECONDS_MAX)).status == NOT_THERE
 
 
-async def _status_of(app: App, door: Door, around: Mapping[str, Any]) -> int:
+async def _status_of(app: App, door: Door, around: Mapping[str, Any], headers: Sequence[Header] = ()) -> int:
     """The status of the answer to OPTIONS; 0 where there is none.
 
     OPTIONS changes nothing (RFC 9110, section 9.2.1). For most routers it shows whether the path exists.
     """
-    scope = plain_scope(door, around, method="OPTIONS")
+    scope = plain_scope(door, around, method="OPTIONS", headers=headers)
     return (await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)).status

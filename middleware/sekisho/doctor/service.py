@@ -46,6 +46,7 @@ class ServiceTold(NamedTuple):
     missing: tuple[str, ...]
     missing_protected: tuple[str, ...]
     open_below: tuple[str, ...]
+    basic_beside: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
 
 
@@ -129,6 +130,10 @@ class ServiceExaminer(NamedTuple):
             yield hazards.OPEN_BELOW.found(
                 f"{kinds.get(name, 'SEKISHO_LOGIN')}: the application answers below {name} as well"
             )
+        for name in told.basic_beside:
+            yield hazards.BASIC_BESIDE.found(
+                f"{kinds.get(name, 'SEKISHO_LOGIN')}: the application looks at HTTP Basic at {name} as well"
+            )
         for name, attempts in told.attempts.items():
             if not attempts and name not in told.missing and sum(told.attempts.values()) >= ATTEMPTS_MIN:
                 yield hazards.IDLE_DOOR.found(
@@ -196,10 +201,11 @@ def told_of(body: bytes) -> ServiceTold | None:
         missing = tuple(map(told_text, read["missing"]))
         protected = tuple(map(told_text, read.get("missing_protected", ())))  # earlier versions tell none
         below = tuple(map(told_text, read.get("open_below", ())))
+        basic = tuple(map(told_text, read.get("basic_beside", ())))
         found = [_diagnosis(each) for each in read["diagnoses"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return ServiceTold(arrival, attempts, missing, protected, below, tuple(found))
+    return ServiceTold(arrival, attempts, missing, protected, below, basic, tuple(found))
 
 
 def _arrival(read: Any) -> Arrival:

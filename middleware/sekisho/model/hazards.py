@@ -502,6 +502,13 @@ PROOF_FOR_EACH: Final = Hazard(
     "Clients of an API that cannot show a proof are refused, with the right password too.",
     'LoginGuard(api, login="* /api/* basic success=!401,403", factors="none")',
 )
+BASIC_BESIDE: Final = Hazard(
+    "SEK089",
+    Severity.DANGER,
+    "the application looks at HTTP Basic beside a door",
+    "Passwords can be guessed by the header Authorization, at every such route, and nothing counts them.",
+    "SEKISHO_LOGIN=POST /login form:username,password; * /api/* basic:utf-8|latin-1 success=!401,403",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -573,5 +580,6 @@ HAZARDS: Final = (
     OPEN_BELOW,
     KEPT_SESSION,
     PROOF_FOR_EACH,
+    BASIC_BESIDE,
 )
 """Every hazard, by number."""

@@ -20,7 +20,7 @@ from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
 from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
 from sekisho.asgi.other_requests import OtherRequests
-from sekisho.asgi.outcome_keeper import ANSWERS_BELOW, NO_ROUTE, NOT_THERE, OutcomeKeeper
+from sekisho.asgi.outcome_keeper import ANSWERS_BELOW, NO_ROUTE, NOT_THERE, READS_BASIC, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.refusal_pace import RefusalPace
 from sekisho.asgi.shared_addresses import SharedAddresses
@@ -393,6 +393,8 @@ class LoopWing:
             log.warning(NO_ROUTE, route.name)
         for door in missing.below:
             log.warning(ANSWERS_BELOW, door.name)
+        for door in missing.basic:
+            log.warning(READS_BASIC, door.name)
 
     @property
     def _cookie(self) -> DeviceCookie:

@@ -14,7 +14,7 @@ from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.reading import Reading
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
-from sekisho.check import Probe, Result, missing_protected, missing_routes, open_below
+from sekisho.check import Probe, Result, basic_beside, missing_protected, missing_routes, open_below
 from sekisho.detect import MemoryPostures, PostureWatch
 from sekisho.devices.token import DeviceTokens
 from sekisho.feed import RefusalNotes
@@ -318,7 +318,8 @@ class ProcessWing:
         doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
         protected = await missing_protected(self.app, self.protected.all, self.around)
         below = await open_below(self.app, self.settings.doors, self.around, secrets.token_bytes)
-        return Missing(doors, protected, below)
+        basic = await basic_beside(self.app, self.settings.doors, self.around, secrets.token_bytes)
+        return Missing(doors, protected, below, basic)
 
 
 def trust_of(settings: Settings) -> SuccessTrust:
