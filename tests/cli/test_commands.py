@@ -113,7 +113,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureF
         (["corpus", "info"], "the following arguments are required: FILE"),
         (["demo", "--owners"], "argument --owners: expected one argument"),
         (["demo", "--json=yes"], "argument --json: ignored explicit argument (not repeated"),
-        (["demo", "--owners", "few"], "argument --owners: invalid number from 100 to 1,000,000 value (not repeated"),
+        (["demo", "--owners", "few"], "argument --owners: wants a number from 100 to 1,000,000 (not repeated"),
         (["demo", "few"], "unrecognized arguments (not repeated"),
         (["demo", "--own", "500"], "unrecognized arguments (not repeated"),
     ],

@@ -118,7 +118,7 @@ def test_without_a_database_nothing_is_done(
     monkeypatch.delenv("SEKISHO_OWNERS", raising=False)
 
     assert main(["owners", name, *(["alice"] if name == "reset" else [])]) == FAILED
-    assert "SEKISHO_OWNERS is not set" in capsys.readouterr().err
+    assert "SEKISHO_OWNERS is not set here: run this with the environment of the service" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

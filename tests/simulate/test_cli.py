@@ -107,7 +107,7 @@ def test_a_variable_that_makes_no_sense_is_a_misuse(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(["demo"])
-    assert f"argument --{variable.removeprefix('DEMO_').lower()}: invalid number" in capsys.readouterr().err
+    assert f"argument --{variable.removeprefix('DEMO_').lower()}: wants a number from" in capsys.readouterr().err
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ _SAID = re.compile(
     r"|unrecognized arguments",
     re.DOTALL,
 )
+_TYPE = re.compile(r": invalid ((?:number|beginning) .*) value\s*$")
 
 
 class Misused(SekishoError):  # noqa: N818 - a state of the command line, not of the program
@@ -56,7 +57,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2, printing argparse's message without the user's text."""
         said = _SAID.match(message)
-        text = said.group() if said else "this command line was not understood"
+        text = _TYPE.sub(r": wants a \1", said.group()) if said else "this command line was not understood"
         self.refuse(text if text == message else f"{text} (not repeated here: it might be a password)")
 
     def refuse(self, text: str) -> NoReturn:

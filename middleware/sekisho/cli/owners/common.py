@@ -51,7 +51,10 @@ def settings(*names: str, secret: bool = False) -> Settings:
     if missing := missing_extras(found):
         raise SettingsErrors(missing)
     if found.owners is None:
-        raise NoOwners("SEKISHO_OWNERS is not set; a Python object in its place looks after its own tables")
+        raise NoOwners(
+            "SEKISHO_OWNERS is not set here: run this with the environment of the service. A Python object in its "
+            "place looks after its own tables"
+        )
     return found
 
 
