@@ -18,6 +18,7 @@ from sekisho import LoginGuard
 from sekisho.check import basic_beside, missing_routes, open_below
 from sekisho.model import DoorKind
 from sekisho.owners import MemoryOwners
+from sekisho.read import Doors
 from sekisho.settings import parse_doors
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, Shop, guarded, log_in
@@ -150,9 +151,10 @@ def asking_basic(*, always: bool = False) -> App:
 )
 async def test_a_door_beside_which_basic_opens_is_found(app: App, expected: list[str]) -> None:
     """Guesses in the header `Authorization` would be counted nowhere."""
-    doors = parse_doors(DoorKind.LOGIN, "POST /login; POST /token json basic; * /api/* basic", "X")
+    written = "POST /login; POST /token json basic; POST /api/login; * /api/* basic"
+    doors = Doors(parse_doors(DoorKind.LOGIN, written, "X"))
 
-    assert [door.name for door in await basic_beside(app, doors, {}, lambda n: b"x" * n)] == expected
+    assert [door.name for door in await basic_beside(app, doors.all, {}, lambda n: b"x" * n)] == expected
 
 
 async def slashed(scope: Any, receive: Any, send: Any) -> None:

@@ -70,8 +70,8 @@ async def basic_beside(
 ) -> list[Door]:
     """The doors without `basic` where the application looks at HTTP Basic all the same, as Django REST framework does.
 
-    The application is asked by OPTIONS, without a secret and with that of an invented account. Arguments: see
-    `missing_routes`.
+    The application is asked by OPTIONS, without a secret and with that of an invented account. `doors`: as `Doors` has
+    them, with `basic` where another door's prefix covers them. Other arguments: see `missing_routes`.
     """
     exact = [door for door in doors if door.reads_body and _names_one_path(door) and not _reads_basic(door)]
     return [door for door in exact if await _refuses_basic(app, door, around, chance)]

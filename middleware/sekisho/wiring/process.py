@@ -318,7 +318,7 @@ class ProcessWing:
         doors = await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
         protected = await missing_protected(self.app, self.protected.all, self.around)
         below = await open_below(self.app, self.settings.doors, self.around, secrets.token_bytes)
-        basic = await basic_beside(self.app, self.settings.doors, self.around, secrets.token_bytes)
+        basic = await basic_beside(self.app, self.reading.doors.all, self.around, secrets.token_bytes)
         return Missing(doors, protected, below, basic)
 
 
