@@ -169,11 +169,10 @@ class Acceptance:
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
     ) -> Proof | None:
         enrolment, store = self._store(owner)
-        left = await self._recovery.accept(trial, enrolment, store, shown.code)
-        if left is None:
+        if await self._recovery.accept(trial, enrolment, store, shown.code) is None:
             return None
         self._sender.factor_changed(owner, RECOVERY, "used")
-        return Proof(shown.factor, left, bool(self.usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
+        return Proof(shown.factor, settled=bool(self.usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
 
     def _store(self, owner: AccountOwner) -> tuple[str, _RecoveryStore]:
         enrolment = next((one.id for one in owner.of_kind(RECOVERY)), "")

@@ -99,13 +99,11 @@ class Proof:
 
     Attributes:
         factor: the factor that was shown.
-        recovery_left: the number of recovery codes left, if one was used; otherwise None.
         settled: whether the factor is no longer held back; see `requirements`.
         by_class: the factor's class at this site, if it is not that of `CLASS_OF`.
     """
 
     factor: str
-    recovery_left: int | None = None
     settled: bool = field(default=True, compare=False)
     by_class: FactorClass | None = field(default=None, compare=False)
 
