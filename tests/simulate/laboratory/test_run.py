@@ -402,12 +402,11 @@ def test_an_alarm_has_its_time() -> None:
 
 
 def test_neighbours_of_a_bot_that_solves_all_work_get_in() -> None:
-    """By a proof: those who succeeded behind this address before. The bot's right passwords open nothing."""
+    """By a proof, also those who come to this address for the first time. The bot's right passwords open nothing."""
     owners = OwnerHabits(count=40, logins_per_day=1.0, history_days=5, cookies_share=0.0, nat_share=1.0)
     bot = Attack(attempts=400, hours=24, right=4, behind_nat=True, solves=True)
     results = played(scenario(bot, owners=owners, hours=24), "strict")
 
     assert results.taken == {}
     assert results.strangers.log_ins > 30
-    assert results.strangers.refused <= 2
-    assert results.reached < 0.7 * results.attempts
+    assert results.strangers.refused == 0

@@ -292,12 +292,11 @@ _OTHERS_WHY: Final = (
     "owners too."
 )
 _REACHED_WHY: Final = (
-    "The limits let some attempts an hour through at each address, however many come: with one in two minutes, as in "
-    "`7pay` here, they are a larger share than at full size (0.7%, [replay.md](replay.md)), and one an hour is below "
-    "all limits. Bots "
-    "that solve work (`…-solving-…`, `weak-…`) get what the credit of an address allows, and a weak service asks for "
-    "no work. With factors every one of these attempts is behind a question; there, guesses behind the NAT of owners "
-    "are checked beyond the credit too, or owners who come there for the first time would be refused."
+    "Bots that solve work (`…-solving-…`, `weak-…`) get what the limits of an address and its credit allow, and a weak "
+    "service asks for no work. A slow bot behind an address where many owners succeed (`nat-in-an-attack`) is below "
+    "the limits, and such an address is never failing. Requests for a reset (`7pay-reset…`) have no success to tell "
+    "failures from. With factors every log-in among these attempts is behind a question; there, guesses behind the NAT "
+    "of owners are checked beyond the credit too, or owners who come there for the first time would be refused."
 )
 _SHARED_WHY: Final = (
     "A bot that solves work, behind one address with owners, uses up what the address has: its limits, then the credit "
