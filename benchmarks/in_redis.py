@@ -21,7 +21,7 @@ import redis
 from benchmarks import arguments, measure
 from benchmarks.beside import exported
 from benchmarks.callgrind import total
-from benchmarks.lua import FAMILIES_AT, KEYS, Call, LedgerWithHistories, stuffing
+from benchmarks.lua import FAMILIES_AT, KEYS, Call, LedgerWithHistories, script_in, stuffing
 from benchmarks.result import write_result
 from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.arithmetic import UNHINDERED
@@ -60,8 +60,7 @@ class LedgerAt(LedgerWithHistories):
     def __init__(self, name: str, middleware: Path) -> None:
         super().__init__()
         self.name = name
-        (source,) = middleware.rglob("ledger.lua")
-        self._script = Script(inlined(source.read_text()), self._script.leading, 1)
+        self._script = Script(inlined(script_in(middleware)), self._script.leading, 1)
         self._chooses = b"asks_credit" in self._script.source
 
     @property

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from benchmarks import arguments, measure
 from benchmarks.beside import exported
-from benchmarks.lua import stuffing
+from benchmarks.lua import script_in, stuffing
 from benchmarks.result import write_result
 from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.inlined import inlined
@@ -42,7 +42,6 @@ BATCH = 64
 BUDGET_BYTES = 10**9
 T0_US = 1_700_000_000_000_000
 LIFE, LIFE_SINCE_T0 = "ceil((last - now) / 1000)", f"ceil((last - {T0_US}) / 1000)"
-SCRIPT = Path("sekisho", "ledger", "ledger.lua")
 SHOWN_H = (1, 2, 13, 25, 26, 30, 48)
 
 # Redis runs on the real clock, in which all of this takes a minute: so keys are given their ends as times since the
@@ -153,9 +152,9 @@ def main() -> None:
     options = parser.parse_args()
     scale = QUICK_SCALE if options.quick else SCALE
     about = {"machine": measure.machine(), "scale": scale, "budget_bytes": BUDGET_BYTES}
-    here = Path(__file__).parents[1].joinpath("middleware", SCRIPT).read_text()
+    here = script_in(Path(__file__).parents[1] / "middleware")
     with tempfile.TemporaryDirectory() as folder:
-        base = exported(options.base, Path(folder)).joinpath(SCRIPT).read_text()
+        base = script_in(exported(options.base, Path(folder)))
     contenders = {options.base: (base, 0), "here": (here, 0), "here, with a budget": (here, BUDGET_BYTES)}
     found = {name: day(*one, scale) for name, one in track(contenders.items(), "Two days each")}
     wide_console().print(name_table(found))

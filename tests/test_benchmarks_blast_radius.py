@@ -10,7 +10,7 @@ from sekisho.simulate.laboratory import packaged, read_scenario
 from sekisho.simulate.laboratory.policy import policies
 
 
-@pytest.mark.parametrize(("scenario", "scale", "share"), [("one-an-hour", 0.1, 1.0), ("one-per-address", 0.04, 0.0)])
+@pytest.mark.parametrize(("scenario", "scale", "share"), [("7pay-reset", 0.3, 1.0), ("one-per-address", 0.04, 0.0)])
 def test_accounts_are_named_where_addresses_repeat(scenario: str, scale: float, share: float) -> None:
     """An address of an attacker with twenty failures leads to the accounts that it entered; one for each, to none."""
     found = named(read_scenario(scenario, packaged()[scenario]).scaled(scale), "default", 1)
