@@ -110,7 +110,7 @@ def test_the_quick_start_works_word_for_word(served: Path, environment: dict[str
     assert done.stdout.split() == ["401"] * 5 + ["429"], (served / "log").read_text()[-4_000:]
     assert "This prints `401 401 401 401 401 429`" in README
     log = (served / "log").read_text()
-    assert "sekisho: POST /login answered too_many_attempts (account_rate)" in log
+    assert "sekisho: POST /login answered too_many_attempts (ip_failures, account_rate)" in log
     assert "Traceback" not in log
 
 

@@ -274,7 +274,7 @@ async def test_a_dry_run_prints_what_would_be_sent(
         (["haproxy", "--socket", "s", "--map", "m"], 2, "--socket is neither a path nor host:port"),
         (["haproxy", "--socket", "/nowhere/s", "--map", "m", "--once"], 1, "HAProxy's runtime socket: No such file"),
         (["nginx", "--file", "/nowhere/f", "--once"], 1, "/nowhere/f: No such file or directory"),
-        (["crowdsec", "--credentials", "/nowhere/c"], 1, "/nowhere/c: No such file or directory"),
+        (["crowdsec", "--credentials", "/nowhere/c"], 2, "/nowhere/c: No such file or directory; make one with `cscli"),
         (["cloudflare", "--account", "a", "--list", "b"], 2, "CLOUDFLARE_API_TOKEN is not set, or is no token"),
     ],
 )  # fmt: skip

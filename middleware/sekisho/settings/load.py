@@ -91,6 +91,7 @@ def _as_read(source: SettingSource, listed: tuple[Secret, ...]) -> Settings:
     """Every setting by itself, as the table parses it."""
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     return Settings(
+        **{name: source.read(setting) for name, setting in BY_FIELD.items()},
         secrets=tuple(secret.value for secret in listed),
         secrets_waiting=frozenset(secret.value for secret in listed if not secret.signs),
         preset=source.preset,
@@ -102,7 +103,6 @@ def _as_read(source: SettingSource, listed: tuple[Secret, ...]) -> Settings:
         day_limits=_day_limits(source),
         disposable_domains=_domains(source),
         challenges_set=source.is_set(table.CHALLENGES),
-        **{name: source.read(setting) for name, setting in BY_FIELD.items()},
     )
 
 
