@@ -17,10 +17,9 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sekisho import interrupted
 from sekisho.cli.output import OutputLost, ReaderGone, standard_output
 from sekisho.cli.usage import Misused, Parser, VersionAction
-from sekisho.interrupted import CODE as INTERRUPTED
-from sekisho.interrupted import raise_again
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ __all__ = ["COMMANDS", "Command", "main", "parser_of"]
 
 FAILED = 1
 MISUSED = 2
+INTERRUPTED = interrupted.CODE
 READER_GONE = 141  # 128 + SIGPIPE
 
 
@@ -138,7 +138,7 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
 def _executed(module: Any, prog: str, argv: Sequence[str]) -> int:
     args = None
     try:
-        raise_again()
+        interrupted.raise_again()
         args = parser_of(prog, module).parse_args(argv)
         return int(module.run(args))
     except KeyboardInterrupt:
