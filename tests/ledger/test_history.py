@@ -4,32 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.settlement import learn_as
-from sekisho.model import Charged, Effect, History, Ledger
+from sekisho.model import Charged, History
 from sekisho.model.history import OLD
 from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
-from tests.ledger.ways import CROWD, crowd, log_in
+from tests.ledger.ways import CROWD, LIMITS, crowd, log_in
 
 if TYPE_CHECKING:
-    from sekisho.model import Charge, Verdict
+    from sekisho.model import Charge
     from tests.ledger.ways import Counts
-
-
-class Learned(Ledger):
-    """Notes what would be settled."""
-
-    def __init__(self) -> None:
-        self.settled: list[tuple[Charge, Verdict, int]] = []
-
-    async def charge(self, charge: Charge) -> Verdict:
-        raise NotImplementedError
-
-    def settle(self, charge: Charge, verdict: Verdict, effects: int = 0) -> None:
-        self.settled.append((charge, verdict, effects))
-
-    def fail(self, charge: Charge, verdict: Verdict) -> None:
-        raise NotImplementedError
 
 
 def fill(counts: Counts, now_us: int, *, ip: int = 0) -> None:
@@ -197,22 +182,21 @@ def test_an_unknown_account_is_tried_there_within_its_own_limit(counts: Counts) 
     assert guesses == [True] * 4 + [False] * 6
 
 
-def test_a_success_is_learned_under_another_name_without_anything_else(counts: Counts) -> None:
+def test_a_success_is_learned_under_another_name_without_anything_else() -> None:
     """Of strangers' attempts there, or of devices' own: no charge is given back, and no credit earned."""
+    now_us = [T0]
+    counts = MemoryLedger(LIMITS, entries_max=100, clock_us=lambda: now_us[0])
     stranger = charge(5, 0, place=2)
     own = stranger._replace(account=charge(6).account)
-    before = counts.charge(T0, own)
-    verdict = counts.charge(T0 + SECOND, stranger)
-    as_own = Learned()
-    learn_as(as_own, own.account, stranger, verdict)
-    for each, found, flags in as_own.settled:
-        assert flags == Effect.LEARNS
-        counts.succeed(T0 + SECOND, each, found, earns=False)
+    before = counts.charge_now(own)
+    now_us[0] += SECOND
+    learn_as(counts, own.account, stranger, counts.charge_now(stranger))
 
-    found = counts.charge(T0 + 5 * SECOND, own)
+    now_us[0] += 4 * SECOND
+    found = counts.charge_now(own)
     assert (before.history, History.unpacked(found.history)) == (0, History(1, 1, 1, False, True))
     assert found.failures == before.failures
-    assert counts.charge(T0 + 9 * SECOND, stranger).history == 0
+    assert counts.charge_now(stranger).history == 0
 
 
 def test_an_address_of_few_tries_no_unknown_account(counts: Counts) -> None:
