@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.judge import familiarity, posture
-from sekisho.ledger import history
+from sekisho.ledger import address_failures, history
 from sekisho.model import Policy
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ SCALES: Final[Mapping[str, float]] = {
     "nat-in-an-attack": 0.1,
     "nat-with-bot": 0.2,
     "nat-with-solving-bot": 0.2,
+    "one-an-hour": 0.1,
     "one-per-account": 0.1,
     "one-per-address": 0.05,
     "proxy-at-nine": 0.25,
@@ -64,6 +65,7 @@ _IN_AN_ALARM = ("nat-in-an-attack", "one-per-address")
 _STRANGERS = ("one-per-account", "one-per-address", "mailing-day")
 
 _HISTORY, _POSTURE = "sekisho.ledger.history", "sekisho.judge.posture"
+_FAILURES = "sekisho.ledger.address_failures"
 
 
 def _score(most: float, label: str = "") -> Value:
@@ -81,6 +83,13 @@ def _most(attempts: int) -> Value:
 
 def _shared(successes: int) -> Value:
     return Value(f"{successes} successes", constants={f"{_HISTORY}.SHARED_US_MIN": successes * history.EARNED_US})
+
+
+def _failing(hours: int, label: str) -> Value:
+    """And the most, which is what one attempt makes of it."""
+    ahead_us = hours * address_failures.HOUR_US
+    longest_us = ahead_us * 3 // 2 + address_failures.FIRST_US
+    return Value(label, constants={f"{_FAILURES}.FAILING_US": ahead_us, f"{_FAILURES}.LONGEST_US": longest_us})
 
 
 def _setting(name: str, text: str) -> Value:
@@ -159,6 +168,18 @@ THRESHOLDS: Final = (
         "default",
         ("7pay", "nat-with-bot", *_BEHIND_ONE_ADDRESS),
         (Value("8 accounts"), _accounts(4), _accounts(16)),
+    ),
+    Threshold(
+        "hours of failures ahead, from which an address is failing",
+        "`ledger/address_failures.py`: where strangers are asked for work although no limit is used up",
+        "default",
+        ("7pay", "one-an-hour", "nat-with-bot", "quiet-month"),
+        (
+            Value("24: four attempts at once"),
+            _failing(12, "12: three"),
+            _failing(36, "36: five"),
+            Value("never", constants={f"{_FAILURES}.FAILING_US": 1 << 62}),
+        ),
     ),
     Threshold(
         "limit of an address",

@@ -36,6 +36,8 @@ and the two that are *clearly better* only let a twentieth fewer attempts reach 
   `strict`, which has that limit, refuses strangers behind a proxy ([laboratory.md](laboratory.md#in-short)).
 - Work from 4 accounts of an address on, instead of 8, stops bots that do none, and has more owners behind a proxy
   work; from 16 on bots take over accounts behind a NAT.
+- An address that is failing after three attempts at once lets still fewer reach the check; it is the number of typing
+  errors that an owner on a new device makes now and then. Without this time nearly all of one attempt an hour reach it.
 - Doubled scores of the postures ask fewer owners, as the alarm comes later, and more accounts are taken over
   meanwhile. With twice the slack most of the right pairs open an account before an alarm.
 - Where familiar strangers are spared in an alarm, the score of their network decides: without its bound 6 of 141 right
