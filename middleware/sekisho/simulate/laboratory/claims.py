@@ -306,8 +306,8 @@ _SHARED_WHY: Final = (
 )
 _ASKED_WHY: Final = "See [why it takes more than 2%](#a-tenth)."
 _FALSE_WHY: Final = (
-    "In the first days nearly all of a company log in on new devices within minutes, and are still to show their "
-    "proof. The posture of that network alone rose to *elevated*; the site stayed calm, and no owner was refused."
+    "In `migration-day` the application refuses right passwords for three hours, which looks like an attack: strangers "
+    "are asked for a proof until some hours after it, and none is refused."
 )
 _CALM_ASKED_WHY: Final = (
     "A wrong password gets the same question as a right one, and accounts with an app or a passkey are always asked. "
@@ -315,7 +315,13 @@ _CALM_ASKED_WHY: Final = (
 )
 _ELSEWHERE_WHY: Final = (
     "`factors`, `strict` and `pci` ask every stranger. `familiar` asks those from a network where the account has not "
-    "succeeded yet: in calm nearly all of them travel, as in 2% of the log-ins, and have no cookie that was proved."
+    "succeeded yet: in calm nearly all of them travel, as in 2% of the log-ins, and have no cookie that was proved. "
+    "Homes that get another IPv6 prefix each day (`another-56-each-day`) are new networks every day, and in "
+    "`migration-day` right passwords fail."
+)
+_HINDERED_WHY: Final = (
+    "With `pci` a known device has five attempts of its own, and does work beyond them. Where right passwords fail for "
+    "three hours, some owners use them up."
 )
 _ALARM_WHY: Final = (
     "Where strangers' honest log-ins are more than the guesses, an attack looks like a bad day: the alarm comes late, "
@@ -368,7 +374,7 @@ CLAIMS: Final = (
     Claim(
         "bots behind NAT or proxy: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY
     ),
-    Claim("log-ins on known devices refused, put to work or told to wait", "0", 0, _hindered, _counted),
+    Claim("log-ins on known devices refused, put to work or told to wait", "0", 0, _hindered, _counted, _HINDERED_WHY),
     Claim("log-ins on known devices asked for a proof", "stated", inf, _asked_on_known, _share),
     Claim("strangers behind NAT and proxy refused", "≤ 1%", 0.01, _refused_at_shared, _share, _SHARED_WHY),
     Claim("owners' log-ins refused", "≤ 0.01%", 0.0001, _refused, _share, f"The same log-ins. {_SHARED_WHY}"),
