@@ -990,10 +990,9 @@ local function enter_network(first, facts, networks, account_tag)
       bits = bits + LAST
     end
   end
-  local its, its_until, until_us = records[n - 1], sets[n - 1].n + 1, 0
-  if its and its[its_until] and #its == its_until then until_us = its[its_until] end
+  local until_us = failing_until(records[n - 1])
   if until_us - now >= FAILING and deeds > 0 and has_no_credit(first + networks) then bits = bits + FAILING_MARK end
-  local counts_failure = charged and deeds > 0 and facts.secret and its_until <= LIMITS_MAX
+  local counts_failure = charged and deeds > 0 and facts.secret and limits[1].n < LIMITS_MAX
   for i = 1, n do
     local slot, record, size_here = slots_here[i], records[i], nil
     if refused and is_gone(record) then
@@ -1001,10 +1000,7 @@ local function enter_network(first, facts, networks, account_tag)
     elseif record then
       if charged then
         set_tats(record, sets[i].spent, sets[i].n)
-        if record == its then
-          if counts_failure then until_us = one_failure_more(until_us) end
-          if until_us > now then record[its_until] = until_us end
-        end
+        if i == n - 1 then fail_until(record, counts_failure and one_failure_more(until_us) or until_us) end
         record.at = now
         changed[slot] = record
       end
