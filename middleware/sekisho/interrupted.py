@@ -1,7 +1,7 @@
 """Ends a command that is interrupted while it is imported: nothing was done yet, and a traceback tells nothing.
 
-Raising is not enough there: Python wraps what is raised while it makes a class, and prints what is raised in a
-finalizer.
+An exception does not end the process there: Python wraps one that is raised while a class is made, and prints one that
+is raised in a finalizer.
 """
 
 from __future__ import annotations

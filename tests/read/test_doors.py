@@ -109,8 +109,8 @@ def test_the_suffix_of_a_format_is_no_way_round(path: str) -> None:
     assert DOORS.find(scope("/login.js")) is None
     pinned = door(path="/login.json")
     assert Doors([LOGIN, pinned]).find(scope("/login.json")) is pinned
-    shared = door(path="/users/{id}/password/")
-    assert Doors([shared]).find(scope("/users/7/password.json")) is shared
+    shared = door(path="/members/{id}/password/")
+    assert Doors([shared]).find(scope("/members/7/password.json")) is shared
 
 
 def test_host_does_not_move_the_door() -> None:

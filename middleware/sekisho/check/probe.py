@@ -175,7 +175,7 @@ class DoorReport(NamedTuple):
             return no_page_line(self.door)
         if any(status == 0 or status >= 500 for status in statuses):
             return "The application failed: its own log says why"
-        return "The application refused the request itself, whatever its secret (a CSRF check, a field it lacks)"
+        return "The application refused the request itself, for any secret (a CSRF check, a field it lacks)"
 
     def _unseen(self) -> Hazard:
         is_sealed = self.known is not None and self.known.answer.is_sealed
