@@ -172,7 +172,7 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
         every = _network_limits(charge, limits)
         for i, key in enumerate(network_keys(charge)):
             tats, at_us, tags, failures, tried, buckets = current(book.get(key, FRESH), now_us)
-            until_us = _failing_until(key, tats, limits)
+            until_us = _failing_until(tats, limits) if key[:1] == b"i" else 0
             tats = refunded(tats, every[i], verdict.at_us, now_us)
             if until_us > now_us:
                 tats = _with_failures(tats, address_failures.one_less(until_us, verdict.at_us, now_us), now_us)
@@ -243,7 +243,7 @@ def _enter_network(
         else:
             young = all(not wait or now_us - one[0].at_us < YOUNG_US for wait, one in zip(waits, found, strict=True))
     sizes: list[int] = []
-    until_us = _failing_until(keys[-2], found[-2][0].tats, limits)
+    until_us = _failing_until(found[-2][0].tats, limits)
     if charge.place and address_failures.is_failing(until_us, now_us):
         marks |= 0 if _marks_of_address(book, charge, now_us) else Marked.FAILING
     for i, key in enumerate(keys):
@@ -292,8 +292,8 @@ def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
 # Addresses at which nothing but failures is seen.
 
 
-def _failing_until(key: bytes, tats: tuple[int, ...], limits: LimitSet) -> int:
-    return address_failures.failing_until(tats, len(limits.ip)) if key[:1] == b"i" else 0
+def _failing_until(tats: tuple[int, ...], limits: LimitSet) -> int:
+    return address_failures.failing_until(tats, len(limits.ip))
 
 
 def _with_failures(tats: tuple[int, ...], until_us: int, now_us: int) -> tuple[int, ...]:
@@ -310,7 +310,7 @@ def _failed_once_more(charge: Charge, limits: LimitSet, until_us: int, now_us: i
 def _halve_failures(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> None:
     key = b"i" + charge.ip
     record = current(book.get(key, FRESH), now_us)
-    if until_us := _failing_until(key, record.tats, limits):
+    if until_us := _failing_until(record.tats, limits):
         tats = _with_failures(record.tats[:-1], address_failures.half(until_us, now_us), now_us)
         book[key] = record._replace(tats=tats)
 
