@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from importlib.metadata import version
+from importlib.metadata import distributions
 from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -303,6 +303,7 @@ def machine(redis: RedisServer | None = None) -> dict[str, Any]:
         "uvicorn", "uvloop", "httptools", "granian", "redis", "hiredis", "limits", "slowapi", "fastapi-limiter",
         "pyrate-limiter", "fastapi-sentinel", "throttled-py", "starlette", "fastapi",
     )  # fmt: skip
+    installed = {distribution.name: distribution.version for distribution in distributions()}
     return {
         "processor": model,
         "cores": os.cpu_count(),
@@ -310,7 +311,8 @@ def machine(redis: RedisServer | None = None) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else ""),
-        "versions": {name: version(name) for name in packages},
+        # What compares with others installs them first; all else runs without them.
+        "versions": {name: installed[name] for name in packages if name in installed},
     } | ({"redis": redis.cli("INFO", "server")["redis_version"]} if redis else {})
 
 

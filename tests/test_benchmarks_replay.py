@@ -328,7 +328,10 @@ def wait_until_under_way(work: Path, run: subprocess.Popen[bytes]) -> None:
 
 
 def resumed(work: Path) -> dict[str, Any]:
-    subprocess.run(command(work, "--resume"), cwd=ROOT, env=environment(), check=True, capture_output=True)
+    run = subprocess.run(
+        command(work, "--resume"), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr  # a failure says which claim was broken
     found: dict[str, Any] = json.loads((work / "found.json").read_text())
     return found
 
