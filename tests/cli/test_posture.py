@@ -58,9 +58,10 @@ async def test_a_forced_posture_reaches_every_worker_and_says_who_forced_it(
     for path in paths:
         with path.open("rb") as file:
             events = list(replay(file))
-        assert [(event.reasons, event.result) for event in events if event.kind == "posture_changed"] == [
-            (("forced",), "elevated"),
-            (("estimated",), "calm"),
+        turns = [event for event in events if event.kind == "posture_changed"]
+        assert [(event.reasons, event.before, event.result) for event in turns] == [
+            (("forced",), "calm", "elevated"),
+            (("estimated",), "elevated", "calm"),
         ]
         assert [event.command for event in events if event.kind == "commanded"] == ["posture", "posture"]
 

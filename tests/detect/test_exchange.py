@@ -114,7 +114,7 @@ async def test_two_workers_see_together_what_neither_sees_alone(redis_url: str, 
         second.fail(35, start=30)
         await turns(redis_server, first, second)
         assert (first.posture(), second.posture()) == (Posture.ATTACK, Posture.ATTACK)
-        assert PostureChange(DOOR, "site", Posture.ATTACK) in first.told
+        assert PostureChange(DOOR, "site", Posture.ATTACK, Posture.CALM) in first.told
         assert first.told == second.told
 
 
@@ -248,7 +248,7 @@ async def test_a_raised_posture_ends_without_any_outcome() -> None:
         await worker.exchange.once()
         clock.now_s += 3_600
     assert worker.posture() is Posture.CALM
-    assert PostureChange(DOOR, "site", Posture.CALM) in worker.told
+    assert PostureChange(DOOR, "site", Posture.CALM, Posture.ELEVATED) in worker.told
 
 
 class SetClock:
@@ -494,5 +494,20 @@ def test_a_forced_posture_stands_above_the_estimate() -> None:
     worker.watch.force(None)
     assert (forced, worker.posture()) == (Posture.ELEVATED, Posture.CALM)
     assert worker.told == [
-        PostureChange("", "forced", Posture.ELEVATED), PostureChange("", "estimated", Posture.CALM)
-    ]  # fmt: skip
+        PostureChange("", "forced", Posture.ELEVATED, Posture.CALM),
+        PostureChange("", "estimated", Posture.CALM, Posture.ELEVATED),
+    ]
+
+
+async def test_forcing_tells_what_was_estimated_before_and_is_again_after() -> None:
+    worker = Worker(MemoryPostures(Clock()))
+    worker.fail(80)
+    for _ in range(2):
+        await worker.exchange.once()
+    for forced in (Posture.ATTACK, Posture.CALM, None):
+        worker.watch.force(forced)
+    assert worker.told[-3:] == [
+        PostureChange("", "forced", Posture.ATTACK, Posture.ATTACK),
+        PostureChange("", "forced", Posture.CALM, Posture.ATTACK),
+        PostureChange("", "estimated", Posture.ATTACK, Posture.CALM),
+    ]

@@ -341,9 +341,23 @@ def test_changes_name_door_and_segment_but_no_network() -> None:
     of_one_network = [outcome(ToldOutcome.FAILED, b"netw", tag(at), browser=at % 5) for at in range(300)]
     at_one_account = [outcome(ToldOutcome.FAILED, tag(at), b"acco", browser=7) for at in range(300)]
     assert changes(PostureState(), after([*of_one_network, *at_one_account])) == [
-        PostureChange("POST /login", "network", Posture.ATTACK),
-        PostureChange("POST /login", "browser", Posture.ATTACK),
+        PostureChange("POST /login", "network", Posture.ATTACK, Posture.CALM),
+        PostureChange("POST /login", "browser", Posture.ATTACK, Posture.CALM),
     ]
+
+
+def test_a_change_tells_a_fall_from_a_rise() -> None:
+    """From `attack` to `elevated`, and from there to `calm`, by time; and where a segment leaves the state."""
+    raised, turned = attacked(), []
+    state = raised
+    for hour in range(1, 7 * 24):
+        later = advance(state, [], NOON_S + hour * 3_600)
+        turned += [(change.before, change.posture) for change in changes(state, later) if change.segment == "site"]
+        state = later
+    assert turned == [(Posture.ATTACK, Posture.ELEVATED), (Posture.ELEVATED, Posture.CALM)]
+    gone = [(change.segment, change.before, change.posture) for change in changes(raised, PostureState())]
+    assert ("site", Posture.ATTACK, Posture.CALM) in gone
+    assert all(before > after for _, before, after in gone)
 
 
 def test_the_hostile_attempts_are_the_failures_that_successes_do_not_explain() -> None:
@@ -405,7 +419,7 @@ def test_honest_strangers_of_few_providers_raise_nothing(success: float) -> None
 def test_a_raised_provider_ends_by_time_and_is_told() -> None:
     state = after([outcome(ToldOutcome.FAILED, tag(at), tag(at), provider=b"prov") for at in range(80)])
     turned = changes(PostureState(), state)
-    assert PostureChange(DOOR, "provider", Posture.ATTACK) in turned
+    assert PostureChange(DOOR, "provider", Posture.ATTACK, Posture.CALM) in turned
     for day in range(1, 8):
         state = after([], state, NOON_S + day * DAY_S)
     assert not state.is_raised

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.judge.posture import PostureChange
+from sekisho.metrics.catalogue import summed
 from sekisho.model import Action, Basis, Decision, Device, Door, Finding, Mode, Origin, Outcome, Posture
 from sekisho.record import Counts, Event, Events, Exact, HandleKey, Kind, Subject, Subjects
 from sekisho.record.campaigns.live import CampaignChange, LiveCampaign
@@ -233,7 +234,7 @@ def told(events: Events, origin: Origin = FOUR) -> None:
     events.counts_anew()
     subject = Subject("203.0.113.0/24", "ac", "ad", "de")
     events.commanded("mode", "jane (uid 1000)", "a trial", "monitor", subject)
-    events.posture_changed(PostureChange("POST /login", "site", Posture.ATTACK))
+    events.posture_changed(PostureChange("POST /login", "site", Posture.ATTACK, Posture.ELEVATED))
     events.campaign_changed(CampaignChange("recognised", CAMPAIGN))
     events.mode_changed(Mode.MONITOR)
 
@@ -265,7 +266,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("POST /login", "change_password", ""): 1,
         ("POST /login", "success_rule", "wrong"): 1,
         ("POST /login", "unjudged", "large"): 1,
-        ("POST /login", "posture", "site,attack"): 1,
+        ("POST /login", "posture", "site,attack,elevated"): 1,
         ("", "campaign", "recognised"): 1,
         ("POST /payout", "cap_reached", "refuse"): 1,
         ("", "odd", "a sentence for the operator"): 1,
@@ -328,6 +329,34 @@ def test_a_sink_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> 
     assert len(after.events) == 3
     assert counts.numbers["", "events", "failed"] == 3
     assert caplog.messages == ["an event was not recorded: RuntimeError"]
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "said"),
+    [
+        (Posture.ATTACK, Posture.CALM, "posture of POST /login (site) rose from calm to attack"),
+        (Posture.ELEVATED, Posture.ATTACK, "posture of POST /login (site) fell from attack to elevated"),
+        (Posture.ATTACK, Posture.ATTACK, "posture of POST /login (site) stays attack"),
+    ],
+)
+def test_the_end_of_an_alarm_is_not_told_like_its_beginning(
+    after: Posture, before: Posture, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink, counts = Kept(), Counts()
+    recording(sink, counts=counts).posture_changed(PostureChange("POST /login", "site", after, before))
+    (event,) = sink.events
+    assert (event.result, event.before) == (after.word, before.word)
+    assert caplog.messages == [said]
+    ((family, labels),) = summed(counts.numbers)
+    assert dict(zip(family.labels, labels, strict=True)) == {
+        "door": "POST /login", "segment": "site", "posture": after.word, "before": before.word
+    }  # fmt: skip
+
+
+def test_changes_that_workers_of_an_earlier_version_counted_are_still_shown() -> None:
+    assert [labels for _, labels in summed({("POST /login", "posture", "site,attack"): 3})] == [
+        ("POST /login", "site", "attack", "")
+    ]
 
 
 def test_the_log_line_is_as_before(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,7 +51,7 @@ _texts = st.text(max_size=20)
         st.sampled_from(sorted(FORMS)),
         st.integers(0, 4_102_444_800_000_000),
         _texts,
-        **dict.fromkeys(("action", "mode", "result", "basis", "purpose", "factor", "part", "text"), _texts),
+        **dict.fromkeys(("action", "mode", "result", "before", "basis", "purpose", "factor", "part", "text"), _texts),
         reasons=st.lists(_texts, max_size=4).map(tuple),
         times=st.integers(1, 10**9),
         subject=st.builds(Subject, _texts, _texts, _texts, _texts, _texts, _texts),

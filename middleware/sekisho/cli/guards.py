@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.challenge.work import difficulty
 from sekisho.ledger.memory import MemoryLedger
+from sekisho.model.posture import Posture
 from sekisho.settings import load
 from sekisho.simulate.laboratory.peers import PEERS, PeerGuard
 from sekisho.simulate.laboratory.policy import isolated
 from sekisho.simulate.laboratory.run import EPOCH_S, BuiltGuard, Weak
 from sekisho.simulate.laboratory.site import LINK, ON_FILE, RESET
-from sekisho.wiring import Clocks, LoginGuard, on_clocks
+from sekisho.wiring import Clocks, on_clocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,8 +86,10 @@ def guard(policy: PlayedPolicy, ports: Ports) -> BuiltGuard:
     built = made(ports.app, **factors, **settings)
     if ports.weak is Weak.NONE:
         before = made(ports.app, **_monitoring(settings)) if switches_on else None
-        return BuiltGuard(built, partial(_alarms, built), before=before)
-    return BuiltGuard(built, partial(_alarms, built), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK))
+        return BuiltGuard(built, lambda: alarms(built.counts), before=before)
+    return BuiltGuard(
+        built, lambda: alarms(built.counts), weak=made(ports.app, **SETTINGS, secret=ports.secret, **WEAK)
+    )
 
 
 async def _delivered(place: object, tls: object, envelope: object, *, limit_s: float) -> None:
@@ -105,10 +108,14 @@ def _shared(settings: Mapping[str, Any], clocks: Clocks) -> MemoryLedger:
     return MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=clocks.wall_us)
 
 
-def _alarms(built: LoginGuard) -> int:
-    """How often the posture rose in any segment, as the guard counts its events."""
-    counts = built.counts.items()
-    return sum(number for (_, event, reason), number in counts if event == "posture" and not reason.endswith("calm"))
+def alarms(counts: Mapping[tuple[str, str, str], int]) -> int:
+    """How often the posture rose in any segment, by a guard's counts. That it falls again is no alarm."""
+    return sum(number for (_, event, turn), number in counts.items() if event == "posture" and _rises(turn))
+
+
+def _rises(turn: str) -> bool:
+    _, after, before = turn.split(",")
+    return Posture[after.upper()] > Posture[before.upper()]
 
 
 def clocks_of(ports: Ports) -> Clocks:

@@ -186,8 +186,15 @@ class PostureWatch:
     def force(self, posture: Posture | None) -> None:
         """Judge by this posture, whatever was estimated; None: by the estimate again."""
         if posture is not self.forced:
-            self.forced = posture
-            self._tell(PostureChange("", "forced" if posture is not None else "estimated", posture or Posture.CALM))
+            before, self.forced = self._of_all_doors(), posture
+            segment = "forced" if posture is not None else "estimated"
+            self._tell(PostureChange("", segment, self._of_all_doors(), before))
+
+    def _of_all_doors(self) -> Posture:
+        """The forced posture, or the highest estimate of any door as a whole."""
+        if self.forced is not None:
+            return self.forced
+        return max((door.site.posture for door in self.state.doors.values()), default=Posture.CALM)
 
     def sites(self) -> dict[str, Posture]:
         """The posture of each door as a whole; a forced one under the name ``""``."""

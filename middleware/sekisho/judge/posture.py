@@ -207,11 +207,13 @@ class PostureChange(NamedTuple):
         segment: `site`, `network`, `provider` or `browser`; `forced` by an operator for all doors; or `estimated`
             again.
         posture: the new one.
+        before: the one until then. The same where an operator forces what was estimated, or lets go of it.
     """
 
     door: str
     segment: str
     posture: Posture
+    before: Posture
 
 
 def advance(state: PostureState, outcomes: Iterable[StrangerOutcome], now_s: int) -> PostureState:
@@ -286,9 +288,9 @@ def changes(before: PostureState, after: PostureState) -> list[PostureChange]:
 def _changes(door: str, kind: str, old: Mapping[_Tag, Segment], new: Mapping[_Tag, Segment]) -> list[PostureChange]:
     if old is new:
         return []
-    turned = [one.posture for tag, one in new.items() if one.posture is not old.get(tag, CALM_SEGMENT).posture]
-    ended = [Posture.CALM for tag in old.keys() - new.keys() if old[tag].posture]
-    return [PostureChange(door, kind, posture) for posture in turned + ended]
+    turned = [(one.posture, old.get(tag, CALM_SEGMENT).posture) for tag, one in new.items()]
+    ended = [(Posture.CALM, old[tag].posture) for tag in old.keys() - new.keys()]
+    return [PostureChange(door, kind, after, before) for after, before in turned + ended if after is not before]
 
 
 class _Working:

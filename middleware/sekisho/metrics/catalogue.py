@@ -73,7 +73,10 @@ MODES: Final = Family(
     "mode_changes", "Changes of the mode by an operator, counted by each worker.", ("mode",), "change"
 )
 POSTURES: Final = Family(
-    "posture_changes", "Changes of the posture, counted by each worker.", ("door", "segment", "posture"), "change"
+    "posture_changes",
+    "Changes of the posture, from `before` to `posture`, counted by each worker.",
+    ("door", "segment", "posture", "before"),
+    "change",
 )
 CAMPAIGNS: Final = Family(
     "campaigns", "Campaigns that were recognised, entered an account, or ended; counted by each worker.", ("change",),
@@ -148,8 +151,13 @@ def _counted(place: str, what: str, why: str, count: int) -> list[tuple[Counted,
     if what == "decision":
         return []
     if what == "posture":
-        return [((POSTURES, (place, *why.split(",", 1))), count)]
+        return [(_turned(place, why), count)]
     return [(_single(place, what, why), count)]
+
+
+def _turned(place: str, why: str) -> Counted:
+    segment, posture, *before = why.split(",")  # workers of an earlier version counted without `before`
+    return POSTURES, (place, segment, posture, *(before or [""]))
 
 
 def _single(place: str, what: str, why: str) -> Counted:

@@ -175,6 +175,7 @@ class Event(Value):
         "action",
         "at_us",
         "basis",
+        "before",
         "by",
         "command",
         "door",
@@ -201,6 +202,7 @@ class Event(Value):
         reasons: tuple[str, ...] = (),
         mode: str = "",
         result: str = "",
+        before: str = "",
         basis: str = "",
         purpose: str = "",
         factor: str = "",
@@ -219,6 +221,7 @@ class Event(Value):
         self.reasons: Final = reasons
         self.mode: Final = mode
         self.result: Final = result
+        self.before: Final = before
         self.basis: Final = basis
         self.purpose: Final = purpose
         self.factor: Final = factor
@@ -235,5 +238,5 @@ class Event(Value):
         """All fields but time, number and subject: events that agree in these may be summed."""
         return (
             self.kind, self.door, self.action, self.reasons, self.mode, self.result, self.basis, self.purpose,
-            self.factor, self.part, self.command, self.by, self.text, self.notice,
+            self.factor, self.part, self.command, self.by, self.text, self.notice, self.before,
         )  # fmt: skip

@@ -20,7 +20,9 @@ LINE_CHARS_MAX: Final = 16_384
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 SUBJECT: Final = ("network", "account", "address", "device", "software", "device_class", "country", "secret", "counted")
-DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text", "notice")
+DETAILS: Final = (
+    "action", "mode", "result", "before", "basis", "purpose", "factor", "part", "command", "by", "text", "notice",
+)  # fmt: skip
 
 
 class Field(NamedTuple):
@@ -56,6 +58,9 @@ FIELDS: Final[dict[str, Field]] = {
     "action": Field("string", "The answer that is due: `allow`, `challenge`, `step_up`, `throttle` or `deny`."),
     "reasons": Field("array of strings", "The codes of all findings; see docs/answers.md. Absent: none."),
     "result": Field("string", "The result; each kind lists its words."),
+    "before": Field(
+        "string", "What `result` was until then. Absent: unknown, as in lines of workers of an earlier version."
+    ),
     "basis": Field("string", "What showed the outcome: `report`, `rule` or `guess`."),
     "purpose": Field("string", "What the proof is for: `login`, `door`, `protect`, `manage` or `contact`."),
     "factor": Field("string", "`webauthn`, `totp`, `oidc`, `email`, `webhook` or `recovery`."),
@@ -165,8 +170,9 @@ FORMS: Final[dict[str, KindForm]] = {
     ),
     Kind.POSTURE_CHANGED: KindForm(
         "The posture changed; each worker writes it when it hears of it. `reasons`: `site`, `network`, `provider`, "
-        "`browser`, `forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`.",
-        ("door", "reasons", "result"),
+        "`browser`, `forced` by an operator, or `estimated` again. `result`: `calm`, `elevated` or `attack`. `before`: "
+        "the one until then. From `calm` to `elevated` is an alarm, from `attack` to `elevated` none.",
+        ("door", "reasons", "result", "before"),
     ),
 }
 

@@ -392,14 +392,19 @@ class Events:
 
     def posture_changed(self, change: PostureChange) -> None:
         """Record a new posture, estimated or forced, of a door, or of a network or browser family there."""
-        word = change.posture.word
-        self._counts.add(change.door, "posture", f"{change.segment},{word}")
+        word, before = change.posture.word, change.before.word
+        self._counts.add(change.door, "posture", f"{change.segment},{word},{before}")
         if Kind.POSTURE_CHANGED in self._wanted:
-            reasons = (change.segment,)
-            self.emit(Event(Kind.POSTURE_CHANGED, self._clock_us(), change.door, reasons=reasons, result=word))
+            reasons, now_us = (change.segment,), self._clock_us()
+            self.emit(Event(Kind.POSTURE_CHANGED, now_us, change.door, reasons=reasons, result=word, before=before))
         # A network is one of many: only what concerns all strangers is said aloud.
         level = logging.INFO if change.segment in {"network", "provider", "browser"} else logging.WARNING
-        log.log(level, "posture of %s (%s) is now %s", change.door or "all doors", change.segment, word)
+        where = change.door or "all doors"
+        if change.posture is change.before:
+            log.log(level, "posture of %s (%s) stays %s", where, change.segment, word)
+        else:
+            turn = "rose" if change.posture > change.before else "fell"
+            log.log(level, "posture of %s (%s) %s from %s to %s", where, change.segment, turn, before, word)
 
     def campaign_changed(self, change: CampaignChange) -> None:
         """Record that a campaign was recognised, has entered its first account, or has ended."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.cli.guards import build_of, guard
+from sekisho.cli.guards import alarms, build_of, guard
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
 from sekisho.simulate.laboratory import BuiltGuard, NotStarted, Ports
@@ -399,6 +399,12 @@ def test_an_alarm_has_its_time() -> None:
     results = played(scenario(SHIFTS, hours=48), build=build)
     (at_s,) = results.alarms
     assert 86_400 <= at_s < 86_400 + 3600 * 6
+
+
+def test_a_posture_that_falls_is_no_alarm() -> None:
+    turns = {"site,elevated,calm": 1, "site,attack,elevated": 2, "site,elevated,attack": 4, "network,calm,elevated": 8}
+    counts = {("POST /login", "posture", turn): times for turn, times in turns.items()}
+    assert alarms(counts | {("POST /login", "outcome", "failed"): 16}) == 3
 
 
 def test_neighbours_of_a_bot_that_solves_all_work_get_in() -> None:
