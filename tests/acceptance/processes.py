@@ -41,10 +41,15 @@ def ended(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr
             process.communicate()
 
 
+def service_at(listening: int) -> list[str]:
+    """The command line of `service` on a listening file descriptor."""
+    return [sys.executable, "-m", "tests.acceptance.service", str(listening)]
+
+
 @contextmanager
 def worker(**settings: str) -> Iterator[str]:
     """One worker process of `service`; gives its URL once it answers."""
-    with serving(lambda fd: [sys.executable, "-m", "tests.acceptance.service", str(fd)], settings) as port:
+    with serving(service_at, settings) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -52,7 +57,16 @@ def worker(**settings: str) -> Iterator[str]:
 def serving(
     command: Callable[[int], list[str]], settings: Mapping[str, str], folder: Path | None = None
 ) -> Iterator[int]:
-    """A server's process on a port of 127.0.0.1; gives the port once it answers.
+    """A server's process; gives its port once it answers. See `served`."""
+    with served(command, settings, folder) as (port, _):
+        yield port
+
+
+@contextmanager
+def served(
+    command: Callable[[int], list[str]], settings: Mapping[str, str], folder: Path | None = None
+) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """A server's process on a port of 127.0.0.1; gives the port once it answers, and the process.
 
     Args:
         command: makes its command line, with the file descriptor on which it listens.
@@ -72,7 +86,7 @@ def serving(
         )
     with ended(process):
         wait_for(port, process)
-        yield port
+        yield port, process
 
 
 def wait_for(port: int, process: subprocess.Popen[str]) -> None:

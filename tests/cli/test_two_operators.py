@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sekisho.cli.blast_radius import BlastRadius, ask_at
 from sekisho.cli.operator import desk
-from sekisho.control import change
 from sekisho.control.claim import Claim, ClaimMac, ClaimTaken, Holder
 from sekisho.control.earlier import EarlierWorkers
 from sekisho.record import Subjects, replay
@@ -117,33 +114,23 @@ async def test_another_takes_over_from_one_that_was_killed(
 async def test_every_worker_hears_of_forty_campaigns(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record has room for 16 acts: the command waits until workers have read the one that it pushes out."""
+    """The record has room for 16 acts: workers read those before beside it, however fast the command is."""
     serve_with(monkeypatch, store=redis_url)
     files = [tmp_path / "first", tmp_path / "second"]
     guards = [guarded(Shop(), store=redis_url, workers=2, events_file=str(file), **OPEN) for file in files]
     for guard in guards:
         await log_in(guard)
-    waits = []
-
-    async def heard(seconds: float) -> None:
-        waits.append(seconds)
-        async with desk() as service:
-            number = (await service.record()).number
-        await until(lambda: all(loops(guard).control.record.number == number for guard in guards))
-        clock.append(seconds)
-
-    clock: list[float] = []
-    monkeypatch.setattr("sekisho.cli.operator.change", partial(change, sleep=heard))
-    monkeypatch.setattr("sekisho.cli.operator.time", SimpleNamespace(time=lambda: time.time() + sum(clock)))
     names = [f"c-{number:06}" for number in range(40)]
     (campaign,) = campaigns_in(lambda: [*a_list(250), settled("hana", "succeeded", 5)]).campaigns
     radius = BlastRadius(tuple(campaign._replace(name=name) for name in names), {})
     async with desk() as service:
         done = await ask_at(service, radius, None, "")
-    await until(lambda: all(loops(guard).control.record.acts[-1].of == names[-1] for guard in guards))
+    await until(
+        lambda: all([act.of for act in loops(guard).control.record.acts][-1:] == names[-1:] for guard in guards)
+    )
     await stop(*guards)
 
-    assert (done.asked, len(waits)) == (1, 2)
+    assert done.asked == 1
     for file in files:
         with file.open("rb") as written:
             assert [event.text for event in replay(written) if event.kind == "commanded"] == names

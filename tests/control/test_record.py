@@ -21,7 +21,7 @@ from sekisho.control import (
     change,
 )
 from sekisho.control.asked import AskedGroup, with_told, without_account
-from sekisho.control.record import ControlError, decode, posture_text
+from sekisho.control.record import ControlError, decode, decode_earlier, encode_earlier, posture_text
 from sekisho.crypto.signers import Signer
 from sekisho.model import Mode, Posture
 
@@ -343,8 +343,8 @@ async def test_two_changes_at_once_are_both_kept() -> None:
                 await other()
             return found
 
-        async def swap(self, old: bytes | None, new: bytes) -> bool:
-            return await place.swap(old, new)
+        async def swap(self, old: bytes | None, new: bytes, earlier: bytes = b"") -> bool:
+            return await place.swap(old, new, earlier)
 
     record = await change(Slow(lambda _: True), MAC, lambda one: replace(one, mode=Mode.MONITOR), lambda: NOW_S)
 
@@ -452,6 +452,37 @@ def test_acts_of_a_later_release_are_read() -> None:
     """Words and fields that this release does not know are no error."""
     acts = [{**ACT.as_json(), "word": "posture", "campaign": 5}]
     assert decode(json.dumps({**PLAIN, "acts": acts}).encode()).acts == (ACT._replace(word="posture"),)
+
+
+def test_acts_beside_the_record_are_bounded() -> None:
+    """240 are kept, and the newest of them where each is as long as an act may be: no reader would take more."""
+    long = ACT._replace(by="b" * 200, why="w" * 200, digests=(b"d" * 16,) * 16, days=(b"d" * 16,) * 16)
+    short, longest = ([act._replace(number=n) for n in range(1, 301)] for act in (ACT, long))
+
+    assert [act.number for act in decode_earlier(encode_earlier(short))] == list(range(61, 301))
+    kept = decode_earlier(text := encode_earlier(longest))
+    assert len(text) <= 131_072
+    assert [act.number for act in kept] == list(range(301 - len(kept), 301))
+    assert len(kept) > 60
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"{}", b'{"earlier":7}', b'{"earlier":[7,{"number":0}]}', b"[" * 9_999]
+)
+def test_a_text_without_acts_beside_the_record_has_none(payload: bytes) -> None:
+    """What a later release writes there, or no JSON, is no error."""
+    assert decode_earlier(payload) == ()
+
+
+def test_a_record_and_the_acts_beside_it_are_not_taken_for_each_other() -> None:
+    """Both are signed alike. An attacker with write access to the store who puts one for the other changes nothing."""
+    worker = Hearing()
+    assert not worker.state.hear(MAC.sign(encode_earlier((ACT,))))
+    assert worker.state.hear(
+        MAC.sign(ControlRecord(9, acts=(ACT._replace(number=9),)).encode()),
+        MAC.sign(ControlRecord(8, acts=(ACT,)).encode()),
+    )
+    assert worker.acts == [9]
 
 
 def test_an_act_shows_nothing() -> None:

@@ -144,13 +144,20 @@ async def test_one_get_a_second() -> None:
                 raise StoreUnavailable
             return b"record"
 
+    class Heard:
+        def misses_acts(self, signed: bytes | None) -> bool:
+            return False
+
+        def hear(self, signed: bytes | None, earlier: bytes | None = None) -> None:
+            heard.append(signed)
+
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         if len(slept) == 3:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await follow(Place(), heard.append, sleep)  # type: ignore[arg-type]
+        await follow(Place(), Heard(), sleep)  # type: ignore[arg-type]
 
     assert heard == [b"record", None, b"record"]
     assert slept == [0.9, 0.9, 0.9]
@@ -186,9 +193,12 @@ class Memory:
     async def get(self) -> bytes | None:
         return self.signed
 
-    async def swap(self, old: bytes | None, new: bytes) -> bool:
+    async def swap(self, old: bytes | None, new: bytes, earlier: bytes = b"") -> bool:
         self.signed = new
         return True
+
+    async def earlier(self) -> bytes | None:
+        return None
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ACTS_MAX: Final = 16
-"""Kept in a record. A worker reads it once a second, and `control.places.change` waits before it pushes one out."""
+"""Kept in a record, which each worker reads once a second. Older ones are kept beside it; see `EARLIER_MAX`."""
+
+EARLIER_MAX: Final = 240
+"""Kept beside the record for workers that have not read it for a while: paused, or cut off from the store."""
 
 TEXT_BYTES_MAX: Final = 200  # of who and why each, as JSON
 DIGESTS_MAX: Final = 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.store.periodic import periodically
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 
     from sekisho.control.places import ControlPlace
 
+
+class Hears(Protocol):
+    """What reads are passed to; see `ControlState`."""
+
+    def misses_acts(self, signed: bytes | None) -> bool: ...
+
+    def hear(self, signed: bytes | None, earlier: bytes | None = None) -> object: ...
+
+
 EVERY_S: Final = 0.9
 """With a round trip, a change is in force within a second."""
 REFUSED: Final = "the store refuses to read the control record: %s"
@@ -19,20 +28,22 @@ REFUSED: Final = "the store refuses to read the control record: %s"
 
 async def follow(
     place: ControlPlace,
-    hear: Callable[[bytes | None], object],
+    state: Hears,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """Read the control record now and every 0.9 seconds, and pass it to `hear`, until this is cancelled.
+    """Read the control record now and every 0.9 seconds, and pass it to `state`, until this is cancelled.
 
-    `hear` gets None where there is no record, and while the store is gone: then entries still end.
+    A process that was paused, or cut off from the store, reads the acts that the record has lost meanwhile too. The
+    state gets None where there is no record, and while the store is gone: then entries still end.
     """
 
     async def read() -> None:
         try:
             signed = await place.get()
+            earlier = await place.earlier() if state.misses_acts(signed) else None
         except Exception:
-            hear(None)
+            state.hear(None)
             raise
-        hear(signed)
+        state.hear(signed, earlier)
 
     await periodically(read, every_s=EVERY_S, refused=REFUSED, sleep=sleep)

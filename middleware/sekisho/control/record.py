@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sekisho.control.acts import ACTS_MAX, Act, act_of
+from sekisho.control.acts import ACTS_MAX, EARLIER_MAX, Act, act_of
 from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, groups_json, groups_of
 from sekisho.model import Mode, Posture, SekishoError, SettingsError
 from sekisho.settings.networks import allowed, networks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.settings.networks import Network
 
 VERSION: Final = 1
 ENTRIES_MAX: Final = 1_000  # in each list
 PAYLOAD_BYTES_MAX: Final = 131_072  # two full lists of the longest networks
+SIGNED_BYTES_MAX: Final = 140_000
 POSTURE_CHARS_MAX: Final = 32
 
 _OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts", "asked", "told"})
@@ -130,6 +131,29 @@ _POSTURE: Final = re.compile(r"(calm|elevated|attack) ([0-9]{1,12})")
 def posture_text(posture: Posture, until_s: int) -> str:
     """Write a posture that is forced until this Unix time, in the form that the control record has."""
     return f"{posture.word} {until_s}"
+
+
+def encode_earlier(acts: Sequence[Act]) -> bytes:
+    """Acts that a record has no room for, as JSON. The oldest are left out where there is no room for them either."""
+    kept = acts[-EARLIER_MAX:]
+    while len(payload := _earlier_json(kept)) > PAYLOAD_BYTES_MAX:
+        kept = kept[len(kept) // 8 + 1 :]
+    return payload
+
+
+def _earlier_json(acts: Sequence[Act]) -> bytes:
+    # Without `number` it is no record: who writes to the store cannot put one in the place of the other.
+    return json.dumps({"v": VERSION, "earlier": [act.as_json() for act in acts]}, separators=(",", ":")).encode()
+
+
+def decode_earlier(payload: bytes) -> tuple[Act, ...]:
+    """Read acts that `encode_earlier` wrote; none if the payload is something else."""
+    try:
+        found = json.loads(payload)["earlier"] if len(payload) <= PAYLOAD_BYTES_MAX else []
+    except (ValueError, RecursionError, TypeError, KeyError):
+        found = []
+    acts = [act_of(each) for each in found[:EARLIER_MAX]] if isinstance(found, list) else []
+    return tuple(act for act in acts if act is not None)
 
 
 def _in_force(

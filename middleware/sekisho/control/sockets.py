@@ -22,12 +22,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sekisho.control.follow import follow
-from sekisho.control.state import SIGNED_BYTES_MAX
+from sekisho.control.record import SIGNED_BYTES_MAX
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sekisho.control.follow import Hears
     from sekisho.control.places import ControlPlace
 
 log = logging.getLogger("sekisho")
@@ -122,11 +123,11 @@ class ControlServer:
 async def serve(
     path: str,
     place: ControlPlace,
-    hear: Callable[[bytes | None], object],
+    state: Hears,
     look: Callable[[Sequence[bytes]], bytes],
     told: Mapping[bytes, Callable[[], bytes]] = NOTHING_TOLD,
 ) -> None:
-    """Serve the control socket at `path`, and pass the record to `hear` (see `follow`), until this is cancelled.
+    """Serve the control socket at `path`, and pass the record to `state` (see `follow`), until this is cancelled.
 
     A path that cannot be used is logged.
     """
@@ -136,7 +137,7 @@ async def serve(
     except OSError as error:
         log.error("SEKISHO_CONTROL_SOCKET: the socket cannot be used: %s", error.strerror or error)  # noqa: TRY400
     try:
-        await follow(place, hear)
+        await follow(place, state)
     finally:
         await server.aclose()
 
@@ -150,8 +151,11 @@ class SocketControl:
     async def get(self) -> bytes | None:
         return await self._ask(b"get") or None
 
-    async def swap(self, old: bytes | None, new: bytes) -> bool:
+    async def swap(self, old: bytes | None, new: bytes, earlier: bytes = b"") -> bool:  # noqa: ARG002
         return await self._ask(b"swap %b %b" % (_name(old), new)) == b"ok"
+
+    async def earlier(self) -> bytes | None:
+        return None  # see `MemoryControl`
 
     async def look(self, keys: Sequence[bytes]) -> bytes:
         """Return the other process's answer about its counters under these keys. Raises `StoreUnavailable`."""

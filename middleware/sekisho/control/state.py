@@ -6,7 +6,8 @@ import logging
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.control.record import EMPTY, ControlError, decode
+from sekisho.control.places import earlier_in
+from sekisho.control.record import EMPTY, SIGNED_BYTES_MAX, ControlError, decode
 from sekisho.once import Once
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
-SIGNED_BYTES_MAX: Final = 140_000
 FORGED = (
     "a control record is ignored: it is not signed with SEKISHO_SECRET for this SEKISHO_NAMESPACE. Another party "
     "writes to the store, or to the control socket [SEK040]"
@@ -86,31 +86,50 @@ class ControlState:
         self.record = EMPTY
         self.applied = Applied()
 
-    def hear(self, signed: bytes | None) -> bool:
-        """Apply a record, and end entries whose time has come. Returns whether the record is in force."""
+    def misses_acts(self, signed: bytes | None) -> bool:
+        """Whether a record may have lost acts that were not heard: then `hear` needs those that are kept beside it."""
+        with self._lock:
+            known, number = self._last, self.record.number
+        if signed is None or signed == known:
+            return False
+        try:
+            acts = self._opened(signed).acts
+        except ControlError:
+            return False
+        return bool(acts) and acts[0].number > number
+
+    def hear(self, signed: bytes | None, earlier: bytes | None = None) -> bool:
+        """Apply a record, and end entries whose time has come. Returns whether the record is in force.
+
+        `earlier`: the signed acts that are kept beside it.
+        """
         with self._lock:
             # The same record again, as nearly always, costs one comparison.
             if signed is not None and signed != self._last:
-                self._take(signed)
+                self._take(signed, earlier)
             self._renew()
             return signed is not None and signed == self._last
 
-    def _take(self, signed: bytes) -> None:
+    def _take(self, signed: bytes, earlier: bytes | None) -> None:
         problem = ""
         try:
-            # Bounded before it is hashed: the store may hold anything.
-            payload = self._mac.verified(signed) if len(signed) <= SIGNED_BYTES_MAX else None
-            record = decode(payload) if payload is not None else EMPTY
+            record = self._opened(signed)
         except ControlError as error:
             problem = UNREADABLE % error
         else:
             before = EMPTY if self._is_anew(record) else self.record
-            problem = FORGED if payload is None else OLDER if record.number <= before.number else ""
+            problem = FORGED if record is EMPTY else OLDER if record.number <= before.number else ""
             if not problem:
                 self.record, self._last = record, signed
-                self._tell_acts(before, record)
+                self._tell_acts(before, record, earlier)
         if problem and self._once(problem):
             log.error("%s", problem)
+
+    def _opened(self, signed: bytes) -> ControlRecord:
+        """The record in a signed text; `EMPTY` where this service has not signed it. Raises `ControlError`."""
+        # Bounded before it is hashed: the store may hold anything.
+        payload = self._mac.verified(signed) if len(signed) <= SIGNED_BYTES_MAX else None
+        return decode(payload) if payload is not None else EMPTY
 
     def _is_anew(self, record: ControlRecord) -> bool:
         """Whether the clock was set back, the store has lost the applied record, and this one was made just now.
@@ -122,11 +141,15 @@ class ControlState:
         is_ahead = self.record.number > (now_s + SINCE_S) * 1000
         return is_ahead and abs(now_s - record.number / 1000) <= SINCE_S
 
-    def _tell_acts(self, before: ControlRecord, record: ControlRecord) -> None:
+    def _tell_acts(self, before: ControlRecord, record: ControlRecord, earlier: bytes | None) -> None:
         # A new process may first read a record that is days old. Acts from before its start are not repeated.
         since_s = min(self._since_s, self._clock_s() - SINCE_S)
+        first = record.acts[0].number if record.acts else 0
+        moved = (act for act in earlier_in(earlier, self._mac) if act.number < first)
         acts = tuple(
-            act for act in record.acts if act.number > before.number and (before.number or act.at_s >= since_s)
+            act
+            for act in (*moved, *record.acts)
+            if act.number > before.number and (before.number or act.at_s >= since_s)
         )
         if acts:
             self._acted(acts)

@@ -75,7 +75,7 @@ class Exchanges:
     def follow(self) -> None:
         """Start, once, the task that follows this process's own control record, so that its entries end in time."""
         if self._following is None:
-            following = follow(self._local_control, self._control.hear)
+            following = follow(self._local_control, self._control)
             self._following = self._task(following, "control")
 
     async def tell(self) -> None:
@@ -102,11 +102,11 @@ class Exchanges:
         settings = self._process.settings
         following: Coroutine[Any, Any, None] | None = None
         if self._line is not None:
-            following = follow(StoredControl(self._line, settings.namespace), self._control.hear)
+            following = follow(StoredControl(self._line, settings.namespace), self._control)
         elif settings.control_socket is not None:
-            hear, process = self._control.hear, self._process
+            control, process = self._control, self._process
             following = serve(
-                settings.control_socket, self._local_control, hear, process.shown_counters, process.shown()
+                settings.control_socket, self._local_control, control, process.shown_counters, process.shown()
             )
         return self._task(following, "control") if following is not None else None
 

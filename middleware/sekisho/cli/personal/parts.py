@@ -48,6 +48,7 @@ STAYS: Final = (
     Staying("feed", "addresses that the limits refuse, and a filter of addresses; they name no account", "two days"),
     Staying("posture", "4 bytes of a digest for a second, and one of 4,194,304 bits, which many share", "two days"),
     Staying("campaigns", "digests of accounts that were tried lately: they are not searched", "two days"),
+    Staying("acts", "what operators did, with digests; workers that were silent read it later", "256 newer acts"),
     Staying(
         "aged_devices",
         "named by the device's token, which is in the owner's browser",
