@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sekisho.asgi.ports import Fresh, Stale
+from sekisho.asgi.session_account import SessionAccounts
 from sekisho.model import FactorClass, ProtectedRoute
 from sekisho.read import SessionCredentials
 from sekisho.stepup.flow.protected_routes import Protection
@@ -19,7 +20,8 @@ TIES = SessionBindings([b"s" * 32], clock_s=time.time)
 TOP_UP = ProtectedRoute("POST", "/top-up", 300)
 PAYOUT = ProtectedRoute("*", "/payout/*", 60)
 STATEMENT = ProtectedRoute("GET", "/statement", 900)
-PROTECTION = Protection((TOP_UP, PAYOUT, STATEMENT), TIES)
+UNTOLD = SessionAccounts(None, print)
+PROTECTION = Protection((TOP_UP, PAYOUT, STATEMENT), TIES, UNTOLD)
 TOKEN = (b"authorization", b"Bearer a-token")
 
 
@@ -79,7 +81,7 @@ PAGED = (
 )
 def test_what_needs_no_search_is_found_as_if_it_did(path: str, method: str, more: dict[str, Any]) -> None:
     """The short way to a route's exact path and method leads where the search leads."""
-    protection, searching = Protection(PAGED, TIES), Protection(PAGED, TIES)
+    protection, searching = Protection(PAGED, TIES, UNTOLD), Protection(PAGED, TIES, UNTOLD)
     assert {*protection._at_path} == {"/top-up", "/key"}
     searching._at_path.clear()
     request = {**scope(path, method), "raw_path": path.encode(), **more}
@@ -146,7 +148,7 @@ def test_of_all_routes_that_match_the_strictest_counts(method: str, path: str, m
         ProtectedRoute("PUT", "/card", 20),
     ]
     for order in (routes, routes[::-1]):
-        route = Protection(tuple(order), TIES).route(scope(path, method))
+        route = Protection(tuple(order), TIES, UNTOLD).route(scope(path, method))
         assert route is not None
         assert route.max_age_s == max_age_s
 
@@ -154,7 +156,7 @@ def test_of_all_routes_that_match_the_strictest_counts(method: str, path: str, m
 def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> None:
     """Of two routes on a path an unnamed method needs the shorter age, in any order."""
     put, delete = ProtectedRoute("PUT", "/card", 300), ProtectedRoute("DELETE", "/card", 30)
-    both = Protection((put, delete), TIES)
+    both = Protection((put, delete), TIES, UNTOLD)
     assert both.route(scope("/card", "PUT")) == put
     assert both.route(scope("/card", "PATCH")) == delete
 
@@ -162,12 +164,14 @@ def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> No
 @pytest.mark.parametrize("floor", [FactorClass.SENT, FactorClass.APP, FactorClass.PHR])
 @pytest.mark.parametrize("acr", [FactorClass.NONE, FactorClass.APP, FactorClass.PHR])
 @pytest.mark.parametrize("by", FactorClass)
-def test_a_proof_counts_from_the_class_of_site_and_route_on(
+async def test_a_proof_counts_from_the_class_of_site_and_route_on(
     by: FactorClass, acr: FactorClass, floor: FactorClass
 ) -> None:
     """A proof opens a route if it reaches the site's floor and the route's `acr`; an unknown class reaches neither."""
-    protection = Protection((ProtectedRoute("POST", "/top-up", 300, acr),), TIES, floor=floor)
-    verdict = protection.verdict(scope("/top-up", headers=shown(by=by)), NOW)
+    protection = Protection((ProtectedRoute("POST", "/top-up", 300, acr),), TIES, UNTOLD, floor=floor)
+    route = protection.route(scope("/top-up"))
+    assert route is not None
+    verdict = await protection.verdict(route, scope("/top-up", headers=shown(by=by)), NOW)
     needed = max(acr, FactorClass.NONE if floor is FactorClass.SENT else floor)
     assert isinstance(verdict, Fresh) is (by >= needed)
 
@@ -179,7 +183,7 @@ def test_of_all_routes_that_match_the_strongest_class_counts() -> None:
         ProtectedRoute("PUT", "/card", 300, FactorClass.PHR),
     )
     for order in (routes, routes[::-1]):
-        protection = Protection(order, TIES)
+        protection = Protection(order, TIES, UNTOLD)
         route = protection.route(scope("/card", "PUT"))
         assert route == ProtectedRoute("PUT", "/card", 30, FactorClass.PHR)
         assert protection.demand(route.name).least is FactorClass.PHR
@@ -187,35 +191,35 @@ def test_of_all_routes_that_match_the_strongest_class_counts() -> None:
 
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (300, True), (301, False), (-60, True), (-61, False)])
-def test_a_proof_is_fresh_until_its_age_is_reached(age_s: int, fresh: bool) -> None:
+async def test_a_proof_is_fresh_until_its_age_is_reached(age_s: int, fresh: bool) -> None:
     """A proof is fresh until its age; one from the future is not."""
     expected = Fresh(TOP_UP, "Alice", NOW - age_s) if fresh else Stale(TOP_UP, "Alice")
-    assert PROTECTION.verdict(scope("/top-up", headers=shown(proved_s=NOW - age_s)), NOW) == expected
+    assert await PROTECTION.verdict(TOP_UP, scope("/top-up", headers=shown(proved_s=NOW - age_s)), NOW) == expected
 
 
-def test_a_session_without_any_proof_is_not_fresh() -> None:
+async def test_a_session_without_any_proof_is_not_fresh() -> None:
     """A session with a password alone opens no protected route."""
-    assert PROTECTION.verdict(scope("/top-up", headers=shown(proved_s=0)), NOW) == Stale(TOP_UP, "Alice")
+    assert await PROTECTION.verdict(TOP_UP, scope("/top-up", headers=shown(proved_s=0)), NOW) == Stale(TOP_UP, "Alice")
 
 
 @pytest.mark.parametrize("headers", [[], [TOKEN], [shown()[0]], [shown()[0], (b"authorization", b"Bearer stolen")]])
-def test_a_session_that_is_not_tied_is_nobodys(headers: list[tuple[bytes, bytes]]) -> None:
+async def test_a_session_that_is_not_tied_is_nobodys(headers: list[tuple[bytes, bytes]]) -> None:
     """A session bound to no account is refused: no proof could be anyone's (R4)."""
-    assert PROTECTION.verdict(scope("/top-up", headers=headers), NOW) == Stale(TOP_UP, None)
+    assert await PROTECTION.verdict(TOP_UP, scope("/top-up", headers=headers), NOW) == Stale(TOP_UP, None)
 
 
 @pytest.mark.parametrize(("said", "fresh"), [("Alice", True), (None, True), ("Bob", False), ("alice", False)])
-def test_the_application_has_the_last_word_on_whose_session_it_is(said: str | None, fresh: bool) -> None:
+async def test_the_application_has_the_last_word_on_whose_session_it_is(said: str | None, fresh: bool) -> None:
     """If the application names another account than the binding, the proof was another account's (R4)."""
-    told = Protection((TOP_UP,), TIES, lambda _: said)
+    told = Protection((TOP_UP,), TIES, SessionAccounts(lambda _: said, print))
     expected = Fresh(TOP_UP, "Alice", NOW) if fresh else Stale(TOP_UP, None)
-    assert told.verdict(scope("/top-up", headers=shown()), NOW) == expected
+    assert await told.verdict(TOP_UP, scope("/top-up", headers=shown()), NOW) == expected
 
 
 def test_other_requests_are_nobodys_business() -> None:
     """Requests elsewhere, or without protected routes, are not checked."""
-    assert PROTECTION.verdict(scope("/", headers=shown(proved_s=0)), NOW) is None
-    assert Protection((), TIES).verdict(scope("/top-up"), NOW) is None
+    assert PROTECTION.route(scope("/", headers=shown(proved_s=0))) is None
+    assert Protection((), TIES, UNTOLD).route(scope("/top-up")) is None
 
 
 def test_verdicts_print_no_account() -> None:

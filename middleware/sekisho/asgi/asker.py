@@ -13,6 +13,7 @@ from sekisho.model import DoorKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.asgi.types import Message, Scope, Send
     from sekisho.devices.asker import Askers
     from sekisho.model import Attempt, Door
@@ -27,7 +28,7 @@ class AskerCookie:
     Args:
         askers: issues and verifies.
         doors: the service's doors. If one of them takes codes, a log-in may make the application send a code.
-        session_account: the account of a request's session, for codes that are tried without naming an account.
+        sessions: the account of a request's session, for codes that are tried without naming an account.
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
     """
@@ -37,19 +38,23 @@ class AskerCookie:
         askers: Askers,
         doors: Iterable[Door],
         *,
-        session_account: Callable[[Scope], str | None] | None,
+        sessions: SessionAccounts,
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],
     ) -> None:
         self._askers: Final = askers
         self._after_login: Final = any(door.kind is DoorKind.CODE for door in doors)
-        self._session_account: Final = session_account
+        self._sessions: Final = sessions
         self._clock_s: Final = clock_s
         self._chance: Final = chance
 
-    def account_of(self, scope: Scope) -> str:
-        """The session's account, for a request that names none; empty where the application cannot tell."""
-        return (self._session_account(scope) or "") if self._session_account is not None else ""
+    async def account_of(self, scope: Scope) -> str:
+        """The session's account, for a request that names none; empty where the application tells of none.
+
+        Raises:
+            SessionUnread: it is unknown. Guesses would be counted by address alone, while a database is kept busy.
+        """
+        return await self._sessions.of(scope) or ""
 
     def of(self, by_name: Mapping[bytes, bytes], attempt: Attempt) -> bytes:
         """The browser's name, if this browser asked for the account's code; empty for all other browsers."""

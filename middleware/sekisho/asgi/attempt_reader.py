@@ -81,6 +81,7 @@ class AttemptReader:
             Unreadable: the door's fields could not be read.
             HungUp: the client is gone.
             Carried: the body is a work page's form, which carries another request.
+            SessionUnread: whose session tries a code is unknown.
         """
         reading, headers, bytes_max = self._reading, context.scope["headers"], self._reading.body_bytes_max
         body = raw = b""
@@ -102,7 +103,7 @@ class AttemptReader:
             return None
         account, secret = credentials.account, credentials.secret
         if not account and self._asker is not None and door.secret_is_small:
-            account = self._asker.account_of(context.scope)
+            account = await self._asker.account_of(context.scope)
         canonical = reading.accounts.canonical(account) if account else ""
         return Attempt(
             door,

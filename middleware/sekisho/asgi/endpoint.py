@@ -46,6 +46,7 @@ from sekisho.model import (
     Mode,
     Origin,
     PasswordsBusy,
+    SessionUnread,
     StoreUnavailable,
     Unreadable,
 )
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
     from sekisho.asgi.keeper import Keeper
+    from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
@@ -176,8 +178,8 @@ class Endpoint:
                 on = self._log_out(context, attempt.door)
             else:
                 on = self._try(context if attempt.door is door else context.at(attempt.door), attempt)
-        except Unreadable as error:
-            on = self._unreadable(context, error)
+        except (Unreadable, SessionUnread) as error:
+            on = self._unread(context, error)
         except Carried as form:
             on = self._unpack(context, form.body)
         except HungUp:
@@ -354,12 +356,17 @@ class Endpoint:
         """
         linking = b""
         if attempt.door.kind is DoorKind.LINK:
-            found = self._fresh.linking(context.scope, context.door) if self._fresh is not None else None
+            found: Fresh | Stale | None = None
+            try:
+                if self._fresh is not None:
+                    found = await self._fresh.linking(context.scope, context.door)
+                account = (found.account if found is not None else "") or await asker.account_of(context.scope)
+            except SessionUnread:
+                return self._unavailable(context)
             if self._fresh is not None and found is not None and self.mode is Mode.ENFORCE:
                 stale = await why_stale(self._fresh, found)
                 if stale is not None:
                     return self._fresh.fresh_proof(context.scope, context.send, stale)
-            account = (found.account if found is not None else "") or asker.account_of(context.scope)
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
 
@@ -541,6 +548,10 @@ class Endpoint:
                 return challenge_required()
             case _:
                 return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
+
+    def _unread(self, context: RequestContext, error: Unreadable | SessionUnread) -> Awaitable[None]:
+        # If a session's database fails, guesses at codes would be counted by address alone, for as long as it does.
+        return self._unreadable(context, error) if isinstance(error, Unreadable) else self._unavailable(context)
 
     async def _unreadable(self, context: RequestContext, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""

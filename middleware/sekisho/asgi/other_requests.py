@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.answer import denied, refuse_websocket, send_answer, unreadable_attempt
+from sekisho.answer import denied, refuse_websocket, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.ports import Fresh, Stale
+from sekisho.model import SessionUnread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from sekisho.answer import Refusal, Renderer
     from sekisho.asgi.ports import Caps, Changes, FreshProofs
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
+    from sekisho.model import ProtectedRoute
     from sekisho.pipeline import Guard
     from sekisho.read import Callers
     from sekisho.record import Events
@@ -25,6 +27,8 @@ STRAY_TARGET = (
     "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
     "some of them to one door and some to another"
 )
+
+UNREAD_US: Final = 2_000_000  # the application's own store of sessions may answer again by then
 
 
 @final
@@ -37,6 +41,7 @@ class OtherRequests:
         callers: reads the client of a request.
         renderer: renders refusals.
         events: counts anomalies.
+        jitter: uniform in [0, 1), for the time after which to try again.
         fresh: asks for fresh proofs; None where the guard only refuses.
         caps: sums amounts at protected routes; None where no route has a cap.
         changes: watches protected routes for changes; None where owners are told of none.
@@ -51,6 +56,7 @@ class OtherRequests:
         callers: Callers,
         renderer: Renderer,
         events: Events,
+        jitter: Callable[[], float],
         fresh: FreshProofs | None = None,
         caps: Caps | None = None,
         changes: Changes | None = None,
@@ -61,6 +67,7 @@ class OtherRequests:
         self._callers: Final = callers
         self._renderer: Final = renderer
         self._events: Final = events
+        self._jitter: Final = jitter
         self._fresh: Final = fresh
         self._caps: Final = caps
         self._changes: Final = changes
@@ -68,7 +75,7 @@ class OtherRequests:
 
     def bars_by_body(self, scope: Scope) -> bool:
         """Whether the guard, if this request has a body, must ask its session for a fresh proof first."""
-        return self._fresh is not None and isinstance(self._fresh.verdict(scope, has_body=True), Stale)
+        return self._fresh is not None and self._fresh.route(scope, has_body=True) is not None
 
     async def serve(
         self,
@@ -82,12 +89,15 @@ class OtherRequests:
         enforces: bool,
     ) -> None:
         """Pass a request on, or refuse it where the guard enforces. `as_sent`, `scope`: see `endpoint`."""
-        if self._fresh is not None and enforces:
-            verdict = self._fresh.verdict(scope, has_body=has_body)
-            if verdict is not None and self._guard.has_denied and self._is_denied(scope, by_name):
+        fresh = self._fresh
+        if fresh is not None and enforces and (route := fresh.route(scope, has_body=has_body)) is not None:
+            if self._guard.has_denied and self._is_denied(scope, by_name):
                 return await self._refuse(scope, receive, send, denied())
-            if verdict is not None and (stale := await why_stale(self._fresh, verdict)) is not None:
-                return await self._ask_for_proof(self._fresh, scope, receive, send, stale)
+            stale, refusal = await self._why_closed(fresh, route, scope)
+            if refusal is not None:
+                return await self._refuse(scope, receive, send, refusal)
+            if stale is not None:
+                return await self._ask_for_proof(fresh, scope, receive, send, stale)
         if self._changes is not None:
             send = await self._changes.watching(scope, send, has_body=has_body)
         if self._caps is not None and enforces and self._caps.capped(scope, has_body=has_body):
@@ -105,6 +115,16 @@ class OtherRequests:
         if not enforces:
             return await self._app(as_sent, receive, send)
         return await self._refuse(scope, receive, send, unreadable_attempt(400))
+
+    async def _why_closed(
+        self, fresh: FreshProofs, route: ProtectedRoute, scope: Scope
+    ) -> tuple[Stale | None, Refusal | None]:
+        """Why a session may not use a protected route now: a missing proof, or a refusal. Nothing where it may."""
+        try:
+            return await why_stale(fresh, await fresh.verdict(route, scope)), None
+        except SessionUnread:
+            # A proof of another account would open the route, if whose session it is did not matter for a moment (R4).
+            return None, unavailable(retry_after_s(UNREAD_US, self._jitter()))
 
     def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
         """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""

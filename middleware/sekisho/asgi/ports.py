@@ -98,18 +98,22 @@ class StepUp(Protocol):
 class FreshProofs(Protocol):
     """Knows where a session needs a fresh proof, and asks for it."""
 
-    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Whether this session may use a route now; None for unprotected routes."""
+    def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
+        """The protected route to which a request may lead; None for all others."""
+        ...
+
+    async def verdict(self, route: ProtectedRoute, scope: Scope) -> Fresh | Stale:
+        """Whether this session may use a route now. Raises `SessionUnread`."""
         ...
 
     def counts(self, fresh: Fresh) -> Awaitable[bool]:
         """Whether the proof behind `fresh`, which is young enough, is still valid: no event has ended it since."""
         ...
 
-    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
+    async def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
         """Whether the session that links another account at this door has a fresh proof; the result names its account.
 
-        None where the site has no factors.
+        None where the site has no factors. Raises `SessionUnread`.
         """
         ...
 

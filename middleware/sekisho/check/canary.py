@@ -97,7 +97,7 @@ class Canary:
     async def _test(self, suspicion: Suspicion) -> None:
         rule, context = suspicion.rule, suspicion.context
         try:
-            csrf = self._csrf.of(context.scope, rule.door, self._lifespan_state())
+            csrf = await self._csrf.of(context.scope, rule.door, self._lifespan_state())
             like = escrowed_scope(context.scope, rule.door, self._lifespan_state(), csrf)
             log_in = log_in_at(rule.door, invented(self._chance), like, context.body_reader.whole)
             trial = await tried(self._app, rule.door, log_in)

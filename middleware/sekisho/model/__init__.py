@@ -9,7 +9,15 @@ from sekisho.model.count import Charge, Charged, Effect, Ledger, Marked, Spread,
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
-from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreRefuses, StoreUnavailable, Unreadable
+from sekisho.model.errors import (
+    PasswordsBusy,
+    SekishoError,
+    SessionUnread,
+    SettingsError,
+    StoreRefuses,
+    StoreUnavailable,
+    Unreadable,
+)
 from sekisho.model.factor_class import CLASS_OF, FactorClass
 from sekisho.model.history import History
 from sekisho.model.limit import SITE_NETWORKS, DayLimits, Limit, Limits, LimitSet
@@ -61,6 +69,7 @@ __all__ = [
     "Posture",
     "ProtectedRoute",
     "SekishoError",
+    "SessionUnread",
     "SettingsError",
     "Signals",
     "Spread",

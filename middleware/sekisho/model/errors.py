@@ -38,6 +38,10 @@ class StoreRefuses(StoreUnavailable):
     """The store answered and refused a command: it is full, or its user lacks a right. The text names the remedy."""
 
 
+class SessionUnread(StoreUnavailable):
+    """The service's `session_account` failed or took too long: whose session a request shows is unknown."""
+
+
 class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
     """The limit of concurrent password checks is reached; this password was not checked. Answer 503.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sekisho.asgi.session_account import SessionAccount
 from sekisho.wiring.clocks import MACHINE, Clocks
-from sekisho.wiring.given import SessionAccount
 from sekisho.wiring.login_guard import LoginGuard, guards, on_clocks, owners_of, prescribe
 
 __all__ = ["MACHINE", "Clocks", "LoginGuard", "SessionAccount", "guards", "on_clocks", "owners_of", "prescribe"]

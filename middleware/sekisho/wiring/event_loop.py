@@ -317,6 +317,7 @@ class LoopWing:
             callers=process.reading.callers,
             renderer=process.renderer,
             events=process.events,
+            jitter=random.random,
             fresh=self._ports.fresh,
             caps=step_up.caps if step_up else None,
             changes=step_up.changes if step_up else None,
@@ -340,7 +341,7 @@ class LoopWing:
         return AskerCookie(
             askers,
             settings.doors,
-            session_account=process.given.session_account,
+            sessions=process.sessions,
             clock_s=process.clocks.wall_s,
             chance=secrets.token_bytes,
         )
@@ -418,6 +419,7 @@ class LoopWing:
             jitter=random.random,
             lifespan_state=lambda: process.lifespan_state,
             csrf=process.csrf,
+            sessions=process.sessions,
             test=self._canary.test,
             clock_s=process.clock_s,
             caps=process.caps if self._line is None else RedisCaps(self._line, settings.namespace),

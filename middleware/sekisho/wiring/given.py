@@ -6,16 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sekisho.asgi.types import Scope
+    from sekisho.asgi.session_account import SessionAccount
     from sekisho.ledger.memory import MemoryLedger
     from sekisho.mail.mailer import Deliver
     from sekisho.owners import Owners
     from sekisho.record import AccountHook
     from sekisho.stepup.factors.senders import CodeHook
-
-SessionAccount = Callable[["Scope"], "str | None"]
-"""Maps a request's scope to its session's account, as the application reads it; None where there is none."""
-
 
 PuzzleSize = Callable[[int, float], int]
 """Maps the posture's level and the occupancy to the expected hashes of a puzzle."""

@@ -25,6 +25,7 @@ from sekisho.wiring.process import ASIDE, ProcessWing
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from sekisho.asgi.session_account import SessionAccount
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.check import DoorReport
     from sekisho.ledger.memory import MemoryLedger
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring.clocks import Clocks
     from sekisho.wiring.feedback import Feedback
-    from sekisho.wiring.given import PuzzleSize, SessionAccount
+    from sekisho.wiring.given import PuzzleSize
 
 log = logging.getLogger("sekisho")
 
@@ -71,7 +72,8 @@ class LoginGuard:
         on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`. A
             coroutine function, or a function that does not block.
         session_account: the account of a request's session, for services whose session cookie changes with every
-            answer.
+            answer, and for codes that are tried without a name. A function that does not block, or a coroutine
+            function, which gets two seconds.
         on_not_me: called with the account (as its owner typed it) when the owner answers a notice with *no, it was not
             me*: end its sessions, and have its owner choose another password at the next log-in.
         overrides: settings by lower-case name; they take precedence over the environment (`limit_ip="20/10minute"`).

@@ -13,6 +13,7 @@ from sekisho.asgi.examination import Examination, Known, Missing
 from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.reading import Reading
+from sekisho.asgi.session_account import SessionAccounts
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, basic_beside, missing_protected, missing_routes, open_below
 from sekisho.detect import MemoryPostures, PostureWatch
@@ -132,6 +133,7 @@ class ProcessWing:
         """Make what reads requests and answers."""
         self.renderer = Renderer(settings.origins, settings.brand)
         self.digests = digests_of(settings)
+        self.sessions = SessionAccounts(self.given.session_account, self.events.anomaly)
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
         self.reading = Reading(
@@ -148,7 +150,7 @@ class ProcessWing:
         self.fast_path = FastPath(self._is_ours, samples=SAMPLES)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.other_loop = OtherLoop(self.app, self._is_guarded, self.renderer)
-        self.csrf = CsrfCookies(settings.doors, self.given.session_account)
+        self.csrf = CsrfCookies(settings.doors, self.sessions)
         self._addresses = addresses
 
     def _judge(self, settings: Settings) -> None:

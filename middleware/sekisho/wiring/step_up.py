@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.reading import Reading
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.asgi.shared_addresses import SharedAddresses
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
@@ -101,6 +102,7 @@ class Site(NamedTuple):
     Attributes:
         cookie: writes device tokens.
         jitter: random numbers from 0 to 1, for pauses.
+        sessions: the accounts of requests' sessions.
         lifespan_state: the state that the application shares with all requests from its start.
         test: tests a success rule under suspicion.
         clock_s: Unix time in seconds, by the store's clock.
@@ -119,6 +121,7 @@ class Site(NamedTuple):
     jitter: Callable[[], float]
     lifespan_state: Callable[[], Mapping[str, object]]
     csrf: CsrfCookies
+    sessions: SessionAccounts
     test: Callable[[Suspicion], None]
     clock_s: Callable[[], float]
     caps: CapLedger
@@ -361,7 +364,7 @@ class StepUpWing:
             Protection(
                 settings.protect,
                 bindings,
-                given.session_account,
+                site.sessions,
                 settings.caps,
                 floor=settings.floor,
                 links=[door for door in settings.doors if door.kind is DoorKind.LINK],

@@ -128,6 +128,25 @@ async def test_a_cookie_that_shows_a_session_by_itself_is_no_csrf_cookie(account
     assert b"cookie" not in site.shop.saw[0]
 
 
+@pytest.mark.parametrize(("told", "is_shown"), [("hana", False), (None, True), (ConnectionError(), False)])
+async def test_a_database_may_tell_that_a_csrf_cookie_is_a_session(
+    told: str | Exception | None, is_shown: bool
+) -> None:
+    """A coroutine function is asked of the request with that cookie alone; without its answer the cookie is hidden."""
+
+    async def whose(scope: Any) -> str | None:
+        if isinstance(told, Exception):
+            raise told
+        return told if b"csrftoken" in dict(scope["headers"]).get(b"cookie", b"") else None
+
+    site = Site(shop=Careful(), settings={"login": RULED, "session_account": whose})
+
+    await log_in(site.client())
+    await runs_ended()
+
+    assert (b"cookie" in site.shop.saw[0]) is is_shown
+
+
 async def test_a_session_in_a_csrf_cookies_clothes_is_not_logged_in() -> None:
     """A success that sets no new credential used one that the client held, so it counts as no success."""
 

@@ -219,6 +219,35 @@ async def test_the_application_knows_whose_session_it_is(site: Site, said: str |
     assert (await pay(client)).status == status
 
 
+@pytest.mark.parametrize(("said", "status"), [("hana", 200), (None, 200), ("Alice", 401)])
+async def test_the_application_may_ask_its_database_whose_session_it_is(
+    site: Site, said: str | None, status: int
+) -> None:
+    """A coroutine function tells whose session it is as a plain function does."""
+
+    async def whose_row(_: Scope) -> str | None:
+        await asyncio.sleep(0)
+        return said
+
+    client = await site.logged_in()
+    client.guard = site.guarded(session_account=whose_row)
+    assert (await pay(client)).status == status
+
+
+@pytest.mark.parametrize(("path", "method"), [("/pay", "POST"), ("/sekisho/factors", "GET")])
+async def test_an_unknown_session_opens_nothing(site: Site, path: str, method: str) -> None:
+    """While the application's database fails, no proof opens a route or the owner's page: it may be another's."""
+
+    async def broken(_: Scope) -> str | None:
+        raise ConnectionError
+
+    client = await site.logged_in()
+    client.guard = site.guarded(session_account=broken)
+    refused = await client.send(path, b"yen=1", method=method)
+    assert (refused.status, refused.code) == (503, "unavailable")
+    assert not site.shop.paid
+
+
 async def test_in_monitor_nobody_is_asked(site: Site) -> None:
     """In `monitor` no route asks for a proof."""
     client = site.client(guard=site.guarded(mode="monitor"))

@@ -143,7 +143,7 @@ class CappedRoutes:
 
     async def _taken(self, scope: Scope, route: CappedRoute, amount: int) -> TakenAmount | Stale | None:
         """The amount, counted; what to ask for; or None where it exceeds a cap."""
-        binding = self._protection.binding(scope, int(self._clock_s()))
+        binding = await self._protection.binding(scope, int(self._clock_s()))
         if binding is None:
             raise StoreUnavailable  # its proof was fresh a moment ago
         key = self._keys.of(b"caps", route.name, self._account_digest(binding.account))

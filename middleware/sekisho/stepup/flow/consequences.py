@@ -133,6 +133,9 @@ class AccountConsequences:
 
         The last message of an answer to a change leaves after the owner's notice is kept.
         """
+        proving = self._parts.proving
+        if proving is not None:  # now: a change may end the very session that this request shows
+            await proving.protection.accounts(scope, int(self._parts.clock_s()))
         if self._telling is None:
             return send
         return await self._telling.changing(scope, send, attempt.door, attempt.account)
@@ -162,7 +165,7 @@ class AccountConsequences:
     def _sessions(self, scope: Scope) -> set[str]:
         """The accounts that this request's session is bound to."""
         proving = self._parts.proving
-        return proving.protection.accounts(scope, int(self._parts.clock_s())) if proving is not None else set()
+        return proving.protection.accounts_learnt(scope, int(self._parts.clock_s())) if proving is not None else set()
 
     async def logged_out(self, scope: Scope) -> Headers:
         """End this browser's step-ups; return headers with which the client drops its session binding and key."""
@@ -173,7 +176,7 @@ class AccountConsequences:
         if (shown := shown_key(headers_by_name(headers))) is not None:
             ended.append(shown.deleted(elsewhere=self._parts.responses.is_elsewhere(headers)))
             # Only for sessions of ours: log-outs are not counted, so strangers must not write to the store by them.
-            if proving.protection.binding(scope, int(self._parts.clock_s())) is not None:
+            if await proving.protection.accounts(scope, int(self._parts.clock_s())):
                 await self._end_browser(shown, proving.bindings.session(headers))
         return ended
 

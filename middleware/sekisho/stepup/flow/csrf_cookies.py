@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sekisho.model import SessionUnread
 from sekisho.read.csrf import CSRF_COOKIES, csrf_names
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.model import Door
 
     Scope = Mapping[str, Any]
@@ -24,12 +26,12 @@ LIKELY = (*CSRF_COOKIES, *_OTHERS)
 class CsrfCookies:
     """Args:
     doors: a cookie that a rule of success takes for a session is none of these.
-    session_account: whose session the application takes a request for, where it can tell.
+    sessions: whose session the application takes a request for, where it can tell.
     """
 
-    def __init__(self, doors: Iterable[Door], session_account: Callable[[Any], str | None] | None = None) -> None:
+    def __init__(self, doors: Iterable[Door], sessions: SessionAccounts) -> None:
         self._names = csrf_names(doors)
-        self._session_account = session_account
+        self._sessions = sessions
         self._without: dict[str, Door] = {}
 
     def shown_at(self, door: Door) -> Door:
@@ -40,22 +42,21 @@ class CsrfCookies:
         """Let no run at this door see the cookies that the door names: one of them holds a session that is kept."""
         self._without[door.name] = replace(door, cookies=frozenset())
 
-    def of(self, scope: Scope, door: Door, lifespan_state: Mapping[str, object]) -> frozenset[str]:
+    async def of(self, scope: Scope, door: Door, lifespan_state: Mapping[str, object]) -> frozenset[str]:
         """Return the names of the request's CSRF cookies that its escrowed run may see, beside the door's `cookies`."""
         offered = (self._names & shown(scope)) - door.cookies
-        if not offered or self._session_account is None:
+        if not offered or not self._sessions.are_told:
             return offered
         # If such a cookie alone makes a session, it is a session cookie, regardless of its name.
         seen = escrowed_scope(scope, door, lifespan_state, offered)
         seen["headers"] = [(name, value) for name, value in seen["headers"] if name == b"cookie"]
-        return frozenset() if _shows_session(self._session_account, seen) else offered
+        return frozenset() if await self._show_session(seen) else offered
 
-
-def _shows_session(session_account: Callable[[Any], str | None], scope: Scope) -> bool:
-    try:
-        return session_account(scope) is not None
-    except Exception:  # noqa: BLE001 - a function of the service's own, of which nothing is certain then
-        return True
+    async def _show_session(self, scope: Scope) -> bool:
+        try:
+            return await self._sessions.of(scope) is not None
+        except SessionUnread:
+            return True
 
 
 def withheld(scope: Scope, door: Door, csrf: frozenset[str]) -> str:

@@ -121,12 +121,12 @@ class EnrolmentPages:
             return self._overview(call, owner, "failed", FAILED)
         return self._parts.responses.proof_failed(call.headers)
 
-    def _binding(self, call: PageCall) -> SessionBinding | None:
-        return self._proving.protection.binding(call.scope, int(self._parts.clock_s()))
+    async def _binding(self, call: PageCall) -> SessionBinding | None:
+        return await self._proving.protection.binding(call.scope, int(self._parts.clock_s()))
 
     async def _person(self, call: PageCall) -> AccountOwner | Answer:
         """The owner whose page it is; or the answer that asks for a missing proof or log-in."""
-        binding = self._binding(call)
+        binding = await self._binding(call)
         if binding is None:
             wanted = self._proving.bindings.wanted(by_header=call.browser_key.by_header)
             return self._parts.responses.log_in_first(call.headers).adding(wanted)

@@ -7,7 +7,7 @@ up. And the run gets **no identity but the secret**, see `stepup.flow.escrowed_s
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.asgi.report import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
@@ -87,10 +87,9 @@ class EscrowedRun:
         self._door = context.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device, past)
         self._cookies = csrf
-        shown_at = csrf.shown_at(context.door)
-        self._csrf = csrf.of(context.scope, shown_at, lifespan_state)
-        self._scope = escrowed_scope(context.scope, shown_at, lifespan_state, self._csrf)
-        self._scope["state"]["sekisho"] = self._report
+        self._lifespan_state = lifespan_state
+        self._csrf: frozenset[str] = frozenset()
+        self._scope: dict[str, Any] = {}
         self._context = context
         self._begun = begun
         self._done = done
@@ -112,6 +111,7 @@ class EscrowedRun:
         DEVICE_CLASS.set(self._report.device)  # in the run's own context, which ends with it
         try:
             await self._begun()
+            await self._see()
             for pause_s in PAUSES_S:
                 if not await self._was_busy():
                     return
@@ -121,6 +121,13 @@ class EscrowedRun:
         finally:
             # It raised, was cancelled or never finished: regardless of how it began, it does not prove a right secret.
             await self._end(Kept(None), Outcome.FAILED)
+
+    async def _see(self) -> None:
+        """Make the request as the application sees it."""
+        context, shown_at = self._context, self._cookies.shown_at(self._door)
+        self._csrf = await self._cookies.of(context.scope, shown_at, self._lifespan_state)
+        self._scope = escrowed_scope(context.scope, shown_at, self._lifespan_state, self._csrf)
+        self._scope["state"]["sekisho"] = self._report
 
     def _go_in_again(self) -> None:
         # It has waited for its turn already, so it does not queue again; but it is counted.

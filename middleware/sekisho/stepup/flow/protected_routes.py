@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.ports import Fresh, Stale
-from sekisho.model import CappedRoute, Door, DoorKind, FactorClass, ProtectedRoute
+from sekisho.model import CappedRoute, Door, DoorKind, FactorClass, ProtectedRoute, SessionUnread
 from sekisho.read import Doors
 from sekisho.read.request import HARMLESS
 from sekisho.stepup.factors.requirements import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.asgi.types import Scope
     from sekisho.model.headers import Headers
     from sekisho.stepup.session_binding import SessionBinding, SessionBindings
@@ -64,8 +66,8 @@ class Protection:
     Args:
         routes: of all routes that a request may lead to, the shortest age and the strongest class apply.
         bindings: find the session binding of a request.
-        session_account: the account that the application sees in a request's session; None where it cannot tell. With
-            it, a cookie that changes with every answer does not separate a session from its binding.
+        sessions: the account that the application sees in a request's session. Where it tells one, a cookie that
+            changes with every answer does not separate a session from its binding.
         caps: the caps of some of these routes, by the same method and path.
         floor: the weakest class of factor that the site accepts.
         links: doors where a session's owner links another account. Each needs a proof of that owner, as a route does.
@@ -75,7 +77,7 @@ class Protection:
         self,
         routes: tuple[ProtectedRoute, ...],
         bindings: SessionBindings,
-        session_account: Callable[[Scope], str | None] | None = None,
+        sessions: SessionAccounts,
         caps: tuple[CappedRoute, ...] = (),
         *,
         floor: FactorClass = FactorClass.SENT,
@@ -90,7 +92,7 @@ class Protection:
         self._links = {route.name: route for route in as_routes}
         self._at_path = {route.path: found for route in self._routes.values() if (found := self._alone(route))}
         self._ties = bindings
-        self._session_account = session_account
+        self._sessions = sessions
 
     @property
     def has_notices(self) -> bool:
@@ -154,18 +156,17 @@ class Protection:
     def _with_caps(self, doors: Iterable[Door]) -> list[Capped]:
         return [Capped(self._caps[door.name], door) for door in doors if door.name in self._caps]
 
-    def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Return `Fresh` if the session's proof opens the request's route, or `Stale`; None for unprotected routes."""
-        route = self.route(scope, has_body=has_body)
-        return None if route is None else self._judged(route, scope, now_s)
+    async def linking(self, door: Door, scope: Scope, now_s: int) -> Fresh | Stale:
+        """Return `Fresh` if the session's proof lets its owner link another account at this door, otherwise `Stale`.
 
-    def linking(self, door: Door, scope: Scope, now_s: int) -> Fresh | Stale:
-        """Return `Fresh` if the session's proof lets its owner link another account at this door, otherwise `Stale`."""
+        Raises `SessionUnread`.
+        """
         name = f"{door.method} {door.path}"  # as the routes are named: of GraphQL doors without the operation
-        return self._judged(self._routes.get(name) or self._links[name], scope, now_s)
+        return await self.verdict(self._routes.get(name) or self._links[name], scope, now_s)
 
-    def _judged(self, route: ProtectedRoute, scope: Scope, now_s: int) -> Fresh | Stale:
-        binding = self.binding(scope, now_s)
+    async def verdict(self, route: ProtectedRoute, scope: Scope, now_s: int) -> Fresh | Stale:
+        """Return `Fresh` if the session's proof opens this route, otherwise `Stale`. Raises `SessionUnread`."""
+        binding = await self.binding(scope, now_s)
         if binding is None:
             return Stale(route, None)
         is_fresh = binding.proved_s > 0 and -_SKEW_S <= now_s - binding.proved_s <= route.max_age_s
@@ -182,18 +183,27 @@ class Protection:
         route = self._routes.get(name) or self._links.get(name)
         return Demand(route.acr if route else FactorClass.PHR, settled=True)
 
-    def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
-        """Return the session binding of a request; None if it shows none that is valid."""
-        return self._ties.of(scope["headers"], now_s, self._said(scope))
+    async def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
+        """Return the session binding of a request; None if it shows none that is valid. Raises `SessionUnread`."""
+        return self._ties.of(scope["headers"], now_s, await self._sessions.of(scope))
 
-    def accounts(self, scope: Scope, now_s: int) -> set[str]:
+    async def accounts(self, scope: Scope, now_s: int) -> set[str]:
         """The accounts of a request's session, by its binding and by what the application says: up to two."""
-        binding, said = self.binding(scope, now_s), self._said(scope)
+        with suppress(SessionUnread):
+            await self._sessions.of(scope)
+        return self.accounts_learnt(scope, now_s)
+
+    def accounts_learnt(self, scope: Scope, now_s: int) -> set[str]:
+        """Return the same as `accounts`, which must have been awaited for this request before the application ran."""
+        said: str | None = None
+        with suppress(SessionUnread):  # by the exact credentials alone, then
+            said = self._sessions.learnt(scope)
+        binding = self._ties.of(scope["headers"], now_s, said)
         return {one for one in (said, binding and binding.account) if one}
 
-    def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> Headers | None:
-        """The headers to answer with after a proof of `account`; None where the session is not that account's."""
-        return self._ties.proved_now(scope["headers"], account, by, now_s, self._said(scope))
+    async def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> Headers | None:
+        """The headers to answer with after a proof of `account`; None where the session is not that account's.
 
-    def _said(self, scope: Scope) -> str | None:
-        return None if self._session_account is None else self._session_account(scope)
+        Raises `SessionUnread`.
+        """
+        return self._ties.proved_now(scope["headers"], account, by, now_s, await self._sessions.of(scope))

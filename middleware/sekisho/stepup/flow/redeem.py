@@ -93,7 +93,7 @@ class Redeemer:
             return answer
         if ticket.purpose is Purpose.DOOR:
             return await let_through(self._parts, self._reading.doors, call, ticket, int(self._parts.clock_s()))
-        return self._refresh(call, ticket, proof)
+        return await self._refresh(call, ticket, proof)
 
     def _tell_watch(self, call: PageCall, ticket: Ticket) -> None:
         if self._watch is None:
@@ -147,10 +147,10 @@ class Redeemer:
         method, _, path = ticket.door.partition(" ")
         return path if method == "GET" and not path.endswith("*") else "/"
 
-    def _refresh(self, call: PageCall, ticket: Ticket, proof: Proof) -> Answer:
+    async def _refresh(self, call: PageCall, ticket: Ticket, proof: Proof) -> Answer:
         """Renew the session's proof; the request that needed it may be repeated."""
         now_s = int(self._parts.clock_s())
-        fresh = self._proving.protection.proved_now(call.scope, ticket.account, proof.factor_class, now_s)
+        fresh = await self._proving.protection.proved_now(call.scope, ticket.account, proof.factor_class, now_s)
         if fresh is None:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
             return self._parts.responses.start_again(call.headers)

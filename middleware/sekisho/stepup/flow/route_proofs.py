@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.answer import send_answer
+from sekisho.asgi.ports import Stale
 from sekisho.model import StoreUnavailable
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Purpose, Ticket
@@ -12,9 +13,9 @@ from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.resubmission import resumable
 
 if TYPE_CHECKING:
-    from sekisho.asgi.ports import Fresh, Stale
+    from sekisho.asgi.ports import Fresh
     from sekisho.asgi.types import Scope, Send
-    from sekisho.model import Door
+    from sekisho.model import Door, ProtectedRoute
     from sekisho.record import Events
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.parts import Parts
@@ -36,12 +37,17 @@ class RouteProofs:
         self._events = events
         self._counted: dict[tuple[str, int], float] = {}  # until when a proof needs no other look
 
-    def verdict(self, scope: Scope, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Return `Fresh` if the session's proof opens the request's route, or `Stale`; None for unprotected routes."""
+    def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
+        """Return the protected route to which a request may lead; None for all others."""
+        proving = self._parts.proving
+        return None if proving is None else proving.protection.route(scope, has_body=has_body)
+
+    async def verdict(self, route: ProtectedRoute, scope: Scope) -> Fresh | Stale:
+        """Return `Fresh` if the session's proof opens the route, otherwise `Stale`. Raises `SessionUnread`."""
         proving = self._parts.proving
         if proving is None:
-            return None
-        return proving.protection.verdict(scope, int(self._parts.clock_s()), has_body=has_body)
+            return Stale(route, None)
+        return await proving.protection.verdict(route, scope, int(self._parts.clock_s()))
 
     async def counts(self, fresh: Fresh) -> bool:
         """Whether a proof that is young enough is still valid.
@@ -63,13 +69,13 @@ class RouteProofs:
         self._counted[proof] = now_s + COUNTED_S
         return True
 
-    def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
+    async def linking(self, scope: Scope, door: Door) -> Fresh | Stale | None:
         """Return `Fresh` if the session's proof lets its owner link another account at this door, otherwise `Stale`.
 
-        None if the site has no factors.
+        None if the site has no factors. Raises `SessionUnread`.
         """
         proving = self._parts.proving
-        return None if proving is None else proving.protection.linking(door, scope, int(self._parts.clock_s()))
+        return None if proving is None else await proving.protection.linking(door, scope, int(self._parts.clock_s()))
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Answer by asking for a proof of the session's account; for a log-in if the account is not known."""

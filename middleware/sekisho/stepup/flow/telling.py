@@ -107,7 +107,7 @@ class OwnerTelling:
         kinds = _kinds(attempt)
         if not kinds:
             return
-        sessions = self._protection.accounts(scope, int(self._means.clock_s()))
+        sessions = self._protection.accounts_learnt(scope, int(self._means.clock_s()))
         # A link concerns both accounts. A form for logged-in users often names none: then it is the session's.
         names = {account, *sessions} if attempt.door.kind is DoorKind.LINK else {account or next(iter(sessions), "")}
         self._begin(scope, names - {""}, kinds, _client(scope, attempt.origin.address), _BEFORE.get())
@@ -118,7 +118,8 @@ class OwnerTelling:
         An answer's last message leaves after the owner's notice is kept. Only answers to successful changes
         wait: these differ from others anyhow.
         """
-        name = account or next(iter(self._protection.accounts(scope, int(self._means.clock_s()))), "")
+        sessions = await self._protection.accounts(scope, int(self._means.clock_s()))
+        name = account or next(iter(sessions), "")
         _BEFORE.set(await self._contact(door, name))
         return self._sending(scope, send)
 
@@ -127,7 +128,7 @@ class OwnerTelling:
         found = self._protection.noticed(scope, has_body=has_body)
         if found is None:
             return send
-        door, accounts = found, self._protection.accounts(scope, int(self._means.clock_s()))
+        door, accounts = found, await self._protection.accounts(scope, int(self._means.clock_s()))
         before = await self._contact(door, next(iter(accounts), ""))
         after = self._sending(scope, send)
 
