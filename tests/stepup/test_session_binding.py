@@ -218,3 +218,12 @@ def test_remembered_bindings_are_bounded() -> None:
         ((name, note),) = bindings.headers(ALICE, SessionCredentials((), token), NOW, by_header=True)
         assert bindings.of([(b"authorization", b"Bearer " + token.encode()), (name, note)], NOW) == ALICE
     assert len(bindings._found) <= 1_024
+
+
+def test_every_spelling_of_a_tie_names_one_session() -> None:
+    """Base64 has many spellings of one note, and all of them name one session; another note names another."""
+    first, second = (BINDINGS.sealed(ALICE, COOKIE, NOW) for _ in range(2))
+    spellings = [first, f"{first[:5]}!!!!{first[5:]}", f"....{first}"]
+    names = {BINDINGS.session([(b"cookie", f"__Host-sekisho-tie={one}".encode())]) for one in spellings}
+    assert len(names) == 1
+    assert names.isdisjoint({BINDINGS.session([(b"cookie", f"__Host-sekisho-tie={second}".encode())]), b""})

@@ -180,8 +180,12 @@ class SessionBindings:
         return digest.digest()
 
     def session(self, headers: Sequence[Header]) -> bytes:
-        """Return a name for the session that these headers show; it is constant as long as the note stays the same."""
-        return self._presented(headers)[0].encode("latin-1", "replace")
+        """Return a name for the session that these headers show; it is constant as long as the note stays the same.
+
+        The note's bytes name it, not its text: base64 has many spellings of one note, and a stolen session with another
+        name for each would get tries and looks at its owner's factors for each.
+        """
+        return _decoded(self._presented(headers)[0])
 
     def headers(
         self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
@@ -237,12 +241,9 @@ class SessionBindings:
         return (lines[0].decode("latin-1"), True) if len(lines) == 1 else ("", False)
 
     def _opened(self, presented: str) -> list[Any] | None:
-        if not presented or len(presented) > CHARS_MAX:
-            return None
         try:
-            sealed = from_base64url(presented)
-            said = self._sealer.open(_PURPOSE, sealed, bound_to=self._name)
-        except (ValueError, Unsealable):
+            said = self._sealer.open(_PURPOSE, _decoded(presented), bound_to=self._name)
+        except Unsealable:
             return None
         # The seal proves that a worker of this service wrote it.
         found: list[Any] = json.loads(said.decode("utf-8", "surrogatepass"))
@@ -280,6 +281,16 @@ def _digest(key: bytes, name: str, value: str) -> bytes:
     """Return the digest of one credential. `name` is empty for a bearer token; no cookie has an empty name."""
     data = bind(utf8(name), utf8(value))
     return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
+
+
+def _decoded(presented: str) -> bytes:
+    """The sealed bytes of a note; empty for a text that cannot be one."""
+    if len(presented) > CHARS_MAX:
+        return b""
+    try:
+        return from_base64url(presented)
+    except ValueError:
+        return b""
 
 
 def _same(one: str, other: str) -> bool:

@@ -392,6 +392,19 @@ async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -
     assert answers.count("proof_failed") == 40 - 6
 
 
+async def test_a_session_whose_binding_is_spelled_otherwise_has_no_other_challenge(site: Site, later: Later) -> None:
+    """Another spelling of a session's binding (base64 skips foreign signs) brings no further tries."""
+    client = await site.logged_in()
+    later.seconds = 1_260 - time.time() % 600
+    answers = []
+    for number in range(6):
+        thief = site.client()
+        thief.jar = {"session": client.jar["session"], TIE: "!!!!" * number + client.jar[TIE]}
+        ticket = challenge(await pay(thief))
+        answers.append(await thief.show(ticket, "000000" if number < 5 else site.code()))
+    assert [shown.code for shown in answers] == ["proof_failed"] * 6
+
+
 async def test_a_route_that_allows_no_age_asks_for_each_proof_anew(site: Site, later: Later) -> None:
     """A route that allows no age asks for each proof anew: each proof ends its own challenge and starts no other."""
     client = await site.logged_in()

@@ -7,6 +7,7 @@ import gzip
 import html
 import json
 import re
+from base64 import b64decode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -646,6 +647,31 @@ async def test_a_wait_is_good_once_and_for_its_own_request(later: Later) -> None
     assert (await waited(client, page)).body == b"wrong"
     assert (await waited(client, page)).status == 401
     assert site.shop.reached[1:] == [("hana", "wrong")]
+
+
+async def test_a_wait_is_good_once_in_every_spelling_of_its_form(later: Later) -> None:
+    """A form has one spelling: base64 of the other alphabet, or with other unused bits, is no second wait."""
+    site = plain()
+    await guessed(site)
+    client = site.client()
+    page = await client.log_in(password="wrong", accept=HTML)
+    form = hidden(page, FIELD)
+    later.seconds = 31
+    assert (await waited(client, page)).body == b"wrong"
+    for again in spellings(form) - {form}:
+        shown = (FORM, (b"sekisho-waited", again.encode()))
+        assert (await client.log_in(password="wrong", headers=shown)).code == "challenge_required"
+    assert site.shop.reached[1:] == [("hana", "wrong")]
+
+
+def spellings(form: str) -> set[str]:
+    """Texts that decode to the bytes of this form, in base64 as lenient decoders read it."""
+    bare = form.rstrip("=")
+    padding = form[len(bare) :]
+    lasts = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    same = {bare[:-1] + last + padding for last in lasts}
+    every = {form.replace("-", "+"), form.replace("_", "/"), *same}
+    return {one for one in every if b64decode(one, b"-_") == b64decode(form, b"-_")}
 
 
 async def test_waits_are_few_for_each_network(later: Later) -> None:
