@@ -28,6 +28,7 @@ class Bank(Shop):
         super().__init__()
         self.status = 200
         self.breaks = ""
+        self.trails = False
         self.sums: list[int] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,6 +41,8 @@ class Bank(Shop):
         if self.breaks == "within":
             raise ConnectionError
         await send({"type": "http.response.body", "body": b"words: refused"})
+        if self.trails:
+            await send({"type": "http.response.trailers", "headers": []})
         if self.status == 200:
             said = json.loads(body) if body.startswith(b"{") else {}
             self.sums.append(int(said.get("amount", 0)))
@@ -107,6 +110,21 @@ async def test_an_explicit_refusal_by_the_application_gives_the_amount_back(stat
         assert (await pay(client, 1000)).status == status
     bank.status = 200
     assert (await pay(client, 1000)).status == 200
+
+
+async def test_a_refusal_with_trailers_gives_back_its_own_amount_alone(later: Later) -> None:
+    """What follows the end of a refusal (trailers) takes no other amount out of the sum.
+
+    Of more than 64 entries those nearest in time are joined: a second return would find another amount in its entry.
+    """
+    bank, client = await banked("POST /pay json:amount 1000/1day")
+    for _ in range(64):
+        later.seconds += 1
+        assert (await pay(client, 10)).status == 200
+    bank.status, bank.trails = 400, True
+    assert (await pay(client, 10)).status == 400
+    bank.status = 200
+    assert (await pay(client, 361)).status == 403
 
 
 @pytest.mark.parametrize(

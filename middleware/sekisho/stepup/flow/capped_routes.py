@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sekisho.answer import cap_reached, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.ports import Stale
+from sekisho.asgi.response_observer import BODIES
 from sekisho.model import OverCap, StoreUnavailable, Unreadable
 from sekisho.read import decoded, read_amount
 from sekisho.stepup.escrow import TICKET_S
@@ -184,7 +185,9 @@ class CappedRoutes:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            elif _is_refusal(status) and not message.get("more_body", False):
+            elif _is_refusal(status) and message["type"] in BODIES and not message.get("more_body", False):
+                # Once: trailers follow the body, and a second time would take out another amount.
+                status = 0
                 # Before the answer's end, or an owner who corrects the form at once would find no room.
                 await self._give_back(taken)
             await send(message)
