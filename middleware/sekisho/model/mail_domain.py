@@ -1,4 +1,4 @@
-"""The domain of a mail address, looked up in a list of domains; and the spellings in which targets of codes count."""
+"""Mail addresses: whether two are one recipient, the domain for a list of domains, and how targets of codes count."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ DIGITS_MIN = 7  # of a number in front of an extension
 
 
 _SIGNS = ("Pd", "Ps", "Pe", "Zs")  # dashes, brackets and blanks
+
+
+_LOWER = {ord(letter): ord(letter) + 32 for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def recipient_key(address: str) -> str:
+    """The spelling in which two addresses are one recipient: without blanks around, ASCII letters in lower case.
+
+    No other letter is folded: `x@groß.example` and `x@gross.example` are two mailboxes, and a link or a code for one
+    that goes to the other is a thief's. For counts, which may fold too much, see `mailbox_key`.
+    """
+    return address.strip().translate(_LOWER)
 
 
 def domain_key(domain: str) -> str:

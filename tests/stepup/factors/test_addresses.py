@@ -27,6 +27,13 @@ def test_a_changed_address_waits_and_the_earlier_one_is_told() -> None:
         assert earlier_of(filed(known, ["thief@mail.example"], NOW + days * DAY)) == told
 
 
+def test_a_thiefs_address_that_folds_to_the_owners_waits() -> None:
+    """`ß` folds to `ss`, and is another domain: as a change that goes unseen it would have the next code sent there."""
+    known = filed(filed(None, ["hana@gross.example"], NOW), ["hana@groß.example"], NOW)
+    assert is_held(known, "hana@groß.example", NOW)
+    assert earlier_of(known) == ("hana@gross.example",)
+
+
 def test_an_address_that_is_added_later_waits() -> None:
     """An account without an address that gets one waits as well: the thief may have added it."""
     known = filed(filed(None, [], NOW), ["thief@mail.example"], NOW)

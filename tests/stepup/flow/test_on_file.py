@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.model import SettingsError
-from sekisho.owners import MemoryOwners
+from sekisho.owners import Contact, MemoryOwners
 from tests.asgi.driving import FORM, OPEN, Answer, address, answer, ask, guarded, http, read
 from tests.stepup.flow.driving import JSON, Site, stop
 
@@ -58,6 +58,26 @@ ASKED = [
     ("Alice", "hana@example.test", False),
     ("alice", "alice@example.test", False),  # an account without an address
 ]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ("hana@gross.example", "hana@groß.example"),
+        ("hana@groß.example", "hana@gross.example"),
+        ("mike@mail.example", "mi\u212ae@mail.example"),
+        ("sora@mail.example", "\u017fora@mail.example"),
+        ("office@mail.example", "o\ufb03ce@mail.example"),
+    ],
+)
+async def test_an_address_of_letters_that_fold_alike_is_another_mailbox(held: str, asked: str) -> None:
+    """CVE-2019-19844: an address that case folding makes the owner's, at a domain that a thief has registered."""
+    app, contacts = Mailing(), {"hana": Contact("1", held, "ja")}
+    guard = guarded(app, factors="totp", owners=MemoryOwners(contacts), reset=DOOR, **OPEN)
+    for to in (asked, held):
+        assert (await forgot(guard, username="hana", send_to=to)).status == 202
+        await settle()
+    assert app.sent == [urlencode({"username": "hana", "send_to": held}).encode()]
 
 
 @pytest.mark.parametrize(("account", "to", "is_sent"), ASKED)

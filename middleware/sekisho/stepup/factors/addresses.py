@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sekisho.model.mail_domain import recipient_key
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -55,8 +57,8 @@ def filed(known: Sequence[FiledAddress] | None, current: Iterable[str], now_s: i
 
     `known`: the result for the look-up before; None for the first look-up of an account, which finds no change.
     """
-    by_key = {_key(one.text): one for one in known or ()}
-    there = {_key(text): text for text in current}
+    by_key = {recipient_key(one.text): one for one in known or ()}
+    there = {recipient_key(text): text for text in current}
     on_file = [_on_file(by_key.get(key), text, 0 if known is None else now_s) for key, text in there.items()]
     earlier = [one._replace(gone_s=one.gone_s or now_s) for key, one in by_key.items() if key not in there]
     earlier = [one for one in earlier if now_s < one.gone_s + KEPT_S]
@@ -67,7 +69,8 @@ def filed(known: Sequence[FiledAddress] | None, current: Iterable[str], now_s: i
 
 def is_held(known: Iterable[FiledAddress], address: str | None, now_s: int) -> bool:
     """Whether the address came on file too recently to prove anything."""
-    since_s = next((one.since_s for one in known if address and _key(one.text) == _key(address)), 0)
+    wanted = recipient_key(address or "")
+    since_s = next((one.since_s for one in known if address and recipient_key(one.text) == wanted), 0)
     return since_s > 0 and now_s < since_s + HELD_S
 
 
@@ -81,7 +84,3 @@ def _on_file(was: FiledAddress | None, text: str, now_s: int) -> FiledAddress:
     if was is None or (was.gone_s and was.gone_s - was.since_s < HELD_S):
         return FiledAddress(text, now_s, 0)
     return FiledAddress(text, was.since_s, 0)
-
-
-def _key(address: str) -> str:
-    return address.strip().casefold()

@@ -13,6 +13,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from sekisho.answer import reset_requested, send_answer
+from sekisho.model.mail_domain import recipient_key
 from sekisho.once import Once
 from sekisho.stepup.owner_counts import RESET_LETTERS
 from sekisho.tasks import TaskSet
@@ -99,7 +100,7 @@ class OnFileResets:
         contact = await self._owners.contact(attempt.account)
         if contact is None or contact.email is None:
             return False
-        if contact.email.strip().casefold() != _address(attempt):
+        if recipient_key(contact.email) != _address(attempt):
             return False
         # An address that was changed a moment ago recovers nothing: a thief may have changed it.
         book, now_s = self._book, int(self._guard.now_s())
@@ -120,8 +121,8 @@ class OnFileResets:
 
 
 def _address(attempt: Attempt) -> str:
-    """The address that the request names, without case."""
-    return (attempt.address or attempt.account).strip().casefold()
+    """The address that the request names. The application may send to it as it was typed: see `recipient_key`."""
+    return recipient_key(attempt.address or attempt.account)
 
 
 async def _discard(_: Message) -> None:
