@@ -76,6 +76,24 @@ def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixtu
     assert "nowhere" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["--list", "--document", "page.md"], "--list plays nothing: it takes --policies and --json only"),
+        (["--list", "7pay"], "--list plays nothing: it takes --policies and --json only"),
+        (["--list", "--svg", "pictures"], "--list plays nothing: it takes --policies and --json only"),
+        (["7pay", "--curves", "curves"], "--curves belongs to --document"),
+        (["7pay", "--at", "abc"], "--at belongs to --kept"),
+        (["--replay", "audit.jsonl", "--list"], "--replay plays what was recorded: it takes --policy"),
+        (["--replay", "audit.jsonl", "--at", "abc"], "--replay plays what was recorded: it takes --policy"),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_misuse(line: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page that was asked for and is not written would be missed after hours."""
+    assert main(["simulate", *line]) == MISUSED
+    assert said in capsys.readouterr().err
+
+
 def test_a_mistake_in_the_last_policy_ends_nothing_that_was_played(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -87,10 +87,9 @@ _scale.__name__ = "number from 0.001 to 1,000"
 def run(args: argparse.Namespace) -> int:
     if args.replay:
         return what_if.run(args)
+    _refuse_what_has_no_effect(args)
     if args.list:
         return _list(args)
-    if args.no_play and not args.kept:
-        raise Misused("--no-play shows the runs of the file that --kept names")
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
@@ -109,6 +108,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(table(played))
     return 0
+
+
+def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
+    """Raises `Misused`: a file that was asked for and not written would be missed hours later."""
+    played = (args.scenario, args.policy, args.seed, args.scale, args.kept, args.no_play, args.at)
+    if args.list and any((*played, args.document, args.curves, args.svg)):
+        raise Misused("--list plays nothing: it takes --policies and --json only")
+    if args.no_play and not args.kept:
+        raise Misused("--no-play shows the runs of the file that --kept names")
+    for option, given, owner, has_owner in (
+        ("--curves", args.curves, "--document", args.document),
+        ("--at", args.at, "--kept", args.kept),
+    ):
+        if given and not has_owner:
+            raise Misused(f"{option} belongs to {owner}")
 
 
 @contextmanager

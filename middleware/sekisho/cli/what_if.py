@@ -44,7 +44,8 @@ class UnreadableLine(SekishoError):  # noqa: N818 - a state of the file
 
 
 def run(args: argparse.Namespace) -> int:
-    if any((args.scenario, args.document, args.svg, args.curves, args.kept, args.seed, args.scale)):
+    written = (args.document, args.svg, args.curves, args.kept, args.at)
+    if any((args.list, args.no_play, args.scenario, args.seed, args.scale, *written)):
         raise Misused("--replay plays what was recorded: it takes --policy, --policies and --json only")
     found = [_replayed(name, settings, args) for name, settings in _rules(args).items()]
     if all(not tally.attempts for _, tally in found) and any(tally.untold for _, tally in found):
