@@ -83,7 +83,7 @@ def test_a_store_that_is_gone_is_two(environ: pytest.MonkeyPatch, capsys: pytest
     environ.setenv("SEKISHO_STORE", "redis://127.0.0.1:1/0")
 
     assert main(["doctor"]) == 2
-    assert "nothing was found; the examination is incomplete" in capsys.readouterr().out
+    assert "1 finding; the examination is incomplete" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("environ")

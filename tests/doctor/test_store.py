@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.breach.progress import Silent
-from sekisho.doctor.store import Examiner, Trip, checks_of_trips, checks_of_workers
+from sekisho.doctor.store import UNEXAMINED, Examiner, Trip, checks_of_trips, checks_of_workers
 from sekisho.settings import Settings, load
 from tests.servers import RedisServer
 
@@ -265,7 +265,9 @@ async def test_a_replica_is_found(own_redis_server: RedisServer, sound: RedisSer
     """A replica takes no writes."""
     own_redis_server.cli("REPLICAOF", "127.0.0.1", sound.port)
 
-    assert "SEK039" in numbers(await examined(own_redis_server.url))
+    found = the(await examined(own_redis_server.url), "SEK039")
+
+    assert found.what.startswith("SEKISHO_STORE: the store takes no writes: READONLY: it is a replica")
 
 
 async def test_a_full_store_is_found(own_redis_server: RedisServer) -> None:
@@ -279,24 +281,65 @@ async def test_a_full_store_is_found(own_redis_server: RedisServer) -> None:
 
 
 async def test_a_store_that_is_gone_was_not_examined(own_redis_server: RedisServer) -> None:
-    """A store that does not answer makes the examination incomplete; its address is not printed."""
+    """A store that does not answer is a finding, and leaves the examination incomplete; its address is not printed."""
     own_redis_server.kill()
 
     report = await examined(own_redis_server.url)
 
     assert not report.is_complete
+    found = the(report, "SEK042")
     problem = "ConnectionRefusedError: nothing listens at the host and port of SEKISHO_STORE"
-    assert [each.what for each in report.unseen] == [f"the store does not answer: {problem}"]
+    assert found.what == f"SEKISHO_STORE: the store does not answer: {problem}"
+    assert found.write == "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0"
+    assert [each.what for each in report.unseen] == [UNEXAMINED]
 
 
 async def test_a_wrong_password_is_said(limited: RedisServer) -> None:
     """A wrong password is named, and not printed."""
     report = await examined(guarded(limited, "+@all", "~*").replace("word", "hunter2"))
 
-    assert [each.what for each in report.unseen] == [
-        "the store refuses to work: WRONGPASS: the user or the password in SEKISHO_STORE is wrong"
-    ]
+    assert the(report, "SEK042").what == (
+        "SEKISHO_STORE: the store refuses to work: WRONGPASS: the user or the password in SEKISHO_STORE is wrong"
+    )
+    assert not report.is_complete
     assert "hunter2" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("url", "what", "write"),
+    [
+        (
+            "redis+cluster://127.0.0.1:{port}",
+            "NOCLUSTER: it is no node of a Cluster: write redis:// in place of redis+cluster:// in SEKISHO_STORE",
+            "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0",
+        ),
+        (
+            "redis+sentinel://127.0.0.1:{port}/shop",
+            "NOSENTINEL: no Sentinel listens there: its port is mostly 26379, and that of the data 6379",
+            "SEKISHO_STORE=redis+sentinel://HOST:26379,HOST:26379/SERVICE",
+        ),
+    ],
+)
+async def test_a_url_of_another_kind_of_store_is_said(sound: RedisServer, url: str, what: str, write: str) -> None:
+    """A single Redis that the settings take for a Cluster or for a Sentinel: the finding has the line to write."""
+    found = the(await examined(url.format(port=sound.port)), "SEK042")
+
+    assert (found.what, found.write) == (f"SEKISHO_STORE: the store refuses to work: {what}", write)
+
+
+async def test_a_user_that_may_not_ask_for_the_nodes_is_said(limited: RedisServer) -> None:
+    """Without +cluster|slots no node is found: the right is named, and not the address."""
+    found = the(await examined(guarded(limited, "+ping", "~*").replace("redis://", "redis+cluster://")[:-2]), "SEK034")
+
+    assert found.write == "ACL SETUSER USER +cluster|slots"
+
+
+async def test_a_database_that_does_not_exist_is_no_lack_of_rights(sound: RedisServer) -> None:
+    """The number at the end of the URL: neither INFO nor memory is to blame."""
+    report = await examined(sound.url.removesuffix("/0") + "/99")
+
+    assert numbers(report) == {"SEK039"}
+    assert the(report, "SEK039").write == "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0"
 
 
 # --- clock, latency, workers

@@ -169,6 +169,7 @@ def checks_of_trial(answers: Mapping[str, Exception], namespace: str) -> Iterato
 
 
 _LOOK: Final = {
+    "DATABASE": "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0",
     "OOM": "redis-cli CONFIG SET maxmemory MORE, once `redis-cli INFO memory` shows what fills it",
     "MISCONF": "redis-cli INFO persistence",
     "NOREPLICAS": "redis-cli CONFIG GET min-replicas-to-write",

@@ -16,7 +16,7 @@ from sekisho.model import hazards
 from sekisho.settings.audit import AuditKind
 from sekisho.settings.store import CLUSTER, MEMORY, SENTINEL
 from sekisho.store.clock import SAID_FROM_S
-from sekisho.store.refusals import EVICTS, evicting_policy, problem_of, refusal_of
+from sekisho.store.refusals import ADVICE, EVICTS, evicting_policy, problem_of, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ class Examiner(NamedTuple):
         try:
             servers = await servers_of(self.settings.store, self.admin_url)
         except (RedisError, OSError) as error:
-            return _failed(error)
+            return _failed(error, self.settings.store)
         report = DoctorReport()
         for number, server in enumerate(servers, 1):
             report += await self._server(server, f"store {number} of {len(servers)}" if len(servers) > 1 else "store")
@@ -75,7 +75,7 @@ class Examiner(NamedTuple):
                 report += await self._times(user, name)
                 return report + await self._workers(user)
         except (RedisError, OSError) as error:
-            return _failed(error)
+            return _failed(error, self.settings.store)
 
     async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> DoctorReport:
         namespace, extra = self.settings.namespace, self._extra_rights(server.tag)
@@ -163,7 +163,10 @@ class Trip(NamedTuple):
 def checks_of_facts(facts: Mapping[str, str], settings: Settings) -> Iterator[Diagnosis]:
     """Yield diagnoses of what `INFO` tells: a replica, a policy that evicts keys, memory without a bound."""
     if facts.get("role") == "slave":
-        yield hazards.UNWRITABLE_STORE.found("SEKISHO_STORE: it names a replica, which takes no writes")
+        # The sentence of a trial that is refused, so that both are one finding.
+        yield hazards.UNWRITABLE_STORE.found(
+            f"SEKISHO_STORE: the store takes no writes: READONLY: {ADVICE['READONLY']}"
+        )
     if policy := evicting_policy(_as_info(facts)):
         yield hazards.EVICTING_STORE.found(EVICTS.format(policy).partition(" [")[0])
     if facts.get("maxmemory") == "0" and settings.store_bytes_max is None:
@@ -238,11 +241,39 @@ def _as_info(facts: Mapping[str, str]) -> bytes:
 def _untold(error: ResponseError) -> DoctorReport:
     what = f"the store's version, eviction and persistence: INFO is refused ({_kind(error)}); give --admin-url"
     found = hazards.UNWEIGHED_STORE.found("SEKISHO_STORE: its user may not ask INFO, so no memory budget is kept")
-    return DoctorReport(diagnoses=(found,), unseen=(Unseen(what),))
+    # Another refusal, as of a database that does not exist, says nothing of the right.
+    return DoctorReport(diagnoses=(found,) if refusal_of(error) == "NOPERM" else (), unseen=(Unseen(what),))
 
 
-def _failed(error: Exception) -> DoctorReport:
-    return DoctorReport(unseen=(Unseen(f"the store {problem_of(error)}", is_failure=True),))
+def _failed(error: Exception, url: str) -> DoctorReport:
+    said = f"SEKISHO_STORE: the store {problem_of(error)}"
+    unseen = (Unseen(UNEXAMINED, is_failure=True),)
+    if refusal_of(error) == "NOPERM" and (right := _RIGHT_TO_FIND.get(kind_of(url))):
+        return DoctorReport(diagnoses=(hazards.MISSING_RIGHTS.found(said, f"ACL SETUSER USER {right}"),), unseen=unseen)
+    write = _LINES.get(refusal_of(error) or "", "") or _SCHEMES.get(url.partition("://")[0], "")
+    return DoctorReport(diagnoses=(hazards.UNREACHED_STORE.found(said, write),), unseen=unseen)
+
+
+def kind_of(url: str) -> frozenset[str]:
+    """The schemes of the kind of store that a URL names; none for a single server."""
+    return next((each for each in (CLUSTER, SENTINEL) if url.partition("://")[0] in each), frozenset())
+
+
+UNEXAMINED: Final = "the store's version, rights, memory and clock: it cannot be reached"
+_RIGHT_TO_FIND: Final = {
+    CLUSTER: "+cluster|slots",
+    SENTINEL: "&+switch-master +subscribe +sentinel|get-master-addr-by-name",
+}
+"""What a user needs to be told where the data is. On Sentinels it is a user of theirs."""
+_LINES: Final = {"NOCLUSTER": hazards.UNREACHED_STORE.write, "NOSERVICE": "redis-cli -p 26379 SENTINEL MASTERS"}
+"""The line to write, by the code of a refusal."""
+_SCHEMES: Final = {
+    "rediss": "SEKISHO_STORE=rediss://USER:PASSWORD@HOST:6380/0?ssl_ca_certs=/path/to/ca.pem",
+    "redis+unix": "SEKISHO_STORE=redis+unix:///path/to/socket",
+    **dict.fromkeys(SENTINEL, "SEKISHO_STORE=redis+sentinel://HOST:26379,HOST:26379/SERVICE"),
+    **dict.fromkeys(CLUSTER, "SEKISHO_STORE=redis+cluster://USER:PASSWORD@HOST:6379,HOST:6379"),
+}
+"""The line to write, by the kind of store; any other is a single server."""
 
 
 def _kind(error: Exception) -> str:

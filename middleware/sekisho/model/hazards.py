@@ -290,6 +290,14 @@ FORGED_POSTURE: Final = Hazard(
     "redis-cli ACL LIST",
 )
 
+UNREACHED_STORE: Final = Hazard(
+    "SEK042",
+    Severity.DANGER,
+    "the store cannot be reached",
+    "Each worker counts alone, or all attempts are refused, and operators' commands reach no worker.",
+    "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0",
+)
+
 SHARED_BUCKET: Final = Hazard(
     "SEK050",
     Severity.DANGER,
@@ -550,6 +558,7 @@ HAZARDS: Final = (
     UNWRITABLE_STORE,
     FORGED_CONTROL,
     FORGED_POSTURE,
+    UNREACHED_STORE,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,

@@ -46,6 +46,9 @@ ADVICE: Final = {
     "DENIED": "it is in protected mode: give it a password, or bind it to this machine",
     "MAXCLIENTS": "it has as many clients as it takes: raise maxclients",
     "DATABASE": "it has no database of this number: SEKISHO_STORE ends in it, as in /0",
+    "NOCLUSTER": "it is no node of a Cluster: write redis:// in place of redis+cluster:// in SEKISHO_STORE",
+    "NOSENTINEL": "no Sentinel listens there: its port is mostly 26379, and that of the data 6379",
+    "NOSERVICE": "the Sentinels know no service of the name in which SEKISHO_STORE ends",
 }
 """The remedy for each kind that has one of its own."""
 
@@ -57,6 +60,15 @@ _KINDS: Final = {
     ClusterDownError: "CLUSTERDOWN",
     MasterDownError: "MASTERDOWN",
 }
+_TEXTS: Final = (
+    ("max number of clients", "MAXCLIENTS"),
+    ("DB index", "DATABASE"),
+    ("cluster support disabled", "NOCLUSTER"),
+    ("nknown command 'SENTINEL'", "NOSENTINEL"),
+    ("nknown command `SENTINEL`", "NOSENTINEL"),
+    ("Sentinel knows no such service", "NOSERVICE"),
+)
+"""Parts of texts that begin with no code. Attributes: the part; a key of `ADVICE`."""
 # Before Redis 7 a script's error stands within a text of its own: "ERR Error running script ...: -OOM command ...".
 _CODE: Final = re.compile(r"\b(" + "|".join(ADVICE) + r")\b")
 
@@ -69,10 +81,9 @@ def refusal_of(error: Exception) -> str | None:
     for kind, code in _KINDS.items():
         if isinstance(error, kind):
             return code
-    if text.startswith("max number of clients"):
-        return "MAXCLIENTS"
-    if "DB index" in text:
-        return "DATABASE"
+    for part, code in _TEXTS:
+        if part in text:
+            return code
     found = _CODE.search(text)
     return found[1] if found else None
 
