@@ -37,7 +37,7 @@ urlpatterns = [path("login", async_login), path("sync/login", login), path("", h
 
 
 @contextmanager
-def configured() -> Iterator[None]:
+def configured() -> Iterator[Any]:
     """Django's settings for a block: they are global, and other tests have their own."""
     ours = UserSettingsHolder(global_settings)
     ours.ALLOWED_HOSTS = ["*"]
@@ -47,7 +47,7 @@ def configured() -> Iterator[None]:
     ours.LOGGING_CONFIG = None  # it would add handlers to loggers that outlive us
     before, settings._wrapped = settings._wrapped, ours
     try:
-        yield
+        yield ours
     finally:
         settings._wrapped = before
         clear_url_caches()

@@ -512,6 +512,27 @@ def test_an_address_that_cannot_be_proved_is_refused(text: str, kind: DoorKind, 
     assert problem in wrong(text, kind)
 
 
+def test_a_log_in_may_send_the_name_first() -> None:
+    """`first=name` lets a request with a name alone pass; without it none does."""
+    assert door("POST /login form:user,pass success=302:/home first=name").name_first
+    assert not door("POST /login form:user,pass success=302:/home").name_first
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "problem"),
+    [
+        ("POST /login success=302:/ first=password", LOGIN, "once, first=name, at a LOGIN door"),
+        ("POST /login success=302:/ first=name first=name", LOGIN, "once, first=name, at a LOGIN door"),
+        ("POST /code form:user,code success=302:/ first=name", DoorKind.CODE, "once, first=name, at a LOGIN door"),
+        ("* /api/* basic success=!401 first=name", LOGIN, "reads no form, multipart or JSON"),
+        ("POST /login form:user,pass first=name", LOGIN, "first=name and no success="),
+    ],
+)
+def test_a_first_step_that_could_not_be_told_from_a_log_in_is_refused(text: str, kind: DoorKind, problem: str) -> None:
+    """Other doors and encodings, and doors without a rule of success."""
+    assert problem in wrong(text, kind)
+
+
 def test_a_log_out_is_a_route_without_fields() -> None:
     """A log-out is written METHOD PATH; GET as well, and `forget=device`. Anything else is refused."""
     doors = parse_doors(DoorKind.LOGOUT, "POST /logout; get /out forget=device; POST /{shop}/logout", "SEKISHO_LOGOUT")

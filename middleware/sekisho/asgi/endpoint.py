@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
+    from sekisho.asgi.first_steps import FirstSteps
     from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.ports import Fresh, Stale
     from sekisho.asgi.types import App, Receive, Scope, Send
@@ -121,6 +122,7 @@ class Endpoint:
         self._patience = readers.patience
         self._cookie = readers.cookie
         self._asker = readers.asker
+        self._first_steps = readers.first_steps
         self._renderer = refusing.renderer
         self._events = refusing.events
         self._refusals = refusing.refusals
@@ -551,7 +553,23 @@ class Endpoint:
 
     def _unread(self, context: RequestContext, error: Unreadable | SessionUnread) -> Awaitable[None]:
         # If a session's database fails, guesses at codes would be counted by address alone, for as long as it does.
-        return self._unreadable(context, error) if isinstance(error, Unreadable) else self._unavailable(context)
+        if isinstance(error, SessionUnread):
+            return self._unavailable(context)
+        steps = self._first_steps
+        if steps is not None and error.reason == "secret_missing" and steps.finds(context):
+            return self._first_step(steps, context)
+        return self._unreadable(context, error)
+
+    async def _first_step(self, steps: FirstSteps, context: RequestContext) -> None:
+        wait_us, enforces = steps.wait_us(context), self.mode is Mode.ENFORCE
+        if wait_us:
+            self._note(context.door, "too_many_attempts", "first steps of one address")
+            if enforces:
+                return await self._answer(context, too_many_attempts(retry_after_s(wait_us, self._jitter())))
+        if await steps.pass_on(context, withholds=enforces):
+            self._note(context.door, "unreadable_attempt", "a first step that logs in")
+            await self._answer(context, unreadable_attempt(400))
+        return None
 
     async def _unreadable(self, context: RequestContext, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.attempt_reader import AttemptReader
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.asgi.first_steps import FirstSteps
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, PasskeyLogIns, Routes, StepUp
     from sekisho.asgi.reading import Reading
@@ -30,6 +31,7 @@ class Readers(NamedTuple):
         patience: how long a body may take.
         cookie: carries the device token.
         asker: recognises the browser that asked for a code; None where no door takes codes.
+        first_steps: passes on requests with a name alone; None where no door takes them.
     """
 
     reading: Reading
@@ -37,6 +39,7 @@ class Readers(NamedTuple):
     patience: Patience
     cookie: DeviceCookie
     asker: AskerCookie | None = None
+    first_steps: FirstSteps | None = None
 
 
 class Refusing(NamedTuple):

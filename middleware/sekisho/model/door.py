@@ -129,6 +129,10 @@ class Door:
     forgets_device: bool = False
     """Whether a log-out makes its browser a stranger's, for shared machines. Only `LOGOUT` doors."""
 
+    name_first: bool = False
+    """Whether a request with the account and no secret passes uncounted, as the first of two steps. Only `LOGIN` doors.
+    """
+
     notice: str = ""
     """The change of which the owner is told instead of a changed password: `address` or `payout`. Only `CHANGE` and
     `LINK` doors."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sekisho.model import DoorKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,7 +21,11 @@ _MISSING: Final = {
 }
 REFUSED: Final = (
     "%s: a request was refused: %s (%s). If the service's own clients send such requests, nobody can log in: write the "
-    "door as they send it, as in form:ACCOUNT,SECRET or json:ACCOUNT,SECRET [SEK084]"
+    "door as they send it, as in form:ACCOUNT,SECRET or json:ACCOUNT,SECRET%s [SEK084]"
+)
+TWO_STEPS: Final = (
+    "; if its form sends the name alone first, and then name and password to the same path, add first=name to the "
+    "door, and a success= rule that only a log-in meets"
 )
 
 
@@ -29,7 +35,8 @@ def warn_unread(door: Door, reason: str) -> None:
     Does nothing if `reason` is another one.
     """
     if (missing := _MISSING.get(reason)) is not None:
-        log.warning(REFUSED, door.name, missing, " ".join(map(_written, door.fields)))
+        steps = TWO_STEPS if reason == "secret_missing" and door.kind is DoorKind.LOGIN else ""
+        log.warning(REFUSED, door.name, missing, " ".join(map(_written, door.fields)), steps)
 
 
 def _written(fields: Fields) -> str:

@@ -55,6 +55,7 @@ _RIVALS = (
 
 _STANDARD = frozenset({Encoding.BASIC, Encoding.PASSWORD_GRANT})
 
+_STEPS = frozenset({Encoding.FORM, Encoding.MULTIPART, Encoding.JSON})
 _NESTED = frozenset({Encoding.JSON, Encoding.GRAPHQL})
 
 _NAMES: tuple[Path, ...] = (("username",), ("email",))
@@ -73,10 +74,11 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD] [contact=FIELD] [notice=address|payout]`. PATH may
-    have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or `basic:CHARSET`),
-    `oauth2` or `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
-    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
+    [headers=NAME,NAME…] [account={NAME}/{FIELD}] [on_file=FIELD] [contact=FIELD] [notice=address|payout] [first=name]`.
+    PATH may have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`, `basic` (or
+    `basic:CHARSET`), `oauth2` or `graphql:OPERATION(account,secret)`. Alternatives of a field are written `a|b`. RULE
+    is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or
+    `json:dotted.path=value`.
     A log-out is `METHOD PATH [forget=device]`, a log-in that begins with a passkey `METHOD PATH [success=RULE|RULE…]`.
 
     Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
@@ -159,8 +161,9 @@ class _Reader:
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
         told = [word for word in rest if word.startswith("notice=")]
+        steps = [word for word in rest if word.startswith("first=")]
         contacts = [word for word in rest if word.startswith("contact=")]
-        others = rules + cookies + headers + accounts + filed + told + contacts
+        others = rules + cookies + headers + accounts + filed + told + contacts + steps
         fields = self._all_fields([word for word in rest if word not in others])
         fields = self._contact(self._on_file(fields, filed), path, contacts)
         tenant = self._tenant(path, fields, accounts)
@@ -170,8 +173,22 @@ class _Reader:
             raise self._wrong("has a rule of success by status: GraphQL answers 200 to a wrong password as well")
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
         written, notice = " ".join(text.split()), self._notice(told)
+        name_first = self._name_first(steps, fields, success)
         words = self._kind, method.upper(), path, fields, success, *let_through, tenant, bool(filed)
-        return Door(*words, contact=bool(contacts), notice=notice, text=written)
+        return Door(*words, contact=bool(contacts), name_first=name_first, notice=notice, text=written)
+
+    def _name_first(self, words: list[str], fields: tuple[Fields, ...], success: tuple[SuccessRule, ...]) -> bool:
+        """Whether a request without a secret is the first step of a log-in."""
+        if not words:
+            return False
+        if self._kind is not DoorKind.LOGIN or words != ["first=name"]:
+            raise self._wrong("has a first= that is not, once, first=name, at a LOGIN door")
+        if not any(one.encoding in _STEPS for one in fields):
+            raise self._wrong("has first=name and reads no form, multipart or JSON, in which a name could come alone")
+        if not success:
+            # A guess could take the page for the password for a log-in, or a log-in for that page.
+            raise self._wrong("has first=name and no success=, by which a first step that logs in is told apart")
+        return True
 
     def _notice(self, words: list[str]) -> str:
         """The change that the owner is told of."""

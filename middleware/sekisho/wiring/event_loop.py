@@ -19,6 +19,7 @@ from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
 from sekisho.asgi.endpoint import Endpoint
 from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
+from sekisho.asgi.first_steps import FirstSteps
 from sekisho.asgi.other_requests import OtherRequests
 from sekisho.asgi.outcome_keeper import ANSWERS_BELOW, NO_ROUTE, NOT_THERE, READS_BASIC, OutcomeKeeper
 from sekisho.asgi.place_queue import PlaceQueue
@@ -276,13 +277,19 @@ class LoopWing:
             self._guard,
             self._keeper(),
             self._other_requests(),
-            readers=Readers(process.reading, attempts, self._patience, self._cookie, asker),
+            readers=Readers(process.reading, attempts, self._patience, self._cookie, asker, self._first_steps()),
             refusing=Refusing(process.renderer, process.events, self._refusals, self._pace, random.random),
             places=Places(self._admission, self._queue, self._shared),
             step_ups=self._ports,
             mode=process.mode,
             watch=process.watch,
         )
+
+    def _first_steps(self) -> FirstSteps | None:
+        process = self._process
+        if not any(door.name_first for door in process.settings.doors):
+            return None
+        return FirstSteps(process.app, process.events.anomaly, process.clocks.monotonic_us)
 
     def _keeper(self) -> OutcomeKeeper:
         process = self._process

@@ -1,0 +1,70 @@
+"""The first step of a log-in at a door with `first=name`: a request with the account alone. Pure.
+
+An application that finds a password where the reader of the door finds none would check guesses that nothing counts. So
+a request is a first step only if no name in it resembles the name of a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from sekisho.model import Unreadable
+from sekisho.read.content import Form, content_of
+from sekisho.read.names import FIELDS_MAX
+from sekisho.read.response.tree import entries, json_tree, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sekisho.model import Door
+
+_PARTS = re.compile(r"[&;]")
+_IN_MULTIPART = re.compile(rb"name\*?[0-9]?\*?[ \t]*=[ \t]*(?:\"([^\"\r\n]*)|([^;\s\"]*))", re.IGNORECASE)
+_NOT_SHOWN = frozenset({b"authorization", b"content-encoding"})
+
+
+def is_name_alone(door: Door, scope: Mapping[str, Any], by_name: Mapping[bytes, bytes], body: bytes) -> bool:
+    """Whether a request, in which the door's reader found the account and no secret, holds no other credential either.
+
+    Args:
+        door: a `LOGIN` door.
+        scope: of the request.
+        by_name: its headers.
+        body: the whole body, as it was sent.
+    """
+    if not by_name.keys().isdisjoint(_NOT_SHOWN):
+        return False
+    names = _names(by_name.get(b"content-type"), body)
+    if names is None:
+        return False
+    accounts = {path[-1] for fields in door.fields for path in fields.account}
+    secrets = {plain(path[-1]) for fields in door.fields for path in (*fields.secret, *fields.new_secret)}
+    in_query = _in_form(scope.get("query_string", b""))
+    return not any(_resembles(plain(name), secrets) for name in (*names, *in_query) if name not in accounts)
+
+
+def _resembles(name: str, secrets: Iterable[str]) -> bool:
+    # `user[password]`, `Password`, `password_1` and `password.text`; a field `shipping` is no `pin`.
+    return any(name.startswith(secret) or name.endswith(secret) for secret in secrets)
+
+
+def _names(content_type: bytes | None, body: bytes) -> list[str] | None:
+    """The names of all fields in a body; None if it cannot be read."""
+    try:
+        form = content_of(content_type).form
+    except Unreadable:
+        return None
+    if form is Form.URLENCODED:
+        return _in_form(body)
+    if form is Form.MULTIPART:
+        return [(one[1] or one[2] or b"").decode("latin-1") for one in _IN_MULTIPART.finditer(body)]
+    tree = json_tree(body)
+    found = entries(tree) if tree is not None else None
+    return None if found is None else [name for name, _ in found]
+
+
+def _in_form(text: bytes) -> list[str]:
+    parts = _PARTS.split(text.decode("latin-1"), FIELDS_MAX)
+    return [unquote_plus(part.partition("=")[0]) for part in parts]

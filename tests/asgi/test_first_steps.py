@@ -1,0 +1,140 @@
+"""A log-in that sends the name first, and then name and password to the same path."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from sekisho.testing import guarded
+from tests.asgi.driving import FORM, HERE, OPEN, SESSION, Answer, address, answer, ask, http, read
+
+if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.wiring import LoginGuard
+    from tests.asgi.driving import Clock
+
+TWO_STEPS: dict[str, Any] = {**OPEN, "challenges": "none", "limit_account": "3/hour"}
+RULED = "POST /login form:username,password success=302:/home first=name"
+IN_JSON = "POST /login form:username,password success=json:access_token first=name"
+TYPE_JSON = (b"content-type", b"application/json")
+
+
+class Service:
+    """Answers a name alone with a page and a session that keeps it; `admin` is let in by the name alone."""
+
+    def __init__(self) -> None:
+        self.reached: list[dict[str, str]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = dict(parse_qsl((await read(receive)).decode()))
+        self.reached.append(sent)
+        if sent["username"] == "admin" or sent.get("password") == "right":
+            return await answer(send, 302, [(b"location", b"/home"), SESSION])
+        if "password" in sent:
+            return await answer(send, 401)
+        return await answer(send, 200, [(b"set-cookie", b"flow=f; HttpOnly")], b"and the password?")
+
+
+class Speaking(Service):
+    """The same in JSON."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = dict(parse_qsl((await read(receive)).decode()))
+        told = {"next": "password"} if sent["username"] != "admin" else {"access_token": "t"}
+        if sent["username"] == "long":
+            told["pad"] = "x" * 70_000
+        return await answer(send, 200, [TYPE_JSON], json.dumps(told).encode())
+
+
+async def post(app: LoginGuard, client: str = HERE, **fields: str) -> Answer:
+    return await ask(app, http("/login", client=client, headers=[FORM]), urlencode(fields).encode())
+
+
+async def test_the_name_passes_and_the_password_is_counted() -> None:
+    """First steps use up nothing: the account's limit is as many guesses as without them."""
+    app = guarded(Service(), login=RULED, **TWO_STEPS)
+    steps = [await post(app, address(n), username="hana") for n in range(30)]
+    guesses = [(await post(app, address(n), username="hana", password="wrong")).status for n in range(4)]
+
+    assert {(step.status, step.body) for step in steps} == {(200, b"and the password?")}
+    assert steps[0].all(b"set-cookie") == [b"flow=f; HttpOnly"]
+    assert guesses == [401, 401, 401, 429]
+
+
+async def test_without_the_option_a_name_alone_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """By default a request without the door's secret does not reach the application; the log names the option."""
+    service = Service()
+    app = guarded(service, login=RULED.removesuffix(" first=name"), **TWO_STEPS)
+    refused = await post(app, username="hana")
+
+    assert (refused.status, refused.code, service.reached) == (400, "unreadable_attempt", [])
+    (said,) = [line for line in caplog.messages if "[SEK084]" in line]
+    assert "add first=name to the door" in said
+
+
+@pytest.mark.parametrize(("service", "door"), [(Service, RULED), (Speaking, IN_JSON)])
+async def test_a_first_step_that_logs_in_is_withheld(
+    service: type[Service], door: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer that counts as a success leaves with no byte, no session, and a line in the log."""
+    app = guarded(service(), login=door, **TWO_STEPS)
+    found = await post(app, username="admin")
+
+    assert (found.status, found.code, found.all(b"set-cookie")) == (400, "unreadable_attempt", [])
+    assert b"access_token" not in found.body
+    said = [line for line in caplog.messages if "without a secret counts as a success" in line]
+    assert len(said) == 1
+    assert "admin" not in said[0]
+
+
+async def test_an_answer_that_cannot_be_judged_is_withheld() -> None:
+    """A JSON answer that is too long to be read may hold a token; a short one without a token passes."""
+    app = guarded(Speaking(), login=IN_JSON, **TWO_STEPS)
+
+    assert (await post(app, username="long")).status == 400
+    assert (await post(app, username="hana")).body == b'{"next": "password"}'
+
+
+async def test_a_success_that_the_application_reports_is_withheld() -> None:
+    """A handler that reports a success has logged somebody in, regardless of its answer."""
+
+    class Reporting(Service):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"]["sekisho"].report(success=True)
+            return await super().__call__(scope, receive, send)
+
+    found = await post(guarded(Reporting(), login=RULED, **TWO_STEPS), username="hana")
+
+    assert (found.status, found.all(b"set-cookie")) == (400, [])
+
+
+async def test_in_monitor_nothing_is_withheld(caplog: pytest.LogCaptureFixture) -> None:
+    """In `monitor` the answer passes, and the log tells of it."""
+    app = guarded(Service(), login=RULED, **{**TWO_STEPS, "mode": "monitor"})
+
+    assert (await post(app, username="admin")).status == 302
+    assert any("counts as a success" in line for line in caplog.messages)
+
+
+async def test_a_flood_of_names_from_one_address_ends(clock: Clock) -> None:
+    """An address has 120 first steps in ten minutes; others have theirs."""
+    app = guarded(Service(), login=RULED, **TWO_STEPS)
+    found = [(await post(app, username=f"name{n}")).status for n in range(121)]
+
+    assert found == [200] * 120 + [429]
+    assert (await post(app, address(7), username="hana")).status == 200
+    clock.advance(600)
+    assert (await post(app, username="hana")).status == 200
+
+
+async def test_a_guess_under_another_spelling_does_not_pass() -> None:
+    """A secret that only a lenient parser would find does not come in as a first step."""
+    service = Service()
+    app = guarded(service, login=RULED, **TWO_STEPS)
+
+    assert (await post(app, username="hana", Password="right")).status == 400
+    assert (await post(app, username="hana", password="")).status == 400
+    assert service.reached == []
