@@ -96,13 +96,7 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
     else:
         due = f"{_moment(asked.reset):%Y-%m-%d %H:%M} UTC"
         print(f"All factors of the account are removed at its first log-in after {due}.")
-        print(
-            _BUSY
-            if asked.notice == "busy"
-            else _TOLD.get(
-                asked.notice, f"The owner could NOT be notified by mail ({asked.notice}); tell them yourself."
-            )
-        )
+        print(_notice_text(asked.notice))
     # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
     return 0 if asked.notice in _TOLD else 1
 
