@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.stepup.factors.webhook import CodeMessage, Outbox, Webhook, WebhookLimits
+from sekisho.stepup.factors.webhook import CodeMessage, CodeQueue, Webhook, WebhookLimits
 from tests.stepup.proving import NOW
 from tests.talking import Talker, listening
 
@@ -74,9 +74,9 @@ async def test_a_plain_function_may_send_codes(caplog: pytest.LogCaptureFixture)
     """A function that is no coroutine function is called, and its code does not count as unsent."""
     sent: list[str] = []
 
-    outbox = Outbox(lambda message: sent.append(message.code), limits=QUICK)
-    outbox.send(MESSAGE)
-    await outbox.aclose()
+    queue = CodeQueue(lambda message: sent.append(message.code), limits=QUICK)
+    queue.send(MESSAGE)
+    await queue.aclose()
 
     assert (sent, caplog.messages) == ([MESSAGE.code], [])
 
@@ -87,9 +87,9 @@ async def test_what_a_hook_raises_is_told_by_its_type_alone(caplog: pytest.LogCa
     async def broken(message: CodeMessage) -> None:
         raise RuntimeError(message.code)
 
-    outbox = Outbox(broken, limits=QUICK)
-    outbox.send(MESSAGE)
-    await outbox.aclose()
+    queue = CodeQueue(broken, limits=QUICK)
+    queue.send(MESSAGE)
+    await queue.aclose()
     assert caplog.messages == ["a code was not sent: RuntimeError"]
 
 
@@ -101,12 +101,12 @@ async def test_what_waits_is_bounded_and_so_is_closing(caplog: pytest.LogCapture
         begun.append(message)
         await asyncio.Event().wait()
 
-    outbox = Outbox(hangs, limits=QUICK._replace(waiting_max=2, calls_max=1, close_s=0.05))
+    queue = CodeQueue(hangs, limits=QUICK._replace(waiting_max=2, calls_max=1, close_s=0.05))
     for _ in range(3):
-        outbox.send(MESSAGE)
+        queue.send(MESSAGE)
     assert caplog.messages == ["a code was not sent: no room"]
-    await outbox.aclose()
-    outbox.send(MESSAGE)
+    await queue.aclose()
+    queue.send(MESSAGE)
     assert (len(begun), len(caplog.messages)) == (1, 2)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.stepup.factors.letter_budget import LetterBudget
-from sekisho.stepup.factors.webhook import CHANCE, CodeMessage, Outbox, Webhook
+from sekisho.stepup.factors.webhook import CHANCE, CodeMessage, CodeQueue, Webhook
 from sekisho.stepup.flow.contact_proofs import Channels
 from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.wiring.step_up_extras import code_webhook, notice_webhook
@@ -87,24 +87,20 @@ class SenderParts:
 
         `given`: the objects that the service passes. `database`: of the owners; it keeps notices until they are sent.
         """
-        settings, mailer, service = self._settings, self.mailer, self.service
-        webhook = code_webhook(settings, self._clocks)
-        if webhook is not None:
-            self._closing.append(webhook)
-        outbox = self._outbox(events, database)
-        budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
+        settings = self._settings
+        by_webhook, by_service = code_webhook(settings, self._clocks), _by_service(given)
+        code_senders = [each for each in (by_webhook, by_service) if each is not None]
+        self._closing += code_senders
         senders = RecordedSenders(
             events,
-            mailer,
-            service,
-            webhook,
-            given.on_code,
-            budget=budget,
-            outbox=outbox,
+            self.mailer,
+            self.service,
+            code_senders=code_senders,
+            budget=LetterBudget(self._vault, VaultKeys(settings.secrets)),
+            outbox=self._outbox(events, database),
             links=self._links,
             has_notice_hook=settings.notices_webhook is not None,
             clock_s=self._clocks.wall_s,
-            chance=given.chance or CHANCE,
         )
         self._closing.append(senders)
         return senders
@@ -141,13 +137,16 @@ class SenderParts:
         mailer, service, mail, hook = self.mailer, self.service, None, None
         if mailer is not None and service is not None:
             mail = _letters(mailer, service)
-        sender = code_webhook(self._settings, self._clocks) or (
-            given.on_code and Outbox(given.on_code, chance=given.chance or CHANCE)
-        )
+        sender = code_webhook(self._settings, self._clocks) or _by_service(given)
         if sender is not None:
             self._closing.append(sender)
             hook = _messages(sender)
         return Channels(mail, hook)
+
+
+def _by_service(given: Given) -> CodeQueue | None:
+    """Queues codes for the service's own sender; None where it has none."""
+    return CodeQueue(given.on_code, chance=given.chance or CHANCE) if given.on_code is not None else None
 
 
 def _by_mail(mailer: Mailer | None, service: Service | None) -> MailDelivery | None:
@@ -168,7 +167,7 @@ def _letters(mailer: Mailer, service: Service) -> SendContactCode:
     return send
 
 
-def _messages(sender: Webhook | Outbox) -> SendContactCode:
+def _messages(sender: Webhook | CodeQueue) -> SendContactCode:
     """Hands the codes of sign-ups to the service's own sender."""
 
     def send(address: str, language: str, code: Code) -> None:

@@ -27,7 +27,7 @@ from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.factors.recovery import RecoveryCodes
-from sekisho.stepup.factors.webhook import Outbox
+from sekisho.stepup.factors.webhook import CodeQueue
 from sekisho.stepup.webauthn import Credential
 from sekisho.testing import SECRET
 from tests.asgi.driving import OPEN, answer, read
@@ -143,8 +143,8 @@ class Relay(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         self.patches.setattr(time, "time", lambda: self.now_s)
         self.patches.setattr(time, "time_ns", lambda: int(self.now_s * 1e9))
-        at_once = partial(Outbox, chance=lambda: 0.0)
-        self.patches.setattr("sekisho.stepup.factors.senders.Outbox", at_once)
+        at_once = partial(CodeQueue, chance=lambda: 0.0)
+        self.patches.setattr("sekisho.wiring.senders.CodeQueue", at_once)
         self.tickets: list[str] = []
 
     def run(self, work: Awaitable[Any]) -> Any:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import StoreUnavailable
 from sekisho.owners import OwnersError
 from sekisho.stepup.factors.addresses import AddressHistory
-from sekisho.stepup.factors.webhook import CHANCE, CodeHook, CodeMessage, Outbox
+from sekisho.stepup.factors.webhook import CodeHook, CodeMessage
 from sekisho.stepup.links import LinkQuestion
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox import Notice, NoticeOutbox
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
-    from sekisho.stepup.factors.webhook import Webhook
+    from sekisho.stepup.factors.webhook import CodeQueue, Webhook
     from sekisho.stepup.links import NoticeLinks
 
 __all__ = ["CodeHook", "CodeMessage", "Senders"]
@@ -42,41 +42,36 @@ class Senders:
     Args:
         mailer: sends letters; None if the site sends none. Its creator closes it.
         service: the name and the account page for letters.
-        webhook: takes codes for the factor `webhook`. Its creator closes it.
-        on_code: the same, as a function; both may be given.
+        code_senders: each takes the codes for the factor `webhook`. Their creator closes them.
         budget: limits the letters to an owner; None: no limit.
         outbox: keeps notices until they are sent; None: they are lost if this process dies.
         links: makes the links of letters; None: letters have none.
         has_notice_hook: whether the outbox posts notices to the service's webhook as well.
         clock_s: Unix time in seconds.
-        chance: random numbers from 0 up to 1, for the moment at which `on_code` is called.
 
     Raises:
         ValueError: a mailer without a service.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+    def __init__(
         self,
         mailer: Mailer | None,
         service: Service | None,
-        webhook: Webhook | None = None,
-        on_code: CodeHook | None = None,
         *,
+        code_senders: Sequence[Webhook | CodeQueue] = (),
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
         has_notice_hook: bool = False,
         clock_s: Callable[[], float],
-        chance: Callable[[], float] = CHANCE,
     ) -> None:
         if mailer is not None and service is None:
             raise ValueError("a mailer needs a service to write for")
         self._mailer = mailer
         self._service = service
-        self._webhook = webhook
-        self._outbox = Outbox(on_code, chance=chance) if on_code is not None else None
+        self._code_senders = code_senders
         self._budget = budget
-        self._notices = outbox
+        self._outbox = outbox
         self._links = links
         self._has_notice_hook = has_notice_hook
         self._clock_s = clock_s
@@ -160,10 +155,8 @@ class Senders:
             await asyncio.wait(tuple(pending))  # which leaves them running if the client hangs up
 
     async def aclose(self) -> None:
-        """Send the pending letters, and end the tasks that this object started."""
+        """Hand the pending letters to the mailer, and end the tasks that this object started."""
         await self._counting.ended()
-        if self._outbox is not None:
-            await self._outbox.aclose()
 
     def _link(self, kind: str, owner: AccountOwner, device: bytes = b"") -> dict[str, str]:
         """The link of a letter, as a keyword of it; none where the site has no pages for it."""
@@ -177,8 +170,8 @@ class Senders:
         """Send a letter to every address, unless the owner's budget is used up."""
         if owner.contact is None:
             return None
-        if self._notices is not None:
-            return self._begin_keeping(self._notices, owner, kind, facts)
+        if self._outbox is not None:
+            return self._begin_keeping(self._outbox, owner, kind, facts)
         return self._send_now(owner, kind, facts, owner.addresses)
 
     def _begin_keeping(self, outbox: NoticeOutbox, owner: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
@@ -248,10 +241,8 @@ class Senders:
         if owner.contact is None:
             return
         message = CodeMessage(owner.account_id, owner.account, digits, owner.contact.locale or "", minutes)
-        if self._webhook is not None:
-            self._webhook.send(message)
-        if self._outbox is not None:
-            self._outbox.send(message)
+        for each in self._code_senders:
+            each.send(message)
 
 
 def notices_of(owner: AccountOwner, kind: str, facts: Mapping[str, Any], *, mails: bool, hooks: bool) -> list[Notice]:

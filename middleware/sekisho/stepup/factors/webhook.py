@@ -77,7 +77,7 @@ class WebhookLimits(NamedTuple):
     close_s: float = 5
 
 
-class Outbox:
+class CodeQueue:
     """Hands messages to a function, each in a task with a time limit. Belongs to one event loop.
 
     Args:
@@ -150,7 +150,6 @@ class Webhook:
         key: at least 16 bytes, shared with the receiver.
         limits: see `WebhookLimits`.
         clock_s: Unix time in seconds.
-        chance: random numbers from 0 up to 1.
 
     Raises:
         ValueError: another URL, or too short a key. The text contains no part of either.
@@ -163,7 +162,6 @@ class Webhook:
         *,
         limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
         clock_s: Callable[[], float],
-        chance: Callable[[], float] = CHANCE,
     ) -> None:
         if len(key) < KEY_BYTES_MIN:
             raise ValueError(f"a webhook's key has at least {KEY_BYTES_MIN} bytes")
@@ -171,14 +169,14 @@ class Webhook:
         self._clock_s = clock_s
         self._try_s = limits.try_s
         self._wire = HttpsPost(url, content_type=JSON, answer_bytes_max=_ANSWER_BYTES_MAX)
-        self._outbox = Outbox(self._post, limits=limits, chance=chance)
+        self._queue = CodeQueue(self._post, limits=limits)
 
     def send(self, message: CodeMessage) -> None:
         """Queue a message, or drop it if there is no room. Neither waits nor raises."""
-        self._outbox.send(message)
+        self._queue.send(message)
 
     async def aclose(self) -> None:
-        await self._outbox.aclose()
+        await self._queue.aclose()
 
     async def _post(self, message: CodeMessage) -> None:
         body = json.dumps(message._asdict()).encode()

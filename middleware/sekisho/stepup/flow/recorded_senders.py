@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.stepup.factors.senders import Senders
-from sekisho.stepup.factors.webhook import CHANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sekisho.mail import Mailer, Service
     from sekisho.outbox import NoticeOutbox
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
-    from sekisho.stepup.factors.webhook import CodeHook, Webhook
+    from sekisho.stepup.factors.webhook import CodeQueue, Webhook
     from sekisho.stepup.links import NoticeLinks
 
 
@@ -31,19 +30,17 @@ class RecordedSenders(Senders):
         events: Events,
         mailer: Mailer | None,
         service: Service | None,
-        webhook: Webhook | None = None,
-        on_code: CodeHook | None = None,
         *,
+        code_senders: Sequence[Webhook | CodeQueue] = (),
         budget: LetterBudget | None = None,
         outbox: NoticeOutbox | None = None,
         links: NoticeLinks | None = None,
         has_notice_hook: bool = False,
         clock_s: Callable[[], float],
-        chance: Callable[[], float] = CHANCE,
     ) -> None:
         super().__init__(
-            mailer, service, webhook, on_code, budget=budget, outbox=outbox, links=links,
-            has_notice_hook=has_notice_hook, clock_s=clock_s, chance=chance,
+            mailer, service, code_senders=code_senders, budget=budget, outbox=outbox, links=links,
+            has_notice_hook=has_notice_hook, clock_s=clock_s,
         )  # fmt: skip
         self._events = events
 
