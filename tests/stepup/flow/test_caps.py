@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -238,6 +239,42 @@ async def test_a_proof_for_a_small_amount_does_not_move_a_greater_one(later: Lat
     assert (await client.show(challenge(asked), site.code())).status == 200
     assert (await pay(client, 900_000)).status == 401
     assert not bank.sums
+
+
+@pytest.fixture
+def frozen(later: Later, monkeypatch: pytest.MonkeyPatch) -> Later:
+    """The wall clock stands still, but for `seconds`: all that a quick program does happens in one second."""
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time", lambda: now_ns / 1e9 + later.seconds)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + int(later.seconds * 1e9))
+    return later
+
+
+OVER = "POST /pay json:amount 1000/1day over=step_up"
+
+
+@pytest.mark.usefixtures("frozen")
+async def test_the_proof_of_a_log_in_moves_nothing_beyond_the_cap() -> None:
+    """A quick thief with one relayed code: the proof that let them in opens no sum that is asked for after it."""
+    bank, client = await banked(OVER)
+    for amount in (5_000, 5_000, 9_000, 9_000):
+        assert (await pay(client, amount)).status == 401
+    assert not bank.sums
+
+
+async def test_a_proof_that_has_served_does_not_serve_again_within_its_second(frozen: Later) -> None:
+    """The owner's proof for one sum moves it once, not another in the same second, nor by another session."""
+    bank, client = await banked(OVER)
+    site: Site = client.site  # type: ignore[attr-defined]
+    frozen.seconds = 30
+    other = await site.logged_in()
+    frozen.seconds = 60
+    asked = await pay(client, 5_000)
+    assert (await client.show(challenge(asked), site.code())).status == 200
+    assert (await pay(client, 5_000)).status == 200
+    for thief in (client, client, other, client, other):
+        assert (await pay(thief, 9_000)).status == 401
+    assert bank.sums == [5_000]
 
 
 async def test_a_session_without_a_fresh_proof_is_not_counted(later: Later) -> None:

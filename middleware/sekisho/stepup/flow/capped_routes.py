@@ -163,16 +163,23 @@ class CappedRoutes:
     async def _is_proved(self, key: bytes, amount: int, proved_s: int) -> bool:
         """Whether a proof was shown since it was asked for, for this amount or more. Each serves one request.
 
-        Otherwise the proof that opened the route would open it for any sum.
+        Otherwise the proof that opened the route would open it for any sum. Proofs are dated in whole seconds: the one
+        that was shown before the question does not answer it, and one that has served does not serve again in another
+        session of the account.
         """
         place = b"over" + key
         asked = await self._vault.take(place)
         if asked is not None:
             asked_s, asked_for = map(int, asked.split())
-            if proved_s >= asked_s and amount <= asked_for:
+            if proved_s >= asked_s and amount <= asked_for and await self._serves(key, proved_s):
                 return True
-        await self._vault.put(place, b"%d %d" % (int(self._clock_s()), amount), seconds=TICKET_S)
+        asked_s = max(int(self._clock_s()), proved_s + 1)
+        await self._vault.put(place, b"%d %d" % (asked_s, amount), seconds=TICKET_S)
         return False
+
+    async def _serves(self, key: bytes, proved_s: int) -> bool:
+        """Whether no request has passed by a proof of this second yet. Later than that, no question is that old."""
+        return await self._vault.once(self._keys.of(b"served", key, b"%d" % proved_s), seconds=TICKET_S)
 
     async def _watched(self, taken: TakenAmount, as_sent: Scope, reader: BodyReader, send: Send) -> None:
         """Call the application; give the amount back if its whole answer is an explicit refusal.
