@@ -32,6 +32,20 @@ def html_forms(page: str) -> list[HtmlForm]:
     return parser.forms
 
 
+TYPED: Final = frozenset({"", "text", "email", "tel"})
+"""The types of fields into which an account's name is typed."""
+
+
+def name_alone(form: HtmlForm) -> str:
+    """The name of the only field that is typed into a form without a password; empty for every other form.
+
+    Such is the first of two steps of a log-in.
+    """
+    typed = [field.name for field in form.fields if field.kind in TYPED]
+    has_password = any(field.kind == "password" for field in form.fields)
+    return typed[0] if len(typed) == 1 and not has_password else ""
+
+
 class _Parser(HTMLParser):
     """Collects forms and their fields."""
 

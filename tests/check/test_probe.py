@@ -243,3 +243,42 @@ async def test_where_a_passkey_begins_a_log_in_the_application_lets_nobody_in_wi
     report = await probed(guard)
     assert (report.door.name, report.result) == ("POST /login/passkey", result)
     assert report.advice.startswith(advice) if advice else report.advice == ""
+
+
+STEPS_DOOR = f"{FORM_DOOR} success=302:/home"
+
+
+class TwoSteps:
+    """Asks for the name, then for name and password, at one path; `believes`: lets a name in by itself."""
+
+    def __init__(self, *, believes: bool = False) -> None:
+        self._believes = believes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = await read(receive)
+        if scope["method"] == "GET":
+            page = b"<form method=post><input name=username></form>"
+            return await answer(send, 200, [(b"content-type", b"text/html")], page)
+        if b"password=right" in sent or (self._believes and b"password" not in sent):
+            return await answer(send, 302, [(b"location", b"/home"), SESSION])
+        return await answer(send, 401 if b"password" in sent else 200)
+
+
+async def test_a_page_that_asks_for_the_name_first_is_named() -> None:
+    """A form that the door refuses is said, with the line that lets it pass; with that line nothing is said."""
+    asked = await probed(guarded(TwoSteps(), login=STEPS_DOOR, **OPEN))
+    told = await probed(guarded(TwoSteps(), login=f"{STEPS_DOOR} first=name", **OPEN))
+
+    assert asked.hazard is not None
+    assert (asked.result, asked.hazard.number) == (Result.GOOD, "SEK084")
+    assert asked.advice == f"Its form sends the name alone: write the door as {STEPS_DOOR} first=name"
+    assert (told.result, told.hazard, told.advice) == (Result.GOOD, None, "")
+
+
+async def test_a_name_that_is_let_in_by_itself_is_found() -> None:
+    """Where a name alone is answered as a log-in is, `sekisho check` says so before it is withheld."""
+    report = await probed(guarded(TwoSteps(believes=True), login=f"{STEPS_DOOR} first=name", **OPEN))
+
+    assert report.hazard is not None
+    assert (report.result, report.hazard.number) == (Result.EARLY, "SEK075")
+    assert "leave first=name out" in report.advice

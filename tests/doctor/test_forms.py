@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.doctor.forms import LogInForm, checks_of_forms, log_in_forms
+from sekisho.doctor.forms import LogInForm, checks_of_forms, checks_of_steps, log_in_forms, name_forms
 from sekisho.model import DoorKind
 from sekisho.read import Doors
 from sekisho.settings import parse_doors
@@ -60,3 +60,26 @@ def test_a_form_at_a_door_is_guarded() -> None:
     forms = [LogInForm("POST", path, "email", "pass") for path in ("/login", "/login/", "/account", "/account")]
 
     assert [each.write for each in checks_of_forms(forms, doors)] == ["SEKISHO_LOGIN=POST /account form:email,pass"]
+
+
+@pytest.mark.parametrize(
+    ("door", "lines"),
+    [
+        (
+            "POST /login form:email,pass success=302:/home",
+            ["SEKISHO_LOGIN=POST /login form:email,pass success=302:/home first=name"],
+        ),
+        ("POST /login form:email,pass", ["SEKISHO_LOGIN=POST /login form:email,pass success=RULE first=name"]),
+        ("POST /login form:email,pass success=302:/home first=name", []),
+        ("POST /login form:user,pass", []),
+        ("POST /login json:email,pass", ["SEKISHO_LOGIN=POST /login json:email,pass success=RULE first=name"]),
+        ("POST /session form:email,pass", []),
+    ],
+)
+def test_a_form_that_sends_the_name_alone_needs_the_option(door: str, lines: list[str]) -> None:
+    """A form with the door's account and no password is refused there; searches and other doors are left alone."""
+    page = '<form method=post action="/login"><input type=hidden name=csrf><input name=email></form>'
+    page += '<form method=post action="/login"><input name=q></form>'
+    doors = Doors(parse_doors(DoorKind.LOGIN, door, "LOGIN"))
+
+    assert [each.write for each in checks_of_steps(name_forms(page, "/"), doors)] == lines

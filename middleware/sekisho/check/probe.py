@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from sekisho.check.advice import (
     cookie_line,
@@ -20,12 +20,13 @@ from sekisho.check.advice import (
 from sekisho.check.answer import TrialAnswer
 from sekisho.check.log_in import FORM, LogIn, invented, log_in_at, plain_scope, spellings
 from sekisho.check.trial import Trial, tried
-from sekisho.html_forms import html_forms
+from sekisho.html_forms import html_forms, name_alone
 from sekisho.model import Basis, Credentials, Door, DoorKind, Encoding, hazards
 from sekisho.read import keeps_session, unpacked
 from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
+from sekisho.settings import asks_for_name_first, stepped_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -49,6 +50,7 @@ class Result(Enum):
     GOOD = "good"  # the invented log-in failed, the right one succeeded
     HELD = "held"  # the invented log-in failed; no right one was tried
     WRONG = "wrong"  # the invented log-in was believed
+    EARLY = "early"  # a name without any secret was believed, at a door to which the name comes first
     BLIND = "blind"  # the right log-in was not believed
     HALF = "half"  # the right log-in was believed, and leads to a second step
     STEPPED = "stepped"  # the right log-in was not believed, and leads to a second step
@@ -60,6 +62,7 @@ class Result(Enum):
 
 _HAZARDS = {
     Result.WRONG: hazards.WRONG_RULE,
+    Result.EARLY: hazards.WRONG_RULE,
     Result.HALF: hazards.HALF_LOG_IN,
     Result.KEPT: hazards.KEPT_SESSION,
     Result.WITHHELD: hazards.WITHHELD_COOKIE,
@@ -73,6 +76,10 @@ KEPT = (
     "The right log-in keeps the session that the client brought, so cookies= must not name that cookie. Exempt the "
     "log-in from the protection that keeps its token in the session, or have the application begin a new session at "
     "log-in"
+)
+EARLY = (
+    "A name without a password is answered as a log-in is, and that answer is withheld: write a success= rule that "
+    "only a log-in meets, or leave first=name out"
 )
 SEALED = (
     "Its answers are compressed in a way that is not read here: compress outside of the guard, or install the package "
@@ -88,12 +95,16 @@ class DoorReport(NamedTuple):
         invented: the trial with an invented log-in.
         known: the trial with the right log-in, where there was one.
         withheld: the name of a cookie of the log-in's page without which the application answers 403; else empty.
+        first: the trial with an invented name alone, where the door lets that pass.
+        asks_name: whether the log-in's page sends the name alone, and the door refuses that.
     """
 
     door: Door
     invented: Trial
     known: Trial | None = None
     withheld: str = ""
+    first: Trial | None = None
+    asks_name: bool = False
 
     @property
     def result(self) -> Result:
@@ -101,13 +112,20 @@ class DoorReport(NamedTuple):
             return Result.UNTOLD if "*" in self.door.path else Result.MISSING
         if self.invented.is_believed:
             return Result.WRONG
-        if self._keeps_session:
-            return Result.KEPT
-        if self.withheld:
-            return Result.WITHHELD
+        if wrong := self._wrong_beside:
+            return wrong
         if self._moved or not (self.invented.tells and (self.known is None or self.known.tells)):
             return Result.UNTOLD
         return Result.HELD if self.known is None else _of_right(self.known)
+
+    @property
+    def _wrong_beside(self) -> Result | None:
+        """The first mistake beside the success rule itself; None where there is none."""
+        if self.first is not None and self.first.is_believed:
+            return Result.EARLY
+        if self._keeps_session:
+            return Result.KEPT
+        return Result.WITHHELD if self.withheld else None
 
     @property
     def advice(self) -> str:
@@ -116,6 +134,7 @@ class DoorReport(NamedTuple):
         told = {
             Result.MISSING: f"Correct the method or the path in SEKISHO_{door.kind.name}: the real one is open",
             Result.KEPT: KEPT,
+            Result.EARLY: EARLY,
             Result.WITHHELD: cookie_line(door, self.withheld, self._telling),
             Result.UNTOLD: path_line(door, self._moved) if self._moved else self._why_untold(),
             Result.STEPPED: "",
@@ -127,7 +146,8 @@ class DoorReport(NamedTuple):
         is_sound = result in {Result.GOOD, Result.HELD} and self.invented.basis is not Basis.GUESS
         if not is_sound:
             return self._rule()
-        return "; ".join(dict.fromkeys(f"{each.what}: {each.write}" for each in self.cookies))
+        steps = [f"Its form sends the name alone: write the door as {stepped_text(door)}"] if self.asks_name else []
+        return "; ".join(dict.fromkeys([*steps, *(f"{each.what}: {each.write}" for each in self.cookies)]))
 
     @property
     def hazard(self) -> Hazard | None:
@@ -137,6 +157,8 @@ class DoorReport(NamedTuple):
         is_guessed = self.invented.basis is Basis.GUESS and not self.door.shows_passkey
         if self.result in {Result.GOOD, Result.HELD} and is_guessed:
             return hazards.GUESSED_SUCCESS
+        if self.result in {Result.GOOD, Result.HELD} and self.asks_name:
+            return hazards.UNREAD_ATTEMPT
         if self.result is Result.GOOD and self.cookies:
             return self.cookies[0].hazard
         return _HAZARDS.get(self.result)
@@ -244,6 +266,18 @@ class Probe:
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
         page = await self._page(door)
+        report = await self._tried(door, known, page)
+        if door.name_first:
+            return report._replace(first=await self._first_step(door, report.invented))
+        return report._replace(asks_name=_asks_name(door, page))
+
+    async def _first_step(self, door: Door, like: Trial) -> Trial:
+        """The trial with a name alone, in the spelling of the log-in that the application looked at."""
+        nameless = replace(door, fields=tuple(replace(fields, secret=()) for fields in door.fields))
+        step = log_in_at(nameless, invented(self._chance), {**like.answer.scope})
+        return await tried(self._app, door, step)
+
+    async def _tried(self, door: Door, known: Credentials | None, page: TrialAnswer) -> DoorReport:
         ways = await self._ways_in(door, _csrf(door, page.headers))
         way, made_up = ways[0]
         withheld = await self._withheld(door, page.headers, way) if made_up.status == FORBIDDEN else ""
@@ -318,6 +352,14 @@ def _hidden(page: TrialAnswer) -> dict[str, str]:
     forms = [form.fields for form in html_forms(body.decode(errors="replace")) if form.method == "POST"]
     found = next((fields for fields in forms if any(field.kind == "password" for field in fields)), [])
     return {field.name: field.value for field in found if field.kind == "hidden" and field.name}
+
+
+def _asks_name(door: Door, page: TrialAnswer) -> bool:
+    """Whether the page has a form that sends the name alone to the door, which refuses that."""
+    body = unpacked(page.headers, page.body) or b""
+    forms = [form for form in html_forms(body.decode(errors="replace")) if form.method == door.method]
+    here = [form for form in forms if urlsplit(urljoin(door.path, form.action)).path == door.path]
+    return any(asks_for_name_first(door, name_alone(form)) for form in here)
 
 
 def _can_be_tried(door: Door) -> bool:

@@ -54,6 +54,7 @@ _TOLD = {
     Result.GOOD.value: "the invented log-in failed, the right one succeeded",
     Result.HELD.value: "the invented log-in failed",
     Result.WRONG.value: "A LOG-IN THAT NOBODY HAS WAS BELIEVED",
+    Result.EARLY.value: "A NAME WITHOUT A SECRET WAS BELIEVED",
     Result.BLIND.value: "the right log-in was not believed",
     Result.HALF.value: "THE RIGHT LOG-IN WAS BELIEVED BEFORE ITS SECOND STEP",
     Result.STEPPED.value: "the right log-in leads to a second step, and is no success before it",

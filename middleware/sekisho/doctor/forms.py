@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from sekisho.html_forms import html_forms
+from sekisho.html_forms import TYPED, html_forms, name_alone
 from sekisho.model import DoorKind, Unreadable, hazards
 from sekisho.read.csrf import is_form_token, token_cookie
-from sekisho.settings import door_text
+from sekisho.settings import asks_for_name_first, door_text, stepped_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sekisho.read.set_cookies import SetCookie
 
 FORMS_MAX: Final = 16
-_TYPED: Final = frozenset({"", "text", "email", "tel"})
 
 
 class LogInForm(NamedTuple):
@@ -56,6 +55,29 @@ def log_in_forms(page: str, at: str, host: str = "") -> list[LogInForm]:
         host: the page's host, for actions that name it; empty if it is unknown.
     """
     return [form for found in html_forms(page)[:FORMS_MAX] if (form := _form(found, at, host)) is not None]
+
+
+def name_forms(page: str, at: str, host: str = "") -> list[LogInForm]:
+    """Return the forms of a page that send one typed field and no password: a log-in's first step, or a search.
+
+    The arguments are those of `log_in_forms`; `secret` is empty.
+    """
+    found = [(form, name_alone(form), _target(form.action, at, host)) for form in html_forms(page)[:FORMS_MAX]]
+    return [LogInForm(form.method, target, name, "") for form, name, target in found if name and target is not None]
+
+
+def checks_of_steps(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for each `LOGIN` door whose form sends the name alone, which is refused there.
+
+    `forms`: as `name_forms` returns them.
+    """
+    for form in dict.fromkeys(forms):
+        door = _door(form, doors)
+        if door is not None and asks_for_name_first(door, form.account):
+            yield hazards.UNREAD_ATTEMPT.found(
+                f"SEKISHO_LOGIN: a form sends {form.account} without a password to {door.name}, which refuses that",
+                f"SEKISHO_LOGIN={stepped_text(door)}",
+            )
 
 
 def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
@@ -95,7 +117,7 @@ def _form(found: HtmlForm, at: str, host: str) -> LogInForm | None:
     if kinds.count("password") != 1 or target is None:
         return None
     place = kinds.index("password")
-    before = [field.name for field in found.fields[:place] if field.kind in _TYPED and field.name]
+    before = [field.name for field in found.fields[:place] if field.kind in TYPED and field.name]
     tokens = [field.name for field in found.fields if field.kind == "hidden" and is_form_token(field.name)]
     token = tokens[0] if tokens else ""
     form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place].name, token)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.asgi.examination import PATH
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.arrivals import report_of_arrivals
-from sekisho.doctor.forms import checks_of_forms, checks_of_token, log_in_forms
+from sekisho.doctor.forms import checks_of_forms, checks_of_steps, checks_of_token, log_in_forms, name_forms
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
@@ -151,12 +151,20 @@ class ServiceExaminer(NamedTuple):
         doors = Doors(self.settings.doors)
         forms = {path: self._forms(path, page) for path, page in pages.items() if page.status < 300}
         yield from checks_of_forms([form for found in forms.values() for form in found], doors)
+        steps = [form for path, page in pages.items() if page.status < 300 for form in self._steps(path, page)]
+        yield from checks_of_steps(steps, doors)
         if self.settings.factors:
             for path, found in forms.items():
                 yield from checks_of_token(found, cookies_of(pages[path]), doors)
 
     def _forms(self, path: str, page: Reply) -> list[LogInForm]:
-        found = log_in_forms(page.body.decode("utf-8", "replace"), path, self.site.host)
+        return self._below(log_in_forms(page.body.decode("utf-8", "replace"), path, self.site.host))
+
+    def _steps(self, path: str, page: Reply) -> list[LogInForm]:
+        return self._below(name_forms(page.body.decode("utf-8", "replace"), path, self.site.host))
+
+    def _below(self, found: Iterable[LogInForm]) -> list[LogInForm]:
+        """The forms, with their paths as the application sees them."""
         return [form._replace(path=form.path.removeprefix(self.site.path)) for form in found]
 
     async def _transport(self, pages: Mapping[str, Reply]) -> DoctorReport:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure
 from sekisho.settings.document import markdown
-from sekisho.settings.doors import door_text, parse_doors
+from sekisho.settings.doors import asks_for_name_first, door_text, parse_doors, stepped_text
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
 from sekisho.settings.values import Settings
@@ -22,8 +22,10 @@ __all__ = [
     "SettingsErrors",
     "StepUpFrom",
     "StoreFailure",
+    "asks_for_name_first",
     "door_text",
     "load",
     "markdown",
     "parse_doors",
+    "stepped_text",
 ]

@@ -32,7 +32,7 @@ _NOTATIONS = """\
 ## How doors are written
 
     METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
-        [account={NAME}/{FIELD}] [on_file=FIELD] [contact=FIELD] [notice=address|payout]
+        [account={NAME}/{FIELD}] [on_file=FIELD] [contact=FIELD] [first=name] [notice=address|payout]
 
 Doors are separated by `;`. A door is a route where a client can try a secret; a route without a door is unguarded.
 

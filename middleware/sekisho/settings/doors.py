@@ -505,3 +505,14 @@ def door_text(door: Door, *, success: str = "", cookie: str = "") -> str:
         named = ",".join(sorted({*door.cookies, cookie}))
         words = [*[word for word in words if not word.startswith("cookies=")], f"cookies={named}"]
     return " ".join(words)
+
+
+def asks_for_name_first(door: Door, name: str) -> bool:
+    """Whether a form that sends a field of this name alone is refused at a door, which `first=name` would change."""
+    accounts = {path for fields in door.fields if fields.encoding in _STEPS for path in fields.account}
+    return door.kind is DoorKind.LOGIN and not door.name_first and (name,) in accounts
+
+
+def stepped_text(door: Door) -> str:
+    """A door as text, to which the name may come first; `RULE` stands for the rule of success that it lacks."""
+    return f"{door_text(door, success='' if door.success else 'RULE')} first=name"
