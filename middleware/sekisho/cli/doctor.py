@@ -1,11 +1,12 @@
 """Examine a deployment, and print each mistake, why it matters, and the exact line to write.
 
-  sekisho doctor                                          settings, store, leaked passwords
+  sekisho doctor                                          settings, store, owners, mail server, files
   sekisho doctor --url https://shop.example               and the way that requests come to the running service
   sekisho doctor --admin-url -                            and the rights of the store's user, without trying them
 
 Run it where the service runs, with the service's environment: it reads the same SEKISHO_… variables. Without
 --admin-url each command that the service needs is tried once, on keys of the service's prefix that are removed again.
+The owners' tables get a row that is removed again. The mail server is asked whether it takes the sender, no more.
 The service that --url names must have the same secret: it tells how the requests of this command arrive there.
 Each finding has a number; docs/warnings.md has a section for each. Secrets, accounts and addresses are never printed.
 

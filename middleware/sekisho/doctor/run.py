@@ -6,7 +6,10 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.doctor.corpus import corpus_report
+from sekisho.doctor.files import files_report
 from sekisho.doctor.http import fetch
+from sekisho.doctor.mail import mail_report
+from sekisho.doctor.owners import owners_report
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.service import ServiceExaminer
 from sekisho.doctor.store import Examiner
@@ -48,7 +51,7 @@ async def examine(
     wall_s: Callable[[], float],
     monotonic_s: Callable[[], float],
 ) -> DoctorReport:
-    """Examine a deployment (settings, store, file of leaked passwords, running service), and return a report.
+    """Examine a deployment (settings, store, owners, mail server, files, running service), and return a report.
 
     Args:
         settings: as the service has them.
@@ -68,4 +71,6 @@ async def examine(
         report += DoctorReport(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
     report += told
     report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
-    return report + corpus_report(settings, wall_s())
+    report += await owners_report(settings)
+    report += await mail_report(settings)
+    return report + files_report(settings) + corpus_report(settings, wall_s())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
@@ -20,6 +20,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseE
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from email.message import EmailMessage
     from urllib.parse import SplitResult
 
@@ -160,12 +161,31 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
     Raises:
         RelayFault: the message was not accepted, or the result is unknown.
     """
+    async with _talking(place, tls, envelope.sender, limit_s) as client:
+        await _hand_over(client, envelope)
+
+
+async def greet(place: Relay, tls: ssl.SSLContext, sender: Address, *, limit_s: float) -> None:
+    """Connect, log in and name the sender, as before a message, and part. Nothing is sent.
+
+    Raises:
+        RelayFault: as `deliver`.
+    """
+    async with _talking(place, tls, sender, limit_s) as client:
+        await client.connect()
+        await client.mail(sender.spec, options=["SMTPUTF8"] if sender.international else [])
+        await client.rset()
+
+
+@asynccontextmanager
+async def _talking(place: Relay, tls: ssl.SSLContext, sender: Address, limit_s: float) -> AsyncIterator[SMTP]:
+    """A client that is not connected yet. Every error of the context is raised as `RelayFault`."""
     client = SMTP(
         hostname=place.host,
         port=place.port,
         username=place.user,
         password=place.password,
-        local_hostname=envelope.sender.domain,  # by default the library would reveal the name of this host
+        local_hostname=sender.domain,  # by default the library would reveal the name of this host
         timeout=limit_s,
         use_tls=place.security is Security.TLS,
         start_tls=place.security is Security.STARTTLS,
@@ -173,7 +193,7 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
     )
     try:
         async with asyncio.timeout(limit_s):
-            await _hand_over(client, envelope)
+            yield client
         await _part(client)
     except Exception as error:  # noqa: BLE001 - any error may hold the address: only its meaning goes on
         raise _meaning(error) from None

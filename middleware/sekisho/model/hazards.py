@@ -298,6 +298,21 @@ UNREACHED_STORE: Final = Hazard(
     "SEKISHO_STORE=redis://USER:PASSWORD@HOST:6379/0",
 )
 
+UNFIT_OWNERS: Final = Hazard(
+    "SEK043",
+    Severity.DANGER,
+    "the owners' database cannot be used",
+    "No owner can show a second proof, and none is told of anything.",
+    "sekisho owners check",
+)
+DEAF_RELAY: Final = Hazard(
+    "SEK044",
+    Severity.DANGER,
+    "the mail server takes no mail",
+    "Codes and notices do not leave, so owners on new devices stay out, and hear of nothing.",
+    "SEKISHO_SMTP=smtp://USER@HOST:587",
+)
+
 SHARED_BUCKET: Final = Hazard(
     "SEK050",
     Severity.DANGER,
@@ -559,6 +574,8 @@ HAZARDS: Final = (
     FORGED_CONTROL,
     FORGED_POSTURE,
     UNREACHED_STORE,
+    UNFIT_OWNERS,
+    DEAF_RELAY,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,
