@@ -139,6 +139,14 @@ def test_doubtful_forms_are_refused(expected: tuple[int, str], body: bytes) -> N
     assert_refused(expected, body)
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"y":"&username=b&password=x&","username":"a"}', b" [&username=b&password=x&", b"{"]
+)
+def test_a_form_that_is_json_is_refused_where_forms_alone_are_read(body: bytes) -> None:
+    """An application that tries JSON first and then a form would try another account than the one that is counted."""
+    assert_refused((400, "two_meanings"), body, FORM, door(Encoding.FORM))
+
+
 def test_the_bounds_themselves_pass() -> None:
     """The bounds pass: 1,024 characters of account, 4,096 bytes of secret, 1,000 fields."""
     assert read(b"username=" + b"a" * 1_024 + b"&password=" + b"b" * 4_096) == Credentials("a" * 1_024, "b" * 4_096)

@@ -292,8 +292,9 @@ def _from_body(
         )
     if form is Form.URLENCODED and (names := plan.urlencoded) is not None:
         # An application that calls `json()` without checking the type would read another account from
-        # `{"username": "b", "": "&username=a&"}`. No form that a browser encodes begins like this.
-        if plan.json is not None and body.lstrip()[:1] in _JSON_STARTS:
+        # `{"username": "b", "": "&username=a&"}`, at a door of forms too. No form that a browser encodes begins like
+        # this.
+        if body.lstrip()[:1] in _JSON_STARTS:
             raise Unreadable(400, "two_meanings")
         return _from_form(read_urlencoded(body, names), names, content)
     if form is Form.MULTIPART and (names := plan.multipart) is not None:
