@@ -144,14 +144,15 @@ def test_plain_requests_arrive_everywhere(ports: dict[str, int], server: str) ->
             prefix = PREFIX if is_mounted(name) else ""
             tried = ask(name, Sent("POST", f"{prefix}/login", TYPED, b"username=hana&password=guess", chunked=False))
             tenant = ask(name, Sent("POST", f"{prefix}/login/acme", TYPED, b"username=hana&password=x", chunked=False))
-            sent = ask(name, Sent("POST", f"{prefix}/recovery/hana", (), b"", chunked=False))
+            sent = ask(name, Sent("POST", f"{prefix}/recovery/kei", (), b"", chunked=False))
             put = ask(name, Sent("PUT", f"{prefix}/both", TYPED, b"user=hana&token=7", chunked=False))
             shown = ask(name, Sent("GET", f"{prefix}/files/a", (("Authorization", BASIC),), b"", chunked=False))
             looked = ask(name, Sent("GET", f"{prefix}/login", (), b"", chunked=False))
             answers = (tried, tenant, sent, put, shown, looked)
             assert [answered.status for answered in answers] == [200] * 6, name
             accounts = [charged(answered) for answered in answers]
-            assert accounts == [*["hana"] * 5, None], name
+            # Another name at the door of resets: the other test may have used up what one name has there.
+            assert accounts == ["hana", "hana", "kei", "hana", "hana", None], name
         for name in names("protect"):
             prefix = PREFIX if is_mounted(name) else ""
             paid = ask(name, Sent("POST", f"{prefix}/pay", TYPED, b"yen=1", chunked=False))
