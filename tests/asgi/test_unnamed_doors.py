@@ -139,6 +139,62 @@ async def test_other_requests_are_none(caplog: pytest.LogCaptureFixture) -> None
     assert lines(caplog, PASSWORD) == lines(caplog, SET) == []
 
 
+SHOWN = (b"authorization", b"bAsic aGFuYTpzM2NyZXQ=")
+
+
+class Basic:
+    """Answers each path by its name: `/401` with a challenge, `/200` without one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = int(scope["path"][-3:])
+        await answer(send, status, [(b"www-authenticate", b'Basic realm="api"')] if status == 401 else [], b"done")
+
+
+@pytest.mark.parametrize(("path", "method"), [("/api/200", "GET"), ("/api/401", "GET"), ("/api/401", "POST")])
+async def test_basic_that_is_answered_elsewhere_is_reported_once(
+    path: str, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A success, or a challenge for other credentials, is said once by route, with nothing of the header."""
+    guard = guarded(Basic())
+    for _ in range(3):
+        await ask(guard, http(path, method=method, headers=(SHOWN,)))
+
+    assert lines(caplog, "[SEK090]") == [f"{method} /api/*"]
+    assert "aGFuYTpzM2NyZXQ" not in caplog.text
+    assert "hana" not in caplog.text
+    assert guard.counts["", "unnamed_door", "basic"] == 1
+    assert guard._loops is not None
+    assert "SEK090" in [each.hazard.number for each in guard._loops.process._diagnoses()]
+
+
+async def test_basic_that_nothing_looked_at_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """Redirects, missing pages, refusals without a challenge, answers to `OPTIONS`, and other schemes."""
+    guard = guarded(Basic(), login="* /dav/* basic success=!401,403")
+    for path in ("/api/301", "/api/404", "/api/403", "/api/500", "/dav/200"):
+        await ask(guard, http(path, method="GET", headers=(SHOWN,)))
+    await ask(guard, http("/api/200", method="OPTIONS", headers=(SHOWN,)))
+    await ask(guard, http("/v1/200", method="GET", headers=((b"authorization", b"Bearer t"),)))
+    assert lines(caplog, "[SEK090]") == []
+
+
+async def test_basic_is_found_at_a_path_that_is_known_already(caplog: pytest.LogCaptureFixture) -> None:
+    """One in 256 requests is looked at, also of a path whose first request showed nothing."""
+    guard = guarded(Basic())
+    await ask(guard, http("/api/200", method="GET", headers=()))
+    for _ in range(256):
+        await ask(guard, http("/api/200", method="GET", headers=(SHOWN,)))
+    assert lines(caplog, "[SEK090]") == ["GET /api/*"]
+
+
+async def test_strangers_with_basic_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Eight routes are reported at most: any client may send the header to any page."""
+    guard = guarded(Basic())
+    for number in range(20):
+        words = ["api" if number >> bit & 1 else "v1" for bit in range(5)]
+        await ask(guard, http(f"/{'/'.join(words)}/200", method="GET", headers=(SHOWN,)))
+    assert len(lines(caplog, "[SEK090]")) == 8
+
+
 async def test_strangers_fill_neither_log_nor_memory(caplog: pytest.LogCaptureFixture) -> None:
     """Thirty-two routes are reported at most, and eight requests of each path are looked at."""
     guard = guarded(Routes())

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # A service has hundreds of routes. Paths with ids in them fill the table; it is then cleared and learnt again.
 PATHS_MAX: Final = 4_096
 PATH_CHARS_MAX: Final = 256  # with PATHS_MAX this bounds the memory that strangers can fill to a few megabytes
+LOOK_EVERY: Final = 256  # requests: an examined one costs some twenty fast ones
 RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 
 _NONE: Final[frozenset[str | None]] = frozenset()
@@ -26,17 +27,21 @@ class FastPath:
     A path is passed only if no request for it could concern the guard, regardless of method and headers. Requests
     to a mounted application are never passed: there the path alone does not determine the route.
 
+    One in 256 requests is examined all the same: a path whose first request showed no credentials may answer to HTTP
+    Basic.
+
     Args:
         is_ours: whether a request's path could be that of a door, a protected route or one of the guard's own pages,
             read as leniently as any router reads it.
         samples: how many requests that may have a body do not pass, of each path: they are looked at.
     """
 
-    __slots__ = ("_is_ours", "_known", "_sampled", "_samples")
+    __slots__ = ("_is_ours", "_known", "_left", "_sampled", "_samples")
 
     def __init__(self, is_ours: Callable[[Scope], bool], *, samples: int = 0) -> None:
         self._is_ours = is_ours
         self._samples = samples
+        self._left = LOOK_EVERY
         # Decoded path → the raw path (some routers read that instead), and the methods of requests that pass.
         self._known: dict[str, tuple[bytes | None, frozenset[str | None]]] = {}
         self._sampled: dict[str, int] = {}
@@ -50,7 +55,11 @@ class FastPath:
                 if passing is _NONE:
                     return False
                 if scope.get("method") in passing:
-                    return not scope.get("root_path")
+                    self._left -= 1
+                    if self._left:
+                        return not scope.get("root_path")
+                    self._left = LOOK_EVERY
+                    return False
                 if passing is _LOOKS:
                     self._sample(scope["path"], raw)
                 return False

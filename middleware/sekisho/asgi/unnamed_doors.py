@@ -1,4 +1,4 @@
-"""Doors that nobody named: passwords that come to a path that is no door, and sessions that are set there.
+"""Doors that nobody named: passwords that come to a path that is no door, by body or header, and sessions set there.
 
 Such a route is open beside the guarded one. A sample of the requests with a body is looked at as it streams past, up to
 a few kilobytes. A log line names the path once, and nothing of the content.
@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import hazards
-from sekisho.read.response.head import readable
+from sekisho.read import is_basic
+from sekisho.read.response.head import header, readable
 from sekisho.read.set_cookies import set_cookies
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SAMPLES: Final = 8  # of each path, until it is forgotten
 METHOD_CHARS_MAX: Final = 16
 BYTES_MAX: Final = 4_096  # of a body; forms are shorter
 FOUND_MAX: Final = 32  # paths; strangers can invent more
+BASIC_MAX: Final = 8  # of them by HTTP Basic: where a proxy checks that, each path may look like one
 STEPS_MAX: Final = 8  # of a path that is shown
 TEMPLATE_CHARS_MAX: Final = 256
 
@@ -36,6 +38,12 @@ _FOUND: Final = {
     False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open: add it "
     "to SEKISHO_LOGIN [SEK082]",
 }
+_BASIC: Final = (
+    "%s: a request with HTTP Basic was answered %d at a path that is no door. If the application looks at that header, "
+    "guesses by it are not counted: have it accept none, or add a door that covers the path to SEKISHO_LOGIN, as in "
+    "* /api/* basic success=!401,403 [SEK090]"
+)
+_ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})
 
 _WORD: Final = rb"[\w.\[-]{0,24}?(?:password|passphrase|passwd|passwort|pwd|kennwort|senha|wachtwoord)[\w.\]-]{0,16}"
 _SHORT: Final = (
@@ -66,6 +74,7 @@ class UnnamedDoors:
     def __init__(self, count: Callable[[str], object]) -> None:
         self._count = count
         self._found: dict[str, bool] = {}  # the route as shown → whether a password came there
+        self._by_basic: dict[str, int] = {}  # the route as shown → the status that Basic was answered with
 
     def diagnoses(self) -> Iterator[Diagnosis]:
         """Yield a finding for `sekisho doctor` for each route that is no door but takes passwords or sets sessions."""
@@ -74,20 +83,24 @@ class UnnamedDoors:
                 yield hazards.UNNAMED_DOOR.found(f"SEKISHO_LOGIN: passwords come to {place}, which is no door")
             else:
                 yield hazards.UNNAMED_SESSION.found(f"SEKISHO_LOGIN: sessions are set at {place}, which is no door")
+        for place in list(self._by_basic):
+            yield hazards.UNNAMED_BASIC.found(f"SEKISHO_LOGIN: HTTP Basic is answered at {place}, which is no door")
 
     def wants(self, by_name: dict[bytes, bytes]) -> bool:
-        """Whether to look at a request: its content type may be a form's, and there is room for another finding."""
+        """Whether to look at a request: it is a form by its content type, or shows HTTP Basic; and there is room."""
         kind = by_name.get(b"content-type", b"").lower()
-        return kind.startswith(_KINDS) and len(self._found) < FOUND_MAX
+        if kind.startswith(_KINDS) and len(self._found) < FOUND_MAX:
+            return True
+        return b"authorization" in by_name and is_basic(by_name[b"authorization"]) and len(self._by_basic) < BASIC_MAX
 
     def watch(self, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send) -> tuple[Receive, Send]:
         """Wrap `receive` and `send`, so that passwords in the request and session cookies in the answer are seen."""
-        look = _Look(self, scope, by_name.get(b"cookie", b""), receive, send)
+        look = _Look(self, scope, by_name, receive, send)
         return look.receive, look.send
 
     def saw(self, scope: Scope, path: str, *, is_password: bool) -> None:
         """Log and count a route that is no door, once, and again if a password comes where only a session was seen."""
-        place = f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope, path)}"
+        place = _place(scope, path)
         known = self._found.get(place)
         if len(self._found) >= FOUND_MAX or known or known is is_password:
             return
@@ -95,18 +108,34 @@ class UnnamedDoors:
         self._count("password" if is_password else "session")
         log.warning(_FOUND[is_password], place)
 
+    def saw_basic(self, scope: Scope, path: str, status: int) -> None:
+        """Log and count, once, a route that is no door and that answers HTTP Basic."""
+        place = _place(scope, path)
+        if place in self._by_basic or len(self._by_basic) >= BASIC_MAX:
+            return
+        self._by_basic[place] = status
+        self._count("basic")
+        log.warning(_BASIC, place, status)
+
+
+def _place(scope: Scope, path: str) -> str:
+    return f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope, path)}"
+
 
 @final
 class _Look:
     """One request that is looked at."""
 
-    __slots__ = ("_bytes", "_cookies", "_doors", "_ended", "_path", "_receive", "_scope", "_send")
+    __slots__ = ("_bytes", "_cookies", "_doors", "_ended", "_path", "_receive", "_scope", "_send", "_shows_basic")
 
-    def __init__(self, doors: UnnamedDoors, scope: Scope, cookies: bytes, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, doors: UnnamedDoors, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         self._doors = doors
         self._scope = scope
         self._path = path_of(scope)  # mounts may change it
-        self._cookies = cookies
+        self._cookies = by_name.get(b"cookie", b"")
+        self._shows_basic = is_basic(by_name.get(b"authorization", b""))
         self._receive = receive
         self._send = send
         self._bytes = b""
@@ -129,10 +158,19 @@ class _Look:
         # Where there is no route, anybody can send a password.
         if start["status"] in {404, 405}:
             return
+        if self._shows_basic and self._answers_basic(start):
+            self._doors.saw_basic(self._scope, self._path, start["status"])
         if _FIELD.search(self._bytes) is not None:
             self._doors.saw(self._scope, self._path, is_password=True)
         elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
             self._doors.saw(self._scope, self._path, is_password=False)
+
+    def _answers_basic(self, start: Message) -> bool:
+        """Whether the answer may depend on the credentials: it is a success, or asks for other ones."""
+        if self._scope["method"] in _ANSWERED_FOR_ALL:
+            return False
+        asked = header(start.get("headers", ()), b"www-authenticate") if start["status"] == 401 else b""
+        return 200 <= start["status"] < 300 or asked[:5].lower() == b"basic"
 
     def _sets_session(self, headers: Iterable[Header]) -> bool:
         """Whether the answer sets a cookie that is called a session, and that the client did not have."""

@@ -532,6 +532,13 @@ BASIC_BESIDE: Final = Hazard(
     "Passwords can be guessed by the header Authorization, at every such route, and nothing counts them.",
     "SEKISHO_LOGIN=POST /login form:username,password; * /api/* basic:utf-8|latin-1 success=!401,403",
 )
+UNNAMED_BASIC: Final = Hazard(
+    "SEK090",
+    Severity.WARNING,
+    "HTTP Basic is answered at a path that is no door",
+    "If the application looks at that header there, guesses by it are not counted.",
+    "SEKISHO_LOGIN=POST /login form:username,password; * /api/* basic success=!401,403",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -607,5 +614,6 @@ HAZARDS: Final = (
     KEPT_SESSION,
     PROOF_FOR_EACH,
     BASIC_BESIDE,
+    UNNAMED_BASIC,
 )
 """Every hazard, by number."""
