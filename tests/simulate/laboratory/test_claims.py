@@ -131,10 +131,29 @@ def test_copied_tokens_have_claims_of_their_own() -> None:
 
 def test_only_where_addresses_repeat_few_attempts_reach_the_check() -> None:
     """With an address for each attempt none repeats; bots behind a NAT have one."""
-    name = "bots' attempts that reach the check, where addresses repeat"
+    name = "bots' attempts that reach the password check, where addresses repeat"
     assert name not in cells(played("one-per-address", "default", attempts=100, reached=100))
     assert cells(played("nat-with-bot", "default", attempts=100, reached=2))[name] == ["**2%**"]
     assert name not in cells(played("quiet-month", "default"))
+
+
+def test_attempts_at_a_weak_service_and_requests_for_a_reset_are_claims_of_their_own() -> None:
+    """Neither raises or lowers the share of the guarded service's password checks."""
+    sent, reached = Counter({"0": 50, "0 weak": 50}), Counter({"0": 1, "0 weak": 40})
+    runs = [
+        played("weak-apart", "default", attempts=100, reached=41, attempts_of=sent, reached_of=reached),
+        played("7pay-reset", "default", attempts=10, reached=6),
+    ]
+    found = cells(*runs)
+    assert found["bots' attempts that reach the password check, where addresses repeat"] == ["**2%**"]
+    assert found["the same at a weak service beside the guarded one, which asks for no work"] == ["**80%**"]
+    assert found["bots' requests for a reset that pass, where addresses repeat"] == ["**60%**"]
+
+
+def test_of_two_attacks_the_one_whose_addresses_repeat_is_told() -> None:
+    sent, reached = Counter({"0": 2_000, "1": 500}), Counter({"0": 2_000, "1": 5})
+    run = played("nat-in-an-attack", "default", attempts=2_500, reached=2_005, attempts_of=sent, reached_of=reached)
+    assert cells(run)["bots' attempts that reach the password check, where addresses repeat"] == ["1%"]
 
 
 def test_work_is_told_where_no_address_repeats() -> None:

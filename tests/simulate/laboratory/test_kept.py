@@ -20,7 +20,14 @@ SEVEN = read_scenario("7pay", packaged()["7pay"])
 
 
 def results() -> Results:
-    found = Results(attempts=7, right=Counter(sent=2), alarms=[1.5], by_kind={"at home": OwnerCounts(log_ins=3)})
+    found = Results(
+        attempts=7,
+        right=Counter(sent=2),
+        attempts_of=Counter({"0 weak": 7}),
+        reached_of=Counter({"0": 1}),
+        alarms=[1.5],
+        by_kind={"at home": OwnerCounts(log_ins=3)},
+    )
     found.take("sent", 5)
     found.resets_for("forgotten").begun = 2
     found.copies_of(CopyUse("aged", "calm", "elsewhere", "copy alone")).used = 4

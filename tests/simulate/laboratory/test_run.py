@@ -182,6 +182,11 @@ def test_a_weak_service_that_counts_with_the_strong_one_lets_in_fewer_guesses() 
     assert set(apart.taken) == {"weak"}
     assert apart.right["weak"] > 0 < apart.right["sent"]
     assert together.reached < 0.7 * apart.reached
+    for results in (apart, together):
+        assert set(results.attempts_of) == set(results.reached_of) == {"0", "0 weak"}
+        assert results.attempts_of.total() == results.attempts
+        assert results.reached_of.total() == results.reached
+    assert apart.reached_of["0 weak"] > apart.reached_of["0"]
 
 
 def test_one_pin_sideways_links_no_bank_account() -> None:

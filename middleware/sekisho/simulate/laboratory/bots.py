@@ -14,7 +14,7 @@ from sekisho.simulate.laboratory.copies import AT_OWNER, ATTACK, CALM, ELSEWHERE
 from sekisho.simulate.laboratory.factors import PHISHER
 from sekisho.simulate.laboratory.places import DAY_S, BotPlaces
 from sekisho.simulate.laboratory.results import CopyUse
-from sekisho.simulate.laboratory.site import BOTS_PORT, PIN, bank_account, details, has_pin
+from sekisho.simulate.laboratory.site import PIN, bank_account, bots_port, details, has_pin, part_of
 from sekisho.simulate.population import zipf_password
 from sekisho.simulate.words import leaked_passwords
 
@@ -52,6 +52,7 @@ class BotTry(NamedTuple):
         weak: it is made at the weak service.
         own: it is a log-in at an account of the attacker's own.
         copies: no attempt: the cookies of this owner's device are copied.
+        campaign: the number of the attack in the scenario, from 0.
     """
 
     at_s: float
@@ -63,6 +64,11 @@ class BotTry(NamedTuple):
     weak: bool
     own: bool = False
     copies: bool = False
+    campaign: int = 0
+
+    @property
+    def port(self) -> int:
+        return bots_port(self.campaign, weak=self.weak)
 
 
 class AttackTries:
@@ -88,6 +94,7 @@ class AttackTries:
         from_s: float,
     ) -> None:
         self.attack = attack
+        self._campaign = campaign
         self._population = population
         self._places = places
         self._victim, self._copied_before = Walk(Draw(seed, "copied"), population.owners), copied
@@ -136,6 +143,7 @@ class AttackTries:
             address=self._places.address(owner, at_s) if self.attack.at_owner else self._address(number),
             browser=owner % len(BROWSERS),
             weak=False,
+            campaign=self._campaign,
         )
 
     def _own_log_ins(self) -> Iterator[BotTry]:
@@ -158,6 +166,7 @@ class AttackTries:
                 address=self._address(number),
                 browser=number % attack.browsers % len(BROWSERS),
                 weak=attack.weak_share > 0 and self._random.random() < attack.weak_share,
+                campaign=self._campaign,
             )
 
     def _pair(self, number: int) -> tuple[int, str, str]:
@@ -221,12 +230,12 @@ class Bots:
     async def _reset(self, attempt: BotTry) -> None:
         """Have a link sent to a mailbox of the attacker's own, set a password with it, and log in."""
         results, account, where = self._results, attempt.account, attempt.address
-        results.attempts += 1
+        results.sent(part_of(attempt.port))
         # A right pair stands for what an owner's reset asks for: a list has the one as it has the other.
         knows = self._is_right(attempt)
         if knows:
             results.right[self._factors.account_class(attempt.owner)] += 1
-        browser, to = Browser(self._app, BROWSERS[attempt.browser], port=BOTS_PORT), f"{account}@thief.test"
+        browser, to = Browser(self._app, BROWSERS[attempt.browser], port=attempt.port), f"{account}@thief.test"
         await browser.ask_reset(where, account, details(account) if knows else "guessed", to)
         await asyncio.sleep(MAIL_S)
         if to not in self._mail:
@@ -238,7 +247,7 @@ class Bots:
         results.take(self._factors.account_class(attempt.owner) if answer.entered else RESET, attempt.owner)
 
     def _copy(self, attempt: BotTry, attack: Attack) -> None:
-        self._copies[attack, attempt.owner] = self._copied(attempt.owner, attempt.at_s, BOTS_PORT)
+        self._copies[attack, attempt.owner] = self._copied(attempt.owner, attempt.at_s, attempt.port)
         self._results.right[self._class(attempt, attack)] += 1
 
     async def _use(self, attempt: BotTry, attack: Attack) -> None:
@@ -251,7 +260,7 @@ class Bots:
             copy.use(attempt.at_s),
         )
         answer = await self._answered(copy.browser, attempt, attack)
-        self._results.attempts += 1
+        self._results.sent(part_of(attempt.port))
         counts = self._results.copies_of(use)
         counts.used += 1
         counts.entered += answer.entered
@@ -270,7 +279,7 @@ class Bots:
 
     async def _guess(self, attempt: BotTry, attack: Attack) -> None:
         results, is_right = self._results, has_pin(attempt.owner) if attack.links else self._is_right(attempt)
-        results.attempts += 1
+        results.sent(part_of(attempt.port))
         if is_right:
             results.right[self._class(attempt, attack)] += 1
         answer = await self._sent(attempt, attack)
@@ -287,7 +296,7 @@ class Bots:
 
     async def _sent(self, attempt: BotTry, attack: Attack) -> BrowserAnswer:
         app = self._weak if attempt.weak and self._weak is not None else self._app
-        browser = Browser(app, BROWSERS[attempt.browser], port=BOTS_PORT)
+        browser = Browser(app, BROWSERS[attempt.browser], port=attempt.port)
         if attack.links:
             return await browser.link(attempt.address, attempt.account, attempt.password)
         return await self._answered(browser, attempt, attack)

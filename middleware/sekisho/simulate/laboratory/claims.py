@@ -14,6 +14,7 @@ from sekisho.simulate.laboratory.curve import ASKED_MAX, TENTH
 from sekisho.simulate.laboratory.peers import PEERS
 from sekisho.simulate.laboratory.report import pipes, share, summed_by_policy
 from sekisho.simulate.laboratory.results import KNOWN, added, summed
+from sekisho.simulate.laboratory.site import bots_port, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -114,9 +115,20 @@ def _taken_beside_others(case: Case) -> Part | None:
     return _part(case.results.taken_over, best)
 
 
-def _reached(case: Case) -> Part | None:
-    """Of the bots' attempts, those that reach the password check, where the bots' addresses repeat."""
-    return _part(case.results.reached, case.results.attempts) if _repeats(case.scenario) else None
+def _reached(*, weak: bool = False, resets: bool = False) -> Callable[[Case], Part | None]:
+    """Of the bots' attempts, those that reach the application, where the bots' addresses repeat.
+
+    `weak`: those at a weak service beside the guarded one, and no others. `resets`: the same of requests for a reset,
+    which check no password.
+    """
+
+    def measure(case: Case) -> Part | None:
+        attacks = enumerate(case.scenario.attacks)
+        numbers = [number for number, attack in attacks if _has_repeated(attack) and attack.resets is resets]
+        found = [case.results.reach(part_of(bots_port(number, weak=weak))) for number in numbers]
+        return _part(sum(reached for reached, _ in found), sum(sent for _, sent in found))
+
+    return measure
 
 
 def _work(case: Case) -> Part | None:
@@ -128,7 +140,12 @@ def _work(case: Case) -> Part | None:
 
 def _repeats(scenario: Scenario) -> bool:
     """Whether each attack comes from a number of addresses, and not from another one for each attempt."""
-    return all(attack.addresses or _is_shared(attack) for attack in scenario.attacks)
+    return all(map(_has_repeated, scenario.attacks))
+
+
+def _has_repeated(attack: Attack) -> bool:
+    """Whether the attack comes from a number of addresses, and not from another one for each attempt."""
+    return attack.addresses > 0 or _is_shared(attack)
 
 
 def _is_shared(attack: Attack) -> bool:
@@ -292,11 +309,21 @@ _OTHERS_WHY: Final = (
     "owners too."
 )
 _REACHED_WHY: Final = (
-    "Bots that solve work (`…-solving-…`, `weak-…`) get what the limits of an address and its credit allow, and a weak "
-    "service asks for no work. A slow bot behind an address where many owners succeed (`nat-in-an-attack`) is below "
-    "the limits, and such an address is never failing. Requests for a reset (`7pay-reset…`) have no success to tell "
-    "failures from. With factors every log-in among these attempts is behind a question; there, guesses behind the NAT "
+    "Bots that solve work (`…-solving-…`, `weak-…`) get what the limits of an address and its credit allow. "
+    "A slow bot behind an address where many owners succeed (`nat-in-an-attack`) is below "
+    "the limits, and such an address is never failing. "
+    "With factors every log-in among these attempts is behind a question; there, guesses behind the NAT "
     "of owners are checked beyond the credit too, or owners who come there for the first time would be refused."
+)
+_WEAK_WHY: Final = (
+    "The weak service asks for no work, so each attempt below the limits of an address is checked. In `weak-apart` it "
+    "has the default limits in every column. In `weak-beside-strong` both services count in one store: attempts at "
+    "either fill the limits of both, which are those of the column."
+)
+_RESETS_WHY: Final = (
+    "A request for a reset has no success to tell failures from, so nothing but the limits of an address and of an "
+    "account holds it back. It costs the service a letter where the details are right, and no password's hash. "
+    "`on_file=` at the door, which needs factors, lets no such request through."
 )
 _SHARED_WHY: Final = (
     "A bot that solves work, behind one address with owners, uses up what the address has: its limits, then the credit "
@@ -369,7 +396,30 @@ CLAIMS: Final = (
     ),
     Claim("takeovers, of right pairs sent", "≤ 10%", TENTH, _taken, _counted, _TAKEN_WHY),
     Claim("takeovers, of those at the best other limiter", "≤ 10%", TENTH, _taken_beside_others, _counted, _OTHERS_WHY),
-    Claim("bots' attempts that reach the check, where addresses repeat", "≤ 1%", 0.01, _reached, _share, _REACHED_WHY),
+    Claim(
+        "bots' attempts that reach the password check, where addresses repeat",
+        "≤ 1%",
+        0.01,
+        _reached(),
+        _share,
+        _REACHED_WHY,
+    ),
+    Claim(
+        "the same at a weak service beside the guarded one, which asks for no work",
+        "≤ 1%",
+        0.01,
+        _reached(weak=True),
+        _share,
+        _WEAK_WHY,
+    ),
+    Claim(
+        "bots' requests for a reset that pass, where addresses repeat",
+        "≤ 1%",
+        0.01,
+        _reached(resets=True),
+        _share,
+        _RESETS_WHY,
+    ),
     Claim("work for each that does, where no address repeats", "stated", inf, _work, _iterations),
     Claim(
         "bots behind NAT or proxy: attempts that open an account", "≤ 0.1%", 0.001, _through_shared, _share, _BOT_WHY

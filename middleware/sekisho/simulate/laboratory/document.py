@@ -43,7 +43,8 @@ _COLUMNS = """## How to read the tables
   of proof that the account has where the policy asks for one (`none`, `sent`, `app`, `phr`), or `reset` where it set
   the password and did not enter.
 - **reached check**: of the bots' attempts, those whose password the application checked, behind a question for a proof
-  or at once.
+  or at once; in `7pay-reset…` requests for a reset that reached the application, which check no password; in `weak-…`
+  those at both services.
 - **refused**: of the owners' log-ins that would have succeeded, those that the guard refused: for longer than a
   minute, again and again, or in spite of a proof. *Known*: on a device on which the owner has logged in before. Where a
   policy spares strangers in calm, such a device may have shown no proof: then an attack has it asked, and a log-in that

@@ -104,6 +104,8 @@ def _results(found: dict[str, Any]) -> Results:
         **found
         | {
             "right": Counter(found["right"]),
+            "attempts_of": Counter(found.get("attempts_of", {})),
+            "reached_of": Counter(found.get("reached_of", {})),
             "taken": {name: set(owners) for name, owners in found["taken"].items()},
             "by_kind": {name: OwnerCounts(**counts) for name, counts in found["by_kind"].items()},
             "resets": {name: ResetCounts(**counts) for name, counts in found.get("resets", {}).items()},

@@ -119,6 +119,9 @@ class Results:
     Attributes:
         attempts: of bots, that were sent.
         reached: of them, those whose password the application checked.
+        attempts_of: the same by part of the attacks: the number of the attack in the scenario, from 0, with ` weak`
+            behind it for those sent to the weak service. Empty in runs that were kept by an earlier version.
+        reached_of: `reached` by the same parts.
         right: of them, those with a right pair, by the class of the account (`none`, `sent`, `app`, `phr`).
         taken: accounts that bots got into, by the same classes; `weak` for those entered at a weak service,
             `reset` for those whose password bots set without entering.
@@ -135,6 +138,8 @@ class Results:
 
     attempts: int = 0
     reached: int = 0
+    attempts_of: Counter[str] = field(default_factory=Counter)
+    reached_of: Counter[str] = field(default_factory=Counter)
     right: Counter[str] = field(default_factory=Counter)
     taken: dict[str, set[int]] = field(default_factory=dict)
     solved: int = 0
@@ -145,6 +150,22 @@ class Results:
     alarms: list[float] = field(default_factory=list)
     resets: dict[str, ResetCounts] = field(default_factory=dict)
     copies: dict[CopyUse, CopyCounts] = field(default_factory=dict)
+
+    def sent(self, part: str) -> None:
+        """Count an attempt of a bot; see `attempts_of`."""
+        self.attempts += 1
+        self.attempts_of[part] += 1
+
+    def checked(self, part: str, number: int) -> None:
+        """Count attempts of bots whose password the application checked."""
+        self.reached += number
+        self.reached_of[part] += number
+
+    def reach(self, part: str) -> tuple[int, int]:
+        """Return how many attempts of a part reached the check, and how many were sent."""
+        if not self.attempts_of:
+            return (self.reached, self.attempts) if part == "0" else (0, 0)
+        return self.reached_of[part], self.attempts_of[part]
 
     def kind(self, name: str) -> OwnerCounts:
         return self.by_kind.setdefault(name, OwnerCounts())
@@ -195,6 +216,7 @@ class Results:
             "bots": {
                 "attempts": self.attempts,
                 "reached_the_check": self.reached,
+                "by_attack": {part: self.reach(part) for part in sorted(self.attempts_of)},
                 "right": dict(sorted(self.right.items())),
                 "taken_over": {name: len(owners) for name, owners in sorted(self.taken.items())},
                 "solved": self.solved,
@@ -218,6 +240,8 @@ def summed(every: Sequence[Results]) -> Results:
     for number, each in enumerate(every):
         total.attempts += each.attempts
         total.reached += each.reached
+        total.attempts_of += each.attempts_of
+        total.reached_of += each.reached_of
         total.right += each.right
         for name, owners in each.taken.items():
             for owner in owners:

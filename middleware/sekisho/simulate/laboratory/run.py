@@ -17,7 +17,7 @@ from sekisho.simulate.laboratory.factors import SimulatedFactors
 from sekisho.simulate.laboratory.owners import OwnersAtHome, Visit, resets, visits
 from sekisho.simulate.laboratory.places import DAY_S, OwnerPlaces
 from sekisho.simulate.laboratory.results import Results
-from sekisho.simulate.laboratory.site import ASK, Fault, Shop
+from sekisho.simulate.laboratory.site import ASK, Fault, Shop, part_of
 from sekisho.simulate.population import Population
 from sekisho.simulate.virtual_loop import VirtualLoop
 
@@ -140,7 +140,9 @@ async def _run(scenario: Scenario, build: Build, seed: int, has_factors: bool, l
     built = build(run.ports())
     async with _running(built.before), _running(built.app), _running(built.weak):
         await run.play(built, look)
-    run.results.checks, run.results.reached = run.shop.checks, run.shop.checks_of_bots
+    run.results.checks = run.shop.checks
+    for port, checks in run.shop.checks_of_bots.items():
+        run.results.checked(part_of(port), checks)
     return run.results
 
 

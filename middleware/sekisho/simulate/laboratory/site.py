@@ -6,6 +6,7 @@ Its reset is 7pay's: it sends the link to any mail address that a request names.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -48,7 +49,18 @@ def details(account: str) -> str:
 
 
 BOTS_PORT: Final = 50_001
-"""The port that bots send from. The shop counts by it, and nothing else looks at it."""
+"""The first of the ports that bots send from, two for each attack. The shop counts by them, and nothing else looks."""
+
+
+def bots_port(attack: int, *, weak: bool) -> int:
+    """The port of the bots of an attack, by its number in the scenario; `weak`: when they send to the weak service."""
+    return BOTS_PORT + 2 * attack + weak
+
+
+def part_of(port: int) -> str:
+    """The part of the attacks that a bot's port stands for: an attack's number, with ` weak` for the weak service."""
+    attack, weak = divmod(port - BOTS_PORT, 2)
+    return f"{attack} weak" if weak else str(attack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Shop:
 
     Attributes:
         checks: requests in which something was checked.
-        checks_of_bots: of them, those that bots sent.
+        checks_of_bots: of them, those that bots sent, by their port.
         mail: the token of the last link that was sent, by mail address.
     """
 
@@ -95,7 +107,7 @@ class Shop:
         self._refuses = refuses
         self._counted = counted
         self.checks = 0
-        self.checks_of_bots = 0
+        self.checks_of_bots = Counter[int]()
         self.mail: dict[str, str] = {}
         self._links: dict[str, str] = {}
 
@@ -107,7 +119,8 @@ class Shop:
             return await _live(receive, send)
         sent = dict(parse_qsl((await read(receive)).decode()))
         self.checks += 1
-        self.checks_of_bots += scope["client"][1] == BOTS_PORT and self._counted in {"", scope["path"]}
+        if scope["client"][1] >= BOTS_PORT and self._counted in {"", scope["path"]}:
+            self.checks_of_bots[scope["client"][1]] += 1
         await asyncio.sleep(CHECK_S)
         status, headers = self._answer(scope["path"], sent)
         await send({"type": "http.response.start", "status": status, "headers": headers})
