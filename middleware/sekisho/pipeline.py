@@ -345,6 +345,13 @@ class Guard:
             self._crowded.take(self._now_us())
         return verdict
 
+    def crowding(self, verdict: Verdict) -> float:
+        """Return how much of the room for tries at crowded addresses is used up, 0 to 1; 0 at any other address.
+
+        Whether the account exists or is known there changes nothing: each that was tried has taken as much.
+        """
+        return self._crowded.used(self._now_us()) if verdict.is_crowded else 0.0
+
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
 

@@ -25,6 +25,16 @@ def test_sixty_are_tried_and_then_one_in_ten_seconds() -> None:
     assert [tried(tries, NOW_US + n * SECOND, 9) for n in (9, 10, 30)] == [0, 1, 2]
 
 
+def test_the_room_that_is_used_up_comes_back_within_ten_minutes() -> None:
+    tries = CrowdedTries()
+    found = [tries.used(NOW_US)]
+    tried(tries, NOW_US, 30)
+    found.append(tries.used(NOW_US))
+    tried(tries, NOW_US, 100)
+    found += [tries.used(NOW_US + n * SECOND) for n in (0, 150, 600, 9_999)]
+    assert found == [0.0, 0.5, 1.0, 0.75, 0.0, 0.0]
+
+
 def test_a_clock_that_is_set_back_leaves_room_within_ten_seconds() -> None:
     tries = CrowdedTries()
     tried(tries, NOW_US, 100)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.challenge.work import difficulty
 from sekisho.model import Posture
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.simulate.solve import solved
@@ -197,6 +198,35 @@ def test_a_place_is_free_as_late_for_an_unknown_account(clock: Clock) -> None:
 
         assert await ninth("member 5") == await ninth("nobody") == CHECK_S
         assert len(town.shop.reached) == 9
+
+    run(story)
+
+
+def test_a_bot_in_a_hurry_pays_more_for_each_guess_wherever_it_guesses(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work grows as the room of the process is used up, alike at known, unknown and invented accounts."""
+    sizes: list[int] = []
+
+    def size(level: int, occupancy: float) -> int:
+        sizes.append(difficulty(level, occupancy))
+        return 256
+
+    monkeypatch.setattr("sekisho.wiring.step_up.difficulty", size)
+
+    async def story() -> None:
+        town = await Neighbours(clock, challenges="pow").crowded()
+        asked: list[int] = []
+        for number in range(2):
+            sizes.clear()
+            for account in ("member 3", "hana", "nobody"):
+                assert (await town.client(NAT).log_in(account, "guess")).code == "challenge_required"
+            (size,) = set(sizes)
+            asked.append(size)
+            for guess in range(10):
+                await town.seen(f"nobody {number} {guess}", "guess")
+        assert asked == [1_000_000, 2_000_000]
+        await runs_ended()
 
     run(story)
 

@@ -195,7 +195,9 @@ class Issuer:
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         self._saw_attempt(context, assessment)
         self._guard.put_off(assessment)
-        occupancy = parts.proving.queue.occupancy if parts.proving else 0.0
+        queue = parts.proving.queue.occupancy if parts.proving else 0.0
+        # Threat L13: a bot in a hurry pays more and more for guesses at an address whose credit it has spent.
+        occupancy = max(queue, self._guard.crowding(assessment.verdict))
         asked = parts.challenges.ask(
             _bound(attempt, browser_key), 0, occupancy, receipt=self._guard.work_receipt(assessment)
         )
