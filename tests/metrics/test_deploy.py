@@ -73,7 +73,7 @@ def test_queries_and_alerts_name_families_that_exist() -> None:
     """A renamed family would leave a panel empty, and an alert silent for good."""
     known = {f"sekisho_{family.name}_total" for family in ALL_FAMILIES} | {
         "sekisho_info", "sekisho_workers", "sekisho_store_up", "sekisho_corpus_age_seconds", "sekisho_strangers",
-        "sekisho_strangers_max", "sekisho_decision_seconds_bucket",
+        "sekisho_strangers_max", "sekisho_decision_seconds_bucket", "sekisho_posture",
     }  # fmt: skip
     rules = (DEPLOY / "prometheus" / "rules.yml").read_text()
     assert set(_names(" ".join([*QUERIES, rules]))) <= known

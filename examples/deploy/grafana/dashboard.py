@@ -55,6 +55,18 @@ ROWS = {
             },
             "percentunit",
         ),
+        Panel(
+            "Posture",
+            "0 calm, 1 elevated, 2 attack, by door. With SEKISHO_STEP_UP=elevated or attack.",
+            {"{{door}}": "max by (door) (sekisho_posture) or vector(0)"},
+            "short",
+        ),
+        Panel(
+            "Campaigns of an hour",
+            "Recognised, entered an account, ended; counted by each worker. With SEKISHO_CAMPAIGNS=on.",
+            {"{{change}}": "sum by (change) (increase(sekisho_campaigns_total[1h])) or vector(0)"},
+            "short",
+        ),
     ],
     "Owners": [
         Panel(
@@ -71,6 +83,20 @@ ROWS = {
             "Strangers in the application",
             "At the limit, further strangers wait and then get 503. Known devices do not.",
             {"now": "sum(sekisho_strangers)", "limit": "sum(sekisho_strangers_max)"},
+            "short",
+        ),
+        Panel(
+            "Codes and notices",
+            "Codes that left, and notices that were given up. Without codes, owners on new devices stay out.",
+            {
+                "codes": "sum(rate(sekisho_codes_sent_total[5m])) or vector(0)",
+                "notices lost": "sum(rate(sekisho_notices_lost_total[5m])) or vector(0)",
+            },
+        ),
+        Panel(
+            "What operators did in an hour",
+            "Counted by each worker. `sekisho tail --kind commanded` says who did it, and why.",
+            {"{{command}}": "sum by (command) (increase(sekisho_commands_total[1h])) or vector(0)"},
             "short",
         ),
     ],
