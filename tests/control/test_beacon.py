@@ -57,6 +57,20 @@ async def test_a_mark_is_recognised_by_its_secret(redis_server: RedisServer, lin
     assert redis_server.cli("TTL", "shop:{control}service") == -1
 
 
+async def test_two_secrets_are_said_once(line: AnyStoreConnection, caplog: pytest.LogCaptureFixture) -> None:
+    """Two workers that overwrite each other's mark; not the mark of an earlier secret, nor those of a rotation."""
+    first, second = (ServiceBeacon(line, "shop", BeaconMac([secret], "shop")) for secret in (OLD, NEW))
+    both = ServiceBeacon(line, "shop", BeaconMac([Signer(NEW, signs=False), Signer(OLD)], "shop"))
+    for one in (first, both, first, both, second):
+        await one.leave()
+    assert caplog.text == ""
+
+    for one in (first, second, first, second):
+        await one.leave()
+    assert caplog.text.count("has another one, so the two count apart") == 2  # each worker, once
+    assert "[SEK045]" in caplog.text
+
+
 async def test_namespaces_are_those_of_services(redis_server: RedisServer, line: AnyStoreConnection) -> None:
     """Of this version and of earlier ones; a name that none can have is not printed, nor are more than 16."""
     for name in ("shop", "old-control", "a b", "evil\x1b[2J", "x" * 33):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.breach.progress import Silent
+from sekisho.control import ControlMac
+from sekisho.control.beacon import BeaconMac
 from sekisho.doctor.store import UNEXAMINED, Examiner, Trip, checks_of_trips, checks_of_workers
 from sekisho.settings import Settings, load
 from tests.servers import RedisServer
@@ -384,6 +386,23 @@ def test_a_slow_store_is_told_with_its_figures() -> None:
 def test_a_wrong_number_of_workers_is_found(heard: int, workers: int | None, is_found: bool) -> None:
     """The number in the settings is compared with the workers that report; with none, nobody runs."""
     assert [each.write for each in checks_of_workers(heard, workers)] == (["SEKISHO_WORKERS=4"] if is_found else [])
+
+
+async def test_another_secret_than_the_services_is_found(sound: RedisServer) -> None:
+    """The service's mark and its control record; with the service's own secret nothing is found."""
+    ours = settings(sound.url).listed
+    keys = {"sekisho:{control}service": BeaconMac, "sekisho:{control}": ControlMac}
+    try:
+        for key, mac in keys.items():
+            sound.cli("SET", key, mac(ours, "sekisho").sign(b'{"v":1}').decode())
+        same = numbers(await examined(sound.url))
+        for key, mac in keys.items():
+            sound.cli("SET", key, mac([b"o" * 40], "sekisho").sign(b'{"v":1}').decode())
+        report = await examined(sound.url)
+    finally:
+        sound.cli("DEL", *keys)
+
+    assert (same, numbers(report)) == (set(), {"SEK040", "SEK045"})
 
 
 async def test_workers_are_heard_of(sound: RedisServer) -> None:

@@ -6,6 +6,7 @@ no worker reads. Both look like success. A control record tells the first alone,
 
 from __future__ import annotations
 
+import logging
 import re
 from enum import Enum
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import ResponseError
 
 from sekisho.crypto.record_mac import RecordMac
+from sekisho.once import Once
 from sekisho.store.periodic import periodically
 
 if TYPE_CHECKING:
@@ -22,10 +24,16 @@ if TYPE_CHECKING:
     from sekisho.crypto.signers import Signer
     from sekisho.store import AnyStoreConnection
 
+log = logging.getLogger("sekisho")
+
 EVERY_S: Final = 60.0
 """An emptied store has the mark again after a minute."""
 
 REFUSED: Final = "the store refuses the mark by which commands find this service: %s"
+TWO_SECRETS: Final = (
+    "SEKISHO_SECRET: another worker at this SEKISHO_STORE and SEKISHO_NAMESPACE has another one, so the two count "
+    "apart and do not know each other's devices; or another party writes to the store [SEK045]"
+)
 NAMESPACES_MAX: Final = 16
 
 _PAYLOAD: Final = b'{"v":1}'
@@ -64,14 +72,22 @@ class ServiceBeacon:
         self._line = line
         self._key = f"{namespace}:{{control}}service".encode()
         self._mac = mac
+        self._has_left = False
+        self._once = Once()
 
     async def run(self) -> None:
         """Leave the mark now and every minute, until this is cancelled."""
         await periodically(self.leave, every_s=EVERY_S, refused=REFUSED)
 
     async def leave(self) -> None:
-        """Leave the mark. Raises `StoreUnavailable`, `ResponseError`."""
+        """Leave the mark. Raises `StoreUnavailable`, `ResponseError`.
+
+        A foreign mark in the place of this one's is by a worker that runs now; at the start it may be an earlier one's.
+        """
+        if self._has_left and await self.seen() is Seen.FOREIGN and self._once():
+            log.error("%s", TWO_SECRETS)
         await self._line.execute(b"SET", self._key, self._mac.sign(_PAYLOAD))
+        self._has_left = True
 
     async def seen(self) -> Seen:
         """Raises `StoreUnavailable`, `ResponseError`."""

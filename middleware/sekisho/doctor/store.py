@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
+from sekisho.control import ControlMac
+from sekisho.control.beacon import BeaconMac
 from sekisho.doctor import rights
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.servers import servers_of, talking
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
+FOREIGN: Final = "SEKISHO_SECRET: the service at this SEKISHO_STORE and SEKISHO_NAMESPACE has another one"
+UNSIGNED: Final = "SEKISHO_SECRET: the control record in the store is not signed with it, so no worker obeys it"
 ROUND_TRIPS: Final = 50
 LATE_MIN: Final = 3  # one late answer may be this machine's own fault
 HEARD_US: Final = 5_000_000  # a worker reports once a second
@@ -73,6 +77,7 @@ class Examiner(NamedTuple):
                 report = await self._rights(user, admin, server)
                 report += await self._facts(admin, name)
                 report += await self._times(user, name)
+                report += await self._signed(user)
                 return report + await self._workers(user)
         except (RedisError, OSError) as error:
             return _failed(error, self.settings.store)
@@ -142,6 +147,21 @@ class Examiner(NamedTuple):
             self.progress.advance(1)
         found = tuple(checks_of_trips(trips, self.settings.store_deadline_us))
         return DoctorReport(((name, said_of(trips)),), found)
+
+    async def _signed(self, user: Conversation) -> DoctorReport:
+        """Whether the service's mark and the control record are signed with the secret of these settings."""
+        listed, namespace = self.settings.listed, self.settings.namespace
+        signed = (
+            (f"{namespace}:{{control}}service", BeaconMac(listed, namespace), hazards.TWO_SECRETS.found(FOREIGN)),
+            (f"{namespace}:{{control}}", ControlMac(listed, namespace), hazards.FORGED_CONTROL.found(UNSIGNED)),
+        )
+        try:
+            read = [(await user.ask("GET", key), mac, found) for key, mac, found in signed]
+        except ResponseError:  # on a Cluster: another node has these keys; without the right: reported already
+            return DoctorReport()
+        return DoctorReport(
+            diagnoses=tuple(found for text, mac, found in read if text is not None and mac.verified(text) is None)
+        )
 
     async def _workers(self, user: Conversation) -> DoctorReport:
         key = SyncKeys.of(self.settings.namespace).workers

@@ -313,6 +313,14 @@ DEAF_RELAY: Final = Hazard(
     "SEKISHO_SMTP=smtp://USER@HOST:587",
 )
 
+TWO_SECRETS: Final = Hazard(
+    "SEK045",
+    Severity.DANGER,
+    "workers have two secrets",
+    "Each part of them counts apart, knows none of the other's devices, and ignores commands that the other obeys.",
+    "SEKISHO_SECRET_FILE=/run/secrets/sekisho",
+)
+
 SHARED_BUCKET: Final = Hazard(
     "SEK050",
     Severity.DANGER,
@@ -583,6 +591,7 @@ HAZARDS: Final = (
     UNREACHED_STORE,
     UNFIT_OWNERS,
     DEAF_RELAY,
+    TWO_SECRETS,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,
