@@ -177,5 +177,5 @@ def test_a_walk_that_lies_is_found(trees: dict[str, ast.Module]) -> None:
     """A function that does not exist, or is not called there, does not pass."""
     with pytest.raises(AssertionError, match=r"there is no pipeline\.Guard\.wander"):
         function_of("pipeline.Guard.wander", trees)
-    assert "render" in names_in(function_of("asgi.endpoint.Endpoint._answer", trees))
+    assert "render" in names_in(function_of("asgi.refuser.Refuser.answer", trees))
     assert "render" not in names_in(function_of("asgi.endpoint.Endpoint._try", trees))

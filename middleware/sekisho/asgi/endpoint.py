@@ -7,50 +7,23 @@ lower case, which everything else reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.answer import (
-    Refusal,
-    breached_password,
-    challenge_required,
-    denied,
-    disposable_address,
-    refuse_websocket,
-    retry_after_s,
-    send_answer,
-    step_up_required,
-    too_many_attempts,
-    unavailable,
-    unreadable_attempt,
-)
+from sekisho.answer import denied, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
-from sekisho.asgi.log_out import LogOut
-from sekisho.asgi.other_requests import OtherRequests, why_stale
+from sekisho.asgi.other_requests import why_stale
 from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
-from sekisho.asgi.proved_keeper import ProvedKeeper
-from sekisho.asgi.report import Report
-from sekisho.asgi.request_context import DEVICE_HEADER, RequestContext
-from sekisho.asgi.response_observer import ResponseObserver
-from sekisho.asgi.shared_addresses import AnswerGate, SharedAddresses
-from sekisho.judge.attempt_kind import is_log_in
-from sekisho.judge.policy import named_wait_us
 from sekisho.model import (
-    DEVICE_CLASS,
     Action,
     Attempt,
     Decision,
-    Device,
     Door,
     DoorKind,
     Encoding,
-    Mode,
-    Origin,
-    PasswordsBusy,
     SessionUnread,
     StoreUnavailable,
     Unreadable,
 )
-from sekisho.model.mail_domain import is_of_domains
 from sekisho.model.shown_proofs import NOTHING_SHOWN
 from sekisho.read import is_basic
 from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_headers
@@ -58,17 +31,21 @@ from sekisho.read.request import HARMLESS, announces_body, may_hide_body, read_h
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
-    from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
+    from sekisho.asgi.dispatch import Dispatcher
+    from sekisho.asgi.endpoint_parts import Readers, StepUps
     from sekisho.asgi.first_steps import FirstSteps
-    from sekisho.asgi.keeper import Keeper
+    from sekisho.asgi.log_out import LogOuts
+    from sekisho.asgi.other_requests import OtherRequests
+    from sekisho.asgi.own_answers import OwnAnswers
     from sekisho.asgi.ports import Fresh, Stale
+    from sekisho.asgi.refuser import Refuser
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
-    from sekisho.detect import PostureWatch
-    from sekisho.model import Verdict
-    from sekisho.model.headers import Headers
     from sekisho.pipeline import Guard
+    from sekisho.record import Events
 
 
 NO_UTF8 = (
@@ -76,11 +53,26 @@ NO_UTF8 = (
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
-CROWDED_US = 2_000_000  # a stranger who waits has a turn within a second
-CROWDED = "as many strangers' attempts are under way as the application bears"
-_STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
-UNWORKED_SHARE = 0.5
-"""The share of the waiting room for strangers who could be asked for work and have done none."""
+
+
+class Handlers(NamedTuple):
+    """What takes a request to its end.
+
+    Attributes:
+        refuser: refuses attempts.
+        dispatcher: takes assessed attempts to their end.
+        own_answers: answers some attempts before the application does.
+        log_outs: passes log-outs on.
+        others: serves requests at no door.
+        first_steps: passes on requests with a name alone; None where no door takes them.
+    """
+
+    refuser: Refuser
+    dispatcher: Dispatcher
+    own_answers: OwnAnswers
+    log_outs: LogOuts
+    others: OtherRequests
+    first_steps: FirstSteps | None = None
 
 
 class Endpoint:
@@ -89,65 +81,51 @@ class Endpoint:
     Args:
         app: the application.
         guard: assesses.
-        keeper: settles, by the application's answer.
-        others: serves requests at no door.
         readers: read a request.
-        refusing: refuses and records.
-        places: where strangers wait.
+        handlers: take a request to its end.
+        admission: knows whether strangers are refused unread.
         step_ups: their ports.
-        mode: `ENFORCE`, or `MONITOR` to refuse no attempt.
-        watch: knows the posture; None where the posture changes nothing.
+        events: counts requests that cannot be read.
+        judges_browsers: whether the browser's family counts for strangers too.
     """
 
-    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
+    def __init__(
         self,
         app: App,
         guard: Guard,
-        keeper: Keeper,
-        others: OtherRequests,
         *,
         readers: Readers,
-        refusing: Refusing,
-        places: Places,
+        handlers: Handlers,
+        admission: Admission,
         step_ups: StepUps,
-        mode: Mode,
-        watch: PostureWatch | None,
+        events: Events,
+        judges_browsers: bool,
     ) -> None:
-        self._app = app
-        self._guard = guard
-        self._keeper = keeper
-        self._others = others
-        self._reading = readers.reading
-        self._attempts = readers.attempts
-        self._patience = readers.patience
-        self._cookie = readers.cookie
-        self._asker = readers.asker
-        self._first_steps = readers.first_steps
-        self._renderer = refusing.renderer
-        self._events = refusing.events
-        self._refusals = refusing.refusals
-        self._pace = refusing.pace
-        self._jitter = refusing.jitter
-        self._admission = places.admission
-        self._queue = places.queue
-        self._shared = places.shared
-        self._step_up = step_ups.asks
-        self._routes = step_ups.routes
-        self._on_file = step_ups.on_file
-        self._contacts = step_ups.contacts
-        self._fresh = step_ups.fresh
-        self._consequences = step_ups.consequences
-        self._passkeys = step_ups.passkeys
-        self.mode = mode  # an operator may change it at run time
-        self._watch = watch
-        self._holds: Final = watch is not None and step_ups.asks is not None and step_ups.asks.proves
+        self._app: Final = app
+        self._guard: Final = guard
+        self._reading: Final = readers.reading
+        self._attempts: Final = readers.attempts
+        self._patience: Final = readers.patience
+        self._asker: Final = readers.asker
+        self._refuser: Final = handlers.refuser
+        self._dispatcher: Final = handlers.dispatcher
+        self._own_answers: Final = handlers.own_answers
+        self._log_outs: Final = handlers.log_outs
+        self._others: Final = handlers.others
+        self._first_steps: Final = handlers.first_steps
+        self._admission: Final = admission
+        self._step_up: Final = step_ups.asks
+        self._routes: Final = step_ups.routes
+        self._fresh: Final = step_ups.fresh
+        self._events: Final = events
+        self._judges_browsers: Final = judges_browsers
 
     def __call__(self, as_sent: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         scope, by_name = read_headers(as_sent)
         try:
             door = self._reading.doors.find(scope)
         except Unreadable:
-            return self._others.stray(as_sent, scope, receive, send, enforces=self.mode is Mode.ENFORCE)
+            return self._others.stray(as_sent, scope, receive, send, enforces=self._refuser.enforces)
         if door is None:
             return self._elsewhere(as_sent, scope, by_name, receive, send)
         return self._at_door(door, as_sent, scope, by_name, receive, send)
@@ -158,18 +136,18 @@ class Endpoint:
         if scope["type"] == "websocket":
             return await self._refuse_websocket(door, as_sent, scope, receive, send)
 
-        if self._admission.shed_share and self.mode is Mode.ENFORCE and not door.is_mixed and self._is_beyond(by_name):
-            return await self._crowded_in_turn(door, scope, send)
+        if self._admission.shed_share and self._refuser.enforces and not door.is_mixed and self._is_beyond(by_name):
+            return await self._refuser.crowded_in_turn(door, scope, send)
         context = self._attempts.context(door, as_sent, scope, by_name, receive, send)
-        if _is_planted(context) and self.mode is Mode.ENFORCE:
+        if _is_planted(context) and self._refuser.enforces:
             self._events.unreadable(door, "cross_site", context.origin)
-            self._note(door, "denied", "cross_site")
-            return await self._answer(context, denied())
+            self._refuser.note(door, "denied", "cross_site")
+            return await self._refuser.answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
-        skips_shed, token = door.is_mixed or self.mode is Mode.MONITOR, context.presented.token
+        skips_shed, token = door.is_mixed or not self._refuser.enforces, context.presented.token
         stop = self._guard.at_the_gate(context.origin, context.digests, token=token, skips_shed=skips_shed)
-        if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
-            return await self._refuse_in_turn(context, stop)
+        if stop and not self._earns_look(context, stop) and self._refuser.refuses(context, stop):
+            return await self._refuser.refuse_in_turn(context, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
         try:
@@ -177,7 +155,7 @@ class Endpoint:
             if attempt is None:
                 on = self._app(as_sent, context.body_reader.replay, send)
             elif not attempt.door.fields:
-                on = self._log_out(context, attempt.door)
+                on = self._log_outs.pass_on(context, attempt.door)
             else:
                 on = self._try(context if attempt.door is door else context.at(attempt.door), attempt)
         except (Unreadable, SessionUnread) as error:
@@ -193,12 +171,8 @@ class Endpoint:
 
         Requests that carry a genuine device token, work or a proof are always read.
         """
-        step_up, waiting = self._step_up, self._admission.waiting
         return (
-            (
-                (waiting > 0 and self._queue.is_full(self._share(worked=False)))
-                or (step_up is not None and step_up.has_no_room())
-            )
+            self._dispatcher.has_no_room()
             and by_name.keys().isdisjoint(SHOWN)
             and not self._guard.devices.has_genuine_token(self._attempts.presented(by_name).token)
             and self._admission.sheds()
@@ -220,7 +194,7 @@ class Endpoint:
             return self._routes.serve(scope, receive, send, guarded=self)
         if may_hide_body(scope) and self._concerns(scope):
             return self._by_body(as_sent, scope, by_name, receive, send)
-        return self._others.serve(as_sent, scope, by_name, receive, send, enforces=self.mode is Mode.ENFORCE)
+        return self._others.serve(as_sent, scope, by_name, receive, send, enforces=self._refuser.enforces)
 
     def _concerns(self, scope: Scope) -> bool:
         """Whether a body would make this an attempt, or a request for a protected route."""
@@ -238,7 +212,7 @@ class Endpoint:
         receive = body_reader.replay
         if has_body and (door := self._reading.doors.find(scope, has_body=True)):
             return await self._at_door(door, as_sent, scope, by_name, receive, send)
-        enforces = self.mode is Mode.ENFORCE
+        enforces = self._refuser.enforces
         return await self._others.serve(as_sent, scope, by_name, receive, send, has_body=has_body, enforces=enforces)
 
     def _unpack(self, context: RequestContext, body: bytes) -> Awaitable[None]:
@@ -247,8 +221,7 @@ class Endpoint:
         return self._routes.unpack(context, body, guarded=self)
 
     async def _try(self, context: RequestContext, attempt: Attempt) -> None:
-        needs_family = bool(attempt.token) or self._watch is not None or self._shared is not None
-        family = context.family if needs_family else 0
+        family = context.family if attempt.token or self._judges_browsers else 0
         step_up = self._step_up
         shown, asker, linking = NOTHING_SHOWN, b"", b""
         if self._asker is not None and (attempt.secret or attempt.door.kind is DoorKind.LINK):
@@ -267,86 +240,14 @@ class Endpoint:
             assessment = None
         if assessment is None:
             return await self._unavailable(context)
-        if self._refuses(context, assessment.decision, assessment):
-            return await self._ask_or_refuse(context, assessment, worked=shown.worked)
-        is_special = attempt.new_secret or attempt.door.is_answered_first or self._reading.disposable
-        if is_special and await self._answers_itself(context, assessment, contacted=shown.contacted):
+        if self._refuser.refuses(context, assessment.decision, assessment):
+            return await self._dispatcher.ask_or_refuse(context, assessment, worked=shown.worked)
+        own_answers = self._own_answers
+        if own_answers.may_answer(attempt) and await own_answers.answers(
+            context, assessment, contacted=shown.contacted
+        ):
             return None
-        return await self._onward(context, assessment, worked=shown.worked)
-
-    def _onward(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> Awaitable[None]:
-        """Pass an attempt on, directly or through what its device and its address call for."""
-        shared, is_stranger = self._shared, assessment.device is _STRANGER
-        if is_stranger and shared is not None and assessment.verdict.is_of_many:
-            return self._let_in_at(shared, context, assessment, worked=worked)
-        if self._holds and self._is_held(assessment):
-            return self._hold(context, assessment, worked=worked)
-        if is_stranger and not self._admission.take(context.body_reader, context.digests):
-            return self._wait_for_place(context, assessment, worked=worked)
-        return self._pass_on(context, assessment)
-
-    def _is_held(self, assessment: Assessment) -> bool:
-        """Whether to hold the answer: the account may have enrolled a factor that this device has not shown."""
-        attempt, known = assessment.attempt, assessment.device is Device.PROVED
-        return self.mode is Mode.ENFORCE and not known and bool(attempt.account) and is_log_in(attempt)
-
-    async def _hold(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
-        step_up = self._step_up
-        assert step_up is not None  # noqa: S101 - without factors nothing is held
-        if step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
-            return await step_up.work(context, assessment)
-        return await step_up.hold(context, assessment, self._keeper)
-
-    async def _let_in_at(
-        self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, *, worked: bool
-    ) -> None:
-        """Pass a stranger on from an address that many owners share, and learn how long the application takes."""
-        if assessment.verdict.is_spared and self.mode is Mode.ENFORCE:
-            return await self._pass_on_spared(shared, context, assessment)
-        # Behind a password alone there may be an account with a factor.
-        if self._holds and self._is_held(assessment):
-            return await self._hold(context, assessment, worked=worked)
-        if not self._admission.take(context.body_reader, context.digests):
-            return await self._wait_for_place(context, assessment, worked=worked)
-        began_s = shared.now_s()
-        await self._pass_on(context, assessment)
-        return shared.took(began_s)
-
-    async def _refuse_late(self, shared: SharedAddresses, context: RequestContext, decision: Decision) -> None:
-        """Refuse as late as the application would: an account that is spared here must not be told by the time."""
-        if shared.enter():
-            try:
-                await shared.wait()
-            finally:
-                shared.leave()
-        return await self._refuse(context, decision)
-
-    async def _pass_on_spared(self, shared: SharedAddresses, context: RequestContext, assessment: Assessment) -> None:
-        """Try an account that is known at an address over its limits. Only a success is answered as such."""
-        gate, failure = AnswerGate(context.send, self._keeper), None
-        if shared.enter():
-            try:
-                await self._try_at(shared, context.sending(gate.send), assessment, gate)
-            except Exception as error:  # noqa: BLE001 - raised again, once the client has its answer
-                failure = error
-            finally:
-                shared.leave()
-        else:
-            self._guard.give_back(assessment)
-        if not gate.is_open:
-            await self._refuse(context, _throttled(assessment.verdict))
-        if failure is not None:
-            raise failure
-
-    async def _try_at(
-        self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, gate: AnswerGate
-    ) -> None:
-        if not self._admission.take(context.body_reader, context.digests):
-            self._guard.give_back(assessment)
-            return await shared.wait()
-        began_s = shared.now_s()
-        await self._pass_on(context, assessment, gate)
-        return shared.took(began_s)
+        return await self._dispatcher.onward(context, assessment, worked=shown.worked)
 
     async def _asking(
         self, asker: AskerCookie, context: RequestContext, attempt: Attempt
@@ -365,191 +266,12 @@ class Endpoint:
                 account = (found.account if found is not None else "") or await asker.account_of(context.scope)
             except SessionUnread:
                 return self._unavailable(context)
-            if self._fresh is not None and found is not None and self.mode is Mode.ENFORCE:
+            if self._fresh is not None and found is not None and self._refuser.enforces:
                 stale = await why_stale(self._fresh, found)
                 if stale is not None:
                     return self._fresh.fresh_proof(context.scope, context.send, stale)
             linking = self._guard.account_digest(self._reading.accounts, account)
         return asker.of(context.by_name, attempt) if attempt.secret else b"", linking
-
-    async def _answers_itself(self, context: RequestContext, assessment: Assessment, *, contacted: bool) -> bool:
-        """Whether the attempt was answered here, because of what it asks for: an account, a password, a reset."""
-        attempt = assessment.attempt
-        if self._reading.disposable and self._refuses_address(attempt):
-            await self._answer(context, disposable_address())
-            return True
-        if attempt.new_secret and await self._refuses_choice(attempt):
-            self._guard.give_back(assessment)
-            await self._answer(context, breached_password())
-            return True
-        return attempt.door.is_answered_first and await self._answers_first(context, assessment, contacted=contacted)
-
-    async def _answers_first(self, context: RequestContext, assessment: Assessment, *, contacted: bool) -> bool:
-        """Whether the attempt was answered before the application, or instead of it."""
-        attempt = assessment.attempt
-        if attempt.door.shows_passkey:
-            await self._by_passkey(context, assessment)
-            return True
-        if self.mode is not Mode.ENFORCE:
-            return False
-        if self._contacts is not None and attempt.door.contact and not contacted:
-            await self._contacts.ask(context, assessment)
-            return True
-        if self._on_file is None or not attempt.door.on_file:
-            return False
-        if self._asker is not None:
-            context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
-        await self._on_file.answer(context, assessment)
-        return True
-
-    async def _by_passkey(self, context: RequestContext, assessment: Assessment) -> None:
-        """Pass a log-in on that a passkey begins, with the account that it proves: in monitor mode as well."""
-        found = await self._passkeys.prove(context, assessment) if self._passkeys is not None else None
-        if found is None:
-            return None
-        attempt, account = assessment.attempt, found.account
-        canonical = self._reading.accounts.canonical(account)
-        proved = Attempt(attempt.door, attempt.origin, account, canonical, attempt.secret, attempt.token)
-        keeper = ProvedKeeper(self._keeper, found.grants)
-        return await self._pass_on(context.sending(found.send), assessment.proved(proved), keeper)
-
-    async def _wait_for_place(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
-        """Have a stranger wait while the application has no room. Known devices never wait here.
-
-        Nothing here depends on the secret, which has not been checked.
-        """
-        if self.mode is Mode.MONITOR:
-            self._note(context.door, "unavailable", CROWDED)
-            return await self._pass_on(context, assessment)
-        share = self._share(worked=worked)
-        if await self._queue.wait(context.body_reader, context.digests.site, context.digests.ip, share=share):
-            return await self._pass_on(context, assessment)
-        if self._step_up is not None and share == UNWORKED_SHARE:
-            return await self._step_up.work(context, assessment)
-        self._guard.not_tried(assessment)
-        return await self._crowded(context.door, context.scope, context.send, context.origin)
-
-    def _share(self, *, worked: bool) -> float:
-        asks = self._step_up is not None and self._step_up.may_ask_work(worked=worked)
-        return UNWORKED_SHARE if asks else 1.0
-
-    def _crowded(self, door: Door, scope: Scope, send: Send, origin: Origin | None = None) -> Awaitable[None]:
-        self._events.crowded(door, origin)
-        self._note(door, "unavailable", CROWDED)
-        refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
-        return send_answer(send, self._renderer.render(refusal, scope["headers"]))
-
-    async def _pass_on(self, context: RequestContext, assessment: Assessment, keeper: Keeper | None = None) -> None:
-        attempt, as_sent = assessment.attempt, context.as_sent
-        report = Report(attempt, assessment.decision, assessment.exposure, assessment.device, self._consequences)
-        as_sent.setdefault("state", {})["sekisho"] = report
-
-        if self._asker is not None and self._asker.asks(attempt):
-            context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
-        if self._consequences is not None and attempt.door.changes_account:
-            context = context.sending(await self._consequences.changing(context.scope, context.send, attempt))
-        observer = ResponseObserver(context, assessment, report, keeper or self._keeper)
-        self._guard.begin(assessment)
-        before = DEVICE_CLASS.get()
-        # Nothing to set for a stranger: that is the variable's default.
-        if assessment.device is not before:
-            DEVICE_CLASS.set(assessment.device)
-        ending: Awaitable[None] | None
-        try:
-            await self._app(as_sent, context.body_reader.replay, observer.send)
-            ending = observer.close()
-        except PasswordsBusy as busy:
-            self._admission.answered(context.body_reader, 503)
-            observer.abandon()
-            if observer.has_begun:
-                raise
-            wait_us = busy.retry_after_s * 1_000_000
-            self._note(attempt.door, "unavailable", "too many passwords are being checked")
-            ending = self._answer(context, unavailable(retry_after_s(wait_us, self._jitter())))
-        except BaseException:
-            # An answer that ends in an exception, a timeout or a cancellation proves nothing, however it began.
-            observer.abandon()
-            raise
-        finally:
-            if assessment.device is not before:
-                DEVICE_CLASS.set(before)
-        if ending is not None:
-            await ending
-
-    # Refusing.
-
-    def _refuses(self, context: RequestContext, decision: Decision, assessment: Assessment | None = None) -> bool:
-        door = context.door
-        if assessment is None:
-            self._events.decided(door, decision, self.mode, context.origin)
-        else:
-            self._events.decided(
-                door, decision, self.mode, context.origin, assessment.attempt, assessment.device, assessment
-            )
-        if decision.passes:
-            return False
-        enforced = self.mode is Mode.ENFORCE
-        self._refusals.decided(door.name, decision, enforced=enforced)
-        return enforced
-
-    async def _refuses_choice(self, attempt: Attempt) -> bool:
-        """Whether to refuse the new password because it has leaked (NIST SP 800-63B-4, 3.1.1.2)."""
-        breached = await self._guard.weigh_choice(attempt)
-        self._events.chosen(attempt.door, breached=breached, attempt=attempt)
-        if breached:
-            self._note(attempt.door, "breached_password", "the new password has leaked")
-        return bool(breached) and self.mode is Mode.ENFORCE
-
-    def _refuses_address(self, attempt: Attempt) -> bool:
-        """Whether a new account's mail address is of a provider that the operator does not accept."""
-        address = attempt.address or attempt.account
-        if attempt.door.kind is not DoorKind.SIGNUP or not is_of_domains(address, self._reading.disposable):
-            return False
-        self._note(attempt.door, "disposable_address", "the address is of a disposable mail domain")
-        return self.mode is Mode.ENFORCE
-
-    def _note(self, door: Door, code: str, reason: str) -> None:
-        self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
-
-    async def _ask_or_refuse(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
-        decision, step_up, shared = assessment.decision, self._step_up, self._shared
-        if shared is not None and decision.asked is Action.THROTTLE and assessment.verdict.is_of_many:
-            return await self._refuse_late(shared, context, decision)
-        if step_up is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
-            return await self._refuse(context, decision)
-        # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
-        if decision.work_first or step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
-            return await step_up.work(context, assessment)
-        return await step_up.step_up(context, assessment, self._keeper)
-
-    # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
-
-    def _refuse(self, context: RequestContext, decision: Decision) -> Awaitable[None]:
-        self._reading.callers.remember(context.caller)
-        return self._answer(context, self._refusal(decision))
-
-    def _refuse_in_turn(self, context: RequestContext, decision: Decision) -> Awaitable[None]:
-        return self._refuse_later(context, decision) if self._pace.holds() else self._refuse(context, decision)
-
-    async def _refuse_later(self, context: RequestContext, decision: Decision) -> None:
-        await self._pace.hold()
-        return await self._refuse(context, decision)
-
-    async def _crowded_in_turn(self, door: Door, scope: Scope, send: Send) -> None:
-        if self._pace.holds():
-            await self._pace.hold()
-        return await self._crowded(door, scope, send)
-
-    def _refusal(self, decision: Decision) -> Refusal:
-        match decision.asked:
-            case Action.DENY:
-                return denied()
-            case Action.STEP_UP:
-                return step_up_required()
-            case Action.CHALLENGE:
-                return challenge_required()
-            case _:
-                return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
 
     def _unread(self, context: RequestContext, error: Unreadable | SessionUnread) -> Awaitable[None]:
         # If a session's database fails, guesses at codes would be counted by address alone, for as long as it does.
@@ -561,14 +283,14 @@ class Endpoint:
         return self._unreadable(context, error)
 
     async def _first_step(self, steps: FirstSteps, context: RequestContext) -> None:
-        wait_us, enforces = steps.wait_us(context), self.mode is Mode.ENFORCE
+        wait_us, enforces = steps.wait_us(context), self._refuser.enforces
         if wait_us:
-            self._note(context.door, "too_many_attempts", "first steps of one address")
+            self._refuser.note(context.door, "too_many_attempts", "first steps of one address")
             if enforces:
-                return await self._answer(context, too_many_attempts(retry_after_s(wait_us, self._jitter())))
+                return await self._refuser.throttle(context, wait_us)
         if await steps.pass_on(context, withholds=enforces):
-            self._note(context.door, "unreadable_attempt", "a first step that logs in")
-            await self._answer(context, unreadable_attempt(400))
+            self._refuser.note(context.door, "unreadable_attempt", "a first step that logs in")
+            await self._refuser.answer(context, unreadable_attempt(400))
         return None
 
     async def _unreadable(self, context: RequestContext, error: Unreadable) -> None:
@@ -576,8 +298,8 @@ class Endpoint:
         self._events.unreadable(context.door, error.reason, context.origin)
         if error.reason == "not_unicode" and _shows_basic(context):
             self._events.anomaly(NO_UTF8.format(context.door.name, context.door.kind.name))
-        if _is_look(context) and self.mode is Mode.ENFORCE:
-            return await self._answer(context, unreadable_attempt(error.status))
+        if _is_look(context) and self._refuser.enforces:
+            return await self._refuser.answer(context, unreadable_attempt(error.status))
         nothing = Attempt(context.door, context.origin, "", "", "")
         assessment: Assessment | None
         try:
@@ -586,56 +308,38 @@ class Endpoint:
             assessment = None
         if assessment is None:
             return await self._unavailable(context)
-        decision = assessment.decision
+        return await self._refuse_unreadable(context, error, assessment.decision)
+
+    def _refuse_unreadable(self, context: RequestContext, error: Unreadable, decision: Decision) -> Awaitable[None]:
         # An unreadable attempt names no account, so no proof can be asked for.
         stern = decision.asked in {Action.THROTTLE, Action.DENY}
         if stern:
-            self._refusals.decided(context.door.name, decision, enforced=self.mode is Mode.ENFORCE)
+            self._refuser.note_decision(context.door, decision)
         else:
-            self._note(context.door, "unreadable_attempt", error.reason)
-        if self.mode is Mode.MONITOR:
-            return await self._app(context.as_sent, context.body_reader.replay, context.send)
-        refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
+            self._refuser.note(context.door, "unreadable_attempt", error.reason)
+        if not self._refuser.enforces:
+            return self._unguarded(context)
+        refusal = self._refuser.refusal(decision) if stern else unreadable_attempt(error.status)
         # The rest of the body is still arriving; a kept connection would have to read it.
-        return await self._answer(context, refusal, hang_up=error.status in {408, 413})
+        return self._refuser.answer(context, refusal, hang_up=error.status in {408, 413})
 
-    async def _unavailable(self, context: RequestContext) -> None:
-        self._note(context.door, "unavailable", "it cannot be counted")
-        if self.mode is Mode.MONITOR:
-            return await self._app(context.as_sent, context.body_reader.replay, context.send)
-        return await self._answer(context, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
+    def _unavailable(self, context: RequestContext) -> Awaitable[None]:
+        self._refuser.note(context.door, "unavailable", "it cannot be counted")
+        if not self._refuser.enforces:
+            return self._unguarded(context)
+        return self._refuser.unavailable(context, UNAVAILABLE_US)
 
-    def _log_out(self, context: RequestContext, door: Door) -> Awaitable[None]:
-        """Pass a log-out on, whose success ends what this browser has begun and proved."""
-        forgotten: Headers = []
-        # Only what the request shows: a form on another site shows no cookies, and must not make an owner a stranger.
-        if door.forgets_device and context.presented.token:
-            elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
-            gone = self._cookie.deleted(elsewhere=elsewhere)
-            forgotten = [(DEVICE_HEADER, b"") if context.presented.by_header else (b"set-cookie", gone)]
-        log_out = LogOut(context.scope, context.send, self._consequences, forgotten)
-        return self._app(context.as_sent, context.body_reader.replay, log_out.send)
+    def _unguarded(self, context: RequestContext) -> Awaitable[None]:
+        return self._app(context.as_sent, context.body_reader.replay, context.send)
 
     def _refuse_websocket(
         self, door: Door, as_sent: Scope, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         # Attempts over a WebSocket would not be counted.
-        self._note(door, "denied", "websocket")
-        if self.mode is Mode.MONITOR:
+        self._refuser.note(door, "denied", "websocket")
+        if not self._refuser.enforces:
             return self._app(as_sent, receive, send)
-        return refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
-
-    def _answer(self, context: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
-        answer = self._renderer.render(refusal, context.scope["headers"])
-        if hang_up and context.scope.get("http_version", "1.1").startswith("1"):
-            answer = answer.adding((b"connection", b"close"))
-        return send_answer(context.send, answer)
-
-
-def _throttled(verdict: Verdict) -> Decision:
-    """The refusal that the limits of the address call for."""
-    wait_us = named_wait_us(verdict, verdict.throttle_wait_us)
-    return Decision(Action.THROTTLE, Action.THROTTLE, (), wait_us)
+        return self._refuser.websocket(scope, receive, send)
 
 
 def _shows_basic(context: RequestContext) -> bool:

@@ -1,25 +1,18 @@
-"""What the endpoint works with, grouped by purpose."""
+"""What the endpoint and its handlers work with, grouped by purpose."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.attempt_reader import AttemptReader
     from sekisho.asgi.body_reader import Patience
-    from sekisho.asgi.cookies import DeviceCookie
-    from sekisho.asgi.first_steps import FirstSteps
     from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, PasskeyLogIns, Routes, StepUp
     from sekisho.asgi.reading import Reading
-    from sekisho.asgi.refusal_pace import RefusalPace
     from sekisho.asgi.shared_addresses import SharedAddresses
-    from sekisho.record import Events, RefusalLog
 
 
 class Readers(NamedTuple):
@@ -29,35 +22,13 @@ class Readers(NamedTuple):
         reading: the doors and what goes with them.
         attempts: reads attempts.
         patience: how long a body may take.
-        cookie: carries the device token.
         asker: recognises the browser that asked for a code; None where no door takes codes.
-        first_steps: passes on requests with a name alone; None where no door takes them.
     """
 
     reading: Reading
     attempts: AttemptReader
     patience: Patience
-    cookie: DeviceCookie
     asker: AskerCookie | None = None
-    first_steps: FirstSteps | None = None
-
-
-class Refusing(NamedTuple):
-    """What refuses an attempt and records it.
-
-    Attributes:
-        renderer: renders refusals.
-        events: counts decisions.
-        refusals: logs refusals.
-        pace: holds refusals back while they keep the event loop busy.
-        jitter: uniform in [0, 1), for the time after which to try again.
-    """
-
-    renderer: Renderer
-    events: Events
-    refusals: RefusalLog
-    pace: RefusalPace
-    jitter: Callable[[], float]
 
 
 class Places(NamedTuple):

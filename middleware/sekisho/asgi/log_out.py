@@ -7,13 +7,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sekisho.asgi.request_context import DEVICE_HEADER
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sekisho.answer import Renderer
+    from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.ports import Consequences
-    from sekisho.asgi.types import Message, Scope, Send
+    from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.types import App, Message, Scope, Send
+    from sekisho.model import Door
     from sekisho.model.headers import Headers
 
 
-class LogOut:
+class LogOuts:
+    """Passes log-outs on, whose success ends what this browser has begun and proved.
+
+    Args:
+        app: the application.
+        renderer: knows the origins that the operator has named.
+        cookie: carries the device token.
+        consequences: None where the guard asks for nothing.
+    """
+
+    def __init__(self, app: App, renderer: Renderer, cookie: DeviceCookie, consequences: Consequences | None) -> None:
+        self._app: Final = app
+        self._renderer: Final = renderer
+        self._cookie: Final = cookie
+        self._consequences: Final = consequences
+
+    def pass_on(self, context: RequestContext, door: Door) -> Awaitable[None]:
+        """Call the application. `door`: of the operation, where several have the path of the context's door."""
+        answer = LogOutAnswer(context.scope, context.send, self._consequences, self._forgotten(context, door))
+        return self._app(context.as_sent, context.body_reader.replay, answer.send)
+
+    def _forgotten(self, context: RequestContext, door: Door) -> Headers:
+        # Only what the request shows: a form on another site shows no cookies, and must not make an owner a stranger.
+        if not door.forgets_device or not context.presented.token:
+            return []
+        if context.presented.by_header:
+            return [(DEVICE_HEADER, b"")]
+        elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
+        return [(b"set-cookie", self._cookie.deleted(elsewhere=elsewhere))]
+
+
+class LogOutAnswer:
     """Passes the application's answer on; one below 400 gets the headers that end what the client showed.
 
     Args:

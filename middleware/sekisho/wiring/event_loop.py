@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from sekisho.asgi.admission import Admission
-from sekisho.asgi.asker import AskerCookie
-from sekisho.asgi.attempt_reader import AttemptReader
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.cookies import DeviceCookie
-from sekisho.asgi.endpoint import Endpoint
-from sekisho.asgi.endpoint_parts import Places, Readers, Refusing, StepUps
-from sekisho.asgi.first_steps import FirstSteps
-from sekisho.asgi.other_requests import OtherRequests
-from sekisho.asgi.outcome_keeper import ANSWERS_BELOW, NO_ROUTE, NOT_THERE, READS_BASIC, OutcomeKeeper
+from sekisho.asgi.endpoint_parts import Places
+from sekisho.asgi.outcome_keeper import ANSWERS_BELOW, NO_ROUTE, NOT_THERE, READS_BASIC
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.asgi.refusal_pace import RefusalPace
 from sekisho.asgi.shared_addresses import SharedAddresses
@@ -29,7 +24,6 @@ from sekisho.check import Canary
 from sekisho.control.asked import AskedAccounts
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.age import AgeStamps
-from sekisho.devices.asker import Askers
 from sekisho.judge.gradient import GradientLimit
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
@@ -45,7 +39,8 @@ from sekisho.settings import StoreFailure
 from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
-from sekisho.wiring.daily import DailyParts, takes_codes
+from sekisho.wiring.daily import DailyParts
+from sekisho.wiring.endpoint import EndpointWing
 from sekisho.wiring.exchanges import Exchanges
 
 if TYPE_CHECKING:
@@ -129,7 +124,7 @@ class LoopWing:
         self._otel = self._with_otel()
         self._shared = self._shared_addresses()
         self._step_up = self._with_step_up()
-        self._guarded = self._endpoint()
+        self._wing = self._endpoint()
         self.app: App = process.app
         self.switch()
 
@@ -140,8 +135,8 @@ class LoopWing:
 
     def switch(self) -> None:
         """Apply the current mode. `OFF` removes the guard from the path."""
-        self._guarded.mode = self._process.mode
-        self.app = self._process.app if self._process.mode is Mode.OFF else self._guarded
+        self._wing.refuser.mode = self._process.mode
+        self.app = self._process.app if self._process.mode is Mode.OFF else self._wing.endpoint
 
     def set_lists(self, applied: Applied) -> None:
         """Apply the control record: its lists, besides those of the settings, and its accounts asked for a proof."""
@@ -265,70 +260,17 @@ class LoopWing:
             ages=_ages(process.settings),
         )
 
-    @property
-    def _ports(self) -> StepUps:
-        return self._step_up.ports if self._step_up is not None else StepUps()
-
-    def _endpoint(self) -> Endpoint:
-        process, asker = self._process, self._asker()
-        attempts = self._attempt_reader(asker)
-        return Endpoint(
-            process.app,
+    def _endpoint(self) -> EndpointWing:
+        return EndpointWing(
+            self._process,
             self._guard,
-            self._keeper(),
-            self._other_requests(),
-            readers=Readers(process.reading, attempts, self._patience, self._cookie, asker, self._first_steps()),
-            refusing=Refusing(process.renderer, process.events, self._refusals, self._pace, random.random),
+            self._step_up,
+            refusals=self._refusals,
+            pace=self._pace,
             places=Places(self._admission, self._queue, self._shared),
-            step_ups=self._ports,
-            mode=process.mode,
-            watch=process.watch,
-        )
-
-    def _first_steps(self) -> FirstSteps | None:
-        process = self._process
-        if not any(door.name_first for door in process.settings.doors):
-            return None
-        return FirstSteps(process.app, process.events.anomaly, process.clocks.monotonic_us)
-
-    def _keeper(self) -> OutcomeKeeper:
-        process = self._process
-        return OutcomeKeeper(
-            self._guard,
-            reading=process.reading,
-            renderer=process.renderer,
-            events=process.events,
-            admission=self._admission,
             cookie=self._cookie,
-            test=self._canary.test,
-            consequences=self._ports.consequences,
-            watch=process.watch,
-        )
-
-    def _attempt_reader(self, asker: AskerCookie | None) -> AttemptReader:
-        process = self._process
-        return AttemptReader(
-            process.reading,
-            process.events,
             patience=self._patience,
-            cookie_start=self._cookie.start,
-            asker=asker,
-            carries=self._step_up is not None,
-        )
-
-    def _other_requests(self) -> OtherRequests:
-        process, step_up = self._process, self._step_up
-        return OtherRequests(
-            process.app,
-            self._guard,
-            callers=process.reading.callers,
-            renderer=process.renderer,
-            events=process.events,
-            jitter=random.random,
-            fresh=self._ports.fresh,
-            caps=step_up.caps if step_up else None,
-            changes=step_up.changes if step_up else None,
-            unnamed=process.unnamed,
+            test=self._canary.test,
         )
 
     def _shared_addresses(self) -> SharedAddresses | None:
@@ -339,19 +281,6 @@ class LoopWing:
     def _vault(self) -> Vault:
         process = self._process
         return process.vault if self._line is None else RedisVault(self._line, process.settings.namespace)
-
-    def _asker(self) -> AskerCookie | None:
-        process, settings = self._process, self._process.settings
-        if not takes_codes(settings):
-            return None
-        askers = Askers(_signing_first(settings), settings.namespace)
-        return AskerCookie(
-            askers,
-            settings.doors,
-            sessions=process.sessions,
-            clock_s=process.clocks.wall_s,
-            chance=secrets.token_bytes,
-        )
 
     def _with_metrics(self) -> MetricsWing | None:
         process = self._process
@@ -444,10 +373,6 @@ class LoopWing:
 def _ages(settings: Settings) -> AgeStamps | None:
     days = settings.aged_device_days
     return AgeStamps(settings.signers, days=days, begins=not settings.factors) if days is not None else None
-
-
-def _signing_first(settings: Settings) -> list[bytes]:
-    return sorted(settings.secrets, key=settings.secrets_waiting.__contains__)
 
 
 def _networks(listed: tuple[Network, ...]) -> Networks | None:
