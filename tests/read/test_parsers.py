@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 import pytest
+from blacksheep.multipart import get_boundary_from_header, parse_multipart_async
 from django.conf import UserSettingsHolder, global_settings, settings  # type: ignore[import-untyped]
 from django.core.files.uploadhandler import MemoryFileUploadHandler  # type: ignore[import-untyped]
 from django.http.multipartparser import MultiPartParser as DjangoParser  # type: ignore[import-untyped]
@@ -16,6 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from litestar._multipart import parse_multipart_form
 from litestar.exceptions import ClientException
+from sanic.headers import parse_content_header
+from sanic.request.form import parse_multipart_form as sanic_form
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from werkzeug.formparser import MultiPartParser as WerkzeugParser
@@ -25,6 +28,9 @@ from sekisho.read.multipart import read_multipart
 from sekisho.read.names import Names, form_names, mention_of, unquoted
 from sekisho.read.urlencoded import read_urlencoded
 from tests.read.making import FORM, door, read, refusal, scope
+
+if TYPE_CHECKING:
+    from blacksheep.contents import StreamedFormPart
 
 NAMES: Names = form_names(door(Encoding.FORM).fields)
 Pairs = list[tuple[str, str]]
@@ -179,6 +185,33 @@ def werkzeug_pairs(body: bytes, boundary: str) -> Pairs | None:
     return [*form.items(multi=True), *((name, "<file>") for name in files)]
 
 
+def sanic_pairs(body: bytes, content_type: bytes) -> Pairs | None:
+    _, parameters = parse_content_header(content_type.decode())
+    try:
+        form, files = sanic_form(body, str(parameters["boundary"]).encode())  # type: ignore[no-untyped-call]
+    except (ValueError, LookupError):
+        return None
+    return [(name, value) for name in form for value in form.getlist(name)] + [(name, "<file>") for name in files]
+
+
+async def blacksheep_pairs(body: bytes, content_type: bytes) -> Pairs | None:
+    async def stream() -> Any:
+        yield body
+
+    found: Pairs = []
+    try:
+        async for part in parse_multipart_async(stream(), get_boundary_from_header(content_type)):
+            found.append((str(part.name), await _of_blacksheep(part)))
+    except (ValueError, LookupError, RuntimeError):  # a generator's end within it is a RuntimeError
+        return None
+    return found
+
+
+async def _of_blacksheep(part: StreamedFormPart) -> str:
+    value = b"".join([chunk async for chunk in part.stream()])
+    return "<file>" if part.file_name else value.decode(part.charset or "utf-8")
+
+
 async def assert_agreed(body: bytes, boundary: str = "XX") -> bool:
     """Assert that all parsers which read the body agree with ours. Returns whether ours read it."""
     try:
@@ -191,6 +224,8 @@ async def assert_agreed(body: bytes, boundary: str = "XX") -> bool:
         django_pairs(body, boundary),
         await litestar_pairs(body, boundary),
         werkzeug_pairs(body, boundary),
+        sanic_pairs(body, content_type),
+        await blacksheep_pairs(body, content_type),
     ]
     assert theirs[0] is not None
     for pairs in theirs:
@@ -219,7 +254,7 @@ FILE = part("avatar", "\x89PNG\r\n\x1a", '; filename="a; b=é.png"\r\nContent-Ty
         GOOD.replace("\r\n\r\nalice", "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nalice") + END,
         GOOD.replace("\r\n\r\nalice", "\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nalice") + END,
         GOOD.replace("\r\n\r\nalice", "\r\nContent-Transfer-Encoding: 8bit\r\n\r\nalice") + END,
-        GOOD.replace("alice", "a\r\n\r\n--X\r\n-- XX\nlice") + END,
+        GOOD.replace("alice", "a\r\n\r\n--X\r\n-- X\nlice") + END,
         GOOD.replace("alice", "é\r\nあ") + END,
         GOOD.replace("alice", "") + END,
         part("other", "") + END,
@@ -246,6 +281,10 @@ async def test_what_clients_write_is_read_by_all(body: str) -> None:
         GOOD.replace("--XX\r\n", "--XX \r\n") + END,
         GOOD.replace("--XX\r\n", "--XX\n") + END,
         GOOD.replace("alice", "al--XXice") + END,
+        GOOD.replace("alice", "alXXice") + END,
+        part("x", 'XX\r\nContent-Disposition: form-data; name="username"\r\n\r\nbob\r\n--XX') + GOOD + END,
+        part("_charset_", "unicode_escape") + GOOD.replace("alice", "\\x61lice") + END,
+        part("_Charset_", "utf-16") + GOOD + END,
         GOOD.replace("alice", "al\n--XX\nice") + END,
         GOOD + part("username", "bob") + END,
         GOOD + part("email", "bob") + END,
@@ -284,7 +323,7 @@ async def test_what_clients_write_is_read_by_all(body: str) -> None:
     ],
 )
 async def test_what_parsers_disagree_about_is_refused(body: str) -> None:
-    """Every oddity that one of five parsers forgives is refused."""
+    """Every oddity that one of seven parsers forgives is refused."""
     assert not await assert_agreed(body.encode())
 
 
@@ -317,6 +356,40 @@ def test_the_number_of_parts_is_bounded() -> None:
 def test_boundaries_outside_the_standard_are_refused(boundary: bytes) -> None:
     """RFC 2046: 1 to 70 characters of a short list."""
     assert refusal((GOOD + END).encode(), b"multipart/form-data" + boundary) is not None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "delimiter"),
+    [
+        (';x=YY ;boundary="XX"', "--YY"),
+        ("; charset=utf-8 ; boundary=XX", "--utf-8"),
+        ('; boundary="XX"', '--"XX"'),
+        ("; boundary=XX;charset=utf-8", "--XX;charset=utf-8"),
+    ],
+)
+async def test_a_delimiter_that_a_loose_parser_finds_is_refused(parameters: str, delimiter: str) -> None:
+    """BlackSheep takes what follows the first `=` for the boundary: another parameter's value, or quotes."""
+    content_type = f"multipart/form-data{parameters}".encode()
+    theirs = (part("username", "bob") + part("password", "x") + "--XX--").replace("--XX", delimiter)
+    body = (part("x", theirs) + GOOD + END).encode()
+    assert picked(await blacksheep_pairs(body, content_type) or []) == {"account": "bob", "secret": "x"}
+    assert refusal(body, content_type) in {(400, "two_meanings"), (400, "multipart_malformed")}
+    assert read((GOOD + END).encode(), content_type) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"username": "+AGI-ob", "password": "x"}'),
+        ("application/x-www-form-urlencoded", b"username=+AGI-ob&password=x"),
+        ("multipart/form-data; boundary=XX", (GOOD + END).encode()),
+    ],
+)
+@pytest.mark.parametrize("more", ["xcharset=utf-7", 'x="charset=utf-7"', "Charset-x=utf-7", 'x="boundary=YY"'])
+def test_a_parameter_inside_another_is_refused(kind: str, body: bytes, more: str) -> None:
+    """BlackSheep searches the header for `charset=`: by `xcharset=utf-7`, `+AGI-ob` was `bob`."""
+    assert read(body, kind.encode()) is not None
+    assert refusal(body, f"{kind}; {more}".encode()) == (415, "content_type")
 
 
 def test_multipart_that_is_a_form_as_well_is_refused() -> None:

@@ -29,19 +29,28 @@ class Form(Enum):
 
 @final
 class Content(Value):
-    """A body's kind, whether its charset is us-ascii, and its multipart boundary (empty for other kinds)."""
+    """What a `Content-Type` says.
 
-    __slots__ = ("ascii_only", "boundary", "form")
+    Attributes:
+        form: the body's kind.
+        ascii_only: whether its charset is us-ascii.
+        boundary: of multipart; empty for other kinds.
+        loose_delimiter: what a loose parser takes for multipart's delimiter; empty if it takes the right one.
+    """
+
+    __slots__ = ("ascii_only", "boundary", "form", "loose_delimiter")
 
     def __init__(
         self,
         form: Form,
         ascii_only: bool = False,
         boundary: bytes = b"",
+        loose_delimiter: bytes = b"",
     ) -> None:
         self.form: Final = form
         self.ascii_only: Final = ascii_only
         self.boundary: Final = boundary
+        self.loose_delimiter: Final = loose_delimiter
 
 
 _USUAL: Final = {
@@ -67,7 +76,8 @@ def _parsed(value: bytes) -> Content:
     if media == "application/x-www-form-urlencoded":
         return Content(Form.URLENCODED, ascii_only)
     if media == "multipart/form-data":
-        return Content(Form.MULTIPART, ascii_only, _boundary(parameters))
+        boundary = _boundary(parameters)
+        return Content(Form.MULTIPART, ascii_only, boundary, _loose_delimiter(value, boundary))
     if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
         return Content(Form.JSON, ascii_only)
     raise Unreadable(415, "content_type")
@@ -90,7 +100,8 @@ def media_type(value: bytes) -> tuple[str, dict[str, str]]:
     """Read `type/subtype` and parameters, names in lower case. Raises `Unreadable` (415) for ambiguous syntax.
 
     Ambiguous are repeated parameters, RFC 2231's continuations (`boundary*0=`: Django joins them, others do not),
-    escapes in quotes, and blanks around `=`.
+    escapes in quotes, blanks around `=`, and a charset or boundary inside another parameter (`xcharset=utf-7`):
+    BlackSheep searches the whole header for `charset=`.
     """
     if len(value) > HEADER_BYTES_MAX or not value.isascii():
         raise Unreadable(415, "content_type")
@@ -103,10 +114,18 @@ def media_type(value: bytes) -> tuple[str, dict[str, str]]:
         name = name.lower()
         if not piece:
             continue
-        if not equals or name in parameters or "*" in name or not _TOKEN.issuperset(name):
+        if not equals or name in parameters or "*" in name or not _TOKEN.issuperset(name) or _hides(name, text):
             raise Unreadable(415, "content_type")
         parameters[name] = _unquoted(text)
     return media.lower(), parameters
+
+
+_READ: Final = ("charset", "boundary")
+
+
+def _hides(name: str, text: str) -> bool:
+    """Whether a parameter holds another one, for parsers that search for it."""
+    return any((word in name and word != name) or f"{word}=" in text.lower() for word in _READ)
 
 
 def _unquoted(text: str) -> str:
@@ -123,3 +142,9 @@ def _boundary(parameters: dict[str, str]) -> bytes:
     if not 1 <= len(boundary) <= 70 or not _BOUNDARY.issuperset(boundary):
         raise Unreadable(400, "multipart_boundary")
     return boundary.encode("ascii")
+
+
+def _loose_delimiter(value: bytes, boundary: bytes) -> bytes:
+    # BlackSheep takes all between the first `=` and a blank: another parameter's value, or the quotes as well.
+    taken = value.partition(b"=")[2].partition(b" ")[0]
+    return b"" if taken == boundary else b"--" + taken

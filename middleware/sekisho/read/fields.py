@@ -299,6 +299,8 @@ def _from_body(
         return _from_form(read_urlencoded(body, names), names, content)
     if form is Form.MULTIPART and (names := plan.multipart) is not None:
         _refuse_as_form(plan, body)
+        if content.loose_delimiter and content.loose_delimiter in body:
+            raise Unreadable(400, "two_meanings")
         return _from_form(read_multipart(body, content.boundary, names), names, content)
     raise Unreadable(415, "content_type")
 
@@ -331,7 +333,8 @@ def _refuse_double_meaning(plan: _Plan, content: Content, body: bytes, raw: byte
     # Compressed bytes can be crafted to contain another form, for an application that does not decompress.
     if raw is None or raw is body:
         raise Unreadable(415, "content_encoding")
-    if plan.in_forms.search(raw) or (content.boundary and content.boundary in raw):
+    delimiters = (content.boundary, content.loose_delimiter)
+    if plan.in_forms.search(raw) or any(one and one in raw for one in delimiters):
         raise Unreadable(400, "two_meanings")
 
 

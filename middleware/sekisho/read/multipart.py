@@ -1,4 +1,4 @@
-"""Forms as `multipart/form-data` (RFC 7578), read so strictly that the parsers of five frameworks agree.
+"""Forms as `multipart/form-data` (RFC 7578), read so strictly that the parsers of seven frameworks agree.
 
 They disagree about preambles, bare line feeds, folded headers, escaped quotes, repeated headers and encodings inside
 parts. Browsers and HTTP libraries write none of these, so all are refused.
@@ -45,6 +45,7 @@ def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]
         part = _part(piece)
         kind = names.kind_of(part.name)
         if kind is None:
+            _refuse_charset(part)
             continue
         if kind in found:
             raise Unreadable(400, f"{kind}_repeated")
@@ -55,12 +56,20 @@ def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]
     return found
 
 
+def _refuse_charset(part: _Part) -> None:
+    # RFC 7578 section 4.6: BlackSheep reads all further fields in this charset, so that `\\x68ana` would be `hana`.
+    if part.name.lower() == "_charset_" and part.value.lower() not in {b"utf-8", b"utf8"}:
+        raise Unreadable(415, "charset")
+
+
 def _pieces(body: bytes, boundary: bytes) -> list[bytes]:
     # Every occurrence of the boundary must be a whole delimiter line: Django finds it anywhere, Werkzeug after any line
-    # break, the others only after CR LF.
+    # break, the others only after CR LF. Sanic finds it without the dashes, too.
     first, *pieces = body.split(b"--" + boundary, PARTS_MAX + 2)
     if len(pieces) > PARTS_MAX + 1:
         raise Unreadable(413, "too_many_parts")
+    if body.count(boundary) > len(pieces):
+        raise Unreadable(400, "multipart_malformed")
     if first or not pieces or pieces.pop() not in {b"--", b"--\r\n"}:
         raise Unreadable(400, "multipart_malformed")
     if not all(len(piece) >= 4 and piece[:2] == piece[-2:] == b"\r\n" for piece in pieces):
