@@ -5,14 +5,16 @@ without it keep such entries as long as this one does. All values are keyed dige
 `ledger.lua` does the same.
 
 `place`: a network as one exact account sees it (7 bytes of a keyed digest of both, so that equal networks of two
-accounts cannot be linked), followed by one byte for the browser's family; 0 for an unknown one.
+accounts cannot be linked), followed by one byte for the browser's family; 0 for an unknown one. Where regions count
+(`sekisho.read.Digests.place`), the first 3 of the 7 bytes are of a digest of the network's region instead. So a network
+is compared by the last 4, which are the same with and without regions.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sekisho.model.history import OLD
+from sekisho.model.history import IN_REGION, OLD
 
 HOUR_US: Final = 3_600 * 1_000_000
 DAY_HOURS: Final = 24
@@ -32,6 +34,14 @@ PLACES_MAX: Final = 4
 BROWSERS_MAX: Final = 3  # per network
 COUNT_MAX: Final = 127
 NAME_BYTES: Final = 7
+REGION_BYTES: Final = 3  # of a name, the first
+
+REGION_NETWORKS: Final = 3
+"""So many networks of one region, with successes over `REGION_US`, make the region known."""
+
+REGION_US: Final = 86_400 * 1_000_000
+"""From the oldest of these successes to the newest, at least: a home that is renumbered each day, not each minute."""
+
 CHANGE: Final = 0xFC  # the first byte of an entry's name: the last change of the password
 SUMMARY: Final = 0xFD  # of the history; failures of devices have 0xFF
 PLACE: Final = 0xFE
@@ -63,14 +73,13 @@ def learned(
 
     `width`: the number of TATs of each bucket. `earned`: this success gave its address credit.
     """
-    name = bytes([PLACE]) + place[:NAME_BYTES]
     summary = next((bucket for bucket in buckets if kind_of(bucket) == SUMMARY), None)
-    here = next((bucket for bucket in buckets if kind_of(bucket) == PLACE and bucket.device == name), None)
+    here = next((bucket for bucket in reversed(buckets) if is_from(bucket, place)), None)
     kept = [bucket for bucket in buckets if bucket is not summary and bucket is not here]
     places = [bucket for bucket in kept if kind_of(bucket) == PLACE]
     if len(places) >= PLACES_MAX:
         kept.remove(min(places, key=_last_success))
-    return (*kept, _summed(summary, now_us, width, earned=earned), _visited(here, name, place, now_us, width))
+    return (*kept, _summed(summary, now_us, width, earned=earned), _visited(here, place, now_us, width))
 
 
 def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tuple[int, bool]:
@@ -78,7 +87,7 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
 
     It may if the account's first success is at least a day old, and so is its last credit.
     """
-    name, hour = bytes([PLACE]) + place[:NAME_BYTES], now_us // HOUR_US
+    hour = now_us // HOUR_US
     total = here = places = browser = at_this_hour = old = 0
     earns = False
     for bucket in buckets:
@@ -91,14 +100,32 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
             old = OLD if age_hours >= OLD_HOURS else 0
         elif kind == PLACE:
             places += 1
-            here = count if bucket.device == name else here
+            here = count if is_from(bucket, place) else here
             browser = browser or int(place[NAME_BYTES] != 0 and place[NAME_BYTES] in more.to_bytes(BROWSERS_MAX))
-    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | old, earns
+    region = IN_REGION if _knows_region(buckets, place) else 0
+    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | old | region, earns
 
 
 def is_known_here(history: int) -> bool:
     """Whether a history that `recalled` returned has a success from this network."""
     return history >> 7 & COUNT_MAX != 0
+
+
+def is_from(bucket: DeviceBucket, place: bytes) -> bool:
+    """Whether an entry is that of the place's network."""
+    return kind_of(bucket) == PLACE and bucket.device[1 + REGION_BYTES :] == place[REGION_BYTES:NAME_BYTES]
+
+
+def _knows_region(buckets: tuple[DeviceBucket, ...], place: bytes) -> bool:
+    """Whether the account succeeded in enough other networks of the place's region, over enough time."""
+    near = [
+        bucket.renewed_us
+        for bucket in buckets
+        if kind_of(bucket) == PLACE
+        and bucket.device[1 : 1 + REGION_BYTES] == place[:REGION_BYTES]
+        and not is_from(bucket, place)
+    ]
+    return len(near) >= REGION_NETWORKS and max(near) - min(near) >= REGION_US
 
 
 def kind_of(bucket: DeviceBucket) -> int:
@@ -123,11 +150,12 @@ def _summed(before: DeviceBucket | None, now_us: int, width: int, *, earned: boo
     return _entry(device, _count(before) if before else 0, hours, now_us, width)
 
 
-def _visited(before: DeviceBucket | None, name: bytes, place: bytes, now_us: int, width: int) -> DeviceBucket:
+def _visited(before: DeviceBucket | None, place: bytes, now_us: int, width: int) -> DeviceBucket:
     browsers = (_more(before) if before else 0).to_bytes(BROWSERS_MAX)
     browser = place[NAME_BYTES:]
     if browser != b"\0" and browser not in browsers:
         browsers = browser + browsers[:-1]
+    name = bytes([PLACE]) + place[:NAME_BYTES]
     return _entry(name, _count(before) if before else 0, int.from_bytes(browsers), now_us, width)
 
 

@@ -350,6 +350,17 @@ def test_owners_with_ipv6_come_from_their_home(days: int, homes: int) -> None:
     assert len({int(each) >> 96 for each in found}) == 1
 
 
+def test_a_home_gets_another_56_within_its_pool_and_bots_may_be_there() -> None:
+    """Each in another /56; not at accounts that do not exist, or whose owner has no IPv6."""
+    homes = replace(FEW, nat_share=0.0, proxy_share=0.0, v6_share=1.0, v6_days=1, v6_pool=40)
+    places = OwnerPlaces(homes, 1)
+    found = [int(IPv6Address(places.address(3, day * 86_400.0))) for day in range(30)]
+    bots = [int(IPv6Address(places.in_pool(3, number))) for number in range(30)]
+    assert (len({each >> 72 for each in found}), len({each >> 88 for each in (*found, *bots)})) == (30, 1)
+    assert not {each >> 72 for each in found} & {each >> 72 for each in bots}
+    assert places.in_pool(-1, 0) == OwnerPlaces(replace(homes, v6_share=0.0), 1).in_pool(3, 0) == ""
+
+
 def test_a_share_of_the_homes_has_ipv6() -> None:
     places = OwnerPlaces(replace(FEW, count=1_000, nat_share=0.5, proxy_share=0.0, v6_share=0.4), 1)
     assert 150 < sum(":" in places.address(owner) for owner in range(1_000)) < 250

@@ -67,6 +67,8 @@ def test_a_scenario_is_read() -> None:
         (owners_and(SOUND, fault_from_h=2, fault_hours=1), "owners: fault_from_h and fault_hours end after"),
         (owners_and(SOUND, fault_hours=1), "owners: fault_share and fault_hours: neither means anything"),
         (owners_and(SOUND, v6_days=1), r"owners: v6_days: no owner has IPv6 \(v6_share\)"),
+        (owners_and(SOUND, v6_pool=40), r"owners: v6_pool: no home gets another /56 \(v6_days\)"),
+        (SOUND + 'in_pool = [true, "assumed"]\n', r"attack 1: in_pool: no home gets another /56"),
         (SOUND + 'own_accounts = [2, "assumed"]\n', "attack 1: own_accounts: need addresses"),
         (SOUND + 'own_accounts = [28, "assumed"]\n', "own_accounts and reusing_share are more than all"),
         (owners_and(SOUND, proxy_share=0) + 'behind_proxy = [true, "assumed"]\n', "attack 1: behind_proxy: no owner"),

@@ -163,7 +163,7 @@ class AttackTries:
                 owner=owner,
                 account=account,
                 password=password,
-                address=self._address(number),
+                address=(attack.in_pool and self._places.in_pool(owner, number)) or self._address(number),
                 browser=number % attack.browsers % len(BROWSERS),
                 weak=attack.weak_share > 0 and self._random.random() < attack.weak_share,
                 campaign=self._campaign,

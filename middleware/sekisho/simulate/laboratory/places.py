@@ -49,16 +49,32 @@ class OwnerPlaces:
                 return self.nat(self._shared(owner) // self._owners.nat_size)
             case "company proxy":
                 return self.proxy(self._shared(owner) // self._owners.proxy_size)
-            case _ if self._owners.v6_share and (words := self._v6.words(owner))[0] < self._owners.v6_share * WORD:
-                return self._v6_home(owner, words, at_s)
+            case _ if self._has_v6(owner):
+                return self._v6_home(owner, at_s)
             case _:
                 return _v4(_HOMES, self._network(owner), 7)
 
-    def _v6_home(self, owner: int, words: tuple[int, ...], at_s: float) -> str:
+    def in_pool(self, owner: int, number: int) -> str:
+        """Return an address in the pool from which an owner's home has its /56; empty for an owner without."""
+        if owner < 0 or self.kind(owner) != HOME or not self._has_v6(owner):
+            return ""
+        return self._in_pool(owner, self._v6.words(owner << 20 | 1 << 19 | number)[2] >> 40, 0)
+
+    def _has_v6(self, owner: int) -> bool:
+        return self._v6.words(owner)[0] < self._owners.v6_share * WORD
+
+    def _v6_home(self, owner: int, at_s: float) -> str:
         lease_s = self._owners.v6_days * DAY_S
-        lease = int(at_s / lease_s + words[1] / WORD) if lease_s else 0  # not all homes change at midnight
-        home = self._v6.words(owner << 20 | lease)[2] >> 40  # the /56 within the carrier's /32
-        log_in = self._v6.words(int(at_s * 1000))[3] >> 56  # the /64 within the /56
+        # Not all homes change at midnight.
+        lease = int(at_s / lease_s + self._v6.words(owner)[1] / WORD) if lease_s else 0
+        home = self._v6.words(owner << 20 | lease)[2] >> 40
+        return self._in_pool(owner, home, self._v6.words(int(at_s * 1000))[3] >> 56)
+
+    def _in_pool(self, owner: int, drawn: int, log_in: int) -> str:
+        """`drawn`: 24 bits of a /56 in the carrier's /32, of which the pool fixes the first; `log_in`: its /64."""
+        words = self._v6.words(owner)
+        changing = (1 << 56 - self._owners.v6_pool) - 1
+        home = words[2] >> 40 & ~changing | drawn & changing
         return str(IPv6Address(_V6_HOMES + (words[3] % _CARRIERS << 96) + (home << 72) + (log_in << 64) + 1))
 
     @property

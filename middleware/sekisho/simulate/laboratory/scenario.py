@@ -76,6 +76,7 @@ class OwnerHabits:
             passwords of this share of the owners, as after a migration that went wrong.
         v6_share: of the owners at home, those with IPv6: each log-in comes from another /64 of the home's /56.
         v6_days: after so many days a home gets another /56; 0: it keeps the first.
+        v6_pool: bits of the prefix in which it then stays.
     """
 
     count: Size = 2_000
@@ -106,6 +107,7 @@ class OwnerHabits:
     fault_share: Share = field(default=0.0, metadata=LATER)
     v6_share: Share = field(default=0.0, metadata=LATER)
     v6_days: Annotated[float, Within(0, 400)] = field(default=0, metadata=LATER)
+    v6_pool: Annotated[int, Within(32, 56)] = field(default=32, metadata=LATER)
 
     __repr__ = said
 
@@ -125,6 +127,8 @@ class Attack:
         crew: addresses in use at a time; 0: all of them.
         behind_nat: the bots are behind carriers' addresses, and `source` has no effect.
         nats: of how many carriers, in turn.
+        in_pool: at an account whose owner has IPv6 at home, the bot is in the `v6_pool` of that home, in another /56
+            each time; elsewhere at its `source`.
         behind_proxy: the bots are behind the first company's address, and `source` has no effect.
         own_accounts: of the owners, the last: accounts of the attacker's own, at each of which it logs in once a day
             from the attack's addresses, as any owner does, from the history's beginning.
@@ -165,6 +169,7 @@ class Attack:
     together: bool = False
     nats: Size = field(default=1, metadata=LATER)
     behind_proxy: bool = field(default=False, metadata=LATER)
+    in_pool: bool = field(default=False, metadata=LATER)
     resets: bool = field(default=False, metadata=LATER)
     on_file: bool = field(default=False, metadata=LATER)
     own_accounts: Number = field(default=0, metadata=LATER)
@@ -323,10 +328,14 @@ def _contradictions_of_owners(owners: OwnerHabits, hours: float) -> Iterator[str
         yield "owners: fault_share and fault_hours: neither means anything without the other"
     if owners.v6_days and not owners.v6_share:
         yield "owners: v6_days: no owner has IPv6 (v6_share)"
+    if owners.v6_pool != 32 and not owners.v6_days:
+        yield "owners: v6_pool: no home gets another /56 (v6_days)"
 
 
 def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
     owners = scenario.owners
+    if attack.in_pool and not owners.v6_days:
+        yield "in_pool: no home gets another /56 (owners: v6_days)"
     if attack.from_h + attack.hours > scenario.hours:
         yield f"from_h and hours end after the scenario's {scenario.hours:g} hours, when owners no longer log in"
     if attack.right > attack.attempts:
