@@ -35,6 +35,8 @@ class RaisedDoor(NamedTuple):
     """The segments of one door that are above calm.
 
     Attributes:
+        site: the posture of the door as a whole.
+        networks, browsers, providers: the raised ones by tag; browsers by the number of their family.
         loud: networks in which more fails than a calm one has after an attack, raised or not.
     """
 

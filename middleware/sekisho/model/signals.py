@@ -71,7 +71,8 @@ class Policy:
     Attributes:
         account_failures_max: failures since the last completed factor, after which a password alone is not enough;
             `UNDER_PROOF`: at any number, because an operator asks it.
-        accounts_per_ip_max, …: distinct ones within the hour, from which more is asked of a stranger. At most the
+        accounts_per_ip_max, accounts_per_network_max, accounts_per_device_max, ips_per_account_max,
+            accounts_per_secret_max: distinct ones within the hour, from which more is asked of a stranger. At most the
             ledger's caps (16; 8 addresses per account), where a count means *that many or more*.
         prevalence_min: the lowest class of a breached password; see `prevalence`.
         work: the site can ask for work (proof of work, a captcha).

@@ -55,9 +55,11 @@ class Claimed(NamedTuple):
     """A row that this worker may send until its lease ends.
 
     Attributes:
+        id: see `Queued`.
         times: the number of events that it stands for.
         tries: how often it was claimed, this time included.
         expires_s: Unix time.
+        sealed: the content.
     """
 
     id: str
@@ -74,8 +76,10 @@ class OutboxRow(NamedTuple):
     """A row as an operator reads it.
 
     Attributes:
+        id: see `Queued`.
         times: events that are not sent yet; 0: it was sent, and its next events wait until `due_s`.
         due_s, expires_s: Unix time.
+        sealed: the content.
     """
 
     id: str

@@ -15,6 +15,7 @@ class Profile:
         passes: over the memory; `t` in RFC 9106.
         memory_kib: KiB that are filled, by all lanes together; `m`.
         lanes: threads that compute one hash; `p`.
+        salt_bytes, tag_bytes: lengths of the salt and of the hash.
         source: of the recommendation.
     """
 

@@ -96,6 +96,8 @@ class PluginCaptcha:
 
     Args:
         name: the plug-in's full name.
+        plugin: checks the tokens.
+        failures: takes the errors of the plug-in.
         vault: remembers used tokens.
     """
 

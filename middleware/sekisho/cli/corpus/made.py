@@ -24,6 +24,7 @@ class Made(NamedTuple):
     """A file that was made.
 
     Attributes:
+        path, header: of the new file.
         lines: the results for the lines of combination lists; `None` for passwords.
         seconds: the duration.
         former: the header of the replaced file; `None` if there was none, or it could not be read.

@@ -87,6 +87,7 @@ class LiveState:
 class CampaignChange(NamedTuple):
     """Attributes:
     what: `recognised`, `entered` (the first account was), or `ended`.
+    campaign: as it is after the change.
     """
 
     what: str

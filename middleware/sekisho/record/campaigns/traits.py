@@ -38,6 +38,9 @@ class Observed(NamedTuple):
 
     Attributes:
         at_us: Unix time in microseconds.
+        meaning: what became of the attempt.
+        account, address, network, device: see `Subject`; a device is the headers within one network.
+        software: the headers alone.
         secret: of one that was tried at many accounts lately.
         summed: for how many successes that name no account it stands.
     """

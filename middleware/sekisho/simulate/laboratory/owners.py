@@ -39,6 +39,13 @@ class Visit(NamedTuple):
 
     Attributes:
         at_s: seconds after the beginning of the history.
+        owner: their number.
+        typo: the password is mistyped first.
+        forgets: three wrong passwords are tried, and then no other.
+        device: which of the owner's devices, from 0.
+        new_device: it has lost its cookies, or was bought just now.
+        away: from another network than usual.
+        at_hand: the owner can show their factor.
         resets: the password is forgotten for good, and reset first.
         kept_out: the application refuses the right password.
     """

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 class Attempted(NamedTuple):
     """Attributes:
     key: the same in all lines of this attempt.
+    at_us: Unix time in microseconds.
+    door: its name.
     action: the decision.
     reasons: why, where a line of the decision says it.
     device: the class by which it was judged.
     account, address, fingerprint: digests of 16 bytes, or empty; see `Subject`.
+    counted: how the counters stood.
     """
 
     key: str
@@ -34,6 +37,7 @@ class Attempted(NamedTuple):
 class Settled(NamedTuple):
     """Attributes:
     key: of its attempt.
+    at_us: Unix time in microseconds.
     result: `succeeded`, `failed` or `unknown`.
     is_withheld: a proof was asked for before the answer was handed over.
     """

@@ -23,6 +23,8 @@ class DecisionRow(NamedTuple):
     """Attempts with one decision.
 
     Attributes:
+        door: its name.
+        action: the decision, as `Action` names it, in lower case.
         reason: all codes, sorted; empty for none.
         recorded, now: how many there were, and would be.
         come, gone: of these, the ones whose action would be another than the recorded one.

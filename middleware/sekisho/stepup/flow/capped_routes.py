@@ -53,6 +53,12 @@ class CappedRoutes:
         keys: name both; a reader of the store learns no account.
         account_digest: of an account: all its spellings share one cap.
         ask_for_proof: answers by asking for a proof.
+        renderer: renders refusals.
+        events: records that a cap was reached.
+        refusals: logs refusals.
+        patience: how long a body may take.
+        body_bytes_max: how long a body may be.
+        jitter: uniform in [0, 1), for the time after which to try again.
         clock_s: Unix time.
         tell: tells the account's owner that a cap was reached.
     """

@@ -70,6 +70,7 @@ class EscrowedRuns:
         app: the application.
         guard: settles the attempts.
         parts: has the escrow, and the queues where the site has factors.
+        events: counts outcomes.
         answers: what applications answer at each door.
         lifespan_state: the state that each request of the application gets.
         csrf: sets the cookies that a form of the application needs.

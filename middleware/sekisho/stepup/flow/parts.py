@@ -25,8 +25,14 @@ class Proving(NamedTuple):
     """The parts of a site with factors.
 
     Attributes:
-        log_ins: keeps recent log-ins for owners to see; None without a database.
+        factors: asks owners for proofs, and checks them.
+        enrolling: enrols factors, and removes them.
+        senders: send codes and notices.
         queue, known_queue: run the log-ins of strangers, and of devices that are merely seen.
+        bindings: bind sessions to their accounts.
+        protection: knows the protected routes, and whether a session's proof is fresh.
+        unfinished: tells owners of step-ups that nobody completed.
+        log_ins: keeps recent log-ins for owners to see; None without a database.
     """
 
     factors: Factors

@@ -37,6 +37,7 @@ class _AtPath(NamedTuple):
 
     Attributes:
         raw: the path as bytes; a router may read another raw path as another route.
+        capped: the caps on the route's amounts.
     """
 
     route: ProtectedRoute

@@ -68,7 +68,12 @@ class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
+        guard: knows the denied networks.
+        reading: finds the client and the door of a request.
+        parts: the parts of step-ups.
         served: further pages; None for those that a site without factors does not have.
+        patience: how long a body may take.
+        jitter: uniform in [0, 1), for the time after which to try again.
         passkey_sites: the origins that may use the domain's passkeys, if some are of other sites.
     """
 
