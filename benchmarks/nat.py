@@ -15,23 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments
 from benchmarks.result import write_result
 from benchmarks.tables import markdown_table
-from sekisho.judge.policy_choice import PolicyChoice
-from sekisho.known_devices import KnownDevices
+from benchmarks.without_http import guard_on, parts_of
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
 from sekisho.model.shown_proofs import ShownProofs
-from sekisho.pipeline import Guard
-from sekisho.read import Accounts, Addresses, Networks
+from sekisho.read import Addresses
 from sekisho.settings import load
-from sekisho.wiring.given import Given
-from sekisho.wiring.process import ProcessWing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assessment import Assessment
 
 US = 1_000_000
@@ -67,34 +62,17 @@ class House:
     def __init__(self, *, allowed: bool) -> None:
         self.now_us = START_US
         found = load(SETTINGS | ({"SEKISHO_ALLOW": "198.51.100.7/32"} if allowed else {}))
-        parts = ProcessWing(_nowhere, found, Accounts(), None, Given())
+        parts = parts_of(found)
         self.door = next(door for door in found.doors if door.kind is DoorKind.LOGIN)
         self._digests = parts.digests
         self._origins = [_origin(number) for number in range(BROWSERS)]
-        ledger = MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us)
-        shed = Shed(self.clock_us)
-        devices = KnownDevices(
-            parts.tokens,
-            ledger=ledger,
-            digests=parts.digests,
-            shed=shed,
-            trust=parts.trust,
+        self.guard = guard_on(
+            MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us),
+            parts,
+            shed=Shed(self.clock_us),
+            in_flight=InFlight(_nobody_waits),
             clock_s=self._clock_s,
             chance=Random(7).randbytes,
-        )
-        self.guard = Guard(
-            ledger=ledger,
-            limits=found.limits,
-            digests=parts.digests,
-            devices=devices,
-            policies=PolicyChoice(parts.policy),
-            shed=shed,
-            in_flight=InFlight(_nobody_waits),
-            allow=Networks(found.allow) if found.allow else None,
-            deny=None,
-            breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
-            clock_s=self._clock_s,
-            trust=parts.trust,
             keeps_history=found.history,
         )
 
@@ -112,10 +90,6 @@ class House:
         digests = self._digests.origin_digests(origin)
         shown = ShownProofs(worked or bool(receipt), work_receipt=receipt)
         return await self.guard.assess(attempt, digests, shown=shown)
-
-
-async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    """The application behind it: nothing here speaks HTTP."""
 
 
 async def _nobody_waits(*_: object) -> bool:

@@ -20,10 +20,11 @@ import pytest
 from benchmarks.replay import report
 from benchmarks.replay.plan import US, WINDOW_US, Expected, Plan, Share, expected
 from benchmarks.replay.proof import prove
-from benchmarks.replay.site import COUNTED, MARGIN, Alarms, Clock, PacedScript, parts_of, settings
+from benchmarks.replay.site import COUNTED, MARGIN, Alarms, Clock, PacedScript, settings
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
+from benchmarks.without_http import parts_of
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.model import Action, Decision, Finding, StoreUnavailable

@@ -16,10 +16,11 @@ from benchmarks.compiled import compiled_first
 from benchmarks.measure import status_bytes
 from benchmarks.replay.plan import WINDOW_US, Plan, Share, expected
 from benchmarks.replay.proof import prove
-from benchmarks.replay.site import parts_of, settings
+from benchmarks.replay.site import settings
 from benchmarks.replay.store import KeptRedis
 from benchmarks.replay.tally import SHED, Tally
 from benchmarks.replay.worker import Folder, write_json
+from benchmarks.without_http import parts_of
 from sekisho.corpus.build import Plain, build
 from sekisho.simulate.words import leaked_passwords
 from tests.servers import cpu_seconds

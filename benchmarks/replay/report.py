@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from benchmarks import measure
 from benchmarks.result import draw_result, machine_text, read_result, write_page, write_result
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rich.table import Table
+
+Series: TypeAlias = "Sequence[Mapping[str, float]]"
 
 POINTS_MAX = 120
 NOTES = (
@@ -29,6 +32,14 @@ REASONS_SHOWN = 14
 SUMMARY = ("figure", "measured", "target")
 VERDICTS = ("client", "decision", "reasons", "attempts")
 CLAIMS = ("two counts that must be equal", "first", "second", "")
+
+
+class Figure(NamedTuple):
+    """A row of the table. `target`: what it should be; empty where nothing is asked of it."""
+
+    name: str
+    measured: str
+    target: str = ""
 
 
 def nothing_lost(found: Mapping[str, Any]) -> bool:
@@ -95,100 +106,80 @@ def _sent(sample: Mapping[str, Any]) -> int:
     return int(sample["attacks"] + sample["logins"])
 
 
-def mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean(rows: Series) -> dict[str, float]:
     return {name: round(sum(row[name] for row in rows) / len(rows), 3) for name in rows[0]}
 
 
 # The figures that are asked for, and what they should be.
 
 
-def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """`(what, seen, wanted)`."""
-    counts, scenario, series = found["tally"]["counts"], found["scenario"], found["series"]
+def summary(found: Mapping[str, Any]) -> Iterator[Figure]:
+    """Return the figures in the order of the table."""
+    counts, scenario = found["tally"]["counts"], found["scenario"]
     sent = counts["sent_attacks"] + counts["sent_logins"]
-    latency = found["latency_ms"]
+    planned = f"{scenario['attempts']:,} attacks, {scenario['logins']:,} log-ins and their typing errors"
+    latency = " / ".join(f"{ms:.1f}" for ms in found["latency_ms"].values())
+    yield Figure("attempts", f"{sent:,}", planned)
+    yield Figure("time", f"{found['seconds'] / 60:.1f} min", "≤ 30 min at full size")
+    yield Figure("attempts a second", f"{sent / found['seconds']:,.0f}")
+    yield Figure("assess, p50 / p99 / p99.9", f"{latency} ms", "with all callers busy")
+    if found["series"]:
+        yield from _of_memory(found["series"])
+        yield from _of_time(found["series"])
+    yield from _of_attacks(Counter(counts), scenario["attempts"], found["expected"])
+    yield from _of_owners(Counter(counts))
 
-    def of(name: str) -> int:
-        return int(counts.get(name, 0))
 
-    yield (
-        "attempts",
-        f"{sent:,}",
-        f"{scenario['attempts']:,} attacks, {scenario['logins']:,} log-ins and their typing errors",
-    )
-    yield "time", f"{found['seconds'] / 60:.1f} min", "≤ 30 min at full size"
-    yield "attempts a second", f"{sent / found['seconds']:,.0f}", ""
-    yield (
-        "assess, p50 / p99 / p99.9",
-        " / ".join(f"{ms:.1f}" for ms in latency.values()) + " ms",
-        "with all callers busy",
-    )
-    if series:
-        most = {name: max(row[name] for row in series) for name in series[0]}
-        yield (
-            "Redis memory, used / resident",
-            f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB",
-            ("≤ 4 GiB"),
-        )
-        yield "keys, maximum", f"{most['keys']:,.0f}", ""
-        yield "worker's resident memory, maximum", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB"
-        second = [row["worker_rss_mib"] for row in series[len(series) // 2 :]]
-        yield "worker's resident memory, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat"
-        yield "script time per charge", f"{_weighted(series, 'script_us'):.1f} µs", ""
-        yield "charges per call", f"{_weighted(series, 'batch'):.0f}", ""
-        yield (
-            "cores: workers / Redis",
-            (f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"),
-            "",
-        )
-        told = _average(series, "pace_told")
-        yield (
-            "scenario time to real time",
-            f"{_average(series, 'pace'):.0f}",
-            f"lifetimes of records divided by {told:.0f}",
-        )
-        slow = sum(row["pace"] < row["pace_told"] for row in series)
-        yield "points at which time ran slower than that", f"{slow} of {len(series)}", "few"
-    yield "attacks refused by the shed", _share(of("shed"), scenario["attempts"]), ""
-    yield (
-        "attacks within the limits",
-        _share(of("admitted"), scenario["attempts"]),
-        (f"≤ {_share(found['expected']['admitted'], scenario['attempts'])} by the limits"),
-    )
-    yield (
-        "attacks that reached the password check",
-        _share(of("looked_at"), scenario["attempts"]),
-        (
-            f"≤ 1%; ≤ {_share(found['expected']['looked_at'], scenario['attempts'])} by the limits"
-            if found["expected"]["looked_at"]
-            else "≤ 1%"
-        ),
-    )
-    yield "further ones, if every bot did the proof of work", _share(of("work_asked"), scenario["attempts"]), ""
-    yield (
-        "right passwords within the limits",
-        f"{of('right_admitted'):,}",
-        (f"{of('right_unlisted_admitted'):,} of them in no corpus"),
-    )
-    yield "takeovers of accounts with a factor", f"{of('taken'):,}", "0"
-    yield (
-        "takeovers if accounts had no factor",
-        f"{of('without_factor_let_in'):,}",
-        (f"{of('without_factor_let_in_for_work'):,} more for bots that do the work"),
-    )
-    yield "owners refused", _share(of("owners_refused"), of("right_logins")), "≤ 0.01%"
-    yield "owners asked for a second proof", _share(of("owners_proved"), of("right_logins")), "new devices"
+def _of_memory(series: Series) -> Iterator[Figure]:
+    most = {name: max(row[name] for row in series) for name in series[0]}
+    redis = f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB"
+    second = [row["worker_rss_mib"] for row in series[len(series) // 2 :]]
+    yield Figure("Redis memory, used / resident", redis, "≤ 4 GiB")
+    yield Figure("keys, maximum", f"{most['keys']:,.0f}")
+    yield Figure("worker's resident memory, maximum", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB")
+    yield Figure("worker's resident memory, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat")
+
+
+def _of_time(series: Series) -> Iterator[Figure]:
+    cores = f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"
+    divided = f"lifetimes of records divided by {_average(series, 'pace_told'):.0f}"
+    slow = sum(row["pace"] < row["pace_told"] for row in series)
+    yield Figure("script time per charge", f"{_weighted(series, 'script_us'):.1f} µs")
+    yield Figure("charges per call", f"{_weighted(series, 'batch'):.0f}")
+    yield Figure("cores: workers / Redis", cores)
+    yield Figure("scenario time to real time", f"{_average(series, 'pace'):.0f}", divided)
+    yield Figure("points at which time ran slower than that", f"{slow} of {len(series)}", "few")
+
+
+def _of_attacks(counts: Counter[str], attempts: int, expected: Mapping[str, int]) -> Iterator[Figure]:
+    admitted = f"≤ {_share(expected['admitted'], attempts)} by the limits"
+    looked_at = f"; ≤ {_share(expected['looked_at'], attempts)} by the limits" if expected["looked_at"] else ""
+    in_no_corpus = f"{counts['right_unlisted_admitted']:,} of them in no corpus"
+    by_work = f"{counts['without_factor_let_in_for_work']:,} more for bots that do the work"
+    yield Figure("attacks refused by the shed", _share(counts["shed"], attempts))
+    yield Figure("attacks within the limits", _share(counts["admitted"], attempts), admitted)
+    yield Figure("attacks that reached the password check", _share(counts["looked_at"], attempts), f"≤ 1%{looked_at}")
+    yield Figure("further ones, if every bot did the proof of work", _share(counts["work_asked"], attempts))
+    yield Figure("right passwords within the limits", f"{counts['right_admitted']:,}", in_no_corpus)
+    yield Figure("takeovers of accounts with a factor", f"{counts['taken']:,}", "0")
+    yield Figure("takeovers if accounts had no factor", f"{counts['without_factor_let_in']:,}", by_work)
+
+
+def _of_owners(counts: Counter[str]) -> Iterator[Figure]:
+    right = counts["right_logins"]
+    yield Figure("owners refused", _share(counts["owners_refused"], right), "≤ 0.01%")
+    yield Figure("owners asked for a second proof", _share(counts["owners_proved"], right), "new devices")
 
 
 def _share(part: float, whole: float) -> str:
     return f"{part:,.0f} ({part / max(1, whole):.3%})"
 
 
-def _average(series: Sequence[Mapping[str, float]], name: str) -> float:
+def _average(series: Series, name: str) -> float:
     return sum(row[name] for row in series) / len(series)
 
 
-def _weighted(series: Sequence[Mapping[str, float]], name: str) -> float:
+def _weighted(series: Series, name: str) -> float:
     asked = sum(row["asked_per_second"] for row in series)
     return sum(row[name] * row["asked_per_second"] for row in series) / max(1e-9, asked)
 

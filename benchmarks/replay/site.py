@@ -15,29 +15,25 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.judge.policy_choice import PolicyChoice
-from sekisho.known_devices import KnownDevices
+from benchmarks.without_http import guard_on, parts_of
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
 from sekisho.ledger.shed import Shed
 from sekisho.model import Charged, Effect
-from sekisho.pipeline import Guard
-from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Script, StoreConnection
 from sekisho.store.options import LineOptions
-from sekisho.wiring.given import Given
-from sekisho.wiring.process import ProcessWing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from benchmarks.replay.tally import Tally
-    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.model import Charge, Verdict
+    from sekisho.pipeline import Guard
     from sekisho.settings import Settings
+    from sekisho.wiring.process import ProcessWing
 
 NAMESPACE = "replay"
 COUNTED = b"replay-counted"
@@ -240,11 +236,6 @@ def settings(url: str, corpus: Path | None) -> Settings:
     return load(wanted | ({"SEKISHO_CORPUS": str(corpus)} if corpus else {}), has_owners=True)
 
 
-def parts_of(found: Settings) -> ProcessWing:
-    """Readers, digests, tokens, policy and leaks, as `LoginGuard` has them."""
-    return ProcessWing(_nowhere, found, Accounts(), None, Given())
-
-
 def assemble(
     worker: int,
     clock: Clock,
@@ -268,32 +259,12 @@ def assemble(
         note=note,
     )
     alarms = Alarms(clock, tally)
-    shed = Shed(clock.us)
-    devices = KnownDevices(
-        parts.tokens,
-        ledger=ledger,
-        digests=parts.digests,
-        shed=shed,
-        trust=parts.trust,
+    guard = guard_on(
+        ledger,
+        parts,
+        shed=Shed(clock.us),
+        in_flight=InFlight(alarms.until),
         clock_s=clock.seconds,
         chance=secrets.token_bytes,
     )
-    guard = Guard(
-        ledger=ledger,
-        limits=found.limits,
-        digests=parts.digests,
-        devices=devices,
-        policies=PolicyChoice(parts.policy),
-        shed=shed,
-        in_flight=InFlight(alarms.until),
-        trust=parts.trust,
-        allow=None,
-        deny=None,
-        breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
-        clock_s=clock.seconds,
-    )
     return Site(guard, connection, ledger, alarms, parts)
-
-
-async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    """The application behind it: nothing here speaks HTTP."""

@@ -1,0 +1,67 @@
+"""A guard without HTTP, made of the parts that `LoginGuard` has, on a ledger and a clock of the benchmark's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.judge.policy_choice import PolicyChoice
+from sekisho.known_devices import KnownDevices
+from sekisho.pipeline import Guard
+from sekisho.read import Accounts, Networks
+from sekisho.wiring.given import Given
+from sekisho.wiring.process import ProcessWing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.ledger.in_flight import InFlight
+    from sekisho.ledger.shed import Shed
+    from sekisho.model import Ledger
+    from sekisho.settings import Settings
+
+
+def parts_of(found: Settings) -> ProcessWing:
+    """Readers, digests, tokens, policy and leaks, as `LoginGuard` has them."""
+    return ProcessWing(_nowhere, found, Accounts(), None, Given())
+
+
+def guard_on(
+    ledger: Ledger,
+    parts: ProcessWing,
+    *,
+    shed: Shed,
+    in_flight: InFlight,
+    clock_s: Callable[[], float],
+    chance: Callable[[int], bytes],
+    keeps_history: bool = False,
+) -> Guard:
+    """The guard of these parts. `clock_s`: Unix time in seconds. `chance`: `n -> n` random bytes."""
+    found = parts.settings
+    return Guard(
+        ledger=ledger,
+        limits=found.limits,
+        digests=parts.digests,
+        devices=KnownDevices(
+            parts.tokens,
+            ledger=ledger,
+            digests=parts.digests,
+            shed=shed,
+            trust=parts.trust,
+            clock_s=clock_s,
+            chance=chance,
+        ),
+        policies=PolicyChoice(parts.policy),
+        shed=shed,
+        in_flight=in_flight,
+        trust=parts.trust,
+        allow=Networks(found.allow) if found.allow else None,
+        deny=None,
+        breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
+        clock_s=clock_s,
+        keeps_history=keeps_history,
+    )
+
+
+async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """The application behind it: nothing here speaks HTTP."""
