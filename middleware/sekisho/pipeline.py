@@ -25,7 +25,6 @@ from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.crowded_tries import CrowdedTries
-from sekisho.ledger.in_flight import PAUSES_S, InFlight
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.ledger.settlement import learn_as, make_place, refund_proved, refund_worked, settle_untried
 from sekisho.model import (
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from sekisho.feed import RefusalNotes
     from sekisho.known_devices import KnownDevices
     from sekisho.ledger.daily_refusals import DailyRefusals
+    from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
     from sekisho.model import Door, Origin
     from sekisho.plugins.running import PluginSignals
@@ -72,7 +72,6 @@ REFUSED = UNHINDERED._replace(charged=0)
 _FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
 SECOND_US: Final = 1_000_000
-_PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 
 class Guard:
@@ -184,7 +183,7 @@ class Guard:
         """
         began_us = self._times.clock_us() if self._times is not None else 0
         token = self.devices.trusted_token(attempt, family)
-        exempt, work_receipt, tagged = self._is_exempt(attempt.origin), shown.work_receipt, 0
+        exempt, work_receipt, tagged, waited = self._is_exempt(attempt.origin), shown.work_receipt, 0, 0
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
         if token is None and not exempt and not work_receipt and (wait_us := self._shed_us(digests)):
             return self._shed_late(attempt, digests, wait_us)
@@ -192,7 +191,7 @@ class Guard:
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
         exposure = self._breaches.exposure_of(attempt)
         # Charge and judge; once more after each wait, where the refusal rests on log-ins that may still be refunded.
-        for pause_s in _PAUSES_S:
+        while True:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.known_device and not verdict.charged & Charged.KNOWN_DEVICE:
                 # A stranger's attempt is counted under the limit key, a known device's under the account itself.
@@ -202,9 +201,10 @@ class Guard:
                 verdict, work_receipt = await self._charge_in_its_place(charge, verdict, work_receipt)
             device = Device.PROVED if shown.proved else class_by(token, verdict)
             decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
-            waits = not decision.passes and pause_s and self._may_be_lifted(charge, verdict, decision)
-            if not waits or not await self._waits.wait(charge, verdict, pause_s):
+            waits = not decision.passes and self._may_be_lifted(charge, verdict, decision)
+            if not waits or not await self._waits.wait(charge, verdict, waited, is_each_request=attempt.door.by_header):
                 break
+            waited += 1
             # The next round charges again, so this round's charge is refunded. Its tags stay, and stay its own.
             tagged |= verdict.tagged
             self._ledger.settle(charge, verdict._replace(tagged=0))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sekisho.ledger.in_flight import InFlight
-from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
+from tests.asgi.driving import OPEN, Shop, address, answer, ask, guarded, http, log_in
 from tests.stepup.flow.driving import stop
 
 if TYPE_CHECKING:
@@ -110,3 +111,46 @@ async def test_ten_guesses_at_once_are_five(workers: Workers) -> None:
     )
 
     assert sorted(answer.status for answer in answers) == [401] * 5 + [429] * 5
+
+
+class Api:
+    """Checks HTTP Basic at each request, and notes how many checks run at once."""
+
+    def __init__(self) -> None:
+        self.reached = self.most = self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.reached += 1
+        self._running += 1
+        self.most = max(self.most, self._running)
+        await asyncio.sleep(0.01)
+        self._running -= 1
+        await answer(send, 200 if dict(scope["headers"])[b"authorization"] == basic("right") else 401)
+
+
+def basic(secret: str) -> bytes:
+    return b"Basic " + b64encode(f"hana:{secret}".encode())
+
+
+async def call(app: LoginGuard, secret: str) -> int:
+    return (await ask(app, http("/api/x", method="GET", headers=[(b"authorization", basic(secret))]))).status
+
+
+async def test_a_client_of_an_api_sends_fifteen_requests_at_once() -> None:
+    """Where each request is a log-in, right ones at once wait for one another, and five are checked at a time."""
+    api = Api()
+    app = guarded(api, login="* /api/* basic success=!401,403", **ACCOUNT)
+
+    assert await asyncio.gather(*(call(app, "right") for _ in range(15))) == [200] * 15
+    assert api.most == 5
+
+
+async def test_twenty_guesses_by_basic_at_once_are_five() -> None:
+    """The longer queue admits no guess more: the others are refused once the five have failed."""
+    api = Api()
+    app = guarded(api, login="* /api/* basic success=!401,403", **ACCOUNT)
+
+    found = await asyncio.gather(*(call(app, f"guess {n}") for n in range(20)))
+
+    assert sorted(found) == [401] * 5 + [429] * 15
+    assert api.reached == 5

@@ -6,13 +6,21 @@ See `sekisho.ledger.in_flight` for why they wait at all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from sekisho.ledger.in_flight import MOMENT_US
+from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
 
 if TYPE_CHECKING:
     from sekisho.ledger.in_flight import InFlight
     from sekisho.model import Charge, Limits, LimitSet, Verdict
+
+REQUESTS_WAITING_MAX: Final = 32
+"""Requests that wait for one counter where each is a log-in: a client of an API opens ten connections and more.
+
+An eighth of a worker's places, so that no account fills them.
+"""
+REQUESTS_PAUSES_S: Final = (0.25,) * 8
+"""As long as `PAUSES_S` in all, but more often: each time a few of those that wait are admitted."""
 
 
 @final
@@ -21,7 +29,8 @@ class AwaitedRefunds:
 
     Args:
         in_flight: where they wait.
-        limits: the ledger's own limits: at most as many attempts wait for a counter as it admits at once.
+        limits: the ledger's own limits: at most as many attempts wait for a counter as it admits at once, or 32 at
+            doors that open by HTTP Basic alone.
     """
 
     def __init__(self, in_flight: InFlight, limits: LimitSet) -> None:
@@ -50,13 +59,25 @@ class AwaitedRefunds:
         wait_us, key, _ = self._longest_wait(charge, verdict)
         return wait_us <= MOMENT_US or key in (charge.account, charge.ip)
 
-    async def wait(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
-        """Wait at the counter of `charge` that refuses longest, until woken or for `pause_s` seconds.
+    async def wait(self, charge: Charge, verdict: Verdict, waited: int, *, is_each_request: bool = False) -> bool:
+        """Wait at the counter of `charge` that refuses longest, until woken or for a pause, two seconds in all.
 
-        If that counter has room in a moment, wait for that moment instead. Returns False at once if too many wait.
+        If that counter has room in a moment, wait for that moment instead. Returns False at once if too many wait, or
+        after the last pause.
+
+        Args:
+            charge: of the attempt, which was refused.
+            verdict: on it.
+            waited: how often this attempt has waited.
+            is_each_request: whether a client logs in with each request, so that more of them wait for one counter.
         """
+        pauses_s = REQUESTS_PAUSES_S if is_each_request else PAUSES_S
+        if waited >= len(pauses_s):
+            return False
         wait_us, key, waiters_max = self._longest_wait(charge, verdict)
-        seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
+        if is_each_request:
+            waiters_max = max(waiters_max, REQUESTS_WAITING_MAX)
+        seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pauses_s[waited]
         return await self._in_flight.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)
 
     def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[int, bytes, int]:
