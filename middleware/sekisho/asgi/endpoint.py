@@ -7,7 +7,7 @@ lower case, which everything else reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from sekisho.answer import denied, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
@@ -33,14 +33,10 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
-    from sekisho.asgi.dispatch import Dispatcher
     from sekisho.asgi.endpoint_parts import Readers, StepUps
     from sekisho.asgi.first_steps import FirstSteps
-    from sekisho.asgi.log_out import LogOuts
-    from sekisho.asgi.other_requests import OtherRequests
-    from sekisho.asgi.own_answers import OwnAnswers
+    from sekisho.asgi.handlers import Handlers
     from sekisho.asgi.ports import Fresh, Stale
-    from sekisho.asgi.refuser import Refuser
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
@@ -53,26 +49,6 @@ NO_UTF8 = (
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
-
-
-class Handlers(NamedTuple):
-    """What takes a request to its end.
-
-    Attributes:
-        refuser: refuses attempts.
-        dispatcher: takes assessed attempts to their end.
-        own_answers: answers some attempts before the application does.
-        log_outs: passes log-outs on.
-        others: serves requests at no door.
-        first_steps: passes on requests with a name alone; None where no door takes them.
-    """
-
-    refuser: Refuser
-    dispatcher: Dispatcher
-    own_answers: OwnAnswers
-    log_outs: LogOuts
-    others: OtherRequests
-    first_steps: FirstSteps | None = None
 
 
 class Endpoint:

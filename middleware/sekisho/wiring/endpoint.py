@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.attempt_reader import AttemptReader
 from sekisho.asgi.dispatch import Dispatcher
-from sekisho.asgi.endpoint import Endpoint, Handlers
+from sekisho.asgi.endpoint import Endpoint
 from sekisho.asgi.endpoint_parts import Readers, StepUps
 from sekisho.asgi.first_steps import FirstSteps
+from sekisho.asgi.handlers import Handlers
 from sekisho.asgi.log_out import LogOuts
 from sekisho.asgi.other_requests import OtherRequests
 from sekisho.asgi.outcome_keeper import OutcomeKeeper
