@@ -695,6 +695,18 @@ def test_a_client_that_is_logged_in_proves_nothing_by_a_redirect(
     assert from_start(ruled(rule), 302, answer, request) is expected
 
 
+@pytest.mark.parametrize(
+    "brought", ["session=abc", 'session="abc"', r'session="\141bc"', "session=ab%63", "sess%69on=abc"]
+)
+@pytest.mark.parametrize("set_to", ["session=abc; HttpOnly", r'session="ab\143"; HttpOnly', "session=a%62c; HttpOnly"])
+def test_a_session_that_was_spelled_otherwise_is_no_new_one(brought: str, set_to: str) -> None:
+    """An application that keeps a client's own session sets it again, as it is, after a wrong password too."""
+    request = asked((b"cookie", brought.encode()))
+    assert from_start(ruled("success=cookie:session"), 302, [to("/login"), sets(set_to)], request) is PERHAPS
+    other = asked((b"cookie", b"session=a%62d; theme=100%"))
+    assert from_start(ruled("success=cookie:session"), 302, [to("/"), sets(set_to)], other) is YES
+
+
 @pytest.mark.parametrize(("junk", "expected"), [(150, YES), (250, PERHAPS)])
 def test_a_session_cannot_be_hidden_behind_many_cookies(junk: int, expected: Outcome) -> None:
     """Row A16: beyond two hundred names none is looked at, and the client may be logged in."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from blacksheep.messages import Request as BlackSheep
+from sanic.cookies.request import CookieRequestParameters, parse_cookie
 
 from sekisho.model import SuccessBy, SuccessRule
 from sekisho.read import SessionCredentials, credentials_set, credentials_shown
@@ -94,7 +96,16 @@ def test_beyond_the_bounds_is_nothing() -> None:
     assert credentials_set(DOOR, setting(b"a=1; HttpOnly", b"sid=" + b"x" * 4_097 + b"; HttpOnly"), b"").is_empty
 
 
-@pytest.mark.parametrize("lines", [(b"sid=1",), (b"a=2; sid=1",), (b"a=2", b"sid=1"), (b"xsid=3; sid=1; sidx=4",)])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"sid=1",),
+        (b"a=2; sid=1",),
+        (b"a=2", b"sid=1"),
+        (b"xsid=3; sid=1; sidx=4",),
+        (b"sid=1; a%69=2; __Host-sidx=3; x__Host-sid=4",),
+    ],
+)
 def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
     """A cookie is read by its name, from one header or from several (HTTP/2)."""
     assert shown(*lines) == {"sid": "1"}
@@ -110,6 +121,11 @@ def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
         (b"sid=1; a=b sid = 2",),
         (b'sid=1; a="; sid=2"',),
         (b"sid=1; sid =2",),
+        (b"sid=1; s%69d=2",),  # BlackSheep decodes names
+        (b"s%69d=2; sid=1",),
+        (b"sid=1; __Host-sid=2",),  # Sanic prefers names with a prefix
+        (b"__Secure-sid=2; sid=1",),
+        (b"sid=1; __Secure-__Host-sid=2",),
         (b"sid=1; " + b"x" * 70_000,),
         (b"",),
     ],
@@ -117,6 +133,22 @@ def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
 def test_a_name_that_some_parser_sees_twice_is_not_shown(lines: tuple[bytes, ...]) -> None:
     """A cookie name that some parser sees twice is not used: the application could take the other session (R4)."""
     assert shown(*lines) == {}
+
+
+@pytest.mark.parametrize("other", [b"__Host-sid=2", b"__Secure-sid=2", b"s%69d=2"])
+def test_what_a_framework_takes_for_the_session_hides_the_one_beside_it(other: bytes) -> None:
+    """R4: Sanic or BlackSheep would open the other session, a stolen one, by the proof of the one that is shown."""
+    header = b"sid=1; " + other
+    sanic = CookieRequestParameters(parse_cookie(header.decode())).get("sid")
+    blacksheep = BlackSheep("GET", b"/", [(b"Cookie", header)]).get_cookie("sid")
+    assert "2" in {sanic, blacksheep}
+    assert shown(header) == {}
+
+
+def test_a_session_with_a_prefix_may_stand_beside_one_without() -> None:
+    """A site that has renamed its cookie: the older one is still sent, and no framework prefers it."""
+    header = [(b"cookie", b"sid=old; __Host-sid=1")]
+    assert credentials_shown(header, {"__Host-sid"}).cookies == {"__Host-sid": "1"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
 
 from sekisho.model import DoorKind, Outcome, SuccessBy
 from sekisho.model.text import utf8
@@ -40,6 +41,9 @@ BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426,
 _ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})  # by CORS middleware and routers, to any secret
 COOKIES_MAX: Final = 200  # of a request, whose names are looked at; browsers keep 180 for a site
 NAME_BYTES_MAX: Final = 128  # of a cookie's name
+_PERCENT: Final = ord("%")  # a number: `bytes.__contains__` first tries bytes as one
+_BACKSLASH: Final = ord("\\")
+_ESCAPE: Final = re.compile(rb"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 # Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
 _SIGNED: Final = re.compile(r"(.+[.:])[\w-]{6}[.:][\w-]{27,}")
 _LOGS_IN: Final = (DoorKind.LOGIN, DoorKind.CODE)
@@ -320,8 +324,10 @@ def is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
     brought = _brought(scope)
     if not brought:
         return True
-    pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "")
-    return pair.encode("latin-1") not in brought and not _is_signed_anew(cookie, brought)
+    pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "").encode("latin-1")
+    if pair in brought or _is_signed_anew(cookie, brought):
+        return False
+    return not _has_escapes(pair) or _unescaped(pair) not in brought
 
 
 def is_signed(value: str) -> bool:
@@ -339,9 +345,27 @@ def _is_signed_anew(cookie: SetCookie, brought: bytes) -> bool:
 
 
 def _brought(scope: Mapping[str, Any]) -> bytes:
-    """All cookies of a request as one text. It is searched, not parsed, because parsers differ."""
+    """All cookies of a request as one text, as sent and decoded. It is searched, not parsed, because parsers differ."""
     lines = [pair[1] for pair in scope.get("headers", ()) if pair[0] == b"cookie"]  # unpacked, each would cost more
-    return b";".join(lines).translate(None, b' "\t') if lines else b""
+    if not lines:
+        return b""
+    text: bytes = b";".join(lines).translate(None, b' "\t')
+    # A session that the client spells otherwise (`"\\141bc"`, `ab%63`) and the application sets again is no new one.
+    return text + b";" + _unescaped(text) if _has_escapes(text) else text
+
+
+def _has_escapes(text: bytes) -> bool:
+    return _PERCENT in text or _BACKSLASH in text
+
+
+def _unescaped(text: bytes) -> bytes:
+    """Decode a cookie as `http.cookies` does, and then as a URL: frameworks do one of these, or both."""
+    return unquote_to_bytes(_ESCAPE.sub(_character, text))
+
+
+def _character(escape: re.Match[bytes]) -> bytes:
+    octal, other = escape.groups()
+    return bytes([int(octal, 8)]) if octal else bytes(other)
 
 
 def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:

@@ -7,6 +7,7 @@ application read it differently, the proof of one account would open the session
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from sekisho.model import SuccessBy
 from sekisho.read.cookie_names import is_ours, may_be_session
@@ -27,6 +28,7 @@ NAME_CHARS_MAX = 128
 SHOWN_BYTES_MAX = 65_536  # more than servers accept; longer headers are not read
 PARTS_MAX = 4_096  # of that header; browsers keep 180 cookies, some with a hundred marks of JSON in them
 
+_PREFIXES = ("__Host-", "__Secure-")
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
 
@@ -169,7 +171,28 @@ def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:
         if (text := name.strip().decode("latin-1")) in names:
             values[text] = value.strip().decode("latin-1")
     mentioned = _mentioned(header)
-    return {name: value for name, value in values.items() if mentioned.count(name) == 1}
+    return {name: value for name, value in values.items() if _is_alone(name, mentioned)}
+
+
+def _is_alone(name: str, mentioned: list[str]) -> bool:
+    """Whether a cookie's name is mentioned once, and no framework reads another one of a request as this name.
+
+    Beside it the session of a victim would be opened by an attacker's own proof (R4).
+    """
+    others = [one for one in mentioned if one != name]
+    return len(others) == len(mentioned) - 1 and not any(_may_be(one, name) for one in others)
+
+
+def _may_be(other: str, name: str) -> bool:
+    # BlackSheep decodes names, and Sanic prefers `__Host-session` to `session`.
+    plain = unquote(other) if "%" in other else other
+    return plain == name or (plain.startswith(_PREFIXES) and _bare(plain) == _bare(name))
+
+
+def _bare(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.partition("-")[2]
+    return name
 
 
 def _mentioned(header: bytes) -> list[str]:
