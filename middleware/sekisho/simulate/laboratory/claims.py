@@ -29,7 +29,7 @@ SHARED: Final = ("carrier NAT", "company proxy")
 
 CALM_MAX: Final = 0.01
 ALARM_ATTEMPTS_MAX: Final = 200
-NAMED_MAX: Final = 3
+NAMED_MAX: Final = 5
 """Scenarios that are named where a claim is missed; of more, their number and the worst."""
 
 
@@ -310,7 +310,8 @@ _OTHERS_WHY: Final = (
     "owners too."
 )
 _REACHED_WHY: Final = (
-    "Bots that solve work (`…-solving-…`, `weak-…`) get what the limits of an address and its credit allow. "
+    "Bots that solve work (`…-solving-…`, `weak-…`) get what the limits of an address and its credit allow; "
+    "`quiet` has wider ones. Of a bot that does no work (`7pay`) the first attempts of each address are checked. "
     "A slow bot behind an address where many owners succeed (`nat-in-an-attack`) is below "
     "the limits, and such an address is never failing. "
     "With factors every log-in among these attempts is behind a question; there, guesses behind the NAT "
