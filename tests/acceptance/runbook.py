@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "runbook.md"
 SECONDS_MAX = 60
-SECRETS = "/run/secrets"
+FOLDERS = ("/run/secrets", "/etc/shop", "/var/log/sekisho")
 
 
 def blocks(title: str) -> list[str]:
@@ -29,7 +29,7 @@ class Shell:
     """An operator's shell on the service's machine.
 
     Args:
-        folder: for programs of ours, and in place of `/run/secrets`.
+        folder: for programs of ours, and in place of those of the page.
         settings: of the service.
     """
 
@@ -50,8 +50,10 @@ class Shell:
     def __call__(self, block: str, status: int = 0) -> str:
         """Run a block; returns what it printed. Fails unless the last of its exit codes is `status`."""
         environ = environment(**self._settings)
+        for folder in FOLDERS:
+            block = block.replace(folder, str(self._folder))
         done = subprocess.run(
-            ["bash", "-c", block.replace(SECRETS, str(self._folder))],
+            ["bash", "-c", block],
             check=False,
             env={**environ, "PATH": f"{self._folder / 'bin'}:{environ['PATH']}"},
             capture_output=True,

@@ -1,8 +1,9 @@
-"""The runbook's entries *we are under attack*, *Redis is gone* and *we leaked the secret*, block by block."""
+"""The runbook's entries, block by block; `test_an_owner_is_locked_out` has that of a locked-out owner."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import sqlite3
 import time
@@ -18,8 +19,8 @@ from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
 from sekisho.stepup.factors.totp import PURPOSE, new_secret
-from tests.acceptance.processes import worker
-from tests.acceptance.runbook import Shell, becomes, blocks
+from tests.acceptance.processes import SECRET, worker
+from tests.acceptance.runbook import PAGE, Shell, becomes, blocks
 from tests.owners.worlds import PATIENT_US, QUERY
 
 if TYPE_CHECKING:
@@ -114,6 +115,70 @@ def test_under_attack(redis_url: str, tmp_path: Path) -> None:
         shell(end)
         becomes(lambda: 403 in Browser("203.0.113.78").statuses(urls, "guess", "nobody"), False)
         assert "forced" not in shell("sekisho posture")
+
+
+def test_an_alarm_is_raised(redis_url: str, tmp_path: Path) -> None:
+    """The first look works, and every worker watches only where the guard is not understood."""
+    look, watch = blocks("An alarm is raised")
+    settings = {**SETTINGS, "store": redis_url, "events_file": str(tmp_path / "events")}
+    shell = Shell(tmp_path, **settings)
+    with ExitStack() as stack:
+        urls = [stack.enter_context(worker(**settings)) for _ in range(2)]
+        becomes(lambda: Browser(ATTACKER).statuses(urls, "guess", secrets.token_hex(4)), [429, 429])
+        assert "enforce" in shell(look)
+        shell(watch)
+        becomes(lambda: Browser(ATTACKER).statuses(urls, "guess", "another"), [401, 401])
+
+
+def test_every_alarm_has_its_line() -> None:
+    """An operator who is woken by an alarm finds its name on the page."""
+    rules = (PAGE.parents[1] / "examples" / "deploy" / "prometheus" / "rules.yml").read_text()
+    entry = PAGE.read_text("utf-8").partition("\n## An alarm is raised\n")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"alert: (\w+)", rules)) == set(re.findall(r"`(Sekisho\w+)`", entry))
+
+
+def test_it_works(redis_url: str, tmp_path: Path) -> None:
+    """A service that works: its door is tried, and the events of it are shown."""
+    (look,) = blocks("Does it work?")
+    settings = {**SETTINGS, "store": redis_url, "events_file": str(tmp_path / "events")}
+    (tmp_path / "events").touch()
+    with worker(**settings) as url:
+        known(url)
+        becomes(lambda: '"settled"' in (tmp_path / "events").read_text(), True)
+        said = Shell(tmp_path, **settings)(look.replace("https://shop.example", url))
+
+    assert "the invented log-in failed" in said
+    assert re.search(r"settled .*POST /login", said)
+
+
+def test_other_limits(redis_url: str, tmp_path: Path) -> None:
+    """What changes is printed, and attempts of before are judged again: a third guess would have been refused."""
+    check, judge, look = blocks("We want other limits")
+    settings = {
+        **SETTINGS, "store": redis_url, "events_file": str(tmp_path / "events"),
+        "audit": f"file:{tmp_path}/audit.jsonl", "audit_replay": "on",
+    }  # fmt: skip
+    given = {f"SEKISHO_{name.upper()}": value for name, value in {**settings, "limit_ip": "2/10minute"}.items()}
+    lines = [f'{name}="{value}"\n' for name, value in {**given, "SEKISHO_SECRET": SECRET}.items()]
+    (tmp_path / "new.env").write_text("".join(lines))
+    (tmp_path / "audit.jsonl").touch()
+    shell = Shell(tmp_path, **settings)
+    with worker(**settings) as url:
+        assert [Browser(ATTACKER).log_in(url, "guess", f"owner {n}").status_code for n in range(3)] == [401] * 3
+        becomes(lambda: (tmp_path / "audit.jsonl").read_text().count('"failed"'), 3)
+    assert "SEKISHO_LIMIT_IP: 5/10minute -> 2/10minute" in shell(check, 1)
+    assert "3 attempts judged again, 1 differently" in shell(judge)
+    assert "POST /login" in shell(look)
+
+
+def test_back_to_the_version_before(redis_url: str, tmp_path: Path) -> None:
+    """The commands that say whether a version would start with the settings."""
+    (look,) = blocks("Back to the version before")
+    settings = {**SETTINGS, "store": redis_url}
+    (tmp_path / "environment").write_text(f"SEKISHO_SECRET={SECRET}\nSEKISHO_STORE={redis_url}\n")
+
+    assert "sekisho " in Shell(tmp_path, **settings)(look, 1)  # what doctor finds in a Redis of tests
 
 
 def asked(urls: list[str]) -> bool:

@@ -121,6 +121,17 @@ async def test_a_stream_needs_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await command("audit", "read")).code == 2
 
 
+async def test_a_stream_that_is_not_written_is_said(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit is a file: an empty answer would look like an audit that was removed."""
+    serve_with(monkeypatch, store=redis_url, audit=f"file:{tmp_path}/audit.jsonl")
+    said = await command("audit", "read")
+
+    assert (said.code, said.out) == (0, "")
+    assert "SEKISHO_AUDIT is not redis here" in said.err
+
+
 def test_a_line_in_the_store_steers_no_terminal() -> None:
     """An intruder's line is shown without its controls; a line of ours as it is."""
     own = b'{"v":1,"kind":"decided","account":"3f","name":"\xe3\x83\x8f\xe3\x83\x8a"}'

@@ -111,6 +111,8 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
     forced = record.forced(time.time())
     if forced is not None:
         lines.append(f"forced: {forced.word} until {moment(record.forced_until_s)}{said_by(_act(record, forced))}")
+    elif changed:
+        lines.append("none is set: the posture is as it is estimated")
     if not found.estimates_posture:
         lines.append("no posture is estimated, and a forced one has no effect")
     elif not state.doors:

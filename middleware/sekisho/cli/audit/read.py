@@ -18,12 +18,17 @@ from typing import TYPE_CHECKING, Final
 from sekisho.audit.stream import lines_key
 from sekisho.cli import operator
 from sekisho.cli.audit.common import stored
+from sekisho.settings.audit import AuditKind
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["arguments", "run"]
 
+NOT_THERE: Final = (
+    "SEKISHO_AUDIT is not redis here: this is what the stream holds from before. `sekisho audit verify FILE` reads a "
+    "file"
+)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -33,6 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = operator.settings()
+    if settings.audit is None or settings.audit.kind is not AuditKind.REDIS:
+        sys.stderr.write(f"sekisho audit read: {NOT_THERE}\n")
     lines = stored(settings, lines_key(settings.namespace))
     if args.json:
         print(json.dumps([json.loads(line) for line in lines]))
