@@ -138,3 +138,72 @@ async def test_a_guess_under_another_spelling_does_not_pass() -> None:
     assert (await post(app, username="hana", Password="right")).status == 400
     assert (await post(app, username="hana", password="")).status == 400
     assert service.reached == []
+
+
+# The second step with the password alone: the session keeps the name.
+
+
+class Keeping:
+    """Keeps the name in a cookie, and takes it from there alone; the password of all accounts is `right`."""
+
+    def __init__(self) -> None:
+        self.reached: list[dict[str, str]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = dict(parse_qsl((await read(receive)).decode()))
+        self.reached.append(sent)
+        if "password" not in sent:
+            return await answer(send, 200, [(b"set-cookie", b"flow=" + sent["username"].encode())])
+        right = sent["password"] == "right"
+        return await answer(send, 302 if right else 401, [(b"location", b"/home"), SESSION] if right else [])
+
+
+async def whose(scope: Scope) -> str | None:
+    return dict(scope["headers"]).get(b"cookie", b"").partition(b"flow=")[2].decode() or None
+
+
+async def second(app: LoginGuard, flow: str, client: str = HERE, **fields: str) -> Answer:
+    cookies = [(b"cookie", f"flow={flow}".encode())] if flow else []
+    return await ask(app, http("/login", client=client, headers=[FORM, *cookies]), urlencode(fields).encode())
+
+
+async def test_a_password_alone_is_counted_at_its_sessions_account() -> None:
+    """Guesses from new addresses use up the account that the session names, and of no other."""
+    app = guarded(Keeping(), login=RULED, session_account=whose, **TWO_STEPS)
+    guesses = [(await second(app, "hana", address(n), password="wrong")).status for n in range(4)]
+
+    assert guesses == [401, 401, 401, 429]
+    let_in = await second(app, "otto", password="right")
+    assert (let_in.status, bool(let_in.device)) == (302, True)
+
+
+@pytest.mark.parametrize("told", [None, whose])
+async def test_a_password_whose_account_nothing_tells_is_refused(told: Any) -> None:
+    """Without `session_account`, or without a session, such a request does not reach the application."""
+    service = Keeping()
+    app = guarded(service, login=RULED, session_account=told, **TWO_STEPS)
+    found = await second(app, "" if told else "hana", password="right")
+
+    assert (found.status, found.code, service.reached) == (400, "unreadable_attempt", [])
+
+
+async def test_a_password_beside_another_spelling_of_the_name_is_refused() -> None:
+    """An application that found the name there would check a guess that is counted at another account."""
+    service = Keeping()
+    app = guarded(service, login=RULED, session_account=whose, **TWO_STEPS)
+    found = [await second(app, "hana", password="x", **{name: "otto"}) for name in ("UserName", "user[username]")]
+
+    assert [each.status for each in found] == [400, 400]
+    assert service.reached == []
+
+
+async def test_a_password_whose_session_cannot_be_read_is_not_tried() -> None:
+    """While the database of sessions fails, no password alone is tried."""
+
+    async def broken(_: Scope) -> str | None:
+        raise ConnectionError
+
+    service = Keeping()
+    found = await second(guarded(service, login=RULED, session_account=broken, **TWO_STEPS), "hana", password="x")
+
+    assert (found.status, found.code, service.reached) == (503, "unavailable", [])

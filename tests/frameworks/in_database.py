@@ -46,7 +46,11 @@ def password_page(request: Any) -> Any:
     return HttpResponseRedirect("/home") if right else HttpResponse("wrong", status=401)
 
 
-urlpatterns = [path("login/name", name_page), path("login/password", password_page)]
+def one_page(request: Any) -> Any:
+    return password_page(request) if "password" in request.POST else name_page(request)
+
+
+urlpatterns = [path("login/name", name_page), path("login/password", password_page), path("login", one_page)]
 
 
 def as_documented() -> Any:
@@ -59,20 +63,27 @@ def as_documented() -> Any:
     return found["name_in_session"]
 
 
-async def tried(app: Any, address: str, password: str) -> int:
+async def tried(app: Any, address: str, password: str, name_at: str, password_at: str) -> int:
     transport = httpx.ASGITransport(app, client=(address, 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="https://shop.test") as client:
-        await client.post("/login/name", data={"name": "hana"})
-        return (await client.post("/login/password", data={"password": password})).status_code
+        await client.post(name_at, data={"name": "hana"})
+        return (await client.post(password_at, data={"password": password})).status_code
 
 
 async def main() -> None:
-    door = "POST /login/password form:,password success=302:/home"
-    app = guarded(
-        get_asgi_application(), code=door, challenges="none", limit_account="3/hour", session_account=as_documented()
-    )
-    guesses = [await tried(app, f"2001:db8:{n}::1", "wrong") for n in range(5)]
-    sys.stdout.write(json.dumps([*guesses, await tried(app, "2001:db8:99::1", "right")]))
+    two = {"code": "POST /login/password form:,password success=302:/home"}
+    one = {"login": "POST /login form:name,password success=302:/home first=name"}
+    found = [await guessed(two, "/login/name", "/login/password"), await guessed(one, "/login", "/login")]
+    sys.stdout.write(json.dumps(found))
+
+
+async def guessed(doors: dict[str, Any], *at: str) -> list[int]:
+    """The statuses of a right log-in, and at another guard of four guesses and a right one."""
+    settings = {"challenges": "none", "limit_account": "3/hour", "session_account": as_documented(), **doors}
+    before, app = (guarded(get_asgi_application(), **settings) for _ in range(2))
+    first = await tried(before, "2001:db8:98::1", "right", *at)
+    guesses = [await tried(app, f"2001:db8:{n}::1", "wrong", *at) for n in range(4)]
+    return [first, *guesses, await tried(app, "2001:db8:99::1", "right", *at)]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sekisho.model import DoorKind
-from sekisho.read.first_step import is_name_alone
+from sekisho.read.first_step import is_name_alone, is_secret_alone
 from sekisho.settings.doors import parse_doors
 from tests.read.making import scope
 
@@ -65,3 +65,18 @@ def test_credentials_elsewhere_make_it_none() -> None:
     assert not is_alone(b"user=hana", query=b"Pin=1")
     assert not is_alone(b"user=hana", authorization=b"Basic aGFuYTpyaWdodA==")
     assert not is_alone(b"user=hana", **{"content-encoding": b"gzip"})
+
+
+@pytest.mark.parametrize(
+    ("body", "is_alone"),
+    [
+        (b"pin=1&csrf_token=x&next=%2Fuser", True),
+        (b"pin=1&User=otto", False),
+        (b"pin=1&login%5Buser%5D=otto", False),
+    ],
+)
+def test_a_secret_alone_names_no_account(body: bytes, is_alone: bool) -> None:
+    """A more lenient parser could read another account there than the session's."""
+    (door,) = parse_doors(DoorKind.LOGIN, "POST /login form:user,pin success=302:/home first=name", "LOGIN")
+
+    assert is_secret_alone(door, scope("/login"), {b"content-type": FORM}, body) is is_alone

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.model import Door
+    from sekisho.model import Credentials, Door
     from sekisho.record import Events
 
 UNTRUSTED_PROXY = (
@@ -113,6 +113,23 @@ class AttemptReader:
             secret,
             context.presented.token,
             secret if door.secret_is_new else credentials.new_secret,
+            self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
+            reading.accounts.limit_key(canonical),
+            credentials.address,
+        )
+
+    def of_session(self, context: RequestContext, credentials: Credentials, account: str) -> Attempt:
+        """Return the attempt at a secret whose account the session tells, because the request names none."""
+        reading = self._reading
+        canonical = reading.accounts.canonical(account)
+        return Attempt(
+            context.door,
+            context.origin,
+            account,
+            canonical,
+            credentials.secret,
+            context.presented.token,
+            credentials.new_secret,
             self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
             reading.accounts.limit_key(canonical),
             credentials.address,

@@ -256,7 +256,20 @@ class Endpoint:
         steps = self._first_steps
         if steps is not None and error.reason == "secret_missing" and steps.finds(context):
             return self._first_step(steps, context)
+        if steps is not None and error.reason == "account_missing" and steps.may_be_second(context):
+            return self._second_step(steps, context, error)
         return self._unreadable(context, error)
+
+    async def _second_step(self, steps: FirstSteps, context: RequestContext, error: Unreadable) -> None:
+        on: Awaitable[None]
+        try:
+            attempt = await steps.second(context)
+            on = self._unreadable(context, error) if attempt is None else self._try(context, attempt)
+        except Unreadable as other:
+            on = self._unreadable(context, other)
+        except SessionUnread:
+            on = self._unavailable(context)
+        return await on
 
     async def _first_step(self, steps: FirstSteps, context: RequestContext) -> None:
         wait_us, enforces = steps.wait_us(context), self._refuser.enforces

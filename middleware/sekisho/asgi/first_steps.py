@@ -1,24 +1,29 @@
-"""First steps of log-ins, at doors with `first=name`: requests with a name and no secret pass, and log nobody in.
+"""Log-ins of two steps, at doors with `first=name`: requests with a name and no secret pass, and log nobody in.
 
 Nothing is charged for them, because an owner needs two requests for each log-in. They have a limit of their own for
-each address, and an answer that counts as a success is kept from the client.
+each address, and an answer that counts as a success is kept from the client. A second step with the secret alone is
+counted at the account of its session.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sekisho.asgi.report import Report
 from sekisho.model import UNKNOWN, Action, Attempt, Decision, Outcome
-from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
-from sekisho.read.first_step import is_name_alone
+from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, read_credentials, unpacked
+from sekisho.read.first_step import is_name_alone, is_secret_alone
 from sekisho.read.response.head import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.asgi.attempt_reader import AttemptReader
     from sekisho.asgi.request_context import RequestContext
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.asgi.types import App, Message, Scope
+    from sekisho.model import Door
     from sekisho.model.headers import Headers
 
 STEPS_MAX: Final = 120  # of an address, at a worker: a flood of names is no log-in
@@ -36,12 +41,24 @@ class FirstSteps:
 
     Args:
         app: the application.
+        attempts: make the attempt of a second step.
+        sessions: the accounts of requests' sessions.
         anomaly: told, in words, of each answer that counts as a success.
         clock_us: microseconds that never go back.
     """
 
-    def __init__(self, app: App, anomaly: Callable[[str], object], clock_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        app: App,
+        attempts: AttemptReader,
+        sessions: SessionAccounts,
+        anomaly: Callable[[str], object],
+        clock_us: Callable[[], int],
+    ) -> None:
         self._app = app
+        self._attempts = attempts
+        self._sessions = sessions
+        self._nameless: dict[str, Door] = {}
         self._anomaly = anomaly
         self._clock_us = clock_us
         self._period = 0
@@ -51,6 +68,29 @@ class FirstSteps:
         """Whether a request in which no secret was found is a first step."""
         sent = context.body_reader.whole
         return context.door.name_first and is_name_alone(context.door, context.scope, context.by_name, sent)
+
+    def may_be_second(self, context: RequestContext) -> bool:
+        """Whether a request in which no account was found may be a second step, whose session tells the account."""
+        sent = context.body_reader.whole
+        door, is_told = context.door, self._sessions.are_told
+        return door.name_first and is_told and is_secret_alone(door, context.scope, context.by_name, sent)
+
+    async def second(self, context: RequestContext) -> Attempt | None:
+        """Return the attempt of a second step; None where no session tells its account.
+
+        Raises:
+            Unreadable: the request cannot be read.
+            SessionUnread: its session's account is unknown.
+        """
+        door, body = context.door, context.body_reader.whole
+        if door.name not in self._nameless:
+            fields = tuple(replace(fields, account=()) for fields in door.fields)
+            self._nameless[door.name] = replace(door, fields=fields, tenant=())
+        credentials = read_credentials(self._nameless[door.name], context.scope, body, by_name={**context.by_name})
+        account = await self._sessions.of(context.scope)
+        if credentials is None or not account or not credentials.secret:
+            return None
+        return self._attempts.of_session(context, credentials, account)
 
     def wait_us(self, context: RequestContext) -> int:
         """Count a first step at its address; the time until the next may pass, or 0 where this one may."""

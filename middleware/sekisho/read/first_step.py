@@ -1,7 +1,8 @@
-"""The first step of a log-in at a door with `first=name`: a request with the account alone. Pure.
+"""The steps of a log-in at a door with `first=name`: requests with the account alone, or the secret alone. Pure.
 
 An application that finds a password where the reader of the door finds none would check guesses that nothing counts. So
-a request is a first step only if no name in it resembles the name of a secret.
+a request is a first step only if no name in it resembles the name of a secret; and a second step, of which the session
+tells the account, only if none resembles the name of an account.
 """
 
 from __future__ import annotations
@@ -34,20 +35,39 @@ def is_name_alone(door: Door, scope: Mapping[str, Any], by_name: Mapping[bytes, 
         by_name: its headers.
         body: the whole body, as it was sent.
     """
+    return _names_none(_secrets(door), _accounts(door), scope, by_name, body)
+
+
+def is_secret_alone(door: Door, scope: Mapping[str, Any], by_name: Mapping[bytes, bytes], body: bytes) -> bool:
+    """Whether a request without the door's account names no account otherwise. The arguments: see `is_name_alone`."""
+    return _names_none(_accounts(door), _secrets(door), scope, by_name, body)
+
+
+def _accounts(door: Door) -> set[str]:
+    return {path[-1] for fields in door.fields for path in fields.account}
+
+
+def _secrets(door: Door) -> set[str]:
+    return {path[-1] for fields in door.fields for path in (*fields.secret, *fields.new_secret)}
+
+
+def _names_none(
+    absent: set[str], others: set[str], scope: Mapping[str, Any], by_name: Mapping[bytes, bytes], body: bytes
+) -> bool:
+    """Whether no name in the request resembles one of `absent`, but for the fields `others`."""
     if not by_name.keys().isdisjoint(_NOT_SHOWN):
         return False
     names = _names(by_name.get(b"content-type"), body)
     if names is None:
         return False
-    accounts = {path[-1] for fields in door.fields for path in fields.account}
-    secrets = {plain(path[-1]) for fields in door.fields for path in (*fields.secret, *fields.new_secret)}
     in_query = _in_form(scope.get("query_string", b""))
-    return not any(_resembles(plain(name), secrets) for name in (*names, *in_query) if name not in accounts)
+    looked_for = {plain(name) for name in absent}
+    return not any(_resembles(plain(name), looked_for) for name in (*names, *in_query) if name not in others)
 
 
-def _resembles(name: str, secrets: Iterable[str]) -> bool:
+def _resembles(name: str, others: Iterable[str]) -> bool:
     # `user[password]`, `Password`, `password_1` and `password.text`; a field `shipping` is no `pin`.
-    return any(name.startswith(secret) or name.endswith(secret) for secret in secrets)
+    return any(name.startswith(other) or name.endswith(other) for other in others)
 
 
 def _names(content_type: bytes | None, body: bytes) -> list[str] | None:

@@ -80,19 +80,19 @@ class EndpointWing:
         self.endpoint: Final = self._endpoint()
 
     def _endpoint(self) -> Endpoint:
-        process = self._process
+        process, attempts = self._process, self._attempt_reader()
         return Endpoint(
             process.app,
             self._guard,
-            readers=Readers(process.reading, self._attempt_reader(), self._patience, self._asker),
-            handlers=self._handlers(),
+            readers=Readers(process.reading, attempts, self._patience, self._asker),
+            handlers=self._handlers(attempts),
             admission=self._places.admission,
             step_ups=self._ports,
             events=process.events,
             judges_browsers=process.watch is not None or self._places.shared is not None,
         )
 
-    def _handlers(self) -> Handlers:
+    def _handlers(self, attempts: AttemptReader) -> Handlers:
         process, dispatcher = self._process, self._dispatcher()
         return Handlers(
             self.refuser,
@@ -100,14 +100,14 @@ class EndpointWing:
             self._own_answers(dispatcher),
             LogOuts(process.app, process.renderer, self._cookie, self._ports.consequences),
             self._other_requests(),
-            self._first_steps(),
+            self._first_steps(attempts),
         )
 
-    def _first_steps(self) -> FirstSteps | None:
+    def _first_steps(self, attempts: AttemptReader) -> FirstSteps | None:
         process = self._process
         if not any(door.name_first for door in process.settings.doors):
             return None
-        return FirstSteps(process.app, process.events.anomaly, process.clocks.monotonic_us)
+        return FirstSteps(process.app, attempts, process.sessions, process.events.anomaly, process.clocks.monotonic_us)
 
     def _refuser(self, refusals: RefusalLog, pace: RefusalPace) -> Refuser:
         process = self._process
