@@ -40,6 +40,7 @@ BASE = "97295b2"
 """The last commit whose accounts have no history."""
 HERE = "here"
 """The name of this tree."""
+DEEDS_AT = 5  # in an operation
 BATCH, ATTEMPTS, QUICK_ATTEMPTS = 64, 2_560, 640
 START_S_MAX = 120.0  # under callgrind, beside other work
 Counts = dict[str, dict[str, float]]
@@ -54,7 +55,8 @@ FIRST_SUCCESS = UNHINDERED._replace(
 class LedgerAt(LedgerWithHistories):
     """The ledger's script of one tree. It reads the operations of this one.
 
-    A settlement names the keys that its tree would name: all of the attempt's, before they were chosen.
+    It names the keys that its tree would name: for a settlement all of the attempt's, before they were chosen; and an
+    account's bucket beside its own key, before the script made that name itself.
     """
 
     def __init__(self, name: str, middleware: Path) -> None:
@@ -62,6 +64,9 @@ class LedgerAt(LedgerWithHistories):
         self.name = name
         self._script = Script(inlined(script_in(middleware)), self._script.leading, 1)
         self._chooses = b"asks_credit" in self._script.source
+        self._names_buckets = b"bucket_of" not in self._script.source
+        self._reads_heads = b"read_head" in self._script.source
+        self._keys = self._all_keys
 
     @property
     def library(self) -> bytes:
@@ -76,12 +81,35 @@ class LedgerAt(LedgerWithHistories):
     def settlement(self, charge: Charge, verdict: Verdict, effects: int) -> tuple[Sequence[bytes], bytes]:
         keys, packed = super().settlement(charge, verdict, effects)
         if self._chooses:
-            return keys, packed
+            return self._named(charge, keys), self._read(packed)
         families = bytes([families_of(charge)])
-        return KEYS.of(charge), packed[:FAMILIES_AT] + families + packed[FAMILIES_AT + 1 :]
+        return self._all_keys(charge), self._read(packed[:FAMILIES_AT] + families + packed[FAMILIES_AT + 1 :])
+
+    def call(self, charges: Sequence[Charge]) -> Call:
+        called = super().call(charges)
+        leading = len(self._script.leading)
+        operations = [self._read(packed) for packed in called.arguments[leading:] if isinstance(packed, bytes)]
+        return Call(called.keys, [*called.arguments[:leading], *operations])
+
+    def _read(self, operation: bytes) -> bytes:
+        """The operation as this tree reads it: the deeds were the last byte."""
+        if self._reads_heads:
+            return operation
+        return operation[:DEEDS_AT] + operation[DEEDS_AT + 1 :] + operation[DEEDS_AT : DEEDS_AT + 1]
+
+    def _all_keys(self, charge: Charge) -> list[bytes]:
+        return self._named(charge, KEYS.of(charge))
+
+    def _named(self, charge: Charge, keys: Sequence[bytes]) -> list[bytes]:
+        return with_bucket(charge, keys) if self._names_buckets else list(keys)
 
     def command(self, call: Call) -> tuple[bytes | int, ...]:
         return (*self._script.by_name, len(call.keys), *call.keys, *call.arguments)
+
+
+def with_bucket(charge: Charge, keys: Sequence[bytes]) -> list[bytes]:
+    at = keys.index(KEYS.account(charge))
+    return [*keys[:at], KEYS.bucket(charge), *keys[at:]]
 
 
 class CountedRedis(NamedTuple):

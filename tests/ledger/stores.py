@@ -141,7 +141,7 @@ def places(each: Charge) -> dict[bytes, bytes]:
         address = KEYS.network(each)[-2]
         found[address[:-9] + b"c" + address[-8:]] = credit_key(each)
     if each.account:
-        found[KEYS.account(each)[1]] = account_key(each)
+        found[KEYS.account(each)] = account_key(each)
     if each.secret:
         found[KEYS.secret(each)] = secret_key(each)
     return found
@@ -185,9 +185,11 @@ class LuaLedger:
         self._client = redis.Redis(unix_socket_path=str(server.socket_path), db=db)
         script = ledger_script(limits)
         self._limits = pack_limits(limits)
-        life = "ceil((last - now) / 1000)"
-        assert script.source.decode().count(life) == 1
-        script = Script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"), (), VERDICT.size)
+        source = script.source.decode()
+        for life in ("ceil((last - now) / 1000)", "ceil((last + server_ahead) / 1000)"):
+            assert source.count(life) == 1
+            source = source.replace(life, f"{life} + {SPARE_MS}")
+        script = Script(source, (), VERDICT.size)
         self._how = script.by_name
         server.load_library(script.library)
 

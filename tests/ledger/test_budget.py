@@ -90,7 +90,7 @@ def test_lua_its_parts_and_the_reference_share_alike(
             lua.run(told_us, [(each, pack_settlement(each, verdict, effects))])
         del charged[:settled]
         for each in batch:
-            found_at |= places(each) | {KEYS.account(each)[0] + SHARED_FIELD: shared_key(each)}
+            found_at |= places(each) | {KEYS.bucket(each) + SHARED_FIELD: shared_key(each)}
         kept = [book.get(key, FRESH) for key in found_at.values()]
         for one in (lua, parted.lua):
             assert failures(kept, now_us) == failures(one.records(found_at), now_us)
@@ -154,7 +154,7 @@ def test_the_shared_record_stays_small(lua: LuaLedger) -> None:
     for number in range(50):
         each = charge(4, number, network=number)
         lua.run(-T0 - number * MINUTE, [(each, pack_charge(each))])
-    (value,) = lua.values([KEYS.account(same)[0] + SHARED_FIELD])
+    (value,) = lua.values([KEYS.bucket(same) + SHARED_FIELD])
     lua.limit(LIMITS)
 
     record = unpack_record(value)

@@ -51,7 +51,7 @@ class Worker(NamedTuple):
     async def loses(self, node: ClusterNode, each: Charge) -> None:
         """Wait until the worker knows that the node which counts this part of a charge is silent."""
         node.pause()
-        for key in (KEYS.account(each)[0], KEYS.secret(each), KEYS.network(each)[0]):
+        for key in (KEYS.account(each), KEYS.secret(each), KEYS.network(each)[0]):
             await asyncio.gather(self.line.execute(b"GET", key), return_exceptions=True)
         assert self.down.is_set()
 
@@ -85,7 +85,7 @@ def apart(cluster: RedisCluster, family: int, *, known_device: int | None = None
     """A node, and a charge of which this family's records alone are on it."""
     for number in range(1_000):
         each = charge(number, number % 30, network=number, known_device=known_device)
-        owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each)[0], SECRET: KEYS.secret(each)}
+        owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each), SECRET: KEYS.secret(each)}
         nodes = {name: cluster.owner(key) for name, key in owners.items()}
         if [name for name, node in nodes.items() if node is nodes[family]] == [family]:
             return nodes[family], each
@@ -104,7 +104,7 @@ def test_places_are_slots_at_even_distances() -> None:
     """Places are slots at even distances: nodes with equal shares of slots have equal numbers of places, or one
     more.
     """
-    slots = {key_slot(KEYS.account(charge(n))[0]) for n in range(5_000)}
+    slots = {key_slot(KEYS.account(charge(n))) for n in range(5_000)}
 
     assert slots == {number * 16_384 // PLACES for number in range(PLACES)}
 
@@ -114,8 +114,8 @@ def test_what_one_script_touches_is_in_one_slot() -> None:
     for number in range(100):
         each = charge(number, number % 30, network=number, v6=True)
         assert len({key_slot(key) for key in KEYS.network(each)}) == 1
-        assert len({key_slot(key) for key in KEYS.account(each)}) == 1
-        assert len({*KEYS.network(each), *KEYS.account(each), KEYS.secret(each)}) == 7
+        assert key_slot(KEYS.bucket(each)) == key_slot(KEYS.account(each))
+        assert len({*KEYS.of(each), KEYS.bucket(each)}) == 7
 
 
 # A healthy Cluster.
@@ -240,7 +240,7 @@ async def test_resharding_under_load_counts_every_attempt_once(
 ) -> None:
     """While attacked accounts' slots move between nodes and back, every failure is counted once."""
     accounts = list(range(12))
-    slots = {key_slot(KEYS.account(charge(n))[0]): KEYS.account(charge(n))[0] for n in accounts}
+    slots = {key_slot(KEYS.account(charge(n))): KEYS.account(charge(n)) for n in accounts}
     places = {slot: two(redis_cluster, key) for slot, key in slots.items()}
     tries = 0
     async with worker(redis_cluster_url, WIDE, deadline_us=PATIENT_US) as one:

@@ -145,7 +145,7 @@ async def weather(group: Group, strike: Callable[[RedisServer], None]) -> Bookke
 def primary_of(group: Group) -> RedisServer:
     """The primary that counts the victim's failures."""
     owner = getattr(group, "owner", None)
-    found: RedisServer = owner(KEYS.account(VICTIM)[0]) if owner else group.primary  # type: ignore[union-attr]
+    found: RedisServer = owner(KEYS.account(VICTIM)) if owner else group.primary  # type: ignore[union-attr]
     return found
 
 
@@ -173,8 +173,8 @@ async def test_the_rest_of_a_cluster_goes_on_counting(frail_cluster: RedisCluste
     """Without one of three primaries, accounts of the other two keep the common limit."""
     storm = Storm(frail_cluster.url)
     await storm.is_up()
-    lost = frail_cluster.owner(KEYS.account(charge(1))[0])
-    other = next(n for n in range(2, 99) if frail_cluster.owner(KEYS.account(charge(n))[0]) is not lost)
+    lost = frail_cluster.owner(KEYS.account(charge(1)))
+    other = next(n for n in range(2, 99) if frail_cluster.owner(KEYS.account(charge(n))) is not lost)
     storm.strike(lost.kill)
     found = [await ledger.charge(charge(other, n, network=n)) for n in range(20) for ledger in storm.ledgers]
     await storm.end(asyncio.create_task(storm.run()))

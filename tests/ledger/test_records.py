@@ -77,25 +77,24 @@ def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client:
         record._replace(seen=book[at].seen) for record, at in zip(lua.records(found), found.values(), strict=True)
     ]
     assert not any(record.seen.size for record in lua.records(found))
-    assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)}) - len(named)
+    assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)})
 
 
 @pytest.mark.parametrize(
     ("verdict", "effects", "named"),
     [
-        (UNHINDERED._replace(charged=8), Effect.RENEWED, ["bucket", "account"]),
-        (UNHINDERED._replace(charged=8, marks=Marked.EARNS), Effect.EARNS, ["ip", "credit", "bucket", "account"]),
-        (UNHINDERED._replace(charged=16, tagged=128), 0, ["ip", "credit", "bucket", "account", "secret"]),
-        (UNHINDERED._replace(charged=7), 0, ["network", "ip", "device", "bucket", "account"]),
+        (UNHINDERED._replace(charged=8), Effect.RENEWED, ["account"]),
+        (UNHINDERED._replace(charged=8, marks=Marked.EARNS), Effect.EARNS, ["ip", "credit", "account"]),
+        (UNHINDERED._replace(charged=16, tagged=128), 0, ["ip", "credit", "account", "secret"]),
+        (UNHINDERED._replace(charged=7), 0, ["network", "ip", "device", "account"]),
     ],
 )
 def test_a_settlement_names_only_keys_of_what_it_changes(verdict: Verdict, effects: int, named: list[str]) -> None:
     """Of a device in its bucket the account; the credit where it is earned or given back."""
     owner = charge(0, 1, known_device=1)
-    network, ip, device, bucket, account, secret = KEYS.of(owner)
+    network, ip, device, account, secret = KEYS.of(owner)
     credit = network[: -len(b"n") - 8] + b"c" + owner.ip[:8]
-    names = {credit: "credit", network: "network", ip: "ip", device: "device", bucket: "bucket"}
-    names |= {account: "account", secret: "secret"}
+    names = {credit: "credit", network: "network", ip: "ip", device: "device", account: "account", secret: "secret"}
 
     families = pack_settlement(owner, verdict, effects)[2]
 
@@ -170,6 +169,18 @@ def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: red
     at_last = [round(expires_us(book[key], now_us) / MINUTE) for key in network_keys(VICTIM)]
     assert ends[0][::2] == ends[1][::2]  # network and device: their tags outlive their counters
     assert at_last == ends[2]
+
+
+@pytest.mark.usefixtures("redis_url")
+@pytest.mark.parametrize("limits", [1, 2, 3, 4])
+def test_a_record_is_read_again_with_any_number_of_limits(lua: LuaLedger, limits: int) -> None:
+    """An address holds its limit, and the number of accounts tried there, with one limit to four."""
+    lua.limit(only(ip=tuple(Limit(3, (number + 1) * HOUR) for number in range(limits))))
+    told = [enter(lua, charge(n, n))[0] for n in range(5)]
+    lua.limit(LIMITS)
+
+    assert [verdict.ip_wait_us > 0 for verdict in told] == [False, False, False, True, True]
+    assert [verdict.spread.accounts_per_ip for verdict in told] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -275,14 +286,14 @@ def test_what_is_not_ours_reads_as_absent(lua: LuaLedger, redis_server: RedisSer
 @pytest.mark.usefixtures("redis_url")
 def test_a_value_of_another_type_reads_as_absent(lua: LuaLedger, client: redis.Redis) -> None:
     """A value of another type, such as a list, reads as absent and is overwritten."""
-    for key in KEYS.of(VICTIM):
+    keys, unused = [*KEYS.of(VICTIM), KEYS.bucket(VICTIM)], KEYS.account(VICTIM)
+    for key in keys:
         client.rpush(key, "x")
 
     (verdict,) = enter(lua, VICTIM)
 
     assert (verdict.failures, verdict.throttle_wait_us) == (1, 0)
-    unused = KEYS.account(VICTIM)[1]
-    assert all(client.pttl(key) > 0 for key in KEYS.of(VICTIM) if key != unused)
+    assert all(client.pttl(key) > 0 for key in keys if key != unused)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -331,7 +342,7 @@ def neighbours(count: int) -> list[Charge]:
 @pytest.mark.usefixtures("redis_url")
 def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) -> None:
     """A bucket stays one packed block; an account under attack or with devices moves to its own key."""
-    bucket, own = KEYS.account(VICTIM)
+    bucket, own = KEYS.bucket(VICTIM), KEYS.account(VICTIM)
     enter(lua, *neighbours(60))
     enter(lua, *[charge(0, number, ip=1, network=90 + number, known_device=number) for number in range(12)])
 
@@ -343,7 +354,7 @@ def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) ->
 @pytest.mark.usefixtures("redis_url")
 def test_an_account_that_calms_down_goes_back_into_its_bucket(lua: LuaLedger, client: redis.Redis) -> None:
     """An account that calms down moves back into its bucket, and is in one place at any time."""
-    bucket, own = KEYS.account(VICTIM)
+    bucket, own = KEYS.bucket(VICTIM), KEYS.account(VICTIM)
     enter(lua, *[charge(0, number, network=number) for number in range(8)], now_us=T0)
     assert (client.exists(own), client.exists(bucket)) == (1, 0)
 
@@ -355,7 +366,7 @@ def test_an_account_that_calms_down_goes_back_into_its_bucket(lua: LuaLedger, cl
 @pytest.mark.usefixtures("redis_url")
 def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, client: redis.Redis) -> None:
     """Row 93: fields do not expire, but each newcomer removes a bounded number of expired neighbours."""
-    bucket, _ = KEYS.account(VICTIM)
+    bucket = KEYS.bucket(VICTIM)
     now_us, newcomers = T0, neighbours(4_000)
     lua.limit(ROOMY)
     for at in range(0, len(newcomers), 40):
@@ -375,7 +386,7 @@ def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, cl
 @pytest.mark.usefixtures("redis_url")
 def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redis.Redis) -> None:
     """Row 13.4: four hundred invented names are gone a day later, as each newcomer checks some."""
-    bucket, _ = KEYS.account(VICTIM)
+    bucket = KEYS.bucket(VICTIM)
     names = neighbours(440)
     lua.limit(ROOMY)
     for at in range(0, 400, 40):
@@ -392,7 +403,7 @@ def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redi
 @pytest.mark.usefixtures("redis_url")
 def test_failures_of_the_day_survive_any_number_of_newcomers(lua: LuaLedger, client: redis.Redis) -> None:
     """Failures of the day survive any number of newcomers that check them."""
-    bucket, _ = KEYS.account(VICTIM)
+    bucket = KEYS.bucket(VICTIM)
     for number in range(0, 400, 40):
         enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number // 40 * HOUR)
 
@@ -422,8 +433,7 @@ class Full:
 
 def _days_left(client: redis.Redis, each: Charge) -> int:
     """How long the account's own record lives."""
-    _, own = KEYS.account(each)
-    return round((client.pttl(own) - SPARE_MS) / (24 * HOUR // 1_000))
+    return round((client.pttl(KEYS.account(each)) - SPARE_MS) / (24 * HOUR // 1_000))
 
 
 def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:
@@ -435,7 +445,7 @@ def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, known_devi
     """Row 5.3: with full memory the write of one account fails, and its bucket's 63 others stay as they were."""
     full = Full(own_redis_server)
     full.call(*_charged(*neighbours(63)))
-    bucket, _ = KEYS.account(VICTIM)
+    bucket = KEYS.bucket(VICTIM)
     before = full.client.hgetall(bucket)
     assert len(before) == 63
 
@@ -449,7 +459,7 @@ def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, known_devi
 def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) -> None:
     """Row 5.3: an account that moves between bucket and own key is written there before it is removed here."""
     full = Full(own_redis_server)
-    bucket, own = KEYS.account(VICTIM)
+    bucket, own = KEYS.bucket(VICTIM), KEYS.account(VICTIM)
     in_buckets = [VICTIM._replace(known_device=bytes([n]) * 8) for n in range(3)]
     full.call(*_charged(in_buckets[0]))
     assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)

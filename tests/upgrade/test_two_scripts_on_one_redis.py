@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 OLD_VERDICT = Struct("<QBQQQQQI5B")
+DEEDS_AT = 5
 BEFORE = "97295b2"
 """The last commit whose script differs in its records."""
 LEDGER = "sekisho/observe/limiter/ledger.lua"
@@ -59,7 +60,7 @@ class Script:
         self._is_old = is_old
 
     def charge(self, now_us: int, each: Charge, limits: LimitSet = LIMITS) -> Told:
-        packed = self._call(now_us, KEYS.of(each), pack_charge(each), limits)
+        packed = self._call(now_us, self._keys(each, KEYS.of(each)), pack_charge(each), limits)
         if self._is_old:
             _, bits, _, _, _, account, _, failures, *_ = OLD_VERDICT.unpack(packed)
             return Told(bits & 15, account, bits & 32 != 0, failures, packed)
@@ -71,7 +72,7 @@ class Script:
         verdict = self._verdict(now_us, told)
         effects = (Effect.RENEWED if renewed else 0) | (0 if self._is_old else Effect.RIGHT)
         packed = pack_settlement(each, verdict, effects)
-        self._call(now_us, KEYS.of_families(each, packed[2]), packed, LIMITS)
+        self._call(now_us, self._keys(each, KEYS.of_families(each, packed[2])), packed, LIMITS)
 
     def change(self, now_us: int, each: Charge) -> None:
         """The account's password is changed."""
@@ -88,7 +89,14 @@ class Script:
             return UNHINDERED._replace(at_us=now_us, charged=told.charged, tagged=64 | 128)
         return unpack_verdict(told.packed)
 
+    def _keys(self, each: Charge, keys: list[bytes]) -> list[bytes]:
+        """Also the account's bucket, which the earlier version is told."""
+        at = keys.index(KEYS.account(each))
+        return [*keys[:at], KEYS.bucket(each), *keys[at:]] if self._is_old else keys
+
     def _call(self, now_us: int, keys: list[bytes], operation: bytes, limits: LimitSet) -> bytes:
+        if self._is_old:  # it reads the deeds last
+            operation = operation[:DEEDS_AT] + operation[DEEDS_AT + 1 :] + operation[DEEDS_AT : DEEDS_AT + 1]
         packed: bytes = self._run(keys, [pack_limits(limits), now_us, operation])
         return packed
 
@@ -185,7 +193,7 @@ def test_an_ended_device_is_remembered_where_the_old_script_forgets_it(both: Bot
 
 
 def _days_left(server: RedisServer) -> int:
-    return round(int(server.cli("PTTL", KEYS.account(charge())[1])) * 1_000 / DAY)
+    return round(int(server.cli("PTTL", KEYS.account(charge()))) * 1_000 / DAY)
 
 
 def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:

@@ -174,7 +174,7 @@ class StoredCounters:
         await self._of_account(b"forget", charge)
 
     async def _of_account(self, word: bytes, charge: Charge) -> Counters:
-        bucket, own = self._keys.account(charge)
+        bucket, own = self._keys.bucket(charge), self._keys.account(charge)
         return await self._ask(word, [bucket, own], own[len(bucket) :])
 
     async def _ask(self, word: bytes, keys: Sequence[bytes], field: bytes) -> Counters:

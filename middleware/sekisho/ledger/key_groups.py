@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from sekisho.ledger.history import is_known_here
 from sekisho.ledger.redis import (
     ACCOUNT,
+    BUCKET,
     CREDIT,
     FAIL,
     IN_FLAGS,
@@ -143,8 +144,8 @@ class Families:
         return [
             Part(
                 each,
-                self._keys.of_families(charge, its),
-                pack_operation(charge, SETTLE, flags, its, charged, at_us[each], verdict.tagged, deeds),
+                self._keys.of_families(charge, with_bucket(its)),
+                pack_operation(charge, SETTLE, flags, with_bucket(its), charged, at_us[each], verdict.tagged, deeds),
             )
             for each, its in at_node.items()
             if its
@@ -155,7 +156,7 @@ class Families:
         families, flags, charged = failed_families(verdict), flags_of(charge), verdict.charged
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us}
         return [
-            self._part(charge, each, pack_operation(charge, FAIL, flags, each, charged, at_us[each]))
+            self._part(charge, each, pack_operation(charge, FAIL, flags, with_bucket(each), charged, at_us[each]))
             for each in at_us
             if families & each
         ]
@@ -163,7 +164,7 @@ class Families:
     def _charges(self, charge: Charge, families: int) -> list[Part]:
         flags = flags_of(charge)
         return [
-            self._part(charge, each, pack_operation(charge, PART, flags, each, 0, charge.token_issued_us))
+            self._part(charge, each, pack_operation(charge, PART, flags, with_bucket(each), 0, charge.token_issued_us))
             for each in (NETWORK, ACCOUNT, SECRET)
             if families & each
         ]
@@ -176,7 +177,7 @@ class Families:
         found = []
         if not account.verdict.account_wait_us and account.before:  # otherwise it was not charged
             charged, at_us = account.verdict.charged, account.verdict.at_us
-            operation = pack_operation(charge, COMPENSATE, flags_of(charge), ACCOUNT, charged, at_us)
+            operation = pack_operation(charge, COMPENSATE, flags_of(charge), with_bucket(ACCOUNT), charged, at_us)
             found.append(self._part(charge, ACCOUNT, operation + account.before))
         if secret.tagged & Tagged.MEMBER and secret.spread.accounts_per_secret == 1:
             operation = pack_operation(charge, SETTLE, flags_of(charge), SECRET, 0, 0)
@@ -184,7 +185,16 @@ class Families:
         return found
 
     def _part(self, charge: Charge, family: int, operation: bytes) -> Part:
-        return Part(family, self._keys.of_families(charge, family), operation)
+        return Part(family, self._keys.of_families(charge, with_bucket(family)), operation)
+
+
+def with_bucket(families: int) -> int:
+    """Return the families with the account's bucket.
+
+    A node that hands over a slot looks which of the named keys it still has. An account in its bucket has no key of its
+    own: named alone, that key would send the operation to the other node before the bucket is there.
+    """
+    return families | BUCKET if families & ACCOUNT else families
 
 
 _SILENT = GroupAnswer(unpack_verdict(bytes(VERDICT.size)))

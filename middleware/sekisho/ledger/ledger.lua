@@ -2,8 +2,9 @@
 -- `ledger.py` is the reference and says why; this file says only what differs for being here.
 --
 -- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; ip and credit
---          where a settlement changes the address's credit; the account's bucket and its own key, which is the bucket's
---          with the account's field behind it; secret.
+--          where a settlement changes the address's credit; the account's own key, which is its bucket's with its field
+--          behind it; on a Cluster that bucket, without which a node that hands over the slot would not see that the
+--          account is still there; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit, with zeros for what there could be of them: four.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock. Negative, with "-1" for that clock, while
@@ -13,8 +14,9 @@
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
 --          `BEFORE`. Settlements and compensations return nothing.
 -- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one
---          PTTL and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in
---          KEYS, except for an address's credit, beside the address in its slot: hardly any charge has to look at it.
+--          PTTL and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. Two keys are touched that KEYS need
+--          not have, each beside one that it has: an account's bucket, where the account has no key of its own, and an
+--          address's credit, at which hardly any charge has to look.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 --
@@ -24,9 +26,10 @@
 
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
--- An operation's head, then the names of its device and place, its deeds, and what a compensation takes back. The names
--- are read where an account has entries to compare with them: most attempts have none.
-local OPERATION, NAMES, NAMES_AT, DEEDS_AT, REST_AT = '<BBBBBI8I4c4c4c4c4', '<BI3I4I3I4B', 34, 50, 51
+-- An operation's head, its times and tags, then the names of its device and place, and what a compensation takes back.
+-- The head is six bytes: kind, flags, families, networks, what was charged, deeds. The names are read where an account
+-- has entries to compare with them: most attempts have none.
+local OPERATION, NAMES, NAMES_AT, REST_AT = '<I6I8I4c4c4c4c4', '<BI3I4I3I4B', 35, 51
 local VERDICT = '<I8I4I8I8I8I8I8I4BBBBBI4'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
 local NAME = '<BI3I4' -- of a device, and of an entry beside devices' buckets
@@ -34,7 +37,7 @@ local LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
-local NETWORK, ACCOUNT_FAMILY, SECRET, CREDIT = 1, 2, 4, 8 -- families that an operation covers
+local NETWORK, ACCOUNT_FAMILY, SECRET, CREDIT, BUCKET = 1, 2, 4, 8, 16 -- families that an operation covers
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT, ENDS = 1, 2, 4, 8, 16, 32, 64, 128
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
@@ -47,7 +50,7 @@ local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 -- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so
 -- they share hashes that Redis keeps as one packed block, as long as no value is longer than this
 -- (hash-max-listpack-value). What has grown beyond, under attack or with devices, moves to a key of its own and back.
-local BUCKETED_MAX = 64
+local BUCKETED_MAX, FIELD_BYTES = 64, 8 -- and how long a field's name is
 -- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and each
 -- that moves the bucket's end; where that is dead at sixteen more, and where nearly all of these are, as after a flood
 -- of invented names, at another 128: so the dead are hardly ever more than the living, no call does more than so much,
@@ -103,43 +106,41 @@ local function read_names()
   place_browser = browser
 end
 
+-- `flag`: one bit. A call of `bit.band` would cost three times as much.
 local function has(flags, flag)
-  return band(flags, flag) ~= 0
+  return flags % (flag + flag) >= flag
 end
 
--- What a charge's flags and families say, by name. A batch has the same few over and over: they are taken apart once.
+-- What an operation's head says, by name. A batch has the same few over and over: they are taken apart once.
 local FACTS = {}
 
-local function facts_of(flags, families)
-  local key = flags * 256 + families
-  local facts = FACTS[key]
-  if not facts then
+local function read_head(head)
+  local kind, flags, families, networks, charged, deeds = byte(struct_pack('<I6', head), 1, 6)
+  local on_network, on_account, on_secret, on_credit =
+    has(families, NETWORK), has(families, ACCOUNT_FAMILY), has(families, SECRET), has(families, CREDIT)
+  local keys = (on_network and networks + 2 or 0) + (on_credit and 2 or 0) + (on_account and 1 or 0)
+    + (has(families, BUCKET) and 1 or 0) + (on_secret and 1 or 0)
+  local facts
+  if kind == CHARGE or kind == PART then
     facts = {
+      kind = kind, charges = true, networks = networks, keys = keys,
+      asks_network = on_network, asks_account = on_account, asks_secret = on_secret,
       exempt = has(flags, EXEMPT), account = has(flags, HAS_ACCOUNT), secret = has(flags, HAS_SECRET),
-      lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED), ends = has(flags, ENDS),
-      forgiven = has(flags, RIGHT + PROVED),
-      asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
-      asks_secret = has(families, SECRET), asks_credit = has(families, CREDIT),
+      lane = has(flags, HAS_LANE),
+      has_place = deeds > 0, worked = has(deeds, WORKED), tries = has(deeds, TRIES),
     }
-    FACTS[key] = facts
-  end
-  return facts
-end
-
--- The same of what was charged, and of what a success does besides.
-local CHARGED = {}
-
-local function charged_of(charged, deeds)
-  local key = charged * 256 + deeds
-  local facts = CHARGED[key]
-  if not facts then
+  else
     facts = {
-      network = has(charged, NETWORK_CHARGED), account = has(charged, ACCOUNT_CHARGED),
-      failure = has(charged, FAILURE_CHARGED), lane = has(charged, LANE_CHARGED), credit = has(charged, CREDIT_SPENT),
-      learns = has(deeds, LEARNS), earns = has(deeds, EARNS),
+      kind = kind, charges = false, networks = networks, keys = keys,
+      asks_network = on_network, asks_account = on_account, asks_secret = on_secret, asks_credit = on_credit,
+      renewed = has(flags, RENEWED), proved = has(flags, PROVED), ends = has(flags, ENDS),
+      forgiven = has(flags, RIGHT) or has(flags, PROVED),
+      network_charged = has(charged, NETWORK_CHARGED), account_charged = has(charged, ACCOUNT_CHARGED),
+      failure_charged = has(charged, FAILURE_CHARGED), lane_charged = has(charged, LANE_CHARGED),
+      credit_spent = has(charged, CREDIT_SPENT), learns = has(deeds, LEARNS), earns = has(deeds, EARNS),
     }
-    CHARGED[key] = facts
   end
+  FACTS[head] = facts
   return facts
 end
 
@@ -147,7 +148,7 @@ local NONE = {} -- never written to
 
 -- The limits of accounts and lanes; of each network record, then of ip and device, by how many networks an address has;
 -- and all of them in their order. As read from `policy`, once in a call or once for a library's calls.
-local ACCOUNTS, LANE, SETS, lane_bytes, limits, policy
+local ACCOUNTS, LANE, SETS, lane_bytes, lane_limits, limits, policy -- `lane_limits`: as an account's record has them
 
 local UNLIMITED = {} -- secrets are not limited
 
@@ -174,7 +175,7 @@ local function set_limits()
     limits = read_limits(arguments[1])
     local ip, device, first_network = limits[1], limits[2], 5
     ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
-    lane_bytes = LANE_HEAD_BYTES + LANE.n * TAT_BYTES
+    lane_bytes, lane_limits = LANE_HEAD_BYTES + LANE.n * TAT_BYTES, LANE.n * 16777216
     for networks = 1, #limits - first_network + 1 do
       local sets = {unpack(limits, first_network, first_network + networks - 1)}
       sets[networks + 1], sets[networks + 2] = ip, device
@@ -192,20 +193,25 @@ local function set_limits()
 end
 
 -- Packed records. Whole formats by layout and number of TATs, one call of `struct` for the fixed part of a record; and
--- how long that part is.
+-- how long that part is. Each value costs: neighbouring bytes are read and written as one number where that is no more
+-- work, the layout with the number of TATs, and how many tags are young with how many are old.
 
 local LIMITS_MAX = 4
 local LANE_FORMATS = {[0] = '<c8I4I7', '<c8I4I7I7', '<c8I4I7I7I7', '<c8I4I7I7I7I7', '<c8I4I7I7I7I7I7'}
 local ENTRY_FORMATS = {[0] = '<BI3I4I4I7', '<BI3I4I4I7I7', '<BI3I4I4I7I7I7', '<BI3I4I4I7I7I7I7', '<BI3I4I4I7I7I7I7I7'}
 local HISTORY_FORMATS = {} -- two entries without TATs
 local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
-local PLAIN_FORMATS = {
-  [0] = '<BBI7I4BB', '<BBI7I4BBI7', '<BBI7I4BBI7I7', '<BBI7I4BBI7I7I7', '<BBI7I4BBI7I7I7I7',
-}
+local PLAIN_FORMATS = {[0] = '<I2I7I4I2', '<I2I7I4I2I7', '<I2I7I4I2I7I7', '<I2I7I4I2I7I7I7', '<I2I7I4I2I7I7I7I7'}
 local ACCOUNT_BYTES = {[0] = 21, 28, 35, 42, 49}
 local ACCOUNT_FORMATS = {
-  [0] = '<BBI7I4BBI2BBBB', '<BBI7I4BBI2BBBBI7', '<BBI7I4BBI2BBBBI7I7', '<BBI7I4BBI2BBBBI7I7I7',
-  '<BBI7I4BBI2BBBBI7I7I7I7',
+  [0] = '<xxI7I4BBI2BBBB', '<xxI7I4BBI2BBBBI7', '<xxI7I4BBI2BBBBI7I7', '<xxI7I4BBI2BBBBI7I7I7',
+  '<xxI7I4BBI2BBBBI7I7I7I7',
+}
+local WRITE_ACCOUNT = {
+  [0] = '<I2I7I4I2I2I4', '<I2I7I4I2I2I4I7', '<I2I7I4I2I2I4I7I7', '<I2I7I4I2I2I4I7I7I7', '<I2I7I4I2I2I4I7I7I7I7',
+}
+local WHOLE_FORMATS = { -- of a plain record with its tags, to pack both at once
+  [0] = '<I2I7I4I2c0', '<I2I7I4I2I7c0', '<I2I7I4I2I7I7c0', '<I2I7I4I2I7I7I7c0', '<I2I7I4I2I7I7I7I7c0',
 }
 
 -- Records and lanes, once unpacked, hold their TATs as an array, from 1. A table of up to eight other fields takes half
@@ -219,7 +225,9 @@ end
 
 local function set_tats(record, tats, n)
   for i = 1, n do record[i] = tats[i] end
-  for i = #record, n + 1, -1 do record[i] = nil end
+  if #record > n then
+    for i = #record, n + 1, -1 do record[i] = nil end
+  end
 end
 
 -- An account's lanes stay packed, all as wide as the limits ask: an attempt looks at them once.
@@ -251,6 +259,7 @@ end
 -- of its history, how many places, whether one of them knows the browser; other places of the operation's region, and
 -- when the first and the last of them were renewed; whether a device has failures; the change.
 local surveyed, last_end, some_ended
+local recalls -- whether the operation asks for the browser: a charge does
 local lane_at, lane_generation, lane_renewed, lane_tats = nil, 0, 0, {}
 local summary_at, summary_generation, first_hour, credit_hour
 local place_at, place_generation, places, knows_browser, has_failures, change_at, change_renewed
@@ -292,7 +301,7 @@ local function survey(lanes, n_tats)
           if near == 0 or renewed > near_last then near_last = renewed end
           near = near + 1
         end
-        if place_browser ~= 0 and not knows_browser then
+        if recalls and place_browser ~= 0 and not knows_browser then
           knows_browser = has_browser((generation - FAILED - generation % 128) / 128)
         end
       elseif kind == SUMMARY then
@@ -333,7 +342,7 @@ local function read_lanes(packed, n_tats)
 end
 
 local function fresh()
-  return {at = 0, generation = generation_now, young = '', old = '', told = 0}
+  return {at = 0, generation = generation_now, young = '', old = ''}
 end
 
 local function fresh_account()
@@ -384,24 +393,26 @@ end
 
 -- Records as they stand under keys that hold their version; of any other shape they read as absent.
 
+-- And when it ends, as Redis was told when it was written; 0 where it is absent.
 local function decode(value)
   redated = false
-  local version, n = byte(value, 1, 2)
-  local fixed = version == PLAIN and PLAIN_BYTES[n]
-  if not fixed or #value < fixed then return fresh() end
-  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
-  local young_end = fixed + young * TAG_BYTES
-  if #value ~= young_end + old * TAG_BYTES then return fresh() end
+  -- A tag has four bytes and a TAT seven: the length tells how many TATs there are.
+  local n = 3 - #value % TAG_BYTES
+  if n == 0 and byte(value, 2) == 4 then n = 4 end
+  local fixed = PLAIN_BYTES[n]
+  if #value < fixed then return fresh(), 0 end
+  local head, at, generation, counts, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
+  local young = counts % 256
+  local old, young_end = (counts - young) / 256, fixed + young * TAG_BYTES
+  if head ~= PLAIN + n * 256 or #value ~= young_end + old * TAG_BYTES then return fresh(), 0 end
   local record = {
-    a, b, c, d, at = at, generation = generation, told = 0,
+    a, b, c, d, at = at, generation = generation,
     young = young > 0 and sub(value, fixed + 1, young_end) or '', old = old > 0 and sub(value, young_end + 1) or '',
   }
   if n < LIMITS_MAX then record[n + 1] = nil end -- where the next would stand
-  local told = young + old > 0 and (generation + 2) * GENERATION or 0
-  for i = 1, n do
-    if record[i] > told then told = record[i] end
-  end
-  record.told = told -- so was Redis, when this was written
+  local told = counts > 0 and (generation + 2) * GENERATION or 0
+  if n > 0 and a > told then told = a end
+  if n > 1 then told = max(told, b, n > 2 and c or 0, n > 3 and d or 0) end
   if at > latest then redate(record) end
   if generation ~= generation_now then
     if generation < generation_now then
@@ -411,7 +422,7 @@ local function decode(value)
       record.generation, redated = generation_now, true
     end
   end
-  return record
+  return record, told
 end
 
 -- And whether Redis was told when its last lane ends.
@@ -420,7 +431,7 @@ local function decode_account(value)
   local version, n = byte(value, 1, 2)
   local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
   if not fixed or #value < fixed then return fresh_account() end
-  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
+  local at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
     struct_unpack(ACCOUNT_FORMATS[n], value)
   local old_at = fixed + 1 + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
@@ -453,20 +464,36 @@ local function decode_account(value)
   return account, is_told
 end
 
+-- A record, packed, and when it ends; 0 where nothing of it lasts.
 local function encode(record)
   local n, young, old = #record, record.young, record.old
+  local a, b, c, d, e = record[1], record[2], record[3], record[4], nil
+  local tags, last = old == '' and young or young .. old, 0
+  if tags ~= '' then last = (record.generation + 2) * GENERATION end
+  if n > 0 and a > last then last = a end
+  if n > 1 then last = max(last, b, c or 0, d or 0) end
+  if n == 1 then
+    b = tags
+  elseif n == 0 then
+    a = tags
+  elseif n == 3 then
+    d = tags
+  elseif n == 2 then
+    c = tags
+  else
+    e = tags
+  end
   return struct_pack(
-    PLAIN_FORMATS[n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    record[1], record[2], record[3], record[4] -- as many as the format asks for
-  ) .. young .. old
+    WHOLE_FORMATS[n], PLAIN + n * 256, record.at, record.generation, (#young + #old * 256) / TAG_BYTES, a, b, c, d, e
+  ), last
 end
 
 local function encode_account(account)
   local n, young, old, tried, tried_old = #account, account.young, account.old, account.tried, account.tried_old
   local lanes = account.lanes
   return struct_pack(
-    ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes / lane_bytes, LANE.n,
+    WRITE_ACCOUNT[n], ACCOUNT + n * 256, account.at, account.generation, (#young + #old * 256) / TAG_BYTES,
+    account.failures, (#tried + #tried_old * 256) / TAG_BYTES + #lanes / lane_bytes * 65536 + lane_limits,
     account[1], account[2], account[3], account[4]
   ) .. young .. old .. tried .. tried_old .. lanes
 end
@@ -477,9 +504,9 @@ end
 
 -- The wait until one more attempt has room; what the TATs are with it is left in `set.spent`, for `set_tats`.
 local function wait_of(tats, set)
-  local wait, last, interval, tops, spent = 0, tats[#tats] or 0, set.interval, set.top, set.spent
+  local wait, interval, tops, spent = 0, set.interval, set.top, set.spent
   for i = 1, set.n do
-    local tat, top = tats[i] or last, tops[i]
+    local tat, top = tats[i] or tats[#tats] or 0, tops[i]
     if tat < now then tat = now elseif tat > top then tat = top end
     tat = tat + interval[i]
     spent[i] = tat
@@ -545,8 +572,9 @@ end
 -- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
 -- is opened, which from then on counts instead; and what it changed to: the record, or the pattern that it follows.
 local stored, opened, changed, slots
-local fields, apart -- of accounts; `apart`: under a key of its own, and until when if that is its lanes' end
-local shared -- by the place of a bucket: whether its slot is that of the record that newcomers to it share
+local told -- when Redis thinks that a record ends; 0 where it was not told
+local is_account, apart -- `apart`: under a key of its own, and until when if that is its lanes' end
+local shared -- by slot: whether it is that of the record that newcomers to a bucket share; its key is the bucket's
 
 -- Where the record of a key is, and the record itself, or nil where there is none.
 local function open(i)
@@ -557,8 +585,8 @@ local function open(i)
   end
   local record, value = opened[slot], stored[slot]
   if not record and value then
-    record = decode(value)
-    if changed[slot] then record.told = 0 end -- by this batch: Redis was told nothing yet
+    record, told[slot] = decode(value)
+    if changed[slot] then told[slot] = 0 end -- by this batch: Redis was told nothing yet
     if redated then changed[slot] = record end
     opened[slot] = record
   end
@@ -571,18 +599,21 @@ local function open_fresh(slot)
   return record
 end
 
+local function bucket_of(key)
+  return sub(key, 1, -FIELD_BYTES - 1)
+end
+
 -- An account lies in its bucket, or under its own key where it was too long for that.
 local function account_slot(i)
-  local bucket, key = keys[i], keys[i + 1]
+  local key = keys[i]
   local slot = slots[key]
   if not slot then
-    slot = i + 1
-    local field = sub(key, #bucket + 1)
-    slots[key], fields[slot] = slot, field
+    slot = i
+    slots[key], is_account[slot] = slot, true
     if stored[slot] then
       apart[slot] = true
     else
-      local value = pcall('HGET', bucket, field)
+      local value = pcall('HGET', bucket_of(key), sub(key, -FIELD_BYTES))
       if type(value) == 'string' then stored[slot] = value end -- an error: somebody else's value, and ours is absent
     end
   end
@@ -601,13 +632,14 @@ local function open_account(slot)
   return account
 end
 
--- Where the record is that newcomers to the bucket at `i` share: the bucket's own place, where nothing else stands.
+-- Where the record is that newcomers to the bucket of the account at `i` share.
 local function shared_slot(i)
-  local name = keys[i] .. SHARED
-  local slot = slots[name]
+  local bucket = bucket_of(keys[i])
+  local slot = slots[bucket]
   if not slot then
-    slot, slots[name], shared[i] = i, i, true
-    local value = pcall('HGET', keys[i], SHARED)
+    slot = #keys + 1
+    keys[slot], slots[bucket], shared[slot] = bucket, slot, true
+    local value = pcall('HGET', bucket, SHARED)
     stored[slot] = type(value) == 'string' and value or nil
   end
   return slot
@@ -819,8 +851,9 @@ local function oldest_place(lanes)
   return oldest
 end
 
--- The history with one more success: both entries, of the account that was surveyed.
-local function learned(earned)
+-- The history with one more success: both entries, of the account that was surveyed. Before them the lane of the
+-- operation's device, where it has one.
+local function learned(earned, lane)
   set_hour()
   local n, hours, first, credit, visits, browsers = 0, 0, this_hour, 0, 0, 0
   if summary_at then
@@ -837,9 +870,14 @@ local function learned(earned)
     browsers = place_browser * 65536 + floor(browsers / 256)
   end
   local renewed = now + HISTORY_KEPT - RENEWAL_KEPT
-  return struct_pack(
-    HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, one_more(n, hours), renewed,
-    PLACE, place_first, place_rest, one_more(visits, browsers), renewed
+  local summary, place = one_more(n, hours), one_more(visits, browsers)
+  if not lane then
+    return struct_pack(
+      HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, summary, renewed, PLACE, place_first, place_rest, place, renewed
+    )
+  end
+  return pack_its_lane(lane) .. struct_pack(
+    HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, summary, renewed, PLACE, place_first, place_rest, place, renewed
   )
 end
 
@@ -878,14 +916,18 @@ local function give_back(place)
   changed[slot] = credit
 end
 
-local FIRST_CREDIT = {first_end = 0} -- the pattern of what an address has that earned some for the first time
+-- The pattern of what an address has that earned some for the first time.
+local FIRST_CREDIT = {first = false, first_end = 0}
 
 local function earn(place, account_tag)
   local slot, credit = open(place)
   if not credit then
     local earned = now + EARNED
-    stored[slot] = struct_pack(PLAIN_FORMATS[2], PLAIN, 2, 0, generation_now, 1, 0, earned, earned) .. account_tag
-    changed[slot], FIRST_CREDIT.first_end = FIRST_CREDIT, earned
+    if FIRST_CREDIT.first_end ~= earned then
+      FIRST_CREDIT.first = struct_pack(PLAIN_FORMATS[2], PLAIN + 2 * 256, 0, generation_now, 1, earned, earned)
+      FIRST_CREDIT.first_end = earned
+    end
+    stored[slot], changed[slot] = FIRST_CREDIT.first .. account_tag, FIRST_CREDIT
     return
   end
   if find(credit.young, account_tag) or find(credit.old, account_tag) then return end
@@ -960,15 +1002,17 @@ local function enter_fresh(slot, set, charged, tag, counts_failure)
   if not tag then return 0 end
   note(slot, record, tag, ACCOUNTS_CAP)
   if patterned then
-    pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record)
+    local value, last = encode(record)
+    pattern.first, pattern.first_end = sub(value, 1, -TAG_BYTES - 1), last
     pattern.counts_failure = counts_failure
   end
   return 1
 end
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
-local function enter_network(first, facts, networks, account_tag)
-  local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
+local function enter_network(first, facts, account_tag)
+  local networks, exempt, refused, young = facts.networks, facts.exempt, false, true
+  local n, sets = networks + 2, SETS[networks]
   for i = 1, n do
     local slot, record = open(first + i - 1)
     local wait = record and not exempt and wait_of(record, sets[i]) or 0
@@ -980,13 +1024,13 @@ local function enter_network(first, facts, networks, account_tag)
   end
   local charged, tag = not (refused or exempt), facts.account and account_tag
   local network_wait, longest, network_accounts, bits = 0, 0, 0, charged and NETWORK_CHARGED or 0
-  local deeds = byte(operation, DEEDS_AT)
-  if refused and deeds > 0 then
+  local has_place = facts.has_place
+  if refused and has_place then
     local slot, credit = open_credit(first + networks)
     if credit then
       local marks = marks_of(credit)
       bits = bits + marks
-      if has(deeds, WORKED) and has(marks, CREDIT_MARK) then
+      if facts.worked and has(marks, CREDIT_MARK) then
         credit[1], changed[slot] = credit[1] - CREDIT_ONE, credit
         refused, young, bits = false, true, bits + CREDIT_CHARGED
         for i = 1, n do waits[i] = 0 end
@@ -1002,8 +1046,8 @@ local function enter_network(first, facts, networks, account_tag)
     end
   end
   local until_us = failing_until(records[n - 1])
-  if until_us - now >= FAILING and deeds > 0 and has_no_credit(first + networks) then bits = bits + FAILING_MARK end
-  local counts_failure = charged and deeds > 0 and facts.secret and limits[1].n < LIMITS_MAX
+  if until_us - now >= FAILING and has_place and has_no_credit(first + networks) then bits = bits + FAILING_MARK end
+  local counts_failure = charged and has_place and facts.secret and limits[1].n < LIMITS_MAX
   for i = 1, n do
     local slot, record, size_here = slots_here[i], records[i], nil
     if refused and is_gone(record) then
@@ -1094,17 +1138,15 @@ end
 
 local NO_BEFORE
 
-local function charge(
-  kind, first, facts, networks, issued, generation, account_tag, ip_tag, pair_tag, member_tag
-)
-  local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
-  local shares = false
-  if facts.asks_network then place = place + networks + 2 end
+local function charge(first, facts, issued, generation, account_tag, ip_tag, pair_tag, member_tag)
+  local is_part, place, slot, account, shares = facts.kind == PART, first, nil, nil, false
+  local before = is_part and NO_BEFORE or ''
+  if facts.asks_network then place = place + facts.networks + 2 end
   local history, earns = 0, false
   if facts.asks_account then
     slot = account_slot(place)
     account = open_account(slot)
-    if account and account.lanes ~= '' and byte(operation, DEEDS_AT) > 0 then
+    if account and account.lanes ~= '' and facts.has_place then
       look_at(account)
       history, earns = recall()
     end
@@ -1112,9 +1154,8 @@ local function charge(
       slot, shares = shared_slot(place), true
       account = open_account(slot) or open_fresh_account(slot)
     end
-    place = place + 2
-    if not account and (kind == PART or facts.lane) then account = open_fresh_account(slot) end
-    if kind == PART then before = pack_before(account) end
+    if not account and (is_part or facts.lane) then account = open_fresh_account(slot) end
+    if is_part then before = pack_before(account) end
   end
 
   local lane_wait, spent = 0, false
@@ -1131,13 +1172,13 @@ local function charge(
   local ip_accounts, network_accounts, device_accounts = 0, 0, 0
   if facts.asks_network then
     refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
-      enter_network(first, facts, networks, account_tag)
+      enter_network(first, facts, account_tag)
   end
   if earns then bits = bits + EARNS_MARK end
   -- Spared: an address that many owners share, without credit, and an account with room of its own that is known there,
   -- or is tried all the same. A newcomer's own record is fresh.
   if refused and slot and has(bits, SHARED_MARK) and not has(bits, CREDIT_MARK)
-    and (floor(history / 128) % 128 > 0 or has(byte(operation, DEEDS_AT), TRIES))
+    and (floor(history / 128) % 128 > 0 or facts.tries)
     and (shares or not account or wait_of(account, ACCOUNTS) == 0)
   then
     refused, bits = false, bits + SPARED_MARK
@@ -1161,7 +1202,7 @@ local function charge(
 
   local same_secret = 0
   if facts.asks_secret then
-    local tag, at, secret = facts.account and member_tag, open(place)
+    local tag, at, secret = facts.account and member_tag, open(first + facts.keys - 1)
     if secret then
       same_secret = size(secret)
       if tag and secret.young ~= tag and not ((refused or over_budget) and same_secret == 0) then
@@ -1199,22 +1240,22 @@ end
 
 -- Takes out what goes for a success: its device's failures; a lane at rest, and the oldest place, where there is no
 -- place for its own. Whether there is one for its lane.
-local function make_way(account, facts, was)
+local function make_way(account, facts)
   look_at(account)
   local has_place, at_rest = false, nil
-  if was.lane then
+  if facts.lane_charged then
     if facts.forgiven and has_failures then drop(account, (find_failures(account.lanes))) end
     has_place, at_rest = place_for(account.lanes, lane_at, false)
     drop(account, at_rest)
   end
-  if was.learns and places >= PLACES_MAX then drop(account, oldest_place(account.lanes)) end
+  if facts.learns and places >= PLACES_MAX then drop(account, oldest_place(account.lanes)) end
   return has_place
 end
 
 -- A success in its device's lane, and in the account's history.
-local function succeed(account, facts, was, charged_at, generation)
-  local has_place = make_way(account, facts, was)
-  local count, its_at, news = 0, nil, ''
+local function succeed(account, facts, charged_at, generation)
+  local has_place = make_way(account, facts)
+  local count, its_at, its_tats, news = 0, nil, nil, ''
   if has_place then
     local tats = lane_at and lane_tats or {}
     refund(tats, LANE, charged_at)
@@ -1222,25 +1263,28 @@ local function succeed(account, facts, was, charged_at, generation)
       if generation >= lane_generation then lane_generation = generation + 1 end
       lane_renewed = now
     end
-    its_at, news = lane_at, pack_its_lane(tats)
+    its_at, its_tats = lane_at, tats
     if its_at then count = 1 end
   end
   local summary, place
-  if was.learns then
-    summary, place, news = summary_at, place_at, news .. learned(was.earns)
+  if facts.learns then
+    summary, place, news = summary_at, place_at, learned(facts.earns, its_tats)
     if summary then count = count + 1 end
     if place then count = count + 1 end
+  elseif its_tats then
+    news = pack_its_lane(its_tats)
   end
   -- The history ends last if nothing ended later before: no lane ends later for a refund. Else `ends` looks again.
-  local ends_last = was.learns and last_end <= now + HISTORY_KEPT
-  account.lanes = beside(account.lanes, count, its_at, summary, place) .. news
+  local ends_last = facts.learns and last_end <= now + HISTORY_KEPT
+  local others = beside(account.lanes, count, its_at, summary, place)
+  account.lanes = others == '' and news or others .. news
   account.lanes_end = ends_last and now + HISTORY_KEPT or nil
 end
 
-local function settle(first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag)
-  local place, was = first, charged_of(charged, byte(operation, DEEDS_AT))
+local function settle(first, facts, charged_at, generation, account_tag, pair_tag, member_tag)
+  local place, networks = first, facts.networks
   if facts.asks_network then
-    if was.network then
+    if facts.network_charged then
       for i = 1, networks + 2 do
         local slot, record = open(first + i - 1)
         record = record or open_fresh(slot)
@@ -1253,8 +1297,8 @@ local function settle(first, facts, networks, charged, charged_at, generation, a
     place = place + networks + 2
   end
   if facts.asks_credit then
-    if was.credit then give_back(place + 1) end
-    if was.earns then
+    if facts.credit_spent then give_back(place + 1) end
+    if facts.earns then
       earn(place + 1, account_tag)
       halve_failures(place)
     end
@@ -1263,21 +1307,20 @@ local function settle(first, facts, networks, charged, charged_at, generation, a
   if facts.asks_account then
     local slot = account_slot(place)
     local account = open_account(slot) or open_fresh_account(slot)
-    if was.account then
-      refund(was.failure and account or shared_account(place), ACCOUNTS, charged_at)
+    if facts.account_charged then
+      refund(facts.failure_charged and account or shared_account(place), ACCOUNTS, charged_at)
     end
-    place = place + 2
-    if was.failure and account.failures > 0 then account.failures = account.failures - 1 end
+    if facts.failure_charged and account.failures > 0 then account.failures = account.failures - 1 end
     if facts.proved then account.failures = 0 end
-    if was.lane or was.learns then succeed(account, facts, was, charged_at, generation) end
-    if not was.lane and pair_tag ~= NO_TAG then
+    if facts.lane_charged or facts.learns then succeed(account, facts, charged_at, generation) end
+    if not facts.lane_charged and pair_tag ~= NO_TAG then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
     if facts.ends then end_devices(account, charged_at) end
     changed[slot] = account
   end
-  if facts.asks_secret and member_tag ~= NO_TAG and not was.lane then
-    local slot, secret = open(place)
+  if facts.asks_secret and member_tag ~= NO_TAG and not facts.lane_charged then
+    local slot, secret = open(first + facts.keys - 1)
     if secret then
       secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
       changed[slot] = secret
@@ -1292,10 +1335,10 @@ local function grow_old(slot, record, charged_at)
   end
 end
 
-local function fail(first, facts, networks, charged, charged_at)
-  local place = first
+local function fail(first, facts, charged_at)
+  local place, networks = first, facts.networks
   if facts.asks_network then
-    if has(charged, NETWORK_CHARGED) then
+    if facts.network_charged then
       local slot, record = open(first + networks)
       grow_old(slot, record, charged_at)
     end
@@ -1304,11 +1347,11 @@ local function fail(first, facts, networks, charged, charged_at)
   if facts.asks_account then
     local slot = account_slot(place)
     local account = open_account(slot)
-    if has(charged, LANE_CHARGED) then
+    if facts.lane_charged then
       account = account or open_fresh_account(slot)
       fail_in_lane(account)
       changed[slot] = account
-    elseif has(charged, FAILURE_CHARGED) then
+    elseif facts.failure_charged then
       grow_old(slot, account, charged_at)
     end
   end
@@ -1318,9 +1361,9 @@ end
 -- again as it was. Else others' charges stand upon this one, and what goes is what surely was this one's alone: what it
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
-local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
-  local counted = has(charged, FAILURE_CHARGED)
-  local shares = has(charged, ACCOUNT_CHARGED) and not counted
+local function compensate(place, facts, charged_at, ip_tag, pair_tag, packed)
+  local counted = facts.failure_charged
+  local shares = facts.account_charged and not counted
   local slot = shares and shared_slot(place) or account_slot(place)
   local account = open_account(slot) or open_fresh_account(slot)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before, gone = struct_unpack(BEFORE, packed)
@@ -1337,7 +1380,7 @@ local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
     -- A record that was not there is not there again: who is refused leaves none.
     if gone == 1 and account.young == ip_tag and account.old == '' then account.young = '' end
   else
-    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
+    if facts.account_charged then refund(account, ACCOUNTS, charged_at) end
     if counted then account.failures = max(0, account.failures - 1) end
     if not (find(tried, pair_tag) or find(tried_old, pair_tag)) then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
@@ -1346,7 +1389,9 @@ local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
   changed[slot] = account
 end
 
-local lives -- by their ends, as text: a batch has few different ones, and redis.call would print all digits of a number
+-- By their ends, as text: a batch has few different ones, and redis.call would print all digits of a number.
+local lives, deadlines
+local server_ahead -- of `now`, in microseconds: not 0 only for tests
 
 local function life_ms(last)
   return ceil((last - now) / 1000)
@@ -1357,6 +1402,16 @@ local function life(last)
   if not found then
     found = string.format('%d', life_ms(last))
     lives[last] = found
+  end
+  return found
+end
+
+-- The same as a time on the server's clock, which Redis would else make of it for its replicas.
+local function deadline(last)
+  local found = deadlines[last]
+  if not found then
+    found = string.format('%d', ceil((last + server_ahead) / 1000))
+    deadlines[last] = found
   end
   return found
 end
@@ -1407,8 +1462,8 @@ local function put_in_bucket(bucket, field, value, last)
   end
 end
 
-local function write_account(slot, field)
-  local key, bucket, was_apart = keys[slot], keys[slot - 1], apart[slot]
+local function write_account(slot)
+  local key, was_apart = keys[slot], apart[slot]
   local account, value, last = opened[slot], stored[slot], nil
   if account then
     value, last = encode_account(account), ends(account)
@@ -1417,18 +1472,18 @@ local function write_account(slot, field)
   end
   -- Written where it goes before it is taken from where it was: full memory allows the one and not the other.
   if last > now and #value <= BUCKETED_MAX then
-    put_in_bucket(bucket, field, value, last)
+    put_in_bucket(bucket_of(key), sub(key, -FIELD_BYTES), value, last)
     if was_apart then call('DEL', key) end
     return
   end
   if last == was_apart then
     call('SET', key, value, 'KEEPTTL')
   elseif last > now then
-    call('SET', key, value, 'PX', life(last))
+    call('SET', key, value, 'PXAT', deadline(last))
   elseif was_apart then
     call('DEL', key)
   end
-  if not was_apart then pcall('HDEL', bucket, field) end
+  if not was_apart then pcall('HDEL', bucket_of(key), sub(key, -FIELD_BYTES)) end
 end
 
 local function write_shared(slot)
@@ -1437,20 +1492,20 @@ local function write_shared(slot)
 end
 
 local function write(slot)
-  local record, value, last, told = opened[slot], stored[slot], nil, nil
+  local record, value, last, its_told = opened[slot], stored[slot], nil, told[slot]
   if record then
-    value, last, told = encode(record), ends(record), record.told -- when Redis thinks that it ends
+    value, last = encode(record)
   else
     last = changed[slot].first_end
   end
   if last <= now then -- nothing is left of it
     call('DEL', keys[slot])
-  elseif told and last <= told and told - last <= REFUNDED_MAX then
+  elseif its_told and last <= its_told and its_told - last <= REFUNDED_MAX then
     -- Moving an expiry costs half as much again as the value. Earlier by a failure or two that a success takes back, it
     -- stays.
     call('SET', keys[slot], value, 'KEEPTTL')
   else
-    call('SET', keys[slot], value, 'PX', life(last))
+    call('SET', keys[slot], value, 'PXAT', deadline(last))
   end
 end
 
@@ -1468,46 +1523,41 @@ local function run(its_keys, its_arguments)
   now = tonumber(arguments[2])
   over_budget = now < 0
   if over_budget then now = -now end
-  if now < 2 then
-    local time = call('TIME')
-    now = time[1] * 1000000 + time[2]
-  end
+  local time = call('TIME')
+  local server_now = time[1] * 1000000 + time[2]
+  if now < 2 then now = server_now end
+  server_ahead = server_now - now
   generation_now, latest = floor(now / GENERATION), now + CLOCK_STEP
   set_limits()
-  stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
-  fields, apart, shared, lives = room(), {}, {}, {}
+  stored, opened, changed, slots, told = call('MGET', unpack(keys)), room(), room(), {}, {}
+  is_account, apart, shared, lives, deadlines = room(), {}, {}, {}, {}
   patterned = #arguments - 2 >= PATTERNS_PAY
 
   local verdicts, first = {}, 1
   for i = 3, #arguments do
     operation = arguments[i]
-    local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag =
-      struct_unpack(OPERATION, operation)
-    surveyed = nil
-    local facts = facts_of(flags, families)
-    if kind == CHARGE or kind == PART then
-      verdicts[#verdicts + 1] = charge(
-        kind, first, facts, networks, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag
-      )
+    local head, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag = struct_unpack(OPERATION, operation)
+    local facts = FACTS[head] or read_head(head)
+    local kind = facts.kind
+    surveyed, recalls = nil, facts.charges
+    if recalls then
+      verdicts[#verdicts + 1] =
+        charge(first, facts, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag)
     elseif kind == SETTLE then
-      settle(first, facts, networks, charged, charged_at, generation, account_tag, pair_tag, member_tag)
+      settle(first, facts, charged_at, generation, account_tag, pair_tag, member_tag)
     elseif kind == COMPENSATE then
-      compensate(first, charged, charged_at, ip_tag, pair_tag, sub(operation, REST_AT))
+      compensate(first, facts, charged_at, ip_tag, pair_tag, sub(operation, REST_AT))
     else
-      fail(first, facts, networks, charged, charged_at)
+      fail(first, facts, charged_at)
     end
-    if facts.asks_network then first = first + networks + 2 end
-    if facts.asks_credit then first = first + 2 end
-    if facts.asks_account then first = first + 2 end
-    if facts.asks_secret then first = first + 1 end
+    first = first + facts.keys
   end
 
   local to_write = changed
   for slot = 1, #keys do
     if to_write[slot] then
-      local field = fields[slot]
-      if field then
-        write_account(slot, field)
+      if is_account[slot] then
+        write_account(slot)
       elseif shared[slot] then
         write_shared(slot)
       else

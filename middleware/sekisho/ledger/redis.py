@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 # `ledger.lua` has the layouts under the same names.
-OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s8sB")
+OPERATION: Final = Struct("<BBBBBBQI4s4s4s4s8s8s")
 VERDICT: Final = Struct("<QIQQQQQI5BI")
 LIMIT: Final = Struct("<QQ")
 
@@ -34,6 +34,7 @@ NETWORK: Final = 1
 ACCOUNT: Final = 2
 SECRET: Final = 4
 CREDIT: Final = 8  # and the address's record, where a settlement changes the credit
+BUCKET: Final = 16  # of the account: named on a Cluster alone
 EXEMPT: Final = 1
 HAS_ACCOUNT: Final = 2
 HAS_SECRET: Final = 4
@@ -118,9 +119,9 @@ class Keys:
             words = words + begin + b"n" + each[:8]
         words = words + begin + b"i" + charge.ip[:8] + begin + b"d" + charge.device[:8]
         if charge.account:
-            bucket, record = self.account(charge)
-            words = words + before_word(len(bucket)) + bucket + before_word(len(record)) + record
-            count += 2
+            record = self.account(charge)
+            words = words + before_word(len(record)) + record
+            count += 1
         if charge.secret:
             secret = self.secret(charge)
             words = words + before_word(len(secret)) + secret
@@ -133,7 +134,9 @@ class Keys:
         if families & CREDIT:
             keys += self.credit(charge)
         if families & ACCOUNT:
-            keys += self.account(charge)
+            keys.append(self.account(charge))
+        if families & BUCKET:
+            keys.append(self.bucket(charge))
         if families & SECRET:
             keys.append(self.secret(charge))
         return keys
@@ -150,14 +153,17 @@ class Keys:
         network = self._network + charge.network + b"}"
         return network + b"i" + charge.ip[:8], network + b"c" + charge.ip[:8]
 
-    def account(self, charge: Charge) -> tuple[bytes, bytes]:
-        """Return two keys: of the bucket in which the account's record is, one of 2^18; and of a record outside it.
+    def account(self, charge: Charge) -> bytes:
+        """Return the key of the account's record where it is too large for its bucket.
 
-        A record that is too large for the bucket is stored outside.
+        It is the bucket's key with the account's field in it behind.
         """
+        return self.bucket(charge) + charge.account[2:10]
+
+    def bucket(self, charge: Charge) -> bytes:
+        """Return the key of the hash in which the account's record is, one of 2^18."""
         account = charge.account
-        bucket = self._account + account[:2] + TOP_BITS[account[2]] + b"}"
-        return bucket, bucket + account[2:10]
+        return self._account + account[:2] + TOP_BITS[account[2]] + b"}"
 
     def secret(self, charge: Charge) -> bytes:
         return self._secret + charge.secret
@@ -193,10 +199,9 @@ class ClusterKeys(Keys):
         network = self._place(charge.network) + b"n" + charge.network
         return network + b"i" + charge.ip[:8], network + b"c" + charge.ip[:8]
 
-    def account(self, charge: Charge) -> tuple[bytes, bytes]:
+    def bucket(self, charge: Charge) -> bytes:
         account = charge.account
-        bucket = self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
-        return bucket, bucket + account[2:10]
+        return self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
 
     def secret(self, charge: Charge) -> bytes:
         return self._place(charge.secret) + b"s" + charge.secret
@@ -317,6 +322,7 @@ def pack_operation(
         families,
         len(charge.networks),
         charged,
+        deeds | HAS_PLACE | (WORKED if charge.worked else 0) | (TRIES if charge.tries else 0) if charge.place else 0,
         at_us,
         charge.token_generation,
         charge.account_tag,
@@ -325,7 +331,6 @@ def pack_operation(
         charge.member_tag if tagged & Tagged.MEMBER else NO_TAG,
         charge.known_device or NO_DEVICE,
         charge.place or NO_PLACE,
-        deeds | HAS_PLACE | (WORKED if charge.worked else 0) | (TRIES if charge.tries else 0) if charge.place else 0,
     )
 
 
