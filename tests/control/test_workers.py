@@ -23,6 +23,7 @@ from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
 from tests.asgi.driving import HERE, OPEN, Shop, guarded, log_in
+from tests.cli.operating import command, serve_with
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -133,6 +134,32 @@ async def test_a_forged_record_switches_nothing(
     await stop(guard)
 
 
+async def test_what_operators_set_outlives_the_stores_data(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis comes back empty, or with an older record as a late replica has: a worker puts the newest back.
+
+    Without it, commands would show other settings than workers obey, and a worker that starts would not know them.
+    """
+    serve_with(monkeypatch, store=own_redis_server.url, mode="enforce")
+    guard = guarded(Shop(), store=None, workers=1, **OPEN)
+    await log_in(guard)
+    await command("mode", "off")
+    await until(lambda: mode(guard) is Mode.OFF)
+    older = own_redis_server.cli("GET", "sekisho:{control}")
+    await command("mode", "monitor")
+    await until(lambda: mode(guard) is Mode.MONITOR)
+    newest = own_redis_server.cli("GET", "sekisho:{control}")
+
+    for loss in (["FLUSHALL"], ["SET", "sekisho:{control}", older]):
+        own_redis_server.cli(*loss)
+        await until(lambda: own_redis_server.cli("GET", "sekisho:{control}") == newest)
+    said = await command("mode")
+    await stop(guard)
+
+    assert (mode(guard), said.out.partition(",")[0]) == (Mode.MONITOR, "monitor")
+
+
 async def test_one_get_a_second() -> None:
     """A worker reads once for each pause, also while the store is gone; with a round trip that is within a second."""
     heard: list[bytes | None] = []
@@ -150,6 +177,9 @@ async def test_one_get_a_second() -> None:
 
         def hear(self, signed: bytes | None, earlier: bytes | None = None) -> None:
             heard.append(signed)
+
+        def lost(self, signed: bytes | None) -> bytes | None:
+            return None
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)

@@ -20,6 +20,8 @@ class Hears(Protocol):
 
     def hear(self, signed: bytes | None, earlier: bytes | None = None) -> object: ...
 
+    def lost(self, signed: bytes | None) -> bytes | None: ...
+
 
 EVERY_S: Final = 0.9
 """With a round trip, a change is in force within a second."""
@@ -33,8 +35,9 @@ async def follow(
 ) -> None:
     """Read the control record now and every 0.9 seconds, and pass it to `state`, until this is cancelled.
 
-    A process that was paused, or cut off from the store, reads the acts that the record has lost meanwhile too. The
-    state gets None where there is no record, and while the store is gone: then entries still end.
+    A record that the place has lost is put back. A process that was paused, or cut off from the store, reads the acts
+    that the record has lost meanwhile too. The state gets None where there is no record, and while the store is gone:
+    then entries still end.
     """
 
     async def read() -> None:
@@ -45,5 +48,7 @@ async def follow(
             state.hear(None)
             raise
         state.hear(signed, earlier)
+        if (newest := state.lost(signed)) is not None:
+            await place.swap(signed, newest)
 
     await periodically(read, every_s=EVERY_S, refused=REFUSED, sleep=sleep)

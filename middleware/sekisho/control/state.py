@@ -98,6 +98,23 @@ class ControlState:
             return False
         return bool(acts) and acts[0].number > number
 
+    def lost(self, signed: bytes | None) -> bytes | None:
+        """The newest signed record, where a place has none, or an older one of this service; else None.
+
+        A store that was emptied, or a replica that took over too early, has lost what operators set: commands would
+        show other settings than workers obey, and workers that start would not know them.
+        """
+        with self._lock:
+            newest, number = self._last, self.record.number
+        if newest is None or signed == newest:
+            return None
+        if signed is None:
+            return newest
+        try:
+            return newest if 0 < self._opened(signed).number < number else None
+        except ControlError:
+            return None
+
     def hear(self, signed: bytes | None, earlier: bytes | None = None) -> bool:
         """Apply a record, and end entries whose time has come. Returns whether the record is in force.
 
