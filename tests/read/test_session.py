@@ -126,6 +126,7 @@ def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
         (b"sid=1; __Host-sid=2",),  # Sanic prefers names with a prefix
         (b"__Secure-sid=2; sid=1",),
         (b"sid=1; __Secure-__Host-sid=2",),
+        (b"sid=1; " + b"__Host-a=2; " * 65,),
         (b"sid=1; " + b"x" * 70_000,),
         (b"",),
     ],

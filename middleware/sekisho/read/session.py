@@ -28,6 +28,7 @@ NAME_CHARS_MAX = 128
 SHOWN_BYTES_MAX = 65_536  # more than servers accept; longer headers are not read
 PARTS_MAX = 4_096  # of that header; browsers keep 180 cookies, some with a hundred marks of JSON in them
 
+ODD_MAX = 64  # cookies with an escape or a prefix in the name; sites have a few
 _PREFIXES = ("__Host-", "__Secure-")
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
@@ -171,22 +172,24 @@ def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:
         if (text := name.strip().decode("latin-1")) in names:
             values[text] = value.strip().decode("latin-1")
     mentioned = _mentioned(header)
-    return {name: value for name, value in values.items() if _is_alone(name, mentioned)}
+    odd = [one for one in mentioned if "%" in one or one.startswith(_PREFIXES)]
+    if len(odd) > ODD_MAX:
+        return {}
+    return {name: value for name, value in values.items() if mentioned.count(name) == 1 and _is_alone(name, odd)}
 
 
-def _is_alone(name: str, mentioned: list[str]) -> bool:
-    """Whether a cookie's name is mentioned once, and no framework reads another one of a request as this name.
+def _is_alone(name: str, odd: list[str]) -> bool:
+    """Whether no framework reads another cookie of a request as this name.
 
-    Beside it the session of a victim would be opened by an attacker's own proof (R4).
+    BlackSheep decodes names, and Sanic prefers `__Host-sid` to `sid`. Beside an attacker's own session, and its proof,
+    that other one would be the victim's (R4).
+
+    Args:
+        name: of a cookie that is mentioned once.
+        odd: the names with an escape or a prefix.
     """
-    others = [one for one in mentioned if one != name]
-    return len(others) == len(mentioned) - 1 and not any(_may_be(one, name) for one in others)
-
-
-def _may_be(other: str, name: str) -> bool:
-    # BlackSheep decodes names, and Sanic prefers `__Host-session` to `session`.
-    plain = unquote(other) if "%" in other else other
-    return plain == name or (plain.startswith(_PREFIXES) and _bare(plain) == _bare(name))
+    others = [unquote(one) for one in odd if one != name]
+    return _bare(name) not in [_bare(one) for one in others if one == name or one.startswith(_PREFIXES)]
 
 
 def _bare(name: str) -> str:
