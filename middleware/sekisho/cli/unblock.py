@@ -23,15 +23,15 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli import target
-from sekisho.cli.look import look
 from sekisho.cli.operator import add_because, desk, reason
+from sekisho.cli.standing import Party, standing_of
 from sekisho.control import Act
 
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.cli.look import Standing
     from sekisho.cli.operator import Desk
+    from sekisho.cli.standing import Standing
     from sekisho.cli.target import Target
 
 __all__ = ["arguments", "interrupted", "run"]
@@ -63,7 +63,7 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
     async with desk() as service:
         found = target.target(args, service.settings)
         await service.warn()
-        before = await look(service, found)
+        before = await standing_of(service, found)
         clear = _clear_account if found.kind == "account" else _clear_address
         digests, days = await clear(service, found, before)
         # Cleared first: a worker that forgets a refusal earlier would hear of it again.
@@ -77,7 +77,7 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
             await service.earlier.unblock(digests)
         if service.feed is not None and found.kind != "account":
             await service.feed.release(found.origin.prefixes[0])
-        return Cleared(before, await look(service, found))
+        return Cleared(before, await standing_of(service, found))
 
 
 Digests = tuple[bytes, ...]
@@ -93,8 +93,8 @@ async def _clear_account(service: Desk, found: Target, _: Standing) -> tuple[Dig
 async def _clear_address(service: Desk, found: Target, before: Standing) -> tuple[Digests, Digests]:
     charge = target.network_charge(found, service.settings)
     digests = [*charge.networks, charge.ip, charge.device]
-    named = f"from this {found.kind}"
-    places = sorted(row.place for row in before.rows if row.worst is not None or row.of == named)
+    named = Party(found.kind)
+    places = sorted(row.place for row in before.rows if row.worst is not None or row.party is named)
     await service.counters.clear_network(charge, places)
     # What `look` does not show: sign-ups and links of the day, of the narrowest network and of the device.
     return tuple(digests[place] for place in places), (charge.networks[0], charge.device)
