@@ -87,8 +87,8 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
 
     It may if the account's first success is at least a day old, and so is its last credit.
     """
-    hour = now_us // HOUR_US
-    total = here = places = browser = at_this_hour = old = 0
+    region, network, hour = place[:REGION_BYTES], place[REGION_BYTES:NAME_BYTES], now_us // HOUR_US
+    total = here = places = browser = at_this_hour = marks = nearby = first_us = last_us = 0
     earns = False
     for bucket in buckets:
         kind, count, more = kind_of(bucket), _count(bucket), _more(bucket)
@@ -97,13 +97,19 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
             at_this_hour = int(any(more >> ((hour + near) % DAY_HOURS) & 1 for near in (-1, 0, 1)))
             age_hours = hour - _first_hour(bucket)
             earns = age_hours >= DAY_HOURS and hour - _credit_hour(bucket) >= DAY_HOURS
-            old = OLD if age_hours >= OLD_HOURS else 0
+            marks = OLD if age_hours >= OLD_HOURS else 0
         elif kind == PLACE:
             places += 1
-            here = count if is_from(bucket, place) else here
+            name = bucket.device
+            if name[1 + REGION_BYTES :] == network:
+                here = count
+            elif name[1 : 1 + REGION_BYTES] == region:
+                nearby, first_us = nearby + 1, min(first_us or bucket.renewed_us, bucket.renewed_us)
+                last_us = max(last_us, bucket.renewed_us)
             browser = browser or int(place[NAME_BYTES] != 0 and place[NAME_BYTES] in more.to_bytes(BROWSERS_MAX))
-    region = IN_REGION if _knows_region(buckets, place) else 0
-    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | old | region, earns
+    if nearby >= REGION_NETWORKS and last_us - first_us >= REGION_US:
+        marks |= IN_REGION
+    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | marks, earns
 
 
 def is_known_here(history: int) -> bool:
@@ -114,18 +120,6 @@ def is_known_here(history: int) -> bool:
 def is_from(bucket: DeviceBucket, place: bytes) -> bool:
     """Whether an entry is that of the place's network."""
     return kind_of(bucket) == PLACE and bucket.device[1 + REGION_BYTES :] == place[REGION_BYTES:NAME_BYTES]
-
-
-def _knows_region(buckets: tuple[DeviceBucket, ...], place: bytes) -> bool:
-    """Whether the account succeeded in enough other networks of the place's region, over enough time."""
-    near = [
-        bucket.renewed_us
-        for bucket in buckets
-        if kind_of(bucket) == PLACE
-        and bucket.device[1 : 1 + REGION_BYTES] == place[:REGION_BYTES]
-        and not is_from(bucket, place)
-    ]
-    return len(near) >= REGION_NETWORKS and max(near) - min(near) >= REGION_US
 
 
 def kind_of(bucket: DeviceBucket) -> int:
