@@ -350,15 +350,15 @@ class Guard:
         if verdict.is_spared and not is_tried(verdict, decision, reads_body=door.reads_body):
             return settle_untried(self._ledger, charge, verdict)
         if verdict.is_spared and charge.tries:
-            self._crowded.take(self._now_us())
+            self._crowded.take(charge.ip, self._now_us())
         return verdict
 
-    def crowding(self, verdict: Verdict) -> float:
-        """Return how much of the room for tries at crowded addresses is used up, 0 to 1; 0 at any other address.
+    def crowding(self, charge: Charge, verdict: Verdict) -> float:
+        """Return how much of its room for tries a crowded address has used up, 0 to 1; 0 at any other address.
 
         Whether the account exists or is known there changes nothing: each that was tried has taken as much.
         """
-        return self._crowded.used(self._now_us()) if verdict.is_crowded else 0.0
+        return self._crowded.used(charge.ip, self._now_us()) if verdict.is_crowded else 0.0
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.
@@ -461,7 +461,7 @@ class Guard:
             place = self._digests.place(attempt.account, attempt.origin, family)
             # Where nobody can be asked for work, credit is spent without.
             may_spend = shown.worked or not policy.work
-            tries = may_spend and policy.factors and self._crowded.has_room(self._now_us())
+            tries = may_spend and policy.factors and self._crowded.has_room(digests.ip, self._now_us())
         return self._digests.charge(
             attempt,
             token.device if token else b"",

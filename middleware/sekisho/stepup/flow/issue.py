@@ -197,7 +197,7 @@ class Issuer:
         self._guard.put_off(assessment)
         queue = parts.proving.queue.occupancy if parts.proving else 0.0
         # Threat L13: a bot in a hurry pays more and more for guesses at an address whose credit it has spent.
-        occupancy = max(queue, self._guard.crowding(assessment.verdict))
+        occupancy = max(queue, self._guard.crowding(assessment.charge, assessment.verdict))
         asked = parts.challenges.ask(
             _bound(attempt, browser_key), 0, occupancy, receipt=self._guard.work_receipt(assessment)
         )
