@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.proving import NORMAL
 from sekisho.stepup.factors.requirements import LOG_IN
 from sekisho.stepup.factors.senders import Senders
+from sekisho.stepup.factors.webhook import CodeQueue
 from sekisho.stepup.webauthn import WebAuthn
 from tests.stepup.authenticator import Authenticator
 from tests.stepup.proving import NOW, SECRETS, memory
@@ -51,7 +51,8 @@ class Notes(Senders):
         self.recovering: list[str] = []
         self.resets: list[int] = []
         self.changes: list[tuple[str, str]] = []
-        super().__init__(mailer, service, None, self._keep, clock_s=time.time)
+        self.queue = CodeQueue(self._keep, chance=lambda: 0.0)
+        super().__init__(mailer, service, code_senders=(self.queue,), clock_s=time.time)
 
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)
@@ -181,6 +182,6 @@ class Site:
         self.clock.now_s += 72 * 3_600
 
     async def told(self) -> None:
-        """Wait until the hook has taken all queued messages."""
-        await asyncio.sleep(0)
+        """Wait until the hook has taken all queued messages, and take no more."""
+        await self.sender.queue.aclose()
         await self.sender.aclose()
