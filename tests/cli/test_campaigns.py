@@ -7,10 +7,10 @@ import json
 import secrets
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -33,6 +33,8 @@ from tests.stepup.flow.test_changed import Living
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sekisho.control.asked import AskedGroup
     from tests.servers import RedisServer
 
@@ -70,13 +72,30 @@ async def report(*line: str) -> tuple[int, dict[str, Any]]:
     return said.code, json.loads(said.out)
 
 
-async def test_an_attack_over_http_is_named_closed_and_opened_again(
-    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """E31: of 42 tries two were right, before anybody knew. The report names exactly these two accounts. Then the
-    thief's device is asked and the owner's proved one is not; --undo restores both.
+class Attacked(NamedTuple):
+    """A shop whose accounts kenji and mio a thief has entered, by two right passwords among 42.
+
+    Attributes:
+        thief: the browser that tried them all.
+        laptop: kenji's, which has shown a factor since.
+        events: the audit's file.
+        names: a file of account names.
     """
-    path, events, names = tmp_path / "owners.db", tmp_path / "audit", tmp_path / "names"
+
+    site: SqlSite
+    thief: Visitor
+    laptop: Visitor
+    events: Path
+    names: Path
+
+    def again(self) -> list[int]:
+        """The thief logs in at mio's account again, and kenji on the laptop."""
+        return [log_in(self.thief, "mio", "too"), log_in(self.laptop, "kenji", "on the list")]
+
+
+@asynccontextmanager
+async def attacked(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
+    path, events, names = folder / "owners.db", folder / "audit", folder / "names"
     serve_with(
         monkeypatch, store=redis_url, owners=f"sqlite+aiosqlite:///{path}", owners_query=QUERY, factors="totp",
         challenges="none", login=LOGIN, audit=f"file:{events}", step_up="attack",
@@ -90,31 +109,40 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
         site.guard = site.guarded(living)
         with visited(site.guard) as visitor:
             thief, laptop = visitor(BOT), visitor("198.51.100.5")
-            entered = [log_in(thief, "kenji", "on the list"), log_in(thief, "mio", "too")]
-            failed = {log_in(visitor(BOT), f"victim {number}", "guess") for number in range(40)}
+            assert [log_in(thief, "kenji", "on the list"), log_in(thief, "mio", "too")] == [303, 303]
+            assert {log_in(visitor(BOT), f"victim {number}", "guess") for number in range(40)} == {401}
             await enrol(site, "kenji")
             proved = laptop.prove(laptop.post("/login", username="kenji", password="on the list"), site.code())
+            assert proved.status_code == 303
             await until(lambda: events.exists() and "step_up_proved" in events.read_text())
+            yield Attacked(site, thief, laptop, events, names)
 
-            listed = await command("campaigns", "--json")
-            _, seen = await report("--accounts", str(names))
-            before = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
-            unasked = await command("report", "--blast-radius", "--act")
-            monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
-            monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
-            name = seen["campaigns"][0]["name"]
-            code, done = await report(name, "--accounts", str(names), *ACT)
-            await until(lambda: bool(site.guard.counts["", "command", "ask"]))
-            why = (await command("look", "account", "mio")).out.splitlines()[0]
-            closed = [log_in(thief, "mio", "too"), log_in(laptop, "kenji", "on the list")]
-            _, undone = await report(name, "--undo")
-            await until(lambda: bool(site.guard.counts["", "command", "unask"]))
-            opened = log_in(thief, "mio", "too")
 
-    assert (entered, failed, proved.status_code) == ([303, 303], {401}, 303)
+async def test_an_attack_over_http_is_named_closed_and_opened_again(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E31: of 42 tries two were right, before anybody knew. The report names exactly these two accounts. Then the
+    thief's device is asked and the owner's proved one is not; --undo restores both.
+    """
+    async with attacked(redis_url, tmp_path, monkeypatch) as shop:
+        guard, accounts = shop.site.guard, ("--accounts", str(shop.names))
+        listed = await command("campaigns", "--json")
+        _, seen = await report(*accounts)
+        before = shop.again()
+        unasked = await command("report", "--blast-radius", "--act")
+        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
+        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
+        (campaign,) = seen["campaigns"]
+        code, done = await report(campaign["name"], *accounts, *ACT)
+        await until(lambda: bool(guard.counts["", "command", "ask"]))
+        why = (await command("look", "account", "mio")).out.splitlines()[0]
+        closed = shop.again()
+        _, undone = await report(campaign["name"], "--undo")
+        await until(lambda: bool(guard.counts["", "command", "unask"]))
+        opened = log_in(shop.thief, "mio", "too")
+
     assert listed.code == 1
     assert sorted(seen["names"].values()) == ["kenji", "mio"]
-    (campaign,) = seen["campaigns"]
     assert {seen["names"][each["account"]] for each in campaign["entered"]} == {"kenji", "mio"}
     assert (campaign["failed"], campaign["accounts"], campaign["addresses"]) == (40, 40, 1)
     assert (seen["would_ask"], seen["would_tell"], seen["unnamed"]) == (2, 2, 0)
@@ -125,7 +153,7 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     assert why.startswith("Strangers are asked for a second proof until 20")
     assert f"on devices without a proof too: campaign {campaign['name']}, by " in why
     assert why.endswith(f": {campaign['name']}: the list.")
-    withheld = [line for line in events.read_text().splitlines() if '"succeeded"' in line and "withheld" in line]
+    withheld = [line for line in shop.events.read_text().splitlines() if '"succeeded"' in line and "withheld" in line]
     assert {json.loads(line)["device_class"] for line in withheld} == {"stranger"}
     assert undone["undone"] == [campaign["name"]]
     assert opened == 303
