@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,9 +15,7 @@ from sekisho.crypto.examiner import examiner_token
 from sekisho.crypto.signers import Signer
 from sekisho.model import Credentials
 from sekisho.read import Addresses
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+from tests.asgi.driving import ask, http
 
 SIGNERS = [Signer(b"a secret of a test, long enough")]
 NOW_S = 1_900_000_000.0
@@ -88,26 +85,13 @@ async def test_one_check_runs_at_a_time() -> None:
     known = Known(list, dict, missing, check)
     examination = Examination("/sekisho", SIGNERS, Addresses([]), Renderer(frozenset()), known, lambda: NOW_S)
     token = examiner_token(SIGNERS, NOW_S)
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/sekisho/doctor/check",
-        "headers": [(b"sekisho-examiner", token), (b"sekisho-question", b"q")],
-    }
-    sent: list[int] = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        raise AssertionError("there is no body")
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            sent.append(message["status"])
+    headers = [(b"sekisho-examiner", token), (b"sekisho-question", b"q")]
+    scope = http("/sekisho/doctor/check", headers=headers, method="GET")
 
     assert examination.is_asked(scope)
-    first = asyncio.create_task(examination(scope, receive, send))
+    first = asyncio.create_task(ask(examination, scope))
     await asyncio.sleep(0)
-    await examination(scope, receive, send)
+    second = await ask(examination, scope)
     may_end.set()
-    await first
 
-    assert (sent, asked) == ([503, 200], [b"q"])
+    assert (second.status, (await first).status, asked) == (503, 200, [b"q"])
