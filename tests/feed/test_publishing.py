@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import time
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from tests.ledger.charges import charge as counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sekisho.model import Verdict
     from tests.servers import RedisServer
@@ -289,6 +291,17 @@ def test_faults_are_said_in_words(
     assert said.code == code
     assert text in said.err
     assert "hunter2" not in said.err
+
+
+def test_a_reload_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> None:
+    """Nginx begins with a notice that a process was started; the line with the error is the one that helps."""
+    serve_with(monkeypatch, store=redis_url, feed="on")
+    said = ["[notice] signal process started", '[error] open() "/run/nginx.pid" failed']
+    reload = shlex.join(["sh", "-c", f"printf '%s\\n' '{said[0]}' '{said[1]}' >&2; exit 1"])
+    found = run("feed", "nginx", "--file", str(tmp_path / "refused.conf"), "--reload", reload, "--once")
+
+    assert found.code == 1
+    assert found.err.endswith(f"the reload failed: {said[1]}\n")
 
 
 def test_without_the_setting_there_is_nothing_to_follow(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:

@@ -522,7 +522,8 @@ HISTORY: Setting[bool] = Setting(
     name="HISTORY",
     example="off",
     meaning="Whether to remember for 60 days, as keyed digests, from which networks and with which browsers each "
-    "account logged in, and how many succeeded at each address: so that owners who share an address are let in.",
+    "account logged in, and how many succeeded at each address: so that owners who share an address are let in. "
+    "Without it no work is asked for at addresses that only fail, and `FEED` cannot be used.",
     parse=parse.boolean,
     default="on",
 )

@@ -110,5 +110,13 @@ async def run_command(command: Sequence[str], text: str, name: str) -> None:
         await process.wait()
         raise FrontFault(f"{name} did not end within {RUN_S_MAX} seconds") from None
     if process.returncode:
-        first = next(iter(said.decode(errors="replace").splitlines()), "")
-        raise FrontFault(f"{name} failed: {first[:200]}")
+        raise FrontFault(f"{name} failed: {_problem(said.decode(errors='replace'))[:200]}")
+
+
+_ERROR: Final = re.compile(r"error|emerg|fail|denied|not permitted", re.IGNORECASE)
+
+
+def _problem(said: str) -> str:
+    """The first line that tells of an error; else the first: nginx begins with a notice, nft ends with carets."""
+    lines = said.splitlines() or [""]
+    return next((line for line in lines if _ERROR.search(line)), lines[0])
