@@ -199,7 +199,7 @@ end
 local LIMITS_MAX = 4
 local LANE_FORMATS = {[0] = '<c8I4I7', '<c8I4I7I7', '<c8I4I7I7I7', '<c8I4I7I7I7I7', '<c8I4I7I7I7I7I7'}
 local ENTRY_FORMATS = {[0] = '<BI3I4I4I7', '<BI3I4I4I7I7', '<BI3I4I4I7I7I7', '<BI3I4I4I7I7I7I7', '<BI3I4I4I7I7I7I7I7'}
-local HISTORY_FORMATS = {} -- two entries without TATs
+local HISTORY_FORMATS = {} -- two entries without TATs; each is made where one is written
 local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
 local PLAIN_FORMATS = {[0] = '<I2I7I4I2', '<I2I7I4I2I7', '<I2I7I4I2I7I7', '<I2I7I4I2I7I7I7', '<I2I7I4I2I7I7I7I7'}
 local ACCOUNT_BYTES = {[0] = 21, 28, 35, 42, 49}
@@ -870,15 +870,16 @@ local function learned(earned, lane)
     browsers = place_browser * 65536 + floor(browsers / 256)
   end
   local renewed = now + HISTORY_KEPT - RENEWAL_KEPT
-  local summary, place = one_more(n, hours), one_more(visits, browsers)
-  if not lane then
-    return struct_pack(
-      HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, summary, renewed, PLACE, place_first, place_rest, place, renewed
-    )
+  local format = HISTORY_FORMATS[LANE.n]
+  if not format then
+    format = '<' .. rep('BI3I4I4I7' .. rep('x', LANE.n * TAT_BYTES), 2)
+    HISTORY_FORMATS[LANE.n] = format
   end
-  return pack_its_lane(lane) .. struct_pack(
-    HISTORY_FORMATS[LANE.n], SUMMARY, first, credit, summary, renewed, PLACE, place_first, place_rest, place, renewed
+  local history = struct_pack(
+    format, SUMMARY, first, credit, one_more(n, hours), renewed,
+    PLACE, place_first, place_rest, one_more(visits, browsers), renewed
   )
+  return lane and pack_its_lane(lane) .. history or history
 end
 
 -- An address's credit.
@@ -1514,7 +1515,6 @@ local function begin()
   floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
   call, pcall, band = redis.call, redis.pcall, bit.band
   NO_BEFORE = rep('\0', struct.size(BEFORE))
-  for n = 0, LIMITS_MAX do HISTORY_FORMATS[n] = '<' .. rep('BI3I4I4I7' .. rep('x', n * TAT_BYTES), 2) end
 end
 
 local function run(its_keys, its_arguments)
