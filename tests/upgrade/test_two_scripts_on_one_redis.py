@@ -42,7 +42,7 @@ BEFORE = "97295b2"
 """The last commit whose script differs in its records."""
 LEDGER = "sekisho/observe/limiter/ledger.lua"
 WITHOUT_REGIONS = "b0acaa04"
-"""The last commit whose histories know no regions; its operations are packed as here."""
+"""The last commit whose histories know no regions; its verdicts are packed as here."""
 
 
 class Told(NamedTuple):
@@ -61,6 +61,7 @@ class Script:
     def __init__(self, client: redis.Redis, source: str, *, is_old: bool) -> None:
         self._run = client.register_script(inlined(source))
         self._is_old = is_old
+        self._reads_heads = "read_head" in source
 
     def charge(self, now_us: int, each: Charge, limits: LimitSet = LIMITS) -> Told:
         packed = self._call(now_us, self._keys(each, KEYS.of(each)), pack_charge(each), limits)
@@ -81,7 +82,7 @@ class Script:
         """A log-in that the account's history remembers."""
         verdict = unpack_verdict(self.charge(now_us, each).packed)
         packed = pack_settlement(each, verdict, Effect.RIGHT | Effect.LEARNS)
-        self._call(now_us, KEYS.of_families(each, packed[2]), packed, LIMITS)
+        self._call(now_us, self._keys(each, KEYS.of_families(each, packed[2])), packed, LIMITS)
 
     def history(self, now_us: int, each: Charge) -> int:
         return unpack_verdict(self.charge(now_us, each).packed).history
@@ -89,7 +90,7 @@ class Script:
     def change(self, now_us: int, each: Charge) -> None:
         """The account's password is changed."""
         packed = pack_settlement(each, UNHINDERED._replace(at_us=now_us, charged=0), Effect.ENDS)
-        self._call(now_us, KEYS.of_families(each, packed[2]), packed, LIMITS)
+        self._call(now_us, self._keys(each, KEYS.of_families(each, packed[2])), packed, LIMITS)
 
     def fail(self, now_us: int, each: Charge, told: Told) -> None:
         verdict = self._verdict(now_us, told)
@@ -102,12 +103,12 @@ class Script:
         return unpack_verdict(told.packed)
 
     def _keys(self, each: Charge, keys: list[bytes]) -> list[bytes]:
-        """Also the account's bucket, which the earlier version is told."""
+        """Also the account's bucket, which earlier versions are told."""
         at = keys.index(KEYS.account(each))
-        return [*keys[:at], KEYS.bucket(each), *keys[at:]] if self._is_old else keys
+        return keys if self._reads_heads else [*keys[:at], KEYS.bucket(each), *keys[at:]]
 
     def _call(self, now_us: int, keys: list[bytes], operation: bytes, limits: LimitSet) -> bytes:
-        if self._is_old:  # it reads the deeds last
+        if not self._reads_heads:  # it reads the deeds last
             operation = operation[:DEEDS_AT] + operation[DEEDS_AT + 1 :] + operation[DEEDS_AT : DEEDS_AT + 1]
         packed: bytes = self._run(keys, [pack_limits(limits), now_us, operation])
         return packed
