@@ -12,6 +12,7 @@ import asyncio
 import json
 import time
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from sekisho.cli.owners.common import opened, settings
@@ -41,6 +42,15 @@ PURPOSES = {
 """The seal's purpose for each kind of enrolment."""
 
 
+class Rewrapped(Enum):
+    """What became of a row; its count in `RewrapCounts`."""
+
+    DONE = "done"
+    ALREADY = "already"
+    CHANGED = "changed"
+    FAILED = "failed"
+
+
 @dataclass(slots=True)
 class RewrapCounts:
     """Numbers of enrolments and of accounts' addresses by result.
@@ -58,6 +68,9 @@ class RewrapCounts:
     changed: int = 0
     failed: int = 0
     left: int = 0
+
+    def add(self, what: Rewrapped) -> None:
+        setattr(self, what.value, getattr(self, what.value) + 1)
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
@@ -95,8 +108,7 @@ async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts
     counts = RewrapCounts()
     drawn.begin("sealing anew", None, "enrolments")
     async for held in owners.all_sealed():
-        what = await _one(owners, sealer, held)
-        setattr(counts, what, getattr(counts, what) + 1)
+        counts.add(await _one(owners, sealer, held))
         drawn.advance(1)
     # A second pass also counts enrolments that were changed or added meanwhile.
     async for held in owners.all_sealed():
@@ -113,42 +125,45 @@ async def rewrap_addresses(rows: SqlAddresses, sealer: Sealer, drawn: Drawing, c
     """
     drawn.begin("sealing anew", None, "addresses")
     async for account_id, sealed in rows.all():
-        what = await _addresses_of(rows, sealer, account_id, sealed)
-        setattr(counts, what, getattr(counts, what) + 1)
+        counts.add(await _addresses_of(rows, sealer, account_id, sealed))
         drawn.advance(1)
     async for _, sealed in rows.all():
         counts.left += sealer.needs_rewrap(sealed)
 
 
-async def _addresses_of(rows: SqlAddresses, sealer: Sealer, account_id: str, sealed: bytes) -> str:
-    if not sealer.needs_rewrap(sealed):
-        return "already"
-    bound_to = address_book.binding(account_id)
-    try:
-        content = sealer.open(address_book.PURPOSE, sealed, bound_to=bound_to)
-    except Unsealable:
-        return "failed"
-    fresh = sealer.seal(address_book.PURPOSE, content, bound_to=bound_to)
+async def _addresses_of(rows: SqlAddresses, sealer: Sealer, account_id: str, sealed: bytes) -> Rewrapped:
+    fresh = _fresh(sealer, address_book.PURPOSE, sealed, address_book.binding(account_id))
+    if isinstance(fresh, Rewrapped):
+        return fresh
     await rows.replace(account_id, sealed, fresh)
-    return "done" if await rows.read(account_id) == fresh else "changed"
+    return Rewrapped.DONE if await rows.read(account_id) == fresh else Rewrapped.CHANGED
 
 
-async def _one(owners: Owners, sealer: Sealer, held: Held) -> str:
-    """Seal one enrolment again. Returns the name of its count."""
+async def _one(owners: Owners, sealer: Sealer, held: Held) -> Rewrapped:
     enrolment = held.enrolment
-    if not sealer.needs_rewrap(enrolment.sealed):
-        return "already"
-    purpose = PURPOSES.get(enrolment.kind)
-    if purpose is None:
-        return "failed"
     bound_to = enrolment_binding(held.account_id, enrolment.id)
-    try:
-        opened_secret = sealer.open(purpose, enrolment.sealed, bound_to=bound_to)
-    except Unsealable:
-        return "failed"
+    fresh = _fresh(sealer, PURPOSES.get(enrolment.kind), enrolment.sealed, bound_to)
+    if isinstance(fresh, Rewrapped):
+        return fresh
     # Compare and set: a recovery code that its owner uses at this moment must not become valid again.
-    fresh = sealer.seal(purpose, opened_secret, bound_to=bound_to)
-    return "done" if await owners.replace(enrolment.id, enrolment.sealed, fresh) else "changed"
+    is_done = await owners.replace(enrolment.id, enrolment.sealed, fresh)
+    return Rewrapped.DONE if is_done else Rewrapped.CHANGED
+
+
+def _fresh(sealer: Sealer, purpose: bytes | None, sealed: bytes, bound_to: bytes) -> bytes | Rewrapped:
+    """The content of a row, sealed with the newest secret; or why it is not sealed again.
+
+    `purpose`: of the seal; None for a kind of enrolment that this version does not know.
+    """
+    if not sealer.needs_rewrap(sealed):
+        return Rewrapped.ALREADY
+    if purpose is None:
+        return Rewrapped.FAILED
+    try:
+        content = sealer.open(purpose, sealed, bound_to=bound_to)
+    except Unsealable:
+        return Rewrapped.FAILED
+    return sealer.seal(purpose, content, bound_to=bound_to)
 
 
 def _told(counts: RewrapCounts) -> list[str]:
