@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
+from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S, REQUESTS_PAUSES_S
 
 if TYPE_CHECKING:
     from sekisho.ledger.in_flight import InFlight
@@ -19,8 +19,6 @@ REQUESTS_WAITING_MAX: Final = 32
 
 An eighth of a worker's places, so that no account fills them.
 """
-REQUESTS_PAUSES_S: Final = (0.25,) * 8
-"""As long as `PAUSES_S` in all, but more often: each time a few of those that wait are admitted."""
 
 
 @final

@@ -20,6 +20,8 @@ Called: TypeAlias = "asyncio.Future[None]"
 
 WAITERS_MAX = 256
 PAUSES_S = (0.25, 0.75, 1.0)  # before each further question; in all as long as a charge counts as young
+# Where each request is a log-in: as long in all, but each time a few of those that wait are admitted.
+REQUESTS_PAUSES_S = (0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25)
 MOMENT_US = 2_000_000
 """Remaining weight of refunded parallel log-ins: each refund leaves the time that its check took."""
 
