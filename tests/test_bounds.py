@@ -60,7 +60,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.asgi.refusal_pace": {"HELD_MAX": 2_048, "HELD_S_MAX": 2.0, "RATE_MAX": 20_000.0, "RATE_MIN": 500.0},
     "sekisho.stepup.flow.proof_routes": {"EVEN_S": 0.05, "FIRST_S": 1.0},
     "sekisho.model": {"PREVALENCE_MAX": 16},
-    "sekisho.model.history": {"IN_REGION": 1_048_576, "OLD": 524_288},
+    "sekisho.model.history": {"OLD": 524_288},
     "sekisho.corpus.fetch.answer": {"BODY_BYTES_MAX": 2_097_152},
     "sekisho.breach.header": {
         "BITS_MAX": 27,

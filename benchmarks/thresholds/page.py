@@ -51,8 +51,6 @@ _NOT_PLAYED = """## Not played here
 - **Aged devices** (`SEKISHO_AGED_DEVICE_DAYS`, unset by default): the services of these scenarios have factors from
   their first day, so no device ages there. `switched-on` plays what 14 days spare
   ([step-up.md](step-up.md#devices-from-before)); that it is 14 is assumed.
-- **When a region is known** (`ledger/history.py`): three networks of a /40, over a day, are assumed. With two networks
-  `another-56-each-day` asks 2.5% *elsewhere* instead of 2.6% (seeds 1 to 3), so it is three.
 - **The share of a network, browser and hour** (`judge/familiarity.py`): they are factors of the score, so half of the
   share of a network is the same as twice the score's threshold.
 - **Spread over secrets, networks and accounts** (`model/signals.py`): a set counts no further than to the present

@@ -19,7 +19,7 @@ from sekisho.assessment import Assessment
 from sekisho.devices.token import Token, class_by
 from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust, decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
-from sekisho.judge.familiarity import is_by_region, is_spared
+from sekisho.judge.familiarity import is_spared
 from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
@@ -315,7 +315,7 @@ class Guard:
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
         # What enters the account's history and the credit of its address: successes that are believed in full.
-        effects = self._remembered(assessment) if charge.place and belief is _FULL else 0
+        effects = self._policies.remembers(assessment.device) if charge.place and belief is _FULL else 0
         if tries_password(assessment.attempt):
             effects |= Effect.RIGHT
         self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
@@ -330,14 +330,6 @@ class Guard:
         if assessment.work_receipt:
             self.refund_worked(assessment.work_receipt)
         return self._waits.end(charge)
-
-    def _remembered(self, assessment: Assessment) -> int:
-        """The effects of a success on its account's history, as flags of `Effect`."""
-        device = assessment.device
-        # Threat P13: a thief who was spared by the region makes no network of theirs familiar.
-        if device is not Device.PROVED and is_by_region(assessment.verdict, assessment.policy):
-            return 0
-        return self._policies.remembers(device)
 
     def _other_name(self, attempt: Attempt, charge: Charge) -> bytes:
         """The digest of an account as known devices are counted, where this is a stranger's; or reversed."""

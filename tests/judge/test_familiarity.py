@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.judge.familiarity import is_by_region, is_familiar, is_spared, score
+from sekisho.judge.familiarity import is_familiar, is_spared, score
 from sekisho.judge.policy import decide
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.model import AskedFrom, Device, History, Policy, Posture, Signals, Spread
-from sekisho.model.history import IN_REGION
 
 
 def packed(history: History) -> int:
@@ -63,40 +62,6 @@ def test_in_an_alarm_a_loud_network_spares_a_familiar_device_and_no_stranger(her
     assert not decide(Signals(verdict, familiar=True), loud).releases
     assert asks(alarm, Device.SEEN)
     assert loud.steps == "2n"
-
-
-@pytest.mark.parametrize(
-    ("asked", "in_calm"),
-    [
-        (AskedFrom(0, 1, own_network=True), True),
-        (AskedFrom(0, 3), True),  # `never`
-        (AskedFrom(0, 0), False),
-        (AskedFrom(2, 3), False),
-    ],
-)
-def test_a_region_spares_in_calm_alone(asked: AskedFrom, in_calm: bool) -> None:
-    """Not in an alarm, where a bot may have an address in the region: each /56 there is quiet; threat P13."""
-    verdict = UNHINDERED._replace(history=packed(History(4, 0, 4, True, False)) | IN_REGION)
-    policies = [Policy(factors=True).in_posture(each, asked) for each in Posture]
-
-    assert [is_spared(verdict, each) for each in policies] == [in_calm, False, False]
-    assert [is_by_region(verdict, each) for each in policies] == [in_calm, False, False]
-    assert not any(is_spared(verdict, each.at_quiet_network(asked)) for each in policies[1:])
-
-
-@pytest.mark.parametrize(
-    ("history", "spared", "by_region"),
-    [
-        (History(4, 0, 4, True, True), True, True),
-        (History(4, 0, 4, False, True), False, False),  # a browser of another family
-        (History(4, 1, 4, True, True), True, False),  # a network with a success
-    ],
-)
-def test_a_region_spares_browsers_that_the_account_has_used(history: History, spared: bool, by_region: bool) -> None:
-    verdict = UNHINDERED._replace(history=packed(history) | IN_REGION)
-    calm = Policy(factors=True).in_posture(Posture.CALM, AskedFrom(0, 1))
-
-    assert (is_spared(verdict, calm), is_by_region(verdict, calm)) == (spared, by_region)
 
 
 @given(total=st.integers(1, 127), networks=st.integers(1, 4), browser=st.booleans(), hour=st.booleans())

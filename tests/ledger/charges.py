@@ -32,11 +32,6 @@ def digest(kind: str, number: int, size: int = 16) -> bytes:
     return blake2b(f"{kind}{number}".encode(), digest_size=size).digest()
 
 
-def place_of(account: int, place: int) -> bytes:
-    name = digest("P", account * 100 + place, 7)
-    return name if place < 10 else digest("R", account * 100 + place // 10, 3) + name[3:]
-
-
 def charge(
     account: int = 0,
     secret: int | None = 0,
@@ -55,7 +50,7 @@ def charge(
     issued_us: int = 0,
     tries: bool = False,
 ) -> Charge:
-    """One attempt. `ip` and `device` are numbered within their network, and places from 10 on in tens of one region."""
+    """One attempt. `ip` and `device` are numbered within their network."""
     networks: tuple[bytes, ...] = (digest("/24", network),)
     if v6:
         networks = (digest("/56", network * 100 + ip % 3), digest("/48", network))
@@ -75,7 +70,7 @@ def charge(
         pair_tag=digest("p", account * 30 + (secret or 0), 4),
         member_tag=digest("m", account * 30 + (secret or 0), 4),
         exempt=exempt,
-        place=b"" if place is None else place_of(account, place) + bytes([browser]),
+        place=b"" if place is None else digest("P", account * 100 + place, 7) + bytes([browser]),
         worked=worked,
         token_issued_us=issued_us,
         tries=tries,

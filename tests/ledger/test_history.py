@@ -8,8 +8,8 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.settlement import learn_as
 from sekisho.model import Charged, History
-from sekisho.model.history import IN_REGION, OLD
-from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge, digest
+from sekisho.model.history import OLD
+from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
 from tests.ledger.ways import CROWD, LIMITS, crowd, log_in
 
 if TYPE_CHECKING:
@@ -79,54 +79,6 @@ def test_four_networks_are_remembered(counts: Counts) -> None:
 
     assert [found.here for found in asked] == [2, 0, 1, 1, 1]
     assert {found.networks for found in asked} == {4}
-
-
-def is_in_region(counts: Counts, now_us: int, place: int, *, account: int = 0) -> bool:
-    """Whether the account's networks in the region of this place make it known. Places 10 to 19 are of one region."""
-    return counts.charge(now_us, charge(account, 9, place=place)).history & IN_REGION != 0
-
-
-def test_three_networks_of_a_region_make_it_known(counts: Counts) -> None:
-    """Of one account, over a day; none of them is the attempt's own, which is known by itself."""
-    for n, hours in enumerate((0, 12, 24)):
-        assert not is_in_region(counts, T0 + hours * HOUR, 19)
-        log_in(counts, T0 + hours * HOUR, charge(0, 0, place=10 + n))
-    now_us = T0 + 2 * DAY
-
-    assert [is_in_region(counts, now_us, place) for place in (19, 10, 20, 0)] == [True, False, False, False]
-    assert not is_in_region(counts, now_us, 19, account=1)
-
-
-def test_networks_of_one_day_make_no_region_known(counts: Counts) -> None:
-    for n, minutes in enumerate((0, 10, 23 * 60 + 59)):
-        log_in(counts, T0 + minutes * MINUTE, charge(0, 0, place=10 + n))
-
-    assert not is_in_region(counts, T0 + 2 * DAY, 19)
-
-
-def test_a_region_is_forgotten_with_its_networks(counts: Counts) -> None:
-    """Sixty days after the success in the first of three; or when other networks take their place."""
-    for account in (0, 1):
-        for n in range(3):
-            log_in(counts, T0 + n * DAY, charge(account, 0, place=10 + n))
-    for place in (0, 1):
-        assert is_in_region(counts, T0 + 3 * DAY, 19, account=1)
-        log_in(counts, T0 + 4 * DAY, charge(1, 0, place=place))
-
-    assert not is_in_region(counts, T0 + 5 * DAY, 19, account=1)
-    assert [is_in_region(counts, T0 + 60 * DAY + each, 19) for each in (SECOND - 1, SECOND)] == [True, False]
-
-
-def test_a_network_is_known_whether_its_name_tells_the_region_or_not(counts: Counts) -> None:
-    """An entry of an earlier version, or of a worker without regions, counts on; a success gives it the region."""
-    here = charge(0, 0, place=10, browser=4)
-    without = here._replace(place=digest("P", 10, 7) + b"\4")
-    assert without.place != here.place
-    log_in(counts, T0, without)
-    assert History.unpacked(counts.charge(T0 + MINUTE, here).history) == (1, 1, 1, True, True)
-    log_in(counts, T0 + HOUR, here)
-
-    assert [History.unpacked(counts.charge(T0 + DAY, each).history)[:3] for each in (here, without)] == [(2, 2, 1)] * 2
 
 
 def test_three_browsers_are_remembered_for_a_network(counts: Counts) -> None:

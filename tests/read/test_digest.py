@@ -171,28 +171,6 @@ def test_a_place_is_of_one_exact_account_and_one_network() -> None:
     assert here[:7] not in b"".join(DIGESTS.origin_digests(origin()).ids)
 
 
-def test_where_regions_count_a_place_tells_that_of_an_ipv6_network() -> None:
-    """A /40, of one exact account: three bytes. The other bytes are those of a place without a region."""
-    regions = Digests([OLD], tells_region=True)
-    homes = [
-        "2001:db8:ff:ff00::1",
-        "2001:db8:ff:100::1",
-        "2001:db8:fe:ff00::1",
-        "2001:db8:1ff:ff00::1",
-        "2001:db9:ff::",
-    ]
-    here, *others = (regions.place("alice", origin(home), 3) for home in homes)
-
-    assert [other[:3] == here[:3] for other in others] == [True, True, False, False]
-    assert len({each[3:7] for each in (here, *others)}) == 5
-    assert [here[3:], here[:3] == DIGESTS.place("alice", origin(homes[0]), 3)[:3]] == [
-        DIGESTS.place("alice", origin(homes[0]), 3)[3:],
-        False,
-    ]
-    assert regions.place("Alice", origin(homes[0]), 3)[:3] != here[:3]
-    assert regions.place("alice", origin(), 3) == DIGESTS.place("alice", origin(), 3)
-
-
 def system_of(packed: bytes) -> int:
     """Two systems: 1.2.0.0/16 and 2001:db8::/33 belong to the first, 5.6.0.0/16 to the second."""
     return {b"\1\2": 64500, b"\x20\x01": 64500, b"\5\6": 64501}.get(packed[:2], 0)

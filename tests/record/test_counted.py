@@ -49,24 +49,6 @@ def test_an_attempt_that_is_tried_at_a_crowded_address_is_marked() -> None:
     assert (found.tries, found.similar, found.may_spend) == (True, False, False)
 
 
-def test_two_networks_of_one_region_are_told_as_such() -> None:
-    """Under names of their own: a replay knows the region, and no reader finds either name in the store."""
-    here, near, far = (
-        counted_of(
-            counted_text(
-                (Digests([SECRET]).charge(attempt(), place=place), VERDICT, Action.ALLOW, "", False, False), name
-            )
-        )
-        for place in (b"oneaaaa", b"onebbbb", b"twoaaaa")
-    )
-    assert here is not None
-    assert near is not None
-    assert far is not None
-    assert [each.place[:3] == here.place[:3] for each in (near, far)] == [True, False]
-    assert len({here.place[3:7], near.place[3:7], far.place[3:7]}) == 3
-    assert (len(here.place), here.place[7], here.place[:3] == b"one") == (8, 4, False)
-
-
 def test_a_name_that_similar_accounts_share_is_marked() -> None:
     """A proof at one of them ends no failures, in a replay as before."""
     found = counted_of(text(similar=True))

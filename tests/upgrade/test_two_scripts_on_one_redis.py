@@ -23,9 +23,8 @@ from sekisho.ledger.redis import (
     pack_settlement,
     unpack_verdict,
 )
-from sekisho.model import Charge, Charged, Effect, History, Limit
-from sekisho.model.history import IN_REGION
-from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge, digest
+from sekisho.model import Charge, Charged, Effect, Limit
+from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.stores import KEYS, only
 from tests.upgrade.versions import landed
 
@@ -41,8 +40,6 @@ DEEDS_AT = 5
 BEFORE = "97295b2"
 """The last commit whose script differs in its records."""
 LEDGER = "sekisho/observe/limiter/ledger.lua"
-WITHOUT_REGIONS = "b0acaa04"
-"""The last commit whose histories know no regions; its verdicts are packed as here."""
 
 
 class Told(NamedTuple):
@@ -61,7 +58,6 @@ class Script:
     def __init__(self, client: redis.Redis, source: str, *, is_old: bool) -> None:
         self._run = client.register_script(inlined(source))
         self._is_old = is_old
-        self._reads_heads = "read_head" in source
 
     def charge(self, now_us: int, each: Charge, limits: LimitSet = LIMITS) -> Told:
         packed = self._call(now_us, self._keys(each, KEYS.of(each)), pack_charge(each), limits)
@@ -77,15 +73,6 @@ class Script:
         effects = (Effect.RENEWED if renewed else 0) | (0 if self._is_old else Effect.RIGHT)
         packed = pack_settlement(each, verdict, effects)
         self._call(now_us, self._keys(each, KEYS.of_families(each, packed[2])), packed, LIMITS)
-
-    def learn(self, now_us: int, each: Charge) -> None:
-        """A log-in that the account's history remembers."""
-        verdict = unpack_verdict(self.charge(now_us, each).packed)
-        packed = pack_settlement(each, verdict, Effect.RIGHT | Effect.LEARNS)
-        self._call(now_us, self._keys(each, KEYS.of_families(each, packed[2])), packed, LIMITS)
-
-    def history(self, now_us: int, each: Charge) -> int:
-        return unpack_verdict(self.charge(now_us, each).packed).history
 
     def change(self, now_us: int, each: Charge) -> None:
         """The account's password is changed."""
@@ -103,12 +90,12 @@ class Script:
         return unpack_verdict(told.packed)
 
     def _keys(self, each: Charge, keys: list[bytes]) -> list[bytes]:
-        """Also the account's bucket, which earlier versions are told."""
+        """Also the account's bucket, which the earlier version is told."""
         at = keys.index(KEYS.account(each))
-        return keys if self._reads_heads else [*keys[:at], KEYS.bucket(each), *keys[at:]]
+        return [*keys[:at], KEYS.bucket(each), *keys[at:]] if self._is_old else keys
 
     def _call(self, now_us: int, keys: list[bytes], operation: bytes, limits: LimitSet) -> bytes:
-        if not self._reads_heads:  # it reads the deeds last
+        if self._is_old:  # it reads the deeds last
             operation = operation[:DEEDS_AT] + operation[DEEDS_AT + 1 :] + operation[DEEDS_AT : DEEDS_AT + 1]
         packed: bytes = self._run(keys, [pack_limits(limits), now_us, operation])
         return packed
@@ -280,28 +267,3 @@ def test_what_the_new_script_refuses_is_no_surprise_to_the_old_one(both: Both) -
 
     assert [each.charged & Charged.NETWORK for each in told] == [1, 1, 0, 0, 0, 0]
     assert both.old.charge(T0 + MINUTE, charge(4, 4, network=1), tight).failures == 1
-
-
-def test_histories_with_regions_and_without_are_read_by_both(
-    tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer
-) -> None:
-    """A network that a worker without regions has learned counts on, and its success gets the region's name here. To
-    such a worker networks learned here are unknown: it asks, and forgets nothing.
-    """
-    redis_server.cli("FLUSHALL")
-    package = landed(tmp_path_factory.mktemp("without_regions"), WITHOUT_REGIONS)
-    sources = ((package / "sekisho/ledger/ledger.lua").read_text(), resources.files("sekisho.ledger") / "ledger.lua")
-    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client:
-        old, new = Script(client, sources[0], is_old=False), Script(client, sources[1].read_text(), is_old=False)
-        here = charge(0, 1, place=10)
-        plain = here._replace(place=digest("P", 10, 7) + b"\0")
-        old.learn(T0, plain)
-        assert History.unpacked(new.history(T0, here)).here == 1
-        for day in (0, 1, 2):
-            new.learn(T0 + day * DAY, charge(0, 1, place=10 + day))
-        assert new.history(T0 + 3 * DAY, charge(0, 1, place=19)) & IN_REGION
-        assert History.unpacked(old.history(T0 + 3 * DAY, plain))[:3] == (4, 0, 3)
-        old.learn(T0 + 3 * DAY, charge(0, 1, place=0))
-        found = new.history(T0 + 4 * DAY, charge(0, 1, place=19))
-
-    assert (History.unpacked(found)[:3], found & IN_REGION) == ((5, 0, 4), IN_REGION)

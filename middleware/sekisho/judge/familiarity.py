@@ -6,11 +6,6 @@ against how likely this account does. The likelihood of a value is smoothed as p
 
 Features: network, browser family, hour of the day. The two latter are shared by many and easily imitated. So they can
 only take familiarity away: a network without a success is never familiar.
-
-One exception, in calm: a home to which its carrier gives another IPv6 /56 each day is in no network twice. Where an
-account succeeded in several networks of one region (a /40), on more than one day, a browser of a family that it has
-used is familiar in the others. What succeeds by that alone is not remembered: otherwise a thief in the region would
-make a network of theirs familiar.
 """
 
 from __future__ import annotations
@@ -18,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sekisho.model import History
-from sekisho.model.history import IN_REGION
 
 if TYPE_CHECKING:
     from sekisho.model import Policy, Verdict
@@ -41,18 +35,7 @@ def is_spared(verdict: Verdict, policy: Policy) -> bool:
         or verdict.spread.accounts_per_network > policy.familiar_accounts_max
     ):
         return False
-    history = verdict.history
-    return is_familiar(history) or (policy.spares_region and is_in_region(history))
-
-
-def is_by_region(verdict: Verdict, policy: Policy) -> bool:
-    """Whether a client with this verdict is spared by its region alone. Pure."""
-    return policy.spares_region and is_in_region(verdict.history) and not is_familiar(verdict.history)
-
-
-def is_in_region(packed: int) -> bool:
-    """Whether a stranger comes from a region where the account's network changes, with a known browser. Pure."""
-    return packed & IN_REGION != 0 and History.unpacked(packed).browser_known
+    return is_familiar(verdict.history)
 
 
 def is_familiar(packed: int) -> bool:

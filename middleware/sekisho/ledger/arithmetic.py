@@ -30,10 +30,11 @@ from sekisho.ledger.device_buckets import (
 )
 from sekisho.ledger.gcra import one_more, refunded, span_us, wait_us
 from sekisho.ledger.history import (
+    NAME_BYTES,
+    PLACE,
     credit_left,
     credited,
     given_back,
-    is_from,
     is_shared,
     learned,
     recalled,
@@ -351,7 +352,8 @@ def _is_spared(account: Record, charge: Charge, marks: int, limits: Limits, now_
     """
     if marks & (Marked.SHARED | Marked.CREDIT) != Marked.SHARED:
         return False
-    is_let = charge.tries or any(is_from(bucket, charge.place) for bucket in account.buckets)
+    name = bytes([PLACE]) + charge.place[:NAME_BYTES]
+    is_let = charge.tries or any(bucket.device == name for bucket in account.buckets)
     return is_let and not wait_us(account.tats, limits, now_us)
 
 

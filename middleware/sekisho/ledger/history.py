@@ -5,16 +5,14 @@ without it keep such entries as long as this one does. All values are keyed dige
 `ledger.lua` does the same.
 
 `place`: a network as one exact account sees it (7 bytes of a keyed digest of both, so that equal networks of two
-accounts cannot be linked), followed by one byte for the browser's family; 0 for an unknown one. Where regions count
-(`sekisho.read.Digests.place`), the first 3 of the 7 bytes are of a digest of the network's region instead. So a network
-is compared by the last 4, which are the same with and without regions.
+accounts cannot be linked), followed by one byte for the browser's family; 0 for an unknown one.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sekisho.model.history import IN_REGION, OLD
+from sekisho.model.history import OLD
 
 HOUR_US: Final = 3_600 * 1_000_000
 DAY_HOURS: Final = 24
@@ -34,14 +32,6 @@ PLACES_MAX: Final = 4
 BROWSERS_MAX: Final = 3  # per network
 COUNT_MAX: Final = 127
 NAME_BYTES: Final = 7
-REGION_BYTES: Final = 3  # of a name, the first
-
-REGION_NETWORKS: Final = 3
-"""So many networks of one region, with successes over `REGION_US`, make the region known."""
-
-REGION_US: Final = 86_400 * 1_000_000
-"""From the oldest of these successes to the newest, at least: a home that is renumbered each day, not each minute."""
-
 CHANGE: Final = 0xFC  # the first byte of an entry's name: the last change of the password
 SUMMARY: Final = 0xFD  # of the history; failures of devices have 0xFF
 PLACE: Final = 0xFE
@@ -73,13 +63,14 @@ def learned(
 
     `width`: the number of TATs of each bucket. `earned`: this success gave its address credit.
     """
+    name = bytes([PLACE]) + place[:NAME_BYTES]
     summary = next((bucket for bucket in buckets if kind_of(bucket) == SUMMARY), None)
-    here = next((bucket for bucket in reversed(buckets) if is_from(bucket, place)), None)
+    here = next((bucket for bucket in buckets if kind_of(bucket) == PLACE and bucket.device == name), None)
     kept = [bucket for bucket in buckets if bucket is not summary and bucket is not here]
     places = [bucket for bucket in kept if kind_of(bucket) == PLACE]
     if len(places) >= PLACES_MAX:
         kept.remove(min(places, key=_last_success))
-    return (*kept, _summed(summary, now_us, width, earned=earned), _visited(here, place, now_us, width))
+    return (*kept, _summed(summary, now_us, width, earned=earned), _visited(here, name, place, now_us, width))
 
 
 def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tuple[int, bool]:
@@ -87,8 +78,8 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
 
     It may if the account's first success is at least a day old, and so is its last credit.
     """
-    region, network, hour = place[:REGION_BYTES], place[REGION_BYTES:NAME_BYTES], now_us // HOUR_US
-    total = here = places = browser = at_this_hour = marks = nearby = first_us = last_us = 0
+    name, hour = bytes([PLACE]) + place[:NAME_BYTES], now_us // HOUR_US
+    total = here = places = browser = at_this_hour = old = 0
     earns = False
     for bucket in buckets:
         kind, count, more = kind_of(bucket), _count(bucket), _more(bucket)
@@ -97,29 +88,17 @@ def recalled(buckets: tuple[DeviceBucket, ...], place: bytes, now_us: int) -> tu
             at_this_hour = int(any(more >> ((hour + near) % DAY_HOURS) & 1 for near in (-1, 0, 1)))
             age_hours = hour - _first_hour(bucket)
             earns = age_hours >= DAY_HOURS and hour - _credit_hour(bucket) >= DAY_HOURS
-            marks = OLD if age_hours >= OLD_HOURS else 0
+            old = OLD if age_hours >= OLD_HOURS else 0
         elif kind == PLACE:
             places += 1
-            name = bucket.device
-            if name[1 + REGION_BYTES :] == network:
-                here = count
-            elif name[1 : 1 + REGION_BYTES] == region:
-                nearby, first_us = nearby + 1, min(first_us or bucket.renewed_us, bucket.renewed_us)
-                last_us = max(last_us, bucket.renewed_us)
+            here = count if bucket.device == name else here
             browser = browser or int(place[NAME_BYTES] != 0 and place[NAME_BYTES] in more.to_bytes(BROWSERS_MAX))
-    if nearby >= REGION_NETWORKS and last_us - first_us >= REGION_US:
-        marks |= IN_REGION
-    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | marks, earns
+    return total | here << 7 | places << 14 | browser << 17 | at_this_hour << 18 | old, earns
 
 
 def is_known_here(history: int) -> bool:
     """Whether a history that `recalled` returned has a success from this network."""
     return history >> 7 & COUNT_MAX != 0
-
-
-def is_from(bucket: DeviceBucket, place: bytes) -> bool:
-    """Whether an entry is that of the place's network."""
-    return kind_of(bucket) == PLACE and bucket.device[1 + REGION_BYTES :] == place[REGION_BYTES:NAME_BYTES]
 
 
 def kind_of(bucket: DeviceBucket) -> int:
@@ -144,12 +123,11 @@ def _summed(before: DeviceBucket | None, now_us: int, width: int, *, earned: boo
     return _entry(device, _count(before) if before else 0, hours, now_us, width)
 
 
-def _visited(before: DeviceBucket | None, place: bytes, now_us: int, width: int) -> DeviceBucket:
+def _visited(before: DeviceBucket | None, name: bytes, place: bytes, now_us: int, width: int) -> DeviceBucket:
     browsers = (_more(before) if before else 0).to_bytes(BROWSERS_MAX)
     browser = place[NAME_BYTES:]
     if browser != b"\0" and browser not in browsers:
         browsers = browser + browsers[:-1]
-    name = bytes([PLACE]) + place[:NAME_BYTES]
     return _entry(name, _count(before) if before else 0, int.from_bytes(browsers), now_us, width)
 
 

@@ -78,7 +78,6 @@ local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 -- An account's history stands among its lanes, in entries of these kinds; the address's credit is a record with two
 -- TATs: what is left, and what was earned. `history.py` says more.
 local SUMMARY, PLACE, PLACES_MAX, COUNT_MAX = 253, 254, 4, 127
-local REGION_NETWORKS, REGION_US = 3, 86400000000
 local HOUR, HISTORY_KEPT, OLD_HOURS = 3600000000, 5184000000000, 168
 local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
 
@@ -256,14 +255,12 @@ end
 
 -- What `survey` found, and in which lanes: when the last ends; whether one has ended or has the generation `ENDED` (the
 -- earliest version forgets it sooner, so Redis need not know the end); the lane of the operation's device; the entries
--- of its history, how many places, whether one of them knows the browser; other places of the operation's region, and
--- when the first and the last of them were renewed; whether a device has failures; the change.
+-- of its history, how many places, whether one of them knows the browser; whether a device has failures; the change.
 local surveyed, last_end, some_ended
 local recalls -- whether the operation asks for the browser: a charge does
 local lane_at, lane_generation, lane_renewed, lane_tats = nil, 0, 0, {}
 local summary_at, summary_generation, first_hour, credit_hour
 local place_at, place_generation, places, knows_browser, has_failures, change_at, change_renewed
-local near, near_first, near_last = 0, 0, 0
 
 -- Whether the operation's is among a place's three browsers, a byte each. Calls of `floor` would cost more.
 local function has_browser(browsers)
@@ -276,7 +273,6 @@ end
 local function survey(lanes, n_tats)
   if not surveyed then read_names() end
   local format, last, ended, count = ENTRY_FORMATS[n_tats], 0, false, 0
-  near = 0
   lane_at, lane_generation, lane_renewed = nil, 0, 0
   summary_at, place_at, knows_browser, has_failures, change_at = nil, nil, false, false, nil
   for at = 1, #lanes, LANE_HEAD_BYTES + n_tats * TAT_BYTES do
@@ -294,13 +290,7 @@ local function survey(lanes, n_tats)
       its_end = renewed + RENEWAL_KEPT
       if kind == PLACE then
         count = count + 1
-        if rest == place_rest then
-          place_at, place_generation = at, generation
-        elseif first == place_first then
-          if near == 0 or renewed < near_first then near_first = renewed end
-          if near == 0 or renewed > near_last then near_last = renewed end
-          near = near + 1
-        end
+        if rest == place_rest and first == place_first then place_at, place_generation = at, generation end
         if recalls and place_browser ~= 0 and not knows_browser then
           knows_browser = has_browser((generation - FAILED - generation % 128) / 128)
         end
@@ -818,7 +808,6 @@ local function recall()
   local history, earns = places * 16384, false
   if place_at then history = history + place_generation % 128 * 128 end
   if knows_browser then history = history + 131072 end
-  if near >= REGION_NETWORKS and near_last - near_first >= REGION_US then history = history + 1048576 end
   if summary_at then
     set_hour()
     local count = summary_generation % 128

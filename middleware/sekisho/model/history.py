@@ -7,9 +7,6 @@ from typing import Final, NamedTuple
 OLD: Final = 1 << 19
 """The bit of a packed history that says that the account's first success is at least a week old."""
 
-IN_REGION: Final = 1 << 20
-"""The bit that says that the attempt comes from a region in which the account's network changes from day to day."""
-
 
 class History(NamedTuple):
     """Attributes:

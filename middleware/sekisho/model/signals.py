@@ -84,7 +84,6 @@ class Policy:
         asks_strangers, asks_seen: a stranger, or a seen device, must show a factor for no other reason than that.
         spares_familiar: a familiar one need not, where its secret is right.
         spares_seen: a familiar device that was seen need not, although a familiar stranger must.
-        spares_region: nor need one from a region in which the account's network changes from day to day.
         familiar_accounts_max: accounts tried in vain from one network within the hour, up to which a stranger there may
             be familiar; the ledger's cap: at any number.
         steps: by which of the methods below it was made, a letter or a digit for each; see `repeated`.
@@ -107,7 +106,6 @@ class Policy:
     asks_seen: bool = True
     spares_familiar: bool = False
     spares_seen: bool = False
-    spares_region: bool = False
     familiar_accounts_max: int = 16
     steps: str = field(default="", compare=False)
 
@@ -129,7 +127,6 @@ class Policy:
             asks_strangers=asks,
             asks_seen=self.asks_seen and asked.strangers == 0,
             spares_familiar=asks and posture < asked.familiar,
-            spares_region=asks and posture < asked.familiar and posture == Posture.CALM,
             steps=f"{self.steps}{posture:d}",
         )
 

@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 ID_BYTES: Final = 16
 TAG_BYTES: Final = 4
 PLACE_BYTES: Final = 7
-REGION_BYTES: Final = 3
-"""Of a place's 7, those that are of its region, where regions count."""
-
-REGION_PREFIX_BYTES: Final = 5
-"""An IPv6 /40: 65,536 homes of a /56 each. Carriers that renumber their homes do so within pools (Padmanabhan et al.,
-DynamIPs, CoNEXT 2020, section 5); that they are no wider is assumed."""
-
 _BYTES: Final = [bytes((number,)) for number in range(256)]  # `bytes` of a tuple takes six times as long
 
 
@@ -82,7 +75,6 @@ class Digests:
         secrets: the service's.
         tells_provider: the provider of an address is told.
         limits_provider: and is one of its networks.
-        tells_region: places tell the region of an IPv6 network.
         asn_of: the number of the autonomous system of a packed address, 0 where it is not known; None where none is.
 
     Counters use the oldest secret in the list. A rotation puts a new secret in front; if counters used it at once,
@@ -99,9 +91,7 @@ class Digests:
         "_pair",
         "_place",
         "_provider",
-        "_region",
         "_secret",
-        "_tells_region",
         "_wide",
     )
 
@@ -111,13 +101,11 @@ class Digests:
         *,
         tells_provider: bool = False,
         limits_provider: bool = False,
-        tells_region: bool = False,
         asn_of: Callable[[bytes], int] | None = None,
     ) -> None:
         self._asn_of = asn_of
         self._provider = tells_provider or limits_provider
         self._wide = limits_provider
-        self._tells_region = tells_region
         # Hashed first: secrets have any length, and other parts use them too.
         key = blake2b(secrets[-1], digest_size=32, person=b"sekisho.counters").digest()
         # The key is a prefix and not BLAKE2b's key parameter, which would fill a block of its own: the input mostly
@@ -131,7 +119,6 @@ class Digests:
         self._secret = blake2b(key, digest_size=TAG_BYTES, person=b"secret").copy
         self._pair = blake2b(key, digest_size=2 * TAG_BYTES, person=b"pair").copy
         self._place = blake2b(key, digest_size=PLACE_BYTES, person=b"place").copy
-        self._region = blake2b(key, digest_size=REGION_BYTES, person=b"region").copy
 
     def origin_digests(self, origin: Origin) -> OriginDigests:
         """The digests of an origin, known before the body is read."""
@@ -244,21 +231,11 @@ class Digests:
 
         Of the exact account, because it earns trust: the owner of a similarly named account must not make a network
         known to this one. A digest of both, so that a reader of the store cannot tell which accounts share a network.
-
-        Where regions count, the first 3 bytes are of a digest of an IPv6 network's region and the account instead.
         """
         prefix = origin.prefixes[1] if len(origin.prefixes) > 1 else origin.prefixes[0]
         place = self._place()
         place.update(_BYTES[len(prefix)] + prefix + utf8(account))
-        digest = place.digest()
-        if self._tells_region and len(origin.prefixes) > SITE_NETWORKS:
-            digest = self._region_of(prefix, account) + digest[REGION_BYTES:]
-        return digest + _BYTES[family & 0xFF]
-
-    def _region_of(self, prefix: bytes, account: str) -> bytes:
-        region = self._region()
-        region.update(prefix[:REGION_PREFIX_BYTES] + utf8(account))
-        return region.digest()
+        return place.digest() + _BYTES[family & 0xFF]
 
     def _counted(self, name: str, account: bytes, scope: bytes) -> bytes:
         # The account's own digest is there already: hashing it again would cost as much as the rest.

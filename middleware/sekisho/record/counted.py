@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from sekisho.model import Action
-from sekisho.read.digest import REGION_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +121,7 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         | similar * _SIMILAR
         | charge.tries * _TRIES
     )
-    place = charge.place and _place(charge.place, name)
+    place = charge.place and name(b"place" + charge.place[:-1])[: ID_BYTES - 1] + charge.place[-1:]
     parts = [
         VERSION,
         f"{verdict.at_us:x}",
@@ -140,12 +139,6 @@ def counted_text(counting: Counting, name: Callable[[bytes], bytes]) -> str:
         "-".join(name(b"network" + network)[:ID_BYTES].hex() for network in charge.networks),
     ]
     return ".".join(parts)
-
-
-def _place(place: bytes, name: Callable[[bytes], bytes]) -> bytes:
-    """The names of a place's region and of its network, and the browser's family: as long as the place."""
-    region = name(b"region" + place[:REGION_BYTES])[:REGION_BYTES]
-    return region + name(b"place" + place[:-1])[REGION_BYTES : ID_BYTES - 1] + place[-1:]
 
 
 def sprayed(counting: Counting, name: Callable[[bytes], bytes]) -> str:

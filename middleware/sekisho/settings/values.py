@@ -233,11 +233,6 @@ class Settings:
         return AskedFrom(self.step_up.level, self.familiar_from.level)
 
     @property
-    def spares_in_calm(self) -> bool:
-        """Whether familiar strangers are spared a question that others are asked in calm."""
-        return self.asked.strangers == Posture.CALM < self.asked.familiar
-
-    @property
     def goes_by_posture(self) -> bool:
         """Whether it depends on the posture which strangers are asked for a factor."""
         return self.familiar_from is not StepUpFrom.ALWAYS

@@ -18,7 +18,6 @@ def digests_of(settings: Settings) -> Digests:
         settings.secrets,
         tells_provider=settings.estimates_posture,
         limits_provider=settings.limits_providers,
-        tells_region=settings.spares_in_calm,
         asn_of=_asn_of(settings.asn_file) if settings.asn_file is not None else None,
     )
 

@@ -290,8 +290,7 @@ _CALM_WHY: Final = (
 )
 _SENT_WHY: Final = (
     f"{_CALM_WHY} `familiar-spared` spares a stranger in a network where the account succeeded, and a bot behind the "
-    "NAT of an owner is in it; so does `familiar` as long as that network is quiet. Both spare, in calm, browsers in "
-    "the /40 of a home that gets another prefix each day, and so a bot with a proxy there (`neighbour-in-the-pool`)."
+    "NAT of an owner is in it; so does `familiar` as long as that network is quiet."
 )
 _BOT_WHY: Final = "`default` has no proof to ask for, and bots solve work."
 _TAKEN_WHY: Final = (
@@ -345,8 +344,8 @@ _CALM_ASKED_WHY: Final = (
 _ELSEWHERE_WHY: Final = (
     "`factors`, `strict` and `pci` ask every stranger. `familiar` asks those from a network where the account has not "
     "succeeded yet: in calm nearly all of them travel, as in 2% of the log-ins, and have no cookie that was proved. "
-    "Homes that get another IPv6 prefix each day (`another-56-each-day`, `neighbour-in-the-pool`) are known by their "
-    "/40 after three such days, to browsers of a family that was used before. In `migration-day` right passwords fail."
+    "Homes that get another IPv6 prefix each day (`another-56-each-day`) are new networks every day, and in "
+    "`migration-day` right passwords fail."
 )
 _HINDERED_WHY: Final = (
     "With `pci` a known device has five attempts of its own, and does work beyond them. Where right passwords fail for "

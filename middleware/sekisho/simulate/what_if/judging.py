@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.judge import decide
-from sekisho.judge.familiarity import is_by_region, is_spared
+from sekisho.judge.familiarity import is_spared
 from sekisho.judge.policy import is_tried
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.ledger.gcra import wait_us
@@ -211,17 +211,11 @@ class _Judging:
 
     def _succeeded(self, found: _Open) -> None:
         attempted = found.attempted
-        effects = self._remembered(found) if found.charge.place else 0
+        effects = self._choice.remembers(attempted.device) if found.charge.place else 0
         if self._rules.tries_password(attempted.door):
             effects |= Effect.RIGHT
         self._ledger.settle(found.charge, found.verdict, effects)
         self._refund_worked(found, proved=False)
-
-    def _remembered(self, found: _Open) -> int:
-        device = found.attempted.device
-        if device is not Device.PROVED and is_by_region(found.verdict, self._policy(found.attempted.counted.steps)):
-            return 0
-        return self._choice.remembers(device)
 
     def _prove(self, proved: Proved) -> None:
         if (found := self._withheld.pop(proved.account, None)) is None:
