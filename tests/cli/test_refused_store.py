@@ -84,6 +84,7 @@ async def test_settings_of_another_service_are_noticed(
         "deny", "allow", "mode", "posture", "look address 203.0.113.7", "look account hana", "audit read",
         "export hana", "report --blast-radius --undo",
     )  # fmt: skip
+    monkeypatch.setenv("SEKISHO_AUDIT", "redis")
     right = [(await command(*line.split())).err for line in lines]
     monkeypatch.setenv("SEKISHO_NAMESPACE", "another")
     elsewhere = [(await command(*line.split())).err for line in lines]

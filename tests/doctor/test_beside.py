@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from sekisho.doctor.files import files_report
@@ -27,6 +28,10 @@ def settings(**variables: str) -> Settings:
     return load({f"SEKISHO_{name}": value for name, value in (usual | variables).items()})
 
 
+async def owners(read: Settings) -> DoctorReport:
+    return await owners_report(read, time.monotonic)
+
+
 def found(report: DoctorReport) -> list[tuple[str, str]]:
     return [(each.hazard.number, each.write) for each in report.diagnoses]
 
@@ -35,7 +40,7 @@ async def test_without_them_nothing_is_examined() -> None:
     """A service without owners, mail and files has nothing to report."""
     alone = settings()
 
-    assert (await owners_report(alone)) + (await mail_report(alone)) + files_report(alone) == ((), (), ())
+    assert (await owners(alone)) + (await mail_report(alone)) + files_report(alone) == ((), (), ())
 
 
 # The owners' database.
@@ -45,10 +50,10 @@ async def test_tables_that_are_missing_are_found_and_then_not(tmp_path: Path) ->
     """The line to write makes the tables; then the query is tried, which names a table that is not there."""
     async with in_sqlite(tmp_path / "owners.db") as world:
         there = settings(OWNERS=world.url, OWNERS_QUERY=QUERY)
-        sound = await owners_report(there)
-        wrong = await owners_report(settings(OWNERS=world.url, OWNERS_QUERY=QUERY.replace("users", "members")))
+        sound = await owners(there)
+        wrong = await owners(settings(OWNERS=world.url, OWNERS_QUERY=QUERY.replace("users", "members")))
         await world.execute("drop table sekisho_meta")
-        empty = await owners_report(settings(OWNERS=f"sqlite+aiosqlite:///{tmp_path}/another.db", OWNERS_QUERY=QUERY))
+        empty = await owners(settings(OWNERS=f"sqlite+aiosqlite:///{tmp_path}/another.db", OWNERS_QUERY=QUERY))
 
     assert (found(sound), sound.facts[0][0]) == ([], "owners")
     assert found(empty) == [("SEK043", "sekisho owners migrate")]
@@ -58,9 +63,7 @@ async def test_tables_that_are_missing_are_found_and_then_not(tmp_path: Path) ->
 
 async def test_a_database_that_is_gone_is_found() -> None:
     """The finding says that nothing listens, and holds no password."""
-    gone = await owners_report(
-        settings(OWNERS="postgresql+asyncpg://shop:hunter2@127.0.0.1:1/shop", OWNERS_QUERY=QUERY)
-    )
+    gone = await owners(settings(OWNERS="postgresql+asyncpg://shop:hunter2@127.0.0.1:1/shop", OWNERS_QUERY=QUERY))
 
     assert found(gone) == [("SEK043", "sekisho owners check")]
     assert "nothing listens at the host and port of SEKISHO_OWNERS" in gone.diagnoses[0].what

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from sekisho.doctor.report import DoctorReport
 from sekisho.model import hazards
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
@@ -17,10 +18,10 @@ MIGRATE: Final = "sekisho owners migrate"
 QUERY: Final = "SEKISHO_OWNERS_QUERY=select id as account_id, email from users where username = :account"
 
 
-async def owners_report(settings: Settings) -> DoctorReport:
+async def owners_report(settings: Settings, clock_s: Callable[[], float]) -> DoctorReport:
     """A report on the database that `SEKISHO_OWNERS` names; an empty one where it names none.
 
-    Its tables get a row that is changed and removed again.
+    Its tables get a row that is changed and removed again. `clock_s`: seconds, for the deadline of its answers.
     """
     if settings.owners is None:
         return DoctorReport()
@@ -28,7 +29,7 @@ async def owners_report(settings: Settings) -> DoctorReport:
     from sekisho.owners.remedies import with_remedy  # noqa: PLC0415 - the same
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - the same
 
-    owners = SqlOwners(settings.owners, settings.owners_query or "", deadline_us=DEADLINE_US, clock_s=time.monotonic)
+    owners = SqlOwners(settings.owners, settings.owners_query or "", deadline_us=DEADLINE_US, clock_s=clock_s)
     try:
         await owners.check()
         await owners.check_writing()

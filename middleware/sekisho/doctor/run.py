@@ -60,7 +60,7 @@ async def examine(
         place: where the running service is asked; None: it is not.
         progress: told about long stages.
         wall_s: Unix time in seconds.
-        monotonic_s: seconds, for round trips.
+        monotonic_s: seconds, for round trips and deadlines.
     """
     report = DoctorReport((("settings", f"doors: {len(settings.doors)}"),))
     told = DoctorReport(unseen=(NO_URL,))
@@ -71,6 +71,6 @@ async def examine(
         report += DoctorReport(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
     report += told
     report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
-    report += await owners_report(settings)
+    report += await owners_report(settings, monotonic_s)
     report += await mail_report(settings)
     return report + files_report(settings) + corpus_report(settings, wall_s())

@@ -89,7 +89,9 @@ async def statement(client: Client, count: int, since_s: int = 0) -> dict[str, A
     """The page's content, once it has so many log-ins, and one since then: they are written beside the answer."""
     async with asyncio.timeout(60):
         while True:
-            found: dict[str, Any] = json.loads((await look(client)).body)
+            answer = await look(client)
+            assert answer.status == 200, answer.body
+            found: dict[str, Any] = json.loads(answer.body)
             if len(found["log_ins"]) >= count and found["log_ins"][0]["at"] >= since_s:
                 return found
             await asyncio.sleep(0.02)
