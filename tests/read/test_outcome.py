@@ -241,6 +241,35 @@ def test_a_token_that_the_client_sent_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "request_", "token"),
+    [
+        (b'{"token": "\\u006dine"}', asked(), "mine"),
+        (b'{"inner": "{\\"token\\": \\"\\\\u006dine\\"}"}', asked(), "mine"),
+        (b'{"token": "\\ud83d\\ude00"}', asked(), "😀"),
+        (b'{"token": "a\\"b\\/c"}', asked(), 'a"b/c'),
+        (b'{"token": " MINE "}', asked(), "mine"),
+        (b"token=%6dine", asked(), "mine"),
+        (b"token=my+own", asked(), "my own"),
+        (b"token=%256dine", asked(), "mine"),
+        (b"all=%7b%22token%22:%22%5cu006dine%22%7d", asked(), "mine"),
+        (b"token=%ff" + b"%41" * 3_000, asked(), "never sent"),
+        (b"", asked(query=b"token=%6dine"), "mine"),
+        (b"", asked(path="/login/mine"), "mine"),
+        (b"", asked((b"x-token", b"%6dine")), "mine"),
+        (b"", asked((b"x-token", "né".encode("latin-1"))), "né"),
+        (b"packed", asked((b"content-encoding", b"gzip")), "never seen"),
+    ],
+)
+def test_a_token_that_the_client_spelled_otherwise_proves_nothing(
+    sent: bytes, request_: dict[str, Any], token: str
+) -> None:
+    """Row 2.3: an application that echoes what it decoded confirms what the client wrote."""
+    said = json.dumps({"token": token}).encode()
+    assert from_body(DOOR, 200, said, [JSON], request_, sent) is PERHAPS
+    assert from_body(DOOR, 200, said, [JSON], asked(), b"token=%6dineral&other=%5cu006d") is YES
+
+
+@pytest.mark.parametrize(
     ("expected", "body"),
     [
         (YES, {"access_token": "x", "token_type": "bearer", "expires_in": 3600}),

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from sekisho.model import DoorKind, Outcome, SuccessBy
-from sekisho.model.text import utf8
 from sekisho.read.cookie_names import is_never_session, is_ours
 from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
+from sekisho.read.response.echo import is_echo
 from sekisho.read.response.head import header, is_json, is_page, media_type, redirect_of_htmx
 from sekisho.read.response.redirect import RedirectTarget, came_from, is_named_by, leads_to, stays, target_of
 from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
@@ -112,7 +112,7 @@ def from_body(
     if found is None or any(is_doubtful(key, value) for key, value in found):
         return Outcome.UNKNOWN
     if token := usual_token(tree):
-        return Outcome.UNKNOWN if _was_sent(token, scope, sent) else Outcome.SUCCEEDED
+        return Outcome.UNKNOWN if is_echo(token, scope, sent) else Outcome.SUCCEEDED
     promising = any(is_promising(key, value) for key, value in entries(tree) or ())
     return Outcome.SUCCEEDED if promising and _sets_new_session(headers, scope) else Outcome.UNKNOWN
 
@@ -366,11 +366,3 @@ def _unescaped(text: bytes) -> bytes:
 def _character(escape: re.Match[bytes]) -> bytes:
     octal, other = escape.groups()
     return bytes([int(octal, 8)]) if octal else bytes(other)
-
-
-def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
-    """Whether the answer's token only repeats a value of the request."""
-    text = utf8(token)
-    parts = [sent, scope.get("query_string", b""), *(value for _, value in scope.get("headers", ()))]
-    whole = rb"(?<![0-9A-Za-z])" + re.escape(text) + rb"(?![0-9A-Za-z])"
-    return any(text in part and re.search(whole, part) for part in parts)
