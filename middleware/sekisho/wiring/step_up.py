@@ -29,6 +29,7 @@ from sekisho.stepup.flow.contact_proofs import Channels, ContactBudget, ContactP
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
 from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
 from sekisho.stepup.flow.fair_queue import FairQueue
+from sekisho.stepup.flow.held_log_ins import HeldLogIns
 from sekisho.stepup.flow.identity_pages import IdentityPages
 from sekisho.stepup.flow.issue import Issuer
 from sekisho.stepup.flow.not_me import NotMe
@@ -38,6 +39,7 @@ from sekisho.stepup.flow.parts import Parts, Proving
 from sekisho.stepup.flow.passkey_log_ins import PasskeyDoors
 from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
+from sekisho.stepup.flow.questions import Questions
 from sekisho.stepup.flow.redeem import Redeemer
 from sekisho.stepup.flow.responses import Responses
 from sekisho.stepup.flow.route_proofs import RouteProofs
@@ -172,7 +174,6 @@ class StepUpWing:
             closing=self._closing,
         )  # fmt: skip
         parts = self._parts(site, escrow, proving, channels, challenges.made())
-        shared = settings.store != MEMORY
         telling = self._telling_owners(site, proving) if proving is not None else None
         self.changes: Final = telling if telling is not None and telling.watches else None
         aged = self._aged_devices(proving) if proving is not None else None
@@ -181,9 +182,15 @@ class StepUpWing:
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
             shared=site.shared,
         )  # fmt: skip
+        questions = Questions(parts, site.events, site.jitter)
+        held = (
+            HeldLogIns(site.guard, proving, self._runs, questions, site.events, watch=site.watch, aged=aged)
+            if proving is not None
+            else None
+        )
         issuer = Issuer(
-            site.guard, site.reading, parts, site.events, self._runs, jitter=site.jitter, workers_share=shared,
-            telling=telling, watch=site.watch, aged=aged,
+            site.guard, site.reading, parts, questions, held, workers_share=settings.store != MEMORY,
+            telling=telling, aged=aged,
         )  # fmt: skip
         fresh = RouteProofs(parts, site.events)
         self._consequences: Final = AccountConsequences(site.guard, site.reading, parts, telling, fresh)

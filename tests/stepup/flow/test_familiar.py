@@ -13,7 +13,7 @@ from sekisho.model import Posture
 from sekisho.model.posture import ToldOutcome
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.simulate.virtual_loop import VirtualLoop
-from sekisho.stepup.flow import issue
+from sekisho.stepup.flow import held_log_ins
 from tests.asgi.driving import answer
 from tests.stepup.flow.driving import Shop, Site, challenge, seen
 
@@ -206,7 +206,7 @@ def test_an_answer_after_the_question_stays_behind_it() -> None:
 
 def test_beyond_the_places_all_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood holds no more questions back than there are places, and then nobody is spared."""
-    monkeypatch.setattr(issue, "HELD_MAX", 1)
+    monkeypatch.setattr(held_log_ins, "HELD_MAX", 1)
 
     async def story() -> None:
         town = await Town().settle_in()

@@ -2,85 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from sekisho.answer import Answer, prefers_page, retry_after_s, send_answer, unavailable
+from sekisho.answer import prefers_page, send_answer
 from sekisho.asgi.cookies import cookie
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.crypto.seal import bind
-from sekisho.devices.token import browser_name
-from sekisho.judge.policy import asks_all
-from sekisho.ledger.receipt import pack_receipt
-from sekisho.model import Attempt, Device, DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model import StoreUnavailable
 from sekisho.model.shown_proofs import ShownProofs
 from sekisho.model.text import utf8
-from sekisho.stepup.escrow import Purpose, Ticket
+from sekisho.stepup.escrow import Purpose
 from sekisho.stepup.flow.browser_key import browser_key_of
-from sekisho.stepup.flow.escrowed_runs import IssuedStepUp
 from sekisho.stepup.flow.sealed_request import contact_of, key_line, sealed_form
 from sekisho.stepup.flow.telling import FAILURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.assessment import Assessment
-    from sekisho.detect import PostureWatch
-    from sekisho.model import Door
+    from sekisho.model import Attempt
     from sekisho.pipeline import Guard
-    from sekisho.record import Events
-    from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.aged_devices import AgedDevices
     from sekisho.stepup.flow.browser_key import BrowserKey
-    from sekisho.stepup.flow.escrowed_run import RunResult
-    from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
-    from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.held_log_ins import HeldLogIns
+    from sekisho.stepup.flow.parts import Parts
+    from sekisho.stepup.flow.questions import Questions
     from sekisho.stepup.flow.telling import OwnerTelling
 
 
-T = TypeVar("T")
-
-log = logging.getLogger("sekisho")
-
-WORK_FROM = 0.25
+WORK_FROM: Final = 0.25
 """The occupancy of the queue from which strangers must do work for a place in it, regardless of other findings."""
 
-PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
-
-FULL_US = 5_000_000
-
-HELD_S = 45.0
-"""How long the answer to a held log-in is waited for: longer than a run may wait for its turn and take."""
-
-
-QUESTION_S = 2.0
-"""Where familiar strangers are spared, every question at a log-in leaves so long after its run was queued."""
-
-HELD_MAX = 256
-"""Questions that are held back at once. Beyond it, all leave at once, and no stranger is spared."""
-
-UNKNOWN_OWNER = (
-    "the application let an account in that SEKISHO_OWNERS does not know: it was asked for a proof, since it may be "
-    "another spelling of an account that has enrolled a factor; let the query find each spelling that the log-in takes"
-)
-
-
-class HeldAnswer(NamedTuple):
-    """How a held log-in ended.
-
-    Attributes:
-        answer: the application's; None where it could not be held.
-        asks: whether a proof is asked for instead.
-    """
-
-    answer: Sealed | None
-    asks: bool = False
+PAGE_BYTES: Final = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
 
 
 class Issuer:
@@ -90,40 +45,33 @@ class Issuer:
         guard: keeps, refunds and ends charges.
         reading: how long a body may be.
         parts: the parts of a step-up.
-        events: records what is asked.
-        runs: the application's runs behind an answer.
-        jitter: uniform in [0, 1), for the time after which to try again.
+        questions: ask for a second proof.
+        held: runs the application behind a question at a log-in; None where the site has no factors.
         workers_share: whether workers share a store, so that another one may serve the proof.
         telling: tells owners of many wrong secrets; None where owners are told of nothing.
-        watch: is told of strangers' runs; None where no posture is estimated.
-        aged: lets devices in by their age; None where none is.
+        aged: ends the age of devices that are asked; None where none lets a device in.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+    def __init__(
         self,
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        events: Events,
-        runs: EscrowedRuns,
+        questions: Questions,
+        held: HeldLogIns | None,
         *,
-        jitter: Callable[[], float],
         workers_share: bool,
         telling: OwnerTelling | None,
-        watch: PostureWatch | None = None,
-        aged: AgedDevices | None = None,
+        aged: AgedDevices | None,
     ) -> None:
-        self._aged = aged
-        self._watch = watch
         self._guard = guard
         self._body_bytes_max = reading.body_bytes_max
         self._parts = parts
-        self._events = events
-        self._runs = runs
-        self._jitter = jitter
+        self._questions = questions
+        self._held = held
         self._workers_share = workers_share
         self._telling = telling
-        self._held = 0
+        self._aged = aged
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """Return which proofs, of work or of the owner, the request shows and are right; each is valid once.
@@ -218,8 +166,7 @@ class Issuer:
 
         A right secret gets the application's answer instead if the decision releases it.
         """
-        proving = self._parts.proving
-        if proving is None:
+        if self._held is None:
             raise AssertionError  # the judge asks for a proof where there are factors
         self._saw_attempt(context, assessment)
         if self._aged is not None:
@@ -228,159 +175,23 @@ class Issuer:
             self._guard.devices.end_copied(assessment.attempt, context.family)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
-            return await self._unavailable(context)
-        issued, text = await self._issued(context, assessment)
+            return await self._questions.refuse(context)
+        issued, text = await self._questions.issue(context, assessment)
         if issued.ticket.purpose is Purpose.LOGIN:
-            return await self._at_log_in(issued, text, proving, keeper)
+            return await self._held.run_and_ask(issued, text, keeper)
         self._guard.put_off(assessment)
-        return await self._ask(issued, text)
-
-    async def _at_log_in(self, issued: IssuedStepUp, text: str, proving: Proving, keeper: Keeper) -> None:
-        """Run the application, then ask; a familiar stranger with the right secret gets the answer instead.
-
-        Where any stranger may be spared, every question is held back equally long: the time shows neither who is
-        familiar nor how long the application took. A run that takes longer goes on behind the question.
-        Where all are asked because a bot has spent the credit of their address, accounts within their own limits are
-        tried as long as the process has room for it, and then those that are known there alone. The others' question
-        looks the same.
-        """
-        context, assessment, ticket, _ = issued
-        decision = assessment.decision
-        stands_in = asks_all(assessment.verdict, decision) and not assessment.verdict.is_spared
-        holds = decision.holds and self._held < HELD_MAX
-        answered: asyncio.Future[Sealed | None] = asyncio.get_running_loop().create_future()
-        done = partial(self._runs.withhold, issued, proving)
-        if holds and decision.releases:
-            done = partial(self._released, issued, proving, keeper, answered)
-        self._held += holds
-        try:
-            if stands_in:
-                has_place = await self._runs.place_stand_in(issued, proving)
-            else:
-                has_place = await self._runs.place(issued, proving, partial(self._runs.begun, ticket), done)
-            if not has_place:
-                return await self._unavailable(context)
-            answer = await _within(answered, QUESTION_S, None) if holds else None
-        finally:
-            self._held -= holds
-            answered.cancel()
-        if answer is not None:
-            return await send_answer(context.send, Answer(*answer))
-        self._tell_watch(context, assessment)
-        return await self._ask(issued, text)
-
-    async def _released(
-        self,
-        issued: IssuedStepUp,
-        proving: Proving,
-        keeper: Keeper,
-        answered: asyncio.Future[Sealed | None],
-        result: RunResult,
-    ) -> None:
-        """Settle a familiar stranger's run. Only a right secret shows that it was one, where no factor is enrolled."""
-        answer = result.kept.answer
-        if answer is None or await self._may_be_enrolled(proving, issued.ticket) or answered.done():
-            return await self._runs.withhold(issued, proving, result)
-        return answered.set_result(self._runs.release(issued, keeper, result, answer))
-
-    async def _issued(self, context: RequestContext, assessment: Assessment) -> tuple[IssuedStepUp, str]:
-        attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
-        ticket, text = self._parts.escrow.issue(
-            Ticket(
-                b"",
-                Purpose.LOGIN if is_escrowed(attempt.door) else Purpose.DOOR,
-                attempt.door.name,
-                attempt.account,
-                self._parts.account_digest(attempt.account),
-                pack_receipt(assessment.charge, assessment.verdict),
-            ),
-            browser_key.key,
-        )
-        if assessment.work_receipt:
-            with suppress(StoreUnavailable):  # without the store that charge stands
-                await self._parts.escrow.keep_work_receipt(ticket, browser_key.key, assessment.work_receipt)
-        return IssuedStepUp(context, assessment, ticket, browser_key), text
-
-    async def _ask(self, issued: IssuedStepUp, text: str) -> None:
-        context, _, ticket, browser_key = issued
-        self._events.step_up_issued(ticket.door, ticket.purpose.value, ticket.account, context.origin)
-        is_escrowed_run = ticket.purpose is Purpose.LOGIN
-        form = "" if is_escrowed_run else sealed_form(self._parts, context, browser_key, int(self._parts.clock_s()))
-        answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)
-        return await send_answer(context.send, answer.adding(key_line(self._parts, context, browser_key)))
-
-    def _tell_watch(self, context: RequestContext, assessment: Assessment) -> None:
-        # Before the run has ended: what it will show must not enter.
-        if self._watch is not None and assessment.device is Device.STRANGER:
-            self._watch.sealed(context.door.name, context.digests, context.family, assessment.charge.account)
-
-    # Log-ins whose answers the posture holds.
+        return await self._questions.ask(issued, text)
 
     @property
     def proves(self) -> bool:
         """Whether the site has factors."""
-        return self._parts.proving is not None
+        return self._held is not None
 
     async def hold(self, context: RequestContext, assessment: Assessment, keeper: Keeper) -> None:
-        """Run a log-in that calls for no proof, and answer as the application does.
-
-        If the secret is right and its account has enrolled a factor, ask for it instead: what its owner has enrolled
-        holds in every posture. The same holds for an account that an operator has put under proof, and for one that
-        the owners' query does not find. Only then do the answer and its time depend on the account. The run gets no
-        identity but the secret: otherwise a session of the client's would be logged in although its answer is
-        withheld.
-        """
-        proving = self._parts.proving
-        if proving is None:
+        """Run a log-in that calls for no proof, and answer as the application does, or ask for an enrolled factor."""
+        if self._held is None:
             raise AssertionError  # without factors nothing is held
-        answered: asyncio.Future[HeldAnswer] = asyncio.get_running_loop().create_future()
-        issued, text = await self._issued(context, assessment)
-        done = partial(self._settle_held, issued, proving, keeper, answered)
-        if not await self._runs.place(issued, proving, _nothing, done, holds=True):
-            return await self._unavailable(context)
-        held = await _within(answered, HELD_S, HeldAnswer(None))
-        if held.asks:
-            return await self._ask(issued, text)
-        if held.answer is None:
-            return await self._unavailable(context)
-        return await send_answer(context.send, Answer(*held.answer))
-
-    async def _settle_held(
-        self,
-        issued: IssuedStepUp,
-        proving: Proving,
-        keeper: Keeper,
-        answered: asyncio.Future[HeldAnswer],
-        result: RunResult,
-    ) -> None:
-        """Settle the run in its own task: a client that leaves must not leave its attempt unsettled."""
-        if result.outcome is Outcome.SUCCEEDED and await self._must_prove(proving, issued):
-            self._tell_watch(issued.context, issued.assessment)
-            await self._runs.withhold(issued, proving, result)
-            held = HeldAnswer(None, asks=True)
-        else:
-            held = HeldAnswer(self._runs.release(issued, keeper, result, result.whole))
-        if not answered.done():
-            answered.set_result(held)
-
-    async def _must_prove(self, proving: Proving, issued: IssuedStepUp) -> bool:
-        under_proof = self._guard.devices.is_under_proof(issued.assessment.attempt)
-        # The look-up first, always: its time is that of accounts that are not under proof.
-        if await self._may_be_enrolled(proving, issued.ticket) or under_proof:
-            return True
-        return self._aged is not None and not await self._passes_by_age(self._aged, issued)
-
-    async def _passes_by_age(self, aged: AgedDevices, issued: IssuedStepUp) -> bool:
-        """Whether a log-in needs no proof; false for a device that its age alone spares, where its owner is not told.
-
-        Only a right secret behind the device's own token comes this far.
-        """
-        context, assessment = issued.context, issued.assessment
-        device = self._guard.aged_device(assessment)
-        if not device:
-            return True
-        browser, network = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
-        return await aged.lets_in(assessment.attempt.account, device, browser=browser, network=network)
+        await self._held.hold(context, assessment, keeper)
 
     async def _end_age(self, aged: AgedDevices, context: RequestContext, assessment: Assessment) -> None:
         """End the age of a device that is asked: in an alarm, in a campaign, or after anything else that is strange."""
@@ -389,48 +200,12 @@ class Issuer:
             with suppress(StoreUnavailable):  # without the store its owner cannot be told either
                 await aged.end(attempt.account, device)
 
-    async def _may_be_enrolled(self, proving: Proving, ticket: Ticket) -> bool:
-        try:
-            owner = await proving.factors.owner(ticket.account)
-        except SekishoError:
-            return True  # where it cannot be told, a proof is asked for
-        if owner.contact is None:
-            # The application takes `HANA` and the query finds `hana` alone: without its factors, a password would do.
-            self._events.anomaly(UNKNOWN_OWNER)
-            return True
-        # Found in any spelling, but its factors only in one: the log has named the id that is missing.
-        return owner.contact.ambiguous or proving.factors.is_enrolled(owner)
-
     def _saw_attempt(self, context: RequestContext, assessment: Assessment) -> None:
         """Tell the owner of many wrong secrets, where the site wants that told."""
         if self._telling is None:
             return
         if any(finding.reason == "account_failures" for finding in assessment.decision.findings):
             self._telling.tried(FAILURES, context.scope, assessment.attempt.account, context.origin.address)
-
-    # Answers.
-
-    async def _unavailable(self, context: RequestContext) -> None:
-        refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
-        await send_answer(context.send, self._parts.responses.refusal(context.scope["headers"], refusal))
-
-
-async def _nothing() -> None: ...
-
-
-async def _within(answered: asyncio.Future[T], seconds: float, otherwise: T) -> T:
-    try:
-        return await asyncio.wait_for(answered, seconds)
-    except TimeoutError:
-        return otherwise
-
-
-def is_escrowed(door: Door) -> bool:
-    """Whether the application may run before the proof: only where a session is the only effect (R2).
-
-    A door that reads only a header leads to a route with an effect of its own.
-    """
-    return door.kind is DoorKind.LOGIN and door.reads_body
 
 
 def _bound(attempt: Attempt, browser_key: BrowserKey) -> bytes:
