@@ -44,6 +44,23 @@ async def test_an_address_that_has_only_failed_is_named(redis_url: str, monkeypa
     await stop(guard)
 
 
+async def test_the_address_of_a_trusted_proxy_is_named_as_one(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator who takes the proxy's address for a client's learns where those stand; a client is not named so."""
+    header = {"trusted_proxies": "203.0.113.0/28", "client_ip_header": "cf-connecting-ip"}
+    serve_with(monkeypatch, store=redis_url, **header)
+
+    proxy, client = [await command("look", "address", address) for address in ("203.0.113.9", "203.0.113.99")]
+    told = [json.loads((await command("look", each, "203.0.113.9", "--json")).out) for each in ("address", "device")]
+
+    assert proxy.out.splitlines()[0] == (
+        "This is a trusted proxy (SEKISHO_TRUSTED_PROXIES). Clients behind it are counted at the addresses that it "
+        "writes into cf-connecting-ip (SEKISHO_CLIENT_IP_HEADER); look at those. What follows is of requests that name "
+        "no client."
+    )
+    assert "proxy" not in client.out
+    assert all(each["proxy"].startswith("This is a trusted proxy") for each in told)
+
+
 @pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
 async def test_an_address_is_unblocked_on_every_worker(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

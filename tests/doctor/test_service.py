@@ -45,16 +45,26 @@ async def examined(
     port_80: int | None = None,
     origin: str = "",
     pages: tuple[str, ...] = (),
+    near: bool = False,
 ) -> DoctorReport:
-    """Examine the service at a local port, as though it were at this address; nothing or a port answers at port 80."""
+    """Examine the service at a local port, as though it were at this address; nothing or a port answers at port 80.
+
+    `near`: the name leads to this machine, as by a line in /etc/hosts.
+    """
 
     def fetch(site: ServiceAddress, method: str, path: str, headers: Mapping[str, str]) -> Reply:
         if site.port == 80 and site_of(url).port != 80 and port_80 is None:
             raise ConnectionRefusedError
         local = ServiceAddress("http", "127.0.0.1", port if site == site_of(url) else port_80 or port, site.path)
-        return http.fetch(local, method, path, headers)
+        reply = http.fetch(local, method, path, headers)
+        return reply if near else reply._replace(is_near=False)
 
     return await ServiceExaminer(known, site_of(url), origin, pages, fetch, time.time).examine()
+
+
+def appending_its_own(headers: Forward, _client: str) -> Forward:
+    """As `appending`, where the client is on the proxy's machine."""
+    return appending(headers, PROXY)
 
 
 def found(report: DoctorReport) -> dict[str, Diagnosis]:
@@ -85,6 +95,27 @@ async def test_nothing_is_said_about_a_service_that_is_set_up_rightly(trusting: 
 
     assert found(report) == {}
     assert report.is_complete
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_a_right_proxy_on_this_machine_is_not_accused(trusting: int, near: bool) -> None:
+    """Client and proxy share an address, which is trusted, so a client there may name any other. That is said, and is
+    no finding.
+    """
+    with proxied(trusting, appending_its_own) as port:
+        report = await examined("https://shop.example", port, settings(**TRUSTING), near=near)
+
+    assert found(report) == {}
+    assert report.is_complete
+    assert report.unseen[0].what.startswith("whether a client can forge its address: the proxy sees this command at an")
+
+
+async def test_a_missing_proxy_on_this_machine_is_no_rewritten_peer(unaware: int) -> None:
+    """The header lists the peer's address because client and proxy share it. The name does not matter."""
+    with proxied(unaware, appending_its_own) as port:
+        report = await examined("https://shop.example", port, settings(**SOUND), near=True)
+
+    assert list(found(report)) == ["SEK050"]
 
 
 async def test_a_missing_proxy_is_found(unaware: int) -> None:
@@ -396,8 +427,11 @@ def test_another_servers_answer_is_none_of_ours(body: bytes) -> None:
 
 
 def test_our_answer_is_read() -> None:
-    """The answer that the other tests change is a good one."""
-    assert told_of(json.dumps(answer()).encode()) is not None
+    """The answer that the other tests change is a good one. Earlier versions do not say whose address it was."""
+    told, of_proxy = (told_of(json.dumps(answer(**more)).encode()) for more in ({}, {"client_is_proxy": True}))
+    assert told is not None
+    assert of_proxy is not None
+    assert (told.arrival.client_is_proxy, of_proxy.arrival.client_is_proxy) == (False, True)
 
 
 @pytest.mark.parametrize(

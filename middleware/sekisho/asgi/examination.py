@@ -129,8 +129,10 @@ class Examination:
 
     async def _facts(self, scope: Scope) -> dict[str, Any]:
         missing = await self._known.missing()
+        arrival = arrival_of(scope, self._addresses)._asdict()
         return {
-            "arrival": arrival_of(scope, self._addresses)._asdict(),
+            "client_is_proxy": arrival.pop("client_is_proxy"),  # earlier versions of the command do not read it
+            "arrival": arrival,
             "attempts": self._known.attempts(),
             "missing": [door.name for door in missing.doors],
             "missing_protected": [route.name for route in missing.protected],

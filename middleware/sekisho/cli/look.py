@@ -6,6 +6,7 @@
 
 It changes nothing, and prints no secret. A success gives its attempt back, so counters hold attempts without success.
 A device is a set of header values (SEKISHO_DEVICE_HEADERS) within its network; give those that it sends.
+The address of a trusted proxy is named as one: its clients are counted at the addresses that it writes.
 
 Not shown: what a worker counts by itself while the store does not answer; wrong codes of factors (they end within an
 hour, and those of an authenticator app with `sekisho owners reset`); codes that a browser has asked for itself.
@@ -54,6 +55,8 @@ async def _run(args: argparse.Namespace) -> Standing:
 
 
 def _as_text(standing: Standing) -> Iterator[str]:
+    if standing.proxy:
+        yield standing.proxy
     if standing.mode is not Mode.ENFORCE and standing.reasons:
         yield f"The mode is {standing.mode.value}: nobody is refused. In enforce it would be:"
     for reason in standing.reasons:
@@ -85,6 +88,7 @@ def _as_json(standing: Standing) -> dict[str, Any]:
         "refused": standing.is_refused,
         "wait_s": -(-max(waits, default=0) // 1_000_000),
         "why": [reason.text for reason in standing.reasons],
+        "proxy": standing.proxy,
         "counters": [
             {
                 "of": row.of,

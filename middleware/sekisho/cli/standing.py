@@ -90,12 +90,13 @@ class Asked(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The answer: reasons, the sternest first, and all counters."""
+    """The answer: reasons, the sternest first, and all counters. `proxy`: of a trusted proxy, what that means."""
 
     kind: str
     mode: Mode
     reasons: list[Reason]
     rows: list[CounterRow]
+    proxy: str = ""
 
     @property
     def is_refused(self) -> bool:
@@ -119,7 +120,8 @@ async def standing_of(service: Desk, found: Target) -> Standing:
         reasons = _address_reasons(service.settings, record, found, rows)
         reasons += await _in_feed(service, found)
     reasons.sort(key=lambda reason: (not reason.refuses, -reason.wait_us))
-    return Standing(found.kind, record.mode or service.settings.mode, reasons, rows)
+    mode = record.mode or service.settings.mode
+    return Standing(found.kind, mode, reasons, rows, _proxy(service.settings, found.origin.address))
 
 
 # Counters.
@@ -176,6 +178,17 @@ def _failing_us(address: Record, limits: Limits, now_us: int) -> int:
 
 
 # Reasons.
+
+
+def _proxy(settings: Settings, address: str) -> str:
+    """What an operator has to know of the address of a trusted proxy; empty for every other."""
+    if not contains(settings.trusted_proxies, address):
+        return ""
+    return (
+        "This is a trusted proxy (SEKISHO_TRUSTED_PROXIES). Clients behind it are counted at the addresses that it "
+        f"writes into {settings.client_ip_header} (SEKISHO_CLIENT_IP_HEADER); look at those. What follows is of "
+        "requests that name no client."
+    )
 
 
 def _address_reasons(settings: Settings, record: ControlRecord, found: Target, rows: list[CounterRow]) -> list[Reason]:

@@ -23,7 +23,7 @@ def report_of_arrivals(
         plain: the request without a forwarding header.
         forged: the same request with an address reserved for documentation in that header.
         header: the name of the header that the settings name.
-        nearby: whether the requests went to this machine, and so perhaps past the proxies.
+        nearby: whether the requests went to this machine: perhaps past the proxies, or to one with this very address.
         has_proxies: whether the settings trust any proxy.
     """
     found = tuple(_checks(plain, forged, header, nearby=nearby))
@@ -42,8 +42,9 @@ def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> It
             + (f", in {plain.network}" if plain.network else ""),
             f"SEKISHO_TRUSTED_PROXIES={plain.network}" if plain.network else "",
         )
-    # Without a header of the proxy's own, a request from this machine went past the proxy: it may name any client.
-    elif plain.trusted and forged.forged_client and (plain.named or not nearby):
+    # Without a header of the proxy's own, a request from this machine went past the proxy: it may name any client. So
+    # may one from a trusted proxy's address: what stands to the left of that is believed by right.
+    elif plain.trusted and forged.forged_client and (plain.named or not nearby) and not plain.client_is_proxy:
         yield hazards.FORGED_ADDRESS.found(
             f"SEKISHO_CLIENT_IP_HEADER: a trusted proxy passes {header} on as the client wrote it"
         )
@@ -54,6 +55,11 @@ def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> It
 
 
 def _unseen(plain: Arrival, *, nearby: bool, has_proxies: bool) -> Iterator[Unseen]:
+    if plain.client_is_proxy:
+        yield Unseen(
+            "whether a client can forge its address: the proxy sees this command at an address that "
+            "SEKISHO_TRUSTED_PROXIES names, such as its own; run the command on another machine as well"
+        )
     if plain.forwarded:
         return
     if nearby:

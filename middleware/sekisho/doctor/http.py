@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
 ANSWER_S: Final = 10.0
@@ -18,11 +20,17 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Reply(NamedTuple):
-    """A whole answer; `headers` with lower-case names."""
+    """A whole answer.
+
+    Attributes:
+        headers: with lower-case names.
+        is_near: whether the connection led to this machine.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    is_near: bool = False
 
     def values(self, name: str) -> list[str]:
         """The values of a header, one for each of its lines."""
@@ -78,12 +86,20 @@ def fetch(
     """
     connection = _connection(site, answer_s)
     try:
+        connection.connect()
+        is_near = _is_near(connection.sock)
         connection.request(method, site.path + path, headers={"Accept": "*/*", **headers})
         answer = connection.getresponse()
         named = tuple((name.lower(), value) for name, value in answer.getheaders())
-        return Reply(answer.status, named, answer.read(BODY_BYTES_MAX))
+        return Reply(answer.status, named, answer.read(BODY_BYTES_MAX), is_near)
     finally:
         connection.close()
+
+
+def _is_near(connected: socket.socket) -> bool:
+    """Whether a connection leads to this machine: to a loopback address, or both of its ends have the same one."""
+    own, other = connected.getsockname()[0], connected.getpeername()[0]
+    return own == other or ip_address(other).is_loopback
 
 
 def _connection(site: ServiceAddress, answer_s: float) -> http.client.HTTPConnection:

@@ -39,7 +39,10 @@ _NUMBERED: Final = {each.number: each for each in HAZARDS}
 
 
 class ServiceTold(NamedTuple):
-    """What the running service told of itself; see `sekisho.asgi.examination`."""
+    """What the running service told of itself; see `sekisho.asgi.examination`.
+
+    `is_near`: the request went to this machine, by its own name or another.
+    """
 
     arrival: Arrival
     attempts: Mapping[str, int]
@@ -48,6 +51,7 @@ class ServiceTold(NamedTuple):
     open_below: tuple[str, ...]
     basic_beside: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
+    is_near: bool = False
 
 
 class ServiceExaminer(NamedTuple):
@@ -98,7 +102,8 @@ class ServiceExaminer(NamedTuple):
     async def _told(self, headers: Mapping[str, str]) -> ServiceTold | None:
         """What the service tells of itself and of a request with these headers; None where no guard answers."""
         reply = await self._examination(headers)
-        return told_of(reply.body) if reply.status == 200 else None
+        told = told_of(reply.body) if reply.status == 200 else None
+        return told._replace(is_near=reply.is_near or self.site.is_loopback) if told is not None else None
 
     def _forged_headers(self) -> dict[str, str]:
         name = self.settings.client_ip_header
@@ -111,7 +116,7 @@ class ServiceExaminer(NamedTuple):
             plain.arrival,
             forged.arrival,
             settings.client_ip_header,
-            nearby=self.site.is_loopback,
+            nearby=plain.is_near,
             has_proxies=bool(settings.trusted_proxies) or settings.trust_unix,
         )
         by = "a trusted proxy" if plain.arrival.trusted else "a peer that no setting names"
@@ -204,7 +209,7 @@ def told_of(body: bytes) -> ServiceTold | None:
     """Read what the service told of itself in an answer's body; None for any other body, such as a proxy's own page."""
     try:
         read: Any = json.loads(body)
-        arrival = _arrival(read["arrival"])
+        arrival = _arrival({**read["arrival"], "client_is_proxy": read.get("client_is_proxy", False)})
         attempts = {told_text(name): int(count) for name, count in read["attempts"].items()}
         missing = tuple(map(told_text, read["missing"]))
         protected = tuple(map(told_text, read.get("missing_protected", ())))  # earlier versions tell none

@@ -166,6 +166,10 @@ class Addresses:
         forwarded = hops is not None or not self._forwarding.isdisjoint(by_name)
         return client[0] if client else None, hops, fingerprint(by_name, self._device_headers), forwarded
 
+    def is_trusted(self, address: str) -> bool:
+        """Whether an address is that of a trusted proxy. False for text that is no address."""
+        return contains(self._trusted, address)
+
     def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
         """Return the origin of a request from the four values that `facts` returned for it."""
         known = self._peers.get(host)

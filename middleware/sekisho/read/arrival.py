@@ -30,6 +30,7 @@ class Arrival(NamedTuple):
     forged_client: the client's address, as it is counted, is `FORGED`.
     network: the private network of the peer, such as `10.0.0.0/8`; empty for other peers.
     outermost: no session middleware ran before.
+    client_is_proxy: the header names the client, and names it by the address of a trusted proxy.
     """
 
     trusted: bool
@@ -40,6 +41,7 @@ class Arrival(NamedTuple):
     forged_client: bool
     network: str
     outermost: bool
+    client_is_proxy: bool = False
 
 
 def arrival_of(scope: Mapping[str, Any], addresses: Addresses) -> Arrival:
@@ -56,6 +58,7 @@ def arrival_of(scope: Mapping[str, Any], addresses: Addresses) -> Arrival:
         forged_client=origin.address == FORGED,
         network=_network_of(peer),
         outermost="session" not in scope,
+        client_is_proxy=origin.vouched and hops is not None and addresses.is_trusted(origin.address),
     )
 
 
