@@ -42,6 +42,7 @@ from sekisho.store.redis_vault import RedisVault
 from sekisho.wiring.daily import DailyParts
 from sekisho.wiring.endpoint import EndpointWing
 from sekisho.wiring.exchanges import Exchanges
+from sekisho.wiring.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -342,10 +343,13 @@ class LoopWing:
         process, settings = self._process, self._process.settings
         if not settings.has_pages:
             return None
-        from sekisho.wiring.step_up import Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
+        from sekisho.wiring.step_up import StepUpWing  # noqa: PLC0415 - packages that others need not have
 
-        vault = self._vault()
         site = Site(
+            settings=settings,
+            given=process.given,
+            vault=self._vault(),
+            clocks=process.clocks,
             app=process.app,
             guard=self._guard,
             reading=process.reading,
@@ -367,7 +371,7 @@ class LoopWing:
             plugins=process.plugins,
             shared=self._shared,
         )
-        return StepUpWing(settings, process.given, site, vault, process.clocks)
+        return StepUpWing(site)
 
 
 def _ages(settings: Settings) -> AgeStamps | None:

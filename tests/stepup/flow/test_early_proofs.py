@@ -167,7 +167,7 @@ async def test_a_few_codes_of_an_app_a_day_are_looked_at_early(site: Site) -> No
 
 async def test_waiting_proofs_hold_no_place_of_a_run(shop: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A waiting proof holds no place for runs: with one place, other callers' secrets are still checked."""
-    monkeypatch.setattr("sekisho.wiring.step_up.FairQueue", partial(FairQueue, running_max=1, waiting_max=1))
+    monkeypatch.setattr("sekisho.wiring.proofs.FairQueue", partial(FairQueue, running_max=1, waiting_max=1))
     site = Site(shop=shop)
     await site.enrol()
     client, ticket = await begun(site)

@@ -520,7 +520,7 @@ class Stuck(Shop):
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
     """A guard with one place for runs, which is taken."""
-    monkeypatch.setattr("sekisho.wiring.step_up.FairQueue", partial(FairQueue, running_max=1, waiting_max=0))
+    monkeypatch.setattr("sekisho.wiring.proofs.FairQueue", partial(FairQueue, running_max=1, waiting_max=0))
     return Site(shop=Stuck())
 
 
@@ -554,7 +554,7 @@ async def test_a_place_that_comes_free_is_the_waiting_owners(crowded: Site) -> N
 
 async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that reaches its deadline is cancelled and counts as a wrong secret; nothing waits on."""
-    monkeypatch.setattr("sekisho.wiring.step_up.RUN_S", 0.05)
+    monkeypatch.setattr("sekisho.wiring.proofs.RUN_S", 0.05)
     site = Site(shop=Stuck())
     await site.enrol()
     client = site.client()

@@ -50,8 +50,8 @@ async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, cap
     assert loops is not None
     assert loops._latest is not None
     assert loops._latest._step_up is not None
-    assert loops._latest._step_up._owners is not None
-    assert loops._latest._step_up._owners.looking is not None
-    await loops._latest._step_up._owners.looking
+    assert loops._latest._step_up._proofs is not None
+    assert loops._latest._step_up._proofs.owners.looking is not None
+    await loops._latest._step_up._proofs.owners.looking
     assert "sekisho owners migrate" in caplog.text
     await loops.stop()
