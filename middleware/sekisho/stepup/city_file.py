@@ -1,15 +1,10 @@
-"""Coarse places of addresses, from a file in the MaxMind DB format: a city and its country, and nothing closer.
-
-Needs the package `maxminddb` (the extra `places`). The file is mapped into memory, and read at the start alone.
-"""
+"""Coarse places of addresses, from a file in the MaxMind DB format: a city and its country, and nothing closer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import maxminddb
-
-from sekisho.detect.asn_file import opened
+from sekisho.maxmind_db import MaxMindDb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,21 +28,17 @@ class CityFile:
         setting: the name in errors.
 
     Raises:
-        SettingsError: see `opened`.
+        SettingsError: see `MaxMindDb`.
     """
 
     def __init__(self, path: str, setting: str) -> None:
-        self._reader: Final = opened(path, setting)
+        self._file: Final = MaxMindDb(path, setting)
 
     def of(self, address: str, language: str) -> str:
-        try:
-            found = self._reader.get(address)
-        except (ValueError, maxminddb.InvalidDatabaseError):
-            return ""  # no address, one of IPv6 in a file of IPv4, or a damaged record
-        return _described(found, language) if isinstance(found, dict) else ""
+        return _described(self._file.record(address), language)
 
     def close(self) -> None:
-        self._reader.close()
+        self._file.close()
 
 
 def _described(found: Mapping[str, Any], language: str) -> str:
