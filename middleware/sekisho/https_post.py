@@ -32,7 +32,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
-_VERBS = {"GET": "read", "POST": "post to"}
+_VERBS = {"GET": "read", "HEAD": "ask", "POST": "post to"}
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 address does not answer must not use up the whole limit
 
 
@@ -137,6 +137,25 @@ class HttpsGet:
         return await self._exchange.run({}, b"", _whole, limit_s)
 
 
+class HttpsHead:
+    """Asks one URL for the head of an answer, by a method that changes nothing (RFC 9110, section 9.2.1).
+
+    Args:
+        url: as of `HttpsPost`, with or without a query.
+        answer_bytes_max: limit of the head in bytes; a longer one is a fault.
+
+    Raises:
+        ValueError: another URL. The text contains no part of it.
+    """
+
+    def __init__(self, url: str, *, answer_bytes_max: int) -> None:
+        self._exchange = _Exchange("HEAD", url, answer_bytes_max=answer_bytes_max, query=True)
+
+    async def status(self, *, limit_s: float) -> int:
+        """Return the answer's status. Raises `PostFault` if there is no answer within `limit_s` seconds."""
+        return int(await self._exchange.run({}, b"", _status, limit_s))
+
+
 class HttpsPost:
     """Posts to one URL.
 
@@ -239,6 +258,12 @@ def _taken(received: bytes) -> bytes | None:
     if not 200 <= response.status <= 299:
         raise PostFault(f"status {response.status}", response.status)
     return b""
+
+
+def _status(received: bytes) -> bytes | None:
+    """Return the status in decimal digits; None if a part of the head is still missing."""
+    response = _response(received)
+    return None if response is None else b"%d" % response.status
 
 
 def _response(received: bytes) -> HTTPResponse | None:

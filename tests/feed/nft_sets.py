@@ -28,11 +28,17 @@ async def main() -> list[dict[str, bool]]:
     found: list[dict[str, bool]] = []
     for change in CHANGES:
         if not found:
+            check("\n".join(front.steps(change)))
             await front.begin()
         await front.apply(change)
         found.append(elements())
     await front.begin()
     return [*found, elements()]
+
+
+def check(file: str) -> None:
+    """What a dry run prints is a whole file: nft takes it where there is no table yet."""
+    subprocess.run([tool("nft"), "-c", "-f", "-"], input=file.encode(), check=True)
 
 
 def elements() -> dict[str, bool]:

@@ -1,12 +1,14 @@
 """Examine a deployment, and print each mistake, why it matters, and the exact line to write.
 
-  sekisho doctor                                          settings, store, owners, mail server, files
+  sekisho doctor                                          settings, store, owners, mail server, webhooks, files
   sekisho doctor --url https://shop.example               and the way that requests come to the running service
   sekisho doctor --admin-url -                            and the rights of the store's user, without trying them
+  sekisho doctor --send                                   and post a signed test to SEKISHO_NOTICES_WEBHOOK
 
 Run it where the service runs, with the service's environment: it reads the same SEKISHO_… variables. Without
 --admin-url each command that the service needs is tried once, on keys of the service's prefix that are removed again.
 The owners' tables get a row that is removed again. The mail server is asked whether it takes the sender, no more.
+Webhooks get a HEAD request; only with --send a post, of the type notice.test, which names no account.
 The service that --url names must have the same secret: it tells how the requests of this command arrive there.
 Each finding has a number; docs/warnings.md has a section for each. Secrets, accounts and addresses are never printed.
 
@@ -60,6 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--page", action="append", default=[], metavar="PATH", help="a page with a log-in form; may be repeated"
     )
+    parser.add_argument("--send", action="store_true", help="post a signed test to the webhook of notices")
     parser.add_argument(
         "--ignore",
         action="append",
@@ -115,6 +118,8 @@ def _admin_url(given: str | None, settings: Settings) -> str | None:
 
 async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: argparse.Namespace) -> DoctorReport:
     try:
+        if args.send and settings.notices_webhook is None:
+            raise Misused("--send needs SEKISHO_NOTICES_WEBHOOK")
         admin_url = _admin_url(args.admin_url, settings)
         place = _place(args)
     except SettingsError as error:
@@ -125,6 +130,7 @@ async def _examine(settings: Settings, diagnoses: tuple[Diagnosis, ...], args: a
             diagnoses,
             admin_url=admin_url,
             place=place,
+            send=args.send,
             progress=progress,
             wall_s=time.time,
             monotonic_s=time.monotonic,

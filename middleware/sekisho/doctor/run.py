@@ -13,6 +13,7 @@ from sekisho.doctor.owners import owners_report
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.service import ServiceExaminer
 from sekisho.doctor.store import Examiner
+from sekisho.doctor.webhooks import webhooks_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,17 +48,19 @@ async def examine(
     *,
     admin_url: str | None = None,
     place: ServicePlace | None = None,
+    send: bool = False,
     progress: Progress,
     wall_s: Callable[[], float],
     monotonic_s: Callable[[], float],
 ) -> DoctorReport:
-    """Examine a deployment (settings, store, owners, mail server, files, running service), and return a report.
+    """Examine a deployment: settings, store, owners, mail server, webhooks, files, running service. Returns a report.
 
     Args:
         settings: as the service has them.
         diagnoses: of these settings.
         admin_url: of an administrator at the store, for rights and configuration.
         place: where the running service is asked; None: it is not.
+        send: whether a test is posted to the webhook of notices.
         progress: told about long stages.
         wall_s: Unix time in seconds.
         monotonic_s: seconds, for round trips and deadlines.
@@ -73,4 +76,5 @@ async def examine(
     report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
     report += await owners_report(settings, monotonic_s)
     report += await mail_report(settings)
+    report += await webhooks_report(settings, token=secrets.token_hex(8) if send else "", wall_s=wall_s)
     return report + files_report(settings) + corpus_report(settings, wall_s())

@@ -547,6 +547,13 @@ UNNAMED_BASIC: Final = Hazard(
     "If the application looks at that header there, guesses by it are not counted.",
     "SEKISHO_LOGIN=POST /login form:username,password; * /api/* basic success=!401,403",
 )
+DEAF_WEBHOOK: Final = Hazard(
+    "SEK091",
+    Severity.DANGER,
+    "a webhook takes no posts",
+    "Codes or notices do not leave by it, so owners on new devices stay out, or hear of nothing.",
+    "SEKISHO_NOTICES_WEBHOOK=https://HOST/PATH",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -624,5 +631,6 @@ HAZARDS: Final = (
     PROOF_FOR_EACH,
     BASIC_BESIDE,
     UNNAMED_BASIC,
+    DEAF_WEBHOOK,
 )
 """Every hazard, by number."""

@@ -2,7 +2,7 @@
 
   sekisho feed nftables                                  ports 80 and 443
   sekisho feed nftables --ports 8443 --table sekisho
-  sekisho feed nftables --dry-run                        the lines for `nft -f -`
+  sekisho feed nftables --dry-run                        the file for `nft -f -`; `nft -c -f -` checks it
 
 It has a table of its own, inet sekisho, which it creates anew when it starts; rules of others stay as they are. Each
 block ends by itself, at the time of the refusal. Needs CAP_NET_ADMIN (root), on the machine that the clients connect

@@ -40,7 +40,10 @@ class Nftables:
         self._entries_max = entries_max
 
     def steps(self, change: Change) -> list[str]:
-        """Return the lines that `apply` would give to `nft`. For `--dry-run`."""
+        """Return the lines that `begin` and `apply` would give to `nft`. For `--dry-run`: a whole file."""
+        return [*self._table_lines(), *self._element_lines(change)]
+
+    def _element_lines(self, change: Change) -> list[str]:
         gone = list(change.removed)
         # `add` of an element that is there leaves its timeout; `delete` of one that is not fails.
         renewed = {**change.added, **change.prolonged}
@@ -50,23 +53,24 @@ class Nftables:
 
     async def begin(self) -> None:
         """Create the table anew, with its sets and its chain. Blocks of an earlier run end. Raises `FrontFault`."""
-        size = self._entries_max
-        await self._run(
-            [
-                f"add table {self._table}",
-                f"delete table {self._table}",
-                f"add table {self._table}",
-                f"add set {self._table} refused4 {{ type ipv4_addr; flags timeout; size {size}; }}",
-                f"add set {self._table} refused6 {{ type ipv6_addr; flags interval, timeout; size {size}; }}",
-                f"add chain {self._table} input {{ type filter hook input priority -10; policy accept; }}",
-                f"add rule {self._table} input tcp dport {{ {self._ports} }} ip saddr @refused4 counter drop",
-                f"add rule {self._table} input tcp dport {{ {self._ports} }} ip6 saddr @refused6 counter drop",
-            ]
-        )
+        await self._run(self._table_lines())
 
     async def apply(self, change: Change) -> None:
         """Make a change of the sets in one transaction: all of it, or nothing. Raises `FrontFault`."""
-        await self._run(self.steps(change))
+        await self._run(self._element_lines(change))
+
+    def _table_lines(self) -> list[str]:
+        size = self._entries_max
+        return [
+            f"add table {self._table}",
+            f"delete table {self._table}",
+            f"add table {self._table}",
+            f"add set {self._table} refused4 {{ type ipv4_addr; flags timeout; size {size}; }}",
+            f"add set {self._table} refused6 {{ type ipv6_addr; flags interval, timeout; size {size}; }}",
+            f"add chain {self._table} input {{ type filter hook input priority -10; policy accept; }}",
+            f"add rule {self._table} input tcp dport {{ {self._ports} }} ip saddr @refused4 counter drop",
+            f"add rule {self._table} input tcp dport {{ {self._ports} }} ip6 saddr @refused6 counter drop",
+        ]
 
     def _lines(self, word: str, networks: list[Network]) -> Iterator[str]:
         for version in (4, 6):
