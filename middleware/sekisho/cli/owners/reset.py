@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.owners.common import MAIL, opened, settings
-from sekisho.cli.owners.telling import tell_of_reset
+from sekisho.cli.owners.telling import Notification, Notified, tell_of_reset
 from sekisho.model import SekishoError
 from sekisho.stepup.factors.account_owner import AccountOwner
 
@@ -38,10 +38,10 @@ class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of t
 
 
 class ResetAsked(NamedTuple):
-    """The reset, and its notice, as `tell_of_reset` returns it."""
+    """The reset, and whether its owner was told."""
 
     reset: Reset
-    notice: str
+    notice: Notification
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,26 +92,26 @@ def _say_cancelled(was_there: bool, *, as_json: bool) -> int:
 
 def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"asked": asked.reset.asked_s, "due": asked.reset.due_s, "notice": asked.notice}))
+        print(json.dumps({"asked": asked.reset.asked_s, "due": asked.reset.due_s, "notice": asked.notice.word}))
     else:
         due = f"{_moment(asked.reset):%Y-%m-%d %H:%M} UTC"
         print(f"All factors of the account are removed at its first log-in after {due}.")
         print(_notice_text(asked.notice))
     # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
-    return 0 if asked.notice in _TOLD else 1
+    return 0 if asked.notice.how in _TOLD else 1
 
 
-def _notice_text(notice: str) -> str:
-    if notice == "busy":
+def _notice_text(notice: Notification) -> str:
+    if notice.how is Notified.BUSY:
         return _BUSY
-    return _TOLD.get(notice, f"The owner could NOT be notified by mail ({notice}); tell them yourself.")
+    return _TOLD.get(notice.how, f"The owner could NOT be notified by mail ({notice.word}); tell them yourself.")
 
 
 _BUSY = "Another run of this command tells the owner at this moment. Run it again in a minute: it says how that ended."
 _TOLD = {
-    "sent": "The owner has been told, and calls it off by showing a factor.",
-    "told": "A notice of this reset was sent or queued by an earlier run, and the owner gets no second one.",
-    "queued": "The notice waits in the outbox: the service sends it as soon as the mail server takes it.",
-    "no server": "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
-    "no address": "Nobody was told: the account has no address. Tell the owner by another way.",
+    Notified.SENT: "The owner has been told, and calls it off by showing a factor.",
+    Notified.TOLD: "A notice of this reset was sent or queued by an earlier run, and the owner gets no second one.",
+    Notified.QUEUED: "The notice waits in the outbox: the service sends it as soon as the mail server takes it.",
+    Notified.NO_SERVER: "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
+    Notified.NO_ADDRESS: "Nobody was told: the account has no address. Tell the owner by another way.",
 }

@@ -9,9 +9,10 @@ import secrets
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.cli.environment import SECRETS
 from sekisho.outbox import NoticeOutbox
@@ -34,29 +35,56 @@ if TYPE_CHECKING:
     from sekisho.settings import Settings
     from sekisho.stepup.factors.account_owner import AccountOwner
 
-__all__ = ["tell_of_reset"]
+__all__ = ["Notification", "Notified", "tell_of_reset"]
 
 _MAIL_S: Final = 20  # for the relay; the operator is waiting
 _LOOK_S: Final = 0.1
 _LEASE_S: Final = 60  # longer than a run waits for the relay; after it another run takes over from one that was killed
 
 
-async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
-    """Tell the owner at every address on file.
+class Notified(Enum):
+    """Whether an owner was told of a reset."""
 
-    Returns `sent`, `queued`, `told` (by an earlier run), `busy` (another run is at it), or why not: `no server`,
-    `no address`, `no secret`, or the result of the mailer or outbox.
+    SENT = "sent"
+    QUEUED = "queued"
+    TOLD = "told"
+    """By an earlier run."""
+    BUSY = "busy"
+    """Another run is at it."""
+    NO_SERVER = "no server"
+    NO_ADDRESS = "no address"
+    NO_SECRET = "no secret"  # noqa: S105 - the want of one
+    FAILED = "failed"
+    """The mailer or the outbox says why."""
+
+
+class Notification(NamedTuple):
+    """Attributes:
+    how: whether the owner was told.
+    why: the result of the mailer or the outbox, where it failed; else empty.
     """
+
+    how: Notified
+    why: str = ""
+
+    @property
+    def word(self) -> str:
+        """For programs: why it failed, or how it ended."""
+        return self.why or self.how.value
+
+
+async def tell_of_reset(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> Notification:
+    """Tell the owner at every address on file."""
     if found.smtp is None and found.notices_webhook is None:
-        return "no server"
+        return Notification(Notified.NO_SERVER)
     owner = await _with_history(found, owners, owner)
     if found.notices_webhook is None and not owner.addresses:
-        return "no address"
+        return Notification(Notified.NO_ADDRESS)
     if any(os.environ.get(variable) for variable in SECRETS):
         with suppress(OwnersUnfit):  # without the table, the mail server is asked at once
             return await _by_outbox(found, owners, owner, reset)
     if found.smtp is None:
-        return "no secret"
+        return Notification(Notified.NO_SECRET)
     try:
         return await _mailed_once(found, owners, owner, reset)
     except OwnersUnfit:
@@ -71,7 +99,7 @@ async def _with_history(found: Settings, owners: SqlOwners, owner: AccountOwner)
     return owner._replace(history=history)
 
 
-async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
+async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> Notification:
     """Keep the notices beside those of the service, and send them, unless a worker of the service does so first."""
     facts, mails, hooks = {"when_effective": reset.due_s}, found.smtp is not None, found.notices_webhook is not None
     notices = notices_of(owner, "factor_reset_asked", facts, mails=mails, hooks=hooks)
@@ -82,7 +110,7 @@ async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, re
     outbox = NoticeOutbox(rows, found.listed, deliver, lambda _, why: lost.append(why), means)
     try:
         if not (ids := await _added(outbox, owner, notices, reset)):
-            return "told"
+            return Notification(Notified.TOLD)
         outbox.start()
         left = await _until_sent(rows, ids)
     finally:
@@ -90,8 +118,8 @@ async def _by_outbox(found: Settings, owners: SqlOwners, owner: AccountOwner, re
         if mailer is not None:
             await mailer.aclose()
     if lost:
-        return lost[0]
-    return "queued" if left else "sent"
+        return Notification(Notified.FAILED, lost[0])
+    return Notification(Notified.QUEUED if left else Notified.SENT)
 
 
 async def _added(outbox: NoticeOutbox, owner: AccountOwner, notices: list[Notice], reset: Reset) -> list[str]:
@@ -114,7 +142,7 @@ async def _until_sent(rows: SqlOutbox, ids: list[str]) -> int:
     return left
 
 
-async def _mailed_once(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> str:
+async def _mailed_once(found: Settings, owners: SqlOwners, owner: AccountOwner, reset: Reset) -> Notification:
     """Mail the letters, unless another run has, or is at it. A row of the outbox, without content, is the claim.
 
     Raises `OwnersUnfit` where there is no outbox.
@@ -124,9 +152,9 @@ async def _mailed_once(found: Settings, owners: SqlOwners, owner: AccountOwner, 
     await rows.add_once([Queued(mark, False, now_s, reset.due_s, b"")], [Queued(claim, False, now_s, reset.due_s, b"")])
     claimed = await rows.claim(holder, now_s=now_s, lease_s=_LEASE_S, most=1)
     if not claimed:
-        return "busy" if await rows.waiting([claim]) else "told"
+        return Notification(Notified.BUSY if await rows.waiting([claim]) else Notified.TOLD)
     said = await _mailed(found, owner, reset)
-    if said == "sent":
+    if said.how is Notified.SENT:
         await rows.sent(claimed[0], holder, quiet_until_s=None)
     else:
         await rows.postpone(claimed[0], holder, now_s)
@@ -138,7 +166,7 @@ def _digest(reset: Reset, word: bytes) -> str:
     return blake2b(f"{reset.asked_s} {reset.account_id}".encode(), digest_size=16, person=b"reset " + word).hexdigest()
 
 
-async def _mailed(found: Settings, owner: AccountOwner, reset: Reset) -> str:
+async def _mailed(found: Settings, owner: AccountOwner, reset: Reset) -> Notification:
     """Hand the letters to the mail server at once: without SEKISHO_SECRET nothing can be sealed for the outbox."""
     from sekisho.mail import SendResult, messages  # noqa: PLC0415 - its extra comes with SMTP
 
@@ -149,7 +177,8 @@ async def _mailed(found: Settings, owner: AccountOwner, reset: Reset) -> str:
     for address in owner.addresses:
         mailer.send(address, letter)
     await mailer.aclose()
-    return next((one.value for one in said if one is not SendResult.SENT), SendResult.SENT.value)
+    failed = next((one for one in said if one is not SendResult.SENT), None)
+    return Notification(Notified.FAILED, failed.value) if failed is not None else Notification(Notified.SENT)
 
 
 def _mailer(found: Settings, said: Callable[[SendResult], None]) -> Mailer:
