@@ -13,6 +13,7 @@ from sekisho.answer import denied, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.other_requests import why_stale
 from sekisho.asgi.proof_headers import LOOK_START, SHOWN, WORK, Carried
+from sekisho.asgi.stacked import ASIDE
 from sekisho.model import (
     Action,
     Attempt,
@@ -82,6 +83,7 @@ class Endpoint:
         self._reading: Final = readers.reading
         self._attempts: Final = readers.attempts
         self._patience: Final = readers.patience
+        self._mark: Final = readers.mark
         self._asker: Final = readers.asker
         self._refuser: Final = handlers.refuser
         self._dispatcher: Final = handlers.dispatcher
@@ -109,6 +111,7 @@ class Endpoint:
     async def _at_door(
         self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
+        as_sent[ASIDE] = self._mark  # a second guard behind this one would charge the attempt once more
         if scope["type"] == "websocket":
             return await self._refuse_websocket(door, as_sent, scope, receive, send)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.ports import Consequences, Contacts, FreshProofs, OnFile, PasskeyLogIns, Routes, StepUp
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.shared_addresses import SharedAddresses
+    from sekisho.asgi.stacked import Mark
 
 
 class Readers(NamedTuple):
@@ -22,12 +23,14 @@ class Readers(NamedTuple):
         reading: the doors and what goes with them.
         attempts: reads attempts.
         patience: how long a body may take.
+        mark: goes into the scopes of requests at doors; see `stacked`.
         asker: recognises the browser that asked for a code; None where no door takes codes.
     """
 
     reading: Reading
     attempts: AttemptReader
     patience: Patience
+    mark: Mark
     asker: AskerCookie | None = None
 
 

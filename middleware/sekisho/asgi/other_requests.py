@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.answer import denied, refuse_websocket, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.ports import Fresh, Stale
+from sekisho.asgi.stacked import ASIDE
 from sekisho.model import SessionUnread
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Refusal, Renderer
     from sekisho.asgi.ports import Caps, Changes, FreshProofs
+    from sekisho.asgi.stacked import Mark
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
     from sekisho.model import ProtectedRoute
@@ -42,6 +44,7 @@ class OtherRequests:
         renderer: renders refusals.
         events: counts anomalies.
         jitter: uniform in [0, 1), for the time after which to try again.
+        mark: goes into the scopes of requests for protected routes; see `stacked`.
         fresh: asks for fresh proofs; None where the guard only refuses.
         caps: sums amounts at protected routes; None where no route has a cap.
         changes: watches protected routes for changes; None where owners are told of none.
@@ -57,6 +60,7 @@ class OtherRequests:
         renderer: Renderer,
         events: Events,
         jitter: Callable[[], float],
+        mark: Mark,
         fresh: FreshProofs | None = None,
         caps: Caps | None = None,
         changes: Changes | None = None,
@@ -68,6 +72,7 @@ class OtherRequests:
         self._renderer: Final = renderer
         self._events: Final = events
         self._jitter: Final = jitter
+        self._mark: Final = mark
         self._fresh: Final = fresh
         self._caps: Final = caps
         self._changes: Final = changes
@@ -91,6 +96,7 @@ class OtherRequests:
         """Pass a request on, or refuse it where the guard enforces. `as_sent`, `scope`: see `endpoint`."""
         fresh = self._fresh
         if fresh is not None and enforces and (route := fresh.route(scope, has_body=has_body)) is not None:
+            as_sent[ASIDE] = self._mark  # a proof that is good for one request would be used up before
             if self._guard.has_denied and self._is_denied(scope, by_name):
                 return await self._refuse(scope, receive, send, denied())
             stale, refusal = await self._why_closed(fresh, route, scope)

@@ -554,6 +554,13 @@ DEAF_WEBHOOK: Final = Hazard(
     "Codes or notices do not leave by it, so owners on new devices stay out, or hear of nothing.",
     "SEKISHO_NOTICES_WEBHOOK=https://HOST/PATH",
 )
+STACKED: Final = Hazard(
+    "SEK092",
+    Severity.WARNING,
+    "two guards stand in front of one application",
+    "Guards with different settings charge each attempt twice, and proofs that the one accepts are none for the other.",
+    "app.add_middleware(LoginGuard) in one place",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -632,5 +639,6 @@ HAZARDS: Final = (
     BASIC_BESIDE,
     UNNAMED_BASIC,
     DEAF_WEBHOOK,
+    STACKED,
 )
 """Every hazard, by number."""

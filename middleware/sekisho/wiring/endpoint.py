@@ -84,7 +84,7 @@ class EndpointWing:
         return Endpoint(
             process.app,
             self._guard,
-            readers=Readers(process.reading, attempts, self._patience, self._asker),
+            readers=Readers(process.reading, attempts, self._patience, process.mark, self._asker),
             handlers=self._handlers(attempts),
             admission=self._places.admission,
             step_ups=self._ports,
@@ -180,6 +180,7 @@ class EndpointWing:
             renderer=process.renderer,
             events=process.events,
             jitter=random.random,
+            mark=process.mark,
             fresh=self._ports.fresh,
             caps=step_up.caps if step_up else None,
             changes=step_up.changes if step_up else None,

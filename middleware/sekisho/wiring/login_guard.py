@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.asgi.metrics_listener import ensure_usable
+from sekisho.asgi.stacked import ASIDE
 from sekisho.model import Credentials, SettingsError
 from sekisho.read import Accounts, MailPolicy
 from sekisho.settings import load, table
@@ -20,7 +21,7 @@ from sekisho.wiring.feedback import SERVICE, NamedAccount, named_account
 from sekisho.wiring.given import Given
 from sekisho.wiring.loops import EventLoops
 from sekisho.wiring.own_mount import own_mount
-from sekisho.wiring.process import ASIDE, ProcessWing
+from sekisho.wiring.process import ProcessWing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -171,6 +172,7 @@ class LoginGuard:
                 given,
                 self._clocks,
                 diagnoses=diagnoses,
+                means=(settings, given, self._mail_policy, self._resolver, self._on_change_password),
             )
             self._loops = EventLoops(process)
         except SettingsError as error:
@@ -208,7 +210,7 @@ class LoginGuard:
             return await self._lifespan(scope, receive, send)
         if loops is None:
             return await self._refuse(scope, receive, send)
-        if ASIDE in scope:
+        if ASIDE in scope and loops.process.stands_aside(scope[ASIDE]):
             return await self._app(scope, receive, send)
         # Not asked for attempts, which are no GET: a flood of them pays for each step here.
         if scope.get("method") == "GET" and (page := loops.page(scope)) is not None:

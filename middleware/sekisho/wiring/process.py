@@ -6,7 +6,7 @@ import logging
 import secrets
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.answer import Renderer
 from sekisho.asgi.examination import Examination, Known, Missing
@@ -14,6 +14,7 @@ from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.reading import Reading
 from sekisho.asgi.session_account import SessionAccounts
+from sekisho.asgi.stacked import ASIDE, MADE, Mark
 from sekisho.asgi.unnamed_doors import SAMPLES, UnnamedDoors
 from sekisho.check import Probe, Result, basic_beside, missing_protected, missing_routes, open_below
 from sekisho.detect import MemoryPostures, PostureWatch
@@ -25,7 +26,7 @@ from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.metrics import MetricsSink
-from sekisho.model import Mode, Policy, Unreadable, prevalence
+from sekisho.model import Mode, Policy, Unreadable, hazards, prevalence
 from sekisho.once import Once
 from sekisho.plugins.running import PluginOutput
 from sekisho.read import Addresses, Callers, Doors
@@ -68,8 +69,11 @@ CAPPED_ACCOUNTS_MAX = 20_000  # some 200 MB if each of them has moved 64 amounts
 VAULT_ENTRIES_MAX = 50_000
 VAULT_BYTES_MAX = 256 << 20
 
-ASIDE = "sekisho.aside"
-"""A key in scopes made by the guard itself: it passes them on unguarded. A client cannot set keys of a scope."""
+
+STACKED_ALIKE: Final = "LoginGuard: this application is behind two guards that are alike; the inner one stands aside"
+STACKED_UNLIKE: Final = (
+    "LoginGuard: this application is behind two guards with different settings; each of them counts its attempts"
+)
 
 
 class ProcessWing:
@@ -85,8 +89,11 @@ class ProcessWing:
         clocks: Clocks = MACHINE,
         *,
         diagnoses: Sequence[Diagnosis] = (),
+        means: object = None,
     ) -> None:
         self.app = app
+        self.mark = Mark(means)
+        self._stacked: Diagnosis | None = None
         self._found = diagnoses
         self.clocks = clocks
         self.given = given
@@ -258,7 +265,7 @@ class ProcessWing:
         return Examination(settings.mount, settings.signers, self._addresses, self.renderer, known, self.clock_s)
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
-        around = self.around if through is None else {ASIDE: True}
+        around = self.around if through is None else {ASIDE: MADE}
         probe = Probe(through or self.app, self.settings.doors, around, secrets.token_bytes)
         reports = await probe(known, names)
         for report in reports:
@@ -300,7 +307,20 @@ class ProcessWing:
                 log.warning("%s", diagnosis.logged)
 
     def _diagnoses(self) -> list[Diagnosis]:
-        return [*self._found, *self.unnamed.diagnoses()]
+        return [*self._found, *self.unnamed.diagnoses(), *([self._stacked] if self._stacked else [])]
+
+    def stands_aside(self, mark: object) -> bool:
+        """Whether to pass a request on that a guard has made or examined. `mark`: in its scope under `ASIDE`."""
+        if mark == MADE:
+            return True
+        if mark is self.mark:
+            return False  # the application calls its own guard: a request of its own
+        is_alike = self.mark.is_alike(mark)
+        if self._stacked is None:
+            self.warn()  # which later would say this again
+            self._stacked = hazards.STACKED.found(STACKED_ALIKE if is_alike else STACKED_UNLIKE)
+            log.error("%s", self._stacked.logged)
+        return is_alike
 
     def _attempts(self) -> dict[str, int]:
         """The number of this process's events at each door since the start."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sekisho.asgi.stacked import ASIDE
 from sekisho.read.csrf import is_csrf_cookie
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ SCOPE_KEYS = frozenset(
         # Where a framework has come to in its own routing, when the guard stands inside of it.
         *("app", "app_root_path", "endpoint", "path_params", "route", "router", "starlette.exception_handlers"),
         *("litestar_app", "path_template", "route_handler"),
+        ASIDE,  # a second guard behind this one, which would ask for a proof of its own
     }
 )
 
