@@ -46,6 +46,19 @@ def name_alone(form: HtmlForm) -> str:
     return typed[0] if len(typed) == 1 and not has_password else ""
 
 
+def password_fields(form: HtmlForm) -> tuple[str, str] | None:
+    """The names of the fields for an account and its password; None for a form without exactly one password.
+
+    The account's is the last that is typed before the password; empty where there is none.
+    """
+    kinds = [field.kind for field in form.fields]
+    if kinds.count("password") != 1:
+        return None
+    place = kinds.index("password")
+    before = [field.name for field in form.fields[:place] if field.kind in TYPED and field.name]
+    return before[-1] if before else "", form.fields[place].name
+
+
 class _Parser(HTMLParser):
     """Collects forms and their fields."""
 

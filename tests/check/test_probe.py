@@ -282,3 +282,34 @@ async def test_a_name_that_is_let_in_by_itself_is_found() -> None:
     assert report.hazard is not None
     assert (report.result, report.hazard.number) == (Result.EARLY, "SEK075")
     assert "leave first=name out" in report.advice
+
+
+class Typed:
+    """A page whose form has the fields `email` and `pass`. `status`: to a log-in that lacks one of them."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = await read(receive)
+        if scope["method"] == "GET":
+            page = b"<form method=post><input name=email><input type=password name=pass></form>"
+            return await answer(send, 200, [(b"content-type", b"text/html")], page)
+        if b"email=" not in sent or b"pass=" not in sent:
+            return await answer(send, self._status)
+        return await answer(send, 302 if b"pass=right" in sent else 401, [(b"location", b"/home")])
+
+
+@pytest.mark.parametrize("status", [401, 422])
+async def test_the_fields_that_the_form_has_are_named(status: int) -> None:
+    """A misspelt field gets the line with the form's own, regardless of how the application refuses what it lacks."""
+    asked = await probed(guarded(Typed(status), login="POST /login form:mail,pass success=302:/home", **OPEN))
+    told = await probed(guarded(Typed(status), login="POST /login form:email,pass success=302:/home", **OPEN))
+
+    assert asked.hazard is not None
+    assert (asked.hazard.number, asked.sent) == ("SEK084", ("email", "pass"))
+    assert asked.advice == (
+        "Its form has the fields email and pass, and the door reads others: write the door in SEKISHO_LOGIN as: POST "
+        "/login form:email,pass success=302:/home"
+    )
+    assert (told.result, told.hazard, told.advice) == (Result.GOOD, None, "")

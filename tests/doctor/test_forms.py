@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.doctor.forms import LogInForm, checks_of_forms, checks_of_steps, log_in_forms, name_forms
+from sekisho.doctor.forms import (
+    LogInForm,
+    checks_of_fields,
+    checks_of_forms,
+    checks_of_steps,
+    log_in_forms,
+    name_forms,
+)
 from sekisho.model import DoorKind
 from sekisho.read import Doors
 from sekisho.settings import parse_doors
@@ -83,3 +90,34 @@ def test_a_form_that_sends_the_name_alone_needs_the_option(door: str, lines: lis
     doors = Doors(parse_doors(DoorKind.LOGIN, door, "LOGIN"))
 
     assert [each.write for each in checks_of_steps(name_forms(page, "/"), doors)] == lines
+
+
+@pytest.mark.parametrize(
+    ("door", "line"),
+    [
+        ("POST /login form:mail,pass success=302:/home", "POST /login form:email,pass success=302:/home"),
+        ("POST /login json form:email,password cookies=a", "POST /login json form:email,pass cookies=a"),
+        ("POST /login multipart:user,pass", "POST /login multipart:email,pass"),
+        ("POST /login success=303", "POST /login form:email,pass json success=303"),  # email alone is usual
+        ("POST /login form:user,pass account=main/{user}", "POST /login form:email,pass account=main/{email}"),
+        ("POST /login form:user|email,pass", ""),
+        ("POST /login json:user,password", ""),  # a script sends what is typed
+        ("POST /session form:user,pass", ""),
+    ],
+)
+def test_a_form_whose_fields_the_door_does_not_read_is_found(door: str, line: str) -> None:
+    """The line keeps the rest of the door. Doors that read no form, and forms elsewhere, are left alone."""
+    doors = Doors(parse_doors(DoorKind.LOGIN, door, "LOGIN"))
+    forms = log_in_forms(f'<form method=post action="/login">{FIELDS}</form>' * 2, "/")
+    told = list(checks_of_fields(forms, doors))
+
+    assert [(each.hazard.number, each.write) for each in told] == [("SEK084", f"SEKISHO_LOGIN={line}")] * bool(line)
+    assert all("has the fields email and pass, and the door reads others" in each.what for each in told)
+
+
+def test_a_field_that_cannot_be_written_gets_the_line_of_the_number() -> None:
+    """A name with a comma has no place in the notation; it is named all the same."""
+    doors = Doors(parse_doors(DoorKind.LOGIN, "POST /login form:user,pass", "LOGIN"))
+    (told,) = checks_of_fields([LogInForm("POST", "/login", "a,b", "pass")], doors)
+
+    assert told.write == "SEKISHO_LOGIN=POST /login json:ACCOUNT,PASSWORD"

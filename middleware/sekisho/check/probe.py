@@ -20,18 +20,19 @@ from sekisho.check.advice import (
 from sekisho.check.answer import TrialAnswer
 from sekisho.check.log_in import FORM, LogIn, invented, log_in_at, plain_scope, spellings
 from sekisho.check.trial import Trial, tried
-from sekisho.html_forms import html_forms, name_alone
+from sekisho.html_forms import html_forms, name_alone, password_fields
 from sekisho.model import Basis, Credentials, Door, DoorKind, Encoding, hazards
 from sekisho.read import keeps_session, unpacked
 from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
-from sekisho.settings import asks_for_name_first, stepped_text
+from sekisho.settings import asks_for_name_first, reads_other_fields, respelt_text, stepped_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from sekisho.asgi.types import App
+    from sekisho.html_forms import HtmlForm
     from sekisho.model.diagnosis import Diagnosis, Hazard
     from sekisho.model.headers import Headers
 
@@ -41,6 +42,7 @@ MALFORMED = 400  # to a form where the application reads JSON; and, at some log-
 _NOT_HERE = frozenset({404, 405})
 COOKIES_MAX = 8
 _FORMS = frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT})
+NAME_CHARS_MAX = 64  # as of a field in the notation of doors
 SPELLINGS_MAX = 8  # of a log-in at one door, until the application looks at one
 
 
@@ -60,6 +62,7 @@ class Result(Enum):
     UNTOLD = "untold"  # the application did not check the secret
 
 
+_UNREAD = frozenset({Result.UNTOLD, Result.HELD, Result.GOOD, Result.BLIND})
 _HAZARDS = {
     Result.WRONG: hazards.WRONG_RULE,
     Result.EARLY: hazards.WRONG_RULE,
@@ -97,6 +100,7 @@ class DoorReport(NamedTuple):
         withheld: the name of a cookie of the log-in's page without which the application answers 403; else empty.
         first: the trial with an invented name alone, where the door lets that pass.
         asks_name: whether the log-in's page sends the name alone, and the door refuses that.
+        sent: the names of the page's fields for account and password, if the door reads others; else empty.
     """
 
     door: Door
@@ -105,6 +109,7 @@ class DoorReport(NamedTuple):
     withheld: str = ""
     first: Trial | None = None
     asks_name: bool = False
+    sent: tuple[str, ...] = ()
 
     @property
     def result(self) -> Result:
@@ -136,11 +141,13 @@ class DoorReport(NamedTuple):
             Result.KEPT: KEPT,
             Result.EARLY: EARLY,
             Result.WITHHELD: cookie_line(door, self.withheld, self._telling),
-            Result.UNTOLD: path_line(door, self._moved) if self._moved else self._why_untold(),
+            Result.UNTOLD: self._why_untold(),
             Result.STEPPED: "",
         }
-        if result in told:
+        if result in told and not self._reads_others:
             return told[result]
+        if self._reads_others:
+            return self._respelt(*self.sent)
         if door.shows_passkey:
             return UNPROVED if result is Result.WRONG else ""
         is_sound = result in {Result.GOOD, Result.HELD} and self.invented.basis is not Basis.GUESS
@@ -152,6 +159,8 @@ class DoorReport(NamedTuple):
     @property
     def hazard(self) -> Hazard | None:
         """The hazard that was found; None where nothing is wrong, or where the application refused the request."""
+        if self._reads_others:
+            return hazards.UNREAD_ATTEMPT
         if self.result is Result.BLIND:
             return self._unseen()
         is_guessed = self.invented.basis is Basis.GUESS and not self.door.shows_passkey
@@ -191,7 +200,20 @@ class DoorReport(NamedTuple):
             return ""
         return telling_rule(self.door, self.known.answer, self.invented.answer)
 
+    @property
+    def _reads_others(self) -> bool:
+        """Whether nothing worse is known than that the door reads other fields than its form sends."""
+        is_here = self.invented.status not in _NOT_HERE and not self._moved
+        return bool(self.sent) and is_here and self.result in _UNREAD
+
+    def _respelt(self, account: str, secret: str) -> str:
+        told = f"Its form has the fields {account} and {secret}, and the door reads others"
+        line = respelt_text(self.door, account, secret)
+        return f"{told}: write the door in SEKISHO_{self.door.kind.name} as: {line}" if line else told
+
     def _why_untold(self) -> str:
+        if self._moved:
+            return path_line(self.door, self._moved)
         statuses = [self.invented.status, *([] if self.known is None else [self.known.status])]
         if "*" in self.door.path and self.invented.status in _NOT_HERE:
             return no_page_line(self.door)
@@ -269,7 +291,7 @@ class Probe:
         report = await self._tried(door, known, page)
         if door.name_first:
             return report._replace(first=await self._first_step(door, report.invented))
-        return report._replace(asks_name=_asks_name(door, page))
+        return report._replace(asks_name=_asks_name(door, page), sent=_sent(door, page))
 
     async def _first_step(self, door: Door, like: Trial) -> Trial:
         """The trial with a name alone, in the spelling of the log-in that the application looked at."""
@@ -354,12 +376,28 @@ def _hidden(page: TrialAnswer) -> dict[str, str]:
     return {field.name: field.value for field in found if field.kind == "hidden" and field.name}
 
 
-def _asks_name(door: Door, page: TrialAnswer) -> bool:
-    """Whether the page has a form that sends the name alone to the door, which refuses that."""
+def _forms_of(door: Door, page: TrialAnswer) -> list[HtmlForm]:
+    """The forms of the page that are sent to the door."""
     body = unpacked(page.headers, page.body) or b""
     forms = [form for form in html_forms(body.decode(errors="replace")) if form.method == door.method]
-    here = [form for form in forms if urlsplit(urljoin(door.path, form.action)).path == door.path]
-    return any(asks_for_name_first(door, name_alone(form)) for form in here)
+    return [form for form in forms if urlsplit(urljoin(door.path, form.action)).path == door.path]
+
+
+def _asks_name(door: Door, page: TrialAnswer) -> bool:
+    """Whether the page has a form that sends the name alone to the door, which refuses that."""
+    return any(asks_for_name_first(door, name_alone(form)) for form in _forms_of(door, page))
+
+
+def _sent(door: Door, page: TrialAnswer) -> tuple[str, ...]:
+    """The names of the fields of the page's log-in forms, if the door reads none of them so; else empty."""
+    pairs = [pair for form in _forms_of(door, page) if (pair := password_fields(form)) is not None and all(pair)]
+    is_unread = all(reads_other_fields(door, *pair) for pair in pairs)
+    return pairs[0] if pairs and is_unread and all(map(_is_told, pairs[0])) else ()
+
+
+def _is_told(name: str) -> bool:
+    """Whether a field's name may be printed: a page's text could move the cursor of a terminal."""
+    return len(name) <= NAME_CHARS_MAX and name.isprintable() and " " not in name
 
 
 def _can_be_tried(door: Door) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from sekisho.html_forms import TYPED, html_forms, name_alone
+from sekisho.html_forms import html_forms, name_alone, password_fields
 from sekisho.model import DoorKind, Unreadable, hazards
 from sekisho.read.csrf import is_form_token, token_cookie
-from sekisho.settings import asks_for_name_first, door_text, stepped_text
+from sekisho.settings import asks_for_name_first, door_text, reads_other_fields, respelt_text, stepped_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +90,19 @@ def checks_of_forms(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagno
             )
 
 
+def checks_of_fields(forms: Iterable[LogInForm], doors: Doors) -> Iterator[Diagnosis]:
+    """Yield a diagnosis for each `LOGIN` door whose form sends its account and password in fields of other names."""
+    for form in dict.fromkeys(form._replace(token="") for form in forms if form.account and form.secret):
+        door = _door(form, doors)
+        if door is not None and reads_other_fields(door, form.account, form.secret):
+            line = respelt_text(door, form.account, form.secret)
+            yield hazards.UNREAD_ATTEMPT.found(
+                f"SEKISHO_LOGIN: the form of {door.name} has the fields {form.account} and {form.secret}, and the door "
+                "reads others, so it refuses every log-in by this form",
+                f"SEKISHO_LOGIN={line}" if line else "",
+            )
+
+
 def checks_of_token(forms: Iterable[LogInForm], cookies: Sequence[SetCookie], doors: Doors) -> Iterator[Diagnosis]:
     """Yield a diagnosis for each door whose form has a CSRF token that behind a step-up has no cookie beside it.
 
@@ -112,15 +125,12 @@ def checks_of_token(forms: Iterable[LogInForm], cookies: Sequence[SetCookie], do
 
 
 def _form(found: HtmlForm, at: str, host: str) -> LogInForm | None:
-    kinds = [field.kind for field in found.fields]
-    target = _target(found.action, at, host)
-    if kinds.count("password") != 1 or target is None:
+    names, target = password_fields(found), _target(found.action, at, host)
+    if names is None or target is None:
         return None
-    place = kinds.index("password")
-    before = [field.name for field in found.fields[:place] if field.kind in TYPED and field.name]
     tokens = [field.name for field in found.fields if field.kind == "hidden" and is_form_token(field.name)]
     token = tokens[0] if tokens else ""
-    form = LogInForm(found.method, target, before[-1] if before else "", found.fields[place].name, token)
+    form = LogInForm(found.method, target, *names, token)
     return form if all(each.isprintable() and " " not in each for each in form) else None
 
 

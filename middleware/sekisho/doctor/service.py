@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.asgi.examination import PATH
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.arrivals import report_of_arrivals
-from sekisho.doctor.forms import checks_of_forms, checks_of_steps, checks_of_token, log_in_forms, name_forms
+from sekisho.doctor.forms import (
+    checks_of_fields,
+    checks_of_forms,
+    checks_of_steps,
+    checks_of_token,
+    log_in_forms,
+    name_forms,
+)
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
@@ -155,7 +162,9 @@ class ServiceExaminer(NamedTuple):
     def _checks_of_forms(self, pages: Mapping[str, Reply]) -> Iterator[Diagnosis]:
         doors = Doors(self.settings.doors)
         forms = {path: self._forms(path, page) for path, page in pages.items() if page.status < 300}
-        yield from checks_of_forms([form for found in forms.values() for form in found], doors)
+        every = [form for found in forms.values() for form in found]
+        yield from checks_of_forms(every, doors)
+        yield from checks_of_fields(every, doors)
         steps = [form for path, page in pages.items() if page.status < 300 for form in self._steps(path, page)]
         yield from checks_of_steps(steps, doors)
         if self.settings.factors:

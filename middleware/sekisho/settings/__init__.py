@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure
 from sekisho.settings.document import markdown
-from sekisho.settings.doors import asks_for_name_first, door_text, parse_doors, stepped_text
+from sekisho.settings.doors import (
+    asks_for_name_first,
+    door_text,
+    parse_doors,
+    reads_other_fields,
+    respelt_text,
+    stepped_text,
+)
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
 from sekisho.settings.values import Settings
@@ -27,5 +34,7 @@ __all__ = [
     "load",
     "markdown",
     "parse_doors",
+    "reads_other_fields",
+    "respelt_text",
     "stepped_text",
 ]

@@ -55,6 +55,9 @@ _RIVALS = (
 
 _STANDARD = frozenset({Encoding.BASIC, Encoding.PASSWORD_GRANT})
 
+_FORMS = frozenset({Encoding.FORM, Encoding.MULTIPART})
+_FORM_WORDS = frozenset(encoding.value for encoding in _FORMS)
+_ENCODINGS = frozenset(encoding.value for encoding in Encoding)
 _STEPS = frozenset({Encoding.FORM, Encoding.MULTIPART, Encoding.JSON})
 _NESTED = frozenset({Encoding.JSON, Encoding.GRAPHQL})
 
@@ -511,6 +514,37 @@ def asks_for_name_first(door: Door, name: str) -> bool:
     """Whether a form that sends a field of this name alone is refused at a door, which `first=name` would change."""
     accounts = {path for fields in door.fields if fields.encoding in _STEPS for path in fields.account}
     return door.kind is DoorKind.LOGIN and not door.name_first and (name,) in accounts
+
+
+def reads_other_fields(door: Door, account: str, secret: str) -> bool:
+    """Whether a form that sends an account and a secret in fields of these names is refused at a `LOGIN` door."""
+    forms = [fields for fields in door.fields if fields.encoding in _FORMS]
+    reads = [_names(account, fields.account) and _names(secret, fields.secret) for fields in forms]
+    return door.kind is DoorKind.LOGIN and bool(forms) and not any(reads)
+
+
+def _names(name: str, places: tuple[Path, ...]) -> bool:
+    return name in {".".join(path) for path in places}
+
+
+def respelt_text(door: Door, account: str, secret: str) -> str:
+    """A `LOGIN` door as text, with these fields of a form in place of its own; empty if they cannot be written."""
+    method, path, *words = door_text(door).split()
+    own = next((word for word in words if word.partition(":")[0] in _FORM_WORDS), "")
+    form = f"{own.partition(':')[0] or 'form'}:{account},{secret}"
+    is_usual = not any(word.partition(":")[0] in _ENCODINGS for word in words)
+    words = [form if word == own else _renamed(word, account) for word in words]
+    text = " ".join([method, path, *([] if own else [form]), *(["json"] if is_usual else []), *words])
+    try:
+        (written,) = parse_doors(door.kind, text, "")
+    except (SettingsError, ValueError):
+        return ""
+    return "" if reads_other_fields(written, account, secret) else text
+
+
+def _renamed(word: str, account: str) -> str:
+    """An option `account=`, with another name of the account's field; each other word as it is."""
+    return f"{word[: word.rindex('{')]}{{{account}}}" if word.startswith("account=") else word
 
 
 def stepped_text(door: Door) -> str:
