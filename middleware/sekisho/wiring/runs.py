@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.settings.store import MEMORY
-from sekisho.stepup.flow.capped_routes import CappedRoutes
+from sekisho.stepup.flow.cap_answers import CapAnswers
+from sekisho.stepup.flow.cap_proofs import CapProofs
+from sekisho.stepup.flow.capped_routes import Amounts, CappedRoutes
 from sekisho.stepup.flow.consequences import AccountConsequences
 from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
 from sekisho.stepup.flow.held_log_ins import HeldLogIns
@@ -80,11 +82,21 @@ class RunParts:
         )
 
     def _caps(self, proofs: ProofParts) -> CappedRoutes:
-        site = self._site
+        site, keys, digest = self._site, VaultKeys(self._site.settings.secrets), self._site.account_digest
         return CappedRoutes(
-            site.app, proofs.proving.protection, site.caps, site.vault, VaultKeys(site.settings.secrets),
-            account_digest=site.account_digest,
-            ask_for_proof=self.fresh.fresh_proof, renderer=site.renderer, events=site.events, refusals=site.refusals,
-            patience=site.patience, body_bytes_max=site.settings.body_bytes_max, jitter=site.jitter,
-            clock_s=site.clock_s, tell=proofs.telling.cap_reached,
-        )  # fmt: skip
+            site.app,
+            proofs.proving.protection,
+            Amounts(site.patience, site.settings.body_bytes_max),
+            site.caps,
+            key_of=lambda route, account: keys.of(b"caps", route, digest(account)),
+            proofs=CapProofs(site.vault, keys, clock_s=site.clock_s),
+            answers=CapAnswers(
+                site.renderer,
+                site.events,
+                site.refusals,
+                site.jitter,
+                ask_for_proof=self.fresh.fresh_proof,
+                tell=proofs.telling.cap_reached,
+            ),
+            clock_s=site.clock_s,
+        )

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.answer import cap_reached, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.ports import Stale
 from sekisho.asgi.response_observer import BODIES
 from sekisho.model import OverCap, StoreUnavailable, Unreadable
 from sekisho.read import decoded, read_amount
-from sekisho.stepup.escrow import TICKET_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sekisho.answer import Refusal, Renderer
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
-    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.ledger.caps import CapLedger
     from sekisho.model import Cap, CappedRoute
-    from sekisho.record import Events, RefusalLog
+    from sekisho.stepup.flow.cap_answers import CapAnswers
+    from sekisho.stepup.flow.cap_proofs import CapProofs
     from sekisho.stepup.flow.protected_routes import Capped, Protection
-    from sekisho.store.vault import Vault
-
-BUSY_US = 2_000_000
 
 TIMEOUTS: Final = frozenset({408, 499})
 """4xx statuses by which an application or a proxy in it says that it does not know what became of the request."""
@@ -40,6 +34,34 @@ class TakenAmount(NamedTuple):
     caps: Sequence[Cap]
 
 
+class OverTheCap(NamedTuple):
+    """An amount that exceeds a cap. `stale`: the proof to ask for; None where the route refuses."""
+
+    account: str
+    stale: Stale | None
+
+
+class Amounts(NamedTuple):
+    """Reads amounts.
+
+    Attributes:
+        patience: how long a body may take.
+        body_bytes_max: how long a body may be.
+    """
+
+    patience: Patience
+    body_bytes_max: int
+
+    async def read(self, found: Sequence[Capped], scope: Scope, reader: BodyReader) -> int:
+        """The amount of a request that may lead to the routes `found`. Raises `Unreadable` or `HungUp`."""
+        if len(found) > 1:
+            # Routers disagree about the route: one of the sums would be the wrong one.
+            raise Unreadable(400, "two_amounts")
+        raw = await reader.read(bytes_max=self.body_bytes_max, patience=self.patience)
+        body = decoded(scope["headers"], raw, self.body_bytes_max)
+        return read_amount(found[0].door, scope, body, raw=raw)
+
+
 class CappedRoutes:
     """Counts amounts before the application sees them, as attempts are. Belongs to one event loop.
 
@@ -48,55 +70,34 @@ class CappedRoutes:
     Args:
         app: the application.
         protection: finds the capped route and the account of a request.
+        amounts: reads amounts.
         ledger: keeps the sums.
-        vault: remembers which amounts a proof was asked for.
-        keys: name both; a reader of the store learns no account.
-        account_digest: of an account: all its spellings share one cap.
-        ask_for_proof: answers by asking for a proof.
-        renderer: renders refusals.
-        events: records that a cap was reached.
-        refusals: logs refusals.
-        patience: how long a body may take.
-        body_bytes_max: how long a body may be.
-        jitter: uniform in [0, 1), for the time after which to try again.
+        key_of: the key of an account's sums at a route, given the route's name: all its spellings share one cap.
+        proofs: asked for beyond a cap.
+        answers: answer in place of the application.
         clock_s: Unix time.
-        tell: tells the account's owner that a cap was reached.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+    def __init__(
         self,
         app: App,
         protection: Protection,
+        amounts: Amounts,
         ledger: CapLedger,
-        vault: Vault,
-        keys: VaultKeys,
         *,
-        account_digest: Callable[[str], bytes],
-        ask_for_proof: Callable[[Scope, Send, Stale], Awaitable[None]],
-        renderer: Renderer,
-        events: Events,
-        refusals: RefusalLog,
-        patience: Patience,
-        body_bytes_max: int,
-        jitter: Callable[[], float],
+        key_of: Callable[[str, str], bytes],
+        proofs: CapProofs,
+        answers: CapAnswers,
         clock_s: Callable[[], float],
-        tell: Callable[[Scope, str], None],
     ) -> None:
         self._app = app
         self._protection = protection
+        self._amounts = amounts
         self._ledger = ledger
-        self._vault = vault
-        self._keys = keys
-        self._account_digest = account_digest
-        self._ask_for_proof = ask_for_proof
-        self._renderer = renderer
-        self._events = events
-        self._refusals = refusals
-        self._patience = patience
-        self._body_bytes_max = body_bytes_max
-        self._jitter = jitter
+        self._key_of = key_of
+        self._proofs = proofs
+        self._answers = answers
         self._clock_s = clock_s
-        self._tell = tell
 
     def capped(self, scope: Scope, *, has_body: bool = False) -> bool:
         """Whether a request may lead to a route with a cap on its amounts.
@@ -117,75 +118,40 @@ class CappedRoutes:
             send: the same.
         """
         reader = BodyReader(receive)
-        refusal: Refusal | None = None
-        taken: TakenAmount | Stale | None = None
         # A capped route is found with a body, as it has one: its absence is refused below.
         found = self._protection.capped(scope, has_body=True)
         route = found[0].route
         try:
-            amount = await self._amount(found, scope, reader)
+            amount = await self._amounts.read(found, scope, reader)
             taken = await self._taken(scope, route, amount)
         except Unreadable as error:
-            self._refusals.answered(route.name, "unreadable_attempt", "amount", enforced=True)
-            refusal = unreadable_attempt(error.status)
+            return await self._answers.unreadable(route, scope, send, error.status)
         except StoreUnavailable:
-            self._refusals.answered(route.name, "unavailable", "its amount cannot be counted", enforced=True)
-            refusal = unavailable(retry_after_s(BUSY_US, self._jitter()))
+            return await self._answers.uncounted(route, scope, send)
         except HungUp:
             return None
-        if isinstance(taken, Stale):
-            return await self._ask_for_proof(scope, send, taken)
-        if taken is None:
-            answer = self._renderer.render(refusal or cap_reached(), scope["headers"])
-            return await send_answer(send, answer)
+        if isinstance(taken, OverTheCap):
+            return await self._answers.reached(route, scope, send, taken.account, taken.stale)
         return await self._watched(taken, as_sent, reader, send)
 
-    async def _amount(self, found: Sequence[Capped], scope: Scope, reader: BodyReader) -> int:
-        if len(found) > 1:
-            # Routers disagree about the route: one of the sums would be the wrong one.
-            raise Unreadable(400, "two_amounts")
-        raw = await reader.read(bytes_max=self._body_bytes_max, patience=self._patience)
-        body = decoded(scope["headers"], raw, self._body_bytes_max)
-        return read_amount(found[0].door, scope, body, raw=raw)
-
-    async def _taken(self, scope: Scope, route: CappedRoute, amount: int) -> TakenAmount | Stale | None:
-        """The amount, counted; what to ask for; or None where it exceeds a cap."""
+    async def _taken(self, scope: Scope, route: CappedRoute, amount: int) -> TakenAmount | OverTheCap:
+        """The amount, counted; or what follows where it exceeds a cap."""
         binding = await self._protection.binding(scope, int(self._clock_s()))
         if binding is None:
             raise StoreUnavailable  # its proof was fresh a moment ago
-        key = self._keys.of(b"caps", route.name, self._account_digest(binding.account))
+        key = self._key_of(route.name, binding.account)
         verdict = await self._ledger.take(key, amount, route.caps)
         if verdict.admitted:
             return TakenAmount(key, amount, verdict.at_us, route.caps)
-        asks = route.over is OverCap.STEP_UP
-        if asks and await self._is_proved(key, amount, binding.proved_s):
+        if route.over is OverCap.STEP_UP and await self._proofs.is_proved(key, amount, binding.proved_s):
             return TakenAmount(key, 0, verdict.at_us, route.caps)
-        self._events.cap_reached(route.name, route.over.value, binding.account)
-        self._tell(scope, binding.account)
-        self._refusals.answered(route.name, "cap_reached", route.over.value, enforced=True)
+        return OverTheCap(binding.account, self._asked(route, scope, binding.account))
+
+    def _asked(self, route: CappedRoute, scope: Scope, account: str) -> Stale | None:
+        if route.over is not OverCap.STEP_UP:
+            return None
         protected = self._protection.route(scope, has_body=True)
-        return Stale(protected, binding.account) if asks and protected is not None else None
-
-    async def _is_proved(self, key: bytes, amount: int, proved_s: int) -> bool:
-        """Whether a proof was shown since it was asked for, for this amount or more. Each serves one request.
-
-        Otherwise the proof that opened the route would open it for any sum. Proofs are dated in whole seconds: the one
-        that was shown before the question does not answer it, and one that has served does not serve again in another
-        session of the account.
-        """
-        place = b"over" + key
-        asked = await self._vault.take(place)
-        if asked is not None:
-            asked_s, asked_for = map(int, asked.split())
-            if proved_s >= asked_s and amount <= asked_for and await self._serves(key, proved_s):
-                return True
-        asked_s = max(int(self._clock_s()), proved_s + 1)
-        await self._vault.put(place, b"%d %d" % (asked_s, amount), seconds=TICKET_S)
-        return False
-
-    async def _serves(self, key: bytes, proved_s: int) -> bool:
-        """Whether no request has passed by a proof of this second yet. Later than that, no question is that old."""
-        return await self._vault.once(self._keys.of(b"served", key, b"%d" % proved_s), seconds=TICKET_S)
+        return Stale(protected, account) if protected is not None else None
 
     async def _watched(self, taken: TakenAmount, as_sent: Scope, reader: BodyReader, send: Send) -> None:
         """Call the application; give the amount back if its whole answer is an explicit refusal.
