@@ -108,6 +108,27 @@ async def test_what_failed_is_not_asked_again_for_the_same_request() -> None:
     assert len(told) == 1
 
 
+@pytest.mark.parametrize(("networks", "hanging"), [(1, 86), (40, 244)])
+async def test_slow_sessions_keep_no_other_network_out(networks: int, hanging: int) -> None:
+    """Sessions that hang leave room for others, from one network or from forty."""
+
+    async def slow_for(scope: Mapping[str, Any]) -> str | None:
+        return await hangs(scope) if scope["network"] != b"owner" else "hana"
+
+    sessions = SessionAccounts(slow_for, lambda _: None, lambda scope: scope["network"])
+    flood = [
+        asyncio.ensure_future(sessions.of({"headers": [], "network": network}))
+        for network in [b"%d" % (number % networks) for number in range(600)] + [b"owner"]
+    ]
+    await asyncio.wait(flood, timeout=0.1)
+
+    assert sum(not one.done() for one in flood) == hanging
+    assert await flood[-1] == "hana"
+    for one in flood:
+        one.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
 async def test_a_flood_does_not_queue_behind_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound of look-ups under way the next is given up at once."""
     monkeypatch.setattr(session_account, "ASKING_MAX", 1)

@@ -49,12 +49,19 @@ class SessionAccounts:
     Args:
         given: the service's function, or coroutine function; None where it gave none.
         unread: told, in words, of each time that the function gave no answer.
+        network_of: the name of the network that a request comes from.
     """
 
-    def __init__(self, given: SessionAccount | None, unread: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        given: SessionAccount | None,
+        unread: Callable[[str], object],
+        network_of: Callable[[Mapping[str, Any]], bytes] = lambda _: b"",
+    ) -> None:
         self._given = given
         self._unread = unread
-        self._asking: set[object] = set()
+        self._network_of = network_of
+        self._asking: dict[object, bytes] = {}
         self.are_told: Final = given is not None
 
     async def of(self, scope: Mapping[str, Any]) -> str | None:
@@ -91,19 +98,28 @@ class SessionAccounts:
     async def _asked(self, given: SessionAccount, scope: Mapping[str, Any]) -> str | None:
         told = given(scope)
         if isawaitable(told):
-            told = await self._awaited(told)
+            told = await self._awaited(told, self._network_of(scope))
         if not isinstance(told, str | None):
             raise TypeError
         return told
 
-    async def _awaited(self, told: Awaitable[str | None]) -> str | None:
-        turn = object()
-        self._asking.add(turn)
+    async def _awaited(self, told: Awaitable[str | None], network: bytes) -> str | None:
+        seconds, turn = SECONDS_MAX if self._has_room(network) else 0, object()
+        self._asking[turn] = network
         try:
-            async with asyncio.timeout(SECONDS_MAX if len(self._asking) <= ASKING_MAX else 0):
+            async with asyncio.timeout(seconds):
                 return await told
         finally:
-            self._asking.discard(turn)
+            del self._asking[turn]
+
+    def _has_room(self, network: bytes) -> bool:
+        """Whether a network has fewer look-ups under way than half of the places that are left.
+
+        So no number of one network's sessions that take long keeps owners elsewhere out, and forty networks leave
+        a dozen places (a dynamic threshold: Choudhury and Hahne, 1998).
+        """
+        left = ASKING_MAX - len(self._asking)
+        return 2 * list(self._asking.values()).count(network) < left
 
 
 def _told(kept: _Kept) -> str | None:

@@ -140,12 +140,17 @@ class ProcessWing:
         """Make what reads requests and answers."""
         self.renderer = Renderer(settings.origins, settings.brand)
         self.digests = digests_of(settings)
-        self.sessions = SessionAccounts(self.given.session_account, self.events.anomaly)
         doors = Doors(settings.doors)
         addresses = addresses_of(settings)
+        callers = Callers(addresses, self.digests)
+        self.sessions = SessionAccounts(
+            self.given.session_account,
+            self.events.anomaly,
+            lambda scope: callers.read(*read_headers(scope)).digests.site,
+        )
         self.reading = Reading(
             doors,
-            Callers(addresses, self.digests),
+            callers,
             accounts,
             Answers(doors.all, self.events),
             body_bytes_max=settings.body_bytes_max,
