@@ -146,22 +146,24 @@ async def test_a_server_that_believes_everybody_is_found() -> None:
         assert list(found(await examined("https://shop.example", port, settings(**SOUND)))) == ["SEK051"]
 
 
-async def test_a_proxy_that_passes_the_clients_header_on_is_found(trusting: int) -> None:
+@pytest.mark.parametrize("near", [True, False])
+async def test_a_proxy_that_passes_the_clients_header_on_is_found(trusting: int, near: bool) -> None:
     """The header that a client wrote reaches the guard unchanged from a trusted proxy."""
     with proxied(trusting, passing_on) as port:
-        report = await examined("https://shop.example", port, settings(**TRUSTING))
+        report = await examined("https://shop.example", port, settings(**TRUSTING), near=near)
 
     assert list(found(report)) == ["SEK054"]
 
 
-async def test_a_proxy_that_names_no_client_is_found(trusting: int) -> None:
-    """A trusted proxy that drops the header: all clients share its address."""
+@pytest.mark.parametrize("near", [True, False])
+async def test_a_proxy_that_names_no_client_is_found(trusting: int, near: bool) -> None:
+    """A trusted proxy that drops the header: all clients share its address, by any name of the site."""
 
     def dropping(headers: Forward, _client: str) -> Forward:
         return {name: value for name, value in headers.items() if name != "x-forwarded-for"}
 
     with proxied(trusting, dropping) as port:
-        report = await examined("https://shop.example", port, settings(**TRUSTING))
+        report = await examined("https://shop.example", port, settings(**TRUSTING), near=near)
 
     assert list(found(report)) == ["SEK056"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def report_of_arrivals(
-    plain: Arrival, forged: Arrival, header: str, *, nearby: bool, has_proxies: bool
+    plain: Arrival, forged: Arrival, header: str, *, nearby: bool, on_this_machine: bool, has_proxies: bool
 ) -> DoctorReport:
     """Judge how two requests arrived at the running service, and return a report.
 
@@ -23,16 +23,20 @@ def report_of_arrivals(
         plain: the request without a forwarding header.
         forged: the same request with an address reserved for documentation in that header.
         header: the name of the header that the settings name.
-        nearby: whether the requests went to this machine: perhaps past the proxies, or to one with this very address.
+        nearby: whether the address that was given names this machine; requests may have gone past the proxies.
+        on_this_machine: whether the requests went to this machine by any name, so that client and proxy may share an
+            address.
         has_proxies: whether the settings trust any proxy.
     """
-    found = tuple(_checks(plain, forged, header, nearby=nearby))
+    found = tuple(_checks(plain, forged, header, nearby=nearby, on_this_machine=on_this_machine))
     return DoctorReport(diagnoses=found, unseen=tuple(_unseen(plain, nearby=nearby, has_proxies=has_proxies)))
 
 
-def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> Iterator[Diagnosis]:
+def _checks(
+    plain: Arrival, forged: Arrival, header: str, *, nearby: bool, on_this_machine: bool
+) -> Iterator[Diagnosis]:
     # On one machine client and proxy may have the same address, which then stands in the header by right.
-    if forged.forged_peer or (plain.rewritten and not plain.trusted and not nearby):
+    if forged.forged_peer or (plain.rewritten and not plain.trusted and not on_this_machine):
         yield hazards.REWRITTEN_PEER.found(
             "the server puts an address from X-Forwarded-For in the place of the peer's, so a client may choose its own"
         )

@@ -110,7 +110,7 @@ class ServiceExaminer(NamedTuple):
         """What the service tells of itself and of a request with these headers; None where no guard answers."""
         reply = await self._examination(headers)
         told = told_of(reply.body) if reply.status == 200 else None
-        return told._replace(is_near=reply.is_near or self.site.is_loopback) if told is not None else None
+        return told._replace(is_near=reply.is_near) if told is not None else None
 
     def _forged_headers(self) -> dict[str, str]:
         name = self.settings.client_ip_header
@@ -123,7 +123,8 @@ class ServiceExaminer(NamedTuple):
             plain.arrival,
             forged.arrival,
             settings.client_ip_header,
-            nearby=plain.is_near,
+            nearby=self.site.is_loopback,
+            on_this_machine=plain.is_near or self.site.is_loopback,
             has_proxies=bool(settings.trusted_proxies) or settings.trust_unix,
         )
         by = "a trusted proxy" if plain.arrival.trusted else "a peer that no setting names"
