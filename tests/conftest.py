@@ -64,7 +64,7 @@ LONG = (
     "tests/launching/",
     "tests/test_start.py",
     "tests/simulate/",
-    "tests/breach/test_fetch.py",
+    "tests/breach/test_fetch_",
     "tests/test_quick_start.py",
     "tests/feed/test_fronts.py",
     "tests/test_benchmarks_loadtest.py",
