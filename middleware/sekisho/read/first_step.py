@@ -1,14 +1,14 @@
 """The steps of a log-in at a door with `first=name`: requests with the account alone, or the secret alone. Pure.
 
 An application that finds a password where the reader of the door finds none would check guesses that nothing counts. So
-a request is a first step only if no name in it resembles the name of a secret; and a second step, of which the session
-tells the account, only if none resembles the name of an account.
+a request is a first step only if no name in it resembles that of the door's secret, or is usual for one; and a second
+step, of which the session tells the account, only if none resembles the name of an account.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from sekisho.model import Unreadable
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 _PARTS = re.compile(r"[&;]")
 _IN_MULTIPART = re.compile(rb"name\*?[0-9]?\*?[ \t]*=[ \t]*(?:\"([^\"\r\n]*)|([^;\s\"]*))", re.IGNORECASE)
+# Without case and punctuation; see `plain`.
+_USUAL: Final = frozenset(
+    {
+        *("password", "passphrase", "passcode", "passwd", "passwort", "pwd", "kennwort", "senha", "wachtwoord"),
+        *("contrasena", "contraseña", "motdepasse"),
+    }
+)
+_USUAL_ALONE: Final = frozenset({"pass", "psw", "pw", "mdp", "pin", "secret"})  # `passkey` is none
 _NOT_SHOWN = frozenset({b"authorization", b"content-encoding"})
 
 
@@ -35,7 +43,7 @@ def is_name_alone(door: Door, scope: Mapping[str, Any], by_name: Mapping[bytes, 
         by_name: its headers.
         body: the whole body, as it was sent.
     """
-    return _names_none(_secrets(door), _accounts(door), scope, by_name, body)
+    return _names_none(_secrets(door) | _USUAL, _accounts(door), scope, by_name, body, _USUAL_ALONE)
 
 
 def is_secret_alone(door: Door, scope: Mapping[str, Any], by_name: Mapping[bytes, bytes], body: bytes) -> bool:
@@ -52,9 +60,14 @@ def _secrets(door: Door) -> set[str]:
 
 
 def _names_none(
-    absent: set[str], others: set[str], scope: Mapping[str, Any], by_name: Mapping[bytes, bytes], body: bytes
+    absent: set[str],
+    others: set[str],
+    scope: Mapping[str, Any],
+    by_name: Mapping[bytes, bytes],
+    body: bytes,
+    alone: frozenset[str] = frozenset(),
 ) -> bool:
-    """Whether no name in the request resembles one of `absent`, but for the fields `others`."""
+    """Whether no name in the request resembles one of `absent` or is one of `alone`, but for the fields `others`."""
     if not by_name.keys().isdisjoint(_NOT_SHOWN):
         return False
     names = _names(by_name.get(b"content-type"), body)
@@ -62,7 +75,8 @@ def _names_none(
         return False
     in_query = _in_form(scope.get("query_string", b""))
     looked_for = {plain(name) for name in absent}
-    return not any(_resembles(plain(name), looked_for) for name in (*names, *in_query) if name not in others)
+    found = {plain(name) for name in (*names, *in_query) if name not in others}
+    return found.isdisjoint(alone) and not any(_resembles(name, looked_for) for name in found)
 
 
 def _resembles(name: str, others: Iterable[str]) -> bool:
@@ -79,12 +93,18 @@ def _names(content_type: bytes | None, body: bytes) -> list[str] | None:
     if form is Form.URLENCODED:
         return _in_form(body)
     if form is Form.MULTIPART:
-        return [(one[1] or one[2] or b"").decode("latin-1") for one in _IN_MULTIPART.finditer(body)]
+        return [name for one in _IN_MULTIPART.finditer(body) for name in _readings(one[1] or one[2] or b"")]
     tree = json_tree(body)
     found = entries(tree) if tree is not None else None
     return None if found is None else [name for name, _ in found]
 
 
 def _in_form(text: bytes) -> list[str]:
-    parts = _PARTS.split(text.decode("latin-1"), FIELDS_MAX)
-    return [unquote_plus(part.partition("=")[0]) for part in parts]
+    parts = [part for reading in _readings(text) for part in _PARTS.split(reading, FIELDS_MAX)]
+    names = [part.partition("=")[0] for part in parts]
+    return [unquote_plus(name, encoding) for name in names for encoding in ("utf-8", "latin-1")]
+
+
+def _readings(text: bytes) -> list[str]:
+    """A text as UTF-8 and as Latin-1, which some parsers take names for."""
+    return [text.decode(errors="replace"), text.decode("latin-1")]

@@ -111,10 +111,11 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
 - `first=name`, only at `LOGIN` doors with `success=`, is for a form that sends the name alone first, and then name and
   password to the same path: `POST /login form:username,password success=302:/home first=name`. Without it a request
   without the door's secret is refused (400). With it such a request passes uncounted, 120 in ten minutes from each
-  address, if it has no field whose name resembles the secret's, no `Authorization` and no content coding. An answer to
-  it that the rule takes for a success is withheld (400), and the log says so. So the rule must be one that the page for
-  the password does not meet. Only the second request is a log-in: the application must take the name from it. If it
-  holds the password alone, `session_account=` of `LoginGuard` has to tell the account; otherwise it is refused.
+  address, if it has no field whose name resembles the secret's or is usual for one (`pwd`), no `Authorization` and no
+  content coding. An answer to it that the rule takes for a success is withheld (400), and the log says so. So the rule
+  must be one that the page for the password does not meet. Only the second request is a log-in: the application must
+  take the name from it. If it holds the password alone, `session_account=` of `LoginGuard` has to tell the account;
+  otherwise it is refused.
 - `notice=address` or `notice=payout`, only at `CHANGE` and `LINK` doors, names what is changed there: the mail address,
   or the place that money is paid out to. After a success the owner is told of that, instead of a changed password.
 

@@ -146,7 +146,7 @@ class ProcessWing:
         self.sessions = SessionAccounts(
             self.given.session_account,
             self.events.anomaly,
-            lambda scope: callers.read(*read_headers(scope)).digests.site,
+            lambda scope: callers.read(*read_headers({**scope})).digests.site,
         )
         self.reading = Reading(
             doors,
