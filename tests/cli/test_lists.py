@@ -56,6 +56,21 @@ async def test_a_denied_address_is_refused_until_it_is_removed(
     assert "203.0.113.9" not in path.read_text()
 
 
+@pytest.mark.parametrize("word", ["deny", "allow"])
+async def test_an_entry_with_a_trusted_proxy_says_what_it_does_not_do(
+    word: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator who takes the proxy's address for an attacker's is told; of other networks nothing is said."""
+    serve_with(monkeypatch, store=redis_url, trusted_proxies="203.0.113.0/28,2001:db8::1")
+
+    said = [await command(word, network) for network in ("203.0.113.9", "203.0.112.0/23", "203.0.113.99")]
+    removed = await command(word, "203.0.113.9", "--remove")
+
+    assert ["clients behind a proxy are judged by" in each.out for each in said] == [True, True, False]
+    assert "proxy" not in removed.out
+    assert {each.code for each in (*said, removed)} == {0}
+
+
 async def test_an_allowed_network_has_no_address_limits_and_still_needs_a_proof(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -96,7 +96,8 @@ async def _run(args: argparse.Namespace, listed: List) -> str:
         if args.json:
             return json.dumps(_as_json(service, listed, record))
         if network is not None:
-            return _done(network, listed, record)
+            note = "" if args.remove else _on_proxies(service, network)
+            return "\n".join(filter(None, (_done(network, listed, record), note)))
         return "\n".join(_as_text(service, listed, record))
 
 
@@ -136,6 +137,17 @@ def _without(entries: tuple[ListEntry, ...], network: str) -> tuple[ListEntry, .
 
 def _with(record: ControlRecord, listed: List, entries: tuple[ListEntry, ...]) -> ControlRecord:
     return replace(record, deny=entries) if listed.name == "deny" else replace(record, allow=entries)
+
+
+def _on_proxies(service: Desk, network: Network) -> str:
+    """What to know of a network with a trusted proxy in it; empty for every other."""
+    trusted = service.settings.trusted_proxies
+    if not any(each.version == network.version and each.overlaps(network) for each in trusted):
+        return ""
+    return (
+        "A trusted proxy (SEKISHO_TRUSTED_PROXIES) is in it: clients behind a proxy are judged by the addresses that "
+        f"it writes into {service.settings.client_ip_header}, and not by its own."
+    )
 
 
 def _network(text: str) -> Network:
