@@ -13,7 +13,7 @@ import pytest
 from sekisho.read import Digests
 from sekisho.record import replay
 from sekisho.testing import SECRET
-from tests.asgi.driving import HERE, Shop, guarded, log_in
+from tests.asgi.driving import HERE, RULED, Shop, address, guarded, known_device, log_in
 from tests.cli.operating import command, run, serve_with, stop
 from tests.waiting import until
 
@@ -42,6 +42,25 @@ async def test_an_address_that_has_only_failed_is_named(redis_url: str, monkeypa
     assert (await command("unblock", "address", HERE)).code == 0
     assert "led to no success" not in (await command("look", "address", HERE)).out
     await stop(guard)
+
+
+async def test_a_known_device_has_no_figures_of_its_account(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What strangers tried at the account stands at the account alone: the owner's device tried one thing."""
+    serve_with(monkeypatch, store=redis_url, **LIMITS)
+    guard = guarded(Shop(), store=None, workers=1, login=RULED, **LIMITS)
+    token = await known_device(guard)
+    await log_in(guard, password="a typo", token=token)
+    for number in range(4):
+        await log_in(guard, password=f"guess {number}", client=address(number))
+
+    account, device = json.loads((await command("look", "account", "hana", "--json")).out)["counters"]
+    await stop(guard)
+
+    assert device["of"].startswith("from its known device ")
+    assert [limit["used"] for limit in device["limits"]] == [1]
+    assert (device["seen"], device["failures"]) == (0, 0)
+    assert account["failures"] == 4
+    assert account["seen"] >= 4
 
 
 async def test_the_address_of_a_trusted_proxy_is_named_as_one(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ async def _account_rows(service: Desk, found: Target) -> list[CounterRow]:
         if number == 0 or any(use.used for use in row.limits) or row.failures:
             rows.append(row)
         rows += [
-            _row(Party.KNOWN_DEVICE, _named(bucket), record._replace(tats=bucket.tats), limits.known_device, now_us)
+            CounterRow(Party.KNOWN_DEVICE, _named(bucket), uses(bucket.tats, limits.known_device, now_us), 0)
             for bucket in record.buckets
             if bucket.generation < FAILED
         ]
