@@ -75,7 +75,7 @@ STEPS = (
     Step("assessment, events", "sekisho.record.recorder:Events.decided"),
     Step("hand on, application reads", "benchmarks.apps.endpoint:verdict"),
     Step("application answers, outcome", "sekisho.asgi.response_observer:from_start"),
-    Step("answer leaves, settle", "sekisho.pipeline:Guard.settle"),
+    Step("answer leaves, settle", "sekisho.settler:Settler.settle"),
 )
 REST = "the rest"
 HARNESS, BARE, WHOLE, PACKED = "harness", "bare", "whole", "packed"

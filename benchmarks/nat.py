@@ -66,7 +66,7 @@ class House:
         self.door = next(door for door in found.doors if door.kind is DoorKind.LOGIN)
         self._digests = parts.digests
         self._origins = [_origin(number) for number in range(BROWSERS)]
-        self.guard = guard_on(
+        self.guard, self.settler = guard_on(
             MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us),
             parts,
             shed=Shed(self.clock_us),
@@ -111,15 +111,15 @@ async def _logs_in(house: House, owner: int, *, known: bool, came: dict[str, int
         assessment = await house.tries(owner, token, receipt)
         asked = assessment.decision.asked
         if asked is Action.CHALLENGE:
-            house.guard.put_off(assessment)
-            receipt, has_worked = house.guard.work_receipt(assessment), True
+            house.settler.put_off(assessment)
+            receipt, has_worked = house.settler.work_receipt(assessment), True
             yield WORK_S
             assessment = await house.tries(owner, token, receipt)
             asked = assessment.decision.asked
         if asked is Action.ALLOW:
-            house.guard.begin(assessment)
+            house.settler.begin(assessment)
             yield CHECK_S
-            house.guard.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
+            house.settler.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
             came["let_in"] += 1
             break
         has_waited = True

@@ -1,4 +1,4 @@
-"""A guard without HTTP, made of the parts that `LoginGuard` has, on a ledger and a clock of the benchmark's own."""
+"""A guard and a settler without HTTP: of the parts that `LoginGuard` has, on the benchmark's own ledger and clock."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
+from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Networks
+from sekisho.settler import Settler
 from sekisho.wiring.given import Given
 from sekisho.wiring.process import ProcessWing
 
@@ -35,12 +37,12 @@ def guard_on(
     clock_s: Callable[[], float],
     chance: Callable[[int], bytes],
     keeps_history: bool = False,
-) -> Guard:
-    """The guard of these parts. `clock_s`: Unix time in seconds. `chance`: `n -> n` random bytes."""
+) -> tuple[Guard, Settler]:
+    """The guard and the settler of these parts. `clock_s`: Unix time in seconds. `chance`: `n -> n` random bytes."""
     found = parts.settings
-    return Guard(
+    policies, waits = PolicyChoice(parts.policy), AwaitedRefunds(in_flight, found.limits)
+    guard = Guard(
         ledger=ledger,
-        limits=found.limits,
         digests=parts.digests,
         devices=KnownDevices(
             parts.tokens,
@@ -51,16 +53,26 @@ def guard_on(
             clock_s=clock_s,
             chance=chance,
         ),
-        policies=PolicyChoice(parts.policy),
+        policies=policies,
         shed=shed,
-        in_flight=in_flight,
-        trust=parts.trust,
+        waits=waits,
         allow=Networks(found.allow) if found.allow else None,
         deny=None,
         breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
         clock_s=clock_s,
         keeps_history=keeps_history,
     )
+    settler = Settler(
+        ledger=ledger,
+        digests=parts.digests,
+        trust=parts.trust,
+        policies=policies,
+        waits=waits,
+        clock_s=clock_s,
+        networks_max=len(found.limits.networks),
+        keeps_history=keeps_history,
+    )
+    return guard, settler
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

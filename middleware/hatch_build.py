@@ -46,6 +46,7 @@ COMPILED = (
     "assessment.py",
     "known_devices.py",
     "pipeline.py",
+    "settler.py",
     "audit/chain.py",
     "audit/disclosure.py",
     "audit/forms/*.py",

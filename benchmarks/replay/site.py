@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
     from sekisho.pipeline import Guard
     from sekisho.settings import Settings
+    from sekisho.settler import Settler
     from sekisho.wiring.process import ProcessWing
 
 NAMESPACE = "replay"
@@ -215,9 +216,10 @@ class Watched:
 
 
 class Site(NamedTuple):
-    """The guard and what it is made of."""
+    """The guard, the settler and what they are made of."""
 
     guard: Guard
+    settler: Settler
     line: StoreConnection
     ledger: Watched
     alarms: Alarms
@@ -259,7 +261,7 @@ def assemble(
         note=note,
     )
     alarms = Alarms(clock, tally)
-    guard = guard_on(
+    guard, settler = guard_on(
         ledger,
         parts,
         shed=Shed(clock.us),
@@ -267,4 +269,4 @@ def assemble(
         clock_s=clock.seconds,
         chance=secrets.token_bytes,
     )
-    return Site(guard, connection, ledger, alarms, parts)
+    return Site(guard, settler, connection, ledger, alarms, parts)

@@ -160,7 +160,7 @@ class Worker:
             number, self._clock, self.tally, url=url, corpus=folder.corpus if folder.corpus.exists() else None,
             sample_of=sample_of(plan), note=self._note, line=line,
         )  # fmt: skip
-        self._guard = self.site.guard
+        self._guard, self._settler = self.site.guard, self.site.settler
         self._door = self.site.parts.reading.doors.all[0]
         self._without_factor = replace(self.site.parts.policy, factors=False)
         self._known = lru_cache(ORIGINS_KNOWN_MAX)(self._attacker)
@@ -356,8 +356,8 @@ class Worker:
         counts["right_unlisted_admitted"] += not combo.listed
         if decision.passes:
             counts["taken"] += 1
-            self._guard.begin(assessment)
-            self._guard.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
+            self._settler.begin(assessment)
+            self._settler.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
         seen = Signals(assessment.verdict, Device.STRANGER, exposure=assessment.exposure)
         without = decide(seen, self._without_factor)
         counts["without_factor_let_in"] += without.passes
@@ -391,20 +391,20 @@ class Worker:
     def _answer_owner(self, assessment: Assessment, tried: Try) -> None:
         counts, decision = self.tally.counts, assessment.decision
         if decision.passes:
-            self._guard.begin(assessment)
+            self._settler.begin(assessment)
             if tried.right:
                 devices, attempt, token = self._guard.devices, assessment.attempt, assessment.token
                 device = devices.device_name(token, attempt.door, Basis.RULE)
-                family, now_s = browser_family(tried.user_agent.encode()), int(self._guard.now_s())
+                family, now_s = browser_family(tried.user_agent.encode()), int(self._clock.seconds())
                 devices.new_token(attempt, token, device, family, now_s)
             outcome = Outcome.SUCCEEDED if tried.right else Outcome.FAILED
-            self._guard.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
+            self._settler.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
         elif decision.asked is not Action.STEP_UP:
             counts["owners_refused"] += tried.right
         elif tried.right:
             counts["owners_proved"] += 1
             receipt = pack_receipt(assessment.charge, assessment.verdict)
-            self._guard.refund_proved(receipt, assessment.charge.account)
+            self._settler.refund_proved(receipt, assessment.charge.account)
 
     def _token(self, tried: Try, family: int) -> str:
         """What the owner's browser was given days ago, after a second proof."""

@@ -12,7 +12,7 @@ commands. Handlers find a `Report` in `request.state.sekisho`.
 
 An attempt is read strictly (`read`), charged before its secret is checked (`ledger`), judged by one pure function
 (`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`asgi`),
-and only a proven success refunds the charge (`pipeline`).
+and only a proven success refunds the charge (`settler`).
 """
 
 from __future__ import annotations

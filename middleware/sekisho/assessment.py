@@ -1,4 +1,4 @@
-"""An attempt with all that was found about it: what the pipeline hands out, and takes back to settle."""
+"""An attempt with all that was found about it: what the guard hands out, and the settler takes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Assessment(Value):
         policy: by which it was judged.
         exposure: whether its secret is in known leaks.
         token: of the known device, which a success renews; None for a stranger, and where a copy was shown.
-        work_receipt: of the attempt that was answered by asking for work, as far as it is not refunded; see `Guard`.
+        work_receipt: of the attempt that was answered by asking for work, as far as it is not refunded; see `Settler`.
         worked: work was done for it.
     """
 

@@ -1,14 +1,10 @@
-"""The guard charges, judges and settles attempts, in this order of calls. It knows no HTTP.
+"""The guard charges and judges attempts, in this order of calls. It knows no HTTP.
 
 at_the_gate   before the body is read: the deny list, and refusals in this worker's shed
 assess        charge, look the secret up, judge; wait where the refusal rests on log-ins that are still under way
 weigh_choice  look a new password up
-begin         the attempt goes to the application
-settle        its outcome is known: after a proven success, refund the charge and renew the device token; or `end`
 
-An attempt that passed and does not go to the application ends otherwise: `not_tried`, where there is no room for it, or
-`give_back`, where it was answered for another reason than its secret. One that must show work or a proof first is
-`put_off`; `refund_worked` and `refund_proved` refund it afterwards.
+Each assessed attempt is then settled by `sekisho.settler`.
 """
 
 from __future__ import annotations
@@ -17,31 +13,25 @@ from typing import TYPE_CHECKING, Final
 
 from sekisho.assessment import Assessment
 from sekisho.devices.token import Token, class_by
-from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust, decide, decide_with
+from sekisho.judge import decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_spared
 from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
-from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.crowded_tries import CrowdedTries
-from sekisho.ledger.receipt import pack_receipt
-from sekisho.ledger.settlement import learn_as, make_place, refund_proved, refund_worked, settle_untried
+from sekisho.ledger.settlement import make_place, settle_untried
 from sekisho.model import (
     Action,
     Attempt,
-    Basis,
     Charge,
     Charged,
     Decision,
     Device,
     DoorKind,
-    Effect,
     Exposure,
     Ledger,
-    LimitSet,
     Nearby,
-    Outcome,
     Policy,
     Posture,
     Signals,
@@ -58,8 +48,8 @@ if TYPE_CHECKING:
     from sekisho.detect import PostureWatch
     from sekisho.feed import RefusalNotes
     from sekisho.known_devices import KnownDevices
+    from sekisho.ledger.awaited_refunds import AwaitedRefunds
     from sekisho.ledger.daily_refusals import DailyRefusals
-    from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
     from sekisho.model import Door, Origin
     from sekisho.plugins.running import PluginSignals
@@ -69,23 +59,20 @@ if TYPE_CHECKING:
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on an attempt that was refused without the ledger: nothing was charged, so nothing can be refunded."""
 
-_FULL: Final = Belief.FULL
 _LOGIN: Final = DoorKind.LOGIN
 SECOND_US: Final = 1_000_000
 
 
 class Guard:
-    """Assesses and settles attempts for one event loop.
+    """Assesses attempts for one event loop.
 
     Args:
         ledger: counts.
-        limits: the ledger's own limits.
         digests: made from the service's secrets.
         devices: which devices are known, and by which tokens.
         policies: which findings lead to which action.
         shed: this worker's memory of refusals.
-        in_flight: where attempts wait for log-ins under way.
-        trust: how far successes are trusted.
+        waits: where refused attempts wait for refunds of log-ins under way.
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
         breaches: looks passwords up in breach data.
@@ -93,7 +80,7 @@ class Guard:
         times: takes how long each decision took; None for no record.
         daily: refuses what is over a day's limit; None where no door needs it.
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
-        keeps_history: remember successes for each account, and credit for addresses.
+        keeps_history: successes are remembered for each account, and earn credit for addresses.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
         feed: notes refused addresses for what stands in front; None where nothing does.
     """
@@ -102,13 +89,11 @@ class Guard:
         self,
         *,
         ledger: Ledger,
-        limits: LimitSet,
         digests: Digests,
         devices: KnownDevices,
         policies: PolicyChoice,
         shed: Shed,
-        in_flight: InFlight,
-        trust: SuccessTrust,
+        waits: AwaitedRefunds,
         allow: Networks | None,
         deny: Networks | None,
         breaches: BreachLookup,
@@ -121,14 +106,12 @@ class Guard:
         signals: PluginSignals | None = None,
     ) -> None:
         self._ledger = ledger
-        self._limits = limits
         self._digests = digests
         self.devices: Final = devices
         self._policies = policies
         self._watch = watch
         self._shed = shed
-        self._waits = AwaitedRefunds(in_flight, limits)
-        self._trust = trust
+        self._waits = waits
         self._allow = allow
         self._deny = deny
         self._breaches = breaches
@@ -238,103 +221,6 @@ class Guard:
             return True
         return None if exposure.password is None else False
 
-    def give_back(self, assessment: Assessment) -> None:
-        """Refund an attempt that never reached the application: no secret was tried.
-
-        Its tags stay, because the secret was not found right. If they were removed, an attacker could erase the traces
-        of every guess by asking for a new password that is refused.
-        """
-        self._ledger.settle(assessment.charge, assessment.verdict._replace(tagged=0))
-
-    def not_tried(self, assessment: Assessment) -> None:
-        """Settle an attempt for which the application had no room: its secret was not checked.
-
-        The account's charge is refunded: otherwise a crowd would use up the strangers' budget of an account without one
-        guess. The address's charge stands: a flood that is turned away must reach the limits, and then the shed.
-        """
-        verdict = assessment.verdict
-        charged = verdict.charged & ~(Charged.NETWORK | Charged.CREDIT)
-        self._ledger.settle(assessment.charge, verdict._replace(charged=charged, tagged=0))
-
-    def put_off(self, assessment: Assessment) -> None:
-        """Keep the charge of an attempt that must first show a proof, and stop others waiting for its refund."""
-        if assessment.verdict.last:
-            self._ledger.fail(assessment.charge, assessment.verdict)
-
-    def work_receipt(self, assessment: Assessment) -> bytes:
-        """Receipt of the charge of an attempt that is answered by asking for work; empty where nothing was charged.
-
-        Many owners behind one address would use up its limit merely by being asked. A client that solves the work and
-        then has the right secret gets this charge back too. An attacker gains nothing: each receipt is refunded once,
-        needs work solved for it at the same door, account and browser, and returns only its own attempt's charge.
-        """
-        return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
-
-    def refund_worked(self, receipt: bytes, *, proved: bool = False) -> None:
-        """Refund the charge of an attempt that was answered by asking for work, now that the work has led to a success.
-
-        `receipt`: from `work_receipt`. `proved`: whether the success is a second proof.
-        """
-        if receipt:
-            self._waits.refunded(refund_worked(self._ledger, receipt, proved=proved))
-
-    def begin(self, assessment: Assessment) -> None:
-        """Note that the attempt goes to the application. From here on it must be settled exactly once."""
-        self._waits.begin(assessment.charge)
-
-    def saw_success(self, assessment: Assessment, basis: Basis, now_s: float) -> tuple[Belief, RuleTrust | None]:
-        """How far a success is believed, and the rule that it casts suspicion on, which must be tested or cleared.
-
-        `now_s`: Unix time in seconds.
-        """
-        trust, attempt = self._trust, assessment.attempt
-        rule = trust.rule(attempt.door, basis)
-        suspected = trust.saw(rule, attempt, assessment.charge, now_s)
-        return trust.belief(rule, attempt, assessment.charge), rule if suspected else None
-
-    def is_wrong(self, door: Door) -> bool:
-        """Whether a success rule of this door was found to be wrong."""
-        return any(self._trust.rule(door, basis).state is RuleState.WRONG for basis in Basis)
-
-    def settle(self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool) -> None:
-        """Refund the charge after a trusted success; after anything else the charge stands and counts as a failure.
-
-        `renewed`: a new device token was sent. If the ledger recorded a renewal that was never sent, the holder of the
-        old token would be refused.
-
-        Only queues: a client that hangs up on seeing the answer could cancel an await here, and the outcome would be
-        lost.
-        """
-        charge, verdict = assessment.charge, assessment.verdict
-        if outcome is not Outcome.SUCCEEDED:
-            return self._end_unproved(assessment, outcome, basis)
-        rule = self._trust.rule(assessment.attempt.door, basis)
-        belief = self._trust.belief(rule, assessment.attempt, charge)
-        # Nearly every success is believed in full, and needs no clock.
-        if belief is not _FULL and not self._trust.refunds(rule, assessment.attempt, charge, self._clock_s()):
-            return self.end(assessment)
-        renewed = renewed and assessment.token is not None
-        # What enters the account's history and the credit of its address: successes that are believed in full.
-        effects = self._policies.remembers(assessment.device) if charge.place and belief is _FULL else 0
-        if tries_password(assessment.attempt):
-            effects |= Effect.RIGHT
-        self._ledger.settle(charge, verdict, effects | Effect.RENEWED if renewed else effects)
-        if effects & Effect.LEARNS and assessment.attempt.limit_key:
-            learn_as(self._ledger, self._other_name(assessment.attempt, charge), charge, verdict)
-        # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
-        if self._feed is not None and effects & Effect.EARNS and assessment.device is not Device.STRANGER:
-            self._feed.known(assessment.attempt.origin, charge, verdict)
-        if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
-            self._forgive_steps(assessment, assessment.token)
-        self._waits.refunded(charge)
-        if assessment.work_receipt:
-            self.refund_worked(assessment.work_receipt)
-        return self._waits.end(charge)
-
-    def _other_name(self, attempt: Attempt, charge: Charge) -> bytes:
-        """The digest of an account as known devices are counted, where this is a stranger's; or reversed."""
-        return self._digests.account(attempt.limit_key if charge.known_device else attempt.canonical)
-
     def _at_shared_address(self, door: Door, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
         """The verdict on an attempt at an address that may have credit."""
         if verdict.is_of_many:
@@ -352,57 +238,6 @@ class Guard:
         """
         return self._crowded.used(charge.ip, self._now_us()) if verdict.is_crowded else 0.0
 
-    def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
-        """Clear the failures of a known device whose code was right.
-
-        In an application with its own second step, a right password is not yet a success, so each log-in leaves one
-        failure.
-        """
-        attempt, verdict = assessment.attempt, assessment.verdict
-        if not (attempt.secret and verdict.charged & Charged.KNOWN_DEVICE):
-            return
-        # Failures are kept under the account; codes may be counted apart. Times of 0: this refunds no charge.
-        charge = self._digests.charge(attempt, token.device, token_generation=token.generation)
-        verdict = verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0)
-        self._ledger.settle(charge, verdict, Effect.RIGHT)
-
-    def _end_unproved(self, assessment: Assessment, outcome: Outcome, basis: Basis) -> None:
-        """End an attempt without a success: its charge stands, unless its secret is known to be right.
-
-        HTTP Basic repeats the secret with each request, and an answer such as 404 shows nothing about it.
-        """
-        attempt, charge = assessment.attempt, assessment.charge
-        if outcome is not Outcome.UNKNOWN or attempt.door.reads_body:
-            return self.end(assessment)
-        if not self._trust.knows(self._trust.rule(attempt.door, basis), attempt, charge, self._clock_s()):
-            return self.end(assessment)
-        self._ledger.settle(charge, assessment.verdict)
-        self._waits.refunded(charge)
-        return self._waits.end(charge)
-
-    def end(self, assessment: Assessment) -> None:
-        """End an attempt that had no trusted success: its charge stands."""
-        self._ledger.fail(assessment.charge, assessment.verdict)
-        self._waits.end(assessment.charge)
-
-    def refund_proved(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
-        """Refund the charge of an attempt, now that the account's owner has shown a second factor.
-
-        Args:
-            receipt: of the attempt's charge.
-            account: the account's digest.
-            place: from the method of that name; empty where no history is kept.
-        """
-        charge = refund_proved(self._ledger, receipt, account, place, len(self._limits.networks))
-        self._waits.refunded(charge)
-
-    def place(self, account: str, origin: Origin, family: int) -> bytes:
-        """The network of a client, as an account's history names it: another name at each account.
-
-        Empty where no history is kept.
-        """
-        return self._digests.place(account, origin, family) if self._keeps_history else b""
-
     def account_digest(self, accounts: Accounts, account: str) -> bytes:
         """The digest of an account; empty for text that cannot be an account name."""
         try:
@@ -412,10 +247,6 @@ class Guard:
 
     def _now_us(self) -> int:
         return int(self._clock_s() * SECOND_US)
-
-    def now_s(self) -> float:
-        """The time as Unix time in seconds."""
-        return self._clock_s()
 
     def aged_device(self, assessment: Assessment) -> bytes:
         """The name of a device that is let in by its age alone; empty for all others."""

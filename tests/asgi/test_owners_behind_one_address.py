@@ -54,16 +54,16 @@ class Behind:
             found = await self.house.tries(number, "", question)
             asked = found.decision.asked
             if asked is Action.CHALLENGE:
-                self.house.guard.put_off(found)
-                question = self.house.guard.work_receipt(found) or b"-"
+                self.house.settler.put_off(found)
+                question = self.house.settler.work_receipt(found) or b"-"
                 yield WORK_S
                 found = await self.house.tries(number, "", question.removeprefix(b"-"), worked=True)
                 asked, question = found.decision.asked, b""
             if asked is Action.ALLOW:
-                self.house.guard.begin(found)
+                self.house.settler.begin(found)
                 yield CHECK_S
                 outcome = Outcome.FAILED if mistypes else Outcome.SUCCEEDED
-                self.house.guard.settle(found, outcome, Basis.RULE, renewed=False)
+                self.house.settler.settle(found, outcome, Basis.RULE, renewed=False)
                 if not mistypes:
                     return
                 mistypes = False
@@ -82,14 +82,14 @@ class Behind:
             self.bots_sent += 1
             found = await self.house.tries(number, "", b"")
             if found.decision.asked is Action.CHALLENGE:
-                self.house.guard.put_off(found)
+                self.house.settler.put_off(found)
                 if works:
-                    question = self.house.guard.work_receipt(found)
+                    question = self.house.settler.work_receipt(found)
                     found = await self.house.tries(number, "", question, worked=True)
             if found.decision.asked is Action.ALLOW:
                 self.bots_through += 1
-                self.house.guard.begin(found)
-                self.house.guard.settle(found, Outcome.FAILED, Basis.RULE, renewed=False)
+                self.house.settler.begin(found)
+                self.house.settler.settle(found, Outcome.FAILED, Basis.RULE, renewed=False)
             yield every_s
 
 

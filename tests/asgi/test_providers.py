@@ -52,8 +52,8 @@ async def test_a_receipt_of_a_worker_that_limits_providers_can_be_settled() -> N
     site.guard = guarded(site.shop, login=LOGIN)
     await site.client().log_in("user", "guess")
     assert site.guard._loops is not None
-    guard = site.guard._loops._latest._guard  # type: ignore[union-attr]
-    guard.refund_proved(
+    settler = site.guard._loops._latest._settler  # type: ignore[union-attr]
+    settler.refund_proved(
         pack_receipt(charge(v6=True, provider=True), VERDICT._replace(charged=Charged.NETWORK | Charged.ACCOUNT)), b""
     )
     await stop(site.guard)

@@ -135,7 +135,7 @@ async def test_an_account_a_day_old_vouches_for_one_address_a_day() -> None:
     guard = guarded(Shop(), clock=clock)
     token = (await log_in(guard, client=ATTACKER)).device
     notes = RefusalNotes(lambda: clock.now_s, 60, [])
-    guard._loops._here()._guard._feed = notes  # type: ignore[union-attr]
+    guard._loops._here()._settler._feed = notes  # type: ignore[union-attr]
 
     new = [(await log_in(guard, client=ATTACKER, token=token)).status, notes.take()]
     clock.advance(days=1, hours=1)

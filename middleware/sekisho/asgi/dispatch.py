@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App
     from sekisho.assessment import Assessment
     from sekisho.model import Verdict
-    from sekisho.pipeline import Guard
+    from sekisho.settler import Settler
 
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 UNWORKED_SHARE: Final = 0.5
@@ -37,7 +37,7 @@ class Dispatcher:
 
     Args:
         app: the application.
-        guard: settles attempts that the application does not get.
+        settler: settles attempts that the application does not get.
         keeper: settles the others, by the application's answer.
         refuser: refuses.
         places: where strangers wait.
@@ -49,7 +49,7 @@ class Dispatcher:
     def __init__(
         self,
         app: App,
-        guard: Guard,
+        settler: Settler,
         keeper: Keeper,
         refuser: Refuser,
         *,
@@ -59,7 +59,7 @@ class Dispatcher:
         holds: bool,
     ) -> None:
         self._app: Final = app
-        self._guard: Final = guard
+        self._settler: Final = settler
         self._keeper: Final = keeper
         self._refuser: Final = refuser
         self._admission: Final = places.admission
@@ -153,7 +153,7 @@ class Dispatcher:
             finally:
                 shared.leave()
         else:
-            self._guard.give_back(assessment)
+            self._settler.give_back(assessment)
         if not gate.is_open:
             await self._refuser.refuse(context, _throttled(assessment.verdict))
         if failure is not None:
@@ -163,7 +163,7 @@ class Dispatcher:
         self, shared: SharedAddresses, context: RequestContext, assessment: Assessment, gate: AnswerGate
     ) -> None:
         if not self._admission.take(context.body_reader, context.digests):
-            self._guard.give_back(assessment)
+            self._settler.give_back(assessment)
             return await shared.wait()
         began_s = shared.now_s()
         await self.pass_on(context, assessment, gate)
@@ -182,7 +182,7 @@ class Dispatcher:
             return await self.pass_on(context, assessment)
         if self._step_up is not None and share == UNWORKED_SHARE:
             return await self._step_up.work(context, assessment)
-        self._guard.not_tried(assessment)
+        self._settler.not_tried(assessment)
         return await self._refuser.crowded(context.door, context.scope, context.send, context.origin)
 
     def _share(self, *, worked: bool) -> float:
@@ -200,7 +200,7 @@ class Dispatcher:
         if self._consequences is not None and attempt.door.changes_account:
             context = context.sending(await self._consequences.changing(context.scope, context.send, attempt))
         observer = ResponseObserver(context, assessment, report, keeper or self._keeper)
-        self._guard.begin(assessment)
+        self._settler.begin(assessment)
         before = DEVICE_CLASS.get()
         # Nothing to set for a stranger: that is the variable's default.
         if assessment.device is not before:

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.assessment import Assessment
     from sekisho.detect import PostureWatch
+    from sekisho.known_devices import KnownDevices
     from sekisho.model import Door
     from sekisho.model.headers import Headers
-    from sekisho.pipeline import Guard
     from sekisho.record import Events
+    from sekisho.settler import Settler
 
 
 log = logging.getLogger("sekisho")
@@ -61,20 +62,23 @@ class OutcomeKeeper(Keeper):
     """Belongs to one event loop.
 
     Args:
-        guard: settles.
+        settler: settles.
+        devices: names devices, and makes their tokens.
         reading: the doors, and what their answers teach.
         renderer: knows the origins that the operator has named.
         events: counts outcomes.
         admission: the strangers' attempts that are in the application.
         cookie: carries the device token.
         test: tests a suspected success rule; returns at once.
+        clock_s: Unix time in seconds, by the store's clock.
         consequences: binds sessions, and is told of changes; None where the guard only refuses.
         watch: is told strangers' outcomes; None where the posture changes nothing.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
         self,
-        guard: Guard,
+        settler: Settler,
+        devices: KnownDevices,
         *,
         reading: Reading,
         renderer: Renderer,
@@ -82,10 +86,12 @@ class OutcomeKeeper(Keeper):
         admission: Admission,
         cookie: DeviceCookie,
         test: Callable[[Suspicion], None],
+        clock_s: Callable[[], float],
         consequences: Consequences | None = None,
         watch: PostureWatch | None = None,
     ) -> None:
-        self._guard: Final = guard
+        self._settler: Final = settler
+        self._devices: Final = devices
         self._answers: Final = reading.answers
         self._unseen: Final = {door.name for door in reading.doors.all if door.reads_body}
         self._renderer: Final = renderer
@@ -93,6 +99,7 @@ class OutcomeKeeper(Keeper):
         self._admission: Final = admission
         self._cookie: Final = cookie
         self._test: Final = test
+        self._clock_s: Final = clock_s
         self._consequences: Final = consequences
         self._watch: Final = watch
 
@@ -116,8 +123,8 @@ class OutcomeKeeper(Keeper):
         They are a device token and a session binding. Only doors whose single effect is a session hand out tokens.
         """
         context, assessment, headers, basis = answered.context, answered.assessment, answered.headers, answered.basis
-        attempt, now_s = assessment.attempt, self._guard.now_s()
-        belief, suspected = self._guard.saw_success(assessment, basis, now_s)
+        attempt, now_s = assessment.attempt, self._clock_s()
+        belief, suspected = self._settler.saw_success(assessment, basis, now_s)
         if suspected is not None:
             self._test(Suspicion(suspected, context, answered.status, headers))
         if belief is Belief.NOTHING:
@@ -133,7 +140,7 @@ class OutcomeKeeper(Keeper):
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         name = b""
         if belief is Belief.FULL:
-            name = self._guard.devices.device_name(assessment.token, attempt.door, basis)
+            name = self._devices.device_name(assessment.token, attempt.door, basis)
         device = [self._device(context, assessment, name, int(now_s))] if name else []
         if self._consequences is None:
             return device, bool(device)
@@ -150,7 +157,7 @@ class OutcomeKeeper(Keeper):
         held = self._admission.held
         if held and context.body_reader in held:  # it has not even begun to answer
             self._admission.free(context.body_reader)
-        self._guard.settle(assessment, outcome, basis, renewed=answered.renewed)
+        self._settler.settle(assessment, outcome, basis, renewed=answered.renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device, assessment)
         if self._watch is not None and assessment.device is _STRANGER:
             self._tell_watch(self._watch, answered)
@@ -168,7 +175,7 @@ class OutcomeKeeper(Keeper):
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
     def _device(self, context: RequestContext, assessment: Assessment, name: bytes, now_s: int) -> tuple[bytes, bytes]:
-        token = self._guard.devices.new_token(assessment.attempt, assessment.token, name, context.family, now_s)
+        token = self._devices.new_token(assessment.attempt, assessment.token, name, context.family, now_s)
         if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
         elsewhere = self._renderer.is_elsewhere(context.by_name, context.scope["headers"])

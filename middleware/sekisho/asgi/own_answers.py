@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sekisho.assessment import Assessment
     from sekisho.pipeline import Guard
     from sekisho.record import Events
+    from sekisho.settler import Settler
 
 
 @final
@@ -27,7 +28,8 @@ class OwnAnswers:
     """Belongs to one event loop.
 
     Args:
-        guard: looks new passwords up, and takes attempts back that the application does not get.
+        guard: looks new passwords up.
+        settler: refunds attempts that the application does not get.
         keeper: settles log-ins that a passkey begins.
         reading: knows disposable mail domains, and how accounts are spelled.
         events: counts new passwords.
@@ -37,9 +39,10 @@ class OwnAnswers:
         asker: marks the browser that asks for a code; None where no door takes codes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
         self,
         guard: Guard,
+        settler: Settler,
         keeper: Keeper,
         *,
         reading: Reading,
@@ -50,6 +53,7 @@ class OwnAnswers:
         asker: AskerCookie | None,
     ) -> None:
         self._guard: Final = guard
+        self._settler: Final = settler
         self._keeper: Final = keeper
         self._accounts: Final = reading.accounts
         self._disposable: Final = reading.disposable
@@ -72,7 +76,7 @@ class OwnAnswers:
             await self._refuser.answer(context, disposable_address())
             return True
         if attempt.new_secret and await self._refuses_choice(attempt):
-            self._guard.give_back(assessment)
+            self._settler.give_back(assessment)
             await self._refuser.answer(context, breached_password())
             return True
         return attempt.door.is_answered_first and await self._answers_first(context, assessment, contacted=contacted)

@@ -1,4 +1,4 @@
-"""Settlements that take several steps: the guard makes them, and a replay of what it did makes the same ones.
+"""Settlements that take several steps: guard and settler make them, as does a replay of attempts.
 
 What a receipt does not keep is gone in both, as is what `sekisho.judge` says of an attempt that is not tried.
 """

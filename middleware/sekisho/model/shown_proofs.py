@@ -15,7 +15,7 @@ class ShownProofs(Value):
         worked: work or a captcha was done; it proves effort, never identity.
         proved: the account owner has shown a second proof for this door and account a moment ago.
         work_receipt: receipt of the attempt that was answered by asking for the work; empty where there is none. See
-            `Guard.work_receipt`.
+            `Settler.work_receipt`.
         contacted: the code that was mailed to the request's address was shown for it a moment ago. The same sign-up was
             counted when the code was asked for.
         asker: the name of the browser, where it asked for the code that is tried.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import RefusalLog
     from sekisho.settings import Settings
+    from sekisho.settler import Settler
     from sekisho.wiring.process import ProcessWing
     from sekisho.wiring.step_up import StepUpWing
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 class EndpointWing:
     """Args:
         process: the parts shared by all event loops.
-        guard: of this event loop.
+        guard, settler: of this event loop.
         step_up: None where the guard only refuses.
         refusals: their log.
         pace: holds refusals back while they keep the event loop busy.
@@ -57,6 +58,7 @@ class EndpointWing:
         self,
         process: ProcessWing,
         guard: Guard,
+        settler: Settler,
         step_up: StepUpWing | None,
         *,
         refusals: RefusalLog,
@@ -68,6 +70,7 @@ class EndpointWing:
     ) -> None:
         self._process = process
         self._guard = guard
+        self._settler = settler
         self._step_up = step_up
         self._ports = step_up.ports if step_up is not None else StepUps()
         self._places = places
@@ -125,7 +128,7 @@ class EndpointWing:
         asks = self._ports.asks
         return Dispatcher(
             self._process.app,
-            self._guard,
+            self._settler,
             self._keeper,
             self.refuser,
             places=self._places,
@@ -137,6 +140,7 @@ class EndpointWing:
     def _own_answers(self, dispatcher: Dispatcher) -> OwnAnswers:
         return OwnAnswers(
             self._guard,
+            self._settler,
             self._keeper,
             reading=self._process.reading,
             events=self._process.events,
@@ -149,13 +153,15 @@ class EndpointWing:
     def _outcome_keeper(self) -> OutcomeKeeper:
         process = self._process
         return OutcomeKeeper(
-            self._guard,
+            self._settler,
+            self._guard.devices,
             reading=process.reading,
             renderer=process.renderer,
             events=process.events,
             admission=self._places.admission,
             cookie=self._cookie,
             test=self._test,
+            clock_s=process.clock_s,
             consequences=self._ports.consequences,
             watch=process.watch,
         )

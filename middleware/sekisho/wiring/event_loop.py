@@ -27,6 +27,7 @@ from sekisho.devices.age import AgeStamps
 from sekisho.judge.gradient import GradientLimit
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
+from sekisho.ledger.awaited_refunds import AwaitedRefunds
 from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis_caps import RedisCaps
@@ -37,6 +38,7 @@ from sekisho.read import Networks
 from sekisho.record import RefusalLog
 from sekisho.settings import StoreFailure
 from sekisho.settings.store import MEMORY
+from sekisho.settler import Settler
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.wiring.daily import DailyParts
@@ -118,7 +120,10 @@ class LoopWing:
         self._queue = PlaceQueue(self._admission)
         self._daily = DailyParts(process, self._vault())
         self._patience = Patience(process.settings.body_seconds_max)
-        self._guard = self._pipeline(ledger)
+        policies = PolicyChoice(process.policy, process.settings.asked)
+        waits = AwaitedRefunds(InFlight(), process.settings.limits)
+        self._guard = self._with_guard(ledger, policies, waits)
+        self._settler = self._with_settler(ledger, policies, waits)
         self.set_lists(control.applied)
         self.exchanges: Final = Exchanges(process, loop, self._line, control, local_control, hear)
         self.metrics = self._with_metrics()
@@ -225,17 +230,15 @@ class LoopWing:
             let_in=settings.on_store_failure is StoreFailure.OPEN,
         )
 
-    def _pipeline(self, ledger: Ledger) -> Guard:
+    def _with_guard(self, ledger: Ledger, policies: PolicyChoice, waits: AwaitedRefunds) -> Guard:
         process, settings = self._process, self._process.settings
         return Guard(
             ledger=ledger,
-            limits=settings.limits,
             digests=process.digests,
             devices=self._known_devices(ledger),
-            policies=PolicyChoice(process.policy, settings.asked),
+            policies=policies,
             shed=process.shed,
-            in_flight=InFlight(),
-            trust=process.trust,
+            waits=waits,
             allow=_networks(settings.allow),
             deny=_networks(settings.deny),
             breaches=process.leaks.breaches(self._hibp, process.reading.accounts.listed),
@@ -246,6 +249,20 @@ class LoopWing:
             keeps_history=settings.history,
             feed=process.feed,
             signals=process.plugins.signals,
+        )
+
+    def _with_settler(self, ledger: Ledger, policies: PolicyChoice, waits: AwaitedRefunds) -> Settler:
+        process, settings = self._process, self._process.settings
+        return Settler(
+            ledger=ledger,
+            digests=process.digests,
+            trust=process.trust,
+            policies=policies,
+            waits=waits,
+            clock_s=process.clock_s,
+            networks_max=len(settings.limits.networks),
+            keeps_history=settings.history,
+            feed=process.feed,
         )
 
     def _known_devices(self, ledger: Ledger) -> KnownDevices:
@@ -265,6 +282,7 @@ class LoopWing:
         return EndpointWing(
             self._process,
             self._guard,
+            self._settler,
             self._step_up,
             refusals=self._refusals,
             pace=self._pace,
@@ -352,6 +370,7 @@ class LoopWing:
             clocks=process.clocks,
             app=process.app,
             guard=self._guard,
+            settler=self._settler,
             reading=process.reading,
             renderer=process.renderer,
             events=process.events,

@@ -10,6 +10,7 @@ from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.flow.activity_pages import ActivityPages
 from sekisho.stepup.flow.contact_proofs import ContactBudget, ContactProofs
 from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+from sekisho.stepup.flow.grants import Grants
 from sekisho.stepup.flow.identity_pages import IdentityPages
 from sekisho.stepup.flow.not_me import NotMe
 from sekisho.stepup.flow.notice_pages import NoticePages
@@ -23,7 +24,7 @@ from sekisho.wiring.step_up_extras import passkey_sites
 if TYPE_CHECKING:
     from sekisho.stepup.flow.consequences import AccountConsequences
     from sekisho.stepup.flow.contact_proofs import Channels
-    from sekisho.stepup.flow.parts import Parts
+    from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.routes import Served
     from sekisho.stepup.links import NoticeLinks
     from sekisho.wiring.proofs import ProofParts
@@ -90,7 +91,7 @@ class PageParts:
         budget = ContactBudget(
             site.daily, keys, network_max=settings.day_limits.signup_network, site_max=settings.signup_codes_max
         )
-        found = ContactProofs(site.guard, site.reading, self._parts, codes, budget, channels)
+        found = ContactProofs(site.settler, site.reading, self._parts, codes, budget, channels)
         self._closing.append(found)  # closed before the mailer and the sender
         return found
 
@@ -99,8 +100,9 @@ class PageParts:
         if not any(door.on_file for door in site.settings.doors):
             return None
         found = OnFileResets(
-            site.app, site.guard, its.owners, site.renderer, site.vault, VaultKeys(site.settings.secrets), book=its.book
-        )
+            site.app, site.settler, its.owners, site.renderer, site.vault, VaultKeys(site.settings.secrets),
+            clock_s=site.clock_s, book=its.book,
+        )  # fmt: skip
         self._closing.append(found)  # closed before the owners that it asks
         return found
 
@@ -108,12 +110,14 @@ class PageParts:
         site, log_in = self._site, proofs.proving.factors.log_in
         if log_in is None:
             return None
-        return PasskeyDoors(site.guard, self._parts, proofs.proving, log_in, site.cookie, jitter=site.jitter)
+        return PasskeyDoors(
+            site.settler, self._parts, proofs.proving, log_in, _grants(site, proofs.proving), jitter=site.jitter
+        )
 
     def _owners_pages(self, proofs: ProofParts) -> tuple[Served | None, ...]:
         """The pages of a site with factors: for proofs, for enrolments, and those that notices link to."""
         site, parts, proving, settings = self._site, self._parts, proofs.proving, self._site.settings
-        redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie, site.watch)
+        redeemer = Redeemer(site.settler, site.reading, parts, proving, site.events, _grants(site, proving), site.watch)
         not_me = NotMe(site.guard, site.reading, self._consequences.end_all, site.given.on_not_me)
         activity = ActivityPages(parts, proving.log_ins, not_me) if proving.log_ins is not None else None
         return (
@@ -122,3 +126,7 @@ class PageParts:
             IdentityPages(parts, proving) if "oidc" in settings.factors else None,
             NoticePages(parts, self._links, not_me, settings.account_page or ""),
         )
+
+
+def _grants(site: Site, proving: Proving) -> Grants:
+    return Grants(site.guard.devices, proving, site.cookie, clock_s=site.clock_s)

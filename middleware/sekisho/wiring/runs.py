@@ -56,7 +56,7 @@ class RunParts:
     def _escrowed_runs(self) -> EscrowedRuns:
         site = self._site
         return EscrowedRuns(
-            site.app, site.guard, self._parts, site.events, answers=site.reading.answers,
+            site.app, site.settler, self._parts, site.events, answers=site.reading.answers,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
             shared=site.shared,
         )  # fmt: skip
@@ -66,6 +66,7 @@ class RunParts:
         questions = Questions(self._parts, site.events, site.jitter)
         return Issuer(
             site.guard,
+            site.settler,
             site.reading,
             self._parts,
             questions,

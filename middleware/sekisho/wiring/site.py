@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
+    from sekisho.settler import Settler
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.store.vault import Vault
     from sekisho.wiring.clocks import Clocks
@@ -38,6 +39,7 @@ class Site(NamedTuple):
         given: the objects that the service passes.
         vault: keeps what step-ups remember.
         clocks: of the process.
+        guard, settler: assess and settle attempts.
         cookie: writes device tokens.
         jitter: random numbers from 0 to 1, for pauses.
         sessions: the accounts of requests' sessions.
@@ -56,6 +58,7 @@ class Site(NamedTuple):
     clocks: Clocks
     app: App
     guard: Guard
+    settler: Settler
     reading: Reading
     renderer: Renderer
     events: Events

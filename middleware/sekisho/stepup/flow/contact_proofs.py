@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sekisho.assessment import Assessment
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.ledger.daily import DailyLimits
-    from sekisho.pipeline import Guard
+    from sekisho.settler import Settler
     from sekisho.stepup.factors.codes import Code, Codes
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts
@@ -113,7 +113,7 @@ class ContactProofs:
     """Belongs to one event loop.
 
     Args:
-        guard: charges and refunds.
+        settler: settles sign-ups.
         reading: knows the doors.
         parts: the parts of a step-up.
         codes: creates and accepts codes.
@@ -122,9 +122,9 @@ class ContactProofs:
     """
 
     def __init__(
-        self, guard: Guard, reading: Reading, parts: Parts, codes: Codes, budget: ContactBudget, channels: Channels
+        self, settler: Settler, reading: Reading, parts: Parts, codes: Codes, budget: ContactBudget, channels: Channels
     ) -> None:
-        self._guard = guard
+        self._settler = settler
         self._doors = reading.doors
         self._parts = parts
         self._codes = codes
@@ -142,7 +142,7 @@ class ContactProofs:
 
         The code is sent behind the answer. The attempt's charge stands until the code is shown.
         """
-        self._guard.put_off(assessment)
+        self._settler.put_off(assessment)
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         receipt = pack_receipt(assessment.charge, assessment.verdict)
         ticket, text = parts.escrow.issue(
@@ -167,7 +167,7 @@ class ContactProofs:
         factor, _ = self._channels.to(ticket.account)
         self._parts.events.proved(ticket.door, ticket.purpose.value, factor, ticket.account, call.caller.origin)
         # To read a mailbox clears no failures at an account of that name: its password was not shown.
-        self._guard.refund_proved(ticket.receipt, b"")
+        self._settler.refund_proved(ticket.receipt, b"")
         return await let_through(self._parts, self._doors, call, ticket, int(self._parts.clock_s()))
 
     async def _send_again(self, call: PageCall) -> Answer | None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import App
     from sekisho.assessment import Assessment
     from sekisho.model import Basis
-    from sekisho.pipeline import Guard
     from sekisho.record import Answers, Events
+    from sekisho.settler import Settler
     from sekisho.stepup.escrow import Sealed, Ticket
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
@@ -68,7 +68,7 @@ class EscrowedRuns:
 
     Args:
         app: the application.
-        guard: settles the attempts.
+        settler: settles the attempts.
         parts: has the escrow, and the queues where the site has factors.
         events: counts outcomes.
         answers: what applications answer at each door.
@@ -82,7 +82,7 @@ class EscrowedRuns:
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         app: App,
-        guard: Guard,
+        settler: Settler,
         parts: Parts,
         events: Events,
         *,
@@ -94,7 +94,7 @@ class EscrowedRuns:
         shared: SharedAddresses | None = None,
     ) -> None:
         self._app = app
-        self._guard = guard
+        self._settler = settler
         self._parts = parts
         self._events = events
         self._answers = answers
@@ -154,13 +154,13 @@ class EscrowedRuns:
     ) -> bool:
         context, assessment = issued.context, issued.assessment
         queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
-        self._guard.begin(assessment)
+        self._settler.begin(assessment)
         placed = False
         try:
             placed = await queue.enter(context.digests.site, context.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
-                self._guard.end(assessment)
+                self._settler.end(assessment)
         return placed
 
     async def begun(self, ticket: Ticket) -> None:
@@ -192,7 +192,7 @@ class EscrowedRuns:
             kept = Kept(_sent_from(context.scope["path"], kept.answer))
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
-        self._guard.end(assessment)
+        self._settler.end(assessment)
         self._events.settled(
             context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
         )
@@ -203,7 +203,7 @@ class EscrowedRuns:
 
     async def _end_stand_in(self, issued: IssuedStepUp, proving: Proving) -> None:
         """Keep what a wrong secret leaves. No secret was tried, so there is no outcome to tell."""
-        self._guard.end(issued.assessment)
+        self._settler.end(issued.assessment)
         await self._keep(issued, proving, Kept(None))
 
     async def _keep(self, issued: IssuedStepUp, proving: Proving, kept: Kept) -> bool:
@@ -222,7 +222,7 @@ class EscrowedRuns:
 
     def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
-        _, suspected = self._guard.saw_success(assessment, basis, self._parts.clock_s())
+        _, suspected = self._settler.saw_success(assessment, basis, self._parts.clock_s())
         if suspected is not None:
             self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
 

@@ -10,11 +10,11 @@ from sekisho.stepup.log_ins import PROVED
 from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.asgi.cookies import DeviceCookie
+    from sekisho.known_devices import KnownDevices
     from sekisho.model.headers import Headers
-    from sekisho.pipeline import Guard
     from sekisho.read import SessionCredentials
     from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.parts import Proving
@@ -40,10 +40,13 @@ class ProvedClient(NamedTuple):
 
 
 class Grants:
-    """Belongs to one event loop."""
+    """Belongs to one event loop. `clock_s`: Unix time in seconds, by the store's clock."""
 
-    def __init__(self, guard: Guard, proving: Proving, cookie: DeviceCookie) -> None:
-        self._guard = guard
+    def __init__(
+        self, devices: KnownDevices, proving: Proving, cookie: DeviceCookie, *, clock_s: Callable[[], float]
+    ) -> None:
+        self._devices = devices
+        self._clock_s = clock_s
         self._proving = proving
         self._cookie = cookie
 
@@ -54,7 +57,7 @@ class Grants:
         """
         shown = presented(client.by_name, self._cookie.name + b"=")
         agent, account = client.by_name.get(b"user-agent", b""), client.owner.account
-        token, is_new, device = self._guard.devices.proved_token(shown.token, account, browser_family(agent))
+        token, is_new, device = self._devices.proved_token(shown.token, account, browser_family(agent))
         browser = browser_name(agent)
         if self._proving.log_ins is not None:
             self._proving.log_ins.note(account, PROVED, browser=browser, address=client.address, device=device)
@@ -66,7 +69,7 @@ class Grants:
 
     def binding(self, client: ProvedClient, proof: Proof, credentials: SessionCredentials) -> Headers:
         """The headers that bind the session to its account, and to the proof."""
-        now_s = int(self._guard.now_s())
+        now_s = int(self._clock_s())
         binding = SessionBinding(client.owner.account, client.owner.account_id)
         # A factor that was just enrolled, perhaps by a thief, logs in but opens no protected route.
         if proof.settled:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sekisho.assessment import Assessment
     from sekisho.model import Attempt
     from sekisho.pipeline import Guard
+    from sekisho.settler import Settler
     from sekisho.stepup.flow.aged_devices import AgedDevices
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.held_log_ins import HeldLogIns
@@ -42,7 +43,8 @@ class Issuer:
     """Belongs to one event loop.
 
     Args:
-        guard: keeps, refunds and ends charges.
+        guard: tells how crowded an address is, and which devices are known.
+        settler: settles attempts that are asked.
         reading: how long a body may be.
         parts: the parts of a step-up.
         questions: ask for a second proof.
@@ -52,9 +54,10 @@ class Issuer:
         aged: ends the age of devices that are asked; None where none lets a device in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         guard: Guard,
+        settler: Settler,
         reading: Reading,
         parts: Parts,
         questions: Questions,
@@ -65,6 +68,7 @@ class Issuer:
         aged: AgedDevices | None,
     ) -> None:
         self._guard = guard
+        self._settler = settler
         self._body_bytes_max = reading.body_bytes_max
         self._parts = parts
         self._questions = questions
@@ -142,12 +146,12 @@ class Issuer:
         """Ask for work, before the secret is checked."""
         parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         self._saw_attempt(context, assessment)
-        self._guard.put_off(assessment)
+        self._settler.put_off(assessment)
         queue = parts.proving.queue.occupancy if parts.proving else 0.0
         # Threat L13: a bot in a hurry pays more and more for guesses at an address whose credit it has spent.
         occupancy = max(queue, self._guard.crowding(assessment.charge, assessment.verdict))
         asked = parts.challenges.ask(
-            _bound(attempt, browser_key), 0, occupancy, receipt=self._guard.work_receipt(assessment)
+            _bound(attempt, browser_key), 0, occupancy, receipt=self._settler.work_receipt(assessment)
         )
         headers, line = context.scope["headers"], key_line(parts, context, browser_key)
         if not prefers_page(headers):
@@ -179,7 +183,7 @@ class Issuer:
         issued, text = await self._questions.issue(context, assessment)
         if issued.ticket.purpose is Purpose.LOGIN:
             return await self._held.run_and_ask(issued, text, keeper)
-        self._guard.put_off(assessment)
+        self._settler.put_off(assessment)
         return await self._questions.ask(issued, text)
 
     @property

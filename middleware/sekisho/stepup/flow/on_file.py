@@ -19,6 +19,8 @@ from sekisho.stepup.owner_counts import RESET_LETTERS
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.answer import Renderer
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message, Receive, Scope
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.model import Attempt
     from sekisho.owners import Owners
-    from sekisho.pipeline import Guard
+    from sekisho.settler import Settler
     from sekisho.stepup.factors.address_book import AddressBook
     from sekisho.store.vault import Vault
 
@@ -41,23 +43,25 @@ FULL = "%s: a request for a reset was answered and not carried out: %d others wa
 
 
 class OnFileResets:
-    """Belongs to one event loop. `vault`: counts letters, under `keys`."""
+    """Belongs to one event loop. `vault`: counts letters, under `keys`. `clock_s`: Unix time in seconds."""
 
     def __init__(
         self,
         app: App,
-        guard: Guard,
+        settler: Settler,
         owners: Owners,
         renderer: Renderer,
         vault: Vault,
         keys: VaultKeys,
         *,
+        clock_s: Callable[[], float],
         book: AddressBook | None = None,
     ) -> None:
         self._vault = vault
         self._keys = keys
         self._app = app
-        self._guard = guard
+        self._settler = settler
+        self._clock_s = clock_s
         self._owners = owners
         self._renderer = renderer
         self._book = book
@@ -73,7 +77,7 @@ class OnFileResets:
         time. With `PENDING_MAX` pending, no further request is carried out; it is answered alike. Of one account
         `LETTERS_MAX` are carried out in an hour.
         """
-        self._guard.put_off(assessment)
+        self._settler.put_off(assessment)
         # First the answer: how long the rest takes depends on the account.
         await send_answer(context.send, self._renderer.render(reset_requested(), context.scope["headers"]))
         attempt = assessment.attempt
@@ -103,7 +107,7 @@ class OnFileResets:
         if recipient_key(contact.email) != _address(attempt):
             return False
         # An address that was changed a moment ago recovers nothing: a thief may have changed it.
-        book, now_s = self._book, int(self._guard.now_s())
+        book, now_s = self._book, int(self._clock_s())
         if book is not None and (await book.of(contact.account_id, contact, now_s)).is_held:
             return False
         # Threat 133: an owner is sent a thousand letters. Only those that are sent count: requests for other addresses

@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.answer import Answer
-    from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
     from sekisho.assessment import Assessment
     from sekisho.model import Door
     from sekisho.model.headers import Headers
-    from sekisho.pipeline import Guard
+    from sekisho.settler import Settler
     from sekisho.stepup.factors.passkey_log_in import PasskeyLogIn, ProvedOwner
     from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
@@ -50,29 +49,29 @@ class PasskeyDoors:
     """Belongs to one event loop.
 
     Args:
-        guard: keeps the charge of wrong ones.
+        settler: refunds the charge of right ones, and keeps that of wrong ones.
         parts: the parts of a step-up.
         proving: the parts of a proof.
         log_in: makes challenges, and accepts passkeys.
-        cookie: carries the device token.
+        grants: give the client a device token and bind its session.
         jitter: uniform in [0, 1), for the time after which to try again.
     """
 
     def __init__(
         self,
-        guard: Guard,
+        settler: Settler,
         parts: Parts,
         proving: Proving,
         log_in: PasskeyLogIn,
-        cookie: DeviceCookie,
+        grants: Grants,
         *,
         jitter: Callable[[], float],
     ) -> None:
-        self._guard = guard
+        self._settler = settler
         self._parts = parts
         self._senders = proving.senders
         self._log_in = log_in
-        self._grants = Grants(guard, proving, cookie)
+        self._grants = grants
         self._jitter = jitter
         self._waiting = WaitingProofs(total_max=TOTAL_MAX)
         self.routes: dict[tuple[str, str], Handler] = {
@@ -90,7 +89,7 @@ class PasskeyDoors:
             with self._waiting.place(context.digests.site, context.digests.ip):
                 found = await self._shown(context, assessment.attempt.secret)
                 if found is not None:
-                    self._guard.give_back(assessment)  # this was no guess, for any answer of the application
+                    self._settler.give_back(assessment)  # this was no guess, for any answer of the application
                     return self._granted(context, found)
                 await asyncio.sleep(even_s(asyncio.get_running_loop().time() - begun_s))
             answer = self._refused(context)
@@ -98,7 +97,7 @@ class PasskeyDoors:
             # Nothing can be known, so nothing is granted.
             refusal = unavailable(retry_after_s(BUSY_US, self._jitter()))
             answer = self._parts.responses.refusal(context.scope["headers"], refusal)
-        self._guard.put_off(assessment)
+        self._settler.put_off(assessment)
         await send_answer(context.send, answer)
         return None
 

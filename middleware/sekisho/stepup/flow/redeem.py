@@ -17,11 +17,10 @@ from sekisho.stepup.flow.let_through import let_through
 from sekisho.stepup.flow.resubmission import as_from
 
 if TYPE_CHECKING:
-    from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.reading import Reading
     from sekisho.detect import PostureWatch
-    from sekisho.pipeline import Guard
     from sekisho.record import Events
+    from sekisho.settler import Settler
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.page_call import PageCall
@@ -47,32 +46,32 @@ class Redeemer:
     """Called with a claimed ticket: exactly once for each.
 
     Args:
-        guard: refunds the attempt behind the ticket.
+        settler: refunds the attempt behind the ticket.
         reading: the doors.
         parts: the parts of a step-up.
         proving: the parts of a proof.
         events: records proofs.
-        cookie: carries the device token.
+        grants: give the client a device token and bind its session.
         watch: is told of strangers' proofs; None where no posture is estimated.
     """
 
     def __init__(
         self,
-        guard: Guard,
+        settler: Settler,
         reading: Reading,
         parts: Parts,
         proving: Proving,
         events: Events,
-        cookie: DeviceCookie,
+        grants: Grants,
         watch: PostureWatch | None = None,
     ) -> None:
         self._watch = watch
-        self._guard = guard
+        self._settler = settler
         self._reading = reading
         self._parts = parts
         self._proving = proving
         self._events = events
-        self._grants = Grants(guard, proving, cookie)
+        self._grants = grants
         self._doors = {door.name: door for door in reading.doors.all}
 
     async def __call__(self, redemption: Redemption, proof: Proof) -> Answer | None:
@@ -81,10 +80,10 @@ class Redeemer:
         self._events.proved(ticket.door, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
-            self._guard.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption))
+            self._settler.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption))
             with suppress(StoreUnavailable):  # without the store that charge stands
                 receipt = await self._parts.escrow.take_work_receipt(ticket, call.browser_key.key)
-                self._guard.refund_worked(receipt, proved=True)
+                self._settler.refund_worked(receipt, proved=True)
         if ticket.purpose is Purpose.LOGIN:
             self._tell_watch(call, ticket)
             answer = await self._release(redemption, proof)
@@ -125,7 +124,7 @@ class Redeemer:
     def _is_believed(self, ticket: Ticket) -> bool:
         """Whether the secret was right as well as the proof. Where a success rule is wrong, that is unknown."""
         door = self._doors.get(ticket.door)
-        return door is None or not self._guard.is_wrong(door)
+        return door is None or not self._settler.is_wrong(door)
 
     def _place(self, redemption: Redemption) -> bytes:
         """Where the account's owner is now, for the account's history; empty where no password was right."""
@@ -133,7 +132,7 @@ class Redeemer:
         if ticket.purpose is not Purpose.LOGIN:
             return b""
         family = browser_family(call.by_name.get(b"user-agent", b""))
-        return self._guard.place(ticket.account, call.caller.origin, family)
+        return self._settler.place(ticket.account, call.caller.origin, family)
 
     def _client(self, redemption: Redemption) -> ProvedClient:
         call, _, owner = redemption
