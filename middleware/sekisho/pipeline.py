@@ -115,6 +115,7 @@ class Guard:
         self._allow = allow
         self._deny = deny
         self._breaches = breaches
+        self._checks_further = breaches.has_service or daily is not None
         self._clock_s = clock_s
         self._times = times
         self._daily = daily
@@ -195,23 +196,18 @@ class Guard:
             verdict = verdict._replace(tagged=verdict.tagged | tagged)
         if verdict.marks:
             verdict = self._at_shared_address(attempt.door, charge, verdict, decision)
-        # What only an attempt that passes so far is asked: a service that knows leaks, and the limits of the day.
-        if decision.passes and self._looks_up(attempt, verdict, exposure):
-            exposure = await self._breaches.ask(attempt.secret, exposure)
-            decision = self._judge(attempt, verdict, device, exposure, policy, worked=shown.worked)
-        if self._daily is not None and decision.passes and not (attempt.door.secret_is_password or shown.contacted):
-            known = device is not Device.STRANGER
-            decision = await self._daily.of(attempt, digests, shown, known=known, exempt=exempt) or decision
         # A copy of a renewed token is not renewed again, nor is a token from before a change of the password: after a
         # success its client gets a new device name.
         kept = None if verdict.token_spent else token
         assessment = Assessment(
             attempt, charge, verdict, decision, kept, policy, exposure, work_receipt, device, shown.worked
         )
-        if not decision.passes:
+        if decision.passes and self._is_checked_further(assessment, shown):
+            assessment = await self._checked_further(assessment, digests, shown, exempt=exempt)
+        if not assessment.decision.passes:
             self._refused(assessment)
         if self._times is not None:
-            self._times.stop(began_us, attempt.door.name, decision)
+            self._times.stop(began_us, attempt.door.name, assessment.decision)
         return assessment
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
@@ -327,13 +323,39 @@ class Guard:
             return decide(seen, policy)
         return decide_with(self._signals.of(attempt, device), seen, policy)
 
-    def _looks_up(self, attempt: Attempt, verdict: Verdict, exposure: Exposure) -> bool:
+    def _is_checked_further(self, assessment: Assessment, shown: ShownProofs) -> bool:
+        """Whether an attempt that passes so far is checked where the answer takes a round trip."""
+        return self._checks_further and (self._looks_up(assessment) or self._has_day_limit(assessment.attempt, shown))
+
+    async def _checked_further(
+        self, assessment: Assessment, digests: OriginDigests, shown: ShownProofs, *, exempt: bool
+    ) -> Assessment:
+        """Ask the breach service about the secret; if the attempt still passes, count it against the day's limits."""
+        attempt = assessment.attempt
+        if self._looks_up(assessment):
+            exposure = await self._breaches.ask(attempt.secret, assessment.exposure)
+            decision = self._judge(
+                attempt, assessment.verdict, assessment.device, exposure, assessment.policy, worked=assessment.worked
+            )
+            assessment = assessment._replace(exposure=exposure, decision=decision)
+        if self._daily is None or not assessment.decision.passes or not self._has_day_limit(attempt, shown):
+            return assessment
+        known = assessment.device is not Device.STRANGER
+        refusal = await self._daily.of(attempt, digests, shown, known=known, exempt=exempt)
+        return assessment if refusal is None else assessment._replace(decision=refusal)
+
+    def _looks_up(self, assessment: Assessment) -> bool:
         """Whether the breach service is asked about a secret, whether it is right or wrong.
 
         Only for attempts that would pass: a flood over the limits must not become a flood at the breach service. A
         spared account is not looked up either: the wait would show that it is spared.
         """
-        return not verdict.is_spared and tries_password(attempt) and self._breaches.would_ask(exposure)
+        if assessment.verdict.is_spared or not tries_password(assessment.attempt):
+            return False
+        return self._breaches.would_ask(assessment.exposure)
+
+    def _has_day_limit(self, attempt: Attempt, shown: ShownProofs) -> bool:
+        return self._daily is not None and not (attempt.door.secret_is_password or shown.contacted)
 
     def _shed_us(self, digests: OriginDigests) -> int:
         # Where nothing is shed, as nearly always, the origin's identities are not even listed.

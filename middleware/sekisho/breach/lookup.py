@@ -77,6 +77,8 @@ class BreachLookup:
     ) -> None:
         self.has_files: Final = corpus is not None or pairs is not None
         """Whether `look` has any file to ask."""
+        self.has_service: Final = online is not None
+        """Whether `ask` has a service to ask."""
         self._corpus = corpus
         self._pairs = pairs
         self._online = online
