@@ -66,7 +66,7 @@ class House:
         self.door = next(door for door in found.doors if door.kind is DoorKind.LOGIN)
         self._digests = parts.digests
         self._origins = [_origin(number) for number in range(BROWSERS)]
-        self.guard, self.settler = guard_on(
+        _, self.guard, self.settler = guard_on(
             MemoryLedger(found.limits, entries_max=found.memory_entries_max, clock_us=self.clock_us),
             parts,
             shed=Shed(self.clock_us),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sekisho.gate import Gate
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
 from sekisho.ledger.awaited_refunds import AwaitedRefunds
@@ -37,27 +38,28 @@ def guard_on(
     clock_s: Callable[[], float],
     chance: Callable[[int], bytes],
     keeps_history: bool = False,
-) -> tuple[Guard, Settler]:
-    """The guard and the settler of these parts. `clock_s`: Unix time in seconds. `chance`: `n -> n` random bytes."""
+) -> tuple[Gate, Guard, Settler]:
+    """Gate, guard and settler of these parts. `clock_s`: Unix time in seconds. `chance`: `n -> n` random bytes."""
     found = parts.settings
     policies, waits = PolicyChoice(parts.policy), AwaitedRefunds(in_flight, found.limits)
+    devices = KnownDevices(
+        parts.tokens,
+        ledger=ledger,
+        digests=parts.digests,
+        shed=shed,
+        trust=parts.trust,
+        clock_s=clock_s,
+        chance=chance,
+    )
+    gate = Gate(devices, shed)
+    gate.set_lists(Networks(found.allow) if found.allow else None, None)
     guard = Guard(
         ledger=ledger,
         digests=parts.digests,
-        devices=KnownDevices(
-            parts.tokens,
-            ledger=ledger,
-            digests=parts.digests,
-            shed=shed,
-            trust=parts.trust,
-            clock_s=clock_s,
-            chance=chance,
-        ),
+        devices=devices,
         policies=policies,
-        shed=shed,
+        gate=gate,
         waits=waits,
-        allow=Networks(found.allow) if found.allow else None,
-        deny=None,
         breaches=parts.leaks.breaches(None, parts.reading.accounts.listed),
         clock_s=clock_s,
         keeps_history=keeps_history,
@@ -72,7 +74,7 @@ def guard_on(
         networks_max=len(found.limits.networks),
         keeps_history=keeps_history,
     )
-    return guard, settler
+    return gate, guard, settler
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -45,6 +45,7 @@ COMPILED = (
     "detect/watch.py",
     "assessment.py",
     "known_devices.py",
+    "gate.py",
     "pipeline.py",
     "settler.py",
     "audit/chain.py",

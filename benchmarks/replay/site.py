@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.replay.tally import Tally
+    from sekisho.gate import Gate
     from sekisho.model import Charge, Verdict
     from sekisho.pipeline import Guard
     from sekisho.settings import Settings
@@ -216,8 +217,9 @@ class Watched:
 
 
 class Site(NamedTuple):
-    """The guard, the settler and what they are made of."""
+    """Gate, guard and settler, and what they are made of."""
 
+    gate: Gate
     guard: Guard
     settler: Settler
     line: StoreConnection
@@ -261,7 +263,7 @@ def assemble(
         note=note,
     )
     alarms = Alarms(clock, tally)
-    guard, settler = guard_on(
+    gate, guard, settler = guard_on(
         ledger,
         parts,
         shed=Shed(clock.us),
@@ -269,4 +271,4 @@ def assemble(
         clock_s=clock.seconds,
         chance=secrets.token_bytes,
     )
-    return Site(guard, settler, connection, ledger, alarms, parts)
+    return Site(gate, guard, settler, connection, ledger, alarms, parts)

@@ -260,7 +260,7 @@ class Worker:
 
     async def _caller(self) -> None:
         clock, counts, share, start_us = self._clock, self.tally.counts, self._share, self._plan.start_us
-        at_the_gate, origin_of, known = self._guard.at_the_gate, self._attack.origin, self._known
+        refusal, origin_of, known = self.site.gate.refusal, self._attack.origin, self._known
         slot_us, items, alarms = share.slot_us, self._items, self.site.alarms
         while True:
             while items:
@@ -273,7 +273,7 @@ class Worker:
                     alarms.ring(now_us)
                 counts["sent_attacks"] += 1
                 caller = known(origin_of(item))
-                if at_the_gate(caller.origin, caller.digests):
+                if refusal(caller.origin, caller.digests):
                     counts[SHED] += 1
                 else:
                     await self._try(caller, self._attack.combo(item))
@@ -375,7 +375,7 @@ class Worker:
         counts["right_logins"] += tried.right
         caller = self._caller_at(tried.address, tried.user_agent)
         token = self._token(tried, caller.family) if tried.known_device else ""
-        if self._guard.at_the_gate(caller.origin, caller.digests, token=token):
+        if self.site.gate.refusal(caller.origin, caller.digests, token=token):
             counts["shed_owners"] += 1
             counts["owners_refused"] += tried.right
             return

@@ -1,10 +1,10 @@
 """The guard charges and judges attempts, in this order of calls. It knows no HTTP.
 
-at_the_gate   before the body is read: the deny list, and refusals in this worker's shed
 assess        charge, look the secret up, judge; wait where the refusal rests on log-ins that are still under way
 weigh_choice  look a new password up
 
-Each assessed attempt is then settled by `sekisho.settler`.
+Before the body is read, `sekisho.gate` has let the client pass. Each assessed attempt is then settled by
+`sekisho.settler`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sekisho.devices.token import Token, class_by
 from sekisho.judge import decide, decide_with
 from sekisho.judge.attempt_kind import asks_owner, counter_scope, is_log_in, tries_password
 from sekisho.judge.familiarity import is_spared
-from sekisho.judge.policy import DENIED, asks_all, is_tried, throttled
+from sekisho.judge.policy import asks_all, is_tried, throttled
 from sekisho.judge.policy_choice import PolicyChoice, heeds_age
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.crowded_tries import CrowdedTries
@@ -39,21 +39,19 @@ from sekisho.model import (
     Verdict,
 )
 from sekisho.model.shown_proofs import NOTHING_SHOWN, ShownProofs
-from sekisho.read import contains, denies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.lookup import BreachLookup
     from sekisho.detect import PostureWatch
-    from sekisho.feed import RefusalNotes
+    from sekisho.gate import Gate
     from sekisho.known_devices import KnownDevices
     from sekisho.ledger.awaited_refunds import AwaitedRefunds
     from sekisho.ledger.daily_refusals import DailyRefusals
-    from sekisho.ledger.shed import Shed
-    from sekisho.model import Door, Origin
+    from sekisho.model import Door
     from sekisho.plugins.running import PluginSignals
-    from sekisho.read import Accounts, Digests, Networks, OriginDigests
+    from sekisho.read import Accounts, Digests, OriginDigests
     from sekisho.record.decision_times import Stopwatch
 
 REFUSED = UNHINDERED._replace(charged=0)
@@ -71,10 +69,8 @@ class Guard:
         digests: made from the service's secrets.
         devices: which devices are known, and by which tokens.
         policies: which findings lead to which action.
-        shed: this worker's memory of refusals.
+        gate: remembers refusals, and knows which addresses are exempt.
         waits: where refused attempts wait for refunds of log-ins under way.
-        allow: addresses whose ip, network and device limits are lifted.
-        deny: addresses that are refused.
         breaches: looks passwords up in breach data.
         clock_s: Unix time in seconds.
         times: takes how long each decision took; None for no record.
@@ -82,7 +78,6 @@ class Guard:
         watch: the posture by which strangers are asked for a factor at log-ins; None where they always are.
         keeps_history: successes are remembered for each account, and earn credit for addresses.
         signals: finds more about an attempt, by its plug-ins; None where there are none.
-        feed: notes refused addresses for what stands in front; None where nothing does.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -92,17 +87,14 @@ class Guard:
         digests: Digests,
         devices: KnownDevices,
         policies: PolicyChoice,
-        shed: Shed,
+        gate: Gate,
         waits: AwaitedRefunds,
-        allow: Networks | None,
-        deny: Networks | None,
         breaches: BreachLookup,
         clock_s: Callable[[], float],
         times: Stopwatch | None = None,
         daily: DailyRefusals | None = None,
         watch: PostureWatch | None = None,
         keeps_history: bool = False,
-        feed: RefusalNotes | None = None,
         signals: PluginSignals | None = None,
     ) -> None:
         self._ledger = ledger
@@ -110,50 +102,16 @@ class Guard:
         self.devices: Final = devices
         self._policies = policies
         self._watch = watch
-        self._shed = shed
+        self._gate = gate
         self._waits = waits
-        self._allow = allow
-        self._deny = deny
         self._breaches = breaches
         self._checks_further = breaches.has_service or daily is not None
         self._clock_s = clock_s
         self._times = times
         self._daily = daily
         self._keeps_history = keeps_history
-        self._feed = feed
         self._signals = signals
         self._crowded = CrowdedTries()
-
-    def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
-        """Replace the lists of networks. `allow`: exempt from the limits; `deny`: refused. None: the list is empty."""
-        self._allow = allow
-        self._deny = deny
-
-    @property
-    def has_denied(self) -> bool:
-        """Whether any network is refused."""
-        return self._deny is not None
-
-    def is_denied(self, origin: Origin) -> bool:
-        """Whether the client's network is refused."""
-        return self._deny is not None and denies(self._deny, origin.address)
-
-    def at_the_gate(
-        self, origin: Origin, digests: OriginDigests, *, token: str = "", skips_shed: bool = False
-    ) -> Decision | None:
-        """A refusal that does not depend on the attempt itself; None where the attempt must be assessed.
-
-        `skips_shed`: only the deny list refuses. A genuine device token also skips the shed, because its bucket may
-        still have budget; any other token would make the worker read a refused caller's body for nothing.
-        """
-        if self._deny is not None and denies(self._deny, origin.address):
-            return DENIED
-        # The shed may hold a network because of a neighbour's attempts. An exempt address is not under that limit.
-        if skips_shed or self._is_exempt(origin) or not (wait_us := self._shed_us(digests)):
-            return None
-        if self.devices.has_genuine_token(token):
-            return None
-        return throttled("shed", wait_us)
 
     async def assess(  # noqa: C901 - the order of things, in one place
         self, attempt: Attempt, digests: OriginDigests, *, family: int = 0, shown: ShownProofs = NOTHING_SHOWN
@@ -167,9 +125,9 @@ class Guard:
         """
         began_us = self._times.clock_us() if self._times is not None else 0
         token = self.devices.trusted_token(attempt, family)
-        exempt, work_receipt, tagged, waited = self._is_exempt(attempt.origin), shown.work_receipt, 0, 0
+        exempt, work_receipt, tagged, waited = self._gate.is_exempt(attempt.origin), shown.work_receipt, 0, 0
         # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
-        if token is None and not exempt and not work_receipt and (wait_us := self._shed_us(digests)):
+        if token is None and not exempt and not work_receipt and (wait_us := self._gate.shed_us(digests)):
             return self._shed_late(attempt, digests, wait_us)
         policy = self._policy(attempt, digests, family, token)
         charge = self._charge(attempt, digests, token, family, shown, policy, exempt=exempt)
@@ -220,7 +178,7 @@ class Guard:
     def _at_shared_address(self, door: Door, charge: Charge, verdict: Verdict, decision: Decision) -> Verdict:
         """The verdict on an attempt at an address that may have credit."""
         if verdict.is_of_many:
-            self._shed.spare(charge.ip)
+            self._gate.spare(charge)
         if verdict.is_spared and not is_tried(verdict, decision, reads_body=door.reads_body):
             return settle_untried(self._ledger, charge, verdict)
         if verdict.is_spared and charge.tries:
@@ -357,25 +315,15 @@ class Guard:
     def _has_day_limit(self, attempt: Attempt, shown: ShownProofs) -> bool:
         return self._daily is not None and not (attempt.door.secret_is_password or shown.contacted)
 
-    def _shed_us(self, digests: OriginDigests) -> int:
-        # Where nothing is shed, as nearly always, the origin's identities are not even listed.
-        return self._shed.wait_us(digests.ids) if self._shed.holds_any else 0
-
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)
         return Assessment(attempt, charge, REFUSED, throttled("shed", wait_us), None, self._policies.plain)
-
-    def _is_exempt(self, origin: Origin) -> bool:
-        # An allowed load balancer that forwards for all clients would lift the limits of all clients.
-        return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
     def _refused(self, assessment: Assessment) -> None:
         """Remember a refusal: in the shed, in the feed, and in the ledger as a failure."""
         charge, verdict = assessment.charge, assessment.verdict
         if not self._waits.may_lift(charge, verdict):
-            self._shed.remember(charge, verdict)
-            if self._feed is not None:
-                self._feed.refused(assessment.attempt.origin, charge, verdict)
+            self._gate.remember(assessment.attempt.origin, charge, verdict)
         # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and assessment.decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)

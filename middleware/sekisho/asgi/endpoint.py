@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.assessment import Assessment
+    from sekisho.gate import Gate
     from sekisho.pipeline import Guard
     from sekisho.record import Events
 
@@ -57,6 +58,7 @@ class Endpoint:
 
     Args:
         app: the application.
+        gate: refuses before the body is read.
         guard: assesses.
         readers: read a request.
         handlers: take a request to its end.
@@ -66,9 +68,10 @@ class Endpoint:
         judges_browsers: whether the browser's family counts for strangers too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
         self,
         app: App,
+        gate: Gate,
         guard: Guard,
         *,
         readers: Readers,
@@ -79,6 +82,7 @@ class Endpoint:
         judges_browsers: bool,
     ) -> None:
         self._app: Final = app
+        self._gate: Final = gate
         self._guard: Final = guard
         self._reading: Final = readers.reading
         self._attempts: Final = readers.attempts
@@ -124,7 +128,7 @@ class Endpoint:
             return await self._refuser.answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
         skips_shed, token = door.is_mixed or not self._refuser.enforces, context.presented.token
-        stop = self._guard.at_the_gate(context.origin, context.digests, token=token, skips_shed=skips_shed)
+        stop = self._gate.refusal(context.origin, context.digests, token=token, skips_shed=skips_shed)
         if stop and not self._earns_look(context, stop) and self._refuser.refuses(context, stop):
             return await self._refuser.refuse_in_turn(context, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.

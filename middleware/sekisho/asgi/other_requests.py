@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.stacked import Mark
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.asgi.unnamed_doors import UnnamedDoors
+    from sekisho.gate import Gate
     from sekisho.model import ProtectedRoute
-    from sekisho.pipeline import Guard
     from sekisho.read import Callers
     from sekisho.record import Events
 
@@ -39,7 +39,7 @@ class OtherRequests:
 
     Args:
         app: the application.
-        guard: knows the denied networks.
+        gate: knows the denied networks.
         callers: reads the client of a request.
         renderer: renders refusals.
         events: counts anomalies.
@@ -54,7 +54,7 @@ class OtherRequests:
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
         self,
         app: App,
-        guard: Guard,
+        gate: Gate,
         *,
         callers: Callers,
         renderer: Renderer,
@@ -67,7 +67,7 @@ class OtherRequests:
         unnamed: UnnamedDoors | None = None,
     ) -> None:
         self._app: Final = app
-        self._guard: Final = guard
+        self._gate: Final = gate
         self._callers: Final = callers
         self._renderer: Final = renderer
         self._events: Final = events
@@ -97,7 +97,7 @@ class OtherRequests:
         fresh = self._fresh
         if fresh is not None and enforces and (route := fresh.route(scope, has_body=has_body)) is not None:
             as_sent[ASIDE] = self._mark  # a proof that is good for one request would be used up before
-            if self._guard.has_denied and self._is_denied(scope, by_name):
+            if self._gate.has_denied and self._is_denied(scope, by_name):
                 return await self._refuse(scope, receive, send, denied())
             stale, refusal = await self._why_closed(fresh, route, scope)
             if refusal is not None:
@@ -134,7 +134,7 @@ class OtherRequests:
 
     def _is_denied(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
         """Whether the client was denied: its session, and a proof of a moment ago, open no protected route any more."""
-        return self._guard.is_denied(self._callers.read(scope, by_name).origin)
+        return self._gate.is_denied(self._callers.read(scope, by_name).origin)
 
     def _ask_for_proof(
         self, fresh: FreshProofs, scope: Scope, receive: Receive, send: Send, stale: Stale

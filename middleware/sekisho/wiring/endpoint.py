@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.endpoint_parts import Places
     from sekisho.asgi.refusal_pace import RefusalPace
     from sekisho.asgi.suspicion import Suspicion
+    from sekisho.gate import Gate
     from sekisho.pipeline import Guard
     from sekisho.record import RefusalLog
     from sekisho.settings import Settings
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 class EndpointWing:
     """Args:
         process: the parts shared by all event loops.
-        guard, settler: of this event loop.
+        gate, guard, settler: of this event loop.
         step_up: None where the guard only refuses.
         refusals: their log.
         pace: holds refusals back while they keep the event loop busy.
@@ -57,6 +58,7 @@ class EndpointWing:
     def __init__(  # noqa: PLR0913 - all parts of the event loop
         self,
         process: ProcessWing,
+        gate: Gate,
         guard: Guard,
         settler: Settler,
         step_up: StepUpWing | None,
@@ -69,6 +71,7 @@ class EndpointWing:
         test: Callable[[Suspicion], None],
     ) -> None:
         self._process = process
+        self._gate = gate
         self._guard = guard
         self._settler = settler
         self._step_up = step_up
@@ -86,6 +89,7 @@ class EndpointWing:
         process, attempts = self._process, self._attempt_reader()
         return Endpoint(
             process.app,
+            self._gate,
             self._guard,
             readers=Readers(process.reading, attempts, self._patience, process.mark, self._asker),
             handlers=self._handlers(attempts),
@@ -181,7 +185,7 @@ class EndpointWing:
         process, step_up = self._process, self._step_up
         return OtherRequests(
             process.app,
-            self._guard,
+            self._gate,
             callers=process.reading.callers,
             renderer=process.renderer,
             events=process.events,

@@ -24,6 +24,7 @@ from sekisho.check import Canary
 from sekisho.control.asked import AskedAccounts
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.age import AgeStamps
+from sekisho.gate import Gate
 from sekisho.judge.gradient import GradientLimit
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.known_devices import KnownDevices
@@ -122,7 +123,9 @@ class LoopWing:
         self._patience = Patience(process.settings.body_seconds_max)
         policies = PolicyChoice(process.policy, process.settings.asked)
         waits = AwaitedRefunds(InFlight(), process.settings.limits)
-        self._guard = self._with_guard(ledger, policies, waits)
+        devices = self._known_devices(ledger)
+        self._gate = Gate(devices, process.shed, process.feed)
+        self._guard = self._with_guard(ledger, devices, policies, waits)
         self._settler = self._with_settler(ledger, policies, waits)
         self.set_lists(control.applied)
         self.exchanges: Final = Exchanges(process, loop, self._line, control, local_control, hear)
@@ -147,7 +150,7 @@ class LoopWing:
     def set_lists(self, applied: Applied) -> None:
         """Apply the control record: its lists, besides those of the settings, and its accounts asked for a proof."""
         settings = self._process.settings
-        self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
+        self._gate.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
         asked = AskedAccounts(applied.asked, self._process.subjects.name_of) if applied.asked else None
         self._guard.devices.asked = asked
 
@@ -230,24 +233,23 @@ class LoopWing:
             let_in=settings.on_store_failure is StoreFailure.OPEN,
         )
 
-    def _with_guard(self, ledger: Ledger, policies: PolicyChoice, waits: AwaitedRefunds) -> Guard:
+    def _with_guard(
+        self, ledger: Ledger, devices: KnownDevices, policies: PolicyChoice, waits: AwaitedRefunds
+    ) -> Guard:
         process, settings = self._process, self._process.settings
         return Guard(
             ledger=ledger,
             digests=process.digests,
-            devices=self._known_devices(ledger),
+            devices=devices,
             policies=policies,
-            shed=process.shed,
+            gate=self._gate,
             waits=waits,
-            allow=_networks(settings.allow),
-            deny=_networks(settings.deny),
             breaches=process.leaks.breaches(self._hibp, process.reading.accounts.listed),
             clock_s=process.clock_s,
             times=process.times,
             daily=self._daily.refusals,
             watch=process.watch,
             keeps_history=settings.history,
-            feed=process.feed,
             signals=process.plugins.signals,
         )
 
@@ -281,6 +283,7 @@ class LoopWing:
     def _endpoint(self) -> EndpointWing:
         return EndpointWing(
             self._process,
+            self._gate,
             self._guard,
             self._settler,
             self._step_up,
@@ -369,6 +372,7 @@ class LoopWing:
             vault=self._vault(),
             clocks=process.clocks,
             app=process.app,
+            gate=self._gate,
             guard=self._guard,
             settler=self._settler,
             reading=process.reading,

@@ -71,7 +71,7 @@ class PageParts:
         self.passkeys: Final = self._passkey_doors(proofs) if proofs is not None else None
         owners_pages = self._owners_pages(proofs) if proofs is not None else ()
         self.routes: Final = PageRoutes(
-            site.guard,
+            site.gate,
             site.reading,
             parts,
             (*owners_pages, self.contacts, self.passkeys),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App
     from sekisho.detect import PostureWatch
+    from sekisho.gate import Gate
     from sekisho.ledger.caps import CapLedger
     from sekisho.ledger.daily import DailyLimits
     from sekisho.pipeline import Guard
@@ -39,7 +40,7 @@ class Site(NamedTuple):
         given: the objects that the service passes.
         vault: keeps what step-ups remember.
         clocks: of the process.
-        guard, settler: assess and settle attempts.
+        gate, guard, settler: refuse, assess and settle attempts.
         cookie: writes device tokens.
         jitter: random numbers from 0 to 1, for pauses.
         sessions: the accounts of requests' sessions.
@@ -57,6 +58,7 @@ class Site(NamedTuple):
     vault: Vault
     clocks: Clocks
     app: App
+    gate: Gate
     guard: Guard
     settler: Settler
     reading: Reading

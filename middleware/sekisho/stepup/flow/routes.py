@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sekisho.asgi.reading import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.gate import Gate
     from sekisho.model.headers import Headers
-    from sekisho.pipeline import Guard
     from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
 
@@ -79,7 +79,7 @@ class PageRoutes:
 
     def __init__(
         self,
-        guard: Guard,
+        gate: Gate,
         reading: Reading,
         parts: Parts,
         served: tuple[Served | None, ...],
@@ -88,7 +88,7 @@ class PageRoutes:
         jitter: Callable[[], float],
         passkey_sites: tuple[str, ...] = (),
     ) -> None:
-        self._guard = guard
+        self._gate = gate
         self._reading = reading
         self._parts = parts
         self._patience = patience
@@ -142,7 +142,7 @@ class PageRoutes:
             return self._parts.responses.json(scope["headers"], 404, {"code": "not_found"})
         caller = self._reading.callers.read(scope, by_name)
         # Denied between the password and the proof: the proof is worthless (row 83).
-        if self._guard.is_denied(caller.origin):
+        if self._gate.is_denied(caller.origin):
             return self._refused(scope, denied())
         if method == "POST" and is_foreign(by_name) and not self._parts.responses.may_be_read(scope["headers"]):
             self._parts.anomaly(FOREIGN_SITE)
