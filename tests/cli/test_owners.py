@@ -432,6 +432,14 @@ def test_purposes_are_those_of_the_factors() -> None:
     assert {**factors, strong_only.KIND: strong_only.PURPOSE} == PURPOSES
 
 
+async def test_a_reset_of_which_nobody_is_told_fails(world: SqlWorld) -> None:
+    """The reset is asked for, and the exit code says that its owner must be told by another way."""
+    await enrol(world, "totp")
+
+    assert await sekisho("reset", "alice") == 1
+    assert await world.owners().pending_reset("alice") is not None
+
+
 async def test_the_same_on_a_server(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,7 +98,7 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
         print(f"All factors of the account are removed at its first log-in after {due}.")
         print(_notice_text(asked.notice))
     # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
-    return 0 if asked.notice.how in _TOLD else 1
+    return 0 if asked.notice.how in _OWNER_HEARS else 1
 
 
 def _notice_text(notice: Notification) -> str:
@@ -108,6 +108,7 @@ def _notice_text(notice: Notification) -> str:
 
 
 _BUSY = "Another run of this command tells the owner at this moment. Run it again in a minute: it says how that ended."
+_OWNER_HEARS = {Notified.SENT, Notified.TOLD, Notified.QUEUED}
 _TOLD = {
     Notified.SENT: "The owner has been told, and calls it off by showing a factor.",
     Notified.TOLD: "A notice of this reset was sent or queued by an earlier run, and the owner gets no second one.",
