@@ -186,6 +186,13 @@ async def test_basic_is_found_at_a_path_that_is_known_already(caplog: pytest.Log
     assert lines(caplog, "[SEK090]") == ["GET /api/*"]
 
 
+@pytest.mark.parametrize("method", ["G\x1b[31mET", "hana@x.test", "GET fake", "A" * 17])
+async def test_a_method_that_is_none_is_not_shown(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Hypercorn passes any `:method` of HTTP/2 on: it could steer the terminal that shows the log."""
+    await ask(guarded(Basic()), http("/api/200", method=method, headers=(SHOWN,)))
+    assert lines(caplog, "[SEK090]") == ["? /api/*"]
+
+
 async def test_strangers_with_basic_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
     """Eight routes are reported at most: any client may send the header to any page."""
     guard = guarded(Basic())

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final
 from sekisho.asgi.request_context import DEVICE_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from sekisho.answer import Renderer
     from sekisho.asgi.cookies import DeviceCookie
     from sekisho.asgi.ports import Consequences
@@ -37,10 +35,12 @@ class LogOuts:
         self._cookie: Final = cookie
         self._consequences: Final = consequences
 
-    def pass_on(self, context: RequestContext, door: Door) -> Awaitable[None]:
+    async def pass_on(self, context: RequestContext, door: Door) -> None:
         """Call the application. `door`: of the operation, where several have the path of the context's door."""
+        if self._consequences is not None:
+            await self._consequences.leaving(context.scope)
         answer = LogOutAnswer(context.scope, context.send, self._consequences, self._forgotten(context, door))
-        return self._app(context.as_sent, context.body_reader.replay, answer.send)
+        await self._app(context.as_sent, context.body_reader.replay, answer.send)
 
     def _forgotten(self, context: RequestContext, door: Door) -> Headers:
         # Only what the request shows: a form on another site shows no cookies, and must not make an owner a stranger.

@@ -140,6 +140,10 @@ class Consequences(PastLogIns, Protocol):
         """Tell the owner of a change, and end step-ups, proofs and devices where the secret was changed."""
         ...
 
+    async def leaving(self, scope: Scope) -> None:
+        """Learn whose session a log-out ends, before the application ends it."""
+        ...
+
     async def logged_out(self, scope: Scope) -> Headers:
         """End this browser's step-ups; returns the headers that take away what names its session's account."""
         ...

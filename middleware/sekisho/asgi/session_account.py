@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isawaitable
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.model import SessionUnread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SessionAccount = Callable[[Any], "str | Awaitable[str | None] | None"]
 """Maps a request's scope to its session's account, as the application reads it; None where there is none."""
@@ -29,10 +30,13 @@ UNREAD: Final = (
 
 
 class _Kept(NamedTuple):
-    """The answer for one request, known by the very object that holds its headers: a copied request is another."""
+    """The answer for one request, known by the very objects of its headers: another request has others.
+
+    The list itself may be another after the application has run: Starlette puts a copy into the scope.
+    """
 
     asked: SessionAccounts
-    headers: object
+    headers: tuple[object, ...]
     account: str | None
     is_unread: bool
 
@@ -83,15 +87,16 @@ class SessionAccounts:
 
     def _kept(self, scope: Mapping[str, Any]) -> _Kept | None:
         kept = _KEPT.get()
-        return kept if kept is not None and kept.asked is self and kept.headers is scope["headers"] else None
+        return kept if kept is not None and kept.asked is self and _are_same(kept.headers, scope["headers"]) else None
 
     async def _learn(self, given: SessionAccount, scope: Mapping[str, Any]) -> _Kept:
+        headers = tuple(scope["headers"])
         try:
-            kept = _Kept(self, scope["headers"], await self._asked(given, scope), is_unread=False)
+            kept = _Kept(self, headers, await self._asked(given, scope), is_unread=False)
         except Exception as error:  # noqa: BLE001 - a function of the service's own
             # Its text may hold an account or a session.
             self._unread(UNREAD.format(type(error).__name__))
-            kept = _Kept(self, scope["headers"], None, is_unread=True)
+            kept = _Kept(self, headers, None, is_unread=True)
         _KEPT.set(kept)
         return kept
 
@@ -120,6 +125,10 @@ class SessionAccounts:
         """
         left = ASKING_MAX - len(self._asking)
         return 2 * list(self._asking.values()).count(network) < left
+
+
+def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    return 0 < len(some) == len(others) and all(map(is_, some, others))
 
 
 def _told(kept: _Kept) -> str | None:

@@ -119,7 +119,10 @@ class UnnamedDoors:
 
 
 def _place(scope: Scope, path: str) -> str:
-    return f"{scope['method'][:METHOD_CHARS_MAX]} {shown_path(scope, path)}"
+    method: str = scope["method"]
+    # Over HTTP/2 a client writes there what it likes, sequences that steer a terminal too.
+    shown = method if len(method) <= METHOD_CHARS_MAX and method.isascii() and method.isalpha() else "?"
+    return f"{shown} {shown_path(scope, path)}"
 
 
 @final

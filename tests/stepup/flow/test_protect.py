@@ -348,6 +348,34 @@ async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Late
     assert (await pay(client)).body == b"paid by hana"
 
 
+async def test_a_log_out_ends_step_ups_of_a_session_that_the_application_deletes_first(
+    site: Site, later: Later
+) -> None:
+    """Whose session it was is learnt before the application runs: afterwards nobody could say it."""
+    rows = ["a session"]
+    service = rolling()
+
+    async def leave(_: Request) -> PlainTextResponse:
+        rows.clear()
+        return PlainTextResponse("bye")
+
+    async def whose_row(scope: Scope) -> str | None:
+        return whose(scope) if rows else None
+
+    service.router.routes.append(Route("/logout", leave, methods=["POST"]))
+    guard = site.guarded(service, login=ROLLING, logout="POST /logout", session_account=whose_row)
+    client = site.client(guard=guard)
+    assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
+    await pay(client)
+    later.seconds = 400
+    ticket, before = challenge(await pay(client)), dict(client.jar)
+    assert (await client.send("/logout", b"")).status == 200
+    rows.append("the next session")
+    client.jar.update(before)
+
+    assert (await client.show(ticket, site.code())).code == "start_again"
+
+
 async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
     """R4 holds for rolling cookies too, with both sessions renewed."""
     guard = site.guarded(rolling(), login=ROLLING, session_account=whose)

@@ -167,6 +167,12 @@ class AccountConsequences:
         proving = self._parts.proving
         return proving.protection.accounts_learnt(scope, int(self._parts.clock_s())) if proving is not None else set()
 
+    async def leaving(self, scope: Scope) -> None:
+        """Learn whose session a log-out ends, before the application ends it: see `logged_out`."""
+        proving = self._parts.proving
+        if proving is not None and shown_key(headers_by_name(scope["headers"])) is not None:
+            await proving.protection.accounts(scope, int(self._parts.clock_s()))
+
     async def logged_out(self, scope: Scope) -> Headers:
         """End this browser's step-ups; return headers with which the client drops its session binding and key."""
         proving, headers = self._parts.proving, scope["headers"]
