@@ -12,15 +12,15 @@ MIDDLEWARE = Path(__file__).parents[1] / "middleware"
 
 
 def test_a_tree_has_one_script_which_a_batch_of_attempts_and_of_successes_runs() -> None:
-    """Each attempt has six keys: network, address, device, two of the account, secret. A success that earns credit
-    has four: the address, its credit, and two of the account.
+    """Each attempt has five keys: network, address, device, account, secret. A success that earns credit has three: the
+    address, its credit, and the account.
     """
     here, charges = LedgerAt("here", MIDDLEWARE), list(stuffing(random.Random(1), BATCH))
 
     commands = [here.command(here.call(charges)), here.command(here.between(charges))]
 
     assert [command[0] for command in commands] == [b"FCALL", b"FCALL"]
-    assert [command[2] for command in commands] == [64 * 6, 64 * 4]
+    assert [command[2] for command in commands] == [64 * 5, 64 * 3]
     assert here.library.startswith(b"#!lua name=sekisho_")
 
 

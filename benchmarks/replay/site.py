@@ -99,13 +99,14 @@ class PacedScript(Script):
 def _around(script: Script, worker: int) -> str:
     """The ledger's own source, untouched, between a Redis of another pace and a count of what it did."""
     return f"""local PACE = tonumber(table.remove(ARGV, {len(script.leading) + 1}))
-local ceil = math.ceil
+local ceil, time = math.ceil, redis.call('TIME')
+local now_ms = time[1] * 1000 + time[2] / 1000
 local function paced(call)
   return function(command, ...)
     if command == 'SET' then
-      local key, value, how, life = ...
+      local key, value, how, ends_ms = ...
       if how == 'KEEPTTL' then return call('SET', key, value, how) end
-      return call('SET', key, value, how, ceil(life / PACE))
+      return call('SET', key, value, 'PX', ceil((ends_ms - now_ms) / PACE))
     elseif command == 'PEXPIRE' then
       local key, life = ...
       return call('PEXPIRE', key, ceil(life / PACE))

@@ -258,6 +258,7 @@ def test_a_token_that_the_client_sent_proves_nothing() -> None:
         (b"", asked((b"x-token", b"%6dine")), "mine"),
         (b"", asked((b"x-token", "né".encode("latin-1"))), "né"),
         (b"packed", asked((b"content-encoding", b"gzip")), "never seen"),
+        ("ﷺ".encode() * 1_000, asked(), "never sent"),  # each folds into eighteen characters
     ],
 )
 def test_a_token_that_the_client_spelled_otherwise_proves_nothing(
@@ -734,6 +735,17 @@ def test_a_session_that_was_spelled_otherwise_is_no_new_one(brought: str, set_to
     assert from_start(ruled("success=cookie:session"), 302, [to("/login"), sets(set_to)], request) is PERHAPS
     other = asked((b"cookie", b"session=a%62d; theme=100%"))
     assert from_start(ruled("success=cookie:session"), 302, [to("/"), sets(set_to)], other) is YES
+
+
+@pytest.mark.parametrize(
+    ("junk", "expected"),
+    [("%41" * 4_000, YES), ("%41" * 5_000, PERHAPS), (r"\101" * 2_000, YES), (r"\101" * 3_000, PERHAPS)],
+)
+def test_a_session_cannot_be_hidden_behind_many_escapes(junk: str, expected: Outcome) -> None:
+    """Beyond four thousand escapes, or two thousand backslashes, none is decoded, and no session counts as new."""
+    request = asked((b"cookie", f"lang={junk}; sid=x".encode()))
+    answer = [to("/home"), sets("session=abc; HttpOnly")]
+    assert from_start(ruled("success=cookie:session"), 302, answer, request) is expected
 
 
 @pytest.mark.parametrize(("junk", "expected"), [(150, YES), (250, PERHAPS)])

@@ -68,7 +68,7 @@ def _pieces(body: bytes, boundary: bytes) -> list[bytes]:
     first, *pieces = body.split(b"--" + boundary, PARTS_MAX + 2)
     if len(pieces) > PARTS_MAX + 1:
         raise Unreadable(413, "too_many_parts")
-    if body.count(boundary) > len(pieces):
+    if any(boundary in piece for piece in pieces):
         raise Unreadable(400, "multipart_malformed")
     if first or not pieces or pieces.pop() not in {b"--", b"--\r\n"}:
         raise Unreadable(400, "multipart_malformed")

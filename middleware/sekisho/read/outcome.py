@@ -8,9 +8,9 @@ sends may decide: not its `Referer`, not a cookie that it sent, not a value that
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes
 
 from sekisho.model import DoorKind, Outcome, SuccessBy
 from sekisho.read.cookie_names import is_never_session, is_ours
@@ -43,6 +43,10 @@ COOKIES_MAX: Final = 200  # of a request, whose names are looked at; browsers ke
 NAME_BYTES_MAX: Final = 128  # of a cookie's name
 _PERCENT: Final = ord("%")  # a number: `bytes.__contains__` first tries bytes as one
 _BACKSLASH: Final = ord("\\")
+ESCAPES_MAX: Final = 4_096  # of a request's cookies: more than 8 KiB can hold, which is what most servers accept
+_LONE: Final = re.compile(rb"%(?![0-9a-fA-F]{2})")  # a percent sign that begins no escape
+_AS_QUOTED: Final = bytes.maketrans(b"=%", b"\0=")
+_AS_SENT: Final = bytes.maketrans(b"\0", b"=")
 _ESCAPE: Final = re.compile(rb"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 # Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
 _SIGNED: Final = re.compile(r"(.+[.:])[\w-]{6}[.:][\w-]{27,}")
@@ -187,7 +191,9 @@ def _may_greet(door: Door, headers: Headers, scope: Mapping[str, Any]) -> bool:
     if not brought or door.kind not in _LOGS_IN or not header(headers, b"location"):
         return False
     pairs = brought.split(b";", COOKIES_MAX)
-    # Beyond the bound a session may be hidden behind others.
+    # Beyond the bounds a session may be hidden behind others.
+    if _is_unread(brought):
+        return True
     if len(pairs) <= COOKIES_MAX and not any(_may_log_in(_name(pair)) for pair in pairs):
         return False
     return not any(_may_log_in(each.name) and not _is_signed_anew(each, brought) for each in kept_cookies(headers))
@@ -324,6 +330,8 @@ def is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
     brought = _brought(scope)
     if not brought:
         return True
+    if _is_unread(brought):
+        return False
     pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "").encode("latin-1")
     if pair in brought or _is_signed_anew(cookie, brought):
         return False
@@ -351,7 +359,12 @@ def _brought(scope: Mapping[str, Any]) -> bytes:
         return b""
     text: bytes = b";".join(lines).translate(None, b' "\t')
     # A session that the client spells otherwise (`"\\141bc"`, `ab%63`) and the application sets again is no new one.
-    return text + b";" + _unescaped(text) if _has_escapes(text) else text
+    return text + b";" + _unescaped(text) if _has_escapes(text) and not _is_unread(text) else text
+
+
+def _is_unread(brought: bytes) -> bool:
+    """Whether cookies have more escapes than are decoded: each takes hundreds of instructions."""
+    return brought.count(b"%") + 2 * brought.count(b"\\") > ESCAPES_MAX
 
 
 def _has_escapes(text: bytes) -> bool:
@@ -360,7 +373,12 @@ def _has_escapes(text: bytes) -> bool:
 
 def _unescaped(text: bytes) -> bytes:
     """Decode a cookie as `http.cookies` does, and then as a URL: frameworks do one of these, or both."""
-    return unquote_to_bytes(_ESCAPE.sub(_character, text))
+    plain = _ESCAPE.sub(_character, text) if _BACKSLASH in text else text
+    if _PERCENT not in plain:
+        return plain
+    # Quoted-printable is the same in C, with `=` for the sign, once each sign begins an escape; three times as fast as
+    # `unquote_to_bytes`.
+    return a2b_qp(_LONE.sub(b"%25", plain).translate(_AS_QUOTED)).translate(_AS_SENT)
 
 
 def _character(escape: re.Match[bytes]) -> bytes:

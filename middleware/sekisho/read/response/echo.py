@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Text beyond these counts as holding any value.
 SENT_BYTES_MAX: Final = 65_536
 ESCAPES_MAX: Final = 2_048
+WIDE_BYTES_MAX: Final = 2_048  # of text beyond ASCII, where one character may fold into eighteen
 DEPTH_MAX: Final = 3  # JSON in a field of a form, escaped in both; deeper nesting is read by no framework itself
 _ESCAPED: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -41,6 +42,8 @@ def is_echo(value: str, scope: Mapping[str, Any], sent: bytes) -> bool:
 
 
 def _holds(sent: bytes, wanted: str, whole: re.Pattern[str]) -> bool:
+    if len(sent) > WIDE_BYTES_MAX and not sent.isascii():
+        return True
     text = sent.decode(errors="replace")
     escapes = text.count("%") + text.count("\\")
     if escapes and (len(sent) > SENT_BYTES_MAX or escapes > ESCAPES_MAX):
