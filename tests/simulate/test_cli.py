@@ -82,9 +82,9 @@ def test_a_broken_promise_is_exit_code_one(
     picture = tmp_path / "demo.svg"
     much = ("--owners", "100", "--attempts", "2000", "--addresses", "300", "--seconds", "4")
     assert main(["demo", "--svg", str(picture), *much]) == 1
-    told = capsys.readouterr().out
-    assert "BROKEN" in told
-    assert "refused: too_many_attempts" in told
+    said = capsys.readouterr()
+    assert "BROKEN" in said.out, said.err
+    assert "refused: too_many_attempts" in said.out
     assert "BROKEN" in picture.read_text()
 
 
