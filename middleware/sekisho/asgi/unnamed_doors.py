@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import hazards
 from sekisho.read import is_basic
+from sekisho.read.outcome import ANSWERED_FOR_ALL
 from sekisho.read.response.head import header, readable
 from sekisho.read.set_cookies import set_cookies
 
@@ -43,7 +44,6 @@ _BASIC: Final = (
     "guesses by it are not counted: have it accept none, or add a door that covers the path to SEKISHO_LOGIN, as in "
     "* /api/* basic success=!401,403 [SEK090]"
 )
-_ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})
 
 _WORD: Final = rb"[\w.\[-]{0,24}?(?:password|passphrase|passwd|passwort|pwd|kennwort|senha|wachtwoord)[\w.\]-]{0,16}"
 _SHORT: Final = (
@@ -170,7 +170,7 @@ class _Look:
 
     def _answers_basic(self, start: Message) -> bool:
         """Whether the answer may depend on the credentials: it is a success, or asks for other ones."""
-        if self._scope["method"] in _ANSWERED_FOR_ALL:
+        if self._scope["method"] in ANSWERED_FOR_ALL:
             return False
         asked = header(start.get("headers", ()), b"www-authenticate") if start["status"] == 401 else b""
         return 200 <= start["status"] < 300 or asked[:5].lower() == b"basic"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sekisho.crypto.signers import as_signers, signing
 from sekisho.devices.token import ACCOUNTS_MAX, PRESENTED_CHARS_MAX
 from sekisho.model import Device
-from sekisho.model.text import base64url, from_base64url, utf8
+from sekisho.model.text import base64url, base64url_or_empty, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,10 +120,7 @@ def _stamps(presented: str) -> list[str]:
 
 def _packed(text: str) -> bytes:
     """Decode base64url; empty if the text is none."""
-    try:
-        packed = from_base64url(text)
-    except ValueError:
-        return b""
+    packed = base64url_or_empty(text, _CHARS)
     return packed if len(packed) == _BODY.size + _MAC_BYTES else b""
 
 

@@ -14,7 +14,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from sekisho.model.text import base64url, from_base64url, utf8
+from sekisho.model.text import base64url, base64url_or_empty, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,7 @@ class Askers:
 
 
 def _unpacked(presented: str) -> bytes:
-    if not 0 < len(presented) <= _CHARS:
-        return b""
-    try:
-        packed = from_base64url(presented)
-    except ValueError:
-        return b""
+    packed = base64url_or_empty(presented, _CHARS)
     return packed if len(packed) == _BODY.size + _MAC_BYTES else b""
 
 

@@ -30,6 +30,16 @@ def from_base64url(text: str) -> bytes:
     return a2b_base64(text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4))
 
 
+def base64url_or_empty(text: str, chars_max: int) -> bytes:
+    """Decode base64url as `from_base64url`; empty for text that is none, or is longer than `chars_max` characters."""
+    if len(text) > chars_max:
+        return b""
+    try:
+        return from_base64url(text)
+    except ValueError:
+        return b""
+
+
 def told_text(read: object) -> str:
     """Return a text from another server, if it is fit for a terminal. Raises `ValueError` for any other value.
 

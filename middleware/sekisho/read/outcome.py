@@ -8,12 +8,12 @@ sends may decide: not its `Referer`, not a cookie that it sent, not a value that
 from __future__ import annotations
 
 import re
-from binascii import a2b_qp
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import DoorKind, Outcome, SuccessBy
 from sekisho.read.cookie_names import is_never_session, is_ours
+from sekisho.read.names import unquoted
 from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
@@ -38,15 +38,12 @@ NOT_MODIFIED: Final = 304
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
 # The secret was not checked: a malformed or refused request, method or body, or too many requests.
 BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
-_ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})  # by CORS middleware and routers, to any secret
+ANSWERED_FOR_ALL: Final = frozenset({"OPTIONS", "TRACE"})  # by CORS middleware and routers, to any secret
 COOKIES_MAX: Final = 200  # of a request, whose names are looked at; browsers keep 180 for a site
 NAME_BYTES_MAX: Final = 128  # of a cookie's name
 _PERCENT: Final = ord("%")  # a number: `bytes.__contains__` first tries bytes as one
 _BACKSLASH: Final = ord("\\")
 ESCAPES_MAX: Final = 4_096  # of a request's cookies: more than 8 KiB can hold, which is what most servers accept
-_LONE: Final = re.compile(rb"%(?![0-9a-fA-F]{2})")  # a percent sign that begins no escape
-_AS_QUOTED: Final = bytes.maketrans(b"=%", b"\0=")
-_AS_SENT: Final = bytes.maketrans(b"\0", b"=")
 _ESCAPE: Final = re.compile(rb"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 # Signed sessions (Starlette, Flask, Django) are content, time and signature: only the content tells one from another.
 _SIGNED: Final = re.compile(r"(.+[.:])[\w-]{6}[.:][\w-]{27,}")
@@ -89,7 +86,7 @@ def is_own_method(door: Door, scope: Mapping[str, Any]) -> bool:
     """
     method: str = scope.get("method", door.method)
     if door.method == "*":
-        return method not in _ANSWERED_FOR_ALL
+        return method not in ANSWERED_FOR_ALL
     return method == door.method or method == "POST"  # noqa: PLR1714 - no set for each attempt
 
 
@@ -373,12 +370,7 @@ def _has_escapes(text: bytes) -> bool:
 
 def _unescaped(text: bytes) -> bytes:
     """Decode a cookie as `http.cookies` does, and then as a URL: frameworks do one of these, or both."""
-    plain = _ESCAPE.sub(_character, text) if _BACKSLASH in text else text
-    if _PERCENT not in plain:
-        return plain
-    # Quoted-printable is the same in C, with `=` for the sign, once each sign begins an escape; three times as fast as
-    # `unquote_to_bytes`.
-    return a2b_qp(_LONE.sub(b"%25", plain).translate(_AS_QUOTED)).translate(_AS_SENT)
+    return unquoted(_ESCAPE.sub(_character, text) if _BACKSLASH in text else text)
 
 
 def _character(escape: re.Match[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.model.text import base64url, from_base64url
+from sekisho.model.text import base64url, base64url_or_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ class NoticeLinks:
         Raises:
             StoreUnavailable: whether it was answered is unknown.
         """
-        sealed = _decoded(token)
+        sealed = base64url_or_empty(token, TOKEN_CHARS_MAX)
         question, ends_s = self._opened(sealed)
         if question is None or self._clock_s() >= ends_s:
             return None
@@ -90,13 +90,3 @@ class NoticeLinks:
         except Unsealable:
             return None, 0
         return LinkQuestion(kind, account, bytes.fromhex(device)), ends_s
-
-
-def _decoded(token: str) -> bytes:
-    """The sealed bytes; empty for a text that cannot be a token."""
-    if len(token) > TOKEN_CHARS_MAX:
-        return b""
-    try:
-        return from_base64url(token)
-    except ValueError:
-        return b""

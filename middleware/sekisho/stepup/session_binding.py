@@ -19,7 +19,7 @@ from sekisho.answer.cookies import attributes
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers, signing
 from sekisho.model import FactorClass
-from sekisho.model.text import base64url, from_base64url, utf8
+from sekisho.model.text import base64url, base64url_or_empty, utf8
 from sekisho.once import Once
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
@@ -185,7 +185,7 @@ class SessionBindings:
         The note's bytes name it, not its text: base64 has many spellings of one note, and a stolen session with another
         name for each would get tries and looks at its owner's factors for each.
         """
-        return _decoded(self._presented(headers)[0])
+        return base64url_or_empty(self._presented(headers)[0], CHARS_MAX)
 
     def headers(
         self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
@@ -242,7 +242,7 @@ class SessionBindings:
 
     def _opened(self, presented: str) -> list[Any] | None:
         try:
-            said = self._sealer.open(_PURPOSE, _decoded(presented), bound_to=self._name)
+            said = self._sealer.open(_PURPOSE, base64url_or_empty(presented, CHARS_MAX), bound_to=self._name)
         except Unsealable:
             return None
         # The seal proves that a worker of this service wrote it.
@@ -281,16 +281,6 @@ def _digest(key: bytes, name: str, value: str) -> bytes:
     """Return the digest of one credential. `name` is empty for a bearer token; no cookie has an empty name."""
     data = bind(utf8(name), utf8(value))
     return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
-
-
-def _decoded(presented: str) -> bytes:
-    """The sealed bytes of a note; empty for a text that cannot be one."""
-    if len(presented) > CHARS_MAX:
-        return b""
-    try:
-        return from_base64url(presented)
-    except ValueError:
-        return b""
 
 
 def _same(one: str, other: str) -> bool:
