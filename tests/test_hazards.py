@@ -11,7 +11,7 @@ from sekisho.model import hazards
 from sekisho.model.diagnosis import Diagnosis, Hazard, Severity
 from sekisho.model.hazards import HAZARDS
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "middleware" / "sekisho"
 PAGE = (REPOSITORY / "docs" / "warnings.md").read_text()
 SECTIONS = {
