@@ -104,6 +104,13 @@ def test_a_setting_that_makes_no_sense_is_said_before_anything_is_started() -> N
         asyncio.run(demonstrate(plan, PlainScreen()))
 
 
+def test_owners_who_cannot_log_in_before_the_attack_are_an_error_that_says_what_refused_them() -> None:
+    """A demonstration whose owners are refused in calm ends, and says by which answers, and what to do."""
+    plan = Plan(owners=100, attempts=100, addresses=5, seconds=1, limits={"SEKISHO_DENY": "0.0.0.0/1,128.0.0.0/1"})
+    with pytest.raises(SimulationError, match=r"before any attack, .*: \d by denied\. .*end what else runs on it"):
+        asyncio.run(demonstrate(plan, PlainScreen()))
+
+
 def test_the_page_that_asks_for_a_proof_carries_the_name_of_the_service(tmp_path: Path) -> None:
     """The page that asks for a proof has the service's name: another name would look like fraud."""
     name = PLAN.guard_settings(tmp_path / "shop.sqlite3")["SEKISHO_SERVICE_NAME"]

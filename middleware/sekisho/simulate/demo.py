@@ -32,6 +32,8 @@ GUARDED = "starlette_service.protected:build"
 # More than the guard lets wait: waiting attempts must not slow the attack down.
 ATTACKERS_CONNECTIONS = 320
 OWNERS_CONNECTIONS = 32
+# Before the attack each connection logs in one owner after the other: few of them, so that a slow machine keeps up.
+HABITS_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,9 +241,13 @@ def _streams(scenario: DemoScenario, bound: Bound, sent: Tally | None) -> tuple[
 async def _log_in_once(service: ExampleService, scenario: DemoScenario, jar: Jar, phones: Phones | None) -> None:
     """Log in each owner with a known device before the attack; with the guard, that also makes the devices proved."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
-    tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar, phones=phones)
+    tally, _ = await replay([Stream(past, HABITS_CONNECTIONS)], service.port, jar=jar, phones=phones)
     if tally.refused:
-        raise SimulationError(f"{len(tally.refused)} owners could not log in before any attack: nothing to compare")
+        by = ", ".join(f"{count} by {what}" for what, count in tally.refused_by.most_common())
+        raise SimulationError(
+            f"{len(tally.refused)} owners could not log in before any attack, so there is nothing to compare: {by}. "
+            "`unavailable` or `no answer`: the machine is too busy; end what else runs on it, and try again"
+        )
 
 
 def _noted(tries: Iterator[Try], bound: Bound) -> Iterator[Try]:
