@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
+
+import pyotp
 
 from tests.asgi.driving import OPEN
 from tests.stepup.flow.driving import Shop, Site
@@ -71,6 +74,37 @@ async def test_a_change_ends_every_other_proof_challenge_and_device(tmp_path: Pa
             new = {"username": "hana", "password": "never seen in a leak 17"}
             assert laptop.post("/login", **new).status_code == 303
             assert phone.post("/login", **new).status_code == 401
+
+
+async def test_a_change_ends_the_proof_at_the_pages_of_its_owner(tmp_path: Path, later: Later) -> None:
+    """A thief whose proof is a minute old enrols no app after the change, and neither sees log-ins nor ends devices;
+    the form that was opened before is no way round.
+    """
+    async with site_at(tmp_path / "owners", **SETTINGS) as site:
+        site.guard = site.guarded(Living())
+        with visited(site.guard) as visitor:
+            thief, owner = visitor(), visitor("203.0.113.9")
+            log_in(thief, site, -1)
+            log_in(owner, site, 0)
+            page = thief.ask("GET", "/sekisho/factors")
+            assert page.status_code == 200
+            token = page.json()["token"]
+            offer = thief.post("/sekisho/factors/totp", token=token)
+            assert offer.status_code == 200
+            change(owner)
+            later.seconds = 60
+            own = pyotp.TOTP(offer.json()["secret"].replace(" ", "")).at(int(time.time()) + 60)
+            answers = [
+                thief.ask("GET", "/sekisho/factors"),
+                thief.post("/sekisho/factors/totp/confirm", token=token, state=offer.json()["state"], code=own),
+                thief.post("/sekisho/factors/recovery", token=token),
+                thief.ask("GET", "/sekisho/activity"),
+                thief.post("/sekisho/activity/end", token=token, id="1"),
+            ]
+            assert [(one.status_code, one.json()["code"]) for one in answers] == [(401, "step_up_required")] * 5
+            laptop = visitor("192.0.2.1")
+            log_in(laptop, site, 1, "never seen in a leak 17")
+            assert [one["label"] for one in laptop.ask("GET", "/sekisho/factors").json()["factors"]] == ["phone"]
 
 
 async def test_a_change_ends_devices_that_showed_no_proof(later: Later) -> None:

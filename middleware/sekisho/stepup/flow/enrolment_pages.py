@@ -130,7 +130,7 @@ class EnrolmentPages:
         if binding is None:
             wanted = self._proving.bindings.wanted(by_header=call.browser_key.by_header)
             return self._parts.responses.log_in_first(call.headers).adding(wanted)
-        if self._parts.clock_s() - binding.proved_s > FRESH_S:
+        if not await self._is_fresh(binding):
             return await self._question(call, binding)
         owner = await self._proving.factors.owner(binding.account)
         # A worker of an earlier version may have taken a weaker proof, or a stronger factor has just come of age.
@@ -138,6 +138,12 @@ class EnrolmentPages:
         if not self._proving.factors.requirements.suffices(owner, binding.proved_by, MANAGE, now_s):
             return await self._question(call, binding)
         return owner
+
+    async def _is_fresh(self, binding: SessionBinding) -> bool:
+        """Whether the session's proof is recent, and no change of the password has ended it: a thief's would go on."""
+        if self._parts.clock_s() - binding.proved_s > FRESH_S:
+            return False
+        return not await self._parts.escrow.ended_since(self._parts.account_digest(binding.account), binding.proved_s)
 
     async def _question(self, call: PageCall, binding: SessionBinding) -> Answer:
         """The answer that asks for a proof."""
