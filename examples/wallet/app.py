@@ -123,7 +123,10 @@ async def confirm(request: Request) -> Response:
     member = await state.books.redeem_reset(token)
     if member is None:
         return HTMLResponse(pages.notice_page(look(request), "failed_reset"), status_code=401)
-    await state.books.set_password(member, await state.passwords.hash(password))
+    await state.books.set_password(member.id, await state.passwords.hash(password))
+    # The form names no account. The guard ends what a thief may hold of this one.
+    if (guard := getattr(request.state, "sekisho", None)) is not None:
+        guard.report(success=True, account=member.email)
     return RedirectResponse("/login", status_code=303)
 
 

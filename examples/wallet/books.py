@@ -157,9 +157,10 @@ class Books:
             await connection.execute(change)
             await connection.execute(tokens.delete().where(tokens.c.member == member))
 
-    async def redeem_reset(self, token: str) -> str | None:
+    async def redeem_reset(self, token: str) -> Member | None:
         """The member whose reset this is; None for any other token."""
-        return await self._holder("reset", token)
+        owner = await self._holder("reset", token)
+        return None if owner is None else await self._member(members.c.id == owner)
 
     async def _holder(self, kind: str, token: str) -> str | None:
         is_it = (tokens.c.digest == _digest(token)) & (tokens.c.kind == kind) & (tokens.c.until > int(time.time()))

@@ -287,6 +287,20 @@ async def test_a_reset_to_any_address_is_a_way_in_without_the_guard_alone(
         assert await found.balance() == (0 if mode == "off" else 300_000)
 
 
+async def test_a_reset_ends_what_a_thief_has_proved(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A step-up that a thief began with the old password ends with the reset, whose form names no account."""
+    async with serving("enforce", monkeypatch, url) as found:
+        thief, owner = found.browser(CAFE), found.browser(HOME)
+        asked = await thief.post("/login", email=EMAIL, password=PASSWORD)
+        await thief.post("/sekisho/step-up/send", challenge=asked.json()["challenge"], factor="email")
+        code = await found.post.code(EMAIL)
+        await owner.post("/reset", email=EMAIL, birthday="1644-01-01", send_to=EMAIL)
+        token = next(letter.reset for letter in found.post.letters[EMAIL] if letter.reset)
+        assert (await owner.post("/reset/confirm", token=token, password="mine again 4711")).status_code == 303
+        shown = await thief.post("/sekisho/step-up", challenge=asked.json()["challenge"], factor="email", code=code)
+        assert (shown.status_code, shown.json()["code"]) == (410, "start_again")
+
+
 async def test_the_page_of_a_payout_asks_beforehand_and_goes_on(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """On a known device the page asks for the proof, and leads to the form: nobody loses a filled one."""
     async with serving("enforce", monkeypatch, url) as found:

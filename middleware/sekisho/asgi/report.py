@@ -96,7 +96,8 @@ class Report:
 
         Args:
             success: whether the secret was right.
-            account: the application's own id of the account.
+            account: the application's own id of the account. Where the form names none, as at a reset by a mailed
+                token, the name that its owner types at the log-in: otherwise nothing of the account ends.
         """
         self.outcome = Outcome.SUCCEEDED if success else Outcome.FAILED
         self.account = account

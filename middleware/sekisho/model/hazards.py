@@ -561,6 +561,13 @@ STACKED: Final = Hazard(
     "Guards with different settings charge each attempt twice, and proofs that the one accepts are none for the other.",
     "app.add_middleware(LoginGuard) in one place",
 )
+NAMES_NOBODY: Final = Hazard(
+    "SEK093",
+    Severity.DANGER,
+    "a password was set, and nothing tells whose",
+    "A thief's proofs, step-ups and known devices outlive the owner's reset, and the owner is not told of it.",
+    "request.state.sekisho.report(success=True, account=user.email)",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -640,5 +647,6 @@ HAZARDS: Final = (
     UNNAMED_BASIC,
     DEAF_WEBHOOK,
     STACKED,
+    NAMES_NOBODY,
 )
 """Every hazard, by number."""

@@ -76,6 +76,38 @@ async def test_a_reset_that_succeeded_ends_everything() -> None:
     assert (await owner.show(ticket, site.code())).code == "start_again"
 
 
+class ByToken(Shop):
+    """Takes every token for one of a mail that asked for a reset; reports whose it is, if it is told to."""
+
+    def __init__(self, reported: str) -> None:
+        super().__init__()
+        self.reported = reported
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/reset":
+            return await super().__call__(scope, receive, send)
+        await read(receive)
+        if self.reported:
+            scope["state"]["sekisho"].report(success=True, account=self.reported)
+        return await answer(send, 303, [(b"location", b"/login")])
+
+
+@pytest.mark.parametrize(("reported", "status"), [("hana", 410), ("", 303)])
+async def test_a_reset_whose_form_names_no_account_is_reported_or_said(
+    reported: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token names nobody to the guard. Where the application says whose it was, a thief's step-up ends; where it does
+    not, the log says that it goes on.
+    """
+    reset = "POST /reset form:,token,password success=303:/login"
+    site = Site(shop=ByToken(reported), settings={"change": None, "protect": None, "reset": reset})
+    await site.enrol()
+    thief, ticket = await begun(site)
+    await posted(site, "/reset", token="mailed", password=NEW)
+    assert (await thief.show(ticket, site.code())).status == status
+    assert [line.endswith("[SEK093]") for line in caplog.messages if "POST /reset" in line] == [True] * (not reported)
+
+
 class Flashing(Shop):
     """Answers every reset, with any token, by a redirect and a new session that holds a message."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.devices.token import browser_name
 from sekisho.model import Attempt, Basis, DoorKind, Outcome, StoreUnavailable, Unreadable
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("sekisho")
+
+NAMES_NOBODY: Final = (
+    "{}: a password was set, and nothing tells whose: proofs, step-ups and devices of that account go on, and its "
+    'owner hears of nothing; call scope["state"]["sekisho"].report(success=True, account=…) there [SEK093]'
+)
 
 
 class AccountConsequences:
@@ -104,8 +109,11 @@ class AccountConsequences:
             # Any client can show a made-up token, and have its owner written to as often as it likes.
             outcome = Outcome.UNKNOWN
         if not is_link:
-            for one in self._whose(scope, attempt, outcome, account) - {b""}:
+            whose = self._whose(scope, attempt, outcome, account) - {b""}
+            for one in whose:
                 self.end_all(one)
+            if not whose and outcome is Outcome.SUCCEEDED and change.basis is not Basis.GUESS:
+                self._parts.anomaly(NAMES_NOBODY.format(attempt.door.name))
         if outcome is Outcome.SUCCEEDED and self._telling is not None:
             self._telling.changed(scope, attempt, account)
         elif is_link and self._telling is not None:
