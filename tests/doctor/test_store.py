@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import sekisho
 from sekisho.breach.progress import Silent
 from sekisho.control import ControlMac
 from sekisho.control.beacon import BeaconMac
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sekisho.model.diagnosis import Diagnosis
     from tests.server_groups import RedisCluster, SentinelGroup
 
+PACKAGE = Path(sekisho.__file__).parent
 DOCS = (Path(__file__).parents[2] / "docs" / "production.md").read_text()
 SOUND = ("--maxmemory", "100mb", "--appendonly", "yes")
 VERSION = "SEK030"  # the Redis of these tests is whichever is installed
@@ -165,6 +167,36 @@ async def test_a_posture_needs_rights_of_its_own(limited: RedisServer) -> None:
 
     assert found.write == "ACL SETUSER USER +exists +lrange +ltrim +rpush +setbit"
     assert numbers(await examined(url, **by_posture)) == set()
+
+
+async def test_metrics_need_a_right_of_their_own(limited: RedisServer) -> None:
+    """With SEKISHO_METRICS_TOKEN its right is asked for, and is that of the table."""
+    token = "v8Qk2mXs7Rt4Wz9Lp3Nc6Hd1Yb5Jg0Fe"
+    url = guarded(limited, *rights_in_docs("every deployment"), "+info")
+    found = the(await examined(url, METRICS_TOKEN=token), "SEK034")
+    url = guarded(limited, *rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_METRICS_TOKEN`"), "+info")
+
+    assert found.write == "ACL SETUSER USER +hgetall"
+    assert numbers(await examined(url, METRICS_TOKEN=token)) == set()
+
+
+SCRIPTS_OF = {
+    "metrics": "`SEKISHO_METRICS_TOKEN`",
+    "feed": "`SEKISHO_FEED=on`",
+    "detect": "`SEKISHO_STEP_UP=elevated` or",
+    "campaigns": "`SEKISHO_CAMPAIGNS=on`",
+}
+"""The row of the table that adds rights for the scripts of a folder."""
+
+
+@pytest.mark.parametrize("script", sorted(PACKAGE.rglob("*.lua")), ids=lambda path: path.name)
+def test_scripts_call_what_the_table_allows(script: Path) -> None:
+    """Each command within a script is among the rights of the table: Redis refuses the others."""
+    row = SCRIPTS_OF.get(script.parent.name)
+    rights = [*rights_in_docs("every deployment"), *(rights_in_docs(row) if row else ())]
+    called = re.findall(r"call\('([A-Z]+)'", script.read_text())
+
+    assert [name for name in called if f"+{name.lower()}" not in rights] == []
 
 
 @pytest.mark.parametrize("by_admin", [False, True])

@@ -15,6 +15,8 @@ from sekisho.metrics.document import markdown
 from sekisho.metrics.families import families
 from sekisho.model import StoreUnavailable
 from tests.asgi.driving import HERE, OPEN, Answer, Shop, ask, guarded, http, log_in
+from tests.doctor.test_store import guarded as guarded_user
+from tests.doctor.test_store import rights_in_docs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +134,18 @@ async def test_the_counts_of_a_worker_that_is_gone_stay(redis_url: str) -> None:
     await log_in(second)
     assert (await samples(second))['sekisho_attempts_total{action="allow",door="POST /login"}'] == 2
     await _stop(second)
+
+
+async def test_the_documented_rights_suffice(own_redis_server: RedisServer) -> None:
+    """A Redis user with the rights of docs/production.md adds counts and reads the sums."""
+    url = guarded_user(
+        own_redis_server, *rights_in_docs("every deployment"), *rights_in_docs("`SEKISHO_METRICS_TOKEN`")
+    )
+    guard = guarded(Shop(), store=url, metrics_token=TOKEN, **OPEN)
+    await log_in(guard)
+    await _add(guard)
+    assert (await samples(guard))['sekisho_attempts_total{action="allow",door="POST /login"}'] == 1
+    await _stop(guard)
 
 
 class _Store:

@@ -310,3 +310,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_named(
         await told.line.aclose()
 
     assert "its certificate is not trusted here: name its CA" in caplog.text
+
+
+def test_a_command_within_a_script_is_forbidden_by_the_same_name(own_redis_server: RedisServer) -> None:
+    """Redis 7.0 begins the refusal of a script's command by ERR, and earlier and later ones by other words."""
+    own_redis_server.cli("ACL", "SETUSER", "default", "-hset")
+    with redis.Redis(port=own_redis_server.port) as user, pytest.raises(redis.ResponseError) as refused:
+        user.eval("return redis.call('HSET', 'a', 'b', 'c')", 0)
+    own_redis_server.cli("ACL", "SETUSER", "default", "+@all")
+
+    assert explained(refused.value) == (
+        "NOPERM: its ACL forbids its user what sekisho needs: see the rights in docs/production.md [SEK034]"
+    )

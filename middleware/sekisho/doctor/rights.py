@@ -89,6 +89,11 @@ def of_audit(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
     ]
 
 
+def of_metrics(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
+    """Return pairs of a right and a command, as `trial` does, for those that `SEKISHO_METRICS_TOKEN` adds."""
+    return [("+hgetall", ("HGETALL", f"{namespace}:{{{tag}}}doctor{name}sums"))]
+
+
 def of_lists(namespace: str, tag: str, name: str) -> list[tuple[str, Words]]:
     """Return pairs of a right and a command, as `trial` does, for the commands that `SEKISHO_CAMPAIGNS=on` adds."""
     key = f"{namespace}:{{{tag}}}doctor{name}list"

@@ -102,6 +102,7 @@ class Examiner(NamedTuple):
         return [
             *(rights.of_feed(settings.namespace, tag, self.chance) if settings.feed else []),
             *(rights.of_audit(settings.namespace, tag, self.chance) if has_audit else []),
+            *(rights.of_metrics(settings.namespace, tag, self.chance) if settings.metrics_token else []),
             *(rights.of_lists(settings.namespace, tag, self.chance) if settings.campaigns else []),
             *(rights.of_posture(settings.namespace, tag, self.chance) if settings.estimates_posture else []),
         ]

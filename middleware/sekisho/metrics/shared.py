@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 1.0
 REFUSED: Final = "the store refuses the counts for SEKISHO_METRICS_TOKEN: %s"
-SUMS_KEPT_S: Final = 90 * 86_400
+SUMS_KEPT_MS: Final = 90 * 86_400_000
 NUMBER_KEPT_S: Final = 3_600  # an addition is sent again after an outage that is shorter
 FIELDS_MAX: Final = 500  # in one call: a script must not hold the store for long
 
@@ -104,7 +104,7 @@ class SharedCounts:
         owed = self._additions.owed()
         if owed.counts:
             pairs = [each for key, count in owed.counts.items() for each in (_field(key), b"%d" % count)]
-            numbers = (b"%d" % owed.number, b"%d" % SUMS_KEPT_S, b"%d" % NUMBER_KEPT_S)
+            numbers = (b"%d" % owed.number, b"%d" % SUMS_KEPT_MS, b"%d" % NUMBER_KEPT_S)
             await self._line.execute(b"EVAL", self._script, b"2", *self._keys, *numbers, *pairs)
             self._additions.added(owed)
 

@@ -61,6 +61,8 @@ _KINDS: Final = {
     MasterDownError: "MASTERDOWN",
 }
 _TEXTS: Final = (
+    ("user executing the script", "NOPERM"),  # Redis 7.0 and before, of a command within a script
+    ("ACL failure in script", "NOPERM"),
     ("max number of clients", "MAXCLIENTS"),
     ("DB index", "DATABASE"),
     ("cluster support disabled", "NOCLUSTER"),
