@@ -192,3 +192,31 @@ def test_a_wrong_line_is_refused(line: list[str], monkeypatch: pytest.MonkeyPatc
 
     assert said.code == 2
     assert "hunter2" not in said.err
+
+
+async def test_months_later_it_says_who_switched_and_who_denied(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record has room for sixteen acts; a support desk has unblocked more since."""
+    serve_with(monkeypatch, store=redis_url)
+    await command("mode", "off", "--because", "refused owners")
+    await command("deny", "203.0.113.0/24", "--because", "ticket 17")
+    for number in range(17):
+        await command("unblock", "address", f"198.51.100.{number}")
+
+    guard = guarded(Shop(), store=None, workers=1, **OPEN)
+    await log_in(guard)
+    await until(lambda: mode(guard) is Mode.OFF)
+    shown, denied, looked = (
+        await command("mode"),
+        await command("deny"),
+        await command("look", "address", "203.0.113.7"),
+    )
+    await stop(guard)
+
+    assert "(uid " in shown.out
+    assert shown.out.splitlines()[0].endswith(": refused owners")
+    assert "ticket 17" in denied.out
+    assert "ticket 17" in looked.out
+    said = "mode is now off, by an operator's command: `sekisho mode` says whose, and why [SEK003]"
+    assert said in caplog.messages

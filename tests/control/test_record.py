@@ -466,6 +466,25 @@ def test_acts_beside_the_record_are_bounded() -> None:
     assert len(kept) > 60
 
 
+def test_acts_that_stay_in_force_are_kept_before_those_that_are_over() -> None:
+    """A support desk unblocks a thousand owners: who switched the mode, and who denied which network, is still told."""
+    staying = [
+        ACT._replace(number=1, word="mode", of="monitor"),
+        ACT._replace(number=2, word="deny", of="203.0.113.0/24"),
+        ACT._replace(number=3, word="mode", of="off"),
+    ]
+    unblocks = [ACT._replace(number=n, word="unblock", of="account") for n in range(4, 1_004)]
+    denied = [ACT._replace(number=n, word="deny", of=f"10.0.{n - 1_000}.0/24") for n in range(1_004, 1_204)]
+
+    kept = decode_earlier(encode_earlier([*staying, *unblocks]))
+    mixed = decode_earlier(
+        encode_earlier([*staying, *denied, *(act._replace(number=act.number + 1_300) for act in unblocks)])
+    )
+
+    assert [act.number for act in kept] == [1, 2, 3, *range(767, 1_004)]
+    assert [act.number for act in mixed] == [*range(1_084, 1_204), *range(2_184, 2_304)]
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"[]", b"{}", b'{"earlier":7}', b'{"earlier":[7,{"number":0}]}', b"[" * 9_999]
 )

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sekisho
+from sekisho.asgi.checks import checks
 from sekisho.breach.progress import Silent
-from sekisho.control import ControlMac
+from sekisho.control import ControlMac, ControlRecord, ListEntry
 from sekisho.control.beacon import BeaconMac
+from sekisho.doctor.run import examine
 from sekisho.doctor.store import UNEXAMINED, Examiner, Trip, checks_of_trips, checks_of_workers
+from sekisho.model import Mode
 from sekisho.settings import Settings, load
 from tests.servers import RedisServer
 
@@ -435,6 +438,38 @@ async def test_another_secret_than_the_services_is_found(sound: RedisServer) -> 
         sound.cli("DEL", *keys)
 
     assert (same, numbers(report)) == (set(), {"SEK040", "SEK045"})
+
+
+@pytest.mark.parametrize(("mode", "setting"), [(Mode.OFF, "enforce"), (Mode.ENFORCE, "monitor"), (None, "enforce")])
+async def test_what_operators_left_in_force_is_told(sound: RedisServer, mode: Mode | None, setting: str) -> None:
+    """A mode that a command has set counts, not SEKISHO_MODE: a forgotten `off` outlives every restart."""
+    found = settings(sound.url, MODE=setting)
+    record = ControlRecord(
+        1, mode, posture="attack 9999999999", deny=(ListEntry("203.0.113.0/24", 9_999_999_999), ListEntry("9.9.9.9", 1))
+    )
+    key = "sekisho:{control}"
+    sound.cli("SET", key, ControlMac(found.listed, "sekisho").sign(record.encode()).decode())
+    try:
+        report = await examine(
+            found, list(checks(found)), progress=Silent(), wall_s=time.time, monotonic_s=time.monotonic
+        )
+    finally:
+        sound.cli("DEL", key)
+
+    facts = dict(report.facts)
+    said = [(each.what, each.write) for each in report.diagnoses if each.hazard.number == "SEK003"]
+    assert facts.get("mode") == (f"{mode.value}, by an operator's command" if mode else None)
+    assert (facts["posture"], facts["deny"]) == ("attack is forced", "networks by operators' commands: 1")
+    assert said == (
+        [
+            (
+                "an operator's command has switched the mode to off: `sekisho mode` says whose, and why",
+                'sekisho mode enforce --because "REASON"',
+            )
+        ]
+        if mode is Mode.OFF
+        else []
+    )
 
 
 async def test_workers_are_heard_of(sound: RedisServer) -> None:

@@ -11,13 +11,14 @@ import secrets
 import sys
 import time
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.environment import ensure_secret
 from sekisho.cli.right_service import warn_of_other_service
 from sekisho.cli.usage import Misused
-from sekisho.control import ControlMac, StoredControl, change, record_in
+from sekisho.control import ControlMac, StoredControl, change, earlier_in, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
 from sekisho.control.claim import CLAIM_S, Claim, ClaimMac, ClaimTaken, Holder
 from sekisho.control.earlier import EarlierWorkers
@@ -135,8 +136,12 @@ class Desk(NamedTuple):
         return FeedReader.of(settings, self.line, time.time)
 
     async def record(self) -> ControlRecord:
-        """The record in force. Raises `ControlError`, `StoreUnavailable`."""
-        return record_in(await self.place.get(), self.mac)
+        """The record in force, with all acts that are kept, those beside it too.
+
+        Raises `ControlError`, `StoreUnavailable`.
+        """
+        record = record_in(await self.place.get(), self.mac)
+        return replace(record, acts=(*earlier_in(await self.place.earlier(), self.mac), *record.acts))
 
     async def warn(self) -> None:
         """Warn on standard error of settings that are not those of the service.

@@ -5,14 +5,15 @@ from __future__ import annotations
 from sekisho.control.acts import Act
 from sekisho.control.follow import follow
 from sekisho.control.mac import ControlMac
-from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change, record_in
-from sekisho.control.record import EMPTY, ControlRecord, ListEntry
+from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change, earlier_in, record_in
+from sekisho.control.record import EMPTY, ControlError, ControlRecord, ListEntry
 from sekisho.control.state import Applied, ControlState
 
 __all__ = [
     "EMPTY",
     "Act",
     "Applied",
+    "ControlError",
     "ControlMac",
     "ControlPlace",
     "ControlRecord",
@@ -21,6 +22,7 @@ __all__ = [
     "MemoryControl",
     "StoredControl",
     "change",
+    "earlier_in",
     "follow",
     "record_in",
 ]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 ACTS_MAX: Final = 16
 """Kept in a record, which each worker reads once a second. Older ones are kept beside it; see `EARLIER_MAX`."""
 
+STAYING: Final = frozenset({"mode", "posture", "deny", "allow", "ask"})
+"""Words of acts that stay in force: commands show by whom and why, months later too."""
 EARLIER_MAX: Final = 240
 """Kept beside the record for workers that have not read it for a while: paused, or cut off from the store."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sekisho.control.acts import ACTS_MAX, EARLIER_MAX, Act, act_of
+from sekisho.control.acts import ACTS_MAX, EARLIER_MAX, STAYING, Act, act_of
 from sekisho.control.asked import ACCOUNTS_MAX, GROUPS_MAX, AskedGroup, groups_json, groups_of
 from sekisho.model import Mode, Posture, SekishoError, SettingsError
 from sekisho.settings.networks import allowed, networks
@@ -134,11 +134,25 @@ def posture_text(posture: Posture, until_s: int) -> str:
 
 
 def encode_earlier(acts: Sequence[Act]) -> bytes:
-    """Acts that a record has no room for, as JSON. The oldest are left out where there is no room for them either."""
-    kept = acts[-EARLIER_MAX:]
+    """Acts that a record has no room for, as JSON.
+
+    Where there is no room for them either, the oldest are left out, and first those that are over at once: a support
+    desk unblocks a hundred owners while a network is refused, and `sekisho deny` still says who refused it.
+    """
+    kept = _kept(acts)
     while len(payload := _earlier_json(kept)) > PAYLOAD_BYTES_MAX:
         kept = kept[len(kept) // 8 + 1 :]
     return payload
+
+
+def _kept(acts: Sequence[Act]) -> Sequence[Act]:
+    if len(acts) <= EARLIER_MAX:
+        return acts
+    newest = {(act.word, act.of): act.number for act in acts if act.word in STAYING}
+    staying = set(sorted(newest.values())[-EARLIER_MAX // 2 :])
+    passing = [act.number for act in acts if act.number not in staying]
+    kept = staying | set(passing[len(staying) - EARLIER_MAX :])
+    return [act for act in acts if act.number in kept]
 
 
 def _earlier_json(acts: Sequence[Act]) -> bytes:

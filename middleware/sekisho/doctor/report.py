@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.model.diagnosis import Diagnosis, Hazard
 
 
 class Unseen(NamedTuple):
@@ -37,6 +37,10 @@ class DoctorReport(NamedTuple):
             return NotImplemented
         found = tuple(dict.fromkeys((*self.diagnoses, *other.diagnoses)))
         return DoctorReport((*self.facts, *other.facts), found, tuple(dict.fromkeys((*self.unseen, *other.unseen))))
+
+    def without(self, hazard: Hazard) -> DoctorReport:
+        """The same without the findings of one hazard."""
+        return self._replace(diagnoses=tuple(each for each in self.diagnoses if each.hazard is not hazard))
 
     @property
     def is_complete(self) -> bool:

@@ -12,8 +12,9 @@ from sekisho.doctor.mail import mail_report
 from sekisho.doctor.owners import owners_report
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.service import ServiceExaminer
-from sekisho.doctor.store import Examiner
+from sekisho.doctor.store import ENFORCED, Examiner
 from sekisho.doctor.webhooks import webhooks_report
+from sekisho.model import hazards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +74,8 @@ async def examine(
         # Else the service itself has told of its settings, those in Python included.
         report += DoctorReport(diagnoses=tuple(diagnoses), unseen=(IN_PYTHON,))
     report += told
-    report += await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
+    store = await Examiner(settings, admin_url, progress, wall_s, monotonic_s, secrets.token_hex(4)).examine()
+    report = (report.without(hazards.NOT_ENFORCED) if ENFORCED in store.facts else report) + store
     report += await owners_report(settings, monotonic_s)
     report += await mail_report(settings)
     report += await webhooks_report(settings, token=secrets.token_hex(8) if send else "", wall_s=wall_s)

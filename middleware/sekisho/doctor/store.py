@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from sekisho.control import ControlMac
+from sekisho.control import ControlError, ControlMac, record_in
 from sekisho.control.beacon import BeaconMac
 from sekisho.doctor import rights
 from sekisho.doctor.report import DoctorReport, Unseen
 from sekisho.doctor.servers import servers_of, talking
 from sekisho.doctor.versions import checks_of_version, version_of
 from sekisho.ledger.worker_sync import SyncKeys
-from sekisho.model import hazards
+from sekisho.model import Mode, hazards
 from sekisho.settings.audit import AuditKind
 from sekisho.settings.store import CLUSTER, MEMORY, SENTINEL
 from sekisho.store.clock import SAID_FROM_S
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sekisho.breach.progress import Progress
+    from sekisho.control import ControlRecord
     from sekisho.doctor.servers import Conversation, Server
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
+ENFORCED: Final = ("mode", "enforce, by an operator's command")
 FOREIGN: Final = "SEKISHO_SECRET: the service at this SEKISHO_STORE and SEKISHO_NAMESPACE has another one"
 UNSIGNED: Final = "SEKISHO_SECRET: the control record in the store is not signed with it, so no worker obeys it"
 ROUND_TRIPS: Final = 50
@@ -160,9 +163,12 @@ class Examiner(NamedTuple):
             read = [(await user.ask("GET", key), mac, found) for key, mac, found in signed]
         except ResponseError:  # on a Cluster: another node has these keys; without the right: reported already
             return DoctorReport()
-        return DoctorReport(
+        report = DoctorReport(
             diagnoses=tuple(found for text, mac, found in read if text is not None and mac.verified(text) is None)
         )
+        with contextlib.suppress(ControlError):  # of a later version: its commands show it
+            report += in_force(record_in(read[1][0], ControlMac(listed, namespace)), self.wall_s())
+        return report
 
     async def _workers(self, user: Conversation) -> DoctorReport:
         key = SyncKeys.of(self.settings.namespace).workers
@@ -179,6 +185,21 @@ class Trip(NamedTuple):
 
     took_s: float
     ahead_s: float
+
+
+def in_force(record: ControlRecord, now_s: float) -> DoctorReport:
+    """Report what operators' commands have set and left in force: a forgotten `off` outlives every restart."""
+    mode, forced = record.mode, record.forced(now_s)
+    facts = [("mode", f"{mode.value}, by an operator's command")] if mode is not None else []
+    if forced is not None:
+        facts.append(("posture", f"{forced.word} is forced"))
+    for name, entries in (("deny", record.denied(now_s)), ("allow", record.allowed(now_s))):
+        if entries:
+            facts.append((name, f"networks by operators' commands: {len(entries)}"))
+    if mode in {None, Mode.ENFORCE}:
+        return DoctorReport(tuple(facts))
+    what = f"an operator's command has switched the mode to {mode.value}: `sekisho mode` says whose, and why"
+    return DoctorReport(tuple(facts), (hazards.NOT_ENFORCED.found(what, 'sekisho mode enforce --because "REASON"'),))
 
 
 def checks_of_facts(facts: Mapping[str, str], settings: Settings) -> Iterator[Diagnosis]:

@@ -15,6 +15,7 @@ from sekisho.control import ControlMac, ControlState, MemoryControl, StoredContr
 from sekisho.feed import FeedReader
 from sekisho.ledger.counters import StoredCounters
 from sekisho.model import Mode
+from sekisho.model.hazards import NOT_ENFORCED
 from sekisho.record import Subject
 from sekisho.record.subjects import counted_network
 from sekisho.wiring.event_loop import LoopWing
@@ -146,7 +147,7 @@ class EventLoops:
         # Only the signed record: an attacker who can write to the store must not switch the guard off.
         mode = self.control.applied.mode or process.settings.mode
         if mode is not process.mode:
-            log.warning("mode is now %s", mode.value)
+            log.warning("mode is now %s", _said_of(mode, by_command=self.control.applied.mode is not None))
             process.events.mode_changed(mode)
             process.mode = mode
             for running in self._running.values():
@@ -189,6 +190,12 @@ class EventLoops:
         reports = await self.process.probe(known, names, through)
         await self._here().exchanges.tell()
         return reports
+
+
+def _said_of(mode: Mode, *, by_command: bool) -> str:
+    by = "by an operator's command: `sekisho mode` says whose, and why" if by_command else "as SEKISHO_MODE says"
+    number = "" if mode is Mode.ENFORCE else f" [{NOT_ENFORCED.number}]"
+    return f"{mode.value}, {by}{number}"
 
 
 def subject_of(act: Act) -> Subject:
