@@ -49,12 +49,11 @@ def verdict(**signs: Any) -> Verdict:
 def seen(
     device: Device = Device.STRANGER,
     *,
-    denied: bool = False,
     exposure: Exposure = UNKNOWN,
     worked: bool = False,
     **signs: Any,
 ) -> Signals:
-    return Signals(verdict(**signs), device, denied, exposure, worked)
+    return Signals(verdict(**signs), device, exposure, worked)
 
 
 SIGNS: list[tuple[dict[str, Any], Action, str]] = [
@@ -118,11 +117,11 @@ def test_all_findings_are_reported_and_the_sternest_is_obeyed() -> None:
     signs = {name: value for sign, *_ in SIGNS for name, value in sign.items()}
     signs["exposure"] = Exposure(1, Pair.EXACT)
 
-    decision = decide(seen(**signs, denied=True), Policy(factors=True))
+    decision = decide(seen(**signs), Policy(factors=True))
 
-    assert decision.action is decision.asked is DENY
-    assert {reason for *_, reason in SIGNS} | {"deny_list", "unproved_device"} == reasons(decision)
-    assert decision == decide(seen(**signs, denied=True), Policy(factors=True))
+    assert decision.action is decision.asked is THROTTLE
+    assert {reason for *_, reason in SIGNS} | {"unproved_device"} == reasons(decision)
+    assert decision == decide(seen(**signs), Policy(factors=True))
 
 
 def test_the_wait_is_the_longest_that_refuses() -> None:
@@ -164,12 +163,11 @@ def test_what_is_asked_is_what_can_be_asked(able: tuple[bool, bool, bool], asked
 
 
 @pytest.mark.parametrize(("work", "factors", "refuse"), list(product([False, True], repeat=3)))
-def test_throttle_and_deny_are_never_bought_off(work: bool, factors: bool, refuse: bool) -> None:
-    """Work buys an address over its limit no guess, and a factor does not help a denied one."""
+def test_throttle_is_never_bought_off(work: bool, factors: bool, refuse: bool) -> None:
+    """Neither work nor a factor buys an address over its limit a guess."""
     policy = Policy(work=work, factors=factors, refuse_without_factor=refuse)
 
     assert decide(seen(ip_wait_us=MINUTE), policy).asked is THROTTLE
-    assert decide(seen(denied=True), policy).asked is DENY
 
 
 def test_work_is_asked_for_once() -> None:
@@ -207,10 +205,11 @@ def test_a_step_up_that_came_to_work_is_satisfied_by_it() -> None:
 
 def test_no_work_is_asked_of_whom_it_would_not_help() -> None:
     """A throttled or denied caller is told so at once, without work."""
-    policy = Policy(work=True)
+    throttled = decide(seen(accounts_per_ip=8, ip_wait_us=MINUTE), Policy(work=True))
+    denied = decide(seen(accounts_per_ip=8, token_spent=True), Policy(work=True, refuse_without_factor=True))
 
-    assert not decide(seen(accounts_per_ip=8, ip_wait_us=MINUTE), policy).work_first
-    assert not decide(seen(accounts_per_ip=8, denied=True), policy).work_first
+    assert (throttled.asked, throttled.work_first) == (THROTTLE, False)
+    assert (denied.asked, denied.work_first) == (DENY, False)
 
 
 def test_where_no_account_can_be_asked_there_is_no_factor() -> None:
@@ -300,12 +299,6 @@ def test_nobody_must_change_what_has_not_leaked(device: Device, exposure: Exposu
     assert not decide(seen(device, exposure=exposure), Policy(prevalence_min=4)).change_password
 
 
-@pytest.mark.parametrize("device", list(Device))
-def test_the_deny_list_holds_for_everybody(device: Device) -> None:
-    """The deny list overrides every token."""
-    assert decide(seen(device, denied=True), Policy()).asked is DENY
-
-
 def test_nothing_seen_is_nothing_found() -> None:
     """An attempt without signals costs no allocation."""
     assert decide(seen(), Policy()) is ALLOWED
@@ -347,7 +340,6 @@ all_signals = st.builds(
         failures=st.sampled_from([0, 100, 101, 65_535]),
     ).flatmap(lambda one: spreads.map(lambda spread: one._replace(spread=spread))),
     st.sampled_from(Device),
-    st.booleans(),
     st.builds(Exposure, passwords, listed_pairs),
     st.booleans(),
 )
@@ -369,9 +361,7 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
     )
     device = draw(st.sampled_from([device for device in Device if device <= one.device]))
     exposure = one.exposure.worst(Exposure(draw(passwords), draw(listed_pairs)))
-    return one, Signals(
-        worse, device, one.denied or draw(st.booleans()), exposure, worked=one.worked and draw(st.booleans())
-    )
+    return one, Signals(worse, device, exposure, worked=one.worked and draw(st.booleans()))
 
 
 @given(pairs(), policies)

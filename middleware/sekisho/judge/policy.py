@@ -109,9 +109,6 @@ def _only_unproved(findings: tuple[Finding, ...], asked: list[Action]) -> bool:
 
 def _find(seen: Signals, policy: Policy, add: Add, *, spared: bool) -> None:
     verdict = seen.verdict
-    if seen.denied:
-        add(Finding(Action.DENY, "deny_list"))
-
     password, pair = seen.exposure
     if password or pair:
         _find_leaked(seen, policy, add)

@@ -39,26 +39,23 @@ class Signals(Value):
     """Attributes:
     verdict: the counters' verdict.
     device: the class by its token; with a token over its budget, or renewed since, the client is a stranger.
-    denied: the address is on the deny list.
     exposure: the secret's exposure in leaks, whether the secret is right or wrong.
     worked: the client has done the work for this attempt.
     familiar: the account's history knows this network, and nothing contradicts it; see `judge.familiarity`.
     """
 
-    __slots__ = ("denied", "device", "exposure", "familiar", "verdict", "worked")
+    __slots__ = ("device", "exposure", "familiar", "verdict", "worked")
 
     def __init__(
         self,
         verdict: Verdict,
         device: Device = Device.STRANGER,
-        denied: bool = False,
         exposure: Exposure = UNKNOWN,
         worked: bool = False,
         familiar: bool = False,
     ) -> None:
         self.verdict: Final = verdict
         self.device: Final = device
-        self.denied: Final = denied
         self.exposure: Final = exposure
         self.worked: Final = worked
         self.familiar: Final = familiar
