@@ -25,7 +25,7 @@ from werkzeug.formparser import MultiPartParser as WerkzeugParser
 
 from sekisho.model import Encoding, Unreadable
 from sekisho.read.multipart import read_multipart
-from sekisho.read.names import Names, form_names, mention_of, unquoted
+from sekisho.read.names import Mention, Names, form_names, unquoted
 from sekisho.read.urlencoded import read_urlencoded
 from tests.read.making import FORM, door, read, refusal, scope
 
@@ -451,12 +451,12 @@ def test_a_field_is_found_wherever_it_stands(parts: list[str]) -> None:
     """The quick search misses no field that the thorough one finds."""
     text = "".join(parts).encode()
     thorough = re.compile(rb"(?:^|[&;])(?:u|%75)sername(?=[=&;[]|%5[bB]|$)", re.DOTALL)
-    assert mention_of(["username"]).search(text) is (thorough.search(text) is not None)
+    assert Mention(["username"]).search(text) is (thorough.search(text) is not None)
 
 
 def test_so_many_fields_that_nobody_can_tell_count_as_found() -> None:
     """A form with too many fields to search counts as holding the field, at its sender's expense."""
-    mention = mention_of(["username"])
+    mention = Mention(["username"])
     assert mention.search(b"a&" * 999 + b"username")
     assert not mention.search(b"a&" * 30_000)
     with pytest.raises(Unreadable, match=r"^413 too_many_fields$"):

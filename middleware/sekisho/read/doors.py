@@ -17,7 +17,7 @@ from sekisho.model import Encoding, Unreadable
 from sekisho.read.basic import has_basic
 from sekisho.read.fields import secret_names
 from sekisho.read.graphql import PARAMETERS
-from sekisho.read.names import OVERRIDE_FIELD, mention_of
+from sekisho.read.names import OVERRIDE_FIELD, Mention
 from sekisho.read.paths import path_key, path_keys
 from sekisho.read.request.method import HARMLESS, announces_body, overrides
 from sekisho.read.request.template import FORMATS, Template, same_route
@@ -145,7 +145,7 @@ class _Place:
         self._first = self._by_method.get("*") or next(iter(opened), None)
         self._basic = next((door for door in doors if door.by_header), None)
         names = {name for door in opened for name in (PARAMETERS if door.operation else secret_names(door))}
-        self._telling = mention_of({OVERRIDE_FIELD, *names})
+        self._telling = Mention({OVERRIDE_FIELD, *names})
 
     def find(self, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
         method = scope.get("method", "")

@@ -24,10 +24,10 @@ from sekisho.read.names import (
     NEW_SECRET,
     OVERRIDE_FIELD,
     SECRET,
+    Mention,
     Names,
     credentials,
     form_names,
-    mention_of,
     unquoted,
 )
 from sekisho.read.request.method import overrides
@@ -113,14 +113,14 @@ class _Plan(Value):
         self.tenant: Final = tenant
         self.reads_body: Final = bool(opened)
         # Finds every account or secret field that a form at this door reads.
-        self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
+        self.in_forms: Final = Mention(_interesting(urlencoded) | _interesting(multipart))
         # Not allowed in a query.
         self.secret_names: Final = frozenset(
             path[0] for one in opened for path in (*one.secret, *one.new_secret, *one.address)
         )
-        self.secrets_in_query: Final = mention_of(self.secret_names)
+        self.secrets_in_query: Final = Mention(self.secret_names)
         # A query must not name another account than the body.
-        self.accounts_in_query: Final = mention_of(path[0] for one in opened for path in one.account if len(path) == 1)
+        self.accounts_in_query: Final = Mention(path[0] for one in opened for path in one.account if len(path) == 1)
 
 
 def read_credentials(
@@ -232,7 +232,7 @@ def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
 # Numbers; see `read.names`.
 _AMPERSAND: Final = ord("&")
 _SEMICOLON: Final = ord(";")
-_OVERRIDE = mention_of([OVERRIDE_FIELD])
+_OVERRIDE = Mention([OVERRIDE_FIELD])
 
 
 def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:

@@ -19,7 +19,7 @@ from sekisho.read.basic import has_basic
 from sekisho.read.content import Form, content_of
 from sekisho.read.fields import with_tenant
 from sekisho.read.jsonbody import json_paths, parsed_json, values_at
-from sekisho.read.names import credentials, mention_of
+from sekisho.read.names import Mention, credentials
 from sekisho.read.request.method import HARMLESS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PARAMETERS: Final = frozenset({"query", "variables"})
 
 _MEMBERS: Final = frozenset({"query", "operationName", "variables", "extensions"})  # of GraphQL over HTTP
 _STORED: Final = "persistedQuery"
-_IN_QUERY: Final = mention_of(PARAMETERS)
+_IN_QUERY: Final = Mention(PARAMETERS)
 _ABSENT: Final = object()
 # What GraphQL ignores between a field's name and its arguments.
 _BETWEEN: Final = r"(?:[\s,\ufeff]++|#[^\n\r]*+)*+"

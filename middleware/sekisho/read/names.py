@@ -55,7 +55,7 @@ class Names(Value):
         grant: bool,
     ) -> None:
         self.kinds: Final = kinds
-        self.mention: Final = mention_of(kinds)
+        self.mention: Final = Mention(kinds)
         written = b"|".join(map(_written, kinds)).decode("latin-1") or "(?!)"
         self._unusual: Final = re.compile(rf"{_BLANK}*+(?:{written})(?:$|{_BLANK}*+(?:\[|%5[bB]))")
         self.account: Final = account
@@ -151,11 +151,6 @@ class Mention:
                 return False
             text = _decoded(text)
         return any(name in text for name in self._names)
-
-
-def mention_of(names: Iterable[str]) -> Mention:
-    """Return a finder of fields with these names in bytes."""
-    return Mention(names)
 
 
 def _has_too_many_fields(text: bytes) -> bool:

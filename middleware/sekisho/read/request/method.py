@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
-from sekisho.read.names import OVERRIDE_FIELD, mention_of
+from sekisho.read.names import OVERRIDE_FIELD, Mention
 
 if TYPE_CHECKING:
     import re
@@ -20,7 +20,7 @@ HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 METHOD_BYTES_MAX: Final = 64
 MENTIONS_MAX: Final = 64  # of a method in one query; the first already suffices to find an override
 
-_IN_QUERY: Final = mention_of([OVERRIDE_FIELD])
+_IN_QUERY: Final = Mention([OVERRIDE_FIELD])
 _OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-method-override", b"x-http-method"})
 
 
