@@ -5,11 +5,11 @@ The kernel ends each block by itself, also if this program has ended before.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
-from sekisho.feed.fronts.port import FrontFault, shown
+from sekisho.feed.fronts.command import run_command
+from sekisho.feed.fronts.port import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 TABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 AT_ONCE: Final = 512  # elements in one command: a line of `nft` is bounded
-RUN_S_MAX: Final = 30
 
 
 class Nftables:
@@ -44,12 +43,15 @@ class Nftables:
         return [*self._table_lines(), *self._element_lines(change)]
 
     def _element_lines(self, change: Change) -> list[str]:
-        gone = list(change.removed)
+        gone = {network: shown(network) for network in change.removed}
         # `add` of an element that is there leaves its timeout; `delete` of one that is not fails.
         renewed = {**change.added, **change.prolonged}
-        lines = [*self._lines("add", gone), *self._lines("delete", gone)]
-        lines += [*self._lines("add", [*renewed]), *self._lines("delete", [*renewed])]
-        return [*lines, *self._timed(renewed)]
+        there = {network: shown(network) for network in renewed}
+        timed = {
+            network: f"{there[network]} timeout {max(1, int(left_s * 1000))}ms" for network, left_s in renewed.items()
+        }
+        words = ("add", gone), ("delete", gone), ("add", there), ("delete", there), ("add", timed)
+        return [line for word, elements in words for line in self._lines(word, elements)]
 
     async def begin(self) -> None:
         """Create the table anew, with its sets and its chain. Blocks of an earlier run end. Raises `FrontFault`."""
@@ -72,55 +74,11 @@ class Nftables:
             f"add rule {self._table} input tcp dport {{ {self._ports} }} ip6 saddr @refused6 counter drop",
         ]
 
-    def _lines(self, word: str, networks: list[Network]) -> Iterator[str]:
+    def _lines(self, word: str, elements: dict[Network, str]) -> Iterator[str]:
         for version in (4, 6):
-            texts = [shown(network) for network in networks if network.version == version]
+            texts = [text for network, text in elements.items() if network.version == version]
             for at in range(0, len(texts), AT_ONCE):
                 yield f"{word} element {self._table} refused{version} {{ {', '.join(texts[at : at + AT_ONCE])} }}"
 
-    def _timed(self, ends: dict[Network, float]) -> Iterator[str]:
-        for version in (4, 6):
-            texts = [
-                f"{shown(network)} timeout {max(1, int(left_s * 1000))}ms"
-                for network, left_s in ends.items()
-                if network.version == version
-            ]
-            for at in range(0, len(texts), AT_ONCE):
-                yield f"add element {self._table} refused{version} {{ {', '.join(texts[at : at + AT_ONCE])} }}"
-
     async def _run(self, lines: Sequence[str]) -> None:
         await run_command((*self._command, "-f", "-"), "\n".join(lines) + "\n", "nft")
-
-
-async def run_command(command: Sequence[str], text: str, name: str) -> None:
-    """Run a program with a text on its standard input. Raises `FrontFault` if it cannot run, fails or takes too long.
-
-    `name`: of the program, for the error.
-    """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise FrontFault(f"{name} cannot be run: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(RUN_S_MAX):
-            _, said = await process.communicate(text.encode())
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise FrontFault(f"{name} did not end within {RUN_S_MAX} seconds") from None
-    if process.returncode:
-        raise FrontFault(f"{name} failed: {_problem(said.decode(errors='replace'))[:200]}")
-
-
-_ERROR: Final = re.compile(r"error|emerg|fail|denied|not permitted", re.IGNORECASE)
-
-
-def _problem(said: str) -> str:
-    """The first line that tells of an error; else the first: nginx begins with a notice, nft ends with carets."""
-    lines = said.splitlines() or [""]
-    return next((line for line in lines if _ERROR.search(line)), lines[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sekisho.feed.fronts.nftables import run_command
+from sekisho.feed.fronts.command import run_command
 from sekisho.feed.fronts.port import shown
 from sekisho.files import replace_text
 
