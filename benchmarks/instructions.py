@@ -66,7 +66,7 @@ STEPS = (
     Step("address", "sekisho.read.address:Addresses.origin"),
     Step("digests of the origin", "sekisho.read.digest:Digests.origin_digests"),
     Step("the caller", "sekisho.read.caller:Callers.read"),
-    Step("the rest of the visit, the gate", "sekisho.gate:Gate.refusal"),
+    Step("the request context, the gate", "sekisho.gate:Gate.refusal"),
     Step("take in the body", "sekisho.asgi.body_reader:BodyReader.read"),
     Step("credentials", "sekisho.asgi.attempt_reader:read_credentials"),
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),

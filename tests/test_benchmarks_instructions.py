@@ -29,7 +29,7 @@ async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> No
 
     stepwise = [label.removeprefix("shed ") for label in marks.labels[marks.labels.index("shed whole") + 2 : -2]]
     assert stepwise == [name for name in NAMES if name in stepwise]
-    assert {"find the door", "the rest of the visit, the gate", REST} <= set(stepwise)
+    assert {"find the door", "the request context, the gate", REST} <= set(stepwise)
     assert not {"take in the body", "digests and charge", "ledger (a constant), judge"} & set(stepwise)
 
 

@@ -1,7 +1,7 @@
 """Session credentials: those that a successful answer issues, and those that a request presents.
 
-This module only reads them; `challenge/tie.py` binds them to an account. An ambiguous request presents nothing: if the
-application read it differently, the proof of one account would open the session of another.
+This module only reads them; `stepup/session_binding.py` binds them to an account. An ambiguous request presents
+nothing: if the application read it differently, the proof of one account would open the session of another.
 """
 
 from __future__ import annotations

@@ -78,12 +78,12 @@ class ProofParts:
         index, passkeys = its.passkey_index(), site_passkeys(settings)
         provider = identity_provider(settings, self._site.events, self._site.clocks)
         factors = site_factors(
-            settings.factors, its.owners, vault, settings.listed, passkeys=passkeys, sender=senders,
+            settings.factors, its.owners, vault, settings.listed, passkeys=passkeys, senders=senders,
             provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
             book=its.book, budget=self._code_budget(), index=index, clock_s=clock_s,
         )  # fmt: skip
         enrolling = enrolment(
-            its.owners, vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
+            its.owners, vault, settings.listed, passkeys=passkeys, senders=senders, issuer=settings.service_name,
             requirements=factors.requirements, provider=provider, index=index, clock_s=clock_s,
         )  # fmt: skip
         return factors, enrolling

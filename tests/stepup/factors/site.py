@@ -88,7 +88,7 @@ class Site:
                 "bob": Contact("2", None, "ja"),
             }
         )
-        self.sender = Notes(mailer, service)
+        self.senders = Notes(mailer, service)
         web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
         secrets = tuple(SECRETS)
         index = PasskeyIndex(self.owners, Sealer(secrets, clock_s=self.clock), clock_s=self.clock)
@@ -98,7 +98,7 @@ class Site:
             self.vault,
             secrets,
             passkeys=web,
-            sender=self.sender,
+            senders=self.senders,
             strictness=strictness,
             index=index,
             clock_s=self.clock,
@@ -108,7 +108,7 @@ class Site:
             self.vault,
             secrets,
             passkeys=web,
-            sender=self.sender,
+            senders=self.senders,
             issuer="Shop",
             requirements=self.factors.requirements,
             index=index,
@@ -173,9 +173,9 @@ class Site:
 
     async def code_sent(self, account: str = "alice", challenge: bytes = b"c" * 16) -> str:
         """The code that is sent for this challenge; empty if none is."""
-        before = len(self.sender.queued)
+        before = len(self.senders.queued)
         await self.factors.send(await self.trial(account, challenge), await self.owner(account), "webhook")
-        return self.sender.queued[-1] if len(self.sender.queued) > before else ""
+        return self.senders.queued[-1] if len(self.senders.queued) > before else ""
 
     def settle(self) -> None:
         """Let 72 hours pass, after which a new factor is no longer held back."""
@@ -183,5 +183,5 @@ class Site:
 
     async def told(self) -> None:
         """Wait until the hook has taken all queued messages, and take no more."""
-        await self.sender.queue.aclose()
-        await self.sender.aclose()
+        await self.senders.queue.aclose()
+        await self.senders.aclose()

@@ -22,7 +22,7 @@ async def test_the_step_shown_at_enrolling_is_spent() -> None:
     assert made is not None
     assert (made.id, made.kind, made.label) == (offer.id, "totp", "Phone")
     assert await site.shown("totp", code) is None
-    assert site.sender.changes == [("totp", "added")]
+    assert site.senders.changes == [("totp", "added")]
 
 
 async def test_an_offer_is_taken_once() -> None:
@@ -114,7 +114,7 @@ async def test_an_owner_removes_his_own_alone() -> None:
     assert not await site.enrolling.remove(bob, enrolment.id)
     assert await site.enrolling.remove(owner, enrolment.id)
     assert not await site.enrolling.remove(owner, enrolment.id)
-    assert site.sender.changes == [("totp", "added"), ("totp", "removed")]
+    assert site.senders.changes == [("totp", "added"), ("totp", "removed")]
 
 
 async def test_no_factor_is_enrolled_for_a_missing_account() -> None:

@@ -21,10 +21,10 @@ async def with_a_passkey() -> tuple[Site, tuple[str, ...]]:
 
 async def begun(site: Site, code: str, challenge: bytes = b"c" * 16, *, right: bool = True) -> str:
     """The second code; empty if none was sent."""
-    before = len(site.sender.recovering)
+    before = len(site.senders.recovering)
     trial = await site.trial(challenge=challenge, right=right)
     await site.factors.begin_recovery(trial, await site.owner(), code)
-    return site.sender.recovering[-1] if len(site.sender.recovering) > before else ""
+    return site.senders.recovering[-1] if len(site.senders.recovering) > before else ""
 
 
 async def confirmed(site: Site, code: str, challenge: bytes = b"c" * 16, *, right: bool = True) -> bool:
@@ -36,14 +36,14 @@ async def test_a_recovery_code_and_a_mailed_code_remove_the_factors_a_day_later(
     """Both codes begin a recovery, of which the owner is told; a day later a mailed code logs in again."""
     site, codes = await with_a_passkey()
     assert await confirmed(site, await begun(site, codes[0]))
-    assert site.sender.resets == [int(site.clock()) + DAY]
-    assert ("recovery", "used") in site.sender.changes
+    assert site.senders.resets == [int(site.clock()) + DAY]
+    assert ("recovery", "used") in site.senders.changes
     site.clock.now_s += DAY - 1
     assert await site.code_sent(challenge=b"d" * 16) == ""
     site.clock.now_s += 1
     code = await site.code_sent(challenge=b"e" * 16)
     assert await site.shown("webhook", code, challenge=b"e" * 16) == Proof("webhook")
-    assert ("webauthn", "reset") in site.sender.changes
+    assert ("webauthn", "reset") in site.senders.changes
 
 
 async def test_the_passkey_cancels_the_recovery() -> None:
@@ -67,7 +67,7 @@ async def test_either_code_alone_begins_nothing() -> None:
     assert not await confirmed(site, codes[0])
     second = await begun(site, codes[1], b"d" * 16)
     assert not await confirmed(site, second, b"e" * 16)
-    assert site.sender.resets == []
+    assert site.senders.resets == []
     assert await confirmed(site, second, b"d" * 16)
     assert not await confirmed(site, second, b"d" * 16)
 
@@ -78,7 +78,7 @@ async def test_the_second_code_is_no_proof() -> None:
     second = await begun(site, codes[0])
     for factor in ("webhook", "email"):
         assert await site.shown(factor, second) is None
-    assert site.sender.resets == []
+    assert site.senders.resets == []
 
 
 async def test_behind_a_wrong_secret_nothing_is_begun_or_spent() -> None:

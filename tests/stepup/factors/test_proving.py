@@ -86,7 +86,7 @@ async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proo
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) is None
     site.vault_clock.now_s += 30 * 86_400
     assert await site.shown("totp", site.code(app), challenge=b"p" * 16) is None
-    assert site.sender.changes.count(("totp", "stopped")) == 1
+    assert site.senders.changes.count(("totp", "stopped")) == 1
     assert await site.shown("recovery", sheet.codes[0], challenge=b"q" * 16)
     site.vault_clock.now_s += 3_600
     site.clock.now_s += 30
@@ -97,7 +97,7 @@ async def test_guesses_at_an_app_that_nobody_has_are_told_to_nobody() -> None:
     """Guesses at a missing app are counted without a notice, or the store would reveal which accounts have one."""
     site = Site()
     await burnt(site, pyotp.TOTP("A" * 32))
-    assert site.sender.changes == []
+    assert site.senders.changes == []
 
 
 async def test_another_accounts_app_proves_nothing() -> None:
@@ -217,7 +217,7 @@ async def test_a_recovery_code_works_once_and_the_owner_hears_of_it() -> None:
         *(site.shown("recovery", sheet.codes[0], challenge=bytes([n]) * 16) for n in range(4))
     )
     assert [proof for proof in proofs if proof] == [Proof("recovery")]
-    assert ("recovery", "used") in site.sender.changes
+    assert ("recovery", "used") in site.senders.changes
     assert await site.shown("recovery", sheet.codes[1], account="bob") is None
 
 
@@ -239,7 +239,7 @@ async def test_a_reset_that_is_due_is_carried_out_first() -> None:
     assert len((await site.owner()).enrolments) == 1
     site.clock.now_s += 1
     assert (await site.owner()).enrolments == ()
-    assert site.sender.changes[-1] == ("totp", "reset")
+    assert site.senders.changes[-1] == ("totp", "reset")
     assert await site.shown("totp", site.code(app)) is None
 
 
@@ -267,7 +267,7 @@ async def test_mail_to_no_address_uses_up_no_sends() -> None:
         await site.factors.send(await site.trial("bob", bytes([n]) * 16), await site.owner("bob"), "email")
     await site.factors.send(await site.trial("bob"), await site.owner("bob"), "webhook")
     await site.told()
-    assert len(site.sender.codes) == 1
+    assert len(site.senders.codes) == 1
 
 
 async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
@@ -275,7 +275,7 @@ async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
     site = Site()
     await site.factors.send(await site.trial("bob"), await site.owner("bob"), "webhook")
     await site.told()
-    [message] = site.sender.codes
+    [message] = site.senders.codes
     assert (message.account_id, message.account, message.locale, message.minutes) == ("2", "bob", "ja", 10)
     assert await site.shown("webhook", message.code, account="bob", challenge=b"o" * 16) is None
     assert await site.shown("webhook", message.code, account="bob") == Proof("webhook")
@@ -288,7 +288,7 @@ async def test_what_is_no_factor_proves_nothing(factor: str) -> None:
     site = Site()
     assert await site.shown(factor, "123456") is None
     await site.factors.send(await site.trial(), await site.owner(), factor)
-    assert site.sender.codes == []
+    assert site.senders.codes == []
 
 
 @pytest.mark.parametrize("factor", ["webauthn", "totp", "email", "webhook", "recovery"])
@@ -318,7 +318,7 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
     """A site names existing factors, and a domain if it names passkeys."""
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
-        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender, clock_s=time.time)
+        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, senders=site.senders, clock_s=time.time)
 
 
 @pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
@@ -327,7 +327,7 @@ def test_there_is_always_a_second_way(name: str) -> None:
     site = Site()
     web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
     made = Factors(
-        (name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender, clock_s=time.time
+        (name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, senders=site.senders, clock_s=time.time
     )
     assert made.names == (name, "recovery")
 

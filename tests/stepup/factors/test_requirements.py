@@ -116,7 +116,7 @@ async def test_guesses_at_a_retired_app_stop_nothing() -> None:
     for number in range(120):
         await site.shown("totp", site.wrong(app), challenge=b"%16d" % (number // 5))
         site.vault_clock.now_s += 600
-    assert ("totp", "stopped") not in site.sender.changes
+    assert ("totp", "stopped") not in site.senders.changes
     [passkey] = (await site.owner()).of_kind("webauthn")
     await site.enrolling.remove(await site.owner(), passkey.id)
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
@@ -132,7 +132,7 @@ async def test_used_up_codes_of_an_app_lower_nothing() -> None:
         for _ in range(5):
             await site.shown("totp", site.wrong(app), challenge=b"%16d" % number)
         site.vault_clock.now_s += 1_800
-    assert site.sender.changes.count(("totp", "stopped")) == 1
+    assert site.senders.changes.count(("totp", "stopped")) == 1
     assert await site.shown("totp", site.code(app), challenge=b"a" * 16) is None
     assert await site.code_sent(challenge=b"b" * 16) == ""
     assert await site.shown("recovery", sheet.codes[0], challenge=b"d" * 16) is None
@@ -229,13 +229,13 @@ async def test_an_owner_below_the_floor_may_enrol_the_first_strong_factor() -> N
     site = Site(strictness=Strictness(FactorClass.PHR))
     owner = await site.owner()
     await site.factors.send(await site.trial(), owner, "webhook", MANAGE)
-    [code] = site.sender.queued
+    [code] = site.senders.queued
     assert await site.shown("webhook", code, challenge=b"c" * 16) is None
     assert await site.shown("webhook", code, demand=MANAGE) == Proof("webhook")
     await site.passkey()
     site.settle()
     await site.factors.send(await site.trial(challenge=b"n" * 16), await site.owner(), "webhook", MANAGE)
-    assert len(site.sender.queued) == 1
+    assert len(site.senders.queued) == 1
 
 
 async def test_a_route_may_ask_for_more_than_the_account_has() -> None:

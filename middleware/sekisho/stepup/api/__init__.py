@@ -1,7 +1,7 @@
 """The HTTP API of step-ups as an OpenAPI 3.1 document: `python -m sekisho.stepup.api > docs/openapi.json`.
 
-Statuses, codes, names of factors and lifetimes come from the code that answers. `tests/stepup/test_openapi.py` compares
-the rest with the answers of a guarded application.
+Statuses, codes, names of factors and lifetimes come from the code that answers. `tests/stepup/flow/test_openapi.py`
+compares the rest with the answers of a guarded application.
 """
 
 from __future__ import annotations

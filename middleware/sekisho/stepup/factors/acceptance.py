@@ -66,17 +66,17 @@ class Acceptance:
         parts: verify them.
         owners, lookup: keep an account's recovery codes.
         requirements: the classes of factors.
-        sender: tells owners that a recovery code was used, or that their app was stopped.
+        senders: tells owners that a recovery code was used, or that their app was stopped.
     """
 
     def __init__(
-        self, parts: FactorParts, owners: Owners, lookup: AccountLookup, requirements: Requirements, sender: Senders
+        self, parts: FactorParts, owners: Owners, lookup: AccountLookup, requirements: Requirements, senders: Senders
     ) -> None:
         self._codes, self._totp, self._recovery, self._passkeys, self._identities = parts
         self._owners = owners
         self._lookup = lookup
         self._requirements = requirements
-        self._sender = sender
+        self._senders = senders
 
     def of(self, names: tuple[str, ...]) -> dict[str, FactorProofs]:
         """Return the functions that match and accept proofs, by factor, for the factors of these names."""
@@ -128,7 +128,7 @@ class Acceptance:
 
         def on_last() -> None:
             if kept:
-                self._sender.factor_changed(owner, "totp", "stopped")
+                self._senders.factor_changed(owner, "totp", "stopped")
 
         used = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return None if used is None else Proof(shown.factor, settled=_is_settled(owner, used, now_s))
@@ -171,7 +171,7 @@ class Acceptance:
         enrolment, store = self._store(owner)
         if await self._recovery.accept(trial, enrolment, store, shown.code) is None:
             return None
-        self._sender.factor_changed(owner, RECOVERY, "used")
+        self._senders.factor_changed(owner, RECOVERY, "used")
         return Proof(shown.factor, settled=bool(self.usable(owner, MANAGE, now_s).of_kind(RECOVERY)))
 
     def _store(self, owner: AccountOwner) -> tuple[str, _RecoveryStore]:

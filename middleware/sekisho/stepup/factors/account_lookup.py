@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class AccountLookup:
     """Finds account owners. Also carries out resets that were requested a day ago, so no background task is needed."""
 
-    def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders, book: AddressBook | None = None) -> None:
+    def __init__(self, owners: Owners, keys: VaultKeys, senders: Senders, book: AddressBook | None = None) -> None:
         self._owners = owners
         self._book = book
         self._keys = keys
-        self._sender = sender
+        self._senders = senders
 
     async def find(self, account: str, *, now_s: int) -> AccountOwner:
         """Return the owner of an account, after carrying out a reset that is due; without a contact if it is unknown.
@@ -34,7 +34,7 @@ class AccountLookup:
         history = await self._book.of(account_id, contact, now_s) if self._book is not None else UNKNOWN_HISTORY
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
             self._tell(AccountOwner(account, contact, enrolments, history=history))
-            await self._sender.kept(account_id)
+            await self._senders.kept(account_id)
             enrolments, reset = await self._owners.enrolments(account_id), None
         # An unknown name has no enrolments, even if the look-up found some under its substitute.
         return AccountOwner(account, contact, enrolments if contact else (), reset is not None, history)
@@ -50,4 +50,4 @@ class AccountLookup:
 
     def _tell(self, owner: AccountOwner) -> None:
         for kind in dict.fromkeys(one.kind for one in owner.factors):
-            self._sender.factor_changed(owner, kind, "reset")
+            self._senders.factor_changed(owner, kind, "reset")

@@ -80,10 +80,10 @@ class Enrolling:
         vault: remembers used codes and states.
         secrets: the service's, newest first.
         passkeys: makes and verifies passkey registrations; None if the site offers no passkeys.
-        provider: of the factor `oidc`; None if the site has none.
-        sender: sends notices.
+        senders: sends notices.
         issuer: the service's name, as authenticator apps show it.
         requirements: of the site and of each account.
+        provider: of the factor `oidc`; None if the site has none.
         index: names accounts by their passkeys; None where no log-in begins with one.
         clock_s: Unix time in seconds.
     """
@@ -95,7 +95,7 @@ class Enrolling:
         secrets: Sequence[bytes | Signer],
         *,
         passkeys: WebAuthn | None,
-        sender: Senders,
+        senders: Senders,
         issuer: str,
         requirements: Requirements,
         provider: OidcProvider | None = None,
@@ -106,18 +106,18 @@ class Enrolling:
         self._vault = vault
         self._keys = VaultKeys(secrets)
         self._sealer = Sealer(secrets, clock_s=clock_s)
-        self._web = passkeys
-        self._sender = sender
+        self._webauthn = passkeys
+        self._senders = senders
         self._issuer = issuer
         self._clock_s = clock_s
         limits = AttemptLimits(vault, self._keys)
-        self._lookup = AccountLookup(owners, self._keys, sender)
+        self._lookup = AccountLookup(owners, self._keys, senders)
         self._totp = Totp(vault, self._keys, self._sealer, limits, drift=requirements.totp_drift)
         self._requirements = requirements
         self._index = index
         self._strong_only = StrongOnly(self._sealer, self._keys)
         self._codes = RecoveryCodes(self._sealer, limits)
-        self._cabinet = PasskeySealer(self._sealer)
+        self._passkey_sealer = PasskeySealer(self._sealer)
         self._identities = (
             Identities(provider, vault, keys=self._keys, sealer=self._sealer, limits=limits) if provider else None
         )
@@ -169,7 +169,7 @@ class Enrolling:
         options, state = self._passkeys().registration_options(
             owner.account_id,
             owner.account,
-            [credential for _, credential in self._cabinet.open(owner)],
+            [credential for _, credential in self._passkey_sealer.open(owner)],
             fresh=secrets.token_bytes(FRESH_BYTES),
             now_s=self._now_s(),
         )
@@ -186,10 +186,10 @@ class Enrolling:
         begun = self._begun(_PASSKEY, owner, state)
         if begun is None or not await self._first(_PASSKEY, state):
             raise ProofFailed("state")
-        existing = [held for _, held in self._cabinet.open(owner)]
+        existing = [held for _, held in self._passkey_sealer.open(owner)]
         made = self._passkeys().register(begun, credential, existing, now_s=self._now_s())
         enrolment = secrets.token_hex(_ID_BYTES)
-        sealed = self._cabinet.seal(made, account=owner.account_id, enrolment=enrolment)
+        sealed = self._passkey_sealer.seal(made, account=owner.account_id, enrolment=enrolment)
         kept = await self._kept(owner, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
         if self._index is not None:
             await self._index.note(owner.account, owner.account_id, made.user_handle)
@@ -225,13 +225,15 @@ class Enrolling:
 
     def makers(self, owner: AccountOwner) -> dict[str, str]:
         """The makers of the owner's passkeys by enrolment, as far as they are known. For display alone."""
-        return {one.id: maker(credential.public_key) for one, credential in self._cabinet.open(owner)}
+        return {one.id: maker(credential.public_key) for one, credential in self._passkey_sealer.open(owner)}
 
     def accepted_passkeys(self, owner: AccountOwner) -> dict[str, Any] | None:
         """The owner's passkeys for the browser's Signal API; None if the site offers no passkeys."""
-        if self._web is None:
+        if self._webauthn is None:
             return None
-        return self._web.accepted(owner.account_id, [credential for _, credential in self._cabinet.open(owner)])
+        return self._webauthn.accepted(
+            owner.account_id, [credential for _, credential in self._passkey_sealer.open(owner)]
+        )
 
     async def recovery(self, owner: AccountOwner) -> Sheet:
         """Make and store a sheet of ten new recovery codes, and return it. The codes of an older sheet become invalid.
@@ -245,7 +247,7 @@ class Enrolling:
             old = await self._lookup.enrolment(owner, "recovery")
             sheet = await (self._replaced(owner, old) if old else self._first_sheet(owner))
             if sheet is not None:
-                self._sender.factor_changed(owner, "recovery", "added")
+                self._senders.factor_changed(owner, "recovery", "added")
                 return sheet
         raise ProofFailed("busy")
 
@@ -264,7 +266,7 @@ class Enrolling:
         self._ensure_not_last(owner, enrolment_id)
         if not await self._owners.remove(owner.account_id, enrolment_id):
             return False
-        self._sender.factor_changed(owner, kind, "removed")
+        self._senders.factor_changed(owner, kind, "removed")
         return True
 
     async def only_strong(self, owner: AccountOwner, on: bool) -> None:
@@ -294,7 +296,7 @@ class Enrolling:
 
     async def _kept(self, owner: AccountOwner, enrolment: Enrolment) -> Enrolment:
         await self._owners.enrol(owner.account_id, enrolment)
-        self._sender.factor_changed(owner, enrolment.kind, "added")
+        self._senders.factor_changed(owner, enrolment.kind, "added")
         return enrolment
 
     async def _replaced(self, owner: AccountOwner, old: Enrolment) -> Sheet | None:
@@ -314,9 +316,9 @@ class Enrolling:
         return sheet
 
     def _passkeys(self) -> WebAuthn:
-        if self._web is None:
+        if self._webauthn is None:
             raise ProofFailed("no_passkeys")
-        return self._web
+        return self._webauthn
 
     def _ensured_identities(self, owner: AccountOwner) -> Identities:
         _ensure_known(owner)

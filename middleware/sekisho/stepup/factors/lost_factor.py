@@ -33,18 +33,18 @@ class LostFactor:
         keys: of the vault.
         codes: makes and accepts the second code.
         requirements: the class that each account has to show.
-        sender: sends the code and the notice.
+        senders: sends the code and the notice.
     """
 
     def __init__(
-        self, by: str, owners: Owners, keys: VaultKeys, codes: Codes, *, requirements: Requirements, sender: Senders
+        self, by: str, owners: Owners, keys: VaultKeys, codes: Codes, *, requirements: Requirements, senders: Senders
     ) -> None:
         self.by: Final = by
         self._owners = owners
         self._keys = keys
         self._codes = codes
         self._requirements = requirements
-        self._sender = sender
+        self._senders = senders
 
     def may_begin(self, owner: AccountOwner, now_s: int) -> bool:
         """Whether the account has a strong factor that can be lost, and does not refuse weaker ways to replace it."""
@@ -61,7 +61,7 @@ class LostFactor:
         """
         code = await self._codes.issue(self._second(trial, right=proved), now_s=now_s)
         if code is not None:
-            self._sender.send_code(self.by, owner, code, recovers=True)
+            self._senders.send_code(self.by, owner, code, recovers=True)
 
     async def confirm(self, trial: CodeTrial, owner: AccountOwner, typed: str, *, now_s: int) -> Reset | None:
         """Request the reset of the account's factors, and return it, if `typed` is the second code; otherwise None.
@@ -76,7 +76,7 @@ class LostFactor:
         if not await self._codes.accept(self._second(trial, right=right), typed):
             return None
         reset = await self._owners.ask_reset(owner.account_id, now_s=now_s)
-        self._sender.reset_asked(owner, reset.due_s)
+        self._senders.reset_asked(owner, reset.due_s)
         return reset
 
     def _second(self, trial: CodeTrial, *, right: bool) -> CodeTrial:

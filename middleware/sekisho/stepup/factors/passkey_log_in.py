@@ -53,7 +53,7 @@ class PasskeyLogIn:
     """Makes challenges and accepts what browsers answer to them.
 
     Args:
-        web: makes the options.
+        webauthn: makes the options.
         passkeys: verifies, and keeps counts.
         index: names the account of a passkey.
         vault: marks used challenges.
@@ -65,7 +65,7 @@ class PasskeyLogIn:
 
     def __init__(  # noqa: PLR0913 - all that a log-in is proved with
         self,
-        web: WebAuthn,
+        webauthn: WebAuthn,
         passkeys: Passkeys,
         index: PasskeyIndex,
         vault: Vault,
@@ -76,7 +76,7 @@ class PasskeyLogIn:
         proved: Callable[[AccountOwner], Awaitable[None]],
         clock_s: Callable[[], float],
     ) -> None:
-        self._web = web
+        self._webauthn = webauthn
         self._passkeys = passkeys
         self._index = index
         self._vault = vault
@@ -90,7 +90,7 @@ class PasskeyLogIn:
         """`PublicKeyCredentialRequestOptionsJSON` for this browser. Nothing is kept."""
         ends = (int(self._clock_s()) + SECONDS).to_bytes(_TIME_BYTES)
         challenge = self._sealer.seal(_PURPOSE, ends, bound_to=browser_key.encode())
-        return self._web.login_options(challenge, seconds=SECONDS)
+        return self._webauthn.login_options(challenge, seconds=SECONDS)
 
     async def accept(self, shown: bytes, browser_key: str) -> ProvedOwner | None:
         """The owner whose passkey this is; None if it proves nothing. Each challenge is valid once.

@@ -74,7 +74,7 @@ class Passkeys:
 
     def __init__(
         self,
-        web: WebAuthn,
+        webauthn: WebAuthn,
         owners: Owners,
         vault: Vault,
         *,
@@ -83,14 +83,14 @@ class Passkeys:
         limits: AttemptLimits,
         index: PasskeyIndex | None = None,
     ) -> None:
-        self._web = web
+        self._webauthn = webauthn
         self._owners = owners
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
         self._limits = limits
         self._index = index
-        self._cabinet = PasskeySealer(sealer)
+        self._passkey_sealer = PasskeySealer(sealer)
 
     async def options(
         self,
@@ -113,10 +113,12 @@ class Passkeys:
         Raises:
             StoreUnavailable: no options are valid.
         """
-        opened = [credential for owner in account_owners for _, credential in self._cabinet.open(owner)]
+        opened = [credential for owner in account_owners for _, credential in self._passkey_sealer.open(owner)]
         credentials = list({credential.id: credential for credential in opened}.values())[:CREDENTIALS_MAX]
         fresh = secrets.token_bytes(FRESH_BYTES)
-        options, state = self._web.authentication_options(account_digest.hex(), credentials, fresh=fresh, now_s=now_s)
+        options, state = self._webauthn.authentication_options(
+            account_digest.hex(), credentials, fresh=fresh, now_s=now_s
+        )
         sealed = self._sealer.seal(_STATE, state, bound_to=self._binding(trial, bound_to))
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options
@@ -134,7 +136,7 @@ class Passkeys:
         used = self._used(owner, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
             return None
-        kept = await self._keep_count(owner, self._cabinet.open(owner), used)
+        kept = await self._keep_count(owner, self._passkey_sealer.open(owner), used)
         # Where the proof comes before the secret, the application has not accepted this spelling of the account: its
         # owner could have the passkey name another's account, and log in there.
         if kept is not None and self._index is not None and trial.scope != DOOR:
@@ -146,9 +148,9 @@ class Passkeys:
 
         The caller accepts each challenge once. See `WebAuthn.authenticate_owner`. Raises `OwnersError`.
         """
-        held = self._cabinet.open(owner)
+        held = self._passkey_sealer.open(owner)
         try:
-            used = self._web.authenticate_owner(shown, challenge, [credential for _, credential in held])
+            used = self._webauthn.authenticate_owner(shown, challenge, [credential for _, credential in held])
         except ProofFailed as error:
             log.info("a passkey began no log-in: %s", error.reason)
             return None
@@ -162,9 +164,9 @@ class Passkeys:
 
     def _used(self, owner: AccountOwner, state: bytes, shown: bytes, now_s: int) -> Credential | None:
         """Return the passkey that was shown, with its new count; None if it is not one of the account's."""
-        credentials = [credential for _, credential in self._cabinet.open(owner)]
+        credentials = [credential for _, credential in self._passkey_sealer.open(owner)]
         try:
-            return self._web.authenticate(state, shown, credentials, now_s=now_s)
+            return self._webauthn.authenticate(state, shown, credentials, now_s=now_s)
         except ProofFailed as error:
             log.info("a passkey proved nothing: %s", error.reason)
             return None
@@ -174,7 +176,7 @@ class Passkeys:
     ) -> Enrolment | None:
         """Store the new count. None if another request changed it meanwhile: one of the two uses a copied passkey."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
-        sealed = self._cabinet.seal(used, account=owner.account_id, enrolment=enrolment.id)
+        sealed = self._passkey_sealer.seal(used, account=owner.account_id, enrolment=enrolment.id)
         return enrolment if await self._owners.replace(enrolment.id, enrolment.sealed, sealed) else None
 
     def _opened(self, sealed: bytes | None, trial: CodeTrial, bound_to: bytes) -> bytes:

@@ -55,7 +55,7 @@ class Factors:
         vault: keeps pending codes, challenges and counts.
         secrets: the service's, newest first.
         passkeys: makes and verifies passkey requests; None if the site offers no passkeys.
-        sender: sends codes and notices.
+        senders: sends codes and notices.
         provider: of the factor `oidc`; None if the site has none.
         strictness: which proofs the site accepts.
         book: remembers owners' mail addresses; None: every address counts at once.
@@ -75,7 +75,7 @@ class Factors:
         secrets: Sequence[bytes | Signer],
         *,
         passkeys: WebAuthn | None,
-        sender: Senders,
+        senders: Senders,
         provider: OidcProvider | None = None,
         strictness: Strictness = NORMAL,
         book: AddressBook | None = None,
@@ -89,11 +89,11 @@ class Factors:
             raise ValueError("the factor oidc needs a provider")
         self.names = (*dict.fromkeys(names), *([RECOVERY] if names else []))
         self._owners = owners
-        self._sender = sender
+        self._senders = senders
         self._clock_s = clock_s
         keys, sealer = VaultKeys(secrets), Sealer(secrets, clock_s=clock_s)
         limits = self._limits = AttemptLimits(vault, keys)
-        self._lookup = AccountLookup(owners, keys, sender, book)
+        self._lookup = AccountLookup(owners, keys, senders, book)
         self.requirements: Final = Requirements(self.names, strictness, StrongOnly(sealer, keys))
         parts = self._parts = FactorParts(
             Codes(vault, keys, sealer, limits, budget=budget),
@@ -104,10 +104,10 @@ class Factors:
             else None,
             Identities(provider, vault, keys=keys, sealer=sealer, limits=limits) if provider else None,
         )
-        self._acceptance = Acceptance(parts, owners, self._lookup, self.requirements, sender)
+        self._acceptance = Acceptance(parts, owners, self._lookup, self.requirements, senders)
         self._every = self._acceptance.of(self.names)
         by = next((name for name in SENT if name in self.names), "")
-        self._lost: Final = LostFactor(by, owners, keys, parts.codes, requirements=self.requirements, sender=sender)
+        self._lost: Final = LostFactor(by, owners, keys, parts.codes, requirements=self.requirements, senders=senders)
         self.log_in: Final = (
             PasskeyLogIn(
                 passkeys, parts.passkeys, index, vault, keys=keys, sealer=sealer, find=self.owner, proved=self._proved,
@@ -192,7 +192,7 @@ class Factors:
             trial = trial._replace(behind_right_secret=False)
         code = await self._parts.codes.issue(trial, now_s=int(self._clock_s()))
         if code is not None:
-            self._sender.send_code(factor, owner, code)
+            self._senders.send_code(factor, owner, code)
 
     async def try_early(
         self, trial: CodeTrial, owner: AccountOwner, shown: ShownFactor, bound_to: bytes, demand: Demand = LOG_IN
@@ -247,7 +247,7 @@ class Factors:
             one.guess for name, one in self._every.items() if one.guess and self.requirements.class_of(name) >= needed
         ]
         if await self._limits.settle(trial, counted) and trial.behind_right_secret and owner.of_kind("totp"):
-            self._sender.factor_changed(owner, "totp", "stopped")
+            self._senders.factor_changed(owner, "totp", "stopped")
 
     async def prove(
         self,

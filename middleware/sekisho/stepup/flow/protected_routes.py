@@ -92,7 +92,7 @@ class Protection:
         as_routes = [ProtectedRoute(door.method, door.path, LINK_AGE_S, least) for door in links]
         self._links = {route.name: route for route in as_routes}
         self._at_path = {route.path: found for route in self._routes.values() if (found := self._alone(route))}
-        self._ties = bindings
+        self._bindings = bindings
         self._sessions = sessions
 
     @property
@@ -186,7 +186,7 @@ class Protection:
 
     async def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
         """Return the session binding of a request; None if it shows none that is valid. Raises `SessionUnread`."""
-        return self._ties.of(scope["headers"], now_s, await self._sessions.of(scope))
+        return self._bindings.of(scope["headers"], now_s, await self._sessions.of(scope))
 
     async def accounts(self, scope: Scope, now_s: int) -> set[str]:
         """The accounts of a request's session, by its binding and by what the application says: up to two."""
@@ -199,7 +199,7 @@ class Protection:
         said: str | None = None
         with suppress(SessionUnread):  # by the exact credentials alone, then
             said = self._sessions.learnt(scope)
-        binding = self._ties.of(scope["headers"], now_s, said)
+        binding = self._bindings.of(scope["headers"], now_s, said)
         return {one for one in (said, binding and binding.account) if one}
 
     async def proved_now(self, scope: Scope, account: str, by: FactorClass, now_s: int) -> Headers | None:
@@ -207,4 +207,4 @@ class Protection:
 
         Raises `SessionUnread`.
         """
-        return self._ties.proved_now(scope["headers"], account, by, now_s, await self._sessions.of(scope))
+        return self._bindings.proved_now(scope["headers"], account, by, now_s, await self._sessions.of(scope))

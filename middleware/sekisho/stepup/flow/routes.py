@@ -68,7 +68,7 @@ class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
-        guard: knows the denied networks.
+        gate: knows the denied networks.
         reading: finds the client and the door of a request.
         parts: the parts of step-ups.
         served: further pages; None for those that a site without factors does not have.

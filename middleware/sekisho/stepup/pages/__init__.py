@@ -214,10 +214,10 @@ class Pages:
         Args:
             language: as in `WORDS`.
             form: the sealed body of the request.
+            nonce: as for `step_up`.
             work: the proof-of-work puzzle, as JSON; a page has it, a captcha, or both.
             captcha: its `provider` and `sitekey`.
             here: whether the form is sent to the page's own address, which is the door's.
-            nonce: as for `step_up`.
 
         Raises:
             KeyError: an unknown provider of captchas.
