@@ -108,10 +108,10 @@ LABORATORY ?= --seed 1 --seed 2 --seed 3 --seed 4 --seed 5 --policy default --po
 	--policy familiar --policy familiar-spared --policy strict --policy quiet --policy pci --policy jsda \
 	--policy slowapi --policy fastapi-limiter --policy django-axes --policy keycloak --policy auth0 --policy aws-atp --policy stopguessing
 LABORATORY_PAGE ?= docs/laboratory
-laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (some three hours; LABORATORY="--scale 1 --seed 1 --policy posture"); a run that was cut off goes on
+laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and write docs/laboratory.md (three hours of a core; LABORATORY="--scale 1 --seed 1 --policy posture"); a run that was cut off goes on
 	$(say) "Playing the scenarios"
 	@mkdir -p build
-	@$(BIN)/sekisho simulate $(LABORATORY) --kept build/laboratory.jsonl --at "$$(git rev-parse --short HEAD)" \
+	@$(BIN)/sekisho simulate $(LABORATORY) --jobs $$(getconf _NPROCESSORS_ONLN) --kept build/laboratory.jsonl --at "$$(git rev-parse --short HEAD)" \
 		--document $(LABORATORY_PAGE).md --curves $(LABORATORY_PAGE)
 
 .PHONY: screenshots

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import active_children
+from threading import Thread
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -84,6 +90,9 @@ def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixtu
         (["--list", "--svg", "pictures"], "--list plays nothing: it takes --policies and --json only"),
         (["7pay", "--curves", "curves"], "--curves belongs to --document"),
         (["7pay", "--at", "abc"], "--at belongs to --kept"),
+        (["7pay", "--kept", "runs.jsonl", "--no-play", "--jobs", "2"], "--jobs plays runs, and --no-play none"),
+        (["--list", "--jobs", "2"], "--list plays nothing: it takes --policies and --json only"),
+        (["--replay", "audit.jsonl", "--jobs", "2"], "--replay plays what was recorded: it takes --policy"),
         (["--replay", "audit.jsonl", "--list"], "--replay plays what was recorded: it takes --policy"),
         (["--replay", "audit.jsonl", "--at", "abc"], "--replay plays what was recorded: it takes --policy"),
     ],
@@ -119,3 +128,70 @@ def test_a_scale_has_bounds() -> None:
     """A scale of 0 would play nothing."""
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(["simulate", "7pay", "--scale", "0"])
+
+
+def test_runs_in_several_processes_give_the_same_table(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order in which they were asked for. Kept runs are not played again, and no setting reaches a process."""
+    monkeypatch.setenv("SEKISHO_LIMIT_IP", "nonsense")
+    runs = [*SMALL, "--policy", "default", "--policy", "slowapi", "--seed", "2", "--seed", "1", "--json"]
+    kept = ["--kept", str(tmp_path / "kept.jsonl")]
+    assert main(runs) == 0
+    one_after_the_other = capsys.readouterr().out
+
+    assert main([*runs, *kept, "--jobs", "3"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == one_after_the_other
+    assert "3 at once: 4 runs\n" in shown.err
+
+    assert main([*runs, *kept, "--jobs", "3"]) == 0
+    assert capsys.readouterr() == (one_after_the_other, "")
+
+
+def test_a_process_that_is_killed_ends_the_command_with_a_reason(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As by a machine without memory. Runs that ended are kept."""
+    kept = tmp_path / "kept.jsonl"
+
+    def kill_one() -> None:
+        while not kept.exists():
+            time.sleep(0.01)
+        active_children()[0].kill()
+
+    killer = Thread(target=kill_one)
+    killer.start()
+    seeds = [word for seed in range(40) for word in ("--seed", str(seed))]
+    assert main([*SMALL, *seeds, "--jobs", "2", "--kept", str(kept)]) == 1
+    killer.join()
+    assert "sekisho simulate: a process ended before its run did" in capsys.readouterr().err
+    assert 0 < len(kept.read_text().splitlines()) < 40
+    assert not active_children()
+
+
+def test_an_interrupt_ends_the_runs_under_way(tmp_path: Path) -> None:
+    """Also where it reaches the first process alone, as of a service manager. Runs that ended are kept."""
+    kept = tmp_path / "kept.jsonl"
+    line = ["quiet-month", "--jobs", "2", "--kept", str(kept), *(f"--seed={seed}" for seed in range(40))]
+    with subprocess.Popen(
+        [sys.executable, "-m", "sekisho", "simulate", *line], stderr=subprocess.PIPE, text=True, process_group=0
+    ) as command:
+        while not kept.exists():
+            assert command.poll() is None
+            time.sleep(0.02)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=20)
+    assert command.returncode == 130
+    assert "Traceback" not in said
+    assert _play_no_more(command.pid)
+
+
+def _play_no_more(group: int) -> bool:
+    """Whether within two seconds no process of a group is left that computes; one that ended may await its parent."""
+    for _ in range(100):
+        states = subprocess.run(["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+        if not any(of == str(group) and not state.startswith("Z") for of, state in map(str.split, states.splitlines())):
+            return True
+        time.sleep(0.02)
+    return False

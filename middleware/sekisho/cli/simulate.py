@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 from sekisho.cli import what_if
 from sekisho.cli.guards import build_of
 from sekisho.cli.progress import drawing
+from sekisho.cli.side_by_side import Run, results_of
 from sekisho.cli.usage import Misused, within
 from sekisho.files import replace_text
 from sekisho.simulate.laboratory import NotStarted, ScenarioError, packaged, read_scenario, simulate
@@ -64,6 +65,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policies", metavar="FILE", help="a TOML file of policies, in place of sekisho's")
     parser.add_argument("--seed", action="append", type=within(0, 1 << 32), metavar="N", help="repeatable [1]")
     parser.add_argument("--scale", type=_scale, metavar="X", help="owners and attempts, times X [each scenario's own]")
+    parser.add_argument(
+        "--jobs", type=within(1, 1024), metavar="N", help="play so many runs at once, in as many processes [1]"
+    )
     parser.add_argument("--kept", metavar="FILE", help="keep results here, and play no run that is in it already")
     parser.add_argument("--no-play", action="store_true", help="show what is in --kept, and leave out what is not")
     parser.add_argument("--at", default="", metavar="NAME", help="with --kept: the commit that is played")
@@ -97,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
         if not args.no_play:
             _start(args.policy or ["default"], known)
         # All runs of a seed before the next seed, so that what is cut off is whole for some seeds.
-        played = [each for seed in args.seed or [1] for each in _played(found, seed, known, args, kept, progress)]
+        runs = [Run(*each, seed) for seed in args.seed or [1] for each in product(found, args.policy or ["default"])]
+        if args.jobs and args.jobs > 1:
+            _play_side_by_side(runs, known, args.jobs, kept, progress)
+        played = [_played(run, known, kept, progress) for run in runs if not args.no_play or _key(run, known) in kept]
     if args.document:
         page = Path(args.document)
         replace_text(page, document(played, known, curves=_curves(played, page, args.curves)))
@@ -112,11 +119,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
     """Raises `Misused`: a file that was asked for and not written would be missed hours later."""
-    played = (args.scenario, args.policy, args.seed, args.scale, args.kept, args.no_play, args.at)
+    played = (args.scenario, args.policy, args.seed, args.scale, args.kept, args.no_play, args.at, args.jobs)
     if args.list and any((*played, args.document, args.curves, args.svg)):
         raise Misused("--list plays nothing: it takes --policies and --json only")
     if args.no_play and not args.kept:
         raise Misused("--no-play shows the runs of the file that --kept names")
+    if args.no_play and args.jobs:
+        raise Misused("--jobs plays runs, and --no-play none")
     for option, given, owner, has_owner in (
         ("--curves", args.curves, "--document", args.document),
         ("--at", args.at, "--kept", args.kept),
@@ -190,28 +199,34 @@ def _start(names: list[str], known: Mapping[str, PlayedPolicy]) -> None:
             raise NotStarted(f"policy {name}: {error}") from None
 
 
-def _played(
-    scenarios: list[Scenario],
-    seed: int,
-    known: Mapping[str, PlayedPolicy],
-    args: argparse.Namespace,
-    kept: KeptRuns,
-    progress: Drawing,
-) -> Iterator[Played]:
-    for scenario, name in product(scenarios, args.policy or ["default"]):
-        play = partial(_results, scenario, name, known, seed, progress)
-        key = run_key(scenario, name, known[name].settings if name in known else {}, seed)
-        if args.no_play and key not in kept:
-            continue
-        yield Played(scenario, name, seed, *kept.played(key, play, time.monotonic))
+def _key(run: Run, known: Mapping[str, PlayedPolicy]) -> str:
+    settings = known[run.policy].settings if run.policy in known else {}
+    return run_key(run.scenario, run.policy, settings, run.seed)
 
 
-def _results(
-    scenario: Scenario, policy: str, known: Mapping[str, PlayedPolicy], seed: int, progress: Drawing
-) -> Results:
-    build, has_factors = build_of(policy, known)
-    progress.begin(f"{scenario.name}, {policy}, seed {seed}", None, "log-ins and attempts")
-    results = simulate(scenario, build, seed=seed, has_factors=has_factors, look=partial(_look, progress))
+def _play_side_by_side(
+    runs: list[Run], known: Mapping[str, PlayedPolicy], jobs: int, kept: KeptRuns, progress: Drawing
+) -> None:
+    """Play all runs that are not kept yet, and keep them."""
+    left = {key: run for run in runs if (key := _key(run, known)) not in kept}
+    if not left:
+        return
+    progress.begin(f"{jobs} at once", len(left), "runs")
+    for run, results, took_s in results_of(list(left.values()), known, jobs=jobs):
+        kept.keep(_key(run, known), results, took_s)
+        progress.advance(1)
+    progress.end()
+
+
+def _played(run: Run, known: Mapping[str, PlayedPolicy], kept: KeptRuns, progress: Drawing) -> Played:
+    return Played(*run, *kept.played(_key(run, known), partial(_results, run, known, progress), time.monotonic))
+
+
+def _results(run: Run, known: Mapping[str, PlayedPolicy], progress: Drawing) -> Results:
+    build, has_factors = build_of(run.policy, known)
+    progress.begin(f"{run.scenario.name}, {run.policy}, seed {run.seed}", None, "log-ins and attempts")
+    look = partial(_look, progress)
+    results = simulate(run.scenario, build, seed=run.seed, has_factors=has_factors, look=look)
     progress.end()
     return results
 

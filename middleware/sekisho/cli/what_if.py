@@ -44,7 +44,7 @@ class UnreadableLine(SekishoError):  # noqa: N818 - a state of the file
 
 
 def run(args: argparse.Namespace) -> int:
-    written = (args.document, args.svg, args.curves, args.kept, args.at)
+    written = (args.document, args.svg, args.curves, args.kept, args.at, args.jobs)
     if any((args.list, args.no_play, args.scenario, args.seed, args.scale, *written)):
         raise Misused("--replay plays what was recorded: it takes --policy, --policies and --json only")
     found = [_replayed(name, settings, args) for name, settings in _rules(args).items()]

@@ -183,7 +183,7 @@ def _how(played: Sequence[Played]) -> Iterator[str]:
     size = f"{len(by_scenario(played))} scenarios, {len(names)} policies, seeds {seeds_of(played)}"
     yield f"{len(played):,} runs of {whole:,}: {size}."
     yield "Each scenario has a scale of its own, by which its owners and attempts are multiplied."
-    yield f"They took {minutes:.0f} minutes in one process, on a machine that did other work too."
+    yield f"They took {minutes:.0f} minutes, added up, on a machine that did other work too."
     if len(played) < whole:
         yield "A dash stands for what was not played; the tables of the scenarios say which seeds were."
     yield from _commits(played)

@@ -53,16 +53,18 @@ class KeptRuns:
 
     def played(self, key: str, play: Callable[[], Results], clock_s: Callable[[], float]) -> KeptRun:
         """Return the kept run under `key`; if there is none, call `play` and keep what it returns."""
-        if key in self._found:
-            return self._found[key]
-        begun_s = clock_s()
-        results = play()
-        took_s = clock_s() - begun_s
+        if key not in self._found:
+            begun_s = clock_s()
+            results = play()
+            self.keep(key, results, clock_s() - begun_s)
+        return self._found[key]
+
+    def keep(self, key: str, results: Results, took_s: float) -> None:
+        """Keep a run's results, and the seconds that it took."""
         if self._path is not None:
             line = {"run": key, "at": self._at, "took_s": round(took_s, 3), "results": _as_json(results)}
             _append(self._path, json.dumps(line) + "\n")
         self._found[key] = KeptRun(results, took_s, self._at)
-        return self._found[key]
 
 
 def _append(path: Path, line: str) -> None:
