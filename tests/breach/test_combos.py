@@ -19,6 +19,7 @@ from sekisho.breach.header import HEADER_BYTES, CorpusError
 from sekisho.breach.pairs import PairDigests, Pairs
 from sekisho.corpus.combination_lists import BuiltPairs, ListReading, Skip, build_pairs
 from sekisho.corpus.reading import LINE_BYTES_MAX
+from sekisho.model import Unreadable
 from sekisho.model.breach import Pair
 from sekisho.read.account import canonical
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
@@ -283,6 +284,14 @@ class TestFile:
         assert max(map(len, found)) <= LINE_BYTES_MAX + chunk_bytes
 
 
+def is_account(text: str) -> bool:
+    """Whether the guard reads an account in this text: some letters become a blank and a mark that stands alone."""
+    try:
+        return bool(canonical(text))
+    except Unreadable:
+        return False
+
+
 class TestBuild:
     def test_every_pair_of_a_list_is_found(self, tmp_path: Path) -> None:
         listed = [(f"user{number}@example.jp", f"Secret{number}word!") for number in range(3_000)]
@@ -294,7 +303,9 @@ class TestBuild:
     @given(
         st.lists(
             st.tuples(
-                st.text(st.characters(categories=["L", "N"]), max_size=20).map("u{}@example.jp".format),
+                st.text(st.characters(categories=["L", "N"]), max_size=20)
+                .map("u{}@example.jp".format)
+                .filter(is_account),
                 st.text(
                     st.characters(exclude_characters="\r\n\ufffd", exclude_categories=["Cs"]), min_size=1, max_size=20
                 ),
