@@ -87,6 +87,11 @@ test-uvloop: $(VENV)/.with-test ## Run what talks to the event loop on uvloop, w
 	$(say) "Running the tests on uvloop"
 	@TEST_LOOP=uvloop $(PYTEST) $(SPREAD) --quiet $(TESTS_UVLOOP)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.with-test ## Look for counter-examples to properties that the suite has not drawn (half an hour; TESTS=tests/read for a part)
+	$(say) "Drawing a thousand examples for each property"
+	@export HYPOTHESIS_PROFILE=fuzz; $(PYTEST) $(SPREAD) --quiet -m hypothesis $(TESTS)
+
 .PHONY: matrix
 matrix: $(VENV)/.with-test ## Send generated requests through every server to every framework (ten minutes; a sample is in the tests)
 	$(say) "Parsers as old as the floors of what is installed allow"

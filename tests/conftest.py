@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-# On a shared machine deadlines fail at random. `ci` gives one verdict per commit; `dev` keeps searching.
+# On a shared machine deadlines fail at random. `ci` gives one verdict per commit; `dev` keeps
+# searching, and `fuzz` does so for long.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "ci",
@@ -32,6 +33,9 @@ settings.register_profile(
     derandomize=True,
     max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=1_000, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
