@@ -12,6 +12,7 @@ import pytest
 from sekisho.mail import Service
 from sekisho.outbox import Notice
 from sekisho.owners import Contact, OwnersUnfit
+from sekisho.record import Events
 from sekisho.stepup.factors import AccountOwner
 from sekisho.stepup.factors.codes import Code
 from sekisho.stepup.factors.senders import Senders
@@ -26,13 +27,14 @@ SHOP = Service("Shop", "shop.example/account")
 HANAKO = AccountOwner("hanako", Contact("3", "hanako@mail.example", "ja-JP"), ())
 NOWHERE = AccountOwner("bob", Contact("2", None, None), ())
 NOBODY = AccountOwner("nobody", None, ())
+EVENTS = Events(clock_us=lambda: 0)
 CODE = Code("12345678", 599)
 
 
 async def test_every_letter_reaches_its_owner() -> None:
     """A mail of each kind reaches its owner; an account without an address gets none."""
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
-        senders = Senders(post, SHOP, clock_s=lambda: 1_700_000_000)
+        senders = Senders(EVENTS, post, SHOP, clock_s=lambda: 1_700_000_000)
         for owner in (NOBODY, NOWHERE, HANAKO):
             senders.send_code("email", owner, CODE)
             senders.send_code("webhook", owner, CODE)
@@ -56,8 +58,8 @@ async def test_every_letter_reaches_its_owner() -> None:
 async def test_nothing_raises(caplog: pytest.LogCaptureFixture) -> None:
     """A change without words is logged by its kind, and without a mailer nothing happens."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
-        Senders(post, SHOP, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
-    Senders(None, None, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
+        Senders(EVENTS, post, SHOP, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
+    Senders(EVENTS, None, None, clock_s=time.time).factor_changed(HANAKO, "telepathy", "added")
     assert caplog.messages == ["a message of kind factor_changed was not written: KeyError"]
 
 
@@ -65,7 +67,7 @@ async def test_a_mailer_wants_a_service() -> None:
     """A mailer needs the service's name for its texts."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
         with pytest.raises(ValueError, match="a service"):
-            Senders(post, None, clock_s=time.time)
+            Senders(EVENTS, post, None, clock_s=time.time)
 
 
 class Kept:
@@ -87,7 +89,7 @@ async def test_an_answer_waits_until_its_notice_is_kept() -> None:
     """`kept` returns after the notices to this owner are in the outbox, and does not wait for another owner's."""
     outbox = Kept()
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
-        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=lambda: 1_700_000_000)
+        senders = Senders(EVENTS, post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=lambda: 1_700_000_000)
         senders.factor_changed(HANAKO, "totp", "added")
         await senders.kept("another")
         waiting = asyncio.create_task(senders.kept(HANAKO.account_id))
@@ -105,7 +107,7 @@ async def test_without_its_table_a_notice_goes_to_the_mailer() -> None:
     outbox = Kept(OwnersUnfit("no table"))
     outbox.may.set()
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
-        senders = Senders(post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=time.time)
+        senders = Senders(EVENTS, post, SHOP, outbox=cast("NoticeOutbox", outbox), clock_s=time.time)
         senders.factor_changed(HANAKO, "totp", "added")
         await senders.kept(HANAKO.account_id)
         await results.first(1)

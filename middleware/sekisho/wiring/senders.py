@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.stepup.factors.letter_budget import LetterBudget
+from sekisho.stepup.factors.senders import Senders
 from sekisho.stepup.factors.webhook import CHANCE, CodeMessage, CodeQueue, Webhook
 from sekisho.stepup.flow.contact_proofs import Channels
-from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.wiring.step_up_extras import code_webhook, notice_webhook
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sekisho.record import Events
     from sekisho.settings import Settings
     from sekisho.stepup.factors.codes import Code
-    from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.contact_proofs import Send as SendContactCode
     from sekisho.stepup.links import NoticeLinks
     from sekisho.store.vault import Vault
@@ -91,7 +90,7 @@ class SenderParts:
         by_webhook, by_service = code_webhook(settings, self._clocks), _by_service(given)
         code_senders = [each for each in (by_webhook, by_service) if each is not None]
         self._closing += code_senders
-        senders = RecordedSenders(
+        senders = Senders(
             events,
             self.mailer,
             self.service,

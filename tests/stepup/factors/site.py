@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, MemoryOwners
+from sekisho.record import Events
 from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.proving import NORMAL
@@ -52,7 +53,7 @@ class Notes(Senders):
         self.resets: list[int] = []
         self.changes: list[tuple[str, str]] = []
         self.queue = CodeQueue(self._keep, chance=lambda: 0.0)
-        super().__init__(mailer, service, code_senders=(self.queue,), clock_s=time.time)
+        super().__init__(Events(clock_us=lambda: 0), mailer, service, code_senders=(self.queue,), clock_s=time.time)
 
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)

@@ -1,4 +1,4 @@
-"""Senders of codes and notices: mail, a webhook, or a function of the service.
+"""Senders of codes and notices: mail, a webhook, or a function of the service. Each is recorded as an event.
 
 All methods only queue, and raise nothing. A log-in must not fail because of a notice, and an error that only existing
 accounts can cause would reveal which accounts exist.
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox import Notice, NoticeOutbox
     from sekisho.owners import Contact
+    from sekisho.record import Events
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
@@ -40,6 +41,8 @@ class Senders:
     """Queues codes and notices; see the module. Belongs to one event loop.
 
     Args:
+        events: records what happened, whether or not the owner has an address to write to. Codes for accounts that do
+            not exist are left out: they are pretences.
         mailer: sends letters; None if the site sends none. Its creator closes it.
         service: the name and the account page for letters.
         code_senders: each takes the codes for the factor `webhook`. Their creator closes them.
@@ -53,8 +56,9 @@ class Senders:
         ValueError: a mailer without a service.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
+        events: Events,
         mailer: Mailer | None,
         service: Service | None,
         *,
@@ -67,6 +71,7 @@ class Senders:
     ) -> None:
         if mailer is not None and service is None:
             raise ValueError("a mailer needs a service to write for")
+        self._events = events
         self._mailer = mailer
         self._service = service
         self._code_senders = code_senders
@@ -89,16 +94,20 @@ class Senders:
             self._write(owner, "recovery_code" if recovers else "code", to, code=code.digits, minutes=minutes)
         elif factor == "webhook":
             self._hand_over(owner, code.digits, minutes)
+        if owner.contact is not None:
+            self._events.code_sent(factor, owner.account)
 
     def new_device(self, owner: AccountOwner, *, browser: str, network: str, device: bytes = b"") -> None:
         """Notify: a device was used for the first time. `device`: its name, 8 bytes."""
         link = self._link("new_device", owner, device)
         self._notify(owner, "new_device", when=self._now(), browser=browser, network=network, **link)
+        self._events.new_device(owner.account)
 
     def not_completed(self, owner: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a client had the right secret and did not complete the proof."""
         link = self._link("step_up_not_completed", owner)
         self._notify(owner, "step_up_not_completed", when=self._now(), browser=browser, network=network, **link)
+        self._events.step_up_not_completed(owner.account)
 
     def happened(
         self, owner: AccountOwner, kind: str, *, browser: str, network: str, before: Contact | None = None
@@ -121,10 +130,12 @@ class Senders:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
         link = self._link("factor_changed", owner)
         self._notify(owner, "factor_changed", when=self._now(), factor=factor, change=change, **link)
+        self._events.factor_changed(factor, change, owner.account)
 
     def reset_asked(self, owner: AccountOwner, due_s: int) -> None:
         """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
         self._notify(owner, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
+        self._events.factor_changed("recovery", "reset_asked", owner.account)
 
     async def delivered(self, owner: AccountOwner, kind: str, *, browser: str, network: str, device: bytes) -> bool:
         """Send a notice now; return whether the mail relay has taken the letter to the owner's present address."""
@@ -143,6 +154,7 @@ class Senders:
         for address in owner.addresses:
             if address != owner.contact.email:
                 self._mailer.send(address, letter)
+        self._events.aged_device(owner.account)
         return True
 
     async def kept(self, account_id: str) -> None:
