@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.model import Limit, Limits
-from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.model import Charged, Effect, Limit, Limits
+from tests.ledger.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.ledger.floods import flood
 from tests.ledger.stores import WIDE, ask, let_in, only
 
@@ -112,3 +113,57 @@ async def test_a_limit_that_was_added_starts_from_the_one_before_it(store: Store
     found = await ask(store.ledger(only(account=daily, known_device=daily)), attempts[3:])
 
     assert [max(verdict.account_wait_us, verdict.known_device_wait_us) // MINUTE for verdict in found] == [0, 0, 0, 18]
+
+
+@pytest.mark.parametrize("step_us", [HOUR, DAY])
+async def test_a_known_device_has_one_new_period_after_a_clock_was_set_back(store: Store, step_us: int) -> None:
+    """Its bucket was full or nearly empty: seven more attempts, and no more than these. It is not kept out."""
+    limits, attempts = flood("known_device")
+    ledger, other = store.ledger(limits), charge(1, known_device=2)
+    await ask(ledger, [*attempts, other])
+    await store.move_to(T0 - step_us)
+
+    found = await ask(ledger, [*attempts, other])
+
+    assert [verdict.charged & Charged.KNOWN_DEVICE > 0 for verdict in found[:-1]].count(True) == 7
+    assert found[-1].charged & Charged.KNOWN_DEVICE
+
+
+@pytest.mark.parametrize(("step_us", "is_let_in"), [(-DAY, True), (-59 * SECOND, False), (0, False)])
+async def test_a_seventeenth_device_has_a_place_after_a_clock_was_set_back(
+    store: Store, step_us: int, *, is_let_in: bool
+) -> None:
+    """The buckets of the other sixteen were never at rest until the clock had caught up."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(known_device=number) for number in range(16)])
+    await store.move_to(T0 + step_us)
+
+    (last,) = await ask(ledger, [charge(known_device=16)])
+    ledger.settle(charge(known_device=16), last, Effect.RIGHT)
+    (again,) = await ask(ledger, [charge(known_device=16)])
+
+    assert [bool(each.charged & Charged.KNOWN_DEVICE) for each in (last, again)] == [is_let_in, is_let_in]
+
+
+async def test_a_clock_that_is_corrected_by_less_than_a_minute_fills_no_bucket_anew(store: Store) -> None:
+    """Nor does another server's clock, after one has taken over from another."""
+    limits, attempts = flood("known_device")
+    ledger = store.ledger(limits)
+    await ask(ledger, attempts)
+    await store.move_to(T0 - 59 * SECOND)
+
+    found = await ask(ledger, attempts)
+
+    assert not any(verdict.charged & Charged.KNOWN_DEVICE for verdict in found)
+
+
+@pytest.mark.parametrize("generation", [0, 2**31 - 3])
+async def test_a_spent_token_stays_spent_after_a_clock_was_set_back(store: Store, generation: int) -> None:
+    """A thief's older copy, and a device whose trust its owner has ended; the newest token is good."""
+    ledger = store.ledger(LIMITS)
+    ledger.settle(charge(known_device=1, generation=generation), UNHINDERED, Effect.RENEWED)
+    await store.move_to(T0 - DAY)
+
+    old, new = await ask(ledger, [charge(known_device=1, generation=number) for number in (generation, generation + 1)])
+
+    assert (old.token_spent, new.token_spent) == (True, False)
