@@ -28,7 +28,10 @@ REWRITTEN_PEER = (
     "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
     "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=` [SEK051]"
 )
-NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS [SEK052]"
+NOT_OUTERMOST = (
+    "LoginGuard stands inside a session middleware: make it the outermost but for CORS, by the last call of "
+    "add_middleware [SEK052]"
+)
 
 
 @final

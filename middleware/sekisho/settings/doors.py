@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sekisho.model import Charset, Door, DoorKind, Encoding, Fields, Path, SettingsError, SuccessBy, SuccessRule
@@ -58,6 +59,10 @@ _STANDARD = frozenset({Encoding.BASIC, Encoding.PASSWORD_GRANT})
 _FORMS = frozenset({Encoding.FORM, Encoding.MULTIPART})
 _FORM_WORDS = frozenset(encoding.value for encoding in _FORMS)
 _ENCODINGS = frozenset(encoding.value for encoding in Encoding)
+_PARTS = (
+    *(encoding.value for encoding in Encoding),
+    *("success=", "cookies=", "headers=", "account=", "on_file=", "contact=", "first=", "notice="),
+)
 _STEPS = frozenset({Encoding.FORM, Encoding.MULTIPART, Encoding.JSON})
 _NESTED = frozenset({Encoding.JSON, Encoding.GRAPHQL})
 
@@ -133,6 +138,14 @@ def status_rules(text: str, setting: str, number: int) -> tuple[SuccessRule, ...
     Raises `SettingsError` for `setting`, with the number of the route.
     """
     return _Reader(DoorKind.CHANGE, setting, number, "route").status_rules(text)
+
+
+def _meant(word: str) -> str:
+    """A hint at the part that a misspelt one resembles: a name of the notation, and nothing of what was written."""
+    name, equals, _ = word.partition("=")
+    known = [part for part in _PARTS if part.endswith("=") is bool(equals)]
+    near = get_close_matches((name if equals else name.partition(":")[0]).lower() + equals, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def change_of(word: str) -> str:
@@ -364,8 +377,7 @@ class _Reader:
         name, colon, places = word.partition(":")
         encoding = next((one for one in Encoding if one.value == name), None)
         if encoding is None:
-            known = ", ".join(one.value for one in Encoding)
-            raise self._wrong(f"has a part that is no success=, cookies= or headers=, nor one of the encodings {known}")
+            raise self._wrong(f"has a part that begins with none of {', '.join(_PARTS)}{_meant(word)}")
         if not colon:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 from weakref import WeakSet
 
@@ -153,6 +155,7 @@ class LoginGuard:
         given, self._obeys = self._given, self._prescribed
         chosen = {**self._overrides, **self._obeys}
         try:
+            _ensure_asgi(self._app)
             settings = load(
                 os.environ,
                 chosen,
@@ -178,6 +181,8 @@ class LoginGuard:
         except SettingsError as error:
             self._problem = str(error)
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
+            if "secret" not in chosen:
+                _tell_of_file()
 
     def _follow(self) -> None:
         """Start again if the settings that all guards are prescribed have changed; see `prescribe`."""
@@ -399,6 +404,29 @@ def owners_of(
     A URL is returned as the setting `owners` in the overrides, and the object is None.
     """
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
+
+
+def _tell_of_file() -> None:
+    """Say that settings in a file `.env` have not arrived, if none has: neither Python nor most servers read it."""
+    if Path(".env").is_file() and not any(name.startswith("SEKISHO_") for name in os.environ):
+        log.error(
+            "a file .env is in this folder, and no SEKISHO_ variable is set: start the server with it, as by "
+            "`uvicorn --env-file .env`"
+        )
+
+
+def _ensure_asgi(app: object) -> None:
+    """Raise `SettingsError` for an application that no ASGI server could call, such as Flask's."""
+    try:
+        inspect.signature(app).bind(None, None, None)  # type: ignore[arg-type]
+    except ValueError:  # compiled, without a signature
+        return
+    except TypeError:
+        raise SettingsError(
+            "LoginGuard",
+            "was given what is no ASGI application; of WSGI (Flask) it needs an adapter: "
+            "LoginGuard(WSGIMiddleware(app)), with WSGIMiddleware of the package a2wsgi",
+        ) from None
 
 
 def _ensure_openable(settings: Settings) -> None:
