@@ -1,4 +1,4 @@
-"""The commands in `docs/corpus.md` and the messages that it quotes are real."""
+"""The commands in the documentation are real, and so are the messages that `docs/corpus.md` quotes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from sekisho.cli.corpus import COMMANDS
+from sekisho.cli.tree import nodes
 from sekisho.cli.usage import Parser
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "corpus.md").read_text()
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+NODES = {node.words: node for node in nodes()}
+UNFINISHED = re.compile("are required|is required|expected one argument")
 TYPED = re.findall(r"sekisho corpus (\w+)((?: [^`'\n&|]+)?)", PAGE)
 
 
@@ -39,3 +43,34 @@ def test_what_is_explained_is_what_is_said(said: str) -> None:
     package = REPOSITORY / "middleware" / "sekisho"
     sources = [path for part in ("cli", "breach", "corpus") for path in (package / part).rglob("*.py")]
     assert any(said in path.read_text() for path in sources)
+
+
+def typed_in(page: Path) -> list[tuple[str, bool]]:
+    """Command lines of a page behind `sekisho`, and whether each stands in a block, where it is whole."""
+    text = page.read_text("utf-8")
+    blocks = [
+        block.replace("\\\n", " ")
+        for block in re.findall(r"^```(?:ba|z)?sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    ]
+    blocks += re.findall(r"^```(?:console|ini|text)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    whole = [found[1] for line in lines if (found := re.search(r"(?:^|[ ;(/])sekisho ([a-z][^|;&>]*)", line))]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).replace("\n", " ")
+    return [(line, True) for line in whole] + [(line, False) for line in re.findall(r"`sekisho ([a-z][^`]*)`", prose)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "commands.md"], ids=lambda page: page.name)
+def test_every_command_line_of_every_page_is_understood(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands and options of the pages exist; in a block they are whole, in prose arguments may be left out."""
+    for line, is_whole in typed_in(page):
+        words = shlex.split(re.split(r"  +| #", line.replace("…", "x"))[0].rstrip(" )"))
+        node = NODES.get(tuple(words[:2])) or NODES[tuple(words[:1])]
+        if node.parser is None:
+            assert len(words) == len(node.words), line
+            continue
+        try:
+            node.parser.parse_args(words[len(node.words) :])
+        except SystemExit:
+            said = capsys.readouterr().err
+            assert not is_whole, line
+            assert UNFINISHED.search(said), line

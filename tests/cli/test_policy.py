@@ -40,6 +40,18 @@ def test_a_file_is_checked_as_a_start_would() -> None:
     ]
 
 
+def test_files_of_windows_editors_are_read_but_for_their_byte_order_mark(files: Path) -> None:
+    """Line ends are taken away by all that read such files; a mark would be part of the first name."""
+    lines = f"SEKISHO_SECRET={SECRET}\r\nSEKISHO_MODE=monitor\r\n".encode()
+    (files / "windows.env").write_bytes(lines)
+    (files / "marked.env").write_bytes(b"\xef\xbb\xbf" + lines)
+
+    assert run("policy", "check", "windows.env").code == 0
+    marked = run("policy", "check", "marked.env")
+    assert (marked.code, "save it as UTF-8 without one" in marked.err) == (2, True)
+    assert SECRET not in marked.err
+
+
 @pytest.mark.usefixtures("files")
 def test_two_files_are_compared() -> None:
     """Only what differs is printed; of secrets, that they differ."""

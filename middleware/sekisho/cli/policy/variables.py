@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shlex
 from pathlib import Path
@@ -39,6 +40,11 @@ def from_file(path: Path) -> dict[str, str]:
         text = file.read(FILE_BYTES_MAX + 1)
     if len(text) > FILE_BYTES_MAX:
         raise Misused("the file is longer than a file of variables can be")
+    if text.startswith(codecs.BOM_UTF8):
+        raise Misused(
+            "the file begins with a byte order mark, as editors on Windows write it, and systemd and shells lose its "
+            "first line: save it as UTF-8 without one"
+        )
     found = {}
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
         name, value = _variable(line, f"line {number}")
