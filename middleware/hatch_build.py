@@ -87,6 +87,7 @@ COMPILED = (
     "ledger/device_buckets.py",
     "ledger/gcra.py",
     "ledger/memory.py",
+    "ledger/mistyped.py",
     "ledger/newcomers.py",
     "ledger/packing.py",
     "ledger/records.py",

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust
 from sekisho.judge.attempt_kind import tries_password
+from sekisho.ledger.mistyped import Mistyped
 from sekisho.ledger.receipt import pack_receipt
-from sekisho.ledger.settlement import learn_as, refund_proved, refund_worked
+from sekisho.ledger.settlement import forgive, learn_as, refund_proved, refund_worked
 from sekisho.model import Basis, Charged, Device, DoorKind, Effect, Outcome
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Settler:
         self._networks_max = networks_max
         self._keeps_history = keeps_history
         self._feed = feed
+        self._mistyped = Mistyped()
 
     def begin(self, assessment: Assessment) -> None:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
@@ -99,6 +101,8 @@ class Settler:
         if renewed and assessment.token is not None:
             effects |= Effect.RENEWED
         self._ledger.settle(charge, assessment.verdict, effects)
+        if belief is _FULL:
+            forgive(self._ledger, self._mistyped, charge, charge.place)
         if effects & Effect.LEARNS and attempt.limit_key:
             learn_as(self._ledger, self._other_name(attempt, charge), charge, assessment.verdict)
         # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
@@ -118,6 +122,7 @@ class Settler:
         """
         attempt, charge = assessment.attempt, assessment.charge
         if outcome is not Outcome.UNKNOWN or attempt.door.reads_body:
+            self._note(assessment, is_wrong=True)
             return self.end(assessment)
         if not self._trust.knows(self._trust.rule(attempt.door, basis), attempt, charge, self._clock_s()):
             return self.end(assessment)
@@ -142,6 +147,17 @@ class Settler:
         charge = self._digests.charge(attempt, token.device, token_generation=token.generation)
         verdict = verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0)
         self._ledger.settle(charge, verdict, Effect.RIGHT)
+
+    def withhold(self, assessment: Assessment, *, is_wrong: bool) -> None:
+        """End an attempt whose answer is sealed: its charge stands until the proof.
+
+        `is_wrong`: no proof will open it. A right secret is noted as a wrong one is, or it would take less time.
+        """
+        self.end(assessment)
+        self._note(assessment, is_wrong=is_wrong)
+
+    def _note(self, assessment: Assessment, *, is_wrong: bool) -> None:
+        self._mistyped.note(assessment.charge, assessment.verdict, assessment.work_receipt, is_wrong=is_wrong)
 
     def end(self, assessment: Assessment) -> None:
         """End an attempt that had no trusted success: its charge stands."""
@@ -196,7 +212,9 @@ class Settler:
             account: the account's digest.
             place: from the method of that name; empty where no history is kept.
         """
-        self._waits.refunded(refund_proved(self._ledger, receipt, account, place, self._networks_max))
+        charge = refund_proved(self._ledger, receipt, account, place, self._networks_max)
+        forgive(self._ledger, self._mistyped, charge, place)
+        self._waits.refunded(charge)
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:
         """The network of a client, as an account's history names it: another name at each account.

@@ -436,6 +436,18 @@ async def test_ones_own_log_in_does_not_clear_the_address(clock: Clock) -> None:
     assert (await log_in(app, "e", "x")).status == 429
 
 
+async def test_a_log_in_gives_back_to_the_address_what_was_mistyped_before_it(clock: Clock) -> None:
+    """A house has five attempts an hour. Of three wrong passwords the two from the owner's browser are given back."""
+    app = guarded(Shop(), limit_ip="5/hour", limit_account="100/hour")
+    browser, other = [(b"user-agent", b"Mozilla/5.0 Firefox/128.0")], [(b"user-agent", b"curl/8.5.0")]
+    for password, headers in (("typo 1", browser), ("typo 2", browser), ("typo 3", other)):
+        assert (await log_in(app, "hana", password, headers=headers)).status == 401
+    assert (await log_in(app, "hana", "right", headers=browser)).status == 303
+
+    statuses = [(await log_in(app, f"neighbour {n}", "typo")).status for n in range(5)]
+    assert statuses == [401, 401, 401, 401, 429]
+
+
 async def test_the_owners_log_in_does_not_clear_the_attackers_count(clock: Clock) -> None:
     """Row 68: the owner's log-in does not clear the attacker's count."""
     app = guarded(Shop(), **TIGHT)

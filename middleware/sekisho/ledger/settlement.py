@@ -11,6 +11,7 @@ from sekisho.ledger.receipt import parted, read_code, unpack_receipt
 from sekisho.model import Effect, Marked, Tagged
 
 if TYPE_CHECKING:
+    from sekisho.ledger.mistyped import Mistyped
     from sekisho.model import Charge, Ledger, Verdict
 
 
@@ -57,6 +58,14 @@ def learn_as(ledger: Ledger, account: bytes, charge: Charge, verdict: Verdict) -
         verdict._replace(charged=0, tagged=0, marks=0),
         Effect.LEARNS,
     )
+
+
+def forgive(ledger: Ledger, mistyped: Mistyped, charge: Charge, place: bytes) -> None:
+    """Give back to an address what the owner, who is in now, has mistyped there before. See `Mistyped.forgiven`."""
+    for mistake in mistyped.forgiven(charge, place):
+        ledger.settle(mistake.charge, mistake.verdict)
+        if mistake.work_receipt:
+            refund_worked(ledger, mistake.work_receipt, proved=False)
 
 
 def refund_worked(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:

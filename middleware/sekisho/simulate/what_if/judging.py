@@ -16,9 +16,10 @@ from sekisho.judge.policy import is_tried
 from sekisho.judge.policy_choice import PolicyChoice
 from sekisho.ledger.gcra import wait_us
 from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.mistyped import Mistyped
 from sekisho.ledger.receipt import ID_BYTES, NO_TAG, pack_receipt
 from sekisho.ledger.records import FRESH, network_keys
-from sekisho.ledger.settlement import make_place, refund_proved, refund_worked, settle_untried
+from sekisho.ledger.settlement import forgive, make_place, refund_proved, refund_worked, settle_untried
 from sekisho.model import (
     Action,
     Charge,
@@ -128,6 +129,7 @@ class _Judging:
         self._judged: OrderedDict[str, None] = OrderedDict()
         self._open, self._asked, self._withheld = _Kept(), _Kept(), _Kept()
         self._shared: OrderedDict[str, bytes] = OrderedDict()
+        self._mistyped = Mistyped()
 
     def hear(self, item: Item) -> None:
         # Late lines do not set the clock back.
@@ -200,8 +202,15 @@ class _Judging:
             self._succeeded(found)
             return
         self._ledger.fail(found.charge, found.verdict)
-        if settled.result == "succeeded" and settled.is_withheld:
+        if settled.result != "succeeded":
+            self._note(found, settled.result)
+        elif settled.is_withheld:
             self._withheld.keep(found.attempted.account, found)
+
+    def _note(self, found: _Open, result: str) -> None:
+        """Note a wrong secret, as the settler does."""
+        if result == "failed" or self._rules.reads_body(found.attempted.door):
+            self._mistyped.note(found.charge, found.verdict, found.work_receipt, is_wrong=True)
 
     def _had_no_question(self, found: _Open) -> None:
         """The application has run for this attempt: it was not answered by asking for work."""
@@ -215,6 +224,7 @@ class _Judging:
         if self._rules.tries_password(attempted.door):
             effects |= Effect.RIGHT
         self._ledger.settle(found.charge, found.verdict, effects)
+        forgive(self._ledger, self._mistyped, found.charge, found.charge.place)
         self._refund_worked(found, proved=False)
 
     def _prove(self, proved: Proved) -> None:
@@ -224,6 +234,7 @@ class _Judging:
         own = b"" if found.attempted.counted.similar else charge.account
         receipt = pack_receipt(charge, found.verdict)
         refund_proved(self._ledger, receipt, own, charge.place, len(self._rules.limits.networks))
+        forgive(self._ledger, self._mistyped, charge, charge.place)
         self._refund_worked(found, proved=True)
 
     def _refund_worked(self, found: _Open, *, proved: bool) -> None:

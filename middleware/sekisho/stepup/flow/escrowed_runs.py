@@ -192,7 +192,7 @@ class EscrowedRuns:
             kept = Kept(_sent_from(context.scope["path"], kept.answer))
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
-        self._settler.end(assessment)
+        self._settler.withhold(assessment, is_wrong=kept.answer is None)
         self._events.settled(
             context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
         )

@@ -1,0 +1,83 @@
+"""Wrong passwords that were followed by the right one, from the same place: typing errors, and no guesses.
+
+A success gives back its own charge alone, so typing errors added up at an address that many owners share: a school with
+three hundred log-ins in a day and every fourth mistyped was over its limit of a day. So the success gives those back at
+the address as well. The account's own count of failures stands.
+
+An attacker gains no guess by it: a failure is given back only by a success of the exact account from the exact address
+and fingerprint, and as far as it still weighs. Failures at an attacker's own account pay for themselves alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, final
+
+from sekisho.ledger.history import NAME_BYTES
+from sekisho.model import Charge, Charged, Verdict
+
+AT_ADDRESS: Final = Charged.NETWORK | Charged.CREDIT
+PLACES_MAX: Final = 2_048
+"""With a failure that is not given back yet. A flood displaces the oldest."""
+MISTAKES_MAX: Final = 5  # of one place: an account has room for no more guesses at once
+KEPT_US: Final = 1_800_000_000
+
+
+class Mistake(NamedTuple):
+    """Attributes:
+    verdict: on it; where it is forgiven, of its charge at the address alone.
+    work_receipt: of the attempt before it, which was answered by asking for work; empty without.
+    is_wrong: False: the secret was right, and the proof for its own answer gives its charge back.
+    """
+
+    charge: Charge
+    verdict: Verdict
+    work_receipt: bytes
+    is_wrong: bool
+
+
+@final
+class Mistyped:
+    """Belongs to one event loop: what another worker has refused is not given back here.
+
+    In two halves: when the newer one is full or half an hour old, the older one is forgotten as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._newer: dict[bytes, tuple[Mistake, ...]] = {}
+        self._older: dict[bytes, tuple[Mistake, ...]] = {}
+        self._since_us = 0
+
+    def note(self, charge: Charge, verdict: Verdict, work_receipt: bytes, *, is_wrong: bool) -> None:
+        """Note an attempt without a success, if its address was charged for it."""
+        if not (verdict.charged & AT_ADDRESS and charge.place):
+            return
+        now_us = verdict.at_us
+        # The clock of the store may have been set back.
+        if len(self._newer) >= PLACES_MAX // 2 or not 0 <= now_us - self._since_us < KEPT_US:
+            self._older, self._newer, self._since_us = self._newer, {}, now_us
+        key = _key(charge, charge.place)
+        earlier = self._newer.get(key) or self._older.pop(key, ())
+        self._newer[key] = (*earlier[1 - MISTAKES_MAX :], Mistake(charge, verdict, work_receipt, is_wrong))
+
+    def forgiven(self, charge: Charge, place: bytes) -> tuple[Mistake, ...]:
+        """Return the mistakes that a success forgives, each once.
+
+        Args:
+            charge: of the success, or of the attempt before the proof.
+            place: as `Charge.place`; empty where no history is kept.
+        """
+        if not (place and (self._newer or self._older)):
+            return ()
+        key = _key(charge, place)
+        noted = (*self._older.pop(key, ()), *self._newer.pop(key, ()))
+        return tuple([_at_address(mistake) for mistake in noted if mistake.is_wrong])
+
+
+def _at_address(mistake: Mistake) -> Mistake:
+    verdict = mistake.verdict
+    return mistake._replace(verdict=verdict._replace(charged=verdict.charged & AT_ADDRESS, tagged=0))
+
+
+def _key(charge: Charge, place: bytes) -> bytes:
+    # Strangers' attempts are counted under a name that similar accounts share; a place names the exact one.
+    return charge.ip + charge.device + place[:NAME_BYTES]
