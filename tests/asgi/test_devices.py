@@ -65,6 +65,21 @@ async def test_the_cookie_may_have_another_name(clock: Clock) -> None:
     assert await is_known(app, clock, "", headers=[cookie])
 
 
+async def test_a_form_on_another_site_replaces_no_token(clock: Clock) -> None:
+    """E47: a page logs its visitor in with the attacker's own account. The browser sends no `Lax` cookie with that form
+    and keeps those of the answer: a token for the attacker's account would make the visitor's device a stranger.
+    """
+    form = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")]
+    app = guarded(Shop(), origins="https://app.example", **TIGHT)
+    planted = await log_in(app, headers=[*form, (b"origin", b"https://evil.example")])
+    assert (planted.status, planted.all(b"set-cookie")) == (303, [SESSION[1]])
+
+    token = await known_device(app)
+    assert (await log_in(app, headers=form, token=token)).device  # a browser that sends its token all the same
+    assert (await log_in(app, headers=[*form, (b"origin", b"https://app.example")])).device
+    assert (await log_in(app, headers=[(b"sec-fetch-site", b"same-origin"), *form[1:]])).device
+
+
 @pytest.mark.parametrize("password", ["wrong", ""])
 async def test_whoever_fails_is_handed_nothing(password: str) -> None:
     """A wrong or unreadable attempt gets no token, and the token that it showed is not renewed."""

@@ -139,7 +139,7 @@ class OutcomeKeeper(Keeper):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         name = b""
-        if belief is Belief.FULL:
+        if belief is Belief.FULL and not self._is_planted(context):
             name = self._devices.device_name(assessment.token, attempt.door, basis)
         device = [self._device(context, assessment, name, int(now_s))] if name else []
         if self._consequences is None:
@@ -173,6 +173,15 @@ class OutcomeKeeper(Keeper):
         self._unseen.discard(door.name)
         if status in {404, 405}:
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
+
+    def _is_planted(self, context: RequestContext) -> bool:
+        """Whether a form on another site sent a log-in, perhaps into the attacker's own account.
+
+        The browser withholds its token there, and would replace it with ours: its owner would be a stranger (E47).
+        """
+        if context.by_name.get(b"sec-fetch-site") != b"cross-site" or context.presented.token:
+            return False
+        return not self._renderer.is_elsewhere(context.by_name, context.scope["headers"])
 
     def _device(self, context: RequestContext, assessment: Assessment, name: bytes, now_s: int) -> tuple[bytes, bytes]:
         token = self._devices.new_token(assessment.attempt, assessment.token, name, context.family, now_s)

@@ -122,6 +122,22 @@ async def test_guesses_at_a_retired_app_stop_nothing() -> None:
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
 
 
+async def test_guesses_without_a_password_tell_its_owner_of_nothing() -> None:
+    """R34: at a door where the proof comes first anybody may guess. A letter that the app was stopped would be one that
+    a stranger can have sent to each owner of an app, and wrong: its codes go on at log-ins.
+    """
+    site = Site()
+    app = await site.app()
+    site.settle()
+    for number in range(120):
+        trial = (await site.trial(challenge=b"%16d" % (number // 5)))._replace(scope=b"door")
+        shown = ShownFactor("totp", site.wrong(app), b"")
+        assert await site.factors.prove(trial, await site.owner(), shown, BOUND, demand=BEFORE_SECRET) is None
+        site.vault_clock.now_s += 600
+    assert ("totp", "stopped") not in site.sender.changes
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
+
+
 async def test_used_up_codes_of_an_app_lower_nothing() -> None:
     """After a hundred guesses at an app, neither mail nor a recovery code lets anybody in: only a passkey does."""
     site = Site()

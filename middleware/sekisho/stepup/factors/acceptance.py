@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.stepup.attempt_limits import Guess
+from sekisho.stepup.attempt_limits import DOOR, Guess
 from sekisho.stepup.factors.account_owner import RECOVERY, Proof, ShownFactor
 from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
 from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
@@ -127,7 +127,8 @@ class Acceptance:
         kept = _apps(owner)
 
         def on_last() -> None:
-            if kept:
+            # At a door where the proof comes first any stranger may guess, and its codes go on at log-ins (R34).
+            if kept and trial.scope != DOOR:
                 self._senders.factor_changed(owner, "totp", "stopped")
 
         used = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
