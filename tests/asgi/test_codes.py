@@ -153,6 +153,21 @@ async def test_a_token_of_another_account_is_none(clock: Clock) -> None:
     assert await stranger.guesses(1, clock) == [429]
 
 
+async def test_a_form_on_another_site_replaces_no_token_of_the_browser() -> None:
+    """E47: a page has its visitor's browser ask for a code of the attacker's account: the visitor's own guesses would
+    count with those of strangers from then on.
+    """
+    app = guarded(Codes(), **CODES)
+    planted = [
+        FORM,
+        (b"sec-fetch-site", b"cross-site"),
+        (b"sec-fetch-mode", b"navigate"),
+        (b"sec-fetch-dest", b"document"),
+    ]
+    asked = await ask(app, http("/code/send", headers=planted), b"username=mallory")
+    assert (asked.status, asked.all(b"set-cookie")) == (200, [])
+
+
 async def test_requests_for_a_code_leave_the_log_in_alone(clock: Clock) -> None:
     """Row 4.23: ten requests for a code use up none of the account's log-ins."""
     app = guarded(Codes(), challenges="pow", reset="POST /reset form:username", **CODES)

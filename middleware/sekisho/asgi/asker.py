@@ -70,14 +70,18 @@ class AskerCookie:
         return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret
 
     def marked(self, send: Send, by_name: Mapping[bytes, bytes], attempt: Attempt) -> Send:
-        """Wrap `send` so that it adds an asker token to the answer; returned unchanged where the browser has a token.
+        """Wrap `send` so that it adds an asker token to the answer; returned unchanged where the browser has a token,
+        or did not show its own because another site sent the request.
 
         The token is added alike for accounts that exist and for others: a different answer would tell them apart.
         """
-        if self.of(by_name, attempt):
+        by_header = DEVICE_HEADER in by_name or HEADER in by_name
+        # Another site's form shows no cookies, and its answer would replace the token of its visitor (E47).
+        is_planted = by_name.get(b"sec-fetch-site") == b"cross-site" and not by_header
+        if is_planted or self.of(by_name, attempt):
             return send
         token = self._askers.issued(attempt.account, int(self._clock_s()), self._chance(8)).encode()
-        line = _line(token, by_header=DEVICE_HEADER in by_name or HEADER in by_name)
+        line = _line(token, by_header=by_header)
 
         async def send_marked(message: Message) -> None:
             # A failed log-in asks for nothing.

@@ -134,7 +134,7 @@ async def test_guesses_without_a_password_tell_its_owner_of_nothing() -> None:
         shown = ShownFactor("totp", site.wrong(app), b"")
         assert await site.factors.prove(trial, await site.owner(), shown, BOUND, demand=BEFORE_SECRET) is None
         site.vault_clock.now_s += 600
-    assert ("totp", "stopped") not in site.sender.changes
+    assert ("totp", "stopped") not in site.senders.changes
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
 
 

@@ -15,7 +15,7 @@ from tests.stepup.flow.driving import STEP, Client, Shop, Site, challenge
 from tests.stepup.flow.test_escrow import same
 
 if TYPE_CHECKING:
-    from sekisho.asgi.types import Receive, Scope, Send
+    from sekisho.asgi.types import Message, Receive, Scope, Send
     from tests.stepup.flow.conftest import Later
 
 WEBHOOK_KEY = "1Vn6cNRr3XzgY0kTq8mPjw5LsEhDbU2A"
@@ -87,6 +87,40 @@ async def test_a_right_proof_waits_for_the_application(site: Site) -> None:
     assert not waiting.done()
     await ended(site, 1)
     assert (await waiting).status == 303
+
+
+class Late(Slow):
+    """Checks the secret at once, and answers late."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def late(message: Message) -> None:
+            await self.gate.wait()
+            await send(message)
+
+        await Shop.__call__(self, scope, receive, late if scope["path"] == "/login" else send)
+        self.done += 1
+
+
+async def test_a_change_of_the_password_ends_a_proof_that_waits() -> None:
+    """R32: a thief's proof, with a relayed code, waits for the application, which has found the old password right.
+    Meanwhile the owner changes it: the answer, a known device and a proof younger than the change would be the thief's.
+    """
+    shop = Late()
+    site = Site(shop=shop)
+    await site.enrol()
+    shop.gate.set()
+    owner = await site.logged_in()
+    shop.gate.clear()
+    thief, ticket = await begun(site, n=1)
+    waiting = asyncio.ensure_future(thief.show(ticket, site.code()))
+    for _ in range(200):
+        await asyncio.sleep(0)
+    fields = {"username": "hana", "old_password": "right", "new_password": "never+seen+in+a+leak+17"}
+    assert (await owner.send("/password", urlencode(fields).encode())).status == 303
+    await ended(site, 3)
+    shown = await waiting
+    assert shown.status == 410
+    assert not shown.device
 
 
 async def test_a_code_is_as_old_as_when_it_was_shown(site: Site, later: Later) -> None:

@@ -126,7 +126,8 @@ class ProofRoutes:
                 await self._pace(ticket, begun_s)
                 # A proof that is spent now may have been right a moment ago, in the first of two clicks.
                 return await self._released(call, ticket) or self._refused(call, ticket, call.fields.get("factor", ""))
-            if not await self._escrow.claim(ticket):
+            # It may have waited for the run. A change of the password meanwhile ends a thief's (R32).
+            if await self._escrow.was_ended(ticket, call.browser_key.key) or not await self._escrow.claim(ticket):
                 raise Redeemed
         # Not bound to the connection: on a double click the browser closes the first connection, and the claimed answer
         # would be lost.
