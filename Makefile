@@ -119,6 +119,10 @@ laboratory: $(VENV)/.with-demo ## Play all scenarios on simulated time, and writ
 	@$(BIN)/sekisho simulate $(LABORATORY) --jobs $$(getconf _NPROCESSORS_ONLN) --kept build/laboratory.jsonl --at "$$(git rev-parse --short HEAD)" \
 		--document $(LABORATORY_PAGE).md --curves $(LABORATORY_PAGE)
 
+.PHONY: laboratory-page
+laboratory-page: $(VENV)/.with-bench ## Play some rows of docs/laboratory.md again, and name each that has become another (ten minutes of a core)
+	@$(BIN)/python -m benchmarks.laboratory_page $(SCENARIO)
+
 .PHONY: screenshots
 screenshots: $(VENV)/.with-test ## Take the screenshots of the documentation in Chromium (half a minute)
 	$(say) "Taking the screenshots of docs/screenshots"
