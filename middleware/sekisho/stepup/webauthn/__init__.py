@@ -26,7 +26,7 @@ from hashlib import blake2b, sha256
 from re import ASCII
 from re import compile as pattern
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from webauthn import (
@@ -72,7 +72,9 @@ from sekisho.stepup.webauthn.reading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+T = TypeVar("T")
 
 __all__ = ["CREDENTIALS_MAX", "RESPONSE_BYTES_MAX", "SECONDS", "Credential", "ProofFailed", "WebAuthn"]
 
@@ -165,7 +167,7 @@ class WebAuthn:
         challenge, handle = _opened(state, _CREATE, now_s)
         made = read_attestation(response)
         check_client_data(made.client_data, ceremony="webauthn.create", challenge=challenge, origins=self._origins)
-        self._check_attestation(_attestation_object(made.attestation_object))
+        self._check_attestation(_parsed(parse_attestation_object, made.attestation_object))
         credential = self._registered(made, challenge, handle)
         if any(credential.id == other.id for other in existing):
             refuse("enrolled")
@@ -241,7 +243,7 @@ class WebAuthn:
 
     def _authenticated(self, shown: Assertion, challenge: bytes, credentials: Sequence[Credential]) -> Credential:
         check_client_data(shown.client_data, ceremony="webauthn.get", challenge=challenge, origins=self._origins)
-        data = _authenticator_data(shown.authenticator_data)
+        data = _parsed(parse_authenticator_data, shown.authenticator_data)
         self._check_authenticator(data)
         credential = {one.id: one for one in credentials}.get(shown.id)
         # Verified in any case, or the time would distinguish decoys from passkeys.
@@ -366,15 +368,8 @@ def _described(credential: Credential) -> PublicKeyCredentialDescriptor:
     return PublicKeyCredentialDescriptor(id=credential.id, transports=transports or None)
 
 
-def _attestation_object(raw: bytes) -> AttestationObject:
+def _parsed(parse: Callable[[bytes], T], raw: bytes) -> T:
     try:
-        return parse_attestation_object(raw)
-    except Exception:  # noqa: BLE001 - as above
-        refuse("malformed")
-
-
-def _authenticator_data(raw: bytes) -> AuthenticatorData:
-    try:
-        return parse_authenticator_data(raw)
-    except Exception:  # noqa: BLE001 - as above
+        return parse(raw)
+    except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
         refuse("malformed")
