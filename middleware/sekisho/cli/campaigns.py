@@ -84,7 +84,7 @@ def live_campaigns() -> tuple[LiveCampaign, ...] | None:
 async def _in_process(path: str) -> tuple[LiveCampaign, ...] | None:
     """The campaigns that the process at a control socket knows; None where it looks for none."""
     with answering(UNHEARD):
-        state = decode_state(await SocketControl(path).told(b"campaigns"))
+        state = decode_state(await SocketControl(path).ask(b"campaigns"))
     return state.campaigns if state is not None else None
 
 

@@ -90,7 +90,7 @@ async def _estimate(service: Desk) -> PostureState:
     """What the workers estimate; an empty state where they do not, or where it cannot be read."""
     found = service.settings
     if service.line is None:
-        return _estimate_in(await SocketControl(found.control_socket or "").told(b"posture"))
+        return _estimate_in(await SocketControl(found.control_socket or "").ask(b"posture"))
     mac = PostureMac(found.listed, found.namespace)
     return await StoredPostures(service.line, found.namespace, [door.name for door in found.doors], mac).kept()
 

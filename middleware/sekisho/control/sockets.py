@@ -149,26 +149,23 @@ class SocketControl:
         self._path = path
 
     async def get(self) -> bytes | None:
-        return await self._ask(b"get") or None
+        return await self.ask(b"get") or None
 
     async def swap(self, old: bytes | None, new: bytes, earlier: bytes = b"") -> bool:  # noqa: ARG002
-        return await self._ask(b"swap %b %b" % (_name(old), new)) == b"ok"
+        return await self.ask(b"swap %b %b" % (_name(old), new)) == b"ok"
 
     async def earlier(self) -> bytes | None:
         return None  # see `MemoryControl`
 
     async def look(self, keys: Sequence[bytes]) -> bytes:
         """Return the other process's answer about its counters under these keys. Raises `StoreUnavailable`."""
-        return await self._ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
+        return await self.ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
 
-    async def told(self, word: bytes) -> bytes:
-        """Return the other process's answer to a word; `refused` where it knows none, as an earlier version.
+    async def ask(self, line: bytes) -> bytes:
+        """Return the other process's answer; `refused` where it does not know the word, as an earlier version.
 
         Raises `StoreUnavailable`.
         """
-        return await self._ask(word)
-
-    async def _ask(self, line: bytes) -> bytes:
         try:
             return await asyncio.wait_for(self._answer(line), SECONDS_MAX)
         except (OSError, ValueError):

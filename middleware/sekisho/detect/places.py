@@ -141,8 +141,8 @@ class MemoryPostures:
         self._counts = NO_COUNTS
         self._counted_s = 0.0
 
-    def told(self) -> bytes:
-        """Return the state as JSON, for an operator."""
+    def as_json(self) -> bytes:
+        """Return the state, for an operator."""
         return encode_state(self._state)
 
     async def exchange(

@@ -292,9 +292,9 @@ class ProcessWing:
         """Return what tells an operator of this process what it recognises by itself, by the words of its socket."""
         found: dict[bytes, Callable[[], bytes]] = {}
         if self.postures is not None:
-            found[b"posture"] = self.postures.told
+            found[b"posture"] = self.postures.as_json
         if self.campaigns is not None:
-            found[b"campaigns"] = self.campaigns.here.told
+            found[b"campaigns"] = self.campaigns.here.as_json
         return found
 
     def own_limits(self, workers: int) -> LimitSet:

@@ -115,8 +115,8 @@ class MemoryCampaigns:
         self._seen = self._seen_refused = self._number = 0
         self._state = LiveState()
 
-    def told(self) -> bytes:
-        """Return the state as JSON, for an operator."""
+    def as_json(self) -> bytes:
+        """Return the state, for an operator."""
         return encode_state(self._state)
 
     async def exchange(self, attempts: Sequence[bytes], known: int) -> HeardCampaigns:
