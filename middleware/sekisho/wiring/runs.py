@@ -10,6 +10,7 @@ from sekisho.stepup.flow.cap_answers import CapAnswers
 from sekisho.stepup.flow.cap_proofs import CapProofs
 from sekisho.stepup.flow.capped_routes import Amounts, CappedRoutes
 from sekisho.stepup.flow.consequences import AccountConsequences
+from sekisho.stepup.flow.escrowed_run import GuardedApp
 from sekisho.stepup.flow.escrowed_runs import EscrowedRuns
 from sekisho.stepup.flow.held_log_ins import HeldLogIns
 from sekisho.stepup.flow.issue import Issuer
@@ -55,11 +56,8 @@ class RunParts:
 
     def _escrowed_runs(self) -> EscrowedRuns:
         site = self._site
-        return EscrowedRuns(
-            site.app, site.settler, self._parts, site.events, answers=site.reading.answers,
-            lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test, admission=site.admission,
-            shared=site.shared,
-        )  # fmt: skip
+        guarded = GuardedApp(site.app, site.lifespan_state, site.csrf, site.reading.answers, site.admission)
+        return EscrowedRuns(guarded, site.settler, self._parts, site.events, test=site.test, shared=site.shared)
 
     def _issuer(self) -> Issuer:
         site, proofs = self._site, self._proofs

@@ -51,50 +51,58 @@ class RunResult(NamedTuple):
     whole: Sealed | None = None
 
 
+class GuardedApp(NamedTuple):
+    """The application, and the parts that each of its runs uses.
+
+    Attributes:
+        app: the application.
+        lifespan_state: returns the state of its lifespan.
+        csrf: see `stepup.flow.csrf_cookies`.
+        answers: receives its answers.
+        admission: where a stranger's run holds a place until the application begins to answer.
+    """
+
+    app: App
+    lifespan_state: Callable[[], Mapping[str, object]]
+    csrf: CsrfCookies
+    answers: Answers
+    admission: Admission
+
+
 class EscrowedRun:
     """One run.
 
     Args:
-        app: the application.
+        guarded: the application.
         context: the request.
         assessment: of the attempt.
-        lifespan_state: the state of the application's lifespan.
-        csrf: see `stepup.flow.csrf_cookies`.
         begun: awaited when the run starts.
         done: receives the result, exactly once.
-        answers: receives the application's answers.
-        admission: where a stranger's run holds a place until the application begins to answer.
         holds: whether the client waits for the whole answer, which may then be longer.
         past: knows earlier log-ins, for the application.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+    def __init__(
         self,
-        app: App,
+        guarded: GuardedApp,
         context: RequestContext,
         assessment: Assessment,
         *,
-        lifespan_state: Mapping[str, object],
-        csrf: CsrfCookies,
         begun: Callable[[], Awaitable[None]],
         done: Callable[[RunResult], Awaitable[None]],
-        answers: Answers,
-        admission: Admission,
         holds: bool = False,
         past: PastLogIns | None = None,
     ) -> None:
-        self._app = app
+        self._app, self._cookies = guarded.app, guarded.csrf
+        self._answers, self._admission = guarded.answers, guarded.admission
+        self._lifespan_state = guarded.lifespan_state()
         self._door = context.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device, past)
-        self._cookies = csrf
-        self._lifespan_state = lifespan_state
         self._csrf: frozenset[str] = frozenset()
         self._scope: dict[str, Any] = {}
         self._context = context
         self._begun = begun
         self._done = done
-        self._answers = answers
-        self._admission = admission
         self._holds = holds
         self._ended = False
         self._is_last = True

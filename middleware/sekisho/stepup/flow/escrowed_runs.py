@@ -20,21 +20,18 @@ from sekisho.stepup.flow.stand_in_run import RunTimer, StandInRun
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from sekisho.asgi.admission import Admission
     from sekisho.asgi.keeper import Keeper
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.shared_addresses import SharedAddresses
-    from sekisho.asgi.types import App
     from sekisho.assessment import Assessment
     from sekisho.model import Basis
-    from sekisho.record import Answers, Events
+    from sekisho.record import Events
     from sekisho.settler import Settler
     from sekisho.stepup.escrow import Sealed, Ticket
     from sekisho.stepup.flow.browser_key import BrowserKey
-    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
-    from sekisho.stepup.flow.escrowed_run import RunResult
+    from sekisho.stepup.flow.escrowed_run import GuardedApp, RunResult
     from sekisho.stepup.flow.parts import Parts, Proving
 
 log = logging.getLogger("sekisho")
@@ -67,41 +64,29 @@ class EscrowedRuns:
     """Belongs to one event loop.
 
     Args:
-        app: the application.
+        guarded: the application.
         settler: settles the attempts.
         parts: has the escrow, and the queues where the site has factors.
         events: counts outcomes.
-        answers: what applications answer at each door.
-        lifespan_state: the state that each request of the application gets.
-        csrf: sets the cookies that a form of the application needs.
         test: takes suspicions of success rules.
-        admission: the places for strangers.
         shared: how long runs take; None where no address is known to be shared.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+    def __init__(
         self,
-        app: App,
+        guarded: GuardedApp,
         settler: Settler,
         parts: Parts,
         events: Events,
         *,
-        answers: Answers,
-        lifespan_state: Callable[[], Mapping[str, object]],
-        csrf: CsrfCookies,
         test: Callable[[Suspicion], None],
-        admission: Admission,
         shared: SharedAddresses | None = None,
     ) -> None:
-        self._app = app
+        self._guarded = guarded
         self._settler = settler
         self._parts = parts
         self._events = events
-        self._answers = answers
-        self._lifespan_state = lifespan_state
-        self._csrf = csrf
         self._test = test
-        self._admission = admission
         self._shared = shared
         self._tasks = TaskSet()
 
@@ -128,9 +113,7 @@ class EscrowedRuns:
             timer = RunTimer(self._shared, begun=begun, done=done)
             begun, done = timer.begun, timer.done
         run = EscrowedRun(
-            self._app, context, assessment, lifespan_state=self._lifespan_state(), csrf=self._csrf,
-            begun=begun, done=done, answers=self._answers, admission=self._admission, holds=holds,
-            past=proving.log_ins,
+            self._guarded, context, assessment, begun=begun, done=done, holds=holds, past=proving.log_ins,
         )  # fmt: skip
         return await self._enter(issued, proving, run)
 
@@ -143,7 +126,7 @@ class EscrowedRuns:
             raise AssertionError  # without a history no address is known to be shared
         run = StandInRun(
             self._shared,
-            self._admission,
+            self._guarded.admission,
             begun=partial(self.begun, issued.ticket),
             ended=partial(self._end_stand_in, issued, proving),
         )
