@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,6 @@ from sekisho.testing import SECRET
 from sekisho.wiring import on_clocks
 from tests.asgi.driving import OPEN, RULED, Clock, Shop, log_in
 from tests.cli.operating import run, serve_with, stop
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SET = {"limit_account": "5/hour", "challenges": "none", "login": RULED, "canary": "off", **OPEN}
 OWNERS = {f"owner{n}": "right" for n in range(4)}
@@ -106,6 +104,23 @@ async def test_a_higher_limit_admits_what_was_refused(tmp_path: Path, monkeypatc
     assert (same["policy"], same["stricter"], same["milder"]) == ("same", 0, 0)
     assert (wide["policy"], wide["stricter"], wide["milder"], wide["admitted"]) == ("wide", 0, 3, 3)
     assert "wide: 8 attempts judged again, 3 differently" in run(*line).out
+
+
+async def test_the_policies_of_the_page_judge_a_service_that_has_no_factors_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's file needs no other setting: its readers ask what factors would change before they have any."""
+    page = Path(__file__).parents[2].joinpath("docs", "what-if.md").read_text("utf-8")
+    path, file = tmp_path / "audit.jsonl", tmp_path / "mine.toml"
+    await recorded(path, GUESSES)
+    file.write_text(re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[0])
+    serve_with(monkeypatch, store="memory://", **SET)
+
+    said = run("simulate", "--replay", str(path), "--policies", str(file), "--policy", "half", "--policy", "asks")
+    assert (said.code, [line.partition(":")[0] for line in said.out.splitlines() if "judged again" in line]) == (
+        0,
+        ["half", "asks"],
+    )
 
 
 def played(path: Path, name: str, *, scale: float, seed: int) -> dict[str, Any]:
