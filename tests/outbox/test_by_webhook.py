@@ -15,7 +15,7 @@ import pytest
 from sekisho.crypto.signers import Signer
 from sekisho.model import SettingsError
 from sekisho.outbox import Notice, NoticeOutbox
-from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery, signed
+from sekisho.outbox.by_webhook import Deliveries, WebhookDelivery, payload, signed
 from sekisho.outbox.sending import OutboxMeans
 from sekisho.owners import Contact
 from sekisho.owners.outbox import SqlOutbox
@@ -169,3 +169,13 @@ def test_a_webhook_needs_the_database_in_which_notices_wait() -> None:
     secret = "whsec_" + base64.b64encode(KEY).decode()
     with pytest.raises(SettingsError, match=r"SEKISHO_OWNERS.*wait in that database"):
         load({}, {**given, "notices_webhook_secret": secret})
+
+
+def test_what_is_still_to_come_is_told_at_the_time_of_the_try() -> None:
+    """Receivers refuse a timestamp in the future: a reset that was asked for takes effect in a day."""
+    asked = Notice("factor_reset_asked", "", "ja", {"when_effective": NOW + 86_400})
+
+    told = json.loads(payload(asked, 1, NOW))
+
+    assert told["timestamp"] == "2025-06-15T15:06:40+00:00"
+    assert told["data"]["when_effective"] == "2025-06-16T15:06:40+00:00"

@@ -83,6 +83,7 @@ class Trial:
         self.slept: list[float] = []
         self.delivered: list[tuple[Notice, int, str]] = []
         self.lost: list[tuple[str, str]] = []
+        self.ways: list[tuple[str, bool]] = []
         self.asleep = asyncio.Event()
         self._answers = list(answers)
         self._naps = naps
@@ -90,7 +91,10 @@ class Trial:
 
     def made(self, secret: bytes, deliver: Callable[[Notice, int, str], Awaitable[None]]) -> NoticeOutbox:
         means = OutboxMeans(lambda: self.now_s, self.sleep, lambda: 0.0, lambda count: b"\x01" * count)
-        return NoticeOutbox(self.rows, [secret], deliver, lambda *why: self.lost.append(why), means, OutboxBounds())
+        return NoticeOutbox(
+            self.rows, [secret], deliver, lambda *why: self.lost.append(why), means, OutboxBounds(),
+            on_way=lambda *change: self.ways.append(change),
+        )  # fmt: skip
 
     async def deliver(self, notice: Notice, times: int, token: str) -> None:
         self.delivered.append((notice, times, token))
@@ -152,6 +156,42 @@ async def test_one_cause_is_told_once() -> None:
     assert sorted(str(notice.facts["cause"]) for _, notice in found) == ["c-1", "c-2", "c-3"]
     await trial.ran()
     assert {notice.kind for notice, _, _ in trial.delivered} == {"factor_changed", "new_device"}
+
+
+async def test_a_way_that_takes_no_notices_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Notices wait for three days: without a word, the operator would hear of a dead relay when they are given up."""
+    down = Undelivered("no connection", passing=True, is_outage=True)
+    trial = Trial(down, down, down, naps=2_000)
+    for name in ("hana", "ken"):
+        await trial.outbox.add(FACTOR, name)
+    await trial.ran()
+
+    assert trial.ways == [("mail", False), ("mail", True)]
+    assert caplog.messages == [
+        "SEKISHO_SMTP: the mail server takes no notices (no connection); they wait, three days at most [SEK044]",
+        "notices leave again (mail)",
+    ]
+
+
+async def test_a_webhook_that_takes_no_notices_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """By the setting that names it."""
+    trial = Trial(Undelivered("status 503", passing=True, is_outage=True), naps=2_000)
+    await trial.outbox.add(FACTOR._replace(to=""), "hana")
+    await trial.ran()
+
+    assert trial.ways == [("webhook", False), ("webhook", True)]
+    assert caplog.messages[0] == (
+        "SEKISHO_NOTICES_WEBHOOK: the webhook takes no notices (status 503); they wait, three days at most [SEK091]"
+    )
+
+
+async def test_one_mailbox_that_is_full_is_no_outage() -> None:
+    """Other notices leave meanwhile."""
+    trial = Trial(Undelivered("status 452", passing=True), naps=2_000)
+    await trial.outbox.add(FACTOR, "hana")
+    await trial.ran()
+
+    assert trial.ways == []
 
 
 async def test_a_failure_that_passes_is_tried_again_with_one_token() -> None:

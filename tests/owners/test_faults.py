@@ -206,7 +206,8 @@ async def test_a_lock_is_one_line_in_the_log(
 ) -> None:
     """A lock is one log line for any number of requests; its end is logged when it has lasted ten seconds."""
     now_s = 0.0
-    owners = SqlOwners(sqlite.url, QUERY, deadline_us=DEADLINE_US, clock_s=lambda: now_s)
+    changes: list[bool] = []
+    owners = SqlOwners(sqlite.url, QUERY, deadline_us=DEADLINE_US, clock_s=lambda: now_s, on_change=changes.append)
     await _until_answered(owners)
     caplog.clear()
     with contextlib.closing(sqlite3.connect(tmp_path / "owners.db", isolation_level=None)) as other:
@@ -218,11 +219,13 @@ async def test_a_lock_is_one_line_in_the_log(
     told = [message for name, _, message in caplog.record_tuples if name == "sekisho.owners"]
     assert len(told) <= 2  # the deadline, or the database's own error
     assert len(told) == len(set(told)) > 0
+    assert changes == [False]
 
     now_s = 10.0
     await _idle(owners)
     await _until_answered(owners)
     assert caplog.messages[-1] == "the owners' database answers again"
+    assert changes == [False, True]
     await owners.aclose()
 
 

@@ -230,7 +230,7 @@ def told(events: Events, origin: Origin = FOUR) -> None:
     events.unjudged(LOGIN, "large")
     events.anomaly("a sentence for the operator")
     events.store_answers(False)
-    events.leaks_answer("hibp", True)
+    events.part_answers("hibp", True)
     events.counts_anew()
     subject = Subject("203.0.113.0/24", "ac", "ad", "de")
     events.commanded("mode", "jane (uid 1000)", "a trial", "monitor", subject)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ACTIONS: Final = {action.name.lower() for action in Action}
 _PROVED: Final = "proved_"
-_PARTS: Final = frozenset({"store", "corpus", "pairs", "hibp"})
+_PARTS: Final = frozenset({"store", "owners", "mail", "webhook", "corpus", "pairs", "hibp"})
 
 
 class Family(NamedTuple):
@@ -66,7 +66,11 @@ NOTICES_LOST: Final = Family("notices_lost", "Notices to owners that were given 
 PASSWORDS: Final = Family("new_passwords", "New passwords by whether they have leaked.", ("door", "result"), "password")
 CHANGES: Final = Family("password_changes_asked", "Log-ins with a leaked password.", ("door",), "log-in")
 PARTS: Final = Family(
-    "part_changes", "The store, or a source of leaked passwords, was lost or came back.", ("part", "state"), "change"
+    "part_changes",
+    "The store, the owners' database, the way of notices (`mail`, `webhook`), or a source of leaked passwords was lost "
+    "or came back; counted by each worker.",
+    ("part", "state"),
+    "change",
 )
 EMPTIED: Final = Family("store_emptied", "The store lost all its data.", (), "event")
 MODES: Final = Family(

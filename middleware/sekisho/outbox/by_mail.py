@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _REFUSED: Final = frozenset(f"status {code}" for code in (521, 550, 551, 552, 553, 554, 556))
 """Refusals of this address or message (RFC 5321, 7504). All others are the relay's trouble, which the operator ends."""
 
+_LATER: Final = frozenset(f"status {code}" for code in (450, 451, 452))
+"""This mailbox is busy or full (RFC 5321), or the relay greets strangers so: other messages are taken."""
+
 
 class MailDelivery:
     """Args:
@@ -32,7 +35,9 @@ class MailDelivery:
         try:
             await self._mailer.post(notice.to, written(self._service, notice, times), token=token)
         except RelayFault as fault:
-            raise Undelivered(fault.reason, passing=fault.reason not in _REFUSED) from None
+            passing = fault.reason not in _REFUSED
+            is_outage = passing and fault.reason not in _LATER
+            raise Undelivered(fault.reason, passing=passing, is_outage=is_outage) from None
         except (LookupError, TypeError) as error:
             # A later version's notice, while workers are being replaced: one of those sends it.
             raise Undelivered(type(error).__name__, passing=True) from None

@@ -48,12 +48,14 @@ class WebhookDelivery:
 
     async def __call__(self, notice: Notice, times: int, token: str) -> None:
         """Post it. Raises `Undelivered`."""
-        body = payload(notice, times)
-        headers = signed(self._keys, f"msg_{token}", int(self._clock_s()), body)
+        now_s = int(self._clock_s())
+        body = payload(notice, times, now_s)
+        headers = signed(self._keys, f"msg_{token}", now_s, body)
         try:
             await self._wire.tell(body, headers, limit_s=TRY_S)
         except PostFault as fault:
-            raise Undelivered(fault.reason, passing=fault.reason != _GONE) from None
+            passing = fault.reason != _GONE
+            raise Undelivered(fault.reason, passing=passing, is_outage=passing) from None
 
 
 class Deliveries:
@@ -77,16 +79,17 @@ class Deliveries:
         await deliver(notice, times, token)
 
 
-def payload(notice: Notice, times: int) -> bytes:
+def payload(notice: Notice, times: int, now_s: int) -> bytes:
     """Return the JSON body that tells the webhook of a notice; `times`: how many events it reports.
 
-    It has `type`, `timestamp` and `data` as the specification names them; times in ISO 8601.
+    It has `type`, `timestamp` and `data` as the specification names them; times in ISO 8601. A notice of something that
+    is still to come has the time of the try (`now_s`, Unix time): receivers refuse a timestamp in the future.
     """
     facts: dict[str, Any] = {
         name: datetime.fromtimestamp(int(fact), UTC).isoformat() if name in MOMENTS else fact
         for name, fact in notice.facts.items()
     }
-    happened = facts.get("when") or facts.get("when_effective")
+    happened = facts.get("when") or datetime.fromtimestamp(now_s, UTC).isoformat()
     data = {**facts, "locale": notice.locale, "times": times}
     return json.dumps({"type": f"notice.{notice.kind}", "timestamp": happened, "data": data}).encode()
 

@@ -30,11 +30,13 @@ class Undelivered(SekishoError):  # noqa: N818 - a result; the outbox tries agai
     Attributes:
         reason: a stable word for operators.
         passing: whether another try is useful.
+        is_outage: whether other notices that go the same way are not taken either.
     """
 
-    def __init__(self, reason: str, *, passing: bool) -> None:
+    def __init__(self, reason: str, *, passing: bool, is_outage: bool = False) -> None:
         self.reason = reason
         self.passing = passing
+        self.is_outage = is_outage
         super().__init__(reason)
 
 

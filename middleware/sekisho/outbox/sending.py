@@ -27,6 +27,10 @@ log = logging.getLogger("sekisho.outbox")
 
 _PURPOSE: Final = b"notice"
 _HOLDER_BYTES: Final = 16
+LOST_WAYS: Final = {
+    "mail": "SEKISHO_SMTP: the mail server takes no notices (%s); they wait, three days at most [SEK044]",
+    "webhook": "SEKISHO_NOTICES_WEBHOOK: the webhook takes no notices (%s); they wait, three days at most [SEK091]",
+}
 
 
 class OutboxBounds(NamedTuple):
@@ -115,6 +119,7 @@ class NoticeOutbox:
         on_lost: called with the kind of a notice that was given up (empty: unknown), and a word that says why.
         means: time and randomness.
         bounds: see `OutboxBounds`.
+        on_way: called with `mail` or `webhook`, and whether it takes notices, when that has changed.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class NoticeOutbox:
         on_lost: Callable[[str, str], None],
         means: OutboxMeans,
         bounds: OutboxBounds = OutboxBounds(),  # noqa: B008 - frozen
+        on_way: Callable[[str, bool], None] = lambda *_: None,
     ) -> None:
         self._rows = rows
         self._sealer = notice_sealer(secrets, means.clock_s)
@@ -133,6 +139,8 @@ class NoticeOutbox:
         self._on_lost = on_lost
         self._means = means
         self._bounds = bounds
+        self._on_way = on_way
+        self._lost_ways: set[str] = set()
         self._news = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -243,9 +251,12 @@ class NoticeOutbox:
         try:
             await self._deliver(notice, row.times, blake2b(row.sealed, digest_size=16).hexdigest())
         except Undelivered as fault:
+            if fault.is_outage:
+                self._way_lost(_way(notice), fault.reason)
             return await self._failed(row, holder, notice.kind, fault)
         except Exception as error:  # noqa: BLE001 - its text may hold the address; only its type goes on
             return await self._failed(row, holder, notice.kind, Undelivered(type(error).__name__, passing=True))
+        self._way_works(_way(notice))
         return await self._removed(row, holder, notice.kind)
 
     async def _failed(self, row: Claimed, holder: str, kind: str, fault: Undelivered) -> None:
@@ -258,6 +269,19 @@ class NoticeOutbox:
             return await self._rows.postpone(row, holder, due_s)
         except OwnersError:
             return None  # tried again when the lease ends
+
+    def _way_lost(self, way: str, reason: str) -> None:
+        """Say once that a way takes no notices: they are given up after days only, and owners hear of nothing."""
+        if way not in self._lost_ways:
+            self._lost_ways.add(way)
+            log.warning(LOST_WAYS[way], reason)
+            self._on_way(way, False)
+
+    def _way_works(self, way: str) -> None:
+        if way in self._lost_ways:
+            self._lost_ways.remove(way)
+            log.warning("notices leave again (%s)", way)
+            self._on_way(way, True)
 
     async def _give_up(self, row: Claimed, holder: str, kind: str, why: str) -> None:
         self._lost(kind, why)
@@ -283,6 +307,10 @@ class NoticeOutbox:
 
     def _slot(self, notice: Notice, counted_by: str) -> str:
         return self._keys.of(b"outbox slot", notice.kind, counted_by, notice.to).hex()
+
+
+def _way(notice: Notice) -> str:
+    return "mail" if notice.to else "webhook"
 
 
 def notice_sealer(secrets: Sequence[bytes | Signer], clock_s: Callable[[], float]) -> RowSealer:

@@ -48,6 +48,7 @@ class OwnersDatabase:
         connections_max: open at once; opened on demand.
         deadline_us: the maximum wait of a caller.
         clock_s: a monotonic clock, in seconds.
+        on_change: called with False when an outage begins, and with True when it has ended.
 
     Attributes:
         dialect: what differs between databases.
@@ -55,7 +56,15 @@ class OwnersDatabase:
     Raises `SettingsError` for a URL that cannot work, without repeating it.
     """
 
-    def __init__(self, url: str, *, connections_max: int, deadline_us: int, clock_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections_max: int,
+        deadline_us: int,
+        clock_s: Callable[[], float],
+        on_change: Callable[[bool], None],
+    ) -> None:
         self._deadline = deadline_us / 1e6
         self._engine = _engine(url, connections_max, self._deadline)
         self.dialect: Final = dialect_of(self._engine.sync_engine)
@@ -63,6 +72,7 @@ class OwnersDatabase:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
         self._clock_s = clock_s
+        self._on_change = on_change
         self._problems: set[str] = set()  # logged in the current outage
         self._trouble_s = 0.0
 
@@ -138,6 +148,8 @@ class OwnersDatabase:
     def _outage(self, problem: str) -> None:
         """Log a problem once per outage: otherwise a lock in the database would cause a line for each request."""
         self._trouble_s = self._clock_s()
+        if not self._problems:
+            self._on_change(False)
         if problem not in self._problems:
             self._problems.add(problem)
             log.warning("the owners' database %s", problem)
@@ -147,6 +159,7 @@ class OwnersDatabase:
         if self._problems and self._clock_s() - self._trouble_s >= STEADY_S:
             self._problems.clear()
             log.warning("the owners' database answers again")
+            self._on_change(True)
 
     async def _attempt(self, doing: Coroutine[Any, Any, T]) -> T:
         try:

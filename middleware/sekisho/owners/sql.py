@@ -87,10 +87,11 @@ class SqlOwners:
         connections_max: int = CONNECTIONS_MAX,
         deadline_us: int = DEADLINE_US,
         clock_s: Callable[[], float],
+        on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._query = lookup(query)
         self.database: Final = OwnersDatabase(
-            url, connections_max=connections_max, deadline_us=deadline_us, clock_s=clock_s
+            url, connections_max=connections_max, deadline_us=deadline_us, clock_s=clock_s, on_change=on_change
         )
         self._asked_otherwise = False
         self._finds_spellings = False

@@ -64,7 +64,10 @@ FIELDS: Final[dict[str, Field]] = {
     "basis": Field("string", "What showed the outcome: `report`, `rule` or `guess`."),
     "purpose": Field("string", "What the proof is for: `login`, `door`, `protect`, `manage` or `contact`."),
     "factor": Field("string", "`webauthn`, `totp`, `oidc`, `email`, `webhook` or `recovery`."),
-    "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
+    "part": Field(
+        "string",
+        "The part that failed or works again: `store`, `owners`, `mail`, `webhook`, `corpus`, `pairs` or `hibp`.",
+    ),
     "command": Field(
         "string",
         "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow`, `unblock`, `posture`, `forget`, `ask`, "

@@ -350,12 +350,15 @@ class Events:
 
     # The service as a whole.
 
-    def leaks_answer(self, source: str, answers: bool) -> None:
-        """Record that a source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
-        self._counts.add("", source, "answers" if answers else "lost")
+    def part_answers(self, part: str, answers: bool) -> None:
+        """Record that a part has begun or ceased to answer; its cause is logged elsewhere.
+
+        `part`: a source of leaked passwords (`corpus`, `pairs`, `hibp`), `owners`, `mail` or `webhook`.
+        """
+        self._counts.add("", part, "answers" if answers else "lost")
         kind = Kind.RECOVERED if answers else Kind.DEGRADED
         if kind in self._wanted:
-            self.emit(Event(kind, self._clock_us(), part=source))
+            self.emit(Event(kind, self._clock_us(), part=part))
 
     def store_answers(self, answers: bool) -> None:
         """Record that the store has begun or ceased to work.

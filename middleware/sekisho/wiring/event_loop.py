@@ -202,7 +202,7 @@ class LoopWing:
         return Hibp(
             url=settings.hibp_url,
             clock_s=process.clocks.monotonic_s,
-            on_change=partial(process.events.leaks_answer, "hibp"),
+            on_change=partial(process.events.part_answers, "hibp"),
         )
 
     def _opened_line(self) -> AnyStoreConnection | None:

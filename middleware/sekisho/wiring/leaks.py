@@ -64,7 +64,7 @@ class LeakFiles:
             return None
         _ensure_sound(variable, path, kind)
         source = variable.removeprefix("SEKISHO_").lower()
-        return ReloadableCorpus(path, kind=kind, key_id=key_id, on_change=partial(self._events.leaks_answer, source))
+        return ReloadableCorpus(path, kind=kind, key_id=key_id, on_change=partial(self._events.part_answers, source))
 
     @property
     def _seconds_max(self) -> int:

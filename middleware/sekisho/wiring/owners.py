@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.seal import Sealer
@@ -16,6 +17,7 @@ from sekisho.wiring.step_up_extras import city_file_of, sql_addresses, sql_log_i
 if TYPE_CHECKING:
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
+    from sekisho.record import Events
     from sekisho.settings import Settings
     from sekisho.stepup.factors.address_book import AddressRows
     from sekisho.wiring.clocks import Clocks
@@ -31,6 +33,7 @@ class OwnerParts:
         settings: of a site with factors.
         given: may have an object that looks owners up.
         clocks: the machine's, or their replacement.
+        events: hears when the database fails, and when it answers again.
         closing: takes the parts that are closed with the loop.
 
     Attributes:
@@ -40,9 +43,10 @@ class OwnerParts:
         looking: the task that looks at the start whether the database can be used; None without one.
     """
 
-    def __init__(self, settings: Settings, given: Given, clocks: Clocks, *, closing: list[Any]) -> None:
+    def __init__(self, settings: Settings, given: Given, clocks: Clocks, events: Events, *, closing: list[Any]) -> None:
         self._settings = settings
         self._clocks = clocks
+        self._events = events
         self._closing = closing
         self.looking: asyncio.Future[None] | None = None
         self.database: SqlOwners | None = None
@@ -50,7 +54,7 @@ class OwnerParts:
         self.book: Final = self._address_book()
 
     def _of_database(self) -> Owners:
-        owners = self.database = sql_owners(self._settings, self._clocks)
+        owners = self.database = sql_owners(self._settings, self._clocks, partial(self._events.part_answers, "owners"))
         self._closing.append(owners)
         self.looking = asyncio.ensure_future(_look(owners))
         return owners

@@ -56,7 +56,7 @@ class ProofParts:
     def __init__(self, site: Site, escrow: Escrow, sending: SenderParts, *, closing: list[Any]) -> None:
         self._site = site
         self._keys = VaultKeys(site.settings.secrets)
-        self.owners: Final = OwnerParts(site.settings, site.given, site.clocks, closing=closing)
+        self.owners: Final = OwnerParts(site.settings, site.given, site.clocks, site.events, closing=closing)
         senders = sending.senders(site.given, site.events, self.owners.database)
         factors, enrolling = self._factors(senders)
         log_ins = self.owners.log_ins()

@@ -121,6 +121,7 @@ class SenderParts:
             Deliveries(_by_mail(self.mailer, self.service), by_webhook),
             events.notice_lost,
             OutboxMeans(self._clocks.wall_s, asyncio.sleep, random.random, secrets.token_bytes),
+            on_way=events.part_answers,
         )
         outbox.start()
         self._closing.append(outbox)

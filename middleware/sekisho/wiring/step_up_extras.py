@@ -10,7 +10,7 @@ from sekisho.stepup.factors.webhook import Webhook
 from sekisho.wiring.clocks import MACHINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sekisho.outbox.by_webhook import WebhookDelivery
     from sekisho.owners.addresses import SqlAddresses
@@ -46,10 +46,11 @@ def factor_classes() -> tuple[type[Factors], type[Enrolling]]:
     return Factors, Enrolling
 
 
-def sql_owners(settings: Settings, clocks: Clocks) -> SqlOwners:
+def sql_owners(settings: Settings, clocks: Clocks, on_change: Callable[[bool], None]) -> SqlOwners:
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database
 
-    return SqlOwners(settings.owners or "", settings.owners_query or "", clock_s=clocks.monotonic_s)
+    url, query = settings.owners or "", settings.owners_query or ""
+    return SqlOwners(url, query, clock_s=clocks.monotonic_s, on_change=on_change)
 
 
 def sql_log_ins() -> type[SqlLogins]:
