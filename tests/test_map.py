@@ -113,6 +113,22 @@ def test_what_a_change_edits_exists() -> None:
     assert [name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())] == []
 
 
+def test_what_the_code_names_exists() -> None:
+    """A file that a docstring or a comment names in backquotes is there, under the end of its path that they write."""
+    places = [ROOT / name for name in ("middleware", "tests", "benchmarks", "examples", "docs")]
+    paths = [path.relative_to(ROOT) for place in places for path in place.rglob("*.*")] + [Path("pyproject.toml")]
+    ends = {"/".join(path.parts[at:]) for path in paths for at in range(len(path.parts))}
+    named = {
+        (str(path), name)
+        for path in paths
+        if path.suffix == ".py"
+        for name in re.findall(r"`([\w./-]+\.(?:py|lua|md|css|html|js|toml))`", (ROOT / path).read_text("utf-8"))
+    }
+
+    assert len(named) > 40
+    assert {(path, name) for path, name in named if name not in ends} == set()
+
+
 @pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
 def test_a_walk_enters_each_room_once(walk: dict[int, Step]) -> None:
     """The numbers are in order, and the steps of each room stand together."""
