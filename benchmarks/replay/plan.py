@@ -125,8 +125,8 @@ def expected(plan: Plan, limits: LimitSet, policy: Policy) -> Expected:
         each, more = divmod(len(numbers), len(crew))
         for place, origin in enumerate(crew):
             bound.add_origin(attack.address(origin), attack.user_agent(origin), each + (place < more))
-        admitted += bound.origin_max(limits, span_us)
-        looked_at += bound.origin_max(unasked, span_us)
+        admitted += bound.wrong_max(limits, span_us)
+        looked_at += bound.wrong_max(unasked, span_us)
         longest_us = max(longest_us, span_us)
     return Expected(admitted, looked_at if longest_us <= GENERATION_US else 0)
 

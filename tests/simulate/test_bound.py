@@ -71,11 +71,3 @@ def test_addresses_behind_one_fingerprint_share_the_devices_limit() -> None:
     for number in range(1_200):
         bound.add(a_try(address=f"248.0.0.{number % 12 + 1}", account=f"account{number}"))
     assert bound.wrong_max(LIMITS, 0) == 30
-
-
-def test_a_thousand_addresses_at_one_account_share_its_limit() -> None:
-    """A guess from each of a thousand addresses trips no address limit; the account's limit is smaller."""
-    bound = Bound()
-    for number in range(1_000):
-        bound.add(a_try(address=f"248.{number // 250}.{number % 250}.1"))
-    assert bound.wrong_max(LIMITS, 0) == 5

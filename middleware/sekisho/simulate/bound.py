@@ -1,7 +1,7 @@
 """The upper bound of wrong guesses that the limits admit, computed from the attempts and not from the answers.
 
 Each run is checked against this bound. A GCRA limit admits `burst + ⌊t/T⌋` in a time t. An address cannot use more than
-it tried; a device, a network and an account not more than the attempts in them.
+it tried; a device and a network not more than the attempts in them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sekisho.model import Limits, LimitSet
     from sekisho.simulate.generator import Try
 
@@ -30,29 +28,20 @@ class Bound:
 
     def __init__(self) -> None:
         self._tried: Counter[tuple[int, str, str]] = Counter()
-        self._accounts: Counter[str] = Counter()
 
     def add(self, attempt: Try) -> None:
         self.add_origin(attempt.address, attempt.user_agent, 1)
-        self._accounts[attempt.account] += 1
 
     def add_origin(self, address: str, user_agent: str, tries: int) -> None:
-        """Add tries from one address at unrecorded accounts: they count for `origin_max` only."""
+        """Add tries from one address."""
         network = int(IPv4Network((address, 24), strict=False).network_address)
         self._tried[network, address, user_agent] += tries
 
-    def wrong_max(self, limits: LimitSet, span_us: int, *, accounts_refuse: bool = True) -> int:
-        """Return the most wrong guesses that the limits admit within any `span_us`: by origins or accounts, the fewer.
+    def wrong_max(self, limits: LimitSet, span_us: int) -> int:
+        """Return how many of the tries the limits of networks, devices and addresses admit within any `span_us`.
 
-        `accounts_refuse`: whether an account over its limit refuses strangers. With factors it does not: the stranger
-        may be its owner.
+        An account over its limit does not count: with factors it refuses no stranger, who may be its owner.
         """
-        by_origin = self.origin_max(limits, span_us)
-        by_account = _capped(self._accounts.values(), limits.account, span_us)
-        return min(by_origin, by_account) if accounts_refuse else by_origin
-
-    def origin_max(self, limits: LimitSet, span_us: int) -> int:
-        """Return how many of the tries the limits of networks, devices and addresses admit within `span_us`."""
         addresses: Counter[tuple[int, str]] = Counter()
         devices: Counter[tuple[int, str]] = Counter()
         for (network, address, device), tried in self._tried.items():
@@ -61,7 +50,7 @@ class Bound:
         ips = _sums(addresses, limits.ip, span_us)
         browsers = _sums(devices, limits.device, span_us)
         networks = {network: min(ips[network], browsers[network]) for network in ips}
-        return _capped(networks.values(), limits.networks[0], span_us)
+        return sum(min(tried, admitted_max(limits.networks[0], span_us)) for tried in networks.values())
 
 
 def _sums(tried: Counter[tuple[int, str]], limits: Limits, span_us: int) -> Counter[int]:
@@ -70,7 +59,3 @@ def _sums(tried: Counter[tuple[int, str]], limits: Limits, span_us: int) -> Coun
     for (network, _), attempts in tried.items():
         sums[network] += min(attempts, admitted_max(limits, span_us))
     return sums
-
-
-def _capped(tried: Iterable[int], limits: Limits, span_us: int) -> int:
-    return sum(min(attempts, admitted_max(limits, span_us)) for attempts in tried)

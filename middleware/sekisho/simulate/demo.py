@@ -224,7 +224,7 @@ async def _attack(
         seconds=seconds,
         password_checks=after.password_checks - before.password_checks,
         cpu_seconds=after.cpu_seconds - before.cpu_seconds,
-        wrong_max=bound.wrong_max(against.limits, int(seconds * 1e6), accounts_refuse=False) if against else None,
+        wrong_max=bound.wrong_max(against.limits, int(seconds * 1e6)) if against else None,
     )
 
 
