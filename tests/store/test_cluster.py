@@ -262,15 +262,6 @@ async def test_a_slot_on_its_way_is_asked_for_at_both_places(
             move(slot, *two(redis_cluster, here))
 
 
-ONE_OF_TWO = """
-for _, key in ipairs(KEYS) do
-  redis.call('INCR', key)
-  redis.call('EXPIRE', key, 600)
-end
-return string.rep('x', 8)
-"""
-
-
 async def test_keys_that_are_parted_are_waited_for(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
     """TRYAGAIN (one of an operation's keys has moved, one has not): the operation waits within its deadline."""
     keys = (b"{part}a", b"{part}b")
