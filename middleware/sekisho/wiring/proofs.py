@@ -11,6 +11,7 @@ from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import DoorKind
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.factors.code_budget import CodeBudget
+from sekisho.stepup.factors.dependencies import FactorDependencies
 from sekisho.stepup.factors.requirements import Strictness
 from sekisho.stepup.flow.aged_devices import AgedDevices
 from sekisho.stepup.flow.fair_queue import FairQueue
@@ -73,20 +74,26 @@ class ProofParts:
             self.owners.looking.cancel()
 
     def _factors(self, senders: Senders) -> tuple[Factors, Enrolling]:
-        settings, vault, clock_s, its = self._site.settings, self._site.vault, self._site.clocks.wall_s, self.owners
+        site, settings, its = self._site, self._site.settings, self.owners
         site_factors, enrolment = factor_classes()
-        index, passkeys = its.passkey_index(), site_passkeys(settings)
-        provider = identity_provider(settings, self._site.events, self._site.clocks)
+        dependencies = FactorDependencies(
+            its.owners,
+            site.vault,
+            settings.listed,
+            senders,
+            site.clocks.wall_s,
+            site_passkeys(settings),
+            identity_provider(settings, site.events, site.clocks),
+            its.passkey_index(),
+        )
         factors = site_factors(
-            settings.factors, its.owners, vault, settings.listed, passkeys=passkeys, senders=senders,
-            provider=provider, strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
-            book=its.book, budget=self._code_budget(), index=index, clock_s=clock_s,
-        )  # fmt: skip
-        enrolling = enrolment(
-            its.owners, vault, settings.listed, passkeys=passkeys, senders=senders, issuer=settings.service_name,
-            requirements=factors.requirements, provider=provider, index=index, clock_s=clock_s,
-        )  # fmt: skip
-        return factors, enrolling
+            settings.factors,
+            dependencies,
+            strictness=Strictness(settings.floor, settings.totp_drift, settings.oidc_class),
+            book=its.book,
+            budget=self._code_budget(),
+        )
+        return factors, enrolment(dependencies, issuer=settings.service_name, requirements=factors.requirements)
 
     def _code_budget(self) -> CodeBudget:
         site = self._site

@@ -12,6 +12,7 @@ from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.record import Events
 from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
+from sekisho.stepup.factors.dependencies import FactorDependencies
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.factors.proving import NORMAL
 from sekisho.stepup.factors.requirements import LOG_IN
@@ -93,28 +94,11 @@ class Site:
         web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
         secrets = tuple(SECRETS)
         index = PasskeyIndex(self.owners, Sealer(secrets, clock_s=self.clock), clock_s=self.clock)
-        self.factors = Factors(
-            names,
-            self.owners,
-            self.vault,
-            secrets,
-            passkeys=web,
-            senders=self.senders,
-            strictness=strictness,
-            index=index,
-            clock_s=self.clock,
+        self.dependencies = FactorDependencies(
+            self.owners, self.vault, secrets, self.senders, self.clock, passkeys=web, passkey_index=index
         )
-        self.enrolling = Enrolling(
-            self.owners,
-            self.vault,
-            secrets,
-            passkeys=web,
-            senders=self.senders,
-            issuer="Shop",
-            requirements=self.factors.requirements,
-            index=index,
-            clock_s=self.clock,
-        )
+        self.factors = Factors(names, self.dependencies, strictness=strictness)
+        self.enrolling = Enrolling(self.dependencies, issuer="Shop", requirements=self.factors.requirements)
 
     async def owner(self, account: str = "alice") -> AccountOwner:
         return await self.factors.owner(account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pyotp
 import pytest
@@ -14,11 +13,9 @@ from sekisho.mail import Service
 from sekisho.owners import RESET_DELAY_S
 from sekisho.stepup.attempt_limits import CodeTrial
 from sekisho.stepup.factors import Factors, Proof, ShownFactor
-from sekisho.stepup.webauthn import WebAuthn
 from tests.mail.sending import OWNER, mailer
 from tests.mail.servers import real_server
-from tests.stepup.factors.site import BOUND, ORIGIN, Site
-from tests.stepup.proving import SECRETS
+from tests.stepup.factors.site import BOUND, Site
 
 
 async def test_a_code_of_an_app_proves_once() -> None:
@@ -318,18 +315,13 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
     """A site names existing factors, and a domain if it names passkeys."""
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
-        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, senders=site.senders, clock_s=time.time)
+        Factors(names, site.dependencies._replace(passkeys=None))
 
 
 @pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
 def test_there_is_always_a_second_way(name: str) -> None:
     """A site always has a second factor, as any single one can be lost."""
-    site = Site()
-    web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
-    made = Factors(
-        (name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, senders=site.senders, clock_s=time.time
-    )
-    assert made.names == (name, "recovery")
+    assert Factors((name,), Site().dependencies).names == (name, "recovery")
 
 
 def test_nothing_shown_is_printed() -> None:

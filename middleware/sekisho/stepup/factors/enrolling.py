@@ -31,18 +31,13 @@ from sekisho.stepup.proof import ProofFailed, StillNeeded
 from sekisho.stepup.webauthn.makers import maker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from sekisho.crypto.signers import Signer
-    from sekisho.owners import Owners
     from sekisho.stepup.factors.account_owner import AccountOwner
-    from sekisho.stepup.factors.passkey_index import PasskeyIndex
+    from sekisho.stepup.factors.dependencies import FactorDependencies
     from sekisho.stepup.factors.recovery import Sheet
     from sekisho.stepup.factors.requirements import Requirements
-    from sekisho.stepup.factors.senders import Senders
-    from sekisho.stepup.oidc.provider import OidcProvider
     from sekisho.stepup.webauthn import WebAuthn
-    from sekisho.store.vault import Vault
 
 STATE_S = 600
 STATE_CHARS_MAX = 1_024
@@ -76,32 +71,13 @@ class Enrolling:
     """Enrols and removes factors; see the module.
 
     Args:
-        owners: keeps the enrolments.
-        vault: remembers used codes and states.
-        secrets: the service's, newest first.
-        passkeys: makes and verifies passkey registrations; None if the site offers no passkeys.
-        senders: sends notices.
+        dependencies: what it works with.
         issuer: the service's name, as authenticator apps show it.
         requirements: of the site and of each account.
-        provider: of the factor `oidc`; None if the site has none.
-        index: names accounts by their passkeys; None where no log-in begins with one.
-        clock_s: Unix time in seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - all that factors are enrolled with
-        self,
-        owners: Owners,
-        vault: Vault,
-        secrets: Sequence[bytes | Signer],
-        *,
-        passkeys: WebAuthn | None,
-        senders: Senders,
-        issuer: str,
-        requirements: Requirements,
-        provider: OidcProvider | None = None,
-        index: PasskeyIndex | None = None,
-        clock_s: Callable[[], float],
-    ) -> None:
+    def __init__(self, dependencies: FactorDependencies, *, issuer: str, requirements: Requirements) -> None:
+        owners, vault, secrets, senders, clock_s, passkeys, provider, index = dependencies
         self._owners = owners
         self._vault = vault
         self._keys = VaultKeys(secrets)

@@ -24,20 +24,15 @@ from sekisho.stepup.factors.strong_only import StrongOnly
 from sekisho.stepup.factors.totp import Totp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from sekisho.crypto.signers import Signer
-    from sekisho.owners import Owners, Reset
+    from sekisho.owners import Reset
     from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.address_book import AddressBook
     from sekisho.stepup.factors.code_budget import CodeBudget
+    from sekisho.stepup.factors.dependencies import FactorDependencies
     from sekisho.stepup.factors.identities import BegunLogin
-    from sekisho.stepup.factors.passkey_index import PasskeyIndex
     from sekisho.stepup.factors.requirements import Demand
-    from sekisho.stepup.factors.senders import Senders
-    from sekisho.stepup.oidc.provider import OidcProvider
-    from sekisho.stepup.webauthn import WebAuthn
-    from sekisho.store.vault import Vault
 
 
 SENT = ("email", "webhook")
@@ -51,38 +46,25 @@ class Factors:
     Args:
         names: the site's factors in order of preference, from `webauthn`, `totp`, `oidc`, `email` and `webhook`.
             Recovery codes are added to any of them, because a telephone or a mailbox can be lost.
-        owners: keeps contacts and enrolments.
-        vault: keeps pending codes, challenges and counts.
-        secrets: the service's, newest first.
-        passkeys: makes and verifies passkey requests; None if the site offers no passkeys.
-        senders: sends codes and notices.
-        provider: of the factor `oidc`; None if the site has none.
+        dependencies: what they work with.
         strictness: which proofs the site accepts.
         book: remembers owners' mail addresses; None: every address counts at once.
         budget: limits the codes of the whole site.
-        index: names accounts by their passkeys; None where no log-in begins with one.
-        clock_s: Unix time in seconds.
 
     Raises:
-        ValueError: an unknown factor, `webauthn` without `passkeys`, or `oidc` without `provider`.
+        ValueError: an unknown factor, `webauthn` without passkeys, or `oidc` without a provider.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a site's factors are made of
+    def __init__(
         self,
         names: tuple[str, ...],
-        owners: Owners,
-        vault: Vault,
-        secrets: Sequence[bytes | Signer],
+        dependencies: FactorDependencies,
         *,
-        passkeys: WebAuthn | None,
-        senders: Senders,
-        provider: OidcProvider | None = None,
         strictness: Strictness = NORMAL,
         book: AddressBook | None = None,
         budget: CodeBudget | None = None,
-        index: PasskeyIndex | None = None,
-        clock_s: Callable[[], float],
     ) -> None:
+        owners, vault, secrets, senders, clock_s, passkeys, provider, index = dependencies
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
             raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first needs a domain")
         if "oidc" in names and provider is None:
