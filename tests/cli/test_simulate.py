@@ -43,6 +43,8 @@ def test_json_has_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["scenario"], found["policy"], found["seed"]) == ("six-right-passwords", "default", 1)
     assert found["bots"]["attempts"] == 1
+    assert (found["scale"], found["accounts"]) == (0.02, 20)
+    assert sum(kind["log_ins"] for kind in found["owners"].values()) == 12
 
 
 def test_documents_and_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +93,9 @@ def test_an_unknown_name_is_misuse(wrong: list[str], capsys: pytest.CaptureFixtu
         (["7pay", "--curves", "curves"], "--curves belongs to --document"),
         (["7pay", "--at", "abc"], "--at belongs to --kept"),
         (["7pay", "--kept", "runs.jsonl", "--no-play", "--jobs", "2"], "--jobs plays runs, and --no-play none"),
+        (["7pay", "7pay"], "SCENARIO: two have the same name"),
+        (["7pay", "--policy", "default", "--policy", "default"], "--policy: two have the same name"),
+        (["7pay", "--seed", "1", "--seed", "1"], "--seed: two have the same name"),
         (["--list", "--jobs", "2"], "--list plays nothing: it takes --policies and --json only"),
         (["--replay", "audit.jsonl", "--jobs", "2"], "--replay plays what was recorded: it takes --policy"),
         (["--replay", "audit.jsonl", "--list"], "--replay plays what was recorded: it takes --policy"),

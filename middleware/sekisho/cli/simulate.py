@@ -43,7 +43,7 @@ from sekisho.simulate.laboratory.report import Played, by_scenario, table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sekisho.cli.progress import Drawing
     from sekisho.simulate.laboratory import Results, Scenario
@@ -95,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     found = [_scenario(name).scaled(args.scale) for name in args.scenario or packaged()]
+    _refuse_twice("SCENARIO", [scenario.name for scenario in found])
+    _refuse_twice("--policy", args.policy or [])
+    _refuse_twice("--seed", args.seed or [])
     known = policies(_text(args.policies))
     kept = KeptRuns(Path(args.kept) if args.kept else None, args.at)
     with settings_hidden(), drawing() as progress:
@@ -132,6 +135,12 @@ def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
     ):
         if given and not has_owner:
             raise Misused(f"{option} belongs to {owner}")
+
+
+def _refuse_twice(what: str, names: Sequence[object]) -> None:
+    """Raises `Misused`: runs of one name are added up, so that one would count twice, or two files as one scenario."""
+    if len(set(names)) < len(names):
+        raise Misused(f"{what}: two have the same name")
 
 
 @contextmanager

@@ -36,6 +36,17 @@ def test_the_same_seed_gives_the_same_table() -> None:
     assert table(played(of, seed=2)) != table(played(of, seed=1))
 
 
+def test_progress_ends_with_all_that_was_played() -> None:
+    """It said nothing of a run with fewer than a thousand, and left out the rest of others."""
+    seen: list[int] = []
+    laboratory.simulate(scenario(FRESH), build_of("slowapi", {})[0], seed=1, look=seen.append)
+    laboratory.simulate(scenario(SHIFTS), build_of("slowapi", {})[0], seed=1, look=seen.append)
+
+    few, thousand, all_of_many = seen
+    assert 60 < few < 1_000 == thousand
+    assert 1_500 < all_of_many < 1_800
+
+
 def test_without_a_guard_every_right_pair_opens_an_account() -> None:
     """What the guard is compared with: all right pairs taken over, no owner lost."""
     results = played(scenario(SHIFTS), build=lambda ports: BuiltGuard(ports.app))

@@ -32,6 +32,15 @@ def test_a_scenario_is_read() -> None:
     assert found.sources["s: owners.count"] == "30; assumed"
 
 
+def test_frequent_passwords_need_no_owner_whose_password_is_in_lists() -> None:
+    """Neither does one PIN at all numbers: `right_share` is about lists."""
+    none_listed = owners_and(SOUND.replace("5,", "5_000,"), reusing_share=0)
+    for kind in ("passwords = [9", "links = [true"):
+        assert read_scenario("s", f'{none_listed}{kind}, "assumed"]\n').attacks[0].attempts == 5_000
+    with pytest.raises(ScenarioError, match="more right pairs than owners"):
+        read_scenario("s", none_listed)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -53,6 +62,9 @@ def test_a_scenario_is_read() -> None:
         (SOUND.replace('[30, "assumed"]', '[0, "assumed"]'), r"owners\.count: is not between 1"),
         (SOUND + 'right_share = [-0.1, "assumed"]\n', r"attack 1\.right_share: is not between 0 and 1"),
         (SOUND + 'browsers = [0, "assumed"]\n', r"attack 1\.browsers: is not between 1"),
+        (SOUND + 'browsers = [7, "assumed"]\n', "attack 1: browsers: bots imitate 6 at most"),
+        (SOUND.replace("5,", "0,"), "attack 1: attempts: none"),
+        ("title = 'x'", "^s: hours: is missing$"),
         (SOUND + 'from_h = [1, "assumed"]\n', "attack 1: from_h and hours end after"),
         (SOUND + 'right = [6, "assumed"]\n', "attack 1: right: is more than attempts"),
         (SOUND + 'right = [4, "assumed"]\n', "attack 1: right or right_share: more right pairs"),

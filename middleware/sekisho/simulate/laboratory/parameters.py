@@ -95,6 +95,8 @@ def parameter(wanted: Any, given: object, place: str, sources: dict[str, str]) -
 
 def _sourced(given: object, place: str) -> tuple[Any, str]:
     match given:
+        case None:
+            raise ScenarioError(f"{place}: is missing")
         case [value, str(source)] if source:
             return value, source
     raise ScenarioError(f'{place}: a parameter is [value, "its source, or assumed"]')

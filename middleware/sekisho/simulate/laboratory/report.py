@@ -88,7 +88,8 @@ class Played(NamedTuple):
             "scenario": self.scenario.name,
             "policy": self.policy,
             "seed": self.seed,
-            "owners": self.scenario.owners.count,
+            "scale": self.scenario.scale,
+            "accounts": self.scenario.owners.count,
             **self.results.as_json(),
         }
 

@@ -191,13 +191,15 @@ class _Run:
 
     async def play(self, built: BuiltGuard, look: Callable[[int], None]) -> None:
         """Begin every log-in and attempt at its time, and wait for the last."""
-        for done, (at_s, work) in enumerate(self._agenda(built)):
+        done = 0
+        for done, (at_s, work) in enumerate(self._agenda(built), 1):
             await self._until(at_s)
             self._start(work)
             if built.alarms() > len(self.results.alarms):
                 self.results.alarms.append(self._clock_s() - self._from_s)
             if not done % 1000:
                 look(done)
+        look(done)
         while self._under_way:
             await asyncio.wait(self._under_way)
         if self._failed is not None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.laboratory.parameters import (
     LATER,
     Hours,
@@ -338,13 +339,7 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
         yield "in_pool: no home gets another /56 (owners: v6_days)"
     if attack.from_h + attack.hours > scenario.hours:
         yield f"from_h and hours end after the scenario's {scenario.hours:g} hours, when owners no longer log in"
-    if attack.right > attack.attempts:
-        yield "right: is more than attempts"
-    listed = max(attack.right - attack.copied, round(attack.attempts * attack.right_share))
-    if listed > round(owners.count * owners.reusing_share):
-        yield "right or right_share: more right pairs than owners whose password is in lists (count, reusing_share)"
-    if attack.crew > attack.addresses:
-        yield "crew: is more than addresses"
+    yield from _contradictions_of_numbers(attack, owners)
     if attack.behind_nat and not owners.nat_share:
         yield "behind_nat: no owner is behind a carrier's NAT (nat_share)"
     if attack.behind_proxy and (attack.behind_nat or not owners.proxy_share):
@@ -352,6 +347,22 @@ def _contradictions_of(attack: Attack, scenario: Scenario) -> Iterator[str]:
     yield from _contradictions_of_kind(attack)
     if attack.own_accounts and not (attack.addresses or attack.behind_nat or attack.behind_proxy):
         yield "own_accounts: need addresses to come back to"
+
+
+def _contradictions_of_numbers(attack: Attack, owners: OwnerHabits) -> Iterator[str]:
+    """Numbers that are none, or more than there are."""
+    if not attack.attempts:
+        yield "attempts: none"
+    if attack.browsers > len(BROWSERS):
+        yield f"browsers: bots imitate {len(BROWSERS)} at most"
+    if attack.right > attack.attempts:
+        yield "right: is more than attempts"
+    listed = max(attack.right - attack.copied, round(attack.attempts * attack.right_share))
+    has_list = not (attack.passwords or attack.links)
+    if has_list and listed > round(owners.count * owners.reusing_share):
+        yield "right or right_share: more right pairs than owners whose password is in lists (count, reusing_share)"
+    if attack.crew > attack.addresses:
+        yield "crew: is more than addresses"
 
 
 def _contradictions_of_kind(attack: Attack) -> Iterator[str]:
