@@ -428,6 +428,16 @@ def test_an_alarm_has_its_time() -> None:
     assert 86_400 <= at_s < 86_400 + 3600 * 6
 
 
+def test_an_alarm_after_a_burst_at_night_needs_no_log_in_to_be_noted() -> None:
+    """Three hundred guesses within a minute, and no owner for the rest of the day."""
+    burst = Attack(attempts=300, from_h=3, hours=1 / 60, known_share=1.0, right=1)
+    asleep = replace(FEW, logins_per_day=0.001, reusing_share=0.5)
+    found = played(scenario(burst, owners=asleep), "posture")
+
+    assert found.alarms
+    assert 3 * 3_600 <= found.alarms[0] <= 3 * 3_600 + 240
+
+
 def test_a_posture_that_falls_is_no_alarm() -> None:
     turns = {"site,elevated,calm": 1, "site,attack,elevated": 2, "site,elevated,attack": 4, "network,calm,elevated": 8}
     counts = {("POST /login", "posture", turn): times for turn, times in turns.items()}

@@ -107,6 +107,9 @@ class BuiltGuard(NamedTuple):
         return present
 
 
+LOOK_S = 60.0
+"""How often a run looks for alarms between two log-ins."""
+
 Build: TypeAlias = "Callable[[Ports], BuiltGuard]"
 """Builds a guard. It is called on the event loop of the run."""
 
@@ -190,16 +193,33 @@ class _Run:
         self.results.hashes += hashes
 
     async def play(self, built: BuiltGuard, look: Callable[[int], None]) -> None:
-        """Begin every log-in and attempt at its time, and wait for the last."""
+        """Begin every log-in and attempt at its time, and wait for the last and for the scenario's end."""
+        watch = asyncio.get_running_loop().create_task(self._watch(built))
+        try:
+            await self._play(built, look)
+        finally:
+            watch.cancel()
+
+    async def _watch(self, built: BuiltGuard) -> None:
+        """Note alarms as they are raised: after a burst at night the next log-in may be hours away."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._note_alarms(built)
+
+    def _note_alarms(self, built: BuiltGuard) -> None:
+        if built.alarms() > len(self.results.alarms):
+            self.results.alarms.append(self._clock_s() - self._from_s)
+
+    async def _play(self, built: BuiltGuard, look: Callable[[int], None]) -> None:
         done = 0
         for done, (at_s, work) in enumerate(self._agenda(built), 1):
             await self._until(at_s)
             self._start(work)
-            if built.alarms() > len(self.results.alarms):
-                self.results.alarms.append(self._clock_s() - self._from_s)
+            self._note_alarms(built)
             if not done % 1000:
                 look(done)
         look(done)
+        await self._until(self._from_s + self._scenario.hours * 3600)  # an alarm may rise after the last guess
         while self._under_way:
             await asyncio.wait(self._under_way)
         if self._failed is not None:
