@@ -18,7 +18,7 @@ from sekisho.simulate.laboratory.site import LINK, ON_FILE, RESET
 from sekisho.wiring import Clocks, on_clocks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sekisho.simulate.laboratory import Build, Ports
     from sekisho.simulate.laboratory.policy import PlayedPolicy
@@ -28,7 +28,7 @@ CHEAP_HASHES: Final = 256
 
 REST_S: Final = 60.0
 """Between two rounds of background tasks, which would take most of a run that lasts weeks. An alarm comes up to so much
-later than in a service."""
+later than in a service; in a burst of guesses they rest as a service does."""
 
 SETTINGS: Final[Mapping[str, Any]] = {
     "store": "memory://",
@@ -126,9 +126,12 @@ def clocks_of(ports: Ports) -> Clocks:
         wall_us=lambda: int((EPOCH_S + passed_s() + step_s()) * 1e6),
         monotonic_s=passed_s,
         monotonic_us=lambda: int(passed_s() * 1e6),
-        rest=_rest,
+        rest=lambda seconds: asyncio.sleep(rest_s(seconds, passed_s(), ports.bursts)),
     )
 
 
-async def _rest(seconds: float) -> None:
-    await asyncio.sleep(max(seconds, REST_S))
+def rest_s(seconds: float, now_s: float, bursts: Sequence[tuple[float, float]]) -> float:
+    """How long background tasks rest that would rest for `seconds` in a service. None sleeps into a burst."""
+    if any(from_s <= now_s < until_s for from_s, until_s in bursts):
+        return seconds
+    return max(seconds, min([REST_S, *(from_s - now_s for from_s, _ in bursts if from_s > now_s)]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.cli.guards import alarms, build_of, guard
+from sekisho.cli.guards import alarms, build_of, guard, rest_s
 from sekisho.judge.policy import ALLOWED
 from sekisho.simulate import laboratory
 from sekisho.simulate.laboratory import BuiltGuard, NotStarted, Ports
@@ -436,6 +436,22 @@ def test_an_alarm_after_a_burst_at_night_needs_no_log_in_to_be_noted() -> None:
 
     assert found.alarms
     assert 3 * 3_600 <= found.alarms[0] <= 3 * 3_600 + 240
+
+
+def test_a_burst_meets_a_guard_that_looks_as_often_as_a_services() -> None:
+    """Five guesses a second for a minute: the alarm is there before the fiftieth right pair. It was there after all."""
+    burst = Attack(attempts=300, from_h=3, hours=1 / 60, known_share=1.0, right=20)
+    found = played(scenario(burst), "posture")
+
+    assert found.right.total() == 20
+    assert found.taken_over <= 10
+    assert found.alarms[0] <= 3 * 3_600 + 60
+
+
+def test_background_tasks_rest_a_minute_but_in_a_burst() -> None:
+    bursts = ((1_000.0, 1_120.0), (5_000.0, 5_060.0))
+    found = [rest_s(2.0, now_s, bursts) for now_s in (0.0, 970.0, 999.5, 1_000.0, 1_119.0, 1_120.0, 9_000.0)]
+    assert found == [60.0, 30.0, 2.0, 2.0, 2.0, 60.0, 60.0]
 
 
 def test_a_posture_that_falls_is_no_alarm() -> None:

@@ -65,6 +65,7 @@ class Ports(NamedTuple):
         on_file: at a door that sends links to addresses on file alone.
         monitored: a guard without factors stood there before the scenario began.
         step_s: by how many seconds the service's clock has been set, at this moment.
+        bursts: when more than one guess a second comes, and the minute after: from and until, as `clock_s` counts.
     """
 
     app: App
@@ -80,6 +81,7 @@ class Ports(NamedTuple):
     resets: bool = False
     on_file: bool = False
     monitored: bool = False
+    bursts: tuple[tuple[float, float], ...] = ()
 
 
 class BuiltGuard(NamedTuple):
@@ -180,7 +182,14 @@ class _Run:
             self._resets,
             any(attack.on_file for attack in self._scenario.attacks),
             self._scenario.monitored,
+            tuple(self._bursts()),
         )  # fmt: skip
+
+    def _bursts(self) -> Iterator[tuple[float, float]]:
+        for attack in self._scenario.attacks:
+            from_s, span_s = self._from_s + attack.from_h * 3600, attack.hours * 3600
+            if attack.attempts > span_s:
+                yield from_s, from_s + span_s + 60
 
     def _refuses(self, account: str) -> bool:
         return self._fault.holds(self._owner[account], self._clock_s())
