@@ -11,11 +11,13 @@ from sekisho.asgi import session_account
 from sekisho.asgi.session_account import SessionAccounts
 from sekisho.model import SessionUnread
 from sekisho.testing import guarded
+from tests.asgi.driving import answer, read
 from tests.asgi.test_codes import CODES, Browser, Codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from tests.asgi.driving import Clock
 
 NAMELESS = {**CODES, "code": "POST /code form:,code"}
@@ -44,11 +46,33 @@ def tells_bytes(_: Mapping[str, Any]) -> Any:
     return b"hana"
 
 
+class Refusing(Codes):
+    """Finds every secret wrong."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.reached.append(await read(receive))
+        await answer(send, 401)
+
+
 async def test_a_coroutine_function_names_whose_code_it_is(clock: Clock) -> None:
     """A code without a name counts for the account that a coroutine function finds, from every address."""
     app = guarded(Codes(), challenges="none", session_account=hanas, **NAMELESS)
 
     assert await Browser(app, 0).guesses(7, clock) == [401] * 5 + [429] * 2
+
+
+async def test_guesses_at_the_old_password_count_for_the_session_s_account(clock: Clock) -> None:
+    """A thief with a session guesses the password at a `CHANGE` door whose form names no account, from a new address
+    each time: five guesses reach the application, and those by any other door count with them.
+    """
+    settings = {**CODES, "change": "POST /password form:,old_password,new_password"}
+    app = guarded(Refusing(), challenges="none", session_account=hanas, **settings)
+    thief = Browser(app, 0)
+    clock.advance(3)
+
+    guesses = [await thief.post("/password", old_password=f"guess {n}", new_password="unheard of 17") for n in range(7)]
+    assert [one.status for one in guesses] == [401] * 5 + [429] * 2
+    assert (await thief.post("/login", username="hana", password="guess 7")).status == 429
 
 
 @pytest.mark.parametrize("unable", [hangs, fails, fails_at_once, tells_bytes])

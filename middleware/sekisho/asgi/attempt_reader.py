@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.asgi.body_reader import BodyReader
 from sekisho.asgi.proof_headers import CARRIED, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
-from sekisho.model import UNKNOWN, Attempt, Exposure, Unreadable
+from sekisho.model import UNKNOWN, Attempt, DoorKind, Exposure, Unreadable
 from sekisho.read import declared_too_large, decoded, exposed, is_rewritten, read_credentials, read_operation
 
 if TYPE_CHECKING:
-    from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.reading import Reading
+    from sekisho.asgi.session_account import SessionAccounts
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.model import Credentials, Door
     from sekisho.record import Events
@@ -41,7 +41,7 @@ class AttemptReader:
     events: counts anomalies.
     patience: how long a body may take.
     cookie_start: how the device token's cookie begins.
-    asker: knows the account of a session that tries a code; None where no door takes codes.
+    sessions: know the account of a session that tries a code, or changes its password.
     carries: whether a door may receive a work page's form.
     """
 
@@ -52,14 +52,14 @@ class AttemptReader:
         *,
         patience: Patience,
         cookie_start: bytes,
-        asker: AskerCookie | None,
+        sessions: SessionAccounts,
         carries: bool,
     ) -> None:
         self._reading: Final = reading
         self._events: Final = events
         self._patience: Final = patience
         self._cookie_start: Final = cookie_start
-        self._asker: Final = asker
+        self._sessions: Final = sessions
         self._carries: Final = carries
 
     def context(
@@ -105,8 +105,9 @@ class AttemptReader:
         if credentials is None:
             return None
         account, secret = credentials.account, credentials.secret
-        if not account and self._asker is not None and door.secret_is_small:
-            account = await self._asker.account_of(context.scope)
+        # By a stolen session a thief would guess codes, and the old password, from thousands of addresses.
+        if not account and self._sessions.are_told and (door.secret_is_small or door.kind is DoorKind.CHANGE):
+            account = await self._sessions.of(context.scope) or ""
         canonical = reading.accounts.canonical(account) if account else ""
         return Attempt(
             door,

@@ -177,7 +177,7 @@ class EndpointWing:
             process.events,
             patience=self._patience,
             cookie_start=self._cookie.start,
-            asker=self._asker,
+            sessions=process.sessions,
             carries=self._step_up is not None,
         )
 
