@@ -533,6 +533,15 @@ async def test_a_server_that_rewrites_the_peer_is_told_so(trusted: str, caplog: 
     assert "share one address" not in caplog.text
 
 
+async def test_a_client_on_the_proxys_machine_is_no_rewritten_peer(caplog: pytest.LogCaptureFixture) -> None:
+    """A health check there shares the unnamed proxy's address: the log names the proxy, not an option of the server."""
+    app = guarded(Shop(), **OPEN)
+    await log_in(app, client="127.0.0.1", headers=[(b"x-forwarded-for", b"127.0.0.1")])
+
+    assert "share one address" in caplog.text
+    assert "in the place of the peer's" not in caplog.text
+
+
 async def test_a_server_that_keeps_the_peer_is_not_blamed(caplog: pytest.LogCaptureFixture) -> None:
     """With an empty list, as in gunicorn's uvicorn worker, the unnamed proxy is reported instead."""
     app = behind_uvicorn([])

@@ -153,3 +153,16 @@ def test_a_file_of_another_user_is_found(tmp_path: Path, monkeypatch: pytest.Mon
         ("SEK023", "file"),
         ("SEK024", "folder"),
     ]
+
+
+def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alert on lost lines says that the command looks at the files: a full disk lets them be opened."""
+    lines = settings(EVENTS_FILE=f"{tmp_path}/events", AUDIT=f"file:{tmp_path}/audit")
+    room = files_report(lines)
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((4096, 4096, 8, 0, 0, 9, 9, 9, 0, 255)))
+
+    assert room.diagnoses == ()
+    assert [(each.hazard.number, each.what.partition(": ")[2]) for each in files_report(lines).diagnoses] == [
+        ("SEK023", "its disk is full"),
+        ("SEK024", "its disk is full"),
+    ]

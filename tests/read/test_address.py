@@ -342,6 +342,9 @@ def test_a_translator_is_no_way_to_be_trusted() -> None:
         (False, None, b"6.6.6.6"),
         (False, "", b""),
         (False, "unknown", b"unknown"),
+        (False, "127.0.0.1", b"127.0.0.1"),  # a health check through a proxy on the same machine
+        (False, "::1", b"::1"),
+        (False, "127.0.0.1", b"127.0.0.1, 6.6.6.6"),  # a client that names the proxy's address
     ],
 )
 def test_a_peer_out_of_the_header_is_recognized(expected: bool, peer: str | None, header: bytes) -> None:

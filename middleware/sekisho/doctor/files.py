@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.doctor.report import DoctorReport
 from sekisho.model import hazards
 from sekisho.settings.audit import AuditKind
+
+ROOM_BYTES_MIN: Final = 1 << 20
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +40,18 @@ def _problem(path: Path) -> str:
     """Why this user cannot append to a file, which may be missing; empty where it can."""
     if path.is_dir():
         return "it is a folder, and no file"
-    if path.exists():
-        return "" if os.access(path, os.W_OK) else "the user of this command may not write to the file"
     if not path.parent.is_dir():
         return "the folder of the file is not there"
-    return "" if os.access(path.parent, os.W_OK | os.X_OK) else "the user of this command may not write to its folder"
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            return "the user of this command may not write to the file"
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        return "the user of this command may not write to its folder"
+    return "" if _has_room(path.parent) else "its disk is full"
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has room for a second of lines, for users who are not root."""
+    disk = os.statvfs(folder)
+    # Some file systems have no fixed size, and tell of none.
+    return not disk.f_blocks or disk.f_bavail * disk.f_frsize >= ROOM_BYTES_MIN

@@ -27,6 +27,7 @@ HOP_CHARS_MAX: Final = 107  # `"[` 45 characters of address, a zone, `]:` and an
 
 _COMMA: Final = ord(",")
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+_LOOPBACK_6: Final = b"\0" * 15 + b"\x01"
 _NAT64: Final = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
 _6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
 _TEREDO: Final = b"\x20\x01\0\0"  # 2001::/32 (RFC 4380); its last four bytes are the client's address, inverted
@@ -90,6 +91,8 @@ def denies(networks: Networks, address: str) -> bool:
 def is_rewritten(scope: Mapping[str, Any], by_name: Mapping[bytes, bytes]) -> bool:
     """Whether the server seems to have replaced the peer's address by one of `X-Forwarded-For`: the header contains it.
 
+    Never for a loopback address: on one machine a proxy and its client, as a health check, share that by right.
+
     Args:
         scope: the ASGI scope.
         by_name: the request's headers by name.
@@ -100,7 +103,9 @@ def is_rewritten(scope: Mapping[str, Any], by_name: Mapping[bytes, bytes]) -> bo
     if not host or host.encode("latin-1", "replace") not in header:
         return False
     peer = packed_address(host)
-    return peer is not None and any(_hop_address(hop) == peer for hop in _listed_hops(header))
+    if peer is None or peer[:1] == b"\x7f" or peer == _LOOPBACK_6:
+        return False
+    return any(_hop_address(hop) == peer for hop in _listed_hops(header))
 
 
 def packed_address(text: str) -> bytes | None:
