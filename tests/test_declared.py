@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import Requirement
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,6 +39,13 @@ def test_every_import_of_the_package_is_declared_for_its_users() -> None:
     project = project_file()["project"]
     used = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
     assert undeclared("middleware/sekisho", names(used)) == {}
+
+
+def test_the_extra_for_graphql_admits_what_the_servers_of_graphql_need() -> None:
+    """Ariadne and graphene stand on graphql-core 3.2, and strawberry on 3.3: no installation has both."""
+    (needed,) = map(Requirement, project_file()["project"]["optional-dependencies"]["graphql"])
+
+    assert [each in needed.specifier for each in ("3.2.13", "3.2.14", "3.3.2", "3.4.0")] == [False, True, True, False]
 
 
 def undeclared(room: str, declared: set[str]) -> dict[str, str]:

@@ -75,6 +75,58 @@ async def test_without_the_option_a_name_alone_is_refused(caplog: pytest.LogCapt
     assert "add first=name to the door" in said
 
 
+class Wizard:
+    """django-two-factor-auth: name and password, then a code alone to the same path, in a session that waits."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = dict(parse_qsl((await read(receive)).decode()))
+        is_waiting = waits_for_code(scope) is not None
+        if sent.get("token-otp_token") == "287082" and is_waiting:
+            return await answer(send, 302, [(b"location", b"/home"), SESSION])
+        if sent.get("auth-password") == "right":
+            return await answer(send, 200, [(b"set-cookie", b"flow=hana; HttpOnly")], b"and the code?")
+        return await answer(send, 200, [], b"wrong")
+
+
+def waits_for_code(scope: Scope) -> str | None:
+    cookie = dict(scope["headers"]).get(b"cookie", b"")
+    return "hana" if b"flow=hana" in cookie else None
+
+
+WIZARD = "POST /login form:auth-username,auth-password success=302:/home"
+WIZARD_WITH_CODE = WIZARD.replace("password", "password|token-otp_token") + " first=name"
+
+
+async def type_code(app: LoginGuard, client: str, code: str) -> Answer:
+    headers = [FORM, (b"cookie", b"flow=hana")]
+    body = urlencode({"token-otp_token": code, "login_view-current_step": "token"}).encode()
+    return await ask(app, http("/login", client=client, headers=headers), body)
+
+
+async def test_a_code_alone_at_the_path_of_the_password_is_counted_at_its_sessions_account() -> None:
+    """The recipe for django-two-factor-auth: a right code is the log-in, and wrong ones use up the account's limit."""
+    app = guarded(Wizard(), login=WIZARD_WITH_CODE, session_account=waits_for_code, **TWO_STEPS)
+    first = await post(app, address(1), **{"auth-username": "hana", "auth-password": "right"})
+    right = await type_code(app, address(1), "287082")
+    guesses = [(await type_code(app, address(n), f"00000{n}")).status for n in (2, 3, 4)]
+
+    assert (first.status, first.body) == (200, b"and the code?")
+    assert (right.status, len(right.all(b"set-cookie"))) == (302, 2)
+    assert guesses == [200, 200, 429]
+
+
+async def test_a_code_alone_that_the_door_does_not_read_is_refused_with_advice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Owners with a second step cannot log in by such a door, and the log says what to write."""
+    refused = await type_code(guarded(Wizard(), login=WIZARD, **TWO_STEPS), HERE, "287082")
+
+    assert (refused.status, refused.code) == (400, "unreadable_attempt")
+    (said,) = [line for line in caplog.messages if "[SEK084]" in line]
+    assert "form:ACCOUNT,SECRET|CODE" in said
+    assert "first=name" in said
+
+
 @pytest.mark.parametrize(("service", "door"), [(Service, RULED), (Speaking, IN_JSON)])
 async def test_a_first_step_that_logs_in_is_withheld(
     service: type[Service], door: str, caplog: pytest.LogCaptureFixture

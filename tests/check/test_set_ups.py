@@ -86,6 +86,24 @@ async def test_a_compressed_answer_is_found(rule: str) -> None:
     assert report.advice.startswith("Its answers are compressed in a way that is not read here")
 
 
+@pytest.mark.parametrize("rule", ["", " success=json:access_token"])
+async def test_a_status_that_tells_is_found(rule: str) -> None:
+    """JSON about the user and neither token nor session: only the status tells the success."""
+    user = 201, [JSON], b'{"name": "hana"}'
+    report = await probed(site(user, (401, [JSON], b'{"detail": "Unauthorized"}')), rule)
+
+    assert (report.result, number(report)) == (Result.BLIND, "SEK080")
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=2xx"
+
+
+async def test_a_redirect_of_htmx_is_found() -> None:
+    """HTMX gets 200 and `HX-Redirect`; a rule for redirects matches that."""
+    html = (b"content-type", b"text/html")
+    report = await probed(site((200, [html, (b"hx-redirect", b"/home")], b""), (200, [html], b"<form>wrong</form>")))
+
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303:/home"
+
+
 @pytest.mark.parametrize(
     ("rule", "result", "hazard"),
     [
@@ -101,6 +119,16 @@ async def test_a_second_step_is_found(rule: str, result: Result, hazard: str) ->
     assert (report.result, number(report)) == (result, hazard)
     line = f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303!/accounts/2fa"
     assert report.advice == ("" if result is Result.STEPPED else line)
+
+
+async def test_a_page_about_second_steps_may_be_the_first_of_a_session() -> None:
+    """django-two-factor-auth leads a whole log-in to `/account/two_factor/`: the advice has the rule for that, too."""
+    report = await probed(site(to(b"/account/two_factor/"), WRONG_PAGE))
+
+    assert report.advice == (
+        f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303!/account/two_factor/; "
+        f"or, if that page is for users who are logged in, as: {DOOR} success=303:/account/two_factor/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,6 +192,61 @@ async def test_a_token_of_the_form_is_filled_in() -> None:
     told = f"Write the door in SEKISHO_LOGIN as: {DOOR} success=cookie:member cookies=shop_session"
     assert report.advice == told
     assert (mended.result, mended.known is not None and mended.known.is_believed) == (Result.GOOD, True)
+
+
+def with_session_for_all(*, wants_session: bool = False) -> Any:
+    """A site that begins a session with every page, the form after a wrong password included, as wizards do.
+
+    Its form has a CSRF token, which stands in the cookie `csrftoken`, and the name of its step.
+    """
+    page = (
+        b"<form method=post><input type=hidden name=csrf value=t><input type=hidden name=step value=auth>"
+        b"<input type=password name=password></form>"
+    )
+    html, token = (b"content-type", b"text/html"), (b"set-cookie", b"csrftoken=0123456789abcdef0123456789abcdef")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        shown = dict(scope["headers"]).get(b"cookie", b"")
+        opened = [] if b"sessionid=page" in shown else [(b"set-cookie", b"sessionid=page; HttpOnly")]
+        if scope["method"] == "GET":
+            return await answer(send, 200, [html, token, *opened], page)
+        form = dict(parse_qsl((await read(receive)).decode()))
+        if b"csrftoken=" not in shown or form.get("csrf") != "t":
+            return await answer(send, 403)
+        if form.get("step") != "auth" or (wants_session and opened):
+            return await answer(send, 400, [html])
+        if (form.get("username"), form.get("password")) == KNOWN:
+            renewed = (b"set-cookie", b"sessionid=hana; HttpOnly")
+            return await answer(send, 302, [(b"location", b"/home"), renewed])
+        return await answer(send, 200, [html, *opened], page)
+
+    return app
+
+
+async def test_a_session_that_a_wrong_log_in_begins_as_well_is_no_rule() -> None:
+    """Beside the page's session a wrong password sets none; but a bot brings none, and would be believed each time."""
+    report = await probed(with_session_for_all())
+
+    assert (report.result, number(report)) == (Result.GOOD, "SEK010")
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=302:/home"
+
+
+async def test_a_rule_by_such_a_session_is_wrong() -> None:
+    """The same without a right log-in: the check sends the hidden fields of the form, which the application wants."""
+    rule = " success=cookie:sessionid"
+    (report,) = await guarded(with_session_for_all(), login=DOOR + rule, **OPEN).probe()
+    known = await probed(with_session_for_all(), rule)
+
+    assert (report.result, number(report)) == (Result.WRONG, "SEK075")
+    assert known.result is Result.WRONG
+    assert known.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=302:/home"
+
+
+async def test_a_form_that_wants_its_session_is_tried_with_it() -> None:
+    """Where the log-in is looked at with the page's session alone, the check names that cookie, as before."""
+    report = await probed(with_session_for_all(wants_session=True))
+
+    assert (report.result, number(report)) == (Result.WITHHELD, "SEK071")
 
 
 async def test_a_session_that_is_kept_is_found() -> None:

@@ -42,6 +42,23 @@ def sets(cookie: str) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize(
+    ("expected", "value", "scope"),
+    [
+        (Outcome.SUCCEEDED, b"Bearer eyJ0.eyJz.c2ln", asked()),
+        (Outcome.UNKNOWN, b"Bearer ", asked()),
+        (Outcome.UNKNOWN, b"Basic eyJ0", asked()),
+        # An application that sends back what the client sent confirms nothing.
+        (Outcome.UNKNOWN, b"Bearer eyJ0", asked((b"authorization", b"Bearer eyJ0"))),
+    ],
+)
+def test_a_token_in_a_header_is_one(expected: Outcome, value: bytes, scope: dict[str, Any]) -> None:
+    """Litestar's `JWTAuth` answers with its token in `Authorization`, and with JSON about the user."""
+    headers = [(b"content-type", b"application/json"), (b"authorization", value)]
+
+    assert from_body(DOOR, 201, b'{"name": "hana"}', headers, scope) is expected
+
+
+@pytest.mark.parametrize(
     ("expected", "status", "headers"),
     [
         (NO, 400, [SESSION]),

@@ -9,23 +9,27 @@ from sekisho.read.response.head import header
 from sekisho.settings import door_text, parse_doors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sekisho.check.answer import TrialAnswer
     from sekisho.model import Door
 
 FIND = "`sekisho check --app MODULE:APP --known` finds it"
 
 
-def telling_rule(door: Door, right: TrialAnswer, wrong: TrialAnswer) -> str:
-    """Return a success rule that the right answer matches and the wrong one does not; "" where there is none."""
+def telling_rule(door: Door, right: TrialAnswer, *wrong: TrialAnswer) -> str:
+    """Return a success rule that the right answer matches and no wrong one does; "" where there is none."""
     return next((rule for rule in right.rules(door) if _tells(door, rule, right, wrong)), "")
 
 
-def _tells(door: Door, rule: str, right: TrialAnswer, wrong: TrialAnswer) -> bool:
+def _tells(door: Door, rule: str, right: TrialAnswer, wrong: Iterable[TrialAnswer]) -> bool:
     try:
         (ruled,) = parse_doors(door.kind, door_text(door, success=rule), "")
     except SettingsError:  # the notation cannot express this path
         return False
-    return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
+    return right.outcome(ruled) is Outcome.SUCCEEDED and all(
+        each.outcome(ruled) is not Outcome.SUCCEEDED for each in wrong
+    )
 
 
 def cookie_line(door: Door, name: str, rule: str = "") -> str:
@@ -33,24 +37,31 @@ def cookie_line(door: Door, name: str, rule: str = "") -> str:
     return f"Write the door in SEKISHO_{door.kind.name} as: {door_text(door, success=rule, cookie=name)}"
 
 
-def second_step_line(door: Door, right: TrialAnswer) -> str:
-    """The sentence that says how to keep a log-in without its second step from counting as a success."""
+def second_step_line(door: Door, right: TrialAnswer, *wrong: TrialAnswer) -> str:
+    """The sentence that says how to keep a log-in without its second step from counting as a success.
+
+    A page with such a name may also be the first one after a whole log-in, as django-two-factor-auth's profile is.
+    """
     variable = f"SEKISHO_{door.kind.name}"
     if 300 <= right.status < 400:
         place = header(right.headers, b"location").decode("ascii", "replace").partition("?")[0]
-        return f"Write the door in {variable} as: {door_text(door, success=f'{right.status}!{place}')}"
+        line = f"Write the door in {variable} as: {door_text(door, success=f'{right.status}!{place}')}"
+        rule = f"{right.status}:{place}"
+        if not (wrong and _tells(door, rule, right, wrong)):
+            return line
+        return f"{line}; or, if that page is for users who are logged in, as: {door_text(door, success=rule)}"
     template = door_text(door, success="json:FIELD")
     return f"Write the door in {variable} as: {template}, FIELD being what only the answer of a whole log-in has"
 
 
-def rule_line(door: Door, right: TrialAnswer | None = None, wrong: TrialAnswer | None = None) -> str:
+def rule_line(door: Door, right: TrialAnswer | None = None, *wrong: TrialAnswer) -> str:
     """The sentence that says how to write a door with a success rule.
 
-    `right`: an answer that may be to a right log-in; `wrong`: one to a wrong log-in. Without both, and where no rule
+    `right`: an answer that may be to a right log-in; `wrong`: those to wrong log-ins. Without both, and where no rule
     tells them apart, the sentence has a placeholder for the rule.
     """
     variable = f"SEKISHO_{door.kind.name}"
-    if right is not None and wrong is not None and (rule := telling_rule(door, right, wrong)):
+    if right is not None and wrong and (rule := telling_rule(door, right, *wrong)):
         return f"Write the door in {variable} as: {door_text(door, success=rule)}"
     template = door_text(door, success="RULE")
     return f"Write the door in {variable} as: {template}, RULE being what only a right log-in shows; {FIND}"

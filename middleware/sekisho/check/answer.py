@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sekisho.model import Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unpacked
 from sekisho.read.response.doubt import is_promising, names_second_step, says_no
-from sekisho.read.response.head import header, is_json
+from sekisho.read.response.head import header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import target_of
 from sekisho.read.response.suggest import of_cookies, of_json, preference
 
@@ -85,6 +85,12 @@ class TrialAnswer(NamedTuple):
             yield from of_json(tree)
         if self.status == 204:
             yield "204"
-        target = target_of(header(self.headers, b"location").decode(errors="replace"), self.scope["path"])
-        if 300 <= self.status < 304 and target is not None:
-            yield f"{self.status}:{target.path}"
+        elif 200 <= self.status < 300:
+            yield "2xx"
+        place = header(self.headers, b"location")
+        status = self.status
+        if 200 <= status < 300 and (place := redirect_of_htmx(self.headers)):
+            status = 303  # which `from_start` takes it for
+        target = target_of(place.decode(errors="replace"), self.scope["path"])
+        if 300 <= status < 304 and target is not None:
+            yield f"{status}:{target.path}"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sekisho.html_forms import HtmlForm
     from sekisho.model.diagnosis import Diagnosis, Hazard
     from sekisho.model.headers import Headers
+    from sekisho.read.set_cookies import SetCookie
 
 
 FORBIDDEN = 403
@@ -101,6 +102,7 @@ class DoorReport(NamedTuple):
         first: the trial with an invented name alone, where the door lets that pass.
         asks_name: whether the log-in's page sends the name alone, and the door refuses that.
         sent: the names of the page's fields for account and password, if the door reads others; else empty.
+    beside: answers to other invented log-ins, of clients with other cookies; no rule may match one of them.
     """
 
     door: Door
@@ -110,6 +112,7 @@ class DoorReport(NamedTuple):
     first: Trial | None = None
     asks_name: bool = False
     sent: tuple[str, ...] = ()
+    beside: tuple[TrialAnswer, ...] = ()
 
     @property
     def result(self) -> Result:
@@ -198,7 +201,11 @@ class DoorReport(NamedTuple):
         """The rule to add to a door that has none."""
         if self.known is None or self.door.success:
             return ""
-        return telling_rule(self.door, self.known.answer, self.invented.answer)
+        return telling_rule(self.door, self.known.answer, *self._wrong)
+
+    @property
+    def _wrong(self) -> tuple[TrialAnswer, ...]:
+        return self.invented.answer, *self.beside
 
     @property
     def _reads_others(self) -> bool:
@@ -228,16 +235,12 @@ class DoorReport(NamedTuple):
     def _rule(self) -> str:
         right = self.known.answer if self.known is not None else None
         if right is not None and right.asks_for_more:
-            return second_step_line(self.door, right)
+            return second_step_line(self.door, right, *self._wrong)
         if self.result is Result.BLIND and right is not None and right.is_sealed:
             return SEALED
-        if (
-            self.result is Result.BLIND
-            and right is not None
-            and not telling_rule(self.door, right, self.invented.answer)
-        ):
+        if self.result is Result.BLIND and right is not None and not telling_rule(self.door, right, *self._wrong):
             return no_rule_line(self.door, right)
-        return rule_line(self.door, right, self.invented.answer)
+        return rule_line(self.door, right, *self._wrong)
 
 
 def _of_right(known: Trial) -> Result:
@@ -258,6 +261,35 @@ class _Way(NamedTuple):
 
     like: dict[str, Any]
     body: bytes
+
+
+class _FilledForm(NamedTuple):
+    """The log-in form of a page, as a browser would send it back.
+
+    Attributes:
+        hidden: its hidden fields.
+        cookies: all that the page sets.
+        tokens: those of them that the application sees behind a step-up: of CSRF protections, and named by the door.
+    """
+
+    hidden: dict[str, str]
+    cookies: list[SetCookie]
+    tokens: list[SetCookie]
+
+    @staticmethod
+    def of(door: Door, page: TrialAnswer) -> _FilledForm | None:
+        """The form; None where it has no hidden fields, or the door reads no form."""
+        hidden, cookies = _hidden(page), [cookie for cookie in set_cookies(page.headers) if not cookie.deletes]
+        if not hidden or not any(fields.encoding in _FORMS for fields in door.fields):
+            return None
+        return _FilledForm(hidden, cookies, [each for each in cookies if each.name in {*CSRF_COOKIES, *door.cookies}])
+
+
+def _not_shown(door: Door, form: _FilledForm) -> str:
+    """The cookie of a page that the application misses behind a step-up: a session's name before another."""
+    others = [cookie for cookie in form.cookies if cookie.name not in {*CSRF_COOKIES, *door.cookies}]
+    withheld = next((cookie.name for cookie in others if cookie.is_called_session), "")
+    return withheld or (others[0].name if others else "")
 
 
 class Probe:
@@ -303,36 +335,56 @@ class Probe:
         ways = await self._ways_in(door, _csrf(door, page.headers))
         way, made_up = ways[0]
         withheld = await self._withheld(door, page.headers, way) if made_up.status == FORBIDDEN else ""
+        form = _FilledForm.of(door, page)
+        if form is not None and (wrong := await self._believed(door, form, known)) is not None:
+            return wrong
         if known is None:
             return DoorReport(door, made_up, None, withheld)
         reports = []
         for way, made_up in ways:
-            right = await tried(self._app, door, log_in_at(door, known, way.like, way.body))
+            right = await self._right(door, way, known)
             reports.append(DoorReport(door, made_up, right, withheld))
             if right.is_believed or withheld or telling_rule(door, right.answer, made_up.answer):
                 return reports[-1]
-        return await self._filled(reports[0], page, known) or reports[0]
+        return (await self._by_form(reports[0], form, known) if form is not None else None) or reports[0]
 
-    async def _filled(self, report: DoorReport, page: TrialAnswer, known: Credentials) -> DoorReport | None:
-        """The report of log-ins with the cookies and hidden fields of the page's form; None if they show no more.
+    async def _believed(self, door: Door, form: _FilledForm, known: Credentials | None) -> DoorReport | None:
+        """The report of a door that believes an invented log-in by its form, from a client without a session."""
+        way = self._filled(door, form, form.tokens)
+        made_up = await self._invented(door, way)
+        if not made_up.is_believed:
+            return None
+        return DoorReport(door, made_up, await self._right(door, way, known) if known is not None else None)
 
-        Many protections against CSRF keep a token in the session and in a field (WTForms).
+    async def _by_form(self, report: DoorReport, form: _FilledForm, known: Credentials) -> DoorReport | None:
+        """The report of log-ins with the hidden fields of the page's form; None if they show no more.
+
+        The first has no cookie but the usual ones of CSRF protections. Many protections keep a token in the session and
+        in a field (WTForms), so the second has all cookies. An application may begin a session for a wrong log-in as
+        well if the client has none: so no rule may match the first one's invented log-in either.
         """
-        door = report.door
-        hidden, cookies = _hidden(page), [cookie for cookie in set_cookies(page.headers) if not cookie.deletes]
-        if not hidden or not any(fields.encoding in _FORMS for fields in door.fields):
-            return None
+        door, beside = report.door, [report.invented.answer]
+        for cookies in (form.tokens, form.cookies):
+            way = self._filled(door, form, cookies)
+            made_up = await self._invented(door, way)
+            right = await self._right(door, way, known)
+            found = DoorReport(door, made_up, right, beside=tuple(beside))
+            if right.is_believed or telling_rule(door, right.answer, made_up.answer, *beside):
+                return found if cookies == form.tokens else found._replace(withheld=_not_shown(door, form))
+            beside.append(made_up.answer)
+        return None
+
+    async def _invented(self, door: Door, way: _Way) -> Trial:
+        return await tried(self._app, door, log_in_at(door, invented(self._chance), way.like, way.body))
+
+    async def _right(self, door: Door, way: _Way, known: Credentials) -> Trial:
+        return await tried(self._app, door, log_in_at(door, known, way.like, way.body))
+
+    def _filled(self, door: Door, form: _FilledForm, cookies: list[SetCookie]) -> _Way:
         pairs = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies[:COOKIES_MAX]).encode("latin-1")
-        media = (b"content-type", FORM)
-        like = plain_scope(door, self._around, headers=[(b"cookie", pairs), *_origin(door), media])
-        body = urlencode(hidden).encode()
-        made_up = await tried(self._app, door, log_in_at(door, invented(self._chance), like, body))
-        right = await tried(self._app, door, log_in_at(door, known, like, body))
-        if not (right.is_believed or telling_rule(door, right.answer, made_up.answer)):
-            return None
-        others = [cookie for cookie in cookies if cookie.name not in {*CSRF_COOKIES, *door.cookies}]
-        withheld = next((cookie.name for cookie in others if cookie.is_called_session), "")
-        return DoorReport(door, made_up, right, withheld or (others[0].name if others else ""))
+        shown = [(b"cookie", pairs)] if pairs else []
+        headers = [*shown, *_origin(door), (b"content-type", FORM)]
+        return _Way(plain_scope(door, self._around, headers=headers), urlencode(form.hidden).encode())
 
     async def _ways_in(self, door: Door, headers: Headers) -> list[tuple[_Way, Trial]]:
         """The spelling of a log-in that the application looks at, of all that the door reads; else the first.

@@ -18,7 +18,7 @@ from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
 from sekisho.read.response.echo import is_echo
-from sekisho.read.response.head import header, is_json, is_page, media_type, redirect_of_htmx
+from sekisho.read.response.head import bearer_token, header, is_json, is_page, media_type, redirect_of_htmx
 from sekisho.read.response.redirect import RedirectTarget, came_from, is_named_by, leads_to, stays, target_of
 from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
 from sekisho.read.set_cookies import SetCookie, kept_cookies
@@ -112,7 +112,7 @@ def from_body(
     found = entries(tree)
     if found is None or any(is_doubtful(key, value) for key, value in found):
         return Outcome.UNKNOWN
-    if token := usual_token(tree):
+    if token := usual_token(tree) or bearer_token(headers):
         return Outcome.UNKNOWN if is_echo(token, scope, sent) else Outcome.SUCCEEDED
     promising = any(is_promising(key, value) for key, value in entries(tree) or ())
     return Outcome.SUCCEEDED if promising and _sets_new_session(headers, scope) else Outcome.UNKNOWN

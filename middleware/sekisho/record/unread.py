@@ -27,6 +27,12 @@ TWO_STEPS: Final = (
     "; if its form sends the name alone first, and then name and password to the same path, add first=name to the "
     "door, and a success= rule that only a log-in meets"
 )
+CODE_HERE: Final = (
+    "; if it is a second step with a code alone, which the same path takes, add its field to the door's secret, as in "
+    "form:ACCOUNT,SECRET|CODE, and first=name, and have LoginGuard(session_account=...) say whose session it is "
+    "(docs/frameworks.md)"
+)
+_STEPS: Final = {"secret_missing": TWO_STEPS, "account_missing": CODE_HERE}
 
 
 def warn_unread(door: Door, reason: str) -> None:
@@ -35,7 +41,7 @@ def warn_unread(door: Door, reason: str) -> None:
     Does nothing if `reason` is another one.
     """
     if (missing := _MISSING.get(reason)) is not None:
-        steps = TWO_STEPS if reason == "secret_missing" and door.kind is DoorKind.LOGIN else ""
+        steps = _STEPS.get(reason, "") if door.kind is DoorKind.LOGIN else ""
         log.warning(REFUSED, door.name, missing, " ".join(map(_written, door.fields)), steps)
 
 

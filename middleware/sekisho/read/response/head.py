@@ -39,6 +39,12 @@ def redirect_of_htmx(headers: Iterable[Header]) -> bytes:
     return b"" if found.lstrip()[:1] == b"{" else found
 
 
+def bearer_token(headers: Iterable[Header]) -> str:
+    """Return the token of an answer's `Authorization: Bearer`, in which Litestar's `JWTAuth` sends it; else empty."""
+    scheme, _, token = header(headers, b"authorization").decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def header(headers: Iterable[Header], wanted: bytes) -> bytes:
     # A loop: compiled, a generator takes as long as the whole search.
     length = len(wanted)

@@ -7,7 +7,7 @@ from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
-from sekisho.read.response.head import header, is_json, redirect_of_htmx
+from sekisho.read.response.head import bearer_token, header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
 from sekisho.read.response.tree import entries, plain, usual_token, usual_tokens
 from sekisho.read.set_cookies import kept_cookies, set_cookies
@@ -86,7 +86,7 @@ class RuleSuggester:
             self._failing.update(rule for rule in of_json(tree) if self._has_room_for(rule))
             return
         rules = list(of_json(tree))
-        self._is_proven = self._is_proven or bool(usual_token(tree))
+        self._is_proven = self._is_proven or bool(usual_token(tree) or bearer_token(headers))
         if rules or any(is_promising(key, value) for key, value in entries(tree) or ()):
             rules.append(f"{status // 100}xx")
         self._note("json", headers, *rules)
