@@ -19,6 +19,8 @@ OURS = {"sekisho", "tests", "benchmarks", "examples", "hatch_build"}
 NAMED_OTHERWISE = {
     "PIL": "pillow",
     "allauth": "django-allauth",
+    "django_otp": "django-two-factor-auth",
+    "fasthtml": "python-fasthtml",
     "argon2": "argon2-cffi",
     "graphql": "graphql-core",
     "hiredis": "redis",  # its extra
@@ -26,6 +28,7 @@ NAMED_OTHERWISE = {
     "rest_framework_simplejwt": "djangorestframework-simplejwt",
     "sentinelapi": "fastapi-sentinel",
     "throttled": "throttled-py",
+    "two_factor": "django-two-factor-auth",
 }
 
 

@@ -73,6 +73,13 @@ SERVICES = (
         situations=(_INACTIVE, ("second_step", "miki", "right"), ("csrf", "", "")),
     ),
     Service(
+        "django-two-factor-auth", "two_factor", "two_factor_site", ("django", "django-two-factor-auth"),
+        "POST /account/login/ form:auth-username,auth-password success=302:/profile cookies=csrftoken",
+        "302:/profile", guessed=False, account="auth-username", password="auth-password",
+        more=(("login_view-current_step", "auth"),), page="/account/login/",
+        situations=(_INACTIVE, ("second_page", "miki", "right"), ("csrf", "", "")),
+    ),
+    Service(
         "dj-rest-auth", "dj_rest_auth", "django_site", ("django", "dj-rest-auth", "djangorestframework"),
         "POST /api/auth/login/ json:username,password success=json:key",
         "json:key", guessed=True, situations=(_INACTIVE,),
@@ -110,6 +117,15 @@ SERVICES = (
     Service(
         "Litestar, `SessionAuth`", "litestar", "litestar_site", ("litestar",),
         "POST /login json:username,password success=201", "2xx", guessed=True,
+    ),
+    Service(
+        "Litestar, `JWTAuth`", "litestar_jwt", "litestar_jwt_site", ("litestar",),
+        "POST /login json:username,password success=2xx", "2xx", guessed=True,
+    ),
+    Service(
+        "FastHTML", "fasthtml", "fasthtml_site", ("python-fasthtml", "starlette"),
+        "POST /login form:name,pwd success=cookie:session_", "cookie:session_?", guessed=False,
+        account="name", password="pwd",
     ),
     Service(
         "Quart-Auth", "quart_auth", "quart_auth_site", ("Quart", "quart-auth"),

@@ -30,14 +30,15 @@ MEANT = {"SEK004", "SEK007", "SEK014"}
 
 TRIED = [service for service in SERVICES if os.environ.get("REAL") == "all" or service.file in SAMPLE]
 RIGHT = {
-    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth", "sqladmin"], 302),
+    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "two_factor", "quart_auth", "sqladmin"], 302),
     **dict.fromkeys(["dj_rest_auth", "simplejwt", "authlib", "fastapi_users_bearer", "fastapi_template"], 200),
-    **dict.fromkeys(["starlette_admin", "piccolo"], 303),
+    **dict.fromkeys(["starlette_admin", "piccolo", "fasthtml"], 303),
     "fastapi_users_cookie": 204,
-    "litestar": 201,
+    **dict.fromkeys(["litestar", "litestar_jwt"], 201),
 }
 WRONG = {
-    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth"], 200),
+    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "two_factor", "quart_auth"], 200),
+    "fasthtml": 303,
     **dict.fromkeys(
         [
             "dj_rest_auth",
@@ -50,7 +51,7 @@ WRONG = {
         ],
         400,
     ),
-    **dict.fromkeys(["simplejwt", "litestar", "piccolo"], 401),
+    **dict.fromkeys(["simplejwt", "litestar", "litestar_jwt", "piccolo"], 401),
 }
 
 
