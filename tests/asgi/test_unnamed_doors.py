@@ -66,6 +66,35 @@ async def test_a_password_elsewhere_is_reported_once(
     assert guard.counts["", "unnamed_door", "password"] == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        (b"username=hana&password=s3cret", 401, ["GET /login"]),
+        (b"Pass=s3cret", 403, ["GET /login"]),
+        (b"password=s3cret", 302, ["GET /login"]),  # which sets a session
+        (b"password=s3cret", 404, []),
+        # A page that looks at no password: a scanner could have each one reported.
+        (b"password=s3cret", 200, []),
+        (b"reset_password=1", 401, []),
+        (b"password=", 401, []),
+    ],
+)
+async def test_a_password_in_the_query_is_reported(
+    query: bytes, status: int, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guesses by GET have no body: where the answer depends on one, the route is reported, and nothing of the query."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, status, [SESSION] if status == 302 else [])
+
+    guard = guarded(app, login="POST /enter")
+    for _ in range(2):
+        await ask(guard, http("/login", method="GET", headers=(), query_string=query))
+
+    assert lines(caplog, PASSWORD) == told
+    assert "s3cret" not in caplog.text
+
+
 async def test_the_frameworks_own_template_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     """Where the framework says which route it took, the line has the route's text."""
     await post(guarded(Routes("/members/{name}/enter")), "/members/hana/enter", form("hana", "x"))

@@ -108,7 +108,7 @@ class OtherRequests:
             send = await self._changes.watching(scope, send, has_body=has_body)
         if self._caps is not None and enforces and self._caps.capped(scope, has_body=has_body):
             return await self._counted(self._caps, as_sent, scope, receive, send)
-        if self._unnamed is not None and self._unnamed.wants(by_name):
+        if self._unnamed is not None and self._unnamed.wants(scope, by_name):
             receive, send = self._unnamed.watch(as_sent, by_name, receive, send)
         return await self._app(as_sent, receive, send)
 

@@ -1,7 +1,8 @@
-"""Doors that nobody named: passwords that come to a path that is no door, by body or header, and sessions set there.
+"""Doors that nobody named: passwords that come to a path that is no door, and sessions that are set there.
 
 Such a route is open beside the guarded one. A sample of the requests with a body is looked at as it streams past, up to
-a few kilobytes. A log line names the path once, and nothing of the content.
+a few kilobytes, and so are requests with a password in the query, or with HTTP Basic. A log line names the path once,
+and nothing of the content.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ STEPS_MAX: Final = 8  # of a path that is shown
 TEMPLATE_CHARS_MAX: Final = 256
 
 _FOUND: Final = {
-    True: "%s: a body with a password field came to a path that is no door, so guesses there are not counted. If it "
+    True: "%s: a password field came to a path that is no door, so guesses there are not counted. If it "
     "checks or sets a password, add it to SEKISHO_LOGIN, SIGNUP, RESET, CHANGE or LINK [SEK081]",
     False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open: add it "
     "to SEKISHO_LOGIN [SEK082]",
@@ -50,6 +51,8 @@ _SHORT: Final = (
     rb"(?:[\w.\[-]{0,24}[\[._-])?(?:pass|psw|pw|mdp|contrase\xc3\xb1a|mot_?de_?passe)\]?"  # whole, not `bypass`
 )
 _FIELD: Final = re.compile(rb"(?:^|[&\"' ;])(?:" + _WORD + rb"|" + _SHORT + rb")(?:=|\"[ \t]{0,8}[:\r])", re.IGNORECASE)
+# Whole names: `?reset_password=1` is the address of a page.
+_IN_QUERY: Final = re.compile(rb"(?:^|&)(?:password|passwd|passphrase|passwort|pwd|pass)=[^&]")
 _KINDS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json")
 # Anything else could be the name of an account. These words say what a route does.
 _WORDS: Final = frozenset(
@@ -86,10 +89,10 @@ class UnnamedDoors:
         for place in list(self._by_basic):
             yield hazards.UNNAMED_BASIC.found(f"SEKISHO_LOGIN: HTTP Basic is answered at {place}, which is no door")
 
-    def wants(self, by_name: dict[bytes, bytes]) -> bool:
-        """Whether to look at a request: it is a form by its content type, or shows HTTP Basic; and there is room."""
+    def wants(self, scope: Scope, by_name: dict[bytes, bytes]) -> bool:
+        """Whether to look at a request, by its content type, its query or HTTP Basic; and there is room."""
         kind = by_name.get(b"content-type", b"").lower()
-        if kind.startswith(_KINDS) and len(self._found) < FOUND_MAX:
+        if (kind.startswith(_KINDS) or _has_password(scope)) and len(self._found) < FOUND_MAX:
             return True
         return b"authorization" in by_name and is_basic(by_name[b"authorization"]) and len(self._by_basic) < BASIC_MAX
 
@@ -163,7 +166,7 @@ class _Look:
             return
         if self._shows_basic and self._answers_basic(start):
             self._doors.saw_basic(self._scope, self._path, start["status"])
-        if _FIELD.search(self._bytes) is not None:
+        if _FIELD.search(self._bytes) is not None or (_has_password(self._scope) and self._answers_query(start)):
             self._doors.saw(self._scope, self._path, is_password=True)
         elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
             self._doors.saw(self._scope, self._path, is_password=False)
@@ -175,12 +178,23 @@ class _Look:
         asked = header(start.get("headers", ()), b"www-authenticate") if start["status"] == 401 else b""
         return 200 <= start["status"] < 300 or asked[:5].lower() == b"basic"
 
+    def _answers_query(self, start: Message) -> bool:
+        """Whether the answer may depend on a password in the query: any page answers one that is not looked at."""
+        return start["status"] in {401, 403} or (start["status"] < 400 and self._sets_session(start.get("headers", ())))
+
     def _sets_session(self, headers: Iterable[Header]) -> bool:
         """Whether the answer sets a cookie that is called a session, and that the client did not have."""
         return any(
             cookie.is_called_session and cookie.name.encode("latin-1") + b"=" not in self._cookies
             for cookie in set_cookies(headers)
         )
+
+
+def _has_password(scope: Scope) -> bool:
+    """Whether the query has a password: guesses by GET, as in the README of AuthX, come without any body."""
+    query: bytes = scope.get("query_string", b"").lower()
+    # Most have neither, which a search for a text tells in a tenth of a pattern's time.
+    return (b"pass" in query or b"pwd" in query) and _IN_QUERY.search(query) is not None
 
 
 def path_of(scope: Scope) -> str:
