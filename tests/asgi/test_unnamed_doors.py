@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,27 @@ async def test_a_password_elsewhere_is_reported_once(
     assert "hana" not in caplog.text
     assert "s3cret" not in caplog.text
     assert guard.counts["", "unnamed_door", "password"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "is_told"),
+    [
+        ("mutation L($u: String!, $p: String!) { login(name: $u, password: $p) { token } }", True),
+        ('mutation { login(input: {name: "hana", passWord: "s3cret"}) { token } }', True),
+        ("mutation {\n  login(\n    name: $u\n    password: $p\n  ) { token }\n}", True),
+        ("{ me { passwordChangedAt } }", False),
+        ("query Q($password: Boolean!) { settings { password } }", False),
+    ],
+)
+async def test_a_password_of_a_graphql_operation_is_reported(
+    query: str, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Strawberry's log-in: the variables are called as the client likes, and the argument stands in the text alone."""
+    body = json.dumps({"query": query, "variables": {"u": "hana", "p": "s3cret"}}).encode()
+    await post(guarded(Routes()), "/plain", body, (JSON,))
+
+    assert lines(caplog, PASSWORD) == ["POST /*"] * is_told
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize(

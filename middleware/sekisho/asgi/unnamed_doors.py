@@ -51,6 +51,9 @@ _SHORT: Final = (
     rb"(?:[\w.\[-]{0,24}[\[._-])?(?:pass|psw|pw|mdp|contrase\xc3\xb1a|mot_?de_?passe)\]?"  # whole, not `bypass`
 )
 _FIELD: Final = re.compile(rb"(?:^|[&\"' ;])(?:" + _WORD + rb"|" + _SHORT + rb")(?:=|\"[ \t]{0,8}[:\r])", re.IGNORECASE)
+# An argument of a GraphQL operation, in a text in JSON: its value may stand in a variable of any name.
+_ARGUMENT: Final = re.compile(rb"[(,{ n]" + _WORD + rb"[ \t]{0,8}:[ \t]{0,8}(?:\$|\\\")", re.IGNORECASE)
+_GRAPHQL: Final = b'"query"'
 # Whole names: `?reset_password=1` is the address of a page.
 _IN_QUERY: Final = re.compile(rb"(?:^|&)(?:password|passwd|passphrase|passwort|pwd|pass)=[^&]")
 _KINDS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json")
@@ -166,7 +169,7 @@ class _Look:
             return
         if self._shows_basic and self._answers_basic(start):
             self._doors.saw_basic(self._scope, self._path, start["status"])
-        if _FIELD.search(self._bytes) is not None or (_has_password(self._scope) and self._answers_query(start)):
+        if _brings_password(self._bytes) or (_has_password(self._scope) and self._answers_query(start)):
             self._doors.saw(self._scope, self._path, is_password=True)
         elif start["status"] < 400 and self._sets_session(start.get("headers", ())):
             self._doors.saw(self._scope, self._path, is_password=False)
@@ -188,6 +191,10 @@ class _Look:
             cookie.is_called_session and cookie.name.encode("latin-1") + b"=" not in self._cookies
             for cookie in set_cookies(headers)
         )
+
+
+def _brings_password(body: bytes) -> bool:
+    return _FIELD.search(body) is not None or (_GRAPHQL in body and _ARGUMENT.search(body) is not None)
 
 
 def _has_password(scope: Scope) -> bool:
