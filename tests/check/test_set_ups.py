@@ -121,6 +121,24 @@ async def test_a_second_step_is_found(rule: str, result: Result, hazard: str) ->
     assert report.advice == ("" if result is Result.STEPPED else line)
 
 
+@pytest.mark.parametrize(
+    ("rule", "result", "hazard"),
+    [
+        ("", Result.BLIND, "SEK080"),
+        (" success=cookie:session", Result.HALF, "SEK079"),
+        (" success=303:/home", Result.STEPPED, ""),
+    ],
+)
+async def test_a_page_that_asks_for_a_code_is_a_second_step(rule: str, result: Result, hazard: str) -> None:
+    """django-two-factor-auth shows the form for the code at the path of the password, with 200 as after a wrong one."""
+    html, form = (b"content-type", b"text/html"), b"<form method=post><input type=number name=token-otp_token></form>"
+    again = b"<form method=post><input name=otp_hint><input type=password name=password></form>"
+    report = await probed(site((200, [html, SESSION], form), (200, [html], again)), rule)
+
+    assert (report.result, number(report)) == (result, hazard)
+    assert report.advice.startswith("The right log-in is answered by a page that asks for a code") is bool(hazard)
+
+
 async def test_a_page_about_second_steps_may_be_the_first_of_a_session() -> None:
     """django-two-factor-auth leads a whole log-in to `/account/two_factor/`: the advice has the rule for that, too."""
     report = await probed(site(to(b"/account/two_factor/"), WRONG_PAGE))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from sekisho.check.answer import TrialAnswer
     from sekisho.model import Door
 
+CODE_PAGE = (
+    "The right log-in is answered by a page that asks for a code, so it is not over, and no rule may match that page. "
+    "Check with an account that has no second step, and write a door for the code: docs/frameworks.md"
+)
 FIND = "`sekisho check --app MODULE:APP --known` finds it"
 
 
@@ -50,6 +54,8 @@ def second_step_line(door: Door, right: TrialAnswer, *wrong: TrialAnswer) -> str
         if not (wrong and _tells(door, rule, right, wrong)):
             return line
         return f"{line}; or, if that page is for users who are logged in, as: {door_text(door, success=rule)}"
+    if right.shows_page:
+        return CODE_PAGE
     template = door_text(door, success="json:FIELD")
     return f"Write the door in {variable} as: {template}, FIELD being what only the answer of a whole log-in has"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from sekisho.html_forms import html_forms
 from sekisho.model import Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unpacked
 from sekisho.read.response.doubt import is_promising, names_second_step, says_no
-from sekisho.read.response.head import header, is_json, redirect_of_htmx
+from sekisho.read.response.head import header, is_json, is_page, redirect_of_htmx
 from sekisho.read.response.redirect import target_of
 from sekisho.read.response.suggest import of_cookies, of_json, preference
 
@@ -65,12 +66,26 @@ class TrialAnswer(NamedTuple):
         target = target_of(header(self.headers, b"location").decode(errors="replace"), self.scope["path"])
         if 300 <= self.status < 400 and target is not None:
             return names_second_step(target.path)
+        if self.shows_page:
+            return self._has_form_for_code
         tree = json_tree(unpacked(self.headers, self.body) or b"") if is_json(self.headers) else None
         entries = tree.items() if isinstance(tree, dict) else ()
         # An answer with a token may say that a second step exists, and asks for none.
         return any(names_second_step(key) and not says_no(value) for key, value in entries) and not any(
             is_promising(key, value) for key, value in entries
         )
+
+    @property
+    def shows_page(self) -> bool:
+        return 200 <= self.status < 300 and is_page(self.headers)
+
+    @property
+    def _has_form_for_code(self) -> bool:
+        """Whether the page has a form for a code and without a password, as wizards show at the path of the log-in."""
+        page = (unpacked(self.headers, self.body) or b"").decode(errors="replace")
+        forms = [form.fields for form in html_forms(page) if form.method == "POST"]
+        shown = [fields for fields in forms if all(field.kind != "password" for field in fields)]
+        return any(field.kind != "hidden" and names_second_step(field.name) for fields in shown for field in fields)
 
     def rules(self, door: Door) -> list[str]:
         """The rules that may match this answer, in the notation of the settings; the most conclusive first."""
