@@ -212,7 +212,7 @@ async def test_a_token_of_the_form_is_filled_in() -> None:
     assert (mended.result, mended.known is not None and mended.known.is_believed) == (Result.GOOD, True)
 
 
-def with_session_for_all(*, wants_session: bool = False) -> Any:
+def with_session_for_all(*, wants_session: bool = False, has_code: bool = False) -> Any:
     """A site that begins a session with every page, the form after a wrong password included, as wizards do.
 
     Its form has a CSRF token, which stands in the cookie `csrftoken`, and the name of its step.
@@ -235,6 +235,8 @@ def with_session_for_all(*, wants_session: bool = False) -> Any:
             return await answer(send, 400, [html])
         if (form.get("username"), form.get("password")) == KNOWN:
             renewed = (b"set-cookie", b"sessionid=hana; HttpOnly")
+            if has_code:
+                return await answer(send, 200, [html, renewed], b"<form method=post><input name=otp_token></form>")
             return await answer(send, 302, [(b"location", b"/home"), renewed])
         return await answer(send, 200, [html, *opened], page)
 
@@ -258,6 +260,13 @@ async def test_a_rule_by_such_a_session_is_wrong() -> None:
     assert (report.result, number(report)) == (Result.WRONG, "SEK075")
     assert known.result is Result.WRONG
     assert known.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=302:/home"
+
+
+async def test_a_second_step_behind_the_hidden_fields_is_found() -> None:
+    """The application looks at no log-in without its form's hidden fields: with them the page for the code comes."""
+    report = await probed(with_session_for_all(has_code=True), " success=302:/home")
+
+    assert (report.result, report.advice) == (Result.STEPPED, "")
 
 
 async def test_a_form_that_wants_its_session_is_tried_with_it() -> None:

@@ -369,7 +369,8 @@ class Probe:
             made_up = await self._invented(door, way)
             right = await self._right(door, way, known)
             found = DoorReport(door, made_up, right, beside=tuple(beside))
-            if right.is_believed or telling_rule(door, right.answer, made_up.answer, *beside):
+            is_shown = right.is_believed or right.answer.asks_for_more
+            if is_shown or telling_rule(door, right.answer, made_up.answer, *beside):
                 return found if cookies == form.tokens else found._replace(withheld=_not_shown(door, form))
             beside.append(made_up.answer)
         return None
