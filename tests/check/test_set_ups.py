@@ -147,6 +147,8 @@ async def test_a_page_about_second_steps_may_be_the_first_of_a_session() -> None
         f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303!/account/two_factor/; "
         f"or, if that page is for users who are logged in, as: {DOOR} success=303:/account/two_factor/"
     )
+    chosen = await probed(site(to(b"/account/two_factor/"), WRONG_PAGE), " success=303:/account/two_factor/")
+    assert chosen.result is Result.GOOD
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from sekisho.model import Basis, Credentials, Door, DoorKind, Encoding, hazards
 from sekisho.read import keeps_session, unpacked
 from sekisho.read.cookie_flags import checks_of_cookies
 from sekisho.read.csrf import CSRF_COOKIES
+from sekisho.read.response.doubt import names_second_step
 from sekisho.read.set_cookies import set_cookies
 from sekisho.settings import asks_for_name_first, reads_other_fields, respelt_text, stepped_text
 
@@ -124,7 +125,7 @@ class DoorReport(NamedTuple):
             return wrong
         if self._moved or not (self.invented.tells and (self.known is None or self.known.tells)):
             return Result.UNTOLD
-        return Result.HELD if self.known is None else _of_right(self.known)
+        return Result.HELD if self.known is None else _of_right(self.door, self.known)
 
     @property
     def _wrong_beside(self) -> Result | None:
@@ -243,10 +244,12 @@ class DoorReport(NamedTuple):
         return rule_line(self.door, right, *self._wrong)
 
 
-def _of_right(known: Trial) -> Result:
+def _of_right(door: Door, known: Trial) -> Result:
     """The result where the invented log-in failed, by the trial with the right one."""
+    # A page of such a name that the rule itself names was chosen, as the advice offers it.
+    is_meant = any(names_second_step(rule.location) for rule in door.success if rule.location)
     if known.is_believed:
-        return Result.HALF if known.answer.asks_for_more else Result.GOOD
+        return Result.HALF if known.answer.asks_for_more and not is_meant else Result.GOOD
     # By a rule, a log-in without its second step is no success: as it should be.
     return Result.STEPPED if known.answer.asks_for_more and known.basis is Basis.RULE else Result.BLIND
 
