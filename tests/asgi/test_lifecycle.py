@@ -340,9 +340,25 @@ def answering(headers: list[tuple[bytes, bytes]], body: bytes) -> App:
     return app
 
 
+async def front_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """A shop that leads right log-ins to its front page, with a new session; wrong ones get 401."""
+    right = b"right" in await read(receive)
+    await answer(send, 303 if right else 401, [(b"location", b"/"), SESSION] if right else [])
+
+
+async def message_at_front_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """A shop that tells half of the wrong log-ins so on its front page, by a message in the session (Starlette)."""
+    told = b"right" in await read(receive)
+    flashed = (b"set-cookie", b"session=eyJfbWVzc2FnZXMiOiBbIldyb25nIl19.aSg; path=/; HttpOnly")
+    await answer(send, 303 if told else 401, [(b"location", b"/"), flashed] if told else [])
+
+
 @pytest.mark.parametrize(
     ("rule", "answered", "fitting"),
     [
+        ("success=302:/home", front_page, "success=cookie:session"),
+        ("success=303:/", front_page, ""),
+        ("success=302:/home", message_at_front_page, ""),
         ("success=303:/home", answering([SESSION, JSON], b'{"user": "hana"}'), "success=cookie:session"),
         ("success=json:token", answering([JSON], b'{"access_token": "t"}'), "success=json:access_token"),
         ("success=cookie:session", answering([SESSION, JSON], b'{"user": "hana"}'), ""),

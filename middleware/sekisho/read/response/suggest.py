@@ -35,12 +35,13 @@ class RuleSuggester:
     answered wrong secrets, if none of those answers matches the rule, and if all matching answers look alike.
     """
 
-    __slots__ = ("_door", "_failed", "_failing", "_fitting", "_is_hopeful", "_is_proven", "_looks", "_seen")
+    __slots__ = ("_door", "_failed", "_failing", "_fitting", "_front", "_is_hopeful", "_is_proven", "_looks", "_seen")
 
     ATTEMPTS_MIN: Final = 50
     FAILURES_MIN: Final = 5
     FITTING_MIN: Final = 3
     GUESSED_MIN: Final = 5
+    FRONT_MIN: Final = 10
     ATTEMPTS_LOST: Final = 200
     RULES_MAX: Final = 64  # bounds the memory if an application generates cookie names
     LOOKS_MAX: Final = 8
@@ -51,6 +52,7 @@ class RuleSuggester:
         self._failed = 0
         self._failing: set[str] = set()
         self._fitting: dict[str, Counter[str]] = {}
+        self._front: Counter[str] = Counter()  # cookies that came as a new session with a redirect to the front page
         self._looks: set[str] = set()
         self._is_hopeful = False
         self._is_proven = False
@@ -121,8 +123,16 @@ class RuleSuggester:
             rule
             for rule, looks in self._fitting.items()
             if self._tells(rule, looks) and looks.total() >= self.GUESSED_MIN
-        ]
+        ] or self._of_front_page()
         return min(telling, key=preference) if telling else None
+
+    def _of_front_page(self) -> list[str]:
+        """Sessions that only redirects to the front page begin: failures may lead there, but not where one was seen."""
+        return [
+            rule
+            for rule, count in self._front.items()
+            if self._failed and count >= self.FRONT_MIN and rule not in self._failing
+        ]
 
     def hint(self) -> str | None:
         """Return a cookie or the front page as a rule, after 100 attempts without a suggestion; None if there is none.
@@ -186,6 +196,8 @@ class RuleSuggester:
             return self._note(_UNCLEAR, headers)
         if not segment:
             # Failures also redirect to the front page.
+            if _begins_session(headers):
+                self._front.update(rule for rule in of_cookies(headers) if self._has_room_for(rule))
             return self._note(_UNCLEAR, headers, f"{status}:/")
         self._is_proven = self._is_proven or _begins_session(headers)
         # Deeper segments may be a user's name.
