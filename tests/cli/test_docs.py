@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from configparser import ConfigParser
 from importlib import import_module
 from pathlib import Path
 
@@ -74,3 +75,24 @@ def test_every_command_line_of_every_page_is_understood(page: Path, capsys: pyte
             said = capsys.readouterr().err
             assert not is_whole, line
             assert UNFINISHED.search(said), line
+
+
+def units() -> dict[str, ConfigParser]:
+    """The units for systemd in all pages, by file name."""
+    found = {}
+    for page in PAGES:
+        for block in re.findall(r"^```ini\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+            if named := re.match(r"# /etc/systemd/system/(\S+)\n", block):
+                found[named[1]] = ConfigParser(strict=False, interpolation=None)
+                found[named[1]].optionxform = str  # type: ignore[assignment,method-assign]
+                found[named[1]].read_string(block)
+    return found
+
+
+def test_every_unit_comes_back_after_a_reboot() -> None:
+    """`systemctl enable` has no effect on a unit without [Install], and says so in passing; a timer starts its own."""
+    found = units()
+    timed = {name.replace(".timer", ".service") for name in found if name.endswith(".timer")}
+
+    assert {"shop.service", "sekisho-feed.service", "sekisho-corpus.timer"} <= found.keys()
+    assert [name for name, unit in found.items() if "Install" not in unit and name not in timed] == []
