@@ -119,3 +119,12 @@ def test_the_test_in_the_documentation_passes(suite: Path) -> None:
     page = Path(__file__).parents[2].joinpath("docs", "testing.md").read_text()
     example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     assert "1 passed" in run(suite, example)
+
+
+@pytest.mark.filterwarnings("ignore:Using .httpx. with .starlette.testclient. is deprecated")
+def test_the_walk_in_the_documentation_goes_as_it_says() -> None:
+    """The second example of the page, before the README's application without its guard."""
+    root = Path(__file__).parents[2]
+    walk = re.findall(r"```python\n(.*?)```", (root / "docs" / "testing.md").read_text("utf-8"), re.DOTALL)[1]
+    service = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text("utf-8"), re.DOTALL)[0]
+    exec(compile(service.partition("app.add_middleware(")[0] + walk, "testing.md", "exec", dont_inherit=True), {})
