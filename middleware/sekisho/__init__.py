@@ -61,7 +61,11 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this m
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module  # noqa: PLC0415 - as above
 
-        return getattr(import_module(_PLACES[name]), name)
+        try:
+            module = import_module(_PLACES[name])
+        except AttributeError as error:  # of some package; Python would say that there is no such name here
+            raise ImportError(f"{_PLACES[name]} cannot be imported: {error}") from error
+        return getattr(module, name)
 
     def __dir__() -> list[str]:
         """All names, for `help(sekisho)` and completion: those that are not imported yet too."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from typing import TYPE_CHECKING
+
 from tests.settings.loading import SECRET, load, mistakes, problem_of
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_several_workers_cannot_share_memory() -> None:
@@ -10,6 +16,12 @@ def test_several_workers_cannot_share_memory() -> None:
     assert "cannot count together" in problem_of("WORKERS", "2")
     assert load(WORKERS="1").workers == 1
     assert load(WORKERS="2", STORE="redis://redis").workers == 2
+
+
+def test_a_socket_is_refused_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has no Unix sockets on Windows."""
+    monkeypatch.delattr(socket, "AF_UNIX")
+    assert problem_of("CONTROL_SOCKET", "/run/sekisho") == "is a Unix socket, and Python has none on this system"
 
 
 def test_two_settings_cannot_name_one_door() -> None:

@@ -31,6 +31,7 @@ from sekisho.breach.header import (
     refuse_big_endian,
 )
 from sekisho.breach.progress import Progress, Silent
+from sekisho.files import AS_IT_IS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +116,7 @@ def opened(path: Path) -> BinaryIO:
         CorpusError: the file is not regular.
         OSError: the file cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)
     try:
         _ensure_regular(descriptor)
         return os.fdopen(descriptor, "rb")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
-import pwd
+import platform
 import re
 import secrets
 import sys
@@ -32,6 +33,11 @@ from sekisho.settings import load
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import STORE
 from sekisho.store import refusals_told
+
+try:
+    import pwd
+except ModuleNotFoundError:  # Windows
+    pwd = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import argparse
@@ -261,9 +267,15 @@ def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]
 
 def operator() -> str:
     """Who runs this process, for records: login name, uid and machine; behind sudo also those of its caller."""
+    return f"{_runner()} on {platform.node()[:64]}"[:TEXT_BYTES_MAX]
+
+
+def _runner() -> str:
+    if pwd is None:
+        return getpass.getuser()[:32]
     caller = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
     behind = f" for {_user(int(caller))}" if caller.isdecimal() and len(caller) < 10 else ""
-    return f"{_user(os.getuid())}{behind} on {os.uname().nodename[:64]}"[:TEXT_BYTES_MAX]
+    return f"{_user(os.getuid())}{behind}"
 
 
 def _user(uid: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def show(shown: DemoView, out: Console) -> None:
 
 def write_svg(shown: DemoView, path: str) -> None:
     """Write the output of `show` as an SVG picture."""
-    with Path("/dev/null").open("w") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         recorder = Console(width=WIDTH, record=True, file=nowhere, force_terminal=True)
         show(shown, recorder)
     # The picture must not load fonts from other servers.

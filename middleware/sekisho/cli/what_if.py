@@ -61,7 +61,7 @@ def _rules(args: argparse.Namespace) -> dict[str, Settings]:
     """The settings of each policy: the service's own, with the policy's in front."""
     if not args.policy:
         return {AS_SET: _settings({})}
-    text = None if args.policies is None else Path(args.policies).read_text()
+    text = None if args.policies is None else Path(args.policies).read_text(encoding="utf-8")
     known = policies(text)
     if any(name not in known for name in args.policy):
         raise Misused("no such policy; --list shows them, and another limiter cannot judge what was recorded")

@@ -191,8 +191,9 @@ def _name(signed: bytes | None) -> bytes:
 
 def _bound(path: Path) -> socket.socket:
     """A socket at the path that only this user may connect to."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        made.setblocking(False)
         _clear(path)
         made.bind(str(path))
         # Before it listens nobody can connect, so there is no moment with other rights.
@@ -220,8 +221,8 @@ def _clear(path: Path) -> None:
 
 
 def _may_talk(peer: socket.socket) -> bool:
-    """Whether the peer runs as this user, or as root. A folder's rights may let others reach the socket."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return False
+    """Whether the peer runs as this user, or as root. Where nothing names a peer, the rights of the socket decide."""
+    if not hasattr(socket, "SO_PEERCRED"):  # macOS: nobody connects without the right to write to the socket
+        return True
     _, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return uid in {0, os.geteuid()}

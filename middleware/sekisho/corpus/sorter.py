@@ -18,6 +18,7 @@ from sekisho.breach.header import CorpusError, Header
 from sekisho.breach.progress import Progress, Silent
 from sekisho.corpus.records import NONE, Records, carry, whole
 from sekisho.corpus.writer import TooDenseError, write_sorted
+from sekisho.files import read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +169,7 @@ class _Run:
         if not self.more or len(self.front) > self._share // 2:
             return
         size = min(self._share - len(self.front), self._end - self._next)
-        raw = os.pread(self._descriptor, RECORD_BYTES * size, RECORD_BYTES * self._next)
+        raw = read_at(self._descriptor, RECORD_BYTES * size, RECORD_BYTES * self._next)
         if len(raw) != RECORD_BYTES * size:
             raise CorpusError("temporary data of the sorting cannot be read back")
         self.front = np.concatenate((self.front, np.frombuffer(raw, np.uint64)))

@@ -36,6 +36,7 @@ from sekisho.breach.header import (
 )
 from sekisho.breach.progress import Progress, Silent, amount
 from sekisho.corpus.records import NONE, PIECE, Records, merge, whole
+from sekisho.files import read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,7 +108,7 @@ def replacing(output: Path) -> Iterator[IO[bytes]]:
     try:
         with _unnamed(output.parent) or passing.open("x+b") as file:
             try:
-                os.fchmod(file.fileno(), 0o644)  # workers run as another user, and leaked passwords are no secret
+                _share(file.fileno())  # workers run as another user, and leaked passwords are no secret
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -118,6 +119,11 @@ def replacing(output: Path) -> Iterator[IO[bytes]]:
         _sync_folder(output.parent)
     except OSError as error:
         raise CorpusError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _share(descriptor: int) -> None:
+    if hasattr(os, "fchmod"):  # files of Windows have other rights
+        os.fchmod(descriptor, 0o644)
 
 
 def _unnamed(folder: Path) -> IO[bytes] | None:
@@ -239,7 +245,7 @@ def _read_back(file: IO[bytes], written: _Entries, progress: Progress) -> Iterat
     index = written.index
     for start in range(0, written.entries, PIECE):
         size = min(PIECE, written.entries - start)
-        raw = os.pread(file.fileno(), ENTRY_BYTES * size, HEADER_BYTES + ENTRY_BYTES * start)
+        raw = read_at(file.fileno(), ENTRY_BYTES * size, HEADER_BYTES + ENTRY_BYTES * start)
         entries = np.frombuffer(raw, np.uint32).astype(np.uint64)
         buckets = np.searchsorted(index, np.arange(start, start + size), side="right").astype(np.uint64) - np.uint64(1)
         cells = buckets << np.uint64(SUFFIX_BITS) | entries >> _CLASS_BITS

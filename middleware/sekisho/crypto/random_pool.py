@@ -24,7 +24,8 @@ def _forked() -> None:
 
 # After a fork, parent and child would hand out the same bytes. Two devices of one account would then share a name and a
 # budget, and the thief of one token could use up the budget of the owner's other device.
-os.register_at_fork(after_in_child=_forked)
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_forked)
 
 
 @final

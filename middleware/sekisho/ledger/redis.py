@@ -77,7 +77,7 @@ def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDI
 
     `now_us`: replaces the server's clock, for tests; 0: it does not. `reply_bytes`: the length of each answer.
     """
-    source = resources.files(__package__).joinpath("ledger.lua").read_text()
+    source = resources.files(__package__).joinpath("ledger.lua").read_text("utf-8")
     packed = pack_limits(limits)
     over_budget = packed, b"-%d" % (now_us or 1)
     return Script(inlined(source), (packed, b"%d" % now_us), reply_bytes, leading_over_budget=over_budget)

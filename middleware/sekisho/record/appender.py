@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from sekisho.files import AS_IT_IS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 WRITE_BYTES_MAX: Final = 65_536
 """Bytes of one write. The kernel appends each write whole, so lines of different workers do not mix."""
 
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_CAN_RENAME: Final = find_spec("fcntl") is not None  # not on Windows, which renames no file that is open
+_FLAGS: Final[int] = os.O_WRONLY | os.O_APPEND | os.O_CREAT | AS_IT_IS | getattr(os, "O_NOCTTY", 0)
 
 
 class Appender:
@@ -69,9 +72,11 @@ class Appender:
             self._file = -1
 
     def _is_full(self) -> bool:
-        return self._bytes_max > 0 and os.fstat(self._file).st_size >= self._bytes_max
+        return _CAN_RENAME and self._bytes_max > 0 and os.fstat(self._file).st_size >= self._bytes_max
 
     def _rotate(self) -> None:
+        import fcntl  # noqa: PLC0415 - Windows has none
+
         # Of several workers that find the file full, one gets the lock and renames; the others find another file there.
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:

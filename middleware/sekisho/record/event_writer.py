@@ -93,7 +93,8 @@ class EventWriter:
         self.queue: Final = NoteQueue(QUEUE_MAX, self._over, self._wake)
         self._begin()
         atexit.register(_call, WeakMethod(self.end))
-        os.register_at_fork(after_in_child=_Forked(WeakMethod(self._begin)))
+        if hasattr(os, "register_at_fork"):  # Windows does not fork
+            os.register_at_fork(after_in_child=_Forked(WeakMethod(self._begin)))
 
     def _begin(self) -> None:
         """Start empty: also in a forked process, whose parent writes what waits, and which has no thread."""

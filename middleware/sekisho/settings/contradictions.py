@@ -5,6 +5,7 @@ They stay here and not in the rooms: `load` returns no settings that contradict 
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from sekisho.model import SettingsError
@@ -37,9 +38,8 @@ def conflicts_of(settings: Settings, understood: Understood) -> Iterator[Setting
     if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
         yield SettingsError(table.WORKERS.variable, problem)
-    if settings.control_socket and not alone and understood(table.STORE.name):
-        problem = "is for memory:// alone; with SEKISHO_STORE the record is kept there, for all workers"
-        yield SettingsError(table.CONTROL_SOCKET.variable, problem)
+    if settings.control_socket:
+        yield from _contradictions_of_control(has_store=not alone and understood(table.STORE.name))
     if settings.feed:
         yield from _contradictions_of_feed(settings, alone=alone)
     if settings.pairs and not settings.pairs_key and understood(table.PAIRS_KEY.name):
@@ -57,6 +57,14 @@ def conflicts_of(settings: Settings, understood: Understood) -> Iterator[Setting
         yield SettingsError(table.EXPOSED_HEADER.variable, problem)
     if understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
         yield from _contradictions_of_doors(settings)
+
+
+def _contradictions_of_control(*, has_store: bool) -> Iterator[SettingsError]:
+    if has_store:
+        problem = "is for memory:// alone; with SEKISHO_STORE the record is kept there, for all workers"
+        yield SettingsError(table.CONTROL_SOCKET.variable, problem)
+    if not hasattr(socket, "AF_UNIX"):
+        yield SettingsError(table.CONTROL_SOCKET.variable, "is a Unix socket, and Python has none on this system")
 
 
 def _contradictions_of_metrics(settings: Settings) -> Iterator[SettingsError]:

@@ -8,6 +8,8 @@ import stat
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from sekisho.files import AS_IT_IS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,18 +31,20 @@ def read_file(path: str | Path, *, bytes_max: int, seconds_max: float = PIPE_SEC
 
     Raises `OSError`, or `NotReadable` for a FIFO that is not closed in time and for any other kind of object.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)
     try:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise NotReadable("is neither a regular file nor a FIFO")
-        # A regular file is always ready.
-        return _read(descriptor, bytes_max, seconds_max)
+        if stat.S_ISFIFO(mode):
+            return _read_fifo(descriptor, bytes_max, seconds_max)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(bytes_max + 1)
     finally:
         os.close(descriptor)
 
 
-def _read(descriptor: int, bytes_max: int, seconds_max: float) -> bytes:
+def _read_fifo(descriptor: int, bytes_max: int, seconds_max: float) -> bytes:
     ends_s = monotonic() + seconds_max
     ready = select.poll()
     ready.register(descriptor, select.POLLIN)

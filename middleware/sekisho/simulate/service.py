@@ -148,7 +148,7 @@ class ExampleService:
         raise SimulationError(f"the service did not start. It wrote:\n{self._wrote()}")
 
     def _wrote(self) -> str:
-        return self._log.read_text(errors="replace")[-2000:].strip() or "(nothing)"
+        return self._log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "(nothing)"
 
     async def _greets(self) -> bool:
         # A guard with wrong settings starts and answers 503: only 200 counts as ready.

@@ -69,7 +69,8 @@ def tidily() -> Iterator[None]:
         handler(signal.SIGINT, frame)
 
     # Under `nohup`, SIGHUP stays ignored.
-    taken = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    ends = [one for name in ("SIGTERM", "SIGHUP") if (one := getattr(signal, name, None))]  # Windows has no SIGHUP
+    taken = [one for one in ends if signal.getsignal(one) is signal.SIG_DFL]
     for one in taken:
         signal.signal(one, interrupt)
     try:

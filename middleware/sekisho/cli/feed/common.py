@@ -61,7 +61,8 @@ async def _follow(following: Following) -> None:
     """Follow until a signal, and release what the front would keep."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine of `asyncio.run`
-    with contextlib.suppress(RuntimeError, ValueError):  # signals reach the main thread alone
+    # Signals reach the main thread alone, and on Windows no event loop.
+    with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await following.run(asyncio.sleep)

@@ -177,6 +177,8 @@ class Folder:
 
     def _ensure_names(self, new: int) -> None:
         # A disk with enough free bytes may lack a million free inodes.
+        if not hasattr(os, "statvfs"):  # Windows, whose file systems need no inodes
+            return
         found = os.statvfs(self._path)
         if found.f_files and found.f_favail < new:
             raise FetchError(

@@ -46,7 +46,7 @@ class KeptRuns:
     def __init__(self, path: Path | None, at: str = "") -> None:
         self._path = path
         self._at = at
-        self._found = _read(path.read_text()) if path is not None and path.exists() else {}
+        self._found = _read(path.read_text(encoding="utf-8")) if path is not None and path.exists() else {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._found

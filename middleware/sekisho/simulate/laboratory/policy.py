@@ -36,7 +36,7 @@ class PlayedPolicy(NamedTuple):
 def policies(text: str | None = None) -> dict[str, PlayedPolicy]:
     """Return the policies of a TOML text, by name; by default those of the package. Raises `ScenarioError`."""
     if text is None:
-        text = (files("sekisho.simulate.laboratory") / "policies.toml").read_text()
+        text = (files("sekisho.simulate.laboratory") / "policies.toml").read_text("utf-8")
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

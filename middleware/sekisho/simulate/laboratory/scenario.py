@@ -256,7 +256,7 @@ def packaged() -> dict[str, str]:
     """The texts of the scenarios that come with the package, by name."""
     folder = files("sekisho.simulate.laboratory") / "scenarios"
     found = {each.name.removesuffix(".toml"): each for each in folder.iterdir() if each.name.endswith(".toml")}
-    return {name: found[name].read_text() for name in sorted(found)}
+    return {name: found[name].read_text("utf-8") for name in sorted(found)}
 
 
 def read_scenario(name: str, text: str) -> Scenario:
