@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,6 +122,75 @@ async def test_watching_only_says_so() -> None:
 
     assert len(crowd.shop.reached) == 20
     assert {answer.status for answer in await crowd.answers()} == {401}
+
+
+async def test_watching_calls_nobody_refused_who_would_only_wait(caplog: pytest.LogCaptureFixture) -> None:
+    """In `monitor` the log tells of strangers beyond the waiting room: of two in the application and eight, none."""
+    crowd = Crowd(mode="monitor")
+    await crowd.come(10)
+    assert "would have answered" not in caplog.text
+
+    await crowd.come(1)
+
+    assert caplog.text.count("POST /login would have answered unavailable (as many strangers' attempts") == 1
+    await crowd.answers()
+
+
+async def test_watching_a_crowd_ends_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Strangers who were let in beyond the places in `monitor` hold none when they are answered, or have hung up."""
+    crowd = Crowd(mode="monitor")
+    gone = await crowd.come(6)
+    for each in gone:
+        each.cancel()
+    await settle()
+    crowd.tasks.clear()
+    await crowd.come(10)
+    assert "would have answered" not in caplog.text
+    await crowd.answers()
+    crowd.gate.clear()
+
+    await crowd.come(10)
+
+    assert "would have answered" not in caplog.text
+    await crowd.answers()
+
+
+async def test_watching_on_a_late_loop_calls_nobody_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """In `monitor` the log does not tell of a caller who comes while the loop is late, and would have waited."""
+    crowd = Crowd(mode="monitor")
+    await crowd.come(1)
+    time.sleep(0.01)  # noqa: ASYNC251 - a slow application; its answer begins the ticks
+    await crowd.answers()
+    await settle()
+    time.sleep(1.0)  # noqa: ASYNC251 - a loaded machine: the loop is late, for a second from here
+    await settle()
+
+    await crowd.come(1)
+
+    assert "would have answered" not in caplog.text
+    assert len(crowd.shop.reached) == 2
+    await crowd.answers()
+
+
+async def test_watching_tells_of_an_answer_that_was_given(caplog: pytest.LogCaptureFixture) -> None:
+    """In `monitor` too the pool of passwords refuses when it is full: the log does not say that it only would have."""
+
+    async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        raise PasswordsBusy(1)
+
+    assert (await log_in(guarded(busy, mode="monitor"))).status == 503
+
+    assert "POST /login answered unavailable (too many passwords are being checked)" in caplog.text
+
+
+async def test_watching_says_who_would_have_been_asked_for_work(caplog: pytest.LogCaptureFixture) -> None:
+    """In `monitor` the log tells who would have been asked for work, with half of the room full."""
+    crowd = Crowd(mode="monitor", challenges="pow")
+    await crowd.come(7)
+
+    assert caplog.text.count("POST /login would have answered challenge_required (as many strangers' attempts") == 1
+    assert "unavailable" not in caplog.text
+    await crowd.answers()
 
 
 async def test_who_could_work_is_asked_for_work_before_the_room_is_full(crowd: Crowd) -> None:

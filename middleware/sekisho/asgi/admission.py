@@ -123,6 +123,11 @@ class Admission:
     def has_place(self) -> bool:
         return not self.is_late and (len(self.held) + self._leaving < self.places or self._drops_stuck())
 
+    @property
+    def beyond(self) -> int:
+        """How many more strangers are in the application than have places: in `monitor` nobody waits for one."""
+        return max(0, len(self.held) + self._leaving - self.places)
+
     def hold(self, holder: object, whose: Whose | OriginDigests) -> None:
         """Give `holder` a place even if none is free."""
         self.held[holder] = (self._clock_s(), len(self.held) + self._leaving + 1, whose)

@@ -174,10 +174,14 @@ class Dispatcher:
 
         Nothing here depends on the secret, which has not been checked.
         """
-        if not self._refuser.enforces:
-            self._refuser.note(context.door, "unavailable", CROWDED)
-            return await self.pass_on(context, assessment)
         share = self._share(worked=worked)
+        if not self._refuser.enforces:
+            # To wait is no refusal: only for whom there is no room to wait, the answer would be another.
+            if self._queue.would_be_full(share):
+                asks_work = self._step_up is not None and share == UNWORKED_SHARE
+                self._refuser.note(context.door, "challenge_required" if asks_work else "unavailable", CROWDED)
+            self._admission.hold(context.body_reader, context.digests)
+            return await self.pass_on(context, assessment)
         if await self._queue.wait(context.body_reader, context.digests.site, context.digests.ip, share=share):
             return await self.pass_on(context, assessment)
         if self._step_up is not None and share == UNWORKED_SHARE:
@@ -214,7 +218,7 @@ class Dispatcher:
             observer.abandon()
             if observer.has_begun:
                 raise
-            self._refuser.note(attempt.door, "unavailable", "too many passwords are being checked")
+            self._refuser.note(attempt.door, "unavailable", "too many passwords are being checked", in_any_mode=True)
             ending = self._refuser.unavailable(context, busy.retry_after_s * 1_000_000)
         except BaseException:
             # An answer that ends in an exception, a timeout or a cancellation proves nothing, however it began.

@@ -45,6 +45,10 @@ class PlaceQueue:
         """Whether no caller with this share of the room may wait, on any network: no waiting caller could give way."""
         return len(self._waiting) >= ceil(self.room * share) and self._turns.is_even
 
+    def would_be_full(self, share: float) -> bool:
+        """Whether `enforce` would let no caller with this share wait: those beyond the places would be waiting."""
+        return len(self._waiting) + self._admission.beyond >= ceil(self.room * share)
+
     async def wait(self, holder: object, network: bytes, address: bytes, *, share: float = 1.0) -> bool:
         """Wait up to `WAIT_S` seconds for a place, if the queue has room. Returns whether `holder` has a place now.
 

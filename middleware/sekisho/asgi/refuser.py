@@ -95,9 +95,12 @@ class Refuser:
         """Log that `door` refuses an attempt by a decision, or would refuse it."""
         self._log.decided(door.name, decision, enforced=self.enforces)
 
-    def note(self, door: Door, code: str, reason: str) -> None:
-        """Log that `door` answers `code` for a reason other than a decision, or would answer it."""
-        self._log.answered(door.name, code, reason, enforced=self.enforces)
+    def note(self, door: Door, code: str, reason: str, *, in_any_mode: bool = False) -> None:
+        """Log that `door` answers `code` for a reason other than a decision, or would answer it.
+
+        `in_any_mode`: it is answered whether attempts are refused or not.
+        """
+        self._log.answered(door.name, code, reason, enforced=in_any_mode or self.enforces)
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
