@@ -201,6 +201,35 @@ async def test_two_workers_find_together_what_neither_finds_alone(redis_url: str
         assert int(redis_server.cli("PTTL", "sekisho:{campaigns}attempts")) <= 3_600_000
 
 
+async def test_a_worker_that_starts_meanwhile_tells_no_campaign_again(
+    redis_url: str, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each worker of a rolling deploy counted the campaign as entered again, and the alert paged at each deploy."""
+    async with stored(redis_url) as place:
+        before = Worker(place)
+        before.note(now([*a_list(40), settled("hana", "succeeded", 41)], (await place.exchange([], 0)).now_us))
+        await before.exchange.once()
+        deployed = Worker(place)
+        await deployed.exchange.once()
+        assert [change.what for change in before.told] == ["recognised", "entered"]
+        assert deployed.told == []
+        line = (
+            f"campaign goes on: {before.told[0].campaign.name}: 40 attempts at 40 accounts from 1 addresses; accounts "
+        )
+        assert [record.getMessage()[: len(line)] for record in caplog.records] == [line]
+
+        other = [
+            settled(f"other {n}", "failed", n * n // 40, address="198.51.100.7", device="other") for n in range(40)
+        ]
+        deployed.note(now([*other, settled("yuki", "succeeded", 41, address="198.51.100.7", device="other")],
+                          (await place.exchange([], 0)).now_us))  # fmt: skip
+        redis_server.cli("DEL", "sekisho:{campaigns}turn")
+        await deployed.exchange.once()
+        await before.exchange.once()
+        assert [change.what for change in deployed.told] == ["recognised", "entered"]
+        assert before.told[2:] == deployed.told
+
+
 async def flooded(place: StoredCampaigns | MemoryCampaigns, next_turn: Callable[[], object]) -> list[CampaignChange]:
     """A list enters an account; after each few of its attempts come 3,000 that were refused, from another network."""
     worker, now_us = Worker(place), (await place.exchange([], 0)).now_us

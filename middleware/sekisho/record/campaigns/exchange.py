@@ -6,6 +6,7 @@ An attempt pays for one entry in a queue. A thread makes its digests, and the lo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sekisho.record.campaigns.places import CampaignPlace, HeardCampaigns
     from sekisho.record.events import Event
     from sekisho.record.notes import Note
+
+log = logging.getLogger("sekisho")
 
 EVERY_S: Final = 15.0
 """A campaign is recognised within three of these: it is noted, found, and heard of."""
@@ -52,6 +55,10 @@ class CampaignWatch:
     Args:
         tell: called with each change that this process hears of.
         name: makes a keyed digest of a network.
+
+    Attributes:
+        joined: whether it has asked once. What began before was told by the workers of that time: if each worker that
+            a deploy starts told it again, the alarm of an entered account would be raised at each deploy.
     """
 
     unwritable: Final = "%s"  # it never fails
@@ -61,6 +68,7 @@ class CampaignWatch:
         self._tell = tell
         self._name = name
         self.state = LiveState()
+        self.joined = False
         self.begin()
 
     def begin(self) -> None:
@@ -83,8 +91,13 @@ class CampaignWatch:
         return [noted.popleft() for noted in (self._noted, self._refused) for _ in range(len(noted))]
 
     def hear(self, state: LiveState) -> None:
-        """Replace the campaigns that this worker knows, and report each change from those before to `tell`."""
-        told = changes(self.state, state)
+        """Replace the campaigns that this worker knows, and report each change from those before to `tell`.
+
+        A worker that has just begun only logs the campaigns that go on.
+        """
+        told = changes(self.state, state) if self.joined else []
+        for campaign in () if self.joined else state.campaigns:
+            log.warning("campaign goes on: %s", campaign.text)
         self.state = state
         for change in told:
             self._tell(change)
@@ -122,6 +135,7 @@ class CampaignExchange:
         self._age.asked(_age_s(heard.state, heard.now_us) if heard.state is not None else None)
         if heard.state is not None:
             self._hear(heard.number, heard.state)
+        self._watch.joined = True
         if heard.attempts is None or (heard.seen == self._state.seen and not self._state.campaigns):
             return
         dated = redated(self._state, self._step_us(heard.now_us))
