@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.servers import RedisServer
+
 
 def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
@@ -135,6 +137,23 @@ async def test_a_stream_in_redis_is_read_and_verified(
     assert (await command("audit", "verify", str(path))).code == 0
     path.write_text("".join(shown.out.splitlines(keepends=True)[:2] + shown.out.splitlines(keepends=True)[3:]))
     assert (await command("audit", "verify", str(path))).code == 1
+
+
+async def test_a_full_store_is_not_said_to_be_silent(
+    own_redis_server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator who reads that it does not answer looks at the network; the line on the store has the remedy."""
+    own_redis_server.cli("CONFIG", "SET", "maxmemory", "1")
+    app = guarded(Shop(), store=own_redis_server.url, audit=f"file:{tmp_path}/audit", audit_checkpoints="store", **OPEN)
+    await log_in(app, "hana", "wrong")
+    await stop(app)
+
+    (told,) = [line for line in caplog.messages if "[SEK024]" in line]
+    assert told == (
+        "SEKISHO_AUDIT_CHECKPOINTS: no checkpoint of the audit was kept (the store does not work: its own line in the "
+        "log says why) [SEK024]"
+    )
+    assert "the store refuses to work: OOM: it is full: raise its maxmemory" in caplog.text
 
 
 @pytest.mark.parametrize("cut", [False, True])

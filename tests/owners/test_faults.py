@@ -93,7 +93,7 @@ async def test_a_black_hole(scheme: str, caplog: pytest.LogCaptureFixture) -> No
     told = [message for name, _, message in caplog.record_tuples if name == "sekisho.owners"]
     assert len(told) == len(set(told)) > 0
     late = "the owners' database failed: TimeoutError: no answer came in time: "
-    assert all(text == "the owners' database did not answer in time" or text.startswith(late) for text in told)
+    assert all(text == "the owners' database did not answer in time [SEK043]" or text.startswith(late) for text in told)
 
 
 async def test_a_server_that_falls_silent(own_served: Served) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sekisho.store import AnyStoreConnection
 
-AWAY: Final = "the store does not answer"
+AWAY: Final = "the store does not work: its own line in the log says why"
 SECONDS_MAX: Final = 2.0
 LINES_MAX: Final = 100_000
 """Lines that the stream keeps, some 50 MB."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sekisho.doctor.report import DoctorReport
-from sekisho.model import hazards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
 DEADLINE_US: Final = 10_000_000  # no log-in waits for an examination
-MIGRATE: Final = "sekisho owners migrate"
-QUERY: Final = "SEKISHO_OWNERS_QUERY=select id as account_id, email from users where username = :account"
 
 
 async def owners_report(settings: Settings, clock_s: Callable[[], float]) -> DoctorReport:
@@ -26,7 +22,7 @@ async def owners_report(settings: Settings, clock_s: Callable[[], float]) -> Doc
     if settings.owners is None:
         return DoctorReport()
     from sekisho.owners import OwnersError  # noqa: PLC0415 - a database driver, only for sites with a database
-    from sekisho.owners.remedies import with_remedy  # noqa: PLC0415 - the same
+    from sekisho.owners.remedies import diagnosed  # noqa: PLC0415 - the same
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - the same
 
     owners = SqlOwners(settings.owners, settings.owners_query or "", deadline_us=DEADLINE_US, clock_s=clock_s)
@@ -34,19 +30,7 @@ async def owners_report(settings: Settings, clock_s: Callable[[], float]) -> Doc
         await owners.check()
         await owners.check_writing()
     except OwnersError as error:
-        return DoctorReport(diagnoses=(_found(with_remedy(str(error))),))
+        return DoctorReport(diagnoses=(diagnosed(str(error)),))
     finally:
         await owners.aclose()
     return DoctorReport((("owners", "the tables and the query are correct, and the role can write"),))
-
-
-def _found(problem: str) -> Diagnosis:
-    what = problem if problem.startswith("SEKISHO_") else f"SEKISHO_OWNERS: {problem}"
-    return hazards.UNFIT_OWNERS.found(what, _line(problem))
-
-
-def _line(problem: str) -> str:
-    """The line to write; empty where it is the hazard's own."""
-    if MIGRATE in problem:
-        return MIGRATE
-    return QUERY if "SEKISHO_OWNERS_QUERY" in problem else ""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from sekisho.model import SettingsError
+from sekisho.model.hazards import UNFIT_OWNERS
 from sekisho.owners.dialects import DIALECTS, OWNERS, SECONDS, WRITES, dialect_of
 from sekisho.owners.port import OwnersError, OwnersUnavailable
 from sekisho.owners.remedies import with_remedy
@@ -152,7 +153,7 @@ class OwnersDatabase:
             self._on_change(False)
         if problem not in self._problems:
             self._problems.add(problem)
-            log.warning("the owners' database %s", problem)
+            log.warning("the owners' database %s [%s]", problem, UNFIT_OWNERS.number)
 
     def _answered(self) -> None:
         # A lock blocks only some calls: the outage is over after a while without any failure.

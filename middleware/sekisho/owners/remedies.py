@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from sekisho.model import hazards
+
+if TYPE_CHECKING:
+    from sekisho.model.diagnosis import Diagnosis
+
+MIGRATE: Final = "sekisho owners migrate"
+QUERY: Final = "SEKISHO_OWNERS_QUERY=select id as account_id, email from users where username = :account"
 
 _NOBODY: Final = "nothing listens at the host and port of SEKISHO_OWNERS"
 _REFUSED: Final = "user or password in SEKISHO_OWNERS are wrong, or the server refuses this user from here"
@@ -39,3 +47,16 @@ def with_remedy(problem: str) -> str:
     """Return the database's problem as a text, with what helps appended if that is known."""
     remedy = REMEDIES.get(problem.rpartition(" ")[2])
     return f"{problem}: {remedy}" if remedy else problem
+
+
+def diagnosed(problem: str) -> Diagnosis:
+    """Return the diagnosis of a problem of the owners' database, with what helps and the line to write."""
+    text = with_remedy(problem)
+    return hazards.UNFIT_OWNERS.found(text if text.startswith("SEKISHO_") else f"SEKISHO_OWNERS: {text}", _line(text))
+
+
+def _line(problem: str) -> str:
+    """The line to write; empty where it is the hazard's own."""
+    if MIGRATE in problem:
+        return MIGRATE
+    return QUERY if "SEKISHO_OWNERS_QUERY" in problem else ""

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.crypto.seal import Sealer
-from sekisho.owners import KeepsAddresses, OwnersError
+from sekisho.owners import KeepsAddresses, OwnersError, OwnersUnavailable
+from sekisho.owners.remedies import diagnosed
 from sekisho.stepup.factors.address_book import AddressBook, RowsOfOwners
 from sekisho.stepup.factors.passkey_index import PasskeyIndex
 from sekisho.stepup.log_ins import LogIns
@@ -98,5 +99,7 @@ async def _look(owners: SqlOwners) -> None:
     """Log at the start what would otherwise refuse every stranger later: missing tables, a query that fails."""
     try:
         await owners.check()
+    except OwnersUnavailable:
+        return  # the database has logged it, with what helps
     except OwnersError as error:
-        log.error("SEKISHO_OWNERS: %s", error)  # noqa: TRY400 - its text is all there is to know, and holds no value
+        log.error(diagnosed(str(error)).logged)  # noqa: TRY400 - its text is all there is to know, and holds no value

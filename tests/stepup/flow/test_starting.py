@@ -42,8 +42,25 @@ async def test_a_setting_that_cannot_work_stops_the_start(settings: dict[str, An
 async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Missing tables are reported at the start, with the command that creates them."""
     (tmp_path / "users.sqlite3").touch()
+    await started(f"sqlite+aiosqlite:///{tmp_path}/users.sqlite3")
+    (told,) = [line for line in caplog.messages if "SEK043" in line]
+    assert told.startswith("SEKISHO_OWNERS: ")
+    assert "sekisho owners migrate" in told
+
+
+async def test_a_database_that_is_gone_at_the_start_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """With what helps and a number to look up; a second line had the class of the driver's error alone."""
+    await started("postgresql+asyncpg://shop:hunter2@127.0.0.1:1/shop")
+    (told,) = [line for line in caplog.messages if "database" in line or "SEKISHO_OWNERS" in line]
+    assert told == (
+        "the owners' database failed: ConnectionRefusedError: nothing listens at the host and port of SEKISHO_OWNERS "
+        "[SEK043]"
+    )
+
+
+async def started(url: str) -> None:
+    """Start a guard whose owners are there, let it look at them, and stop it."""
     query = "select email, locale from users where username = :account"
-    url = f"sqlite+aiosqlite:///{tmp_path}/users.sqlite3"
     guard = LoginGuard(Shop(), secret=SECRET, factors="totp", owners=url, owners_query=query)
     await ask(guard, http("/", method="GET", headers=[]))
     loops = guard._loops
@@ -53,5 +70,4 @@ async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, cap
     assert loops._latest._step_up._proofs is not None
     assert loops._latest._step_up._proofs.owners.looking is not None
     await loops._latest._step_up._proofs.owners.looking
-    assert "sekisho owners migrate" in caplog.text
     await loops.stop()
