@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.cli.owners.rewrap import rewrap
+from sekisho.cli.progress import drawing
+from sekisho.crypto.seal import Sealer
 from sekisho.model import FactorClass
-from sekisho.stepup.factors import Proof, ShownFactor
+from sekisho.stepup.factors import Enrolling, Factors, Proof, ShownFactor
 from sekisho.stepup.factors.requirements import BEFORE_SECRET, MANAGE, Demand, Strictness
 from sekisho.stepup.proof import ProofFailed, StillNeeded
-from tests.stepup.factors.site import BOUND, Site
+from tests.stepup.factors.site import BOUND, EVERY, Site
+from tests.stepup.proving import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -337,6 +341,23 @@ async def test_an_owner_refuses_weaker_ways() -> None:
     await site.enrolling.only_strong(await site.owner(), on=False)
     assert await site.enrolling.remove(await site.owner(), only.id)
     assert await site.code_sent(challenge=b"s" * 16) != ""
+
+
+async def test_an_owner_ends_the_choice_after_a_rotation_of_secrets() -> None:
+    """A choice that was made under a secret that is no longer listed, and sealed anew, can be ended by its owner."""
+    site = Site()
+    await site.app()
+    site.settle()
+    await site.enrolling.only_strong(await site.owner(), on=True)
+    fresh = b"n" * 32
+    with drawing() as drawn:
+        await rewrap(site.owners, Sealer([fresh, *SECRETS], clock_s=site.clock), drawn)
+    dependencies = site.dependencies._replace(secrets=(fresh,))
+    factors = Factors(EVERY, dependencies)
+    enrolling = Enrolling(dependencies, issuer="Shop", requirements=factors.requirements)
+    assert factors.requirements.is_only_strong(await factors.owner("alice"))
+    await enrolling.only_strong(await factors.owner("alice"), on=False)
+    assert not factors.requirements.is_only_strong(await factors.owner("alice"))
 
 
 async def test_only_strong_needs_a_strong_factor_that_is_not_new() -> None:

@@ -256,13 +256,15 @@ class Enrolling:
             EnrolmentsFull, OwnersError: nothing was changed.
         """
         _ensure_known(owner)
-        chosen = self._strong_only.enrolment(owner, self._requirements.own(owner, self._now_s()), self._now_s())
+        own, now_s = self._requirements.own(owner, self._now_s()), self._now_s()
         if not on:
-            await self._owners.remove(owner.account_id, chosen.id)
-        elif self._requirements.own(owner, self._now_s()) < FactorClass.APP:
+            # The row that is there: its id follows from the oldest secret, which a rotation may have changed since.
+            for kept in owner.of_kind(STRONG_ONLY):
+                await self._owners.remove(owner.account_id, kept.id)
+        elif own < FactorClass.APP:
             raise ProofFailed("no_strong_factor")
         elif not owner.of_kind(STRONG_ONLY):
-            await self._owners.enrol(owner.account_id, chosen)
+            await self._owners.enrol(owner.account_id, self._strong_only.enrolment(owner, own, now_s))
 
     def _ensure_not_last(self, owner: AccountOwner, enrolment_id: str) -> None:
         least = self._strong_only.of(owner)
