@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | rsa.RSAPrivateKey
 
-PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
+PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED, EXTENDED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Mistakes:
     tampered_signature: bool = False
     cose_key: object = None
     attestation: dict[str, Any] = field(default_factory=dict)
+    extensions: object = None
 
 
 NONE = Mistakes()
@@ -81,7 +82,7 @@ class Authenticator:
         credential_id = mistakes.credential_id or self.credential_id
         attested = self.aaguid + len(credential_id).to_bytes(2) + credential_id
         key = cbor2.dumps(mistakes.cose_key or cose(self.key))
-        data = self._data(options["rp"]["id"], mistakes, flags=ATTESTED) + attested + key
+        data = self._data(options["rp"]["id"], mistakes, flags=ATTESTED) + attested + key + extensions(mistakes)
         attestation = {"fmt": "none", "attStmt": {}, "authData": data} | mistakes.attestation
         response = {
             "clientDataJSON": text(client_data),
@@ -103,7 +104,7 @@ class Authenticator:
         """The result of `navigator.credentials.get()`, as JSON."""
         self.sign_count += self.counts
         client_data = self._client_data("webauthn.get", options["challenge"], mistakes)
-        data = self._data(options["rpId"], mistakes)
+        data = self._data(options["rpId"], mistakes) + extensions(mistakes)
         signature = sign(mistakes.signed_by or self.key, data + sha256(client_data).digest())
         if mistakes.tampered_signature:
             signature = signature[:-1] + bytes([signature[-1] ^ 1])
@@ -126,6 +127,7 @@ class Authenticator:
 
     def _data(self, rp_id: str, mistakes: Mistakes, flags: int = 0) -> bytes:
         flags |= mistakes.flags | PRESENT * mistakes.user_present | VERIFIED * mistakes.user_verified
+        flags |= EXTENDED * (mistakes.extensions is not None)
         if not self.counts:
             flags |= ELIGIBLE | BACKED_UP
         count = self.sign_count if mistakes.sign_count is None else mistakes.sign_count
@@ -142,6 +144,10 @@ class Authenticator:
             "response": response,
         }
         return json.dumps(credential).encode()
+
+
+def extensions(mistakes: Mistakes) -> bytes:
+    return b"" if mistakes.extensions is None else cbor2.dumps(mistakes.extensions)
 
 
 def sign(key: PrivateKey, data: bytes) -> bytes:

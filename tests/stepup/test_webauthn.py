@@ -23,6 +23,7 @@ from sekisho.stepup.webauthn import (
     ProofFailed,
     WebAuthn,
 )
+from sekisho.stepup.webauthn.cbor import check_cbor
 from tests.stepup.authenticator import (
     BACKED_UP,
     NONE,
@@ -315,6 +316,41 @@ def test_no_passkey_is_enrolled_that_could_not_be_used(mistakes: Mistakes, reaso
     assert refusal_of_registration(mistakes) == reason
 
 
+TAGGED = cbor2.CBORTag(35, "a")  # a regular expression
+EXTENSIONS = {"credProtect": 2, "hmac-secret": True, "thirdParty": [{"amount": 1.5}]}
+
+
+@pytest.mark.parametrize("extensions", [{"x": TAGGED}, {TAGGED: 1}, [[TAGGED]], TAGGED])
+def test_tagged_extensions_are_refused_before_they_are_decoded(extensions: object) -> None:
+    """A tag in authenticator data is refused: decoding a kilobyte of them would stop a worker for seconds."""
+    assert refusal(Mistakes(extensions=extensions)) == "malformed"
+    assert refusal_of_registration(Mistakes(extensions=extensions)) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "mistakes",
+    [
+        Mistakes(cose_key=cose(ES256) | {-4: TAGGED}),
+        Mistakes(attestation={"attStmt": {"x": TAGGED}}),
+        Mistakes(attestation={"filler": TAGGED}),
+        Mistakes(attestation={"authData": TAGGED}),
+    ],
+)
+def test_tags_in_an_attestation_are_refused_before_they_are_decoded(mistakes: Mistakes) -> None:
+    """No part of an attestation may hold a tag."""
+    assert refusal_of_registration(mistakes) == "malformed"
+
+
+def test_extensions_that_authenticators_write_pass() -> None:
+    """Extensions that were not asked for, as some authenticators add them, do not matter."""
+    authenticator = Authenticator(ORIGIN, ES256)
+    options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
+    extended = Mistakes(extensions=EXTENSIONS)
+    credential = SITE.register(state, authenticator.create(options, extended), now_s=NOW)
+    options, state = asked(credential)
+    assert SITE.authenticate(state, authenticator.get(options, extended), [credential], now_s=NOW).id == credential.id
+
+
 def test_no_passkey_is_enrolled_twice_and_no_ninth() -> None:
     """No passkey is enrolled twice, and no ninth: lists have room for eight, and a ninth would show."""
     authenticator, credential = enrolled()
@@ -435,6 +471,24 @@ def test_any_json_as_a_response_is_refused_without_another_error(name: str, valu
         return
     place[name] = value
     refusal_of(state, json.dumps(shown).encode(), credential)
+
+
+plain_values = st.recursive(
+    # Greater integers are written with a tag.
+    st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.floats() | st.text(max_size=99) | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(plain_values)
+def test_cbor_without_tags_is_read_to_its_end(value: object) -> None:
+    """What an encoder writes without tags is one whole item; with less or more than that it is refused."""
+    written = cbor2.dumps(value)
+    check_cbor(written)
+    for other in (written[:-1], written + b"\x00"):
+        with pytest.raises(ProofFailed):
+            check_cbor(other)
 
 
 @given(st.binary(max_size=200) | json_values.map(lambda value: cbor2.dumps({"fmt": "none", "authData": value})))

@@ -39,6 +39,7 @@ from webauthn.helpers import (
     bytes_to_base64url,
     parse_attestation_object,
     parse_authenticator_data,
+    parse_cbor,
 )
 from webauthn.helpers.options_to_json_dict import options_to_json_dict
 from webauthn.helpers.structs import (
@@ -57,6 +58,7 @@ from webauthn.helpers.structs import (
 
 from sekisho.model.text import utf8
 from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.webauthn.cbor import check_authenticator_data, check_cbor
 from sekisho.stepup.webauthn.credential import Credential
 from sekisho.stepup.webauthn.decoys import LISTED, Decoys
 from sekisho.stepup.webauthn.keys import ALGORITHMS, decoy_key_of, is_sound
@@ -167,7 +169,7 @@ class WebAuthn:
         challenge, handle = _opened(state, _CREATE, now_s)
         made = read_attestation(response)
         check_client_data(made.client_data, ceremony="webauthn.create", challenge=challenge, origins=self._origins)
-        self._check_attestation(_parsed(parse_attestation_object, made.attestation_object))
+        self._check_attestation(_attestation(made.attestation_object))
         credential = self._registered(made, challenge, handle)
         if any(credential.id == other.id for other in existing):
             refuse("enrolled")
@@ -243,6 +245,7 @@ class WebAuthn:
 
     def _authenticated(self, shown: Assertion, challenge: bytes, credentials: Sequence[Credential]) -> Credential:
         check_client_data(shown.client_data, ceremony="webauthn.get", challenge=challenge, origins=self._origins)
+        check_authenticator_data(shown.authenticator_data)
         data = _parsed(parse_authenticator_data, shown.authenticator_data)
         self._check_authenticator(data)
         credential = {one.id: one for one in credentials}.get(shown.id)
@@ -361,6 +364,17 @@ def _with_count(credential: Credential, user_handle: bytes, sign_count: int) -> 
     if (sign_count or credential.sign_count) and sign_count <= credential.sign_count:
         refuse("cloned")
     return credential._replace(sign_count=sign_count)
+
+
+def _attestation(raw: bytes) -> AttestationObject:
+    """Read an attestation. Its authenticator data are checked first: the library decodes both at once."""
+    check_cbor(raw)
+    said = _parsed(parse_cbor, raw)
+    data = said.get("authData") if type(said) is dict else None
+    if type(data) is not bytes:
+        refuse("malformed")
+    check_authenticator_data(data)
+    return _parsed(parse_attestation_object, raw)
 
 
 def _described(credential: Credential) -> PublicKeyCredentialDescriptor:
