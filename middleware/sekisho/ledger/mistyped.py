@@ -10,7 +10,7 @@ and fingerprint, and as far as it still weighs. Failures at an attacker's own ac
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from sekisho.ledger.history import NAME_BYTES
 from sekisho.model import Charge, Charged, Verdict
@@ -22,17 +22,23 @@ MISTAKES_MAX: Final = 5  # of one place: an account has room for no more guesses
 KEPT_US: Final = 1_800_000_000
 
 
-class Mistake(NamedTuple):
-    """Attributes:
-    verdict: on it; where it is forgiven, of its charge at the address alone.
-    work_receipt: of the attempt before it, which was answered by asking for work; empty without.
-    is_wrong: False: the secret was right, and the proof for its own answer gives its charge back.
+@final
+class Mistake:
+    """An attempt without a success. No named tuple: of a flood one is made for each attempt.
+
+    Attributes:
+        verdict: on it; where it is forgiven, of its charge at the address alone.
+        work_receipt: of the attempt before it, which was answered by asking for work; empty without.
+        is_wrong: False: the secret was right, and the proof for its own answer gives its charge back.
     """
 
-    charge: Charge
-    verdict: Verdict
-    work_receipt: bytes
-    is_wrong: bool
+    __slots__ = ("charge", "is_wrong", "verdict", "work_receipt")
+
+    def __init__(self, charge: Charge, verdict: Verdict, work_receipt: bytes, *, is_wrong: bool) -> None:
+        self.charge: Final = charge
+        self.verdict: Final = verdict
+        self.work_receipt: Final = work_receipt
+        self.is_wrong: Final = is_wrong
 
 
 @final
@@ -56,8 +62,9 @@ class Mistyped:
         if len(self._newer) >= PLACES_MAX // 2 or not 0 <= now_us - self._since_us < KEPT_US:
             self._older, self._newer, self._since_us = self._newer, {}, now_us
         key = _key(charge, charge.place)
-        earlier = self._newer.get(key) or self._older.pop(key, ())
-        self._newer[key] = (*earlier[1 - MISTAKES_MAX :], Mistake(charge, verdict, work_receipt, is_wrong))
+        mistake = Mistake(charge, verdict, work_receipt, is_wrong=is_wrong)
+        earlier = self._newer.get(key) or self._older.pop(key, None)
+        self._newer[key] = (mistake,) if earlier is None else (*earlier[1 - MISTAKES_MAX :], mistake)
 
     def forgiven(self, charge: Charge, place: bytes) -> tuple[Mistake, ...]:
         """Return the mistakes that a success forgives, each once.
@@ -75,7 +82,8 @@ class Mistyped:
 
 def _at_address(mistake: Mistake) -> Mistake:
     verdict = mistake.verdict
-    return mistake._replace(verdict=verdict._replace(charged=verdict.charged & AT_ADDRESS, tagged=0))
+    verdict = verdict._replace(charged=verdict.charged & AT_ADDRESS, tagged=0)
+    return Mistake(mistake.charge, verdict, mistake.work_receipt, is_wrong=True)
 
 
 def _key(charge: Charge, place: bytes) -> bytes:
