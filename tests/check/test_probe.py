@@ -313,3 +313,82 @@ async def test_the_fields_that_the_form_has_are_named(status: int) -> None:
         "/login form:email,pass success=302:/home"
     )
     assert (told.result, told.hazard, told.advice) == (Result.GOOD, None, "")
+
+
+class Odd:
+    """A log-in whose right answer is as given, and whose wrong one is unusual."""
+
+    def __init__(self, wrong: int, right: tuple[int, list[tuple[bytes, bytes]]], body: bytes = b"") -> None:
+        self._wrong, self._right, self._body = wrong, right, body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if b"right" not in await read(receive):
+            return await answer(send, self._wrong, [(b"content-type", b"text/html")], b"<p>Wrong</p>")
+        return await answer(send, *self._right, self._body)
+
+
+HTMX = (200, [(b"content-type", b"text/html"), (b"hx-redirect", b"/"), SESSION])
+
+
+@pytest.mark.parametrize("wrong", [403, 404, 422])
+async def test_a_wrong_log_in_may_be_refused_as_a_wrong_request_is(wrong: int) -> None:
+    """HTMX and Turbo want 422 with the form's page, and some services know no such name: the right one shows it."""
+    report = await probed(guarded(Odd(wrong, HTMX), login=FORM_DOOR, **OPEN))
+    ruled = await probed(guarded(Odd(wrong, HTMX), login=f"{FORM_DOOR} success=cookie:session", **OPEN))
+
+    assert (report.result, report.advice) == (
+        Result.BLIND,
+        f"Write the door in SEKISHO_LOGIN as: {FORM_DOOR} success=cookie:session",
+    )
+    assert (ruled.result, ruled.advice) == (Result.GOOD, "")
+
+
+@pytest.mark.parametrize(("wrong", "result"), [(403, Result.UNTOLD), (404, Result.MISSING), (422, Result.UNTOLD)])
+async def test_a_refused_request_shows_nothing_by_itself(wrong: int, result: Result) -> None:
+    """Without a right log-in, or with one that is refused as well, such an answer is not one to a wrong secret."""
+    alone = await probed(guarded(Odd(wrong, HTMX), login=FORM_DOOR, **OPEN), known=None)
+    both = await probed(guarded(Odd(wrong, (wrong, [])), login=FORM_DOOR, **OPEN))
+
+    assert (alone.result, both.result) == (result, result)
+
+
+async def test_too_many_attempts_show_nothing() -> None:
+    """An application that counts attempts itself has not looked at the log-in that it answers with 429."""
+    report = await probed(guarded(Odd(429, HTMX), login=FORM_DOOR, **OPEN))
+
+    assert report.result is Result.UNTOLD
+
+
+async def test_a_session_that_scripts_can_read_may_tell() -> None:
+    """Some single-page applications keep a token in a readable cookie, and lead to an address with a query."""
+    to = [(b"location", b"https://shop.example/ui/?login=success"), (b"set-cookie", b"token=eyJ; Path=/")]
+    report = await probed(guarded(Odd(401, (303, to)), login=FORM_DOOR, **OPEN))
+
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {FORM_DOOR} success=cookie:token"
+
+
+async def test_a_readable_cookie_that_is_no_session_is_no_rule() -> None:
+    """The token of a form and the language are set by right log-ins, too."""
+    to = [
+        (b"location", b"https://shop.example/ui/?login=success"),
+        (b"set-cookie", b"csrf_token=a; Path=/"),
+        (b"set-cookie", b"lang=en; Path=/"),
+    ]
+    report = await probed(guarded(Odd(401, (303, to)), login=FORM_DOOR, **OPEN))
+
+    assert report.advice.startswith("No rule tells the right log-in, which was answered 303")
+
+
+async def test_a_password_grant_that_wants_a_client_gets_the_standard_s_rule() -> None:
+    """`sekisho check` knows no client of the OAuth server; what a success has, RFC 6749 says."""
+    app = Odd(401, (401, [JSON]), b'{"error": "invalid_client"}')
+    guessed = await probed(guarded(app, login="POST /o/token/ oauth2", **OPEN))
+    ruled = await probed(guarded(app, login="POST /o/token/ oauth2 success=json:access_token", **OPEN))
+
+    wants = (
+        "The application refused the right log-in, perhaps as it wants the credentials of an OAuth client as well, "
+        "which this command has not"
+    )
+    door = "POST /o/token/ oauth2 success=json:access_token"
+    assert guessed.advice == f"{wants}. Write the door in SEKISHO_LOGIN as: {door}"
+    assert ruled.advice == f"{wants}: the rule was not tested"

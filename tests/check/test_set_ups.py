@@ -328,9 +328,16 @@ async def test_a_router_that_adds_a_slash_is_found(place: bytes) -> None:
 
 async def test_a_403_without_such_a_cookie_tells_nothing() -> None:
     """Where no cookie of the page helps, the cause is another."""
-    report = await probed(site((303, [], b""), (403, [], b"")), " success=303:/home")
+    report = await probed(site((403, [], b""), (403, [], b"")), " success=303:/home")
 
     assert report.result is Result.UNTOLD
+
+
+async def test_a_403_that_the_right_log_in_does_not_get_is_one_to_a_wrong_secret() -> None:
+    """The two differ in name and secret alone, so the application looked at them: then the rule fits no answer."""
+    report = await probed(site((303, [], b""), (403, [], b"")), " success=303:/home")
+
+    assert report.result is Result.BLIND
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=NAMES)

@@ -90,6 +90,17 @@ def no_page_line(door: Door) -> str:
     )
 
 
+def grant_line(door: Door) -> str:
+    """The sentence for a password grant whose right log-in was refused; RFC 6749 says what a success has."""
+    wants = (
+        "The application refused the right log-in, perhaps as it wants the credentials of an OAuth client as well, "
+        "which this command has not"
+    )
+    if door.success:
+        return f"{wants}: the rule was not tested"
+    return f"{wants}. Write the door in SEKISHO_{door.kind.name} as: {door_text(door, success='json:access_token')}"
+
+
 def no_rule_line(door: Door, right: TrialAnswer) -> str:
     """The sentence for a right log-in that no rule tells from an invented one."""
     return (

@@ -11,7 +11,7 @@ from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unp
 from sekisho.read.response.doubt import is_promising, names_second_step, says_no
 from sekisho.read.response.head import header, is_json, is_page, redirect_of_htmx
 from sekisho.read.response.redirect import target_of
-from sekisho.read.response.suggest import of_cookies, of_json, preference
+from sekisho.read.response.suggest import of_cookies, of_json, of_readable_cookies, preference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,8 +88,13 @@ class TrialAnswer(NamedTuple):
         return any(field.kind != "hidden" and names_second_step(field.name) for fields in shown for field in fields)
 
     def rules(self, door: Door) -> list[str]:
-        """The rules that may match this answer, in the notation of the settings; the most conclusive first."""
-        return sorted(self._rules(door), key=preference)
+        """The rules that may match this answer, in the notation of the settings; the most conclusive first.
+
+        The last are sessions that scripts can read, as those of some single-page applications.
+        """
+        return sorted(self._rules(door), key=preference) + (
+            of_readable_cookies(self.headers) if door.reads_body else []
+        )
 
     def _rules(self, door: Door) -> Iterator[str]:
         if not door.reads_body:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from sekisho.check.advice import (
     cookie_line,
+    grant_line,
     no_page_line,
     no_rule_line,
     path_line,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 FORBIDDEN = 403
 MALFORMED = 400  # to a form where the application reads JSON; and, at some log-ins, to a wrong secret
+TOO_MANY = 429
+FAILED = 500
 _NOT_HERE = frozenset({404, 405})
 COOKIES_MAX = 8
 _FORMS = frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT})
@@ -117,15 +120,29 @@ class DoorReport(NamedTuple):
 
     @property
     def result(self) -> Result:
-        if self.invented.status in _NOT_HERE:
+        if self.invented.status in _NOT_HERE and not self._lets_in_the_right_one:
             return Result.UNTOLD if "*" in self.door.path else Result.MISSING
         if self.invented.is_believed:
             return Result.WRONG
         if wrong := self._wrong_beside:
             return wrong
-        if self._moved or not (self.invented.tells and (self.known is None or self.known.tells)):
+        tells = self.invented.tells or self._lets_in_the_right_one
+        if self._moved or not (tells and (self.known is None or self.known.tells)):
             return Result.UNTOLD
         return Result.HELD if self.known is None else _of_right(self.door, self.known)
+
+    @property
+    def _lets_in_the_right_one(self) -> bool:
+        """Whether the invented log-in was refused, and the right one, alike but for its name and secret, was not.
+
+        Then they were looked at, even if the refusal is one that says nothing by itself: HTMX and Turbo want 422 with
+        the page, and some services answer 404 to a name that they do not have.
+        """
+        return (
+            self.known is not None
+            and 0 < self.known.status < MALFORMED <= self.invented.status < FAILED
+            and self.invented.status != TOO_MANY
+        )
 
     @property
     def _wrong_beside(self) -> Result | None:
@@ -240,7 +257,8 @@ class DoorReport(NamedTuple):
         if self.result is Result.BLIND and right is not None and right.is_sealed:
             return SEALED
         if self.result is Result.BLIND and right is not None and not telling_rule(self.door, right, *self._wrong):
-            return no_rule_line(self.door, right)
+            is_grant = any(fields.encoding is Encoding.PASSWORD_GRANT for fields in self.door.fields)
+            return grant_line(self.door) if is_grant and right.status >= MALFORMED else no_rule_line(self.door, right)
         return rule_line(self.door, right, *self._wrong)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 
+from sekisho.read.cookie_names import is_never_session, is_session
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
 from sekisho.read.response.head import bearer_token, header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
@@ -252,6 +253,14 @@ def _begins_session(headers: Headers) -> bool:
 def of_cookies(headers: Headers) -> list[str]:
     cookies = [cookie for cookie in set_cookies(headers) if cookie.may_be_session and _is_plain(cookie.name)]
     return [f"cookie:{cookie.name}" for cookie in cookies]
+
+
+def of_readable_cookies(headers: Headers) -> list[str]:
+    """The rules by cookies that are named like sessions and that scripts can read. A name alone may mislead."""
+    cookies = [cookie for cookie in kept_cookies(headers) if not cookie.http_only and _is_plain(cookie.name)]
+    return [
+        f"cookie:{cookie.name}" for cookie in cookies if is_session(cookie.name) and not is_never_session(cookie.name)
+    ]
 
 
 def of_json(tree: dict[str, Any]) -> Iterator[str]:
