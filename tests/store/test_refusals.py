@@ -240,6 +240,37 @@ async def test_a_redis_that_evicts_is_said_at_the_start(
     assert [line.partition("maxmemory-policy ")[2].partition(")")[0] for line in found] == warned
 
 
+async def test_a_policy_that_is_set_while_workers_run_is_said(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its connection lasts for weeks, and only a new one asked for the policy."""
+    monkeypatch.setattr("sekisho.store.connection.WEIGHED_S", 0.01)
+    async with told(own_redis_server.url) as one:
+        await one.works()
+        own_redis_server.cli("CONFIG", "SET", "maxmemory", "50mb")
+        own_redis_server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await until(lambda: "[SEK032]" in caplog.text)
+        await asyncio.sleep(0.1)
+
+    assert [line.partition(":")[0] for line in said(caplog) if "[SEK032]" in line] == ["SEKISHO_STORE"]
+
+
+async def test_a_store_that_answers_late_is_said_with_the_setting(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A slow network or a full machine: the log said that it was late, and not what to look at."""
+    monkeypatch.setattr("tests.store.test_refusals.PATIENT_US", 150_000)
+    async with told(own_redis_server.url) as one:
+        await one.works()
+        own_redis_server.pause()
+        await one.refused(2)
+        own_redis_server.resume()
+
+    assert said(caplog)[0] == (
+        "the store does not answer in time: `sekisho doctor` compares it with SEKISHO_STORE_DEADLINE_MS [SEK038]"
+    )
+
+
 async def test_a_user_who_may_not_ask_is_not_kept_out(own_redis_server: RedisServer) -> None:
     """A user without the right to ask is still served: whether Redis evicts is then unknown."""
     own_redis_server.cli("ACL", "SETUSER", "default", "-info", "-config")

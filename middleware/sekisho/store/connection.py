@@ -26,7 +26,7 @@ from sekisho.store.batch import BatchCall, Operation, pack_call, refuse, share_o
 from sekisho.store.health import Health
 from sekisho.store.intake import Intake
 from sekisho.store.protocol import RespProtocol
-from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
+from sekisho.store.refusals import EVICTS, LATE, UNWEIGHED, evicting_policy, over_budget, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -147,7 +147,7 @@ class StoreConnection:
         intake.queue = deque([*told, *(op for op in intake.queue if op.deadline > now)])
         intake.calls = deque(call for call in intake.calls if call.deadline > now)
         if late:
-            self._health.problem("does not answer in time")
+            self._health.problem(LATE)
             self._turn(answers=False)
         waiting = [call.deadline for call in (*self._in_flight, *intake.calls) if now < call.deadline < math.inf]
         waiting += [operation.deadline for operation in intake.queue if operation.answer][:1]
@@ -188,7 +188,7 @@ class StoreConnection:
         async with asyncio.timeout(CONNECT_US / 1e6):
             await self._reach()
             await self._probe()
-            await self._warn_of_eviction()
+            await self._look_for_eviction()
         self._turn(answers=True)
 
     async def _reach(self) -> None:
@@ -200,14 +200,15 @@ class StoreConnection:
         if self._probes:
             await converse(self._connection, "SET", self._probes[0], "1", "PX", PROBE_MS)
 
-    async def _warn_of_eviction(self) -> None:
+    async def _look_for_eviction(self) -> None:
+        if self._probes:
+            with contextlib.suppress(ResponseError):  # a user without the right to ask
+                self._warn_of_eviction(await converse(self._connection, "INFO", "memory"))
+
+    def _warn_of_eviction(self, memory: Any) -> None:
         """Warn if the server evicts when it is full: an attacker could push out counters and marks of used codes."""
-        if not self._probes:
-            return
-        with contextlib.suppress(ResponseError):  # a user without the right to ask
-            policy = evicting_policy(await converse(self._connection, "INFO", "memory"))
-            if policy:
-                self._health.setting(EVICTS.format(policy))
+        if policy := evicting_policy(memory):
+            self._health.setting(EVICTS.format(policy))
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         """Background work while connected. When one of the tasks ends, the connection ends."""
@@ -366,6 +367,7 @@ class StoreConnection:
         if over is None and self._bytes_max is not None:
             self._health.setting(UNWEIGHED)
         self._script.weigh(self, over_budget=bool(over))
+        self._warn_of_eviction(memory)
 
 
 async def converse(connection: AbstractConnection, *command: str | bytes | int) -> Any:

@@ -148,6 +148,7 @@ def refusals_told() -> Iterator[None]:
         raise StoreRefuses(explained(error)) from None
 
 
+LATE: Final = "does not answer in time: `sekisho doctor` compares it with SEKISHO_STORE_DEADLINE_MS [SEK038]"
 EVICTS: Final = (
     "SEKISHO_STORE: this Redis evicts keys when it is full (maxmemory-policy {}): limits are forgotten, and codes that "
     "were used are good again; set maxmemory-policy to noeviction [SEK032]"
