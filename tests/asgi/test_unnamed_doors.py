@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.asgi.unnamed_doors import shown_path
+from sekisho.asgi.unnamed_doors import _brings_password, shown_path
 from tests.asgi.driving import FORM, JSON, SESSION, answer, ask, form, guarded, http, read
 
 if TYPE_CHECKING:
@@ -86,6 +88,18 @@ async def test_a_password_of_a_graphql_operation_is_reported(
 
     assert lines(caplog, PASSWORD) == ["POST /*"] * is_told
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("filler", [b"n", b"\\n", b" nnnnnnnnnnnnnnnnnnnnnnnn", b";", b"("])
+def test_no_body_makes_the_look_for_passwords_slow(filler: bytes) -> None:
+    """A body for which the search begins at each letter costs little more than any other of its length."""
+
+    def seconds(body: bytes) -> float:
+        begun = [time.process_time() for _ in range(6) if not _brings_password(body)]
+        return min(later - earlier for earlier, later in pairwise(begun))
+
+    start = b'{"query":"'
+    assert seconds(start + filler * (4_000 // len(filler))) < 30 * seconds(start + b"x" * 4_000)
 
 
 @pytest.mark.parametrize(

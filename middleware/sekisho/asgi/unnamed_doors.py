@@ -51,8 +51,9 @@ _SHORT: Final = (
     rb"(?:[\w.\[-]{0,24}[\[._-])?(?:pass|psw|pw|mdp|contrase\xc3\xb1a|mot_?de_?passe)\]?"  # whole, not `bypass`
 )
 _FIELD: Final = re.compile(rb"(?:^|[&\"' ;])(?:" + _WORD + rb"|" + _SHORT + rb")(?:=|\"[ \t]{0,8}[:\r])", re.IGNORECASE)
-# An argument of a GraphQL operation, in a text in JSON: its value may stand in a variable of any name.
-_ARGUMENT: Final = re.compile(rb"[(,{ n]" + _WORD + rb"[ \t]{0,8}:[ \t]{0,8}(?:\$|\\\")", re.IGNORECASE)
+# An argument of a GraphQL operation, in a text in JSON: its value may stand in a variable of any name. A line's end is
+# two bytes there: its `n` alone would begin a search at each letter of a body of them, 24 ms for every such request.
+_ARGUMENT: Final = re.compile(rb"(?:[(,{ ]|\\n)" + _WORD + rb"[ \t]{0,8}:[ \t]{0,8}(?:\$|\\\")", re.IGNORECASE)
 _GRAPHQL: Final = b'"query"'
 # Whole names: `?reset_password=1` is the address of a page.
 _IN_QUERY: Final = re.compile(rb"(?:^|&)(?:password|passwd|passphrase|passwort|pwd|pass)=[^&]")
