@@ -93,6 +93,9 @@ class Attacked(NamedTuple):
         return [log_in(self.thief, "mio", "too"), log_in(self.laptop, "kenji", "on the list")]
 
 
+LIKE_KENJI = "\u202eKENJI"
+
+
 @asynccontextmanager
 async def attacked(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
     path, events, names = folder / "owners.db", folder / "audit", folder / "names"
@@ -100,7 +103,8 @@ async def attacked(redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch, store=redis_url, owners=f"sqlite+aiosqlite:///{path}", owners_query=QUERY, factors="totp",
         challenges="none", login=LOGIN, audit=f"file:{events}", step_up="attack",
     )  # fmt: skip
-    names.write_text("hana\nAlice\nkenji\nmio\nvictim 1\n")
+    # The thief has signed up with another spelling, which is counted with kenji's, and turns a terminal's line around.
+    names.write_text(f"hana\nAlice\nkenji\nmio\nvictim 1\n{LIKE_KENJI}\n", encoding="utf-8")
     async with site_at(path, store=redis_url, audit=f"file:{events}", **SETTINGS) as site:
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("insert into users values ('kenji', 'kenji@mail.example', 'en'), ('mio', null, 'ja')")
@@ -128,6 +132,7 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
         guard, accounts = shop.site.guard, ("--accounts", str(shop.names))
         listed = await command("campaigns", "--json")
         _, seen = await report(*accounts)
+        shown = (await command("report", "--blast-radius", *accounts)).out
         before = shop.again()
         unasked = await command("report", "--blast-radius", "--act")
         monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
@@ -142,8 +147,9 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
         opened = log_in(shop.thief, "mio", "too")
 
     assert listed.code == 1
-    assert sorted(seen["names"].values()) == ["kenji", "mio"]
-    assert {seen["names"][each["account"]] for each in campaign["entered"]} == {"kenji", "mio"}
+    assert sorted(seen["names"].values()) == [["kenji", LIKE_KENJI], ["mio"]]
+    assert sorted(seen["names"][each["account"]][0] for each in campaign["entered"]) == ["kenji", "mio"]
+    assert "entered: kenji, '\\u202eKENJI'  20" in shown
     assert (campaign["failed"], campaign["accounts"], campaign["addresses"]) == (40, 40, 1)
     assert (seen["would_ask"], seen["would_tell"], seen["unnamed"]) == (2, 2, 0)
     assert before == [303, 303]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.operator import reason
+from sekisho.cli.output import printable
 from sekisho.control import Act
 from sekisho.control.asked import (
     ACCOUNTS_MAX,
@@ -28,7 +29,7 @@ from sekisho.settings import SettingsErrors
 from sekisho.settings.extras import missing_extras
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sekisho.cli.operator import Desk
     from sekisho.control import ControlRecord
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 class BlastRadius(NamedTuple):
     """Attributes:
     campaigns: with the accounts that they entered.
-    names: of accounts by their digests, as far as they are known.
+    names: of accounts by their digests, as far as they are known: all whose spellings are counted together. A name
+        that a stranger has signed up with, `ＨＡＮＡ`, must not keep `hana` from being told.
     """
 
     campaigns: tuple[Campaign, ...]
-    names: Mapping[str, str]
+    names: Mapping[str, Sequence[str]]
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -76,7 +78,8 @@ class BlastRadius(NamedTuple):
         return tuple(each.name for each in self.campaigns if any(one.account == account for one in each.entered))
 
     def name(self, account: str) -> str:
-        return self.names.get(account, account)
+        """The account for a terminal: its names, or its digest where none is known."""
+        return ", ".join(map(printable, self.names.get(account, (account,))))
 
     def __repr__(self) -> str:
         return "BlastRadius(...)"
@@ -92,7 +95,12 @@ class Told(NamedTuple):
     before: set[str]
 
     def add(self, entry: EnteredAccount, is_new: bool) -> None:
-        (self.now if is_new else self.before).add(entry.account)
+        # Of several names one may be new: an account is in one of the two.
+        if is_new:
+            self.now.add(entry.account)
+            self.before.discard(entry.account)
+        elif entry.account not in self.now:
+            self.before.add(entry.account)
 
     def __repr__(self) -> str:
         return "Told(...)"
@@ -124,17 +132,17 @@ def asked_of(campaign: Campaign) -> list[str]:
     return sorted({*(entry.account for entry in campaign.entered), *campaign.passwords_known})
 
 
-def named_in(path: str, wanted: Collection[str], settings: Settings, *, are_ids: bool) -> dict[str, str]:
+def named_in(path: str, wanted: Collection[str], settings: Settings, *, are_ids: bool) -> dict[str, list[str]]:
     """Read a file of account names, one a line, and return by their digests those whose digest is in `wanted`.
 
     `are_ids`: the names are ids, as the service's resolver gives them. Raises `OSError`.
     """
     canonical = id_name if are_ids else Accounts(parts=settings.account_parts).canonical
-    subjects, found = Subjects(settings.secrets, canonical), dict[str, str]()
+    subjects, found = Subjects(settings.secrets, canonical), dict[str, list[str]]()
     for name in _lines(Path(path)):
         digest = subjects.of_account(name).account
-        if digest in wanted:
-            found[digest] = name
+        if digest in wanted and name not in (names := found.setdefault(digest, [])):
+            names.append(name)
     return found
 
 
@@ -283,7 +291,11 @@ async def _tell(settings: Settings, radius: BlastRadius, entries: list[EnteredAc
     """Put a notice to each owner into the outbox, and each account that has one into `found`."""
     from sekisho.cli.entered_notices import ToTell, queue  # noqa: PLC0415 - needs a database's packages
 
-    owed = [ToTell(radius.name(entry.account), entry, radius.campaigns_of(entry.account)) for entry in entries]
+    owed = [
+        ToTell(name, entry, radius.campaigns_of(entry.account))
+        for entry in entries
+        for name in radius.names[entry.account]
+    ]
     await queue(settings, owed, _told_until_s(settings), found.add)
 
 

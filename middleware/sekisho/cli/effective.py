@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sekisho.cli import operator
+from sekisho.cli.output import printable
 from sekisho.settings import SettingsErrors
 from sekisho.settings.choices import Preset
 from sekisho.settings.presets import texts_of
@@ -90,7 +91,7 @@ def _shown(setting: Setting[Any], text: str) -> str:
         return f"{scheme}://{HIDDEN}" if setting is STORE and scheme in _SCHEMES else HIDDEN
     if setting.name in _URLS:
         return _origin(text)
-    return text if text.isprintable() else ascii(text)
+    return printable(text)
 
 
 def _origin(text: str) -> str:

@@ -13,7 +13,12 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["OutputLost", "ReaderGone", "standard_output"]
+__all__ = ["OutputLost", "ReaderGone", "printable", "standard_output"]
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: one with control characters, or ones that turn the line around, is escaped."""
+    return text if text.isprintable() else ascii(text)
 
 
 class ReaderGone(BrokenPipeError):  # noqa: N818 - `… | head` is no error

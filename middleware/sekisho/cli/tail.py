@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from sekisho.cli import asking, operator
+from sekisho.cli.output import printable
 from sekisho.cli.target import account_subject, address_subject
 from sekisho.cli.usage import Misused, within
 from sekisho.record.lines import DETAILS, FORMS, LINE_CHARS_MAX, SUBJECT, LineError, decode
@@ -192,7 +193,7 @@ def _raw(_: Event, line: bytes) -> str:
 
 def _as_text(event: Event, _: bytes) -> str:
     at = datetime.fromtimestamp(event.at_us / 1e6, UTC)
-    words = [f"{at:%Y-%m-%d %H:%M:%S}", *map(_printable, (event.kind, event.door, " ".join(event.reasons)))]
+    words = [f"{at:%Y-%m-%d %H:%M:%S}", *map(printable, (event.kind, event.door, " ".join(event.reasons)))]
     words += [f"{name}={_plain(getattr(event, name))}" for name in _DETAILS if getattr(event, name)]
     words += [f"{name}={_plain(getattr(event.subject, name))}" for name in SUBJECT if getattr(event.subject, name)]
     if event.times > 1:
@@ -201,9 +202,4 @@ def _as_text(event: Event, _: bytes) -> str:
 
 
 def _plain(text: str) -> str:
-    return ascii(text) if " " in text else _printable(text)
-
-
-def _printable(text: str) -> str:
-    # A line could hold the control characters of a terminal.
-    return text if text.isprintable() else ascii(text)
+    return ascii(text) if " " in text else printable(text)
