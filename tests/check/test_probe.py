@@ -392,3 +392,41 @@ async def test_a_password_grant_that_wants_a_client_gets_the_standard_s_rule() -
     door = "POST /o/token/ oauth2 success=json:access_token"
     assert guessed.advice == f"{wants}. Write the door in SEKISHO_LOGIN as: {door}"
     assert ruled.advice == f"{wants}: the rule was not tested"
+
+
+class Flagged:
+    """A log-in that tells in JSON whether it wants a code, with a session and perhaps a flag in either case."""
+
+    def __init__(self, flag: bytes = b"") -> None:
+        self._flag = flag
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = await read(receive)
+        wants = {b"hana": b"false", b"ken": b"true"}
+        asked = next((wants[name] for name in wants if name in sent and b"right" in sent), b"")
+        if not asked:
+            return await answer(send, 400, [JSON], b'{"response": {"errors": ["Invalid password"]}}')
+        body = b'{%b"response": {"tf_required": %b, "tf_state": ""}}' % (self._flag, asked)
+        return await answer(send, 200, [JSON, SESSION], body)
+
+
+@pytest.mark.parametrize("flag", [b"", b'"success": true, '])
+async def test_a_second_step_that_is_not_asked_for_is_the_rule(flag: bytes) -> None:
+    """Neither a session nor a flag is one where the answer that asks for a code has both, as Flask-Security's does."""
+    door = "POST /login json:email,password"
+    guessed = await probed(guarded(Flagged(flag), login=door, **OPEN))
+    ruled = await probed(guarded(Flagged(), login=f"{door} success=json:response.tf_required=false", **OPEN))
+
+    assert guessed.advice == (f"Write the door in SEKISHO_LOGIN as: {door} success=json:response.tf_required=false")
+    assert (ruled.result, ruled.advice) == (Result.GOOD, "")
+
+
+async def test_a_second_step_in_a_wrapper_is_seen() -> None:
+    """A rule that believes such a log-in of an account with a second step is reported."""
+    door = "POST /login json:email,password"
+    report = await probed(guarded(Flagged(), login=f"{door} success=cookie:session", **OPEN), ("ken", "right"))
+    ruled = await probed(
+        guarded(Flagged(), login=f"{door} success=json:response.tf_required=false", **OPEN), ("ken", "right")
+    )
+
+    assert (report.result, ruled.result) == (Result.HALF, Result.STEPPED)

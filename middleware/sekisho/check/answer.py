@@ -12,6 +12,7 @@ from sekisho.read.response.doubt import is_promising, names_second_step, says_no
 from sekisho.read.response.head import header, is_json, is_page, redirect_of_htmx
 from sekisho.read.response.redirect import target_of
 from sekisho.read.response.suggest import of_cookies, of_json, of_readable_cookies, preference
+from sekisho.read.response.tree import outer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ class TrialAnswer(NamedTuple):
         if self.shows_page:
             return self._has_form_for_code
         tree = json_tree(unpacked(self.headers, self.body) or b"") if is_json(self.headers) else None
-        entries = tree.items() if isinstance(tree, dict) else ()
+        entries = [(path[-1], value) for path, value in outer(tree)] if tree is not None else []
         # An answer with a token may say that a second step exists, and asks for none.
         return any(names_second_step(key) and not says_no(value) for key, value in entries) and not any(
             is_promising(key, value) for key, value in entries

@@ -27,7 +27,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[123]fa|[a-z]+")
 
 _SECOND_STEP = _words(
-    "mfa 2fa 3fa otp otps totp hotp factor factors twofactor secondfactor multifactor twostep challenge challenges "
+    "mfa 2fa 3fa tf otp otps totp hotp factor factors twofactor secondfactor multifactor twostep challenge challenges "
     "verify verification verifying confirm confirmation captcha recaptcha hcaptcha turnstile nextstep stepup"
 )
 _FAILURE = _words(

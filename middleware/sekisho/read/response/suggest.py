@@ -7,10 +7,10 @@ from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.read.cookie_names import is_never_session, is_session
-from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
+from sekisho.read.response.doubt import is_doubtful, is_promising, names_second_step, place_is_doubtful, says_no
 from sekisho.read.response.head import bearer_token, header, is_json, redirect_of_htmx
 from sekisho.read.response.redirect import is_named_by, stays, target_of
-from sekisho.read.response.tree import entries, plain, usual_token, usual_tokens
+from sekisho.read.response.tree import entries, outer, plain, usual_token, usual_tokens
 from sekisho.read.set_cookies import kept_cookies, set_cookies
 
 if TYPE_CHECKING:
@@ -264,12 +264,15 @@ def of_readable_cookies(headers: Headers) -> list[str]:
 
 
 def of_json(tree: dict[str, Any]) -> Iterator[str]:
-    """The rules that fit an answer's JSON: by path of a token, by a positive flag, or by a one-word result."""
+    """The rules that fit an answer's JSON: by a token, by a second step that is not asked for, by a flag or a word."""
     for path, _ in usual_tokens(tree):
-        if all(map(_is_plain, path)) and not any("." in name for name in path):
+        if all(map(_is_field, path)):
             yield f"json:{'.'.join(path)}"
+    for path, value in outer(tree):
+        if value is False and names_second_step(path[-1]) and all(map(_is_field, path)):
+            yield f"json:{'.'.join(path)}=false"
     for key, value in tree.items():
-        if not _is_plain(key) or "." in key:
+        if not _is_field(key):
             continue
         if plain(key) in _FLAGS and isinstance(value, bool | int) and not says_no(value):
             yield f"json:{key}"
@@ -291,9 +294,19 @@ _ORDER = ("json:", "cookie:", "30", "204", "!", "2")
 
 
 def preference(rule: str) -> tuple[int, int, str]:
-    """The sort key of rules, strongest proof first: a token, a session, a place, a status."""
+    """The sort key of rules, strongest proof first: a token, a session, a place, a status.
+
+    That no second step is asked for precedes a flag: the answer that asks for one has the same flag, and a session.
+    """
     rank = next(n for n, start in enumerate(_ORDER) if rule.startswith(start))
-    return rank, "=" in rule, rule
+    name, told, value = rule.partition("=")
+    if told:
+        return rank, 1 if value == "false" else 3, rule
+    return rank, 2 if plain(name.rpartition(".")[2].removeprefix("json:")) in _FLAGS else 0, rule
+
+
+def _is_field(name: str) -> bool:
+    return _is_plain(name) and "." not in name
 
 
 def _is_plain(text: str) -> bool:

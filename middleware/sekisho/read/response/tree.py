@@ -56,11 +56,17 @@ def usual_token(tree: dict[str, Any]) -> str:
 
 def usual_tokens(tree: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Path and text of each token under a usual name, at the top or in a usual wrapper."""
-    wrapped = [((key,), value) for key, value in tree.items() if isinstance(value, dict) and plain(key) in _WRAPPERS]
-    for above, each in [((), tree), *wrapped]:
-        for key, value in each.items():
-            if isinstance(value, str) and value and _is_token(plain(key), value):
-                yield (*above, key), value
+    for path, value in outer(tree):
+        if isinstance(value, str) and value and _is_token(plain(path[-1]), value):
+            yield path, value
+
+
+def outer(tree: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Path and value of each field at the top or in a usual wrapper; the wrappers' own are left out."""
+    wrapped = {key: value for key, value in tree.items() if isinstance(value, dict) and plain(key) in _WRAPPERS}
+    yield from (((key,), value) for key, value in tree.items() if key not in wrapped)
+    for wrapper, fields in wrapped.items():
+        yield from (((wrapper, key), value) for key, value in fields.items())
 
 
 def _is_token(name: str, value: str) -> bool:
