@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from time import monotonic
@@ -27,6 +28,8 @@ from sekisho.store.opening import open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.script import Script
 from sekisho.testing import SECRET
+from tests.asgi.driving import OPEN, Shop, guarded, log_in
+from tests.cli.operating import stop
 from tests.record.made import ALLOWED, THROTTLED
 from tests.record.test_campaigns import T0, a_list, decided, digest, settled
 
@@ -228,6 +231,30 @@ async def test_a_worker_that_starts_meanwhile_tells_no_campaign_again(
         await before.exchange.once()
         assert [change.what for change in deployed.told] == ["recognised", "entered"]
         assert before.told[2:] == deployed.told
+
+
+async def test_a_worker_that_ends_leaves_what_it_noted(redis_url: str, redis_server: RedisServer) -> None:
+    """A deploy lost fifteen seconds of attempts, and with them the accounts that were entered."""
+    async with stored(redis_url) as place:
+        ends, stays = Worker(place), Worker(place)
+        now_us = (await place.exchange([], 0)).now_us
+        ends.note(now([*a_list(40), settled("hana", "succeeded", 41)], now_us))
+        await ends.exchange.aclose()
+        redis_server.cli("DEL", "sekisho:{campaigns}turn")
+        await stays.exchange.once()
+        assert [change.what for change in stays.told] == ["recognised", "entered"]
+
+
+async def test_a_guard_that_stops_shares_them(redis_url: str, redis_server: RedisServer) -> None:
+    """Its log-ins came since the exchange at the start, and the next one would come fifteen seconds later."""
+    app = guarded(Shop(), store=redis_url, campaigns="on", **OPEN)
+    await log_in(app, "hana", "wrong")
+    shared = int(redis_server.cli("LLEN", "sekisho:{campaigns}attempts"))
+    await log_in(app, "hana", "wrong again")
+    await log_in(app, "hana", "right")
+    await asyncio.sleep(0.5)  # a thread makes their digests
+    await stop(app)
+    assert int(redis_server.cli("LLEN", "sekisho:{campaigns}attempts")) > shared
 
 
 async def flooded(place: StoredCampaigns | MemoryCampaigns, next_turn: Callable[[], object]) -> list[CampaignChange]:

@@ -184,6 +184,7 @@ class LoopWing:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        await self.exchanges.aclose()
         if self._otel is not None:
             await self._otel.stop()
         if self._hibp is not None:

@@ -64,13 +64,22 @@ class Exchanges:
             self._task(self.postures.run(process.clocks.rest), "posture") if self.postures is not None else None
         )
         self._publishing = self._feed_publisher()
-        self._recognising = self._campaign_exchange()
+        campaigns = process.campaigns
+        self._campaigns = campaigns.exchange(line) if campaigns is not None else None
+        self._recognising = (
+            self._task(self._campaigns.run(process.clocks.rest), "campaigns") if self._campaigns is not None else None
+        )
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """Return all tasks that run, in the order in which they are to be cancelled."""
         every = (self._syncing, self._following, self._marking, self._sharing, self._publishing, self._recognising)
         return tuple(task for task in every if task is not None)
+
+    async def aclose(self) -> None:
+        """Share what this worker has noted for campaigns, within one deadline of the store. The tasks have ended."""
+        if self._campaigns is not None:
+            await self._campaigns.aclose()
 
     def follow(self) -> None:
         """Start, once, the task that follows this process's own control record, so that its entries end in time."""
@@ -141,10 +150,3 @@ class Exchanges:
         doors, mac = [door.name for door in settings.doors], PostureMac(settings.listed, settings.namespace)
         stored = StoredPostures(self._line, settings.namespace, doors, mac)
         return PostureExchange(process.watch, stored, monotonic_s)
-
-    def _campaign_exchange(self) -> asyncio.Task[None] | None:
-        campaigns = self._process.campaigns
-        if campaigns is None:
-            return None
-        exchange = campaigns.exchange(self._line)
-        return self._task(exchange.run(self._process.clocks.rest), "campaigns")

@@ -6,16 +6,18 @@ An attempt pays for one entry in a queue. A thread makes its digests, and the lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sekisho.model import Action, Outcome
+from sekisho.model import Action, Outcome, StoreUnavailable
 from sekisho.record.campaigns.live import LiveState, advance, changes, redated
 from sekisho.record.campaigns.traits import HOSTILE, Meaning, observed
 from sekisho.record.campaigns.written import pack_attempt, unpack_attempts
 from sekisho.record.events import Kind
 from sekisho.store.periodic import periodically
+from sekisho.store.refusals import refusals_told
 from sekisho.store.state_age import StateAge
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class CampaignWatch:
         yield len(events)
 
     def end(self) -> None:
-        """Do nothing: attempts that were not shared yet are lost, because those of other workers are enough."""
+        """Do nothing: `CampaignExchange.aclose` shares what was noted."""
 
     def take(self) -> list[bytes]:
         """Remove and return the attempts that were noted since the last call, packed as bytes."""
@@ -143,6 +145,11 @@ class CampaignExchange:
         if state != self._state and await self._place.put(self._known, state):
             self._age.made()
             self._hear(self._known + 1, state)
+
+    async def aclose(self) -> None:
+        """Share what was noted since the last exchange, or a deploy would lose the accounts that were entered then."""
+        with contextlib.suppress(StoreUnavailable), refusals_told():
+            await self._place.exchange(self._watch.take(), self._known)
 
     def _step_us(self, now_us: int) -> int:
         """By how many microseconds the clock was set since the known state was made; 0 if that does not say when."""
