@@ -55,9 +55,8 @@ urlpatterns = [path("login/name", name_page), path("login/password", password_pa
 
 def as_documented() -> Any:
     """The function of the document, so that the document is what was tried."""
-    code = next(
-        block for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if "aget" in block
-    )
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    code = next(block for block in blocks if "async def name_in_session" in block)
     found: dict[str, Any] = {}
     exec(code.partition("application = ")[0], found)
     return found["name_in_session"]
