@@ -1,6 +1,6 @@
 """FastHTML with a session and a `Beforeware`, as its example for advanced applications writes them."""
 
-# mypy: disable-error-code="import-not-found,untyped-decorator,no-any-unimported"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,no-any-unimported"
 
 from dataclasses import dataclass
 from hmac import compare_digest
