@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _START_SECONDS_MAX = 10.0
+_STOP_SECONDS_MAX = 10.0
 _START_ATTEMPTS_MAX = 5  # another process may take the port before Redis binds it
 _APT_SECONDS_MAX = 300.0
 
@@ -119,6 +120,7 @@ class RedisServer:
     def pause(self) -> None:
         """Stop answering with connections open, like a black hole or a long `KEYS *`."""
         os.kill(self.pid, signal.SIGSTOP)
+        wait_until_stopped(self.pid)
         self._paused = True
 
     def resume(self) -> None:
@@ -294,6 +296,8 @@ class DatabaseServer(ABC):
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+        if number is signal.SIGSTOP:
+            wait_until_stopped(self._process.pid)
 
     @property
     def _data(self) -> Path:
@@ -363,6 +367,23 @@ def cpu_seconds(pid: int) -> float:
     """Processor time of a process's living threads, from /proc/PID/task/*/schedstat (Linux)."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def wait_until_stopped(pid: int) -> None:
+    """Wait until each thread of a process has taken its SIGSTOP: one that has not may still answer a request."""
+    ends_s = time.monotonic() + _STOP_SECONDS_MAX
+    while any(_state(task) not in {"T", "Z"} for task in Path(f"/proc/{pid}/task").glob("*/stat")):
+        if time.monotonic() > ends_s:
+            raise TimeoutError(f"process {pid} did not stop")
+        time.sleep(0.001)
+
+
+def _state(task: Path) -> str:
+    """The state of a thread; `Z` where it has ended. The name before it, in brackets, may hold anything."""
+    try:
+        return task.read_text().rpartition(") ")[2][:1]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
 
 
 def free_port() -> int:

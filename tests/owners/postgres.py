@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it brings no types
 
-from tests.servers import DatabaseServer, from_apt
+from tests.servers import DatabaseServer, from_apt, wait_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,8 @@ class PostgresServer(DatabaseServer):
         for pid in (parent, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+            if number is signal.SIGSTOP:
+                wait_until_stopped(pid)
 
 
 def find_postgres() -> Path:
