@@ -15,7 +15,7 @@ from sekisho.model import SekishoError
 from sekisho.simulate.laboratory import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sekisho.simulate.laboratory import Results, Scenario
     from sekisho.simulate.laboratory.policy import PlayedPolicy
@@ -62,11 +62,14 @@ def results_of(
             raise
 
 
-def _longest_first(runs: Iterable[Run]) -> list[Run]:
+def _longest_first(runs: Sequence[Run]) -> list[Run]:
     """Of each seed the runs of the most hours first: one of a year, begun last, would have all others wait for it."""
-    hours = [(run.scenario.hours + 24 * run.scenario.owners.history_days, run) for run in runs]
     seeds = list(dict.fromkeys(run.seed for run in runs))
-    return [run for _, run in sorted(hours, key=lambda one: (seeds.index(one[1].seed), -one[0]))]
+
+    def place(run: Run) -> tuple[int, float]:
+        return seeds.index(run.seed), -run.scenario.hours - 24 * run.scenario.owners.history_days
+
+    return sorted(runs, key=place)
 
 
 def _begin() -> None:
