@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.files import replace_text
+from sekisho.files import read_at, replace_text
 
 FULL = """
 import resource, sys
@@ -73,3 +73,18 @@ def test_a_run_that_cannot_be_kept_leaves_no_half_line(tmp_path: Path) -> None:
 
     assert (failed.returncode, failed.stdout, list(tmp_path.iterdir()), kept.read_text()) == (1, "", [kept], "")
     assert failed.stderr.endswith(f"sekisho simulate: {kept}: File too large\n")
+
+
+@pytest.mark.parametrize("has_pread", [True, False])
+def test_a_part_of_a_file_is_read_and_its_position_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_pread: bool
+) -> None:
+    """On Windows, whose Python has no `pread`, the position is moved and put back."""
+    if not has_pread:
+        monkeypatch.delattr(os, "pread")
+    path = tmp_path / "data"
+    path.write_bytes(b"0123456789")
+    with path.open("rb", buffering=0) as file:
+        file.seek(7)
+        assert read_at(file.fileno(), 3, 2) == b"234"
+        assert file.read() == b"789"
