@@ -49,7 +49,7 @@ def rows(page: str) -> Rows:
 
 
 def played_again(scenarios: Iterable[str], policies: Iterable[str], folder: Path) -> Rows:
-    """Play these rows in as many processes as there are cores; `folder` takes what is written."""
+    """Play these rows, one process for each core. The page is written into `folder`."""
     page = folder / "laboratory.md"
     words = [word for policy in policies for word in ("--policy", policy)]
     words += [word for seed in range(1, 6) for word in ("--seed", str(seed))]
