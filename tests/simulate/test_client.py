@@ -29,6 +29,14 @@ async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
     assert server.connections == 2
 
 
+async def test_a_connection_that_rested_is_opened_anew() -> None:
+    """A connection that was idle is not used again: the server may close it while the request is on its way."""
+    async with serving(OK, OK) as server, Client(server.port, idle_s_max=0) as client:
+        answers = [await client.send(login_request(a_try())) for _ in range(2)]
+    assert [answer.body for answer in answers] == [b"ok"] * 2
+    assert server.connections == 2
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 import xml.etree.ElementTree as ET
+from copy import copy
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,8 @@ def test_a_guard_that_refuses_nobody_breaks_its_promise(monkeypatch: pytest.Monk
     plan = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits=monitor, patience=50 * PATIENCE)
     broken = [claim for claim in asyncio.run(demonstrate(plan, PlainScreen())).claims() if not claim.kept]
     assert [claim.text.split(";")[0] for claim in broken] == [
-        "5 accounts were taken over with the guard, 5 without",
-        "1,200 guesses reached the password check",
+        "accounts taken over: 5 with the guard, 5 without",
+        "guesses that reached the password check: 1,200",
     ]
 
 
@@ -174,6 +175,16 @@ def test_a_run_that_was_cut_short_says_so(shown: DemoView) -> None:
     longer = Plan(owners=300, attempts=9_999, addresses=30, seconds=1, limits={}).scenario()
     assert "too slow for 9,999 attempts" in " ".join(reading(shown._replace(scenario=longer)))
     assert "too slow" not in " ".join(reading(shown))
+
+
+def test_owners_who_came_back_are_named_with_what_helps(shown: DemoView) -> None:
+    """Where the machine was too slow for the guard's process, the reader sees why owners waited, and what helps."""
+    busy = copy(shown.guarded.tally)
+    busy.came_back = 77
+    text = " ".join(reading(shown._replace(guarded=shown.guarded._replace(tally=busy))))
+    assert "came back after a 503: 77. DEMO_SECONDS=60" in text
+    busy.came_back = 0
+    assert "503" not in " ".join(reading(shown._replace(guarded=shown.guarded._replace(tally=busy))))
 
 
 def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: DemoView, tmp_path: Path) -> None:

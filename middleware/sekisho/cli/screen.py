@@ -164,12 +164,17 @@ def reading(shown: DemoView) -> Iterator[str]:
         "looked at the password."
     )
     if after.refused:
-        yield f"{len(after.refused):,} owners stood outside with the right password. That must not happen."
+        yield f"Owners who stood outside with the right password: {len(after.refused):,}. That must not happen."
     yield (
         f"A right password alone opens nothing. {after.stopped['step_up_required']:,} attempts were asked for a second "
         f"proof, those with a right password in the same words as those with a wrong one; {after.proved:,} owners were "
         "asked as well, on devices that were new, and had it. DEMO_KEEP=1 leaves the service running, with its page."
     )
+    if after.came_back:
+        yield (
+            f"The guard's process had no time left on this machine: owners' log-ins that came back after a 503: "
+            f"{after.came_back:,}. DEMO_SECONDS=60 attacks more slowly."
+        )
     planned = shown.scenario.campaign.attempts
     if min(before.attempts, after.attempts) < planned:
         yield (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS_MAX = 15  # the guard sends its own answers within ten seconds
 BODY_BYTES_MAX = 64 * 1024
+IDLE_SECONDS_MAX = 2  # uvicorn closes an idle connection after five seconds; a request that meets the end is lost
 
 
 class HttpAnswer(NamedTuple):
@@ -89,11 +90,16 @@ def _post(path: str, fields: dict[str, str], attempt: Try, cookie: str, more: Se
 
 
 class Client:
-    """One connection to a port of this machine, reopened if the server has closed it."""
+    """One connection to a port of this machine, reopened if the server has closed it or may be about to.
 
-    def __init__(self, port: int) -> None:
+    `idle_s_max`: the seconds after which an idle connection is not used again.
+    """
+
+    def __init__(self, port: int, *, idle_s_max: float = IDLE_SECONDS_MAX) -> None:
         self._port = port
+        self._idle_s_max = idle_s_max
         self._connection: _Connection | None = None
+        self._answered_s = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,14 +111,18 @@ class Client:
         """Send one request and wait for its answer. Raises `Unanswered`; never sends a request twice."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                return await (await self._connected()).send(request)
+                answer = await (await self._connected()).send(request)
         except (OSError, TimeoutError, httptools.HttpParserError) as error:
             self._drop()
             raise Unanswered(type(error).__name__) from None
+        self._answered_s = asyncio.get_running_loop().time()
+        return answer
 
     async def _connected(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._answered_s >= self._idle_s_max:
+            self._drop()
         if self._connection is None or self._connection.closed:
-            loop = asyncio.get_running_loop()
             _, self._connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)
         return self._connection
 

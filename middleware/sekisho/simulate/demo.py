@@ -260,18 +260,18 @@ def _claims(unguarded: DemoRun, guarded: DemoRun) -> Iterator[Claim]:
     before, after = unguarded.tally, guarded.tally
     allowed = 0 if guarded.wrong_max is None else guarded.wrong_max
     yield Claim(
-        f"{len(after.taken):,} accounts were taken over with the guard, {len(before.taken):,} without",
+        f"accounts taken over: {len(after.taken):,} with the guard, {len(before.taken):,} without",
         not after.taken,
     )
-    yield Claim(f"{len(after.refused)} owners were refused with the guard", not after.refused)
+    yield Claim(f"owners refused with the guard: {len(after.refused):,}", not after.refused)
     yield Claim(
-        f"{after.reached:,} guesses reached the password check; the limits allow {allowed:,} at most",
+        f"guesses that reached the password check: {after.reached:,}; the limits allow {allowed:,} at most",
         after.reached <= allowed,
     )
     for run, which in ((unguarded, "without"), (guarded, "with")):
         seen, most = run.tally.checked, run.tally.checked + run.tally.sealed
         yield Claim(
-            f"{which} the guard, the service counted {run.password_checks:,} password checks; by its answers, {most:,}",
+            f"password checks {which} the guard: {run.password_checks:,} by its count, {most:,} by its answers",
             # An attempt with a step-up is checked in escrow, invisibly to the client; or not at all if escrow is full.
             seen <= run.password_checks <= most + run.tally.unanswered,
         )
