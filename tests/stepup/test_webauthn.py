@@ -23,7 +23,7 @@ from sekisho.stepup.webauthn import (
     ProofFailed,
     WebAuthn,
 )
-from sekisho.stepup.webauthn.cbor import check_cbor
+from sekisho.stepup.webauthn.cbor import check_authenticator_data, check_cbor
 from tests.stepup.authenticator import (
     BACKED_UP,
     NONE,
@@ -339,6 +339,28 @@ def test_tagged_extensions_are_refused_before_they_are_decoded(extensions: objec
 def test_tags_in_an_attestation_are_refused_before_they_are_decoded(mistakes: Mistakes) -> None:
     """No part of an attestation may hold a tag."""
     assert refusal_of_registration(mistakes) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        # The library writes each eight bytes shorter than it reads it, and begins its extensions at the tag.
+        bytes.fromhex("a1 1b0000000000000001 48 d8236161616161ff"),
+        bytes.fromhex("a1 01 5b0000000000000008 d8236161616161ff"),
+        # Six bytes longer: inside the extensions.
+        bytes.fromhex("a1 01 f93e00"),
+        bytes.fromhex("a1 01 fa3fc00000"),
+        bytes.fromhex("a1 01 f814"),  # false in two bytes
+        bytes.fromhex("a2 01 01 01 02"),  # no map with a key twice is decoded
+    ],
+)
+def test_a_public_key_that_the_library_would_write_otherwise_is_refused(key: bytes) -> None:
+    """The library looks for extensions behind the key as it writes it: elsewhere, a tag would escape the walk."""
+    tagged = bytes.fromhex("49 0000000000 d8236161")
+    with pytest.raises(ProofFailed):
+        check_authenticator_data(bytes(32) + b"\xc5" + bytes(4) + bytes(18) + key + tagged)
+    right = cbor2.dumps(cose(ES256))
+    check_authenticator_data(bytes(32) + b"\xc5" + bytes(4) + bytes(18) + right + tagged)
 
 
 def test_extensions_that_authenticators_write_pass() -> None:

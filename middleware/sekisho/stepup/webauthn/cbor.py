@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from webauthn.helpers import encode_cbor, parse_cbor
+
 from sekisho.stepup.webauthn.reading import refuse
 
 DEPTH_MAX: Final = 8
@@ -27,16 +29,32 @@ def check_cbor(data: bytes) -> None:
 
 
 def check_authenticator_data(data: bytes) -> None:
-    """Check that the CBOR in authenticator data, a public key and extensions, has no tags. Raises `ProofFailed`."""
+    """Check that the CBOR in authenticator data, a public key and extensions, has no tags. Raises `ProofFailed`.
+
+    The key has to be in its only spelling. The library takes the length of the key that it writes anew for that of the
+    key it has read: with numbers in more bytes than they need, it would look for the extensions inside the key, and
+    find a tag where this walk finds the bytes of a string.
+    """
     if len(data) < _DATA_AT:
         refuse("malformed")
     flags, at = data[_FLAGS_AT], _DATA_AT
     if flags & _ATTESTED:
         at = _ID_LENGTH_AT + 2 + int.from_bytes(data[_ID_LENGTH_AT : _ID_LENGTH_AT + 2])
-        at = _end(data, at, DEPTH_MAX)
+        key = data[at : (end := _end(data, at, DEPTH_MAX))]
+        if _rewritten(key) != key:
+            refuse("malformed")
+        at = end
     if flags & _EXTENSIONS:
         at = _end(data, at, DEPTH_MAX)
     if at != len(data):
+        refuse("malformed")
+
+
+def _rewritten(item: bytes) -> bytes:
+    """An item without tags as the library writes it. Raises `ProofFailed`."""
+    try:
+        return encode_cbor(parse_cbor(item))
+    except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
         refuse("malformed")
 
 
