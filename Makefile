@@ -39,7 +39,7 @@ help: ## Show what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard and with it (under two minutes)
+demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard and with it (about two minutes)
 	@$(BIN)/sekisho demo
 
 .PHONY: stories

@@ -148,6 +148,29 @@ async def test_owners_that_are_there_already_are_an_error(tmp_path: Path) -> Non
         await add_owners(Population(5), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("login_ms", "seconds"),
+    [(0.2, 25), (0.4, 25), (0.8, 47.8), (1.6, 95.6), (50, 100)],
+    ids=["fast", "as fast as it must be", "slow", "slower", "four times as long at most"],
+)
+def test_a_slow_machine_gets_longer(login_ms: float, seconds: float) -> None:
+    """Without the guard the attack takes seven tenths of a core at most: else owners wait for the machine alone."""
+    plan = Plan(owners=5_000, attempts=40_000, addresses=300, seconds=25, limits={})
+    assert plan.for_machine(login_ms / 1000).seconds == pytest.approx(seconds, abs=0.1)
+
+
+def test_a_demonstration_that_takes_longer_says_so_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The machine is measured before the attack, and both runs are given the same longer time."""
+    monkeypatch.setattr("sekisho.simulate.demo.BUSY_MAX", 0.001)
+    plan = Plan(owners=300, attempts=300, addresses=30, seconds=1, limits={}, at_ease=True, patience=PATIENCE)
+    shown = asyncio.run(demonstrate(plan, PlainScreen()))
+    assert "the attack takes 4 s instead of 1 (DEMO_SECONDS=1 does not wait)" in capsys.readouterr().err
+    assert shown.scenario.campaign.per_second == 75
+    assert [claim.text for claim in shown.claims() if not claim.kept] == []
+
+
 def test_the_example_services_are_found_in_the_checkout() -> None:
     """The demo runs the services in `examples/`, not copies."""
     assert (examples() / "starlette_service" / "protected.py").is_file()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from sekisho.simulate.service import ExampleService
 
+SECONDS = 25
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -41,7 +42,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--owners", "DEMO_OWNERS", "5000", within(100, 1_000_000), "accounts of the service")
     add("--attempts", "DEMO_ATTEMPTS", "40000", within(100, 50_000_000), "the attacker's attempts, in each run")
     add("--addresses", "DEMO_ADDRESSES", "300", within(1, 200_000), "addresses that they come from")
-    add("--seconds", "DEMO_SECONDS", "25", within(1, 86_400), "that they are spread over, in each run")
+    parser.add_argument(
+        "--seconds",
+        type=within(1, 86_400),
+        default=os.environ.get("DEMO_SECONDS"),
+        metavar="S",
+        help=f"that they are spread over, in each run [DEMO_SECONDS, {SECONDS}, or more on a slow machine]",
+    )
     add("--store", "DEMO_STORE", "memory://", str, "where the guard counts, as SEKISHO_STORE says it")
     parser.add_argument(
         "--keep",
@@ -64,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         owners=args.owners,
         attempts=args.attempts,
         addresses=args.addresses,
-        seconds=args.seconds,
+        seconds=SECONDS if args.seconds is None else args.seconds,
+        at_ease=args.seconds is None,
         store=args.store,
         limits={name: value for name, value in os.environ.items() if name.startswith("SEKISHO_LIMIT_")},
     )
