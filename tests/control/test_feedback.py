@@ -45,6 +45,17 @@ async def test_an_account_that_was_taken_over_is_asked() -> None:
     await stop(guard)
 
 
+async def test_a_similarly_named_account_keeps_its_devices() -> None:
+    """Strangers at `hána` count where `hana` does, and its devices are not those that were reported."""
+    guard = guarded(Shop({"hana": "right", "hána": "right"}), **WORK)
+    own, similar = await known_device(guard), await known_device(guard, "hána")
+    await guard.report_takeover("hána")
+
+    assert await status(guard, token=own) == 303
+    assert await status(guard, "hána", token=similar) == 401
+    assert guard.counts["POST /login", "challenge", "device_token_reused"] == 0
+
+
 async def test_the_history_of_the_account_is_forgotten() -> None:
     """A thief's network is not familiar any more."""
     guard = guarded(Shop(), **OPEN)
@@ -80,7 +91,7 @@ async def test_reports_reach_all_workers_and_the_events(redis_url: str, tmp_path
     first, second = (guarded(Shop(), **settings) for _ in range(2))
     token = await known_device(second)
     await status(first, "nobody", password="guess")
-    await first.report_takeover("hana", why="order 4711")
+    await first.report_takeover("hana", why="order 4711", keep_devices=True)
     await until(lambda: bool(second._loops.control.applied.asked))  # type: ignore[union-attr]
     asked = await status(second, token=token)
     await first.report_false_alarm("hana", address=HERE, why="it was her")
@@ -123,7 +134,7 @@ async def test_the_command_does_the_same(
         ("hana", {"address": "hunter2"}, "this is no address"),
     ],
 )
-async def test_wrong_reports_are_errors(account: str, more: dict[str, str], problem: str) -> None:
+async def test_wrong_reports_are_errors(account: str, more: dict[str, Any], problem: str) -> None:
     """Nothing of them is repeated, and nothing is done."""
     guard = guarded(Shop())
     report = guard.report_false_alarm if "address" in more else guard.report_takeover

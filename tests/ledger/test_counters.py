@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,6 +141,42 @@ async def test_a_forgotten_account_has_no_history(kind: str, request: pytest.Fix
     assert [(bucket.device, bucket.generation) for bucket in forgotten.buckets] == [
         (charge(known_device=1).known_device, 1)
     ]
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("has_record", [True, False])
+async def test_an_account_that_was_taken_over_trusts_no_device(
+    kind: str, has_record: bool, request: pytest.FixtureRequest
+) -> None:
+    """Tokens from before are void, also of devices that the store knows nothing of and of the one that changed the
+    password last; those from then on count, beside as many limits as there are now.
+    """
+    limits = replace(LIMITS, known_device=(Limit(50, 3_600_000_000), Limit(90, 86_400_000_000)))
+    url = request.getfixturevalue(kind)
+    async with ledger(url) as (counted, counters):
+        own, verdict = charge(known_device=1), await counted.charge(charge(known_device=1))
+        if has_record:
+            counted.settle(own, verdict, Effect.ENDS | Effect.RENEWED)
+            counted.settle(charge(place=1), await counted.charge(charge(place=1)), Effect.LEARNS | Effect.RIGHT)
+        else:
+            await counters.forget_account(charge_of(own.account))
+        changed = [await counted.charge(charge(known_device=1, generation=1, issued_us=verdict.at_us - 5_000_000))]
+        for _ in range(2):
+            await counters.forget_account(charge_of(own.account), ends_devices=True)
+        record = (await counters.of_account(charge_of(own.account))).records[0]
+    line = open_line(url, limits, deadline_us=DEADLINE_US)
+    counted = ledger_on(line, url, "t", deadline_us=DEADLINE_US)
+    before = [
+        await counted.charge(charge(known_device=device, generation=9, issued_us=verdict.at_us - 5_000_000))
+        for device in (1, 2)
+    ]
+    after = await counted.charge(charge(known_device=1, generation=9, issued_us=verdict.at_us + 60_000_000))
+    await line.aclose()
+
+    assert [each.token_spent for each in changed] == [False]
+    assert [kind_of(bucket) for bucket in record.buckets if bucket.generation >= FAILED] == [252]
+    assert [each.token_spent for each in before] == [True, True]
+    assert (after.token_spent, after.charged) == (False, 8)
 
 
 async def test_values_of_other_kinds_read_as_absent(redis_server: RedisServer, redis_url: str) -> None:

@@ -17,7 +17,7 @@ and tells no owner twice because of one campaign. --undo ends the asking, and se
 were sent stay sent. Of two operators at once, one acts or undoes, and the other is told who that is.
 
 Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
-proved, so it is spared. Remove their factors (`sekisho owners reset`), and have the password changed.
+proved, so it is spared. Report each (`sekisho takeover`), which ends that device, and have the password changed.
 
 Exit code: 0 if it is reported or done; 1 if not, or not all, or if you do not confirm; 2 if the command line is wrong.
 """

@@ -3,13 +3,15 @@
   sekisho takeover - --because "called, and did not order it"
   sekisho takeover hana --undo
 
-Within a second, on every worker: devices that were merely seen are strangers there, the account's history is
+Within a second, on every worker: no device is known there any more, the thief's first of all, the account's history is
 forgotten, step-ups under way end, and each log-in with a password is asked for a proof, for SEKISHO_DEVICE_DAYS.
-Devices that have shown a proof are spared: where a thief was let in by one, reset the factors (`sekisho owners reset`).
-End the account's sessions in the application, and have its owner choose another password. A service reports it itself
-with `guard.report_takeover(account)`.
+Devices that show one from then on are spared. With --keep-devices, those that have shown one before are spared too: the
+owner's, and a thief's to whom a code was passed on. Where a thief may have enrolled a factor, reset the factors as well
+(`sekisho owners reset`), which ends no device by itself. End the account's sessions in the application, and have its
+owner choose another password. A service reports it itself with `guard.report_takeover(account)`.
 
---undo ends the asking, and clears the account's counters and waits, as `guard.report_false_alarm(account)` does.
+--undo ends the asking, and clears the account's counters and waits, as `guard.report_false_alarm(account)` does. Each
+device that was known shows a proof once more.
 
 Every worker records the act as an event, with your name and reason; the event names the account by a digest.
 
@@ -35,7 +37,9 @@ __all__ = ["arguments", "interrupted", "run"]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     target.name_arguments(parser)
-    parser.add_argument("--undo", action="store_true", help="it was a false alarm")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--undo", action="store_true", help="it was a false alarm")
+    what.add_argument("--keep-devices", action="store_true", help="spare devices that have shown a proof")
     add_because(parser)
 
 
@@ -60,5 +64,5 @@ async def _run(args: argparse.Namespace, why: str) -> None:
         if args.undo:
             await feedback.false_alarm(named, "", by=operator(), why=why)
         else:
-            await feedback.takeover(named, by=operator(), why=why)
+            await feedback.takeover(named, by=operator(), why=why, keep_devices=args.keep_devices)
         await service.say_unheard()

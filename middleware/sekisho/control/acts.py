@@ -54,6 +54,7 @@ class Act(NamedTuple):
         digests: the counters that were unblocked or forgotten, 16 bytes each.
         account, address, device: keyed digests as events name them; empty where it concerns none.
         days: networks and devices whose limits of the day begin anew, 16 bytes each.
+        ended: counters of accounts of which no device is trusted any more, 16 bytes each.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Act(NamedTuple):
     address: str = ""
     device: str = ""
     days: tuple[bytes, ...] = ()
+    ended: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         # Error reporters print values; `of` may be an address.
@@ -96,12 +98,12 @@ def act_of(found: object) -> Act | None:
     # A word is counted under its name, and the digests go into events: both are bounded.
     if not _NAME.fullmatch(texts["word"]) or not all(_HEX.fullmatch(texts[each]) for each in _IDS):
         return None
-    digests, days = (tuple(map(bytes.fromhex, lists[name])) for name in _LISTS)
-    return Act(number, at_s, digests=digests, days=days, **texts)
+    digests, days, ended = (tuple(map(bytes.fromhex, lists[name])) for name in _LISTS)
+    return Act(number, at_s, digests=digests, days=days, ended=ended, **texts)
 
 
 _IDS: Final = ("account", "address", "device")
-_LISTS: Final = ("digests", "days")
+_LISTS: Final = ("digests", "days", "ended")
 
 
 def _is_number(found: object) -> TypeGuard[int]:

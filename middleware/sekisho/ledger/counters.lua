@@ -1,8 +1,8 @@
 -- Reads or clears counters for an operator; see `counters.py`.
 --
 -- KEYS     plain records; or, where a field is given, an account's bucket and its own key.
--- ARGV     `read`, `clear`, or `forget` (an account: `clear`, and its history), and the account's field in its bucket,
---          or "".
+-- ARGV     `read`, `clear`, `forget` (an account: `clear`, and its history), or `end` (`forget`, and the trust of all its
+--          devices), and the account's field in its bucket, or "".
 -- Returns  now in microseconds as a string, then each record as it was, or "".
 -- Cost     one command a record, and two or three more to clear an account.
 --
@@ -22,7 +22,7 @@ local function kept_ms(head, generation, renewed)
   if generation == ENDED then return ENDED_KEPT_MS end
   if generation < FAILED then return renewed > 0 and RENEWAL_KEPT_MS or 0 end
   local kind = string.byte(head)
-  if kind == CHANGE then return ENDED_KEPT_MS end
+  if kind == CHANGE then return word == 'end' and 0 or ENDED_KEPT_MS end
   return word == 'clear' and (kind == 253 or kind == 254) and HISTORY_KEPT_MS or 0
 end
 
@@ -50,13 +50,24 @@ local function read_account()
   return type(shared) == 'string' and shared or ''
 end
 
+-- As a change of the password leaves it: tokens that were issued until now are void.
+local function change_entry(now, tats)
+  local renewed = now + (ENDED_KEPT_MS - RENEWAL_KEPT_MS) * 1000
+  return struct.pack(LANE_HEAD, string.char(CHANGE) .. string.rep('\0', 7), FAILED, renewed)
+    .. string.rep('\0', tats * TAT_BYTES)
+end
+
 -- What is kept goes under the account's own key.
 local function clear_account(value)
   local lanes, count, tats, longest_ms = lanes_of(value)
   pcall('HDEL', KEYS[1], field)
-  if count == 0 then return call('DEL', KEYS[2]) end
   local time = call('TIME')
-  local generation = math.floor((time[1] * 1000000 + time[2]) / 1800000000)
+  local now = time[1] * 1000000 + time[2]
+  if word == 'end' then
+    lanes, count, longest_ms = lanes .. change_entry(now, tats), count + 1, ENDED_KEPT_MS
+  end
+  if count == 0 then return call('DEL', KEYS[2]) end
+  local generation = math.floor(now / 1800000000)
   local head = struct.pack(HEAD, 2, 0, 0, generation, 0, 0, 0, 0, 0, count, tats)
   return call('SET', KEYS[2], head .. lanes, 'PX', longest_ms)
 end

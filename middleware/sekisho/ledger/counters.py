@@ -95,8 +95,11 @@ class CounterPlace(Protocol):
         """Clear the account's counts. Its devices stay known, and replaced tokens stay spent."""
         ...
 
-    async def forget_account(self, charge: Charge) -> None:
-        """Clear the account's counts as `clear_account` does, and its history as well."""
+    async def forget_account(self, charge: Charge, *, ends_devices: bool = False) -> None:
+        """Clear the account's counts as `clear_account` does, and its history as well.
+
+        `ends_devices`: whether the trust of all its devices ends too, as by a change of the password.
+        """
         ...
 
 
@@ -170,8 +173,8 @@ class StoredCounters:
     async def clear_account(self, charge: Charge) -> None:
         await self._of_account(b"clear", charge)
 
-    async def forget_account(self, charge: Charge) -> None:
-        await self._of_account(b"forget", charge)
+    async def forget_account(self, charge: Charge, *, ends_devices: bool = False) -> None:
+        await self._of_account(b"end" if ends_devices else b"forget", charge)
 
     async def _of_account(self, word: bytes, charge: Charge) -> Counters:
         bucket, own = self._keys.bucket(charge), self._keys.account(charge)
@@ -205,7 +208,7 @@ class SocketCounters:
     async def clear_account(self, charge: Charge) -> None:
         """Do nothing: the other process clears its counters when the operator's act reaches it."""
 
-    async def forget_account(self, charge: Charge) -> None:
+    async def forget_account(self, charge: Charge, *, ends_devices: bool = False) -> None:
         """Do nothing: the other process clears its counters when the operator's act reaches it."""
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.device_buckets import changed
 from sekisho.ledger.newcomers import Newcomers, account_end_us, newcomer_keys, short_lived_end_us
 from sekisho.ledger.packing import packed, unpacked
-from sekisho.ledger.records import Record, expires_us, failures_kept_us, unblocked
+from sekisho.ledger.records import FRESH, Record, expires_us, failures_kept_us, unblocked
 from sekisho.ledger.tags import GENERATION_US
 from sekisho.model import Charged
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, LimitSet, Verdict
 
 SHARED_PER_KIND = 2**14  # four kinds of counter: 2^16 in all
-KINDS = (b"n", b"i", b"d", b"a")  # all but secrets and credit, which `unblock` does not reset
+_ACCOUNT = b"a"
+KINDS = (b"n", b"i", b"d", _ACCOUNT)  # all but secrets and credit, which `unblock` does not reset
 MINUTE_US = 60_000_000
 NEVER_US = 2**62
 SWEEP = 8  # expired records examined per write: more than one write can add, so the backlog shrinks
@@ -194,10 +196,13 @@ class MemoryLedger:
             self.book.now_us = self._clock_us()
             ledger.fail(self.book, charge, verdict, self._limits, self.book.now_us)
 
-    def forget(self, digests: tuple[bytes, ...], *, history: bool = False) -> None:
+    def forget(self, digests: tuple[bytes, ...], *, history: bool = False, ended: tuple[bytes, ...] = ()) -> None:
         """Delete the counts under these digests of networks, addresses, devices and accounts, for `sekisho unblock`.
 
-        `history`: whether the accounts' histories are deleted as well, for `sekisho forget`.
+        Args:
+            digests: see above.
+            history: whether the accounts' histories are deleted as well, for `sekisho forget`.
+            ended: digests of accounts of which no device is trusted any more, for `sekisho takeover`.
         """
         self.book.now_us = self._clock_us()
         for digest in digests:
@@ -205,3 +210,7 @@ class MemoryLedger:
                 record = self.book.pop(kind + digest, None)
                 if record is not None and record.buckets:
                     self.book[kind + digest] = unblocked(record, history=history)
+        width = len(self._limits.known_device)
+        for digest in ended:
+            key, now_us = _ACCOUNT + digest, self.book.now_us
+            self.book[key] = changed(self.book.get(key, FRESH), b"", now_us, now_us, width)

@@ -89,8 +89,8 @@ class Feedback:
         self._settings = settings
         self._clock_s = clock_s
 
-    async def takeover(self, named: NamedAccount, *, by: str, why: str) -> None:
-        """Record that an account is asked for a proof from now on, and forget its counters and history.
+    async def takeover(self, named: NamedAccount, *, by: str, why: str, keep_devices: bool = False) -> None:
+        """Record that an account is asked for a proof from now on, forget its counters and history, end its devices.
 
         The record is written first: if the store fails in between, the account is asked all the same.
 
@@ -98,19 +98,24 @@ class Feedback:
             named: the account.
             by: the operator or service that reports, for the event.
             why: a reason, for the event.
+            keep_devices: whether devices that have shown a proof stay known.
 
         Raises:
             ValueError: the reason is too long, or has control characters.
             ControlError: the new record is refused, or others change the record all the time.
             StoreUnavailable: it may or may not be done.
         """
-        counted = self._counted(named)
+        counted = self._counted(named.names)
+        # Devices count at the canonical name. Strangers' attempts may count at a limit key, which may be the canonical
+        # name of another account: nobody has reported its devices.
+        ended = () if keep_devices else tuple(counter.digest for counter in self._counted(named.names[-1:]))
+        act = self._act("takeover", counted, named, by, why)._replace(ended=ended)
         name = account_name(named.subject.account)
         with refusals_told():
-            await self._do(self._act("takeover", counted, named, by, why), lambda record: self._with(name, record))
+            await self._do(act, lambda record: self._with(name, record))
             if self._counters is not None:
                 for counter in counted:
-                    await self._counters.forget_account(counter.charge)
+                    await self._counters.forget_account(counter.charge, ends_devices=counter.digest in ended)
 
     async def false_alarm(self, named: NamedAccount, address: str, *, by: str, why: str) -> None:
         """Clear the counters of an account, and of an address unless it is empty; ask the account for no more proofs.
@@ -130,7 +135,7 @@ class Feedback:
         """
         if address and packed_address(address) is None:
             raise ValueError("this is no address")
-        counted = self._counted(named)
+        counted = self._counted(named.names)
         act = self._act("false_alarm", counted, named, by, why)
         with refusals_told():
             await self._clear_account(act, counted, named)
@@ -156,9 +161,9 @@ class Feedback:
         if self._feed is not None:
             await self._feed.release(origin.prefixes[0])
 
-    def _counted(self, named: NamedAccount) -> list[NamedCounter]:
+    def _counted(self, names: tuple[str, ...]) -> list[NamedCounter]:
         settings = self._settings
-        return counters_of(named.names, {door.kind for door in settings.doors}, Digests(settings.secrets))
+        return counters_of(names, {door.kind for door in settings.doors}, Digests(settings.secrets))
 
     def _act(self, word: str, counted: list[NamedCounter], named: NamedAccount, by: str, why: str) -> Act:
         if not why.isprintable() or len(json.dumps(why)) - 2 > TEXT_BYTES_MAX:

@@ -282,16 +282,17 @@ class LoginGuard:
         """
         return Counter(self._loops.process.events.counts if self._loops is not None else ())
 
-    async def report_takeover(self, account: str, *, why: str = "") -> None:
+    async def report_takeover(self, account: str, *, why: str = "", keep_devices: bool = False) -> None:
         """Report that somebody else has got into an account, as its owner or your own analysis says.
 
-        Within a second, on every worker: devices that were merely seen are strangers there, its history is forgotten,
-        step-ups under way end, and each log-in with a password is asked for a proof, for `SEKISHO_DEVICE_DAYS`. Devices
-        that have shown a proof are spared. End the account's sessions, and have its owner choose another password.
+        Within a second, on every worker: no device is known there any more, its history is forgotten, step-ups under
+        way end, and each log-in with a password is asked for a proof, for `SEKISHO_DEVICE_DAYS`. Devices that show one
+        from then on are spared. End the account's sessions, and have its owner choose another password.
 
         Args:
             account: as its owner types it.
             why: a reason, for the event; no names.
+            keep_devices: spare devices that have shown a proof before, the thief's too if one was passed on to it.
 
         Raises:
             SettingsError: the guard did not start.
@@ -300,7 +301,7 @@ class LoginGuard:
             StoreUnavailable: it may or may not be done; report it again.
         """
         named = self._named(account)
-        await self._feedback.takeover(named, by=SERVICE, why=why)
+        await self._feedback.takeover(named, by=SERVICE, why=why, keep_devices=keep_devices)
 
     async def report_false_alarm(self, account: str, *, address: str = "", why: str = "") -> None:
         """Report that the guard has refused or asked an owner who was right.

@@ -136,7 +136,7 @@ class EventLoops:
             process.events.commanded(act.word, act.by, act.why, act.of if act.word == "mode" else "", subject_of(act))
             # Counters in the store are cleared by the command.
             process.shed.forget(act.digests)
-            process.own.forget(act.digests, history=act.word in {"forget", "takeover"})
+            process.own.forget(act.digests, history=act.word in {"forget", "takeover"}, ended=act.ended)
             accounts = act.digests if act.of == "account" else ()
             if accounts or act.days:
                 for running in self._running.values():
