@@ -80,11 +80,18 @@ class Settler:
         """Note that the attempt goes to the application. From here on it must be settled exactly once."""
         self._waits.begin(assessment.charge)
 
-    def settle(self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool) -> None:
+    def settle(
+        self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, browser_key: str = ""
+    ) -> None:
         """Refund the charge after a trusted success; after anything else the charge stands and counts as a failure.
 
-        `renewed`: a new device token was sent. If the ledger recorded a renewal that was never sent, the holder of the
-        old token would be refused.
+        Args:
+            assessment: of the attempt.
+            outcome: of the attempt.
+            basis: how the outcome is known.
+            renewed: a new device token was sent. If the ledger recorded a renewal that was never sent, the holder of
+                the old token would be refused.
+            browser_key: of the browser that the answer was held for; empty elsewhere.
         """
         if outcome is not Outcome.SUCCEEDED:
             return self._end_unproved(assessment, outcome, basis)
@@ -102,7 +109,7 @@ class Settler:
             effects |= Effect.RENEWED
         self._ledger.settle(charge, assessment.verdict, effects)
         if belief is _FULL:
-            forgive(self._ledger, self._mistyped, charge, charge.place)
+            forgive(self._ledger, self._mistyped, charge, charge.place, browser_key)
         if effects & Effect.LEARNS and attempt.limit_key:
             learn_as(self._ledger, self._other_name(attempt, charge), charge, assessment.verdict)
         # Each account's devices vouch for one address a day: an attacker's own account does not keep a botnet in.
@@ -122,7 +129,7 @@ class Settler:
         """
         attempt, charge = assessment.attempt, assessment.charge
         if outcome is not Outcome.UNKNOWN or attempt.door.reads_body:
-            self._note(assessment, is_wrong=True)
+            self._note(assessment, "", is_wrong=True)
             return self.end(assessment)
         if not self._trust.knows(self._trust.rule(attempt.door, basis), attempt, charge, self._clock_s()):
             return self.end(assessment)
@@ -148,16 +155,20 @@ class Settler:
         verdict = verdict._replace(charged=Charged.KNOWN_DEVICE, tagged=0, at_us=0, account_at_us=0)
         self._ledger.settle(charge, verdict, Effect.RIGHT)
 
-    def withhold(self, assessment: Assessment, *, is_wrong: bool) -> None:
+    def withhold(self, assessment: Assessment, browser_key: str, *, is_wrong: bool) -> None:
         """End an attempt whose answer is sealed: its charge stands until the proof.
 
-        `is_wrong`: no proof will open it. A right secret is noted as a wrong one is, or it would take less time.
+        Args:
+            assessment: of the attempt.
+            browser_key: of the browser that the answer is sealed to.
+            is_wrong: no proof will open it. A right secret is noted as a wrong one is, or it would take less time.
         """
         self.end(assessment)
-        self._note(assessment, is_wrong=is_wrong)
+        self._note(assessment, browser_key, is_wrong=is_wrong)
 
-    def _note(self, assessment: Assessment, *, is_wrong: bool) -> None:
-        self._mistyped.note(assessment.charge, assessment.verdict, assessment.work_receipt, is_wrong=is_wrong)
+    def _note(self, assessment: Assessment, browser_key: str, *, is_wrong: bool) -> None:
+        charge, verdict, receipt = assessment.charge, assessment.verdict, assessment.work_receipt
+        self._mistyped.note(charge, verdict, receipt, browser_key, is_wrong=is_wrong)
 
     def end(self, assessment: Assessment) -> None:
         """End an attempt that had no trusted success: its charge stands."""
@@ -204,16 +215,17 @@ class Settler:
         if receipt:
             self._waits.refunded(refund_worked(self._ledger, receipt, proved=proved))
 
-    def refund_proved(self, receipt: bytes, account: bytes, place: bytes = b"") -> None:
+    def refund_proved(self, receipt: bytes, account: bytes, place: bytes = b"", browser_key: str = "") -> None:
         """Refund the charge of an attempt, now that the account's owner has shown a second factor.
 
         Args:
             receipt: of the attempt's charge.
             account: the account's digest.
             place: from the method of that name; empty where no history is kept.
+            browser_key: of the browser that has shown the factor.
         """
         charge = refund_proved(self._ledger, receipt, account, place, self._networks_max)
-        forgive(self._ledger, self._mistyped, charge, place)
+        forgive(self._ledger, self._mistyped, charge, place, browser_key)
         self._waits.refunded(charge)
 
     def place(self, account: str, origin: Origin, family: int) -> bytes:

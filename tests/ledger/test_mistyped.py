@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.mistyped import Mistyped
-from sekisho.model import Charge, Charged, Verdict
+from sekisho.ledger.receipt import pack_receipt
+from sekisho.ledger.settlement import forgive
+from sekisho.model import Charge, Charged, Limit, Verdict
+from tests.ledger.charges import HOUR
+from tests.ledger.stores import only
 
 NOW_US = 1_764_401_409_000_000
 SECOND = 1_000_000
@@ -97,6 +102,43 @@ def test_a_clock_that_is_set_back_forgets_nothing_at_once() -> None:
     mistyped.note(charge(BOB), verdict(at_us=NOW_US - 86_400 * SECOND), b"", is_wrong=True)
 
     assert len(mistyped.forgiven(charge(), HANA)) == len(mistyped.forgiven(charge(), BOB)) == 1
+
+
+def test_attempts_that_end_out_of_order_forget_nothing() -> None:
+    """Two that were charged just before the turn of the half hour end after it; so do nodes with clocks apart."""
+    mistyped = Mistyped()
+    mistyped.note(charge(), verdict(), b"", is_wrong=True)
+    for after_us in (1_800 * SECOND, 1_799 * SECOND, 1_798 * SECOND):
+        mistyped.note(charge(BOB), verdict(at_us=NOW_US + after_us), b"", is_wrong=True)
+
+    assert len(mistyped.forgiven(charge(), HANA)) == 1
+
+
+def test_what_was_sealed_is_forgiven_to_the_same_browser_alone() -> None:
+    """A mistake that was answered at once is forgiven to any browser with the fingerprint."""
+    mistyped = Mistyped()
+    for browser_key in ("hers", "a neighbour's", ""):
+        mistyped.note(charge(), verdict(), b"", browser_key, is_wrong=True)
+
+    found = [len(mistyped.forgiven(charge(), HANA, key)) for key in ("hers", "hers", "", "a neighbour's")]
+    assert found == [2, 0, 0, 1]
+
+
+def test_the_question_before_a_mistake_is_given_back_at_the_address_alone() -> None:
+    """The guess stands at the account: its owner's log-ins from that address would pay for guesses of a neighbour."""
+    three, now_us = (Limit(3, HOUR),), [NOW_US]
+    ledger = MemoryLedger(only(ip=three, account=three), entries_max=99, clock_us=lambda: now_us[0])
+    mistyped = Mistyped()
+    asked = ledger.charge_now(charge())
+    now_us[0] += 3 * SECOND
+    mistyped.note(charge(), ledger.charge_now(charge()), pack_receipt(charge(), asked), is_wrong=True)
+
+    forgive(ledger, mistyped, charge(), HANA)
+
+    elsewhere = [ledger.charge_now(charge(ip=HOME)._replace(pair_tag=b"%04d" % n)) for n in range(3)]
+    assert [each.account_wait_us > 0 for each in elsewhere] == [False, False, True]
+    others = [ledger.charge_now(charge()._replace(account=b"a neighbour's ac")) for _ in range(4)]
+    assert [each.ip_wait_us > 0 for each in others] == [False, False, False, True]
 
 
 def test_a_flood_displaces_the_oldest() -> None:

@@ -29,12 +29,14 @@ class AnsweredAttempt:
         basis: how the outcome is known.
         account: the application's id of the account, or the name that was tried.
         renewed: whether a device token was sent.
+        browser_key: of the browser that the answer was held for; empty where it was not held.
     """
 
     status: int = 0
     outcome: Outcome = _UNKNOWN
     basis: Basis = _GUESS
     renewed: bool = False
+    browser_key: str = ""
 
     def __init__(self, context: RequestContext, assessment: Assessment) -> None:
         self.context: Final = context

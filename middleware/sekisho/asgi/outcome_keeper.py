@@ -157,7 +157,8 @@ class OutcomeKeeper(Keeper):
         held = self._admission.held
         if held and context.body_reader in held:  # it has not even begun to answer
             self._admission.free(context.body_reader)
-        self._settler.settle(assessment, outcome, basis, renewed=answered.renewed)
+        renewed, browser_key = answered.renewed, answered.browser_key
+        self._settler.settle(assessment, outcome, basis, renewed=renewed, browser_key=browser_key)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device, assessment)
         if self._watch is not None and assessment.device is _STRANGER:
             self._tell_watch(self._watch, answered)

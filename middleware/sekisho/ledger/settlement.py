@@ -60,12 +60,14 @@ def learn_as(ledger: Ledger, account: bytes, charge: Charge, verdict: Verdict) -
     )
 
 
-def forgive(ledger: Ledger, mistyped: Mistyped, charge: Charge, place: bytes) -> None:
+def forgive(ledger: Ledger, mistyped: Mistyped, charge: Charge, place: bytes, browser_key: str = "") -> None:
     """Give back to an address what the owner, who is in now, has mistyped there before. See `Mistyped.forgiven`."""
-    for mistake in mistyped.forgiven(charge, place):
+    for mistake in mistyped.forgiven(charge, place, browser_key):
         ledger.settle(mistake.charge, mistake.verdict)
         if mistake.work_receipt:
-            refund_worked(ledger, mistake.work_receipt, proved=False)
+            # Its part at the account stands, or a guesser in the owner's network would get guesses there back.
+            asked, at_address, _ = parted(mistake.work_receipt)
+            ledger.settle(asked, at_address)
 
 
 def refund_worked(ledger: Ledger, receipt: bytes, *, proved: bool) -> Charge:

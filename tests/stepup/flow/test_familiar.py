@@ -99,6 +99,22 @@ def test_a_familiar_stranger_in_calm_is_not_asked_and_becomes_no_more_than_seen(
     run(story)
 
 
+def test_a_familiar_stranger_is_given_back_what_the_same_browser_mistyped() -> None:
+    """The right password is released without a proof. A neighbour's guess at the account stands."""
+
+    async def story() -> None:
+        town = await Town(limit_ip="9/hour").settle_in()
+        client = town.client(HOME)
+        for browser, password in ((client, "typo 1"), (client, "typo 2"), (town.client(HOME), "guess")):
+            assert (await browser.log_in("kenji", password)).code == "step_up_required"
+        assert (await client.log_in("kenji")).status == 303
+
+        codes = [(await town.client(HOME).log_in(f"neighbour {n}", "typo")).code for n in range(12)]
+        assert codes.count("step_up_required") == 8
+
+    run(story)
+
+
 @pytest.mark.parametrize("posture", [Posture.ELEVATED, Posture.ATTACK])
 def test_an_alarm_asks_familiar_strangers_too(posture: Posture) -> None:
     async def story() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sekisho.wiring import MACHINE
 from tests.asgi.driving import Clock
-from tests.stepup.flow.driving import Site, challenge, runs_ended
+from tests.stepup.flow.driving import Client, Site, challenge, runs_ended
 
 HOUSE = "198.51.100.7"
 
@@ -24,11 +24,17 @@ async def four_an_hour() -> Site:
     return site
 
 
-async def asked(site: Site, account: str, password: str) -> str:
-    """The code of the answer to one more stranger in the house, once its run has ended."""
-    found = await site.client(HOUSE).log_in(account, password)
+async def asked(site: Site, account: str, password: str, client: Client | None = None) -> str:
+    """The code of the answer to a browser in the house, once its run has ended; without one, to one more stranger."""
+    found = await (client or site.client(HOUSE)).log_in(account, password)
     await runs_ended()
     return found.code
+
+
+async def let_in(client: Client, code: str) -> None:
+    """Log `hana` in with the right password and a code of her app."""
+    ticket = challenge(await client.log_in())
+    assert (await client.show(ticket, code)).status == 303
 
 
 async def room_left(site: Site) -> int:
@@ -39,19 +45,30 @@ async def room_left(site: Site) -> int:
 
 async def test_a_proof_gives_back_what_its_owner_mistyped() -> None:
     site = await four_an_hour()
-    assert [await asked(site, "hana", f"typo {n}") for n in range(3)] == ["step_up_required"] * 3
-
     client = site.client(HOUSE)
-    ticket = challenge(await client.log_in())
-    assert (await client.show(ticket, site.code())).status == 303
+    assert [await asked(site, "hana", f"typo {n}", client) for n in range(3)] == ["step_up_required"] * 3
+
+    await let_in(client, site.code())
 
     assert await room_left(site) == 4
 
 
+@pytest.mark.parametrize("guess", ["wrong", "right"])
+async def test_room_at_the_address_does_not_tell_a_right_guess(guess: str) -> None:
+    """A neighbour guesses at her account in a browser like hers, and counts what her proof gives back."""
+    site = await four_an_hour()
+    await asked(site, "hana", guess)
+
+    await let_in(site.client(HOUSE), site.code())
+
+    assert await room_left(site) == 3
+
+
 async def test_a_right_password_without_a_proof_gives_nothing_back() -> None:
     site = await four_an_hour()
+    client = site.client(HOUSE)
     for password in ("typo", "right"):
-        await asked(site, "hana", password)
+        await asked(site, "hana", password, client)
 
     assert await room_left(site) == 2
 

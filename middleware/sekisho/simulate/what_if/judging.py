@@ -33,6 +33,7 @@ from sekisho.model import (
     Signals,
 )
 from sekisho.simulate.what_if.items import Attempted, Proved, Settled
+from sekisho.stepup.flow.browser_key import SECONDS as KEY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -130,6 +131,7 @@ class _Judging:
         self._open, self._asked, self._withheld = _Kept(), _Kept(), _Kept()
         self._shared: OrderedDict[str, bytes] = OrderedDict()
         self._mistyped = Mistyped()
+        self._browsers: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def hear(self, item: Item) -> None:
         # Late lines do not set the clock back.
@@ -203,14 +205,28 @@ class _Judging:
             return
         self._ledger.fail(found.charge, found.verdict)
         if settled.result != "succeeded":
-            self._note(found, settled.result)
+            self._note(found, settled)
         elif settled.is_withheld:
             self._withheld.keep(found.attempted.account, found)
 
-    def _note(self, found: _Open, result: str) -> None:
+    def _note(self, found: _Open, settled: Settled) -> None:
         """Note a wrong secret, as the settler does."""
-        if result == "failed" or self._rules.reads_body(found.attempted.door):
-            self._mistyped.note(found.charge, found.verdict, found.work_receipt, is_wrong=True)
+        if settled.result == "failed" or self._rules.reads_body(found.attempted.door):
+            browser_key = self._browser_key(found.attempted) if settled.is_withheld else ""
+            self._mistyped.note(found.charge, found.verdict, found.work_receipt, browser_key, is_wrong=True)
+
+    def _browser_key(self, attempted: Attempted) -> str:
+        """What stands for the key of the browser that an answer was sealed to: no line names it. It ends as its cookie.
+
+        An owner who comes back after that has another one.
+        """
+        client = _client(attempted)
+        begun, until_us = self._browsers.get(client, ("", 0))
+        key = begun if attempted.at_us < until_us else attempted.key
+        self._browsers[client] = key, attempted.at_us + KEY_SECONDS * 1_000_000
+        if len(self._browsers) > KEPT_MAX:
+            self._browsers.popitem(last=False)
+        return key
 
     def _had_no_question(self, found: _Open) -> None:
         """The application has run for this attempt: it was not answered by asking for work."""
@@ -224,7 +240,9 @@ class _Judging:
         if self._rules.tries_password(attempted.door):
             effects |= Effect.RIGHT
         self._ledger.settle(found.charge, found.verdict, effects)
-        forgive(self._ledger, self._mistyped, found.charge, found.charge.place)
+        is_held = not found.decision.passes or attempted.device is not Device.PROVED
+        browser_key = self._browser_key(attempted) if is_held else ""
+        forgive(self._ledger, self._mistyped, found.charge, found.charge.place, browser_key)
         self._refund_worked(found, proved=False)
 
     def _prove(self, proved: Proved) -> None:
@@ -234,7 +252,7 @@ class _Judging:
         own = b"" if found.attempted.counted.similar else charge.account
         receipt = pack_receipt(charge, found.verdict)
         refund_proved(self._ledger, receipt, own, charge.place, len(self._rules.limits.networks))
-        forgive(self._ledger, self._mistyped, charge, charge.place)
+        forgive(self._ledger, self._mistyped, charge, charge.place, self._browser_key(found.attempted))
         self._refund_worked(found, proved=True)
 
     def _refund_worked(self, found: _Open, *, proved: bool) -> None:

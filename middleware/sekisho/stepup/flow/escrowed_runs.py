@@ -158,6 +158,7 @@ class EscrowedRuns:
         """
         answered = AnsweredAttempt(issued.context, issued.assessment)
         answered.outcome, answered.basis = result.outcome, result.basis
+        answered.browser_key = issued.browser_key.key
         if answer is not None:
             answered.status, answered.headers = answer.status, list(answer.headers)
             if result.outcome is Outcome.SUCCEEDED:
@@ -168,14 +169,14 @@ class EscrowedRuns:
 
     async def withhold(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
         """Settle a run whose answer stays sealed until the proof."""
-        context, assessment, ticket, _ = issued
+        context, assessment, ticket, browser_key = issued
         kept, outcome, basis, _ = result
         if kept.answer is not None and "{" in context.door.path:
             # The page that releases it knows the door's path with its placeholders only.
             kept = Kept(_sent_from(context.scope["path"], kept.answer))
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
-        self._settler.withhold(assessment, is_wrong=kept.answer is None)
+        self._settler.withhold(assessment, browser_key.key, is_wrong=kept.answer is None)
         self._events.settled(
             context.door, outcome, basis, assessment.attempt, assessment.device, assessment, withheld=True
         )

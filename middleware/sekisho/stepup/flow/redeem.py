@@ -80,9 +80,10 @@ class Redeemer:
         self._events.proved(ticket.door, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
-            self._settler.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption))
+            browser_key = call.browser_key.key
+            self._settler.refund_proved(ticket.receipt, ticket.account_digest, self._place(redemption), browser_key)
             with suppress(StoreUnavailable):  # without the store that charge stands
-                receipt = await self._parts.escrow.take_work_receipt(ticket, call.browser_key.key)
+                receipt = await self._parts.escrow.take_work_receipt(ticket, browser_key)
                 self._settler.refund_worked(receipt, proved=True)
         if ticket.purpose is Purpose.LOGIN:
             self._tell_watch(call, ticket)
