@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 from weakref import WeakSet
@@ -409,25 +410,37 @@ def owners_of(
 
 def _tell_of_file() -> None:
     """Say that settings in a file `.env` have not arrived, if none has: neither Python nor most servers read it."""
-    if Path(".env").is_file() and not any(name.startswith("SEKISHO_") for name in os.environ):
-        log.error(
-            "a file .env is in this folder, and no SEKISHO_ variable is set: start the server with it, as by "
-            "`uvicorn --env-file .env`"
-        )
+    with suppress(OSError):  # a folder that this user may not look into
+        if Path(".env").is_file() and not any(name.startswith("SEKISHO_") for name in os.environ):
+            log.error(
+                "a file .env is in this folder, and no SEKISHO_ variable is set: start the server with it, as by "
+                "`uvicorn --env-file .env`"
+            )
 
 
 def _ensure_asgi(app: object) -> None:
     """Raise `SettingsError` for an application that no ASGI server could call, such as Flask's."""
-    try:
-        inspect.signature(app).bind(None, None, None)  # type: ignore[arg-type]
-    except ValueError:  # compiled, without a signature
-        return
-    except TypeError:
+    if not _takes_asgi(app):
         raise SettingsError(
             "LoginGuard",
             "was given what is no ASGI application; of WSGI (Flask) it needs an adapter: "
             "LoginGuard(WSGIMiddleware(app)), with WSGIMiddleware of the package a2wsgi",
-        ) from None
+        )
+
+
+def _takes_asgi(app: object) -> bool:
+    """Whether an application can be called with scope, receive and send, as far as its signature tells."""
+    if not callable(app):
+        return False
+    try:
+        signature = inspect.signature(app)
+    except Exception:  # noqa: BLE001 - compiled, or Python 3.14 evaluates annotations whose imports are for types alone
+        return True
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _ensure_openable(settings: Settings) -> None:
