@@ -129,6 +129,31 @@ def test_without_a_right_log_in_only_the_invented_one_is_tried(tmp_path: Path) -
     assert done.returncode == 0
 
 
+WSGI = """
+import os, time
+from a2wsgi import WSGIMiddleware
+from sekisho import LoginGuard
+
+
+def shop(environ, start_response):
+    time.sleep(0.05)
+    start_response("401 Unauthorized", [])
+    return [b"wrong"]
+
+
+app = LoginGuard(WSGIMiddleware(shop), secret=os.urandom(32).hex(), store="memory://", challenges="none")
+"""
+
+
+def test_a_wsgi_application_ends_without_a_warning(tmp_path: Path) -> None:
+    """The guard's own look for doors, which began with the application, is not cut off inside of a thread."""
+    (tmp_path / "threaded.py").write_text(WSGI)
+    done = checked(tmp_path, "--app", "threaded:app")
+
+    assert "POST /login: the invented log-in failed" in done.stdout
+    assert "RuntimeWarning" not in done.stderr
+
+
 def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:
     """An application without a guard is reported, and nothing is tried."""
     done = checked(tmp_path, "--app", "shop:unguarded")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from multiprocessing import active_children
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -190,6 +192,33 @@ def test_an_interrupt_ends_the_runs_under_way(tmp_path: Path) -> None:
     assert command.returncode == 130
     assert "Traceback" not in said
     assert _play_no_more(command.pid)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_run_goes_on_when_the_command_is_killed(tmp_path: Path, how: signal.Signals) -> None:
+    """As by a time limit, or by a machine without memory: no handler of the first process sees it."""
+    kept = tmp_path / "kept.jsonl"
+    line = [
+        "quiet-month",
+        "--scale",
+        "0.1",
+        "--jobs",
+        "2",
+        "--kept",
+        str(kept),
+        *(f"--seed={seed}" for seed in range(40)),
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "sekisho", "simulate", *line], stderr=subprocess.DEVNULL, process_group=0
+    ) as command:
+        while not kept.exists():
+            assert command.poll() is None
+            time.sleep(0.02)
+        command.send_signal(how)
+    ended = _play_no_more(command.pid)
+    with suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGKILL)  # where the test fails
+    assert ended
 
 
 def _play_no_more(group: int) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.guards import build_of
@@ -76,6 +78,14 @@ def _begin() -> None:
     # The interrupt of a terminal reaches every process; the first one says it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("sekisho").setLevel(logging.ERROR)  # refusals are too many to read
+    Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    """End this process when the first one has ended: killed, it leaves runs of hours behind that nobody waits for."""
+    if (first := parent_process()) is not None:
+        first.join()
+        os._exit(1)
 
 
 def _played(run: Run, known: Mapping[str, PlayedPolicy]) -> tuple[Results, float]:

@@ -66,6 +66,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
+LOOKING_S: Final = 2.0
+"""How long the end waits for the look for doors, which takes some milliseconds after the start."""
+
 
 class LoopWing:
     """The parts of one event loop: the connection to the store, waiting attempts, and the middleware built on them.
@@ -174,6 +177,8 @@ class LoopWing:
         self._refusals.close()
         await self._canary.aclose()
         if self._looking is not None:
+            # Cut off in an application that runs in threads, as of WSGI, a request leaves a thread that answers nobody.
+            await asyncio.wait((self._looking,), timeout=LOOKING_S)
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
