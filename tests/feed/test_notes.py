@@ -281,6 +281,30 @@ async def test_a_fault_of_the_front_is_said_once_and_all_is_told_again() -> None
     assert front.done == ["begin", (["9.9.9.9/32"], [], []), "begin", (["9.9.9.9/32"], [], [])]
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError, FrontFault])
+async def test_a_block_whose_answer_was_lost_is_released_at_the_end(error: type[BaseException]) -> None:
+    """A signal, or a fault, comes while Cloudflare replaces its list: that holds the address until it is told."""
+    front = Recorded()
+
+    class AnswersLate(Recorded):
+        """Takes a change; its answer does not arrive."""
+
+        async def apply(self, change: Change) -> None:
+            await front.apply(change)
+            if change.added:
+                raise error
+
+    async def read() -> dict[Network, float]:
+        return {ONE: 30.0}
+
+    following = Following(AnswersLate(), read, lambda: 0.0, print)
+    with pytest.raises(error):
+        await following.once()
+    await following.end()
+
+    assert front.done == [(["9.9.9.9/32"], [], []), ([], [], ["9.9.9.9/32"])]
+
+
 async def test_while_the_store_is_away_blocks_still_end() -> None:
     """Without the store nobody is blocked anew, and each block ends on time."""
     front, said, now = Recorded(), list[str](), [0.0]

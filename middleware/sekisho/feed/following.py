@@ -43,6 +43,8 @@ class Following:
         self._clock_s = clock_s
         self._tell = tell
         self._has: dict[Network, float] = {}
+        # A change that failed, or that a signal interrupted, may have reached the front all the same.
+        self._may_have: set[Network] = set()
         self._begun = False
         self._next_s = 0.0
         self._said = ""
@@ -77,19 +79,25 @@ class Following:
             network: now_s + left_s if network in told else self._has[network]
             for network, left_s in change.wanted.items()
         }
+        self._may_have = set(self._has)
         self._next_s = self._clock_s() + self._front.every_s
         return change
 
     async def end(self) -> None:
-        """Remove all networks from the front, if it would not end their blocks by itself. Raises `FrontFault`."""
-        if self._begun and not self._front.forgets and self._has:
-            await self._front.apply(Change({}, {}, tuple(self._has), {}))
+        """Remove all networks that the front may have, if it would not end their blocks by itself.
+
+        Raises `FrontFault`.
+        """
+        if self._may_have and not self._front.forgets:
+            await self._front.apply(Change({}, {}, tuple(self._may_have), {}))
 
     async def _apply(self, change: Change) -> None:
         if not self._begun:
             await self._front.begin()
+            self._may_have.clear()
             self._begun, self._said = True, ""
         if not change.is_empty:
+            self._may_have.update(change.added)
             await self._front.apply(change)
 
     async def _wanted(self) -> dict[Network, float]:
