@@ -32,7 +32,7 @@ async def test_verify_says_that_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp
     assert said.code == 0
     lines = path.read_bytes().count(b"\n")
     assert said.out.splitlines() == [
-        f"{lines} lines of 1 workers: all verified",
+        f"{lines} lines of 1 worker: all verified",
         "         2 decided allow",
         "         1 settled failed",
         "         1 settled succeeded",

@@ -191,7 +191,7 @@ def test_a_campaign_is_printed_for_people(tmp_path: Path, monkeypatch: pytest.Mo
     serve_with(monkeypatch)
     said = run("campaigns", "--since", "366d", "--file", written(tmp_path / "events", '{"kind":"settled","time":"9"'))
     assert said.code == 1
-    assert "  30 attempts (0 refused, 30 failed) at 30 accounts, from 1 addresses in 1 networks" in said.out
+    assert "  30 attempts (0 refused, 30 failed) at 30 accounts, from 1 address in 1 network" in said.out
     assert "  accounts entered: 1; entered with a second proof: 0; right password without a proof: 0" in said.out
     assert "each software, network, device and address with more than 19 of them was looked at" in said.out
     assert said.err == "sekisho campaigns: 1 lines are no events\n"
@@ -253,6 +253,23 @@ def test_a_file_without_events_is_no_quiet_day(
     assert (wrong.code, wrong.out) == (1, "")
     assert "this is no file of events, and no audit in our own dialect" in wrong.err
     assert empty.code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_acting_on_no_account_says_that_there_is_nothing_to_do(
+    more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked to confirm it, no store is needed, and it is no failure."""
+    serve_with(monkeypatch, store="redis://127.0.0.1:1")
+    (events := tmp_path / "events").write_text("")
+    said = run("report", "--blast-radius", "--file", str(events), "--act", *more)
+    assert said.code == 0
+    if more:
+        done = json.loads(said.out)["done"]
+        assert (done["asked"], done["told"], done["untold"]) == (0, 0, 0)
+    else:
+        nothing = "there is nothing for --act to do: no account was entered without a second proof"
+        assert said.out.splitlines() == ["no campaigns", nothing]
 
 
 def test_an_unknown_campaign_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +345,7 @@ async def test_acting_again_tells_nobody_twice(redis_url: str, tmp_path: Path, m
     assert (notices, rows) == ([(0,), (1,)], [])
     assert ([each["campaign"] for each in exported], left) == ([records[0][0].name], [])
     assert "asked already, by an earlier --act: 1 of them\n" in said.out
-    assert "told already, and not again: the owners of 1 accounts\n" in said.out
+    assert "told already, and not again: the owners of 1 account\n" in said.out
     assert (longer[0], longer[1]["done"]) == (0, again)
 
 
@@ -358,4 +375,4 @@ async def test_more_accounts_than_the_record_takes_change_nothing(
     said = await command("report", "--blast-radius", *line)
     undone = await command("report", "--blast-radius", "--undo")
     assert (said.code, said.out, undone.out) == (1, "", NOTHING_UNDONE)
-    assert "2,001 accounts of 1 campaigns would be asked, and the record has room for 2,000 of 128" in said.err
+    assert "2,001 accounts of 1 campaign would be asked, and the record has room for 2,000 of 128" in said.err

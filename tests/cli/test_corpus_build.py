@@ -305,7 +305,7 @@ def test_pairs_in_other_encodings_can_be_read(
     find = Pairs(Corpus.open(out), PairDigests(KEY.encode())).find
     assert find("太郎", "パスワード") is Pair.EXACT
     assert piped(monkeypatch, "andré:café\n".encode("cp1252"), "corpus", "build", str(out), "-", "--pairs") == 0
-    assert "1 lines are not UTF-8 and were read as Windows-1252" in capsys.readouterr().out
+    assert "not UTF-8, and read as Windows-1252: 1 line;" in capsys.readouterr().out
     assert piped(monkeypatch, text, "corpus", "build", str(out), "-", "--pairs", "--encoding", "klingon") == FAILED
     assert "no such encoding" in capsys.readouterr().err
 

@@ -168,5 +168,5 @@ async def test_the_command_replaces_the_list(account: Account, monkeypatch: pyte
     url = f"http://127.0.0.1:{account.server_port}"
     said = await command("feed", "cloudflare", "--account", ACCOUNT, "--list", LIST, "--url", url, "--once")
 
-    assert (said.code, said.out) == (0, "the front refuses 1 addresses\n")
+    assert (said.code, said.out) == (0, "the front refuses 1 address\n")
     assert account.items == ["9.9.9.9"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.operator import reason
-from sekisho.cli.output import printable
+from sekisho.cli.output import many, printable
 from sekisho.control import Act
 from sekisho.control.asked import (
     ACCOUNTS_MAX,
@@ -263,8 +263,8 @@ def _ensure_room(record: ControlRecord, groups: list[AskedGroup]) -> None:
     accounts = sum(len(each.accounts) for each in after.asked)
     if len(after.asked) > GROUPS_MAX or accounts > ACCOUNTS_MAX:
         raise TooMany(
-            f"{accounts:,} accounts of {len(after.asked):,} campaigns would be asked, and the record has room for "
-            f"{ACCOUNTS_MAX:,} of {GROUPS_MAX}: name one campaign, or undo an earlier one"
+            f"{many(accounts, 'account')} of {many(len(after.asked), 'campaign')} would be asked, and the record has "
+            f"room for {ACCOUNTS_MAX:,} of {GROUPS_MAX}: name one campaign, or undo an earlier one"
         )
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli import written
 from sekisho.cli.operator import DEADLINE_US, UNHEARD, answering, settings
+from sekisho.cli.output import many
 from sekisho.cli.right_service import warn_of_other_service
 from sekisho.control.sockets import SocketControl
 from sekisho.ledger.opening import open_line
@@ -124,7 +125,7 @@ def _live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | 
 def _as_text(found: FoundCampaigns) -> list[str]:
     lines = [line for campaign in found.campaigns for line in _campaign(campaign)] or ["no campaigns"]
     grouped = sum(campaign.attempts for campaign in found.campaigns)
-    lines.append(f"{found.hostile:,} hostile attempts of strangers, {grouped:,} of them in campaigns")
+    lines.append(f"{many(found.hostile, 'hostile attempt')} of strangers, {grouped:,} of them in campaigns")
     lines.append(f"each software, network, device and address with more than {found.error:,} of them was looked at")
     return [*lines, *missing(found)]
 
@@ -133,7 +134,8 @@ def missing(found: FoundCampaigns) -> list[str]:
     """Lines for the operator that say why accounts may be missing from the campaigns found; none if all are there."""
     lines = []
     if found.summed:
-        lines.append(f"{found.summed:,} successes are in sums that name no account: read the audit, which has them all")
+        summed = many(found.summed, "success is", "successes are")
+        lines.append(f"{summed} in sums that name no account: read the audit, which has them all")
     if found.is_cut:
         lines.append("a campaign entered more accounts than are listed: look at a shorter time")
     return lines
@@ -145,9 +147,9 @@ def _campaign(campaign: Campaign) -> list[str]:
     return [
         f"{campaign.name}  {written.span_text(campaign.first_us, campaign.last_us)}",
         (
-            f"  {campaign.attempts:,} attempts ({campaign.refused:,} refused, {campaign.failed:,} failed) at "
-            f"{campaign.accounts:,} accounts, from {campaign.addresses:,} addresses"
-            + (f" in {campaign.networks:,} networks" if campaign.networks else "")
+            f"  {many(campaign.attempts, 'attempt')} ({campaign.refused:,} refused, {campaign.failed:,} failed) at "
+            f"{many(campaign.accounts, 'account')}, from {many(campaign.addresses, 'address', 'addresses')}"
+            + (f" in {many(campaign.networks, 'network')}" if campaign.networks else "")
         ),
         f"  shared: {shared}" + (f" and {more:,} more" if more > 0 else ""),
         (

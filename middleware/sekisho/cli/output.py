@@ -13,12 +13,17 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["OutputLost", "ReaderGone", "printable", "standard_output"]
+__all__ = ["OutputLost", "ReaderGone", "many", "printable", "standard_output"]
 
 
 def printable(text: str) -> str:
     """Return a text for a terminal: one with control characters, or ones that turn the line around, is escaped."""
     return text if text.isprintable() else ascii(text)
+
+
+def many(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 account`, `2,000 accounts`. `plural`: where an `s` does not make it."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 class ReaderGone(BrokenPipeError):  # noqa: N818 - `… | head` is no error

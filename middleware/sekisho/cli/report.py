@@ -30,17 +30,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sekisho.cli import asking, written
-from sekisho.cli.blast_radius import BlastRadius, ask_at, named_in, stop_asking
+from sekisho.cli.blast_radius import BlastRadius, Done, ask_at, named_in, stop_asking
 from sekisho.cli.campaigns import as_json, missing
 from sekisho.cli.operator import NotConfirmed, add_because, desk, reason, seconds, settings
+from sekisho.cli.output import many
 from sekisho.cli.usage import Misused
 from sekisho.model import SekishoError
 from sekisho.record.campaigns import campaigns_in
 
 if TYPE_CHECKING:
     import argparse
-
-    from sekisho.cli.blast_radius import Done
 
 __all__ = ["NoSuchCampaign", "arguments", "interrupted", "run"]
 
@@ -82,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     radius = _radius(args)
     if not args.act:
         return _said(_radius_json(radius), args, _as_text(radius))
+    if not radius.asked:
+        return _said({**_radius_json(radius), "done": Done(0, 0, 0)._asdict()}, args, _as_text(radius))
     # On standard error: with --json, standard output has one value.
     if not args.yes and not asking.confirmed("\n".join([*_as_text(radius), "Do this?"])):
         raise NotConfirmed("nothing was done: it was not confirmed")
@@ -151,8 +152,11 @@ def _said(found: dict[str, Any], args: argparse.Namespace, text: list[str]) -> i
 
 def _as_text(radius: BlastRadius) -> list[str]:
     lines = [line for campaign in radius.campaigns for line in _campaign(campaign, radius)] or ["no campaigns"]
-    lines.append(f"--act asks for a proof at {len(radius.asked):,} accounts; devices that have shown one are spared")
-    lines.append(f"--act tells the owners of {len(radius.told):,} accounts, where SEKISHO_OWNERS knows an address")
+    if not radius.asked:
+        return [*lines, "there is nothing for --act to do: no account was entered without a second proof"]
+    asked, told = many(len(radius.asked), "account"), many(len(radius.told), "account")
+    lines.append(f"--act asks for a proof at {asked}; devices that have shown one are spared")
+    lines.append(f"--act tells the owners of {told}, where SEKISHO_OWNERS knows an address")
     if radius.unnamed:
         lines.append(f"owners of {radius.unnamed:,} more are told nothing: --accounts gives no name for the account")
     return lines
@@ -160,22 +164,23 @@ def _as_text(radius: BlastRadius) -> list[str]:
 
 def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
     span = written.span_text(campaign.first_us, campaign.last_us)
-    lines = [f"{campaign.name}  {span}, {campaign.attempts:,} attempts at {campaign.accounts:,} accounts"]
+    size = f"{many(campaign.attempts, 'attempt')} at {many(campaign.accounts, 'account')}"
+    lines = [f"{campaign.name}  {span}, {size}"]
     for title, entries in (("entered", campaign.entered), ("entered with a second proof", campaign.proved)):
         for entry in entries:
             at = written.span_text(entry.first_us, entry.last_us)
             where = f"{entry.network or 'network not written'}, by {entry.by.partition(' ')[0]}"
-            lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {entry.times:,} log-ins, {where}")
+            lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {many(entry.times, 'log-in')}, {where}")
     lines += [f"  right password without a proof: {radius.name(account)}" for account in campaign.passwords_known]
     return lines
 
 
 def _done_text(done: Done) -> list[str]:
-    lines = [f"asked for a proof: {done.asked:,} accounts; every worker follows within a second"]
+    lines = [f"asked for a proof: {many(done.asked, 'account')}; every worker follows within a second"]
     if done.asked_before:
         lines.append(f"asked already, by an earlier --act: {done.asked_before:,} of them")
     if done.told_before:
-        lines.append(f"told already, and not again: the owners of {done.told_before:,} accounts")
+        lines.append(f"told already, and not again: the owners of {many(done.told_before, 'account')}")
     if done.told or done.untold:
         lines.append(f"notices queued: {done.told:,}; not queued: {done.untold:,}")
     if done.why:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from sekisho.cli.output import many
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
 from sekisho.model import SekishoError
@@ -138,7 +139,7 @@ def _of(file: BinaryIO, name: str, progress: Drawing) -> Iterator[Line]:
 
 
 def _text(name: str, tally: ReplayTally) -> Iterator[str]:
-    yield f"{name}: {tally.attempts:,} attempts judged again, {tally.stricter + tally.milder:,} differently"
+    yield f"{name}: {many(tally.attempts, 'attempt')} judged again, {tally.stricter + tally.milder:,} differently"
     rows = tally.rows()
     if rows:
         wide = max(len(row.door) for row in rows)
@@ -156,8 +157,9 @@ def _changes(tally: ReplayTally) -> Iterator[str]:
         yield f"stricter: {tally.stricter:,}" + (f" (recorded outcomes: {outcomes})" if outcomes else "")
     if tally.refused:
         yield (
-            f"  {tally.refused:,} that passed would be refused or asked, at {len(tally.accounts):,} accounts from "
-            f"{len(tally.addresses):,} addresses; --json names their digests"
+            f"  {tally.refused:,} that passed would be refused or asked, at "
+            f"{many(len(tally.accounts), 'account')} from "
+            f"{many(len(tally.addresses), 'address', 'addresses')}; --json names their digests"
         )
     if tally.milder:
         yield f"milder: {tally.milder:,}; {tally.admitted:,} of them would pass; each counts as a wrong secret"
@@ -165,8 +167,10 @@ def _changes(tally: ReplayTally) -> Iterator[str]:
 
 def _left_out(tally: ReplayTally) -> Iterator[str]:
     if tally.untold:
-        yield f"{tally.untold:,} attempts have a line that does not say what the counters were asked"
+        untold = many(tally.untold, "attempt has", "attempts have")
+        yield f"{untold} a line that does not say what the counters were asked"
     if total := sum(tally.summed.values()):
-        yield f"{total:,} attempts are in sums of a flood, which name no client, and are not judged again:"
+        summed = many(total, "attempt is", "attempts are")
+        yield f"{summed} in sums of a flood, which name no client, and not judged again:"
         for (door, action, reason), times in sorted(tally.summed.items()):
             yield f"  {door}  {action}  {reason or '–'}: {times:,}"

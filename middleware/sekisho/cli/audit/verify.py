@@ -27,6 +27,7 @@ from sekisho.audit.stream import checkpoints_key
 from sekisho.audit.verify import Verifier, verify
 from sekisho.cli import operator
 from sekisho.cli.audit.common import add_files, opened, opener, stored
+from sekisho.cli.output import many
 from sekisho.settings.audit import AuditKind
 
 if TYPE_CHECKING:
@@ -74,18 +75,21 @@ def _signed(lines: Iterable[bytes], keys: Sequence[bytes]) -> Iterable[Checkpoin
 def _as_text(found: Verification) -> list[str]:
     lines = [f"{each.file}:{each.line}: {each.text}" if each.line else each.text for each in found.problems]
     if found.more_problems:
-        lines.append(f"{found.more_problems} more problems")
+        lines.append(many(found.more_problems, "more problem"))
     if not found.lines:
         return [*lines, "there is no line: it was emptied, or nothing was written yet"]
     chains = found.chains.values()
     ended = sum(chain.is_closed for chain in chains)
-    lines.append(f"{found.lines} lines of {len(chains)} workers: {'problems were found' if lines else 'all verified'}")
+    size = f"{many(found.lines, 'line')} of {many(len(chains), 'worker')}"
+    lines.append(f"{size}: {'problems were found' if lines else 'all verified'}")
     if left := len(chains) - ended:
-        lines.append(f"{left} chains are not closed: their workers run, were killed, or the end is missing")
+        lines.append(
+            f"{many(left, 'chain is', 'chains are')} not closed: a worker runs, was killed, or the end is missing"
+        )
     if late := sum(chain.first > 0 for chain in chains):
-        lines.append(f"{late} chains begin in older files")
+        lines.append(f"{many(late, 'chain begins', 'chains begin')} in older files")
     if found.unverified:
-        lines.append(f"{found.unverified} lines were not verified: their keys are not known")
+        lines.append(f"{many(found.unverified, 'line was', 'lines were')} not verified: the key is not known")
     lines += [f"{times:>10} {' '.join(filter(None, what))}" for what, times in sorted(found.events.items())]
     return lines
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.corpus.info import HOLDS, false_positives, figures
+from sekisho.cli.output import many
 from sekisho.cli.progress import amount, span
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class Made(NamedTuple):
         """The report of the finished build as lines of text: size, quality, and the setting to change."""
         header, size = self.header, self.header.layout.end
         pairs = "" if self.lines is None else f"{self.lines.pairs:,} {HOLDS['pairs']}, "
-        yield f"{self.path}: {pairs}{header.entries:,} entries, made in {span(self.seconds)}"
+        yield f"{self.path}: {pairs}{many(header.entries, 'entry', 'entries')}, made in {span(self.seconds)}"
         yield f"{amount(size, 'B')}, {size / header.entries:.2f} bytes an entry"
         yield f"false positives: {false_positives(header)}"
         if self.lines is not None:
             yield from _skipped(self.lines)
         if self.former is not None:
             fewer = ", WHICH IS MORE" if header.entries < self.former.entries else ""
-            yield f"It took the place of a file of {self.former.entries:,} entries{fewer}"
+            yield f"It took the place of a file of {many(self.former.entries, 'entry', 'entries')}{fewer}"
         yield f"Set {VARIABLES[header.kind]}={self.path.resolve()}; services that have it set notice the new file"
 
 
@@ -67,6 +68,6 @@ def _skipped(lines: BuiltPairs) -> Iterator[str]:
         yield "Lines skipped: " + ", ".join(f"{number:,} ({why.value})" for why, number in lines.skipped.items())
     if lines.guessed:
         yield (
-            f"{lines.guessed:,} lines are not UTF-8 and were read as Windows-1252; if those are many, the lists are in "
-            "another encoding: name it with --encoding"
+            f"not UTF-8, and read as Windows-1252: {many(lines.guessed, 'line')}; if those are many, the lists are "
+            "in another encoding: name it with --encoding"
         )

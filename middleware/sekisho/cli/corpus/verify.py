@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import CorpusError
 from sekisho.cli.corpus.common import existing
+from sekisho.cli.output import many
 from sekisho.cli.progress import amount, drawing
 
 if TYPE_CHECKING:
@@ -38,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"whole": True, "kind": header.kind, "entries": header.entries}, indent=2))
     else:
-        print(f"{path}: whole, {header.entries:,} entries, {amount(header.layout.end, 'B')}")
+        print(f"{path}: whole, {many(header.entries, 'entry', 'entries')}, {amount(header.layout.end, 'B')}")
     return 0

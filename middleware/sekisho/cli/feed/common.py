@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sekisho.cli.operator import desk
+from sekisho.cli.output import many
 from sekisho.cli.usage import Misused
 from sekisho.feed.following import Following, change_between
 from sekisho.feed.fronts.port import shown
@@ -54,7 +55,7 @@ async def _run(args: argparse.Namespace, front: Front) -> None:
 
 async def _once(following: Following, args: argparse.Namespace) -> None:
     change = await following.once()
-    _print(_as_json(change) if args.json else f"the front refuses {len(change.wanted)} addresses")
+    _print(_as_json(change) if args.json else f"the front refuses {many(len(change.wanted), 'address', 'addresses')}")
 
 
 async def _follow(following: Following) -> None:
