@@ -94,6 +94,7 @@ class Attacked(NamedTuple):
 
 
 LIKE_KENJI = "\u202eKENJI"
+LIKE_ALICE = "\uff21\uff2c\uff29\uff23\uff25"  # in full-width letters
 
 
 @asynccontextmanager
@@ -347,6 +348,33 @@ async def test_acting_again_tells_nobody_twice(redis_url: str, tmp_path: Path, m
     assert "asked already, by an earlier --act: 1 of them\n" in said.out
     assert "told already, and not again: the owners of 1 account\n" in said.out
     assert (longer[0], longer[1]["done"]) == (0, again)
+
+
+@pytest.mark.usefixtures("_a_day_later")
+async def test_an_owner_is_told_by_the_next_run_where_the_database_failed_after_a_strangers_name(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two spellings only the first was told: the account is not noted as told, and no name is told twice."""
+    failing = f"{QUERY} and (:account <> 'alice' or abs(-9223372036854775808) = 0)"  # an overflow, at one name
+    async with in_sqlite(tmp_path / "owners.db") as world:
+        await world.execute(f"insert into users values ('{LIKE_ALICE}', 'thief@mail.example', 'en')")
+        serve_with(
+            monkeypatch, store=redis_url, owners=world.url, owners_query=failing,
+            notices_webhook="https://shop.example/hook", notices_webhook_secret="whsec_" + "a2tr" * 10,
+        )  # fmt: skip
+        (names := tmp_path / "names").write_text(f"{LIKE_ALICE}\nalice\n", encoding="utf-8")
+        path = with_digest_of_hana(tmp_path / "events", "alice")
+        line = ("--since", "366d", "--file", path, "--accounts", str(names), *ACT)
+        runs = [await report(*line)]
+        monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+        runs += [await report(*line), await report(*line)]
+        queued = await world.execute("select count(*) from sekisho_outbox where times > 0")
+
+    counts = ("told", "untold", "told_before")
+    assert [(code, *(found["done"][each] for each in counts)) for code, found in runs] == [
+        (1, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1),
+    ]  # fmt: skip
+    assert queued == [(2,)]
 
 
 async def test_undoing_nothing_says_so(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

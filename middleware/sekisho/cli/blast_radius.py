@@ -95,12 +95,7 @@ class Told(NamedTuple):
     before: set[str]
 
     def add(self, entry: EnteredAccount, is_new: bool) -> None:
-        # Of several names one may be new: an account is in one of the two.
-        if is_new:
-            self.now.add(entry.account)
-            self.before.discard(entry.account)
-        elif entry.account not in self.now:
-            self.before.add(entry.account)
+        (self.now if is_new else self.before).add(entry.account)
 
     def __repr__(self) -> str:
         return "Told(...)"
@@ -291,11 +286,7 @@ async def _tell(settings: Settings, radius: BlastRadius, entries: list[EnteredAc
     """Put a notice to each owner into the outbox, and each account that has one into `found`."""
     from sekisho.cli.entered_notices import ToTell, queue  # noqa: PLC0415 - needs a database's packages
 
-    owed = [
-        ToTell(name, entry, radius.campaigns_of(entry.account))
-        for entry in entries
-        for name in radius.names[entry.account]
-    ]
+    owed = [ToTell(radius.names[entry.account], entry, radius.campaigns_of(entry.account)) for entry in entries]
     await queue(settings, owed, _told_until_s(settings), found.add)
 
 

@@ -32,12 +32,12 @@ KIND = "new_device"
 
 class ToTell(NamedTuple):
     """Attributes:
-    name: the account's.
+    names: the account's, with those whose spellings are counted together with it.
     entry: how it was entered.
     campaigns: the names of those that entered it.
     """
 
-    name: str
+    names: Sequence[str]
     entry: EnteredAccount
     campaigns: tuple[str, ...]
 
@@ -57,7 +57,7 @@ async def queue(
         settings: the service's.
         owed: the accounts.
         until_s: Unix time until which the outbox remembers who was told.
-        on_queued: is called with each account that has a notice, and whether it is a new one.
+        on_queued: is called with each account that has a notice under all its names, and whether one is new.
 
     Raises `OwnersError`.
     """
@@ -66,11 +66,16 @@ async def queue(
         means = OutboxMeans(time.time, asyncio.sleep, random.random, secrets.token_bytes)
         outbox = NoticeOutbox(rows, settings.listed, _never, lambda _, __: None, means)
         for one in owed:
-            owner = await _owner(settings, owners, one.name)
-            if notices := _notices(settings, owner, one.entry):
-                cause = Cause(owner.account_id, one.campaigns, until_s)
-                is_new = bool(await outbox.add_once(notices, owner.counted_by, cause))
-                on_queued(one.entry, is_new)
+            # Told only after the last name: a run that fails in between must not leave the owner's for ever, because a
+            # stranger has signed up with the first.
+            are_new = []
+            for name in one.names:
+                owner = await _owner(settings, owners, name)
+                if notices := _notices(settings, owner, one.entry):
+                    cause = Cause(owner.account_id, one.campaigns, until_s)
+                    are_new.append(bool(await outbox.add_once(notices, owner.counted_by, cause)))
+            if are_new:
+                on_queued(one.entry, any(are_new))
 
 
 def _notices(settings: Settings, owner: AccountOwner, entry: EnteredAccount) -> list[Notice]:
