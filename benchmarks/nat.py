@@ -114,7 +114,7 @@ async def _logs_in(house: House, owner: int, *, known: bool, came: dict[str, int
             house.settler.put_off(assessment)
             receipt, has_worked = house.settler.work_receipt(assessment), True
             yield WORK_S
-            assessment = await house.tries(owner, token, receipt)
+            assessment = await house.tries(owner, token, receipt, worked=True)
             asked = assessment.decision.asked
         if asked is Action.ALLOW:
             house.settler.begin(assessment)

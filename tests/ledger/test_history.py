@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.ledger.settlement import learn_as
-from sekisho.model import Charged, History
+from sekisho.model import Charged, History, Marked
 from sekisho.model.history import OLD
 from tests.ledger.charges import DAY, HOUR, MINUTE, SECOND, T0, charge
 from tests.ledger.ways import CROWD, LIMITS, crowd, log_in
@@ -131,11 +131,70 @@ def test_a_success_gives_spent_credit_back(counts: Counts) -> None:
     assert not counts.charge(now_us, own).charged & Charged.CREDIT
 
 
-def test_a_new_account_earns_nothing(counts: Counts) -> None:
-    """An attacker's accounts of today buy no guess, however many."""
-    now_us = crowd(counts, 40, days=1)
+def attempts_on_credit(counts: Counts, now_us: int) -> int:
+    """How many attempts the address has credit for, once it refuses."""
+    fill(counts, now_us)
+    found = [counts.charge(now_us, charge(5_000 + n, n, place=0, worked=True)) for n in range(40)]
+    return sum(verdict.charged & Charged.CREDIT != 0 for verdict in found)
 
-    assert not is_of_many(counts, now_us + MINUTE)
+
+def log_in_for_the_first_time(counts: Counts, now_us: int, numbers: range, *, earns: bool = True) -> None:
+    for number in numbers:
+        log_in(counts, now_us, charge(2_000 + number, 0, place=0), earns=earns)
+
+
+def test_two_new_accounts_earn_one_attempt(counts: Counts) -> None:
+    """Where eight were tried within the hour: the first seven earn nothing, so a house has no credit to spend."""
+    log_in_for_the_first_time(counts, T0, range(7))
+    assert attempts_on_credit(counts, T0 + SECOND) == 0
+    log_in_for_the_first_time(counts, T0 + 11 * MINUTE, range(7, 7 + 6))
+
+    assert attempts_on_credit(counts, T0 + 11 * MINUTE + SECOND) == 3
+
+
+def test_a_new_account_earns_once(counts: Counts) -> None:
+    """Its next success is not its first; log-ins at the same moment count once at the address."""
+    log_in_for_the_first_time(counts, T0, range(10))
+    for minutes in range(1, 6):
+        log_in_for_the_first_time(counts, T0 + minutes * MINUTE, range(10))
+    own = charge(2_010, 0, place=0)
+    for verdict in [counts.charge(T0 + 7 * MINUTE, own) for _ in range(3)]:
+        counts.succeed(T0 + 7 * MINUTE, own, verdict)
+
+    assert attempts_on_credit(counts, T0 + 7 * MINUTE) == 1  # of the four that earned, as some time has passed
+
+
+def test_new_accounts_make_no_address_one_of_many_owners(counts: Counts) -> None:
+    """Once their credit is spent, nobody is spared there, however many an attacker registers."""
+    log_in_for_the_first_time(counts, T0, range(20))
+    while counts.charge(T0 + MINUTE, charge(4, 4, place=0, worked=True)).charged:
+        pass
+
+    found = counts.charge(T0 + MINUTE, charge(2_019, 3, place=0, worked=True))
+    assert (found.ip_wait_us > 0, found.is_spared, found.marks & (Marked.SHARED | Marked.CREDIT)) == (True, False, 0)
+
+
+def test_what_is_sealed_earns_nothing_before_its_proof(counts: Counts) -> None:
+    """A right password behind a seal is settled without credit; the proof's receipt says that it was the first."""
+    log_in_for_the_first_time(counts, T0, range(7), earns=False)
+    own = [charge(2_100 + n, n, place=0) for n in range(5)]
+    sealed = [pack_receipt(each, counts.charge(T0 + MINUTE, each)) for each in own]
+    assert attempts_on_credit(counts, T0 + MINUTE) == 0
+
+    for each, receipt in zip(own, sealed, strict=True):
+        charged, verdict = unpack_receipt(receipt)
+        counts.succeed(T0 + 2 * MINUTE, charged._replace(place=each.place), verdict)
+    assert attempts_on_credit(counts, T0 + 2 * MINUTE) == 2
+
+
+def test_an_account_of_which_nothing_is_known_is_not_new(counts: Counts) -> None:
+    """While the store is away, each account seems to be new: its success earns nothing."""
+    log_in_for_the_first_time(counts, T0, range(8))
+    for number in range(8, 12):
+        own = charge(2_000 + number, 0, place=0)
+        counts.succeed(T0, own, counts.charge(T0, own)._replace(counters_lost=True))
+
+    assert attempts_on_credit(counts, T0 + SECOND) == 0
 
 
 def test_parallel_log_ins_of_one_account_earn_once(counts: Counts) -> None:

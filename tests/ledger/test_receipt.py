@@ -64,6 +64,7 @@ verdicts = st.builds(
     network_at=st.integers(0, 3),
 ).map(lambda verdict: verdict if verdict.counters_lost else verdict._replace(own_families=0))
 VERDICT = UNHINDERED._replace(at_us=T0)
+EXTRAS_AT = 20  # behind version, flags, networks, charged and two times
 PACKED = pack_receipt(charge(v6=True, known_device=1), VERDICT)
 
 
@@ -94,6 +95,21 @@ def test_settling_by_receipt_is_settling(number: int, known_device: int | None, 
     ledger.undo(by_receipt, *unpack_receipt(pack_receipt(own, verdict)), LIMITS, T0 + SECOND, effects)
 
     assert by_receipt == by_hand
+
+
+def test_a_first_success_is_kept() -> None:
+    """In a form that workers of versions before read too: they restore no place, and learn no such success."""
+    own = charge(place=1)
+    first = VERDICT._replace(charged=Charged.NETWORK | Charged.CREDIT, spread=Spread(accounts_per_ip=8))
+    known = first._replace(history=1)
+
+    assert [unpack_receipt(pack_receipt(own, each))[1].is_first_of_many for each in (first, known)] == [True, False]
+    assert unpack_receipt(pack_receipt(own, first))[1].charged == Charged.NETWORK | Charged.CREDIT
+    assert pack_receipt(own, first)[EXTRAS_AT:][:4] == bytes([8 | 2, 0, 0, 0])
+    with pytest.raises(ValueError, match=r"^not a receipt$"):
+        unpack_receipt(
+            pack_receipt(own, first)[:EXTRAS_AT] + bytes([8 | 1, 0, 0, 0]) + pack_receipt(own, first)[EXTRAS_AT + 4 :]
+        )
 
 
 @given(packed=st.binary(max_size=400))

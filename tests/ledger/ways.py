@@ -80,10 +80,10 @@ def log_in(counts: Counts, now_us: int, each: Charge, *, learns: bool = True, ea
 
 
 def crowd(counts: Counts, owners: int, *, ip: int = 0, days: int = 2) -> int:
-    """Owners who log in from one address on so many days, two minutes apart; the time after."""
+    """Owners who log in from one address on so many days, two minutes apart; the time after. They earn from day two."""
     now_us = T0
     for day in range(days):
         for number in range(owners):
             now_us = T0 + day * (DAY + HOUR) + number * 2 * MINUTE
-            log_in(counts, now_us, charge(CROWD + number, 0, ip=ip, place=0))
+            log_in(counts, now_us, charge(CROWD + number, 0, ip=ip, place=0), earns=day > 0)
     return now_us

@@ -34,6 +34,7 @@ from sekisho.ledger.history import (
     PLACE,
     credit_left,
     credited,
+    credited_first,
     given_back,
     is_shared,
     learned,
@@ -167,7 +168,8 @@ def undo(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
     `effects`: flags of `Effect`.
     """
     proved, earns = effects & Effect.PROVED != 0, effects & Effect.EARNS != 0 and verdict.marks & Marked.EARNS != 0
-    _undo_credit(book, charge, verdict, now_us, earns=earns)
+    first = effects & Effect.EARNS != 0 and verdict.is_first_of_many
+    _undo_credit(book, charge, verdict, now_us, earns=earns, first=first)
     if verdict.charged & Charged.NETWORK:
         every = _network_limits(charge, limits)
         for i, key in enumerate(network_keys(charge)):
@@ -331,17 +333,21 @@ def _spend_credit(book: Book, charge: Charge, now_us: int) -> None:
     book[credit_key(charge)] = record._replace(tats=spent(record.tats))
 
 
-def _undo_credit(book: Book, charge: Charge, verdict: Verdict, now_us: int, *, earns: bool) -> None:
-    """Give a success its credit back, and the address the credit for it. `earns`: once a day for one account."""
-    if not charge.place or not (earns or verdict.charged & Charged.CREDIT):
+def _undo_credit(book: Book, charge: Charge, verdict: Verdict, now_us: int, *, earns: bool, first: bool) -> None:
+    """Give a success its credit back, and the address the credit for it.
+
+    `earns`: once a day for one account. `first`: once for a new account.
+    """
+    if not charge.place or not (earns or first or verdict.charged & Charged.CREDIT):
         return
     record = current(book.get(credit_key(charge), FRESH), now_us)
     if verdict.charged & Charged.CREDIT:
         record = record._replace(tats=given_back(record.tats, now_us))
     # Parallel log-ins of one account are charged before the first of them is settled.
-    if earns and not record.seen.holds(charge.account_tag):
+    if (earns or first) and not record.seen.holds(charge.account_tag):
         tags = seen(record.seen, charge.account_tag, ACCOUNTS_CAP)
-        record = record._replace(tats=credited(record.tats, now_us), seen=tags)
+        tats = credited(record.tats, now_us) if earns else credited_first(record.tats, now_us)
+        record = record._replace(tats=tats, seen=tags)
     book[credit_key(charge)] = record
 
 

@@ -42,6 +42,13 @@ EARNED_US: Final = 6 * HOUR_US
 CREDIT_US: Final = 8 * EARNED_US
 """The credit that one attempt costs: so eight of an attacker's own accounts buy one guess a day."""
 
+FIRST_EARNED_US: Final = 4 * EARNED_US
+"""The credit that the first success of a new account gives its address: two of an attacker's own buy one guess, once.
+
+On a site's first days, and at the start of a term, an address of many owners has no other. It does not make the address
+one of many owners: only accounts that are a day old do.
+"""
+
 CREDIT_US_MAX: Final = HISTORY_KEPT_US  # thirty attempts
 SHARED_US_MIN: Final = 8 * EARNED_US
 """Credit earned lately, spent or not, from which on an address is one of many owners: five a day, and more."""
@@ -180,6 +187,10 @@ def given_back(tats: tuple[int, ...], now_us: int) -> tuple[int, ...]:
 
 def credited(tats: tuple[int, ...], now_us: int) -> tuple[int, ...]:
     return tuple(_added(max(tat, now_us), EARNED_US, now_us) for tat in (tats or (0, 0)))
+
+
+def credited_first(tats: tuple[int, ...], now_us: int) -> tuple[int, ...]:
+    return (_added(max(tats[0] if tats else 0, now_us), FIRST_EARNED_US, now_us), *(tats[1:] or (0,)))
 
 
 def _added(tat: int, more_us: int, now_us: int) -> int:

@@ -44,7 +44,7 @@ local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64,
 local CREDIT_SPENT = 16 -- of what was charged; in a verdict's bits, where 16 has another meaning, `CREDIT_CHARGED`
 local SHARED_MARK, CREDIT_MARK, EARNS_MARK, SPARED_MARK, CREDIT_CHARGED = 2048, 4096, 8192, 16384, 32768
 local FAILING_MARK = 65536
-local WORKED, LEARNS, EARNS, TRIES = 2, 4, 8, 16 -- an operation's deeds; 0 where it has no place
+local WORKED, LEARNS, EARNS, TRIES, FIRST = 2, 4, 8, 16, 32 -- an operation's deeds; 0 where it has no place
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
 -- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so
@@ -80,6 +80,7 @@ local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 local SUMMARY, PLACE, PLACES_MAX, COUNT_MAX = 253, 254, 4, 127
 local HOUR, HISTORY_KEPT, OLD_HOURS = 3600000000, 5184000000000, 168
 local EARNED, CREDIT_ONE, CREDIT_MAX, SHARED_MIN = 21600000000, 172800000000, 5184000000000, 172800000000
+local FIRST_EARNED = 86400000000
 
 -- How long strangers' attempts at an address have led to no success, one more time behind its TATs; see
 -- `address_failures.py`.
@@ -137,6 +138,7 @@ local function read_head(head)
       network_charged = has(charged, NETWORK_CHARGED), account_charged = has(charged, ACCOUNT_CHARGED),
       failure_charged = has(charged, FAILURE_CHARGED), lane_charged = has(charged, LANE_CHARGED),
       credit_spent = has(charged, CREDIT_SPENT), learns = has(deeds, LEARNS), earns = has(deeds, EARNS),
+      is_first = has(deeds, FIRST),
     }
   end
   FACTS[head] = facts
@@ -925,6 +927,16 @@ local function earn(place, account_tag)
   credit[1], credit[2] = added(max(now, credit[1] or 0), EARNED), added(max(now, credit[2] or 0), EARNED)
 end
 
+-- The first success of a new account.
+local function earn_first(place, account_tag)
+  local slot, credit = open(place)
+  credit = credit or open_fresh(slot)
+  if find(credit.young, account_tag) or find(credit.old, account_tag) then return end
+  note(slot, credit, account_tag, ACCOUNTS_CAP)
+  credit[1], credit[2] = added(max(now, credit[1] or 0), FIRST_EARNED), credit[2] or 0
+  changed[slot] = credit
+end
+
 -- How long an address has only failed.
 
 local function failing_until(record)
@@ -1291,6 +1303,8 @@ local function settle(first, facts, charged_at, generation, account_tag, pair_ta
     if facts.earns then
       earn(place + 1, account_tag)
       halve_failures(place)
+    elseif facts.is_first then
+      earn_first(place + 1, account_tag)
     end
     place = place + 2
   end

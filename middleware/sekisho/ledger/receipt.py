@@ -22,6 +22,7 @@ KNOWN: Final = CHARGED | Charged.CREDIT
 # Without a bucket, the generation has no meaning. Workers of every version read it and pass it on unused, so here it
 # says what only some of them know.
 HAD_PLACE, CREDIT_SPENT, EARNS = 1, 2, 4
+FIRST: Final = 8  # instead of `HAD_PLACE`, or workers of versions before would not read it: they learn no such success
 NO_PLACE: Final = bytes(8)
 
 READING_US: Final = 120_000_000
@@ -130,8 +131,14 @@ def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: byte
 def _extras(charge: Charge, verdict: Verdict) -> int:
     if not charge.place:
         return charge.token_generation
-    credit, earns = verdict.charged & Charged.CREDIT, verdict.marks & Marked.EARNS
-    return HAD_PLACE | (CREDIT_SPENT if credit else 0) | (EARNS if earns else 0)
+    credit = CREDIT_SPENT if verdict.charged & Charged.CREDIT else 0
+    if verdict.is_first_of_many:
+        return FIRST | credit
+    return HAD_PLACE | credit | (EARNS if verdict.marks & Marked.EARNS else 0)
+
+
+def _marks(extras: int) -> int:
+    return (Marked.EARNS if extras & EARNS else 0) | (Marked.FIRST if extras & FIRST else 0)
 
 
 def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
@@ -148,7 +155,7 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         raise ValueError("not a receipt")
     network, ip, device, account, known_device, secret, account_tag, ip_tag, pair_tag, member_tag = digests
     extras = 0 if flags & HAS_KNOWN_DEVICE else generation
-    has_place = extras & HAD_PLACE != 0
+    has_place = extras & (HAD_PLACE | FIRST) != 0
     starts = range(HEAD.size, len(packed), ID_BYTES)
     charge = Charge(
         network=network,
@@ -173,5 +180,5 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         account_at_us=account_at_us,
         own_families=flags >> OWN_SHIFT,
         tagged=_tagged(charge),
-        marks=Marked.EARNS if has_place and extras & EARNS else 0,
+        marks=_marks(extras) if has_place else 0,
     )

@@ -46,6 +46,7 @@ WORKED: Final = 2
 LEARNS: Final = 4
 EARNS: Final = 8
 TRIES: Final = 16
+FIRST: Final = 32
 YOUNG: Final = 16
 SPENT: Final = 32
 LAST: Final = 256
@@ -241,7 +242,7 @@ def settled_families(charge: Charge, verdict: Verdict, effects: int) -> int:
     """Return as flags the families of records that a settlement changes. Redis looks up the keys of no others."""
     charged = verdict.charged
     families = NETWORK if charged & Charged.NETWORK else 0
-    if charged & Charged.CREDIT or deeds_of(verdict, effects) & EARNS:
+    if charged & Charged.CREDIT or deeds_of(verdict, effects) & (EARNS | FIRST):
         families |= CREDIT
     if charge.account:
         families |= ACCOUNT
@@ -305,8 +306,10 @@ def flags_of(charge: Charge) -> int:
 
 
 def deeds_of(verdict: Verdict, effects: int) -> int:
-    earns = effects & Effect.EARNS and verdict.marks & Marked.EARNS
-    return (LEARNS if effects & Effect.LEARNS else 0) | (EARNS if earns else 0)
+    deeds = LEARNS if effects & Effect.LEARNS else 0
+    if not effects & Effect.EARNS:
+        return deeds
+    return deeds | (EARNS if verdict.marks & Marked.EARNS else 0) | (FIRST if verdict.is_first_of_many else 0)
 
 
 def pack_operation(

@@ -6,6 +6,10 @@ from typing import Final, Protocol, final
 
 from sekisho.model.value import Value
 
+FIRST_ACCOUNTS_MIN: Final = 8
+"""Accounts tried at one address within the hour, from which on the first success of a new one earns credit. A house
+needs none, and would have a record for it. From as many on strangers are asked for work, by default."""
+
 
 @final
 class Charge(Value):
@@ -256,6 +260,16 @@ class Verdict(Value):
         """Whether the limits refuse an address that many account owners share, and its credit is spent."""
         return self.marks & (Marked.SHARED | Marked.CREDIT) == Marked.SHARED and self.throttle_wait_us > 0
 
+    @property
+    def is_first_of_many(self) -> bool:
+        """Whether a success would be the first that is remembered of its account, where many accounts are tried.
+
+        Not where counters are lost: then nothing is known of the account.
+        """
+        if self.marks & Marked.FIRST:
+            return True
+        return not self.history and self.spread.accounts_per_ip >= FIRST_ACCOUNTS_MIN and not self.counters_lost
+
 
 class Charged:
     """Flags of `Verdict.charged`. Plain integers: Lua sets the same bits."""
@@ -281,6 +295,7 @@ class Marked:
     CREDIT: Final = 2  # there is credit for one attempt
     EARNS: Final = 4  # a success of this account may earn credit: it is old, and has earned none for a day
     SPARED: Final = 8  # the address refuses; the account has room, and succeeded there lately or has `Charge.tries`
+    FIRST: Final = 64  # `Verdict.is_first_of_many`, of a verdict that a receipt has kept; Lua does not set it
     FAILING: Final = 32  # for hours or days nothing but failures was seen at the address, and it has earned no credit
 
 
@@ -292,7 +307,7 @@ class Effect:
     RIGHT: Final = 64  # the password was right: the failures of its bucket end
     ENDS: Final = 128  # the account's password was changed: older tokens are void, except for the charge's own device
     LEARNS: Final = 256  # the success enters the account's history
-    EARNS: Final = 512  # it gives its address credit, if `Verdict.marks` says that this account may
+    EARNS: Final = 512  # it gives its address credit, if the verdict says that this account may
 
 
 class Ledger(Protocol):

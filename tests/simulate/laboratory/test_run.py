@@ -118,6 +118,21 @@ def test_codes_that_colleagues_read_fill_no_limit() -> None:
     assert counts.lost == 0
 
 
+def test_a_campus_logs_in_on_the_first_day() -> None:
+    """135 owners whom the guard has never seen log in behind one address around nine; each twentieth gives up.
+
+    New accounts earn the address credit behind their proofs, or a third of these log-ins would be refused.
+    """
+    campus = OwnerHabits(
+        count=300, logins_per_day=1.0, history_days=0, proxy_share=0.9, proxy_size=270, proxy_hour=9, nat_share=0.0,
+        cookies_share=0.5, typo_share=0.3, forget_share=0.05,
+    )  # fmt: skip
+    counts = played(scenario(owners=campus, hours=12), "factors").strangers
+
+    assert counts.log_ins > 100
+    assert counts.refused <= 1
+
+
 def test_a_proof_that_is_not_there_is_not_the_guards_refusal() -> None:
     """Owners who are asked and have nothing at hand are lost, and not refused."""
     forgetful = replace(FEW, at_hand_share=0.0, cookies_share=0.0)
