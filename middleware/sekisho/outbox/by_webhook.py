@@ -30,6 +30,9 @@ TRY_S: Final = 15.0
 _GONE: Final = "status 410"
 """The receiver wants no more of them. All other answers are troubles, which the operator ends."""
 
+_THIS_ONE: Final = frozenset(f"status {code}" for code in (400, 413, 422))
+"""The receiver refuses this notice, as of a kind that it does not know, and takes others."""
+
 
 class WebhookDelivery:
     """Args:
@@ -55,7 +58,8 @@ class WebhookDelivery:
             await self._wire.tell(body, headers, limit_s=TRY_S)
         except PostFault as fault:
             passing = fault.reason != _GONE
-            raise Undelivered(fault.reason, passing=passing, is_outage=passing) from None
+            is_outage = passing and fault.reason not in _THIS_ONE
+            raise Undelivered(fault.reason, passing=passing, is_outage=is_outage) from None
 
 
 class Deliveries:
