@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOP = """
+from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
@@ -47,6 +48,19 @@ tenants = build("", "/{shop}/login")
 
 def make():
     return good
+
+@asynccontextmanager
+async def opened(_):
+    yield {"limit": 8}
+
+async def login_with_state(request):
+    form = await request.form()
+    return PlainTextResponse("", 401 if len(form["password"]) > request.state.limit else 204)
+
+stateful = Starlette(routes=[Route("/login", login_with_state, methods=["POST"])], lifespan=opened)
+forgetful = Starlette(routes=[Route("/login", login_with_state, methods=["POST"])])
+for each in (stateful, forgetful):
+    each.add_middleware(LoginGuard, secret=b"s3cret of a test that nobody uses!", login="POST /login success=204")
 """
 
 
@@ -152,6 +166,27 @@ def test_a_wsgi_application_ends_without_a_warning(tmp_path: Path) -> None:
 
     assert "POST /login: the invented log-in failed" in done.stdout
     assert "RuntimeWarning" not in done.stderr
+
+
+def test_a_log_in_is_tried_with_the_state_of_the_lifespan(tmp_path: Path) -> None:
+    """A handler that reads what the lifespan has opened, such as a pool of connections, finds it in a trial too."""
+    done = checked(tmp_path, "--app", "shop:stateful", stdin="")
+
+    assert (done.stdout, done.returncode) == (
+        "POST /login: the invented log-in failed\n  invented: answered 401, failed by rule\n",
+        0,
+    )
+
+
+def test_where_the_application_failed_is_named(tmp_path: Path) -> None:
+    """No server logs what a trial raises, so the report names the exception and the line of the application's code."""
+    done = checked(tmp_path, "--app", "shop:forgetful", stdin="")
+
+    line = 1 + (tmp_path / "shop.py").read_text().splitlines().index(
+        '    return PlainTextResponse("", 401 if len(form["password"]) > request.state.limit else 204)'
+    )
+    assert done.stdout.splitlines()[-1] == f"  The application failed: AttributeError at shop.py:{line}"
+    assert done.returncode == FAILED
 
 
 def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:

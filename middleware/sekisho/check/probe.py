@@ -243,8 +243,12 @@ class DoorReport(NamedTuple):
         if "*" in self.door.path and self.invented.status in _NOT_HERE:
             return no_page_line(self.door)
         if any(status == 0 or status >= 500 for status in statuses):
-            return "The application failed: its own log says why"
+            return f"The application failed: {self._raised or 'its own log says why'}"
         return "The application refused the request itself, for any secret (a CSRF check, a field it lacks)"
+
+    @property
+    def _raised(self) -> str:
+        return self.invented.error or (self.known.error if self.known is not None else "")
 
     def _unseen(self) -> Hazard:
         is_sealed = self.known is not None and self.known.answer.is_sealed

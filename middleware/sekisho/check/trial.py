@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path, PurePath
+from sysconfig import get_path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.report import Report
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 SECONDS_MAX = 30.0  # like an escrowed run
 _ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 _NOWHERE = Origin("", (), b"")
+# Python's own code, installed packages, this package, and code that has no file.
+_NOT_ITS_OWN = (get_path("stdlib"), get_path("purelib"), get_path("platlib"), str(Path(__file__).parents[1]), "<")
 # Statuses that say nothing about the secret: no such path, a CSRF check, a form that the application does not accept.
 _BESIDE_THE_POINT = frozenset({403, 404, 405, 406, 411, 413, 415, 421, 422, 426, 429})
 
@@ -30,7 +35,7 @@ class Trial(NamedTuple):
     Attributes:
         answer: `status` is 0 where the application raised, answered nothing, or took longer than `SECONDS_MAX`.
         outcome, basis: what the guard would have believed, and on what basis.
-        error: the type of the exception that was raised; empty where none was.
+        error: the type of the exception that was raised, and where; empty where none was.
     """
 
     answer: TrialAnswer
@@ -76,7 +81,7 @@ class _Kept:
 async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SECONDS_MAX) -> Trial:
     """Send a log-in through the application; return the answer, and what the guard would have believed of it.
 
-    Never raises what the application raises: `Trial.error` names its type. `seconds_max`: for the whole answer.
+    Never raises what the application raises: `Trial.error` names its type and its place. `seconds_max`: for the whole answer.
     """
     credentials = log_in.credentials
     attempt = Attempt(door, _NOWHERE, credentials.account, credentials.account, credentials.secret)
@@ -88,8 +93,15 @@ async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SEC
         async with asyncio.timeout(seconds_max):
             await app(scope, log_in.receive, kept.send)
     except Exception as raised:  # noqa: BLE001 - any exception at an odd log-in is the application's answer to it
-        error = type(raised).__name__
+        error = _told(raised)
     answer = TrialAnswer(kept.status, kept.headers, log_in.scope, log_in.body, bytes(kept.body))
     if not kept.is_whole:
         return Trial(answer._replace(status=0), Outcome.FAILED, report.basis, error or "no answer")
     return Trial(answer, report.outcome or answer.outcome(door), report.basis, error)
+
+
+def _told(raised: Exception) -> str:
+    """The type of an exception, and the last line of the application's own code in it; its text might hold a secret."""
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(raised.__traceback__)]
+    own = [f"{PurePath(file).name}:{line}" for file, line in places if not file.startswith(_NOT_ITS_OWN)]
+    return f"{type(raised).__name__} at {own[-1]}" if own else type(raised).__name__

@@ -270,7 +270,7 @@ class ProcessWing:
         return Examination(settings.mount, settings.signers, self._addresses, self.renderer, known, self.clock_s)
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
-        around = self.around if through is None else {ASIDE: MADE}
+        around = self.around if through is None else {ASIDE: MADE, "state": self.lifespan_state}
         probe = Probe(through or self.app, self.settings.doors, around, secrets.token_bytes)
         reports = await probe(known, names)
         for report in reports:
