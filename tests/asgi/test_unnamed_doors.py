@@ -8,6 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import APIRouter, FastAPI, Request
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from sekisho.asgi.unnamed_doors import _brings_password, shown_path
 from tests.asgi.driving import FORM, JSON, SESSION, answer, ask, form, guarded, http, read
@@ -159,6 +162,49 @@ def test_a_mounted_route_is_shown_with_its_mount(
     route = type("Route", (), {"path": template})()
     scope = {"path": path, "root_path": root, "path_params": values, **({"route": route} if template else {})}
     assert shown_path(scope, path) == shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "path", "template", "root", "values"),
+    [
+        ("/api/v1/auth/token", "/api/v1/auth/token", "/token", "", {}),
+        ("/api/v1/token", "/api/v1/token", "/token", "/svc", {}),  # FastAPI(root_path="/svc"), which the proxy takes off
+        ("/svc/api/v1/token", "/svc/api/v1/token", "/token", "/svc", {}),
+        ("/graphql", "/graphql", "", "", {}),  # Strawberry's router has no path of its own
+        ("/*/login", "/hana/login", "/login", "", {"tenant": "hana"}),
+        ("/{rest:path}", "/u/hana", "/{rest:path}", "", {"rest": "u/hana"}),
+    ],
+)
+def test_a_route_is_shown_with_the_prefix_of_its_router(
+    shown: str, path: str, template: str, root: str, values: dict[str, Any]
+) -> None:
+    """FastAPI leaves the prefix of `include_router` out of the route's path: the line would name no door."""
+    route = type("Route", (), {"path": template, "methods": {"POST"}})()
+    scope = {"path": path, "root_path": root, "path_params": values, "route": route}
+    assert shown_path(scope, path) == shown
+
+
+async def test_the_prefixes_of_fastapis_routers_are_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """The installed FastAPI, whose routers are included into each other: the line is the one to write."""
+
+    async def token(request: Request) -> int:
+        return len(await request.body())
+
+    inner, outer, app = APIRouter(prefix="/auth"), APIRouter(prefix="/api/v1"), FastAPI()
+    inner.add_api_route("/token", token, methods=["POST"])
+    outer.include_router(inner)
+    app.include_router(outer)
+    await post(guarded(app), "/api/v1/auth/token", form("hana", "x"))
+
+    assert lines(caplog, PASSWORD) == ["POST /api/v1/auth/token"]
+
+
+async def test_no_part_of_a_mounts_path_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """An application without a router of its own may have names in its paths."""
+    await post(guarded(Starlette(routes=[Mount("/", Routes())])), "/u/hana/auth", form("hana", "x"))
+
+    assert "hana" not in caplog.text
+    assert len(lines(caplog, PASSWORD)) == 1
 
 
 @pytest.mark.parametrize("field", ["pass", "pw", "user[pass]", "login_pass", "senha", "passphrase", "mdp"])

@@ -132,12 +132,12 @@ async def test_an_attack_over_http_is_named_closed_and_opened_again(
     async with attacked(redis_url, tmp_path, monkeypatch) as shop:
         guard, accounts = shop.site.guard, ("--accounts", str(shop.names))
         listed = await command("campaigns", "--json")
+        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
+        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
         _, seen = await report(*accounts)
         shown = (await command("report", "--blast-radius", *accounts)).out
         before = shop.again()
         unasked = await command("report", "--blast-radius", "--act")
-        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK", "https://shop.example/hook")
-        monkeypatch.setenv("SEKISHO_NOTICES_WEBHOOK_SECRET", "whsec_" + "a2tr" * 10)
         (campaign,) = seen["campaigns"]
         code, done = await report(campaign["name"], *accounts, *ACT)
         await until(lambda: bool(guard.counts["", "command", "ask"]))
@@ -282,7 +282,10 @@ def test_an_unknown_campaign_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("_a_day_later")
 def test_accounts_without_a_name_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of names that has none of the entered accounts is no reason to believe that their owners are told."""
-    serve_with(monkeypatch)
+    serve_with(
+        monkeypatch, owners=f"sqlite+aiosqlite:///{tmp_path}/owners.db", owners_query=QUERY,
+        notices_webhook="https://shop.example/hook", notices_webhook_secret="whsec_" + "a2tr" * 10,
+    )  # fmt: skip
     (names := tmp_path / "names").write_text("sora\n")
     line = ("--since", "366d", "--file", with_digest_of_hana(tmp_path / "events"), "--accounts", str(names))
     said = run("report", "--blast-radius", *line)
@@ -290,6 +293,21 @@ def test_accounts_without_a_name_are_counted(tmp_path: Path, monkeypatch: pytest
     assert "owners of 1 more are told nothing: --accounts gives no name for the account" in said.out
     names.write_text("hana\n")
     assert "are told nothing" not in run("report", "--blast-radius", *line).out
+
+
+@pytest.mark.usefixtures("_a_day_later")
+def test_a_service_that_tells_owners_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a database of owners or a way to them, names make no notice: the operator has to tell them."""
+    serve_with(monkeypatch)
+    (names := tmp_path / "names").write_text("hana\n")
+    line = ("--since", "366d", "--file", with_digest_of_hana(tmp_path / "events"), "--accounts", str(names))
+
+    shown, value = run("report", "--blast-radius", *line), run("report", "--blast-radius", *line, "--json")
+
+    assert shown.out.splitlines()[-1] == (
+        "--act tells no owner: it needs SEKISHO_OWNERS, and SEKISHO_SMTP or SEKISHO_NOTICES_WEBHOOK"
+    )
+    assert json.loads(value.out)["would_tell"] == 0
 
 
 @pytest.mark.usefixtures("_a_day_later")

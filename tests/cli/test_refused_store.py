@@ -101,6 +101,26 @@ async def test_settings_of_another_service_are_noticed(
     assert foreign == [f"{secret}command: set SEKISHO_SECRET to that of the service\n"] * len(lines)
 
 
+@pytest.mark.parametrize("line", ["deny 203.0.113.7", "mode off", "takeover hana", "unblock account hana"])
+async def test_nothing_is_changed_under_another_secret(
+    line: str, redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker would follow, and what operators had set would be lost: the command fails instead of promising it."""
+    serve_with(monkeypatch, store=redis_url)
+    guard = guarded(Shop(), store=None, workers=None, **OPEN)
+    await log_in(guard)
+    await until(lambda: redis_server.cli("EXISTS", "sekisho:{control}service") == 1)
+    await command("deny", "198.51.100.1")
+    before = redis_server.cli("GET", "sekisho:{control}")
+    monkeypatch.setenv("SEKISHO_SECRET", "another secret of at least thirty-two bytes")
+    refused = await command(*line.split())
+    await stop(guard)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "nothing was done: under this SEKISHO_SECRET no worker would follow" in refused.err
+    assert redis_server.cli("GET", "sekisho:{control}") == before
+
+
 @pytest.mark.parametrize("line", ["deny 203.0.113.7", "mode monitor", "takeover hana", "unblock account hana"])
 async def test_a_change_that_no_worker_hears_is_noticed(
     line: str, redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch

@@ -101,6 +101,9 @@ def test_doors_but_the_log_in_may_lack_a_field() -> None:
     assert door("POST /reset form:email", DoorKind.RESET).fields == (Fields(Encoding.FORM, (("email",),)),)
     assert door("POST /code form:,code", DoorKind.CODE).fields == (Fields(Encoding.FORM, (), (("code",),)),)
     assert "needs an account and a secret" in wrong("POST /login form:email")
+    assert wrong("POST /login form:mail, pass").endswith(
+        "has a blank after a comma; write no blanks, as in form:username,password"
+    )
     assert "needs an account and a secret" in wrong("POST /login form:,password")
     assert "write it in SEKISHO_CODE, as in form:,password" in wrong("POST /login form:,password")
 

@@ -265,6 +265,12 @@ def test_keywords_take_values_where_that_is_natural() -> None:
         ("mode", {"a": 1}, "wants text, a number or a member of its enumeration, not dict"),
         ("limit_ip", [["5/minute"]], "wants text, or a list of texts, not list"),
         ("limit_ip", [], "is empty; unset it for its default"),
+        (
+            "secret",
+            "",
+            "is empty; make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
+        ),
+        ("trusted_proxies", "10.0.0.0/8 172.16.0.0/12", "item 1 has a blank inside; write commas between networks"),
         ("mode", ["enforce"], "wants text, a number or a member of its enumeration, not list"),
         ("workers", True, "is no whole number of processes between 1 and 4096"),
         ("store", b"redis://redis", "wants text, a number or a member of its enumeration, not bytes"),

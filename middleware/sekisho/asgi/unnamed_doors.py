@@ -36,7 +36,8 @@ TEMPLATE_CHARS_MAX: Final = 256
 
 _FOUND: Final = {
     True: "%s: a password field came to a path that is no door, so guesses there are not counted. If it "
-    "checks or sets a password, add it to SEKISHO_LOGIN, SIGNUP, RESET, CHANGE or LINK [SEK081]",
+    "checks or sets a password, add it to SEKISHO_LOGIN, SIGNUP, RESET, CHANGE or LINK, with its fields: form:… "
+    "or json:ACCOUNT,PASSWORD [SEK081]",
     False: "%s: an answer set a session cookie at a path that is no door; if it is a log-in, guesses are open: add it "
     "to SEKISHO_LOGIN [SEK082]",
 }
@@ -62,7 +63,7 @@ _KINDS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data", b
 _WORDS: Final = frozenset(
     {
         *("account", "accounts", "admin", "api", "app", "auth", "authenticate", "authn", "confirm"),
-        *("console", "create", "identity", "json", "login", "log-in", "logon", "me", "oauth", "password"),
+        *("console", "create", "graphql", "identity", "json", "login", "log-in", "logon", "me", "oauth", "password"),
         *("passwords", "register", "registration", "reset", "rest", "rpc", "session", "sessions"),
         *("signin", "sign-in", "signup", "sign-up", "sso", "token", "tokens", "user", "users", "v1", "v2"),
         *("v3", "verify", "web"),
@@ -220,22 +221,28 @@ def shown_path(scope: Scope, path: str) -> str:
         path: see `path_of`.
     """
     steps = _steps(path)
-    template = getattr(scope.get("route"), "path", None) or scope.get("path_template")
+    route = scope.get("route")
+    is_endpoint = bool(getattr(route, "methods", None))  # a mount has none
+    template = getattr(route, "path", None) or ("" if is_endpoint else scope.get("path_template"))
     if isinstance(template, str):  # of FastAPI and Litestar, once they have routed the request
-        return (_mounted_at(scope, template, steps) + template)[:TEMPLATE_CHARS_MAX]
+        return (_mounted_at(scope, template, steps, is_endpoint=is_endpoint) + template)[:TEMPLATE_CHARS_MAX]
     shown = "/".join(step if step.lower() in _WORDS or not step else "*" for step in steps[:STEPS_MAX])
     return f"/{shown}/…" if len(steps) > STEPS_MAX else f"/{shown}/" if shown and path.endswith("/") else f"/{shown}"
 
 
-def _mounted_at(scope: Scope, template: str, steps: list[str]) -> str:
-    """Where the application of a template is mounted, such as `/shop`: a template does not name its own mounts.
+def _mounted_at(scope: Scope, template: str, steps: list[str], *, is_endpoint: bool) -> str:
+    """What stands before a template, such as `/shop`: a template does not name its own mounts, nor its router's prefix.
 
     `*` stands for a part that a placeholder of a mount matched.
     """
     root, own = _steps(scope.get("root_path", "")), _steps(template)
     # An application that is mounted without a router leaves the template of its mount.
     places = [n for n in (len(root), len(root) - len(own)) if n > 0 and root[:n] == steps[:n]]
-    prefix = next((steps[:n] for n in places if _fits(own, steps[n:])), [])[:STEPS_MAX]
+    # FastAPI leaves the prefix of a router out of the template, and names its own `root_path` where no path has it.
+    # What a mount passes on may be an account's name.
+    if is_endpoint and not template.endswith(":path}"):
+        places.append(len(steps) - len(own))
+    prefix = next((steps[:n] for n in places if n >= 0 and _fits(own, steps[n:])), [])[:STEPS_MAX]
     values = [str(value) for value in (scope.get("path_params") or {}).values() if str(value)]
     return "".join("/*" if any(value in step for value in values) else f"/{step}" for step in prefix)
 

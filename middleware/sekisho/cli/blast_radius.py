@@ -42,10 +42,12 @@ class BlastRadius(NamedTuple):
     campaigns: with the accounts that they entered.
     names: of accounts by their digests, as far as they are known: all whose spellings are counted together. A name
         that a stranger has signed up with, `ＨＡＮＡ`, must not keep `hana` from being told.
+    has_notices: whether the service tells owners of anything.
     """
 
     campaigns: tuple[Campaign, ...]
     names: Mapping[str, Sequence[str]]
+    has_notices: bool = True
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -64,6 +66,8 @@ class BlastRadius(NamedTuple):
 
         Owners whose password is known to the attacker were told when that was used.
         """
+        if not self.has_notices:
+            return ()
         entries = {entry.account: entry for campaign in self.campaigns for entry in campaign.entered}
         return tuple(entry for account, entry in entries.items() if account in self.names)
 
@@ -162,8 +166,8 @@ async def ask_at(service: Desk, radius: BlastRadius, span_s: int | None, why: st
     """
     record, now_s = await service.record(), time.time()
     entries = _untold(radius, record, now_s)
-    tells = bool(entries) and _tells(service.settings)
-    if tells and (missing := missing_extras(service.settings)):
+    has_news = bool(entries) and tells(service.settings)
+    if has_news and (missing := missing_extras(service.settings)):
         raise SettingsErrors(missing)
     groups = _news(service.settings, radius, record, span_s, now_s)
     _ensure_room(record, groups)
@@ -176,7 +180,7 @@ async def ask_at(service: Desk, radius: BlastRadius, span_s: int | None, why: st
         asked_before=len({account for each in radius.campaigns for account in _asked_before(each, record, now_s)}),
         told_before=len(radius.told) - len(entries),
     )
-    return await _told(service, radius, entries, done) if tells else done
+    return await _told(service, radius, entries, done) if has_news else done
 
 
 def _untold(radius: BlastRadius, record: ControlRecord, now_s: float) -> list[EnteredAccount]:
@@ -277,7 +281,7 @@ def without_group(name: str, record: ControlRecord) -> ControlRecord:
     return replace(record, asked=tuple(each for each in record.asked if each.name != name))
 
 
-def _tells(settings: Settings) -> bool:
+def tells(settings: Settings) -> bool:
     """Whether the service tells owners of anything."""
     return settings.owners is not None and (settings.smtp is not None or settings.notices_webhook is not None)
 

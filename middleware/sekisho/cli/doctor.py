@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.cli import asking, operator
 from sekisho.cli.diagnoses import as_text, is_coloured
+from sekisho.cli.environment import has_secret
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
 from sekisho.doctor import DoctorReport, ServicePlace, examine
@@ -72,6 +73,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_HAS_ONE = "If the service has one, run this with its environment: as its user, with the same SEKISHO_ variables\n"
+
+
 def run(args: argparse.Namespace) -> int:
     ignored = frozenset(args.ignore)
     if not ignored <= NUMBERS:
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         settings = operator.settings_in(os.environ)
         report = asyncio.run(_examine(settings, _diagnoses(settings), args))
     except SettingsErrors as errors:
-        sys.stderr.write(f"{errors}\n")
+        sys.stderr.write(f"{errors}\n{'' if has_secret(os.environ) else _HAS_ONE}")
         return NOT_EXAMINED
     report = report._replace(diagnoses=tuple(each for each in report.diagnoses if each.hazard.number not in ignored))
     print(json.dumps(_as_json(report), indent=2) if args.json else as_text(report, coloured=is_coloured(sys.stdout)))

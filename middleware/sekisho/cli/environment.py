@@ -10,7 +10,7 @@ from sekisho.settings import SettingsErrors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SECRETS", "ensure_secret"]
+__all__ = ["SECRETS", "ensure_secret", "has_secret"]
 
 SECRETS: Final = ("SEKISHO_SECRET", "SEKISHO_SECRET_FILE")
 _ELSEWHERE: Final = (
@@ -19,10 +19,15 @@ _ELSEWHERE: Final = (
 )
 
 
+def has_secret(environ: Mapping[str, str]) -> bool:
+    """Whether the environment has a secret."""
+    return any(environ.get(name) for name in SECRETS)
+
+
 def ensure_secret(environ: Mapping[str, str]) -> None:
     """Raise `SettingsErrors` where the environment has no secret: it is another one than the service's.
 
     At the start of a service a new secret is the remedy; for a command it would be the next mistake.
     """
-    if not any(environ.get(name) for name in SECRETS):
+    if not has_secret(environ):
         raise SettingsErrors([SettingsError(SECRETS[0], _ELSEWHERE)])

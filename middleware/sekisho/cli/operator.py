@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.environment import ensure_secret
-from sekisho.cli.right_service import warn_of_other_service
+from sekisho.cli.right_service import has_another_secret, warn_of_other_service
 from sekisho.cli.usage import Misused
 from sekisho.control import ControlMac, StoredControl, change, earlier_in, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
@@ -171,11 +171,20 @@ class Desk(NamedTuple):
         if self.line is not None and not await self.line.execute(b"ZCARD", workers):
             sys.stderr.write(NO_WORKERS)
 
+    async def ensure_followed(self) -> None:
+        """Raise `Unreachable` where the service has another secret, before anything is changed.
+
+        Its workers would not follow, and what operators had set would be lost with the record that is replaced.
+        """
+        if self.line is not None and await has_another_secret(self.settings, self.line):
+            raise Unreachable("nothing was done: under this SEKISHO_SECRET no worker would follow")
+
     async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
         """Change the control record, and have all workers obey `act`, to which the operator's name is added.
 
-        Returns the new record. Raises `ControlError`, `StoreUnavailable`.
+        Returns the new record. Raises `ControlError`, `StoreUnavailable`, `Unreachable`.
         """
+        await self.ensure_followed()
         record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
         await self.say_unheard()
         return record

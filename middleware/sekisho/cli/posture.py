@@ -107,12 +107,12 @@ def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, chang
     if found.familiar_from is not found.step_up:
         lines.append(f"familiar ones {_when(found.familiar_from)} (SEKISHO_STEP_UP_FAMILIAR)")
     if not found.factors:
-        lines = ["there is no factor to ask for (SEKISHO_FACTORS): the posture changes nothing, and is only told"]
+        lines = ["there is no factor to ask for (SEKISHO_FACTORS), so the posture changes nothing"]
     forced = record.forced(time.time())
     if forced is not None:
         lines.append(f"forced: {forced.word} until {moment(record.forced_until_s)}{said_by(_act(record, forced))}")
     elif changed:
-        lines.append("none is set: the posture is as it is estimated")
+        lines.append(f"none is set{': the posture is as it is estimated' if found.estimates_posture else ''}")
     if not found.estimates_posture:
         lines.append("no posture is estimated, and a forced one has no effect")
     elif not state.doors:

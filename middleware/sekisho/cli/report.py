@@ -30,7 +30,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sekisho.cli import asking, written
-from sekisho.cli.blast_radius import BlastRadius, Done, ask_at, named_in, stop_asking
+from sekisho.cli.blast_radius import BlastRadius, Done, ask_at, named_in, stop_asking, tells
 from sekisho.cli.campaigns import as_json, missing
 from sekisho.cli.operator import NotConfirmed, add_because, desk, reason, seconds, settings
 from sekisho.cli.output import many
@@ -111,17 +111,19 @@ def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
 
 def _radius(args: argparse.Namespace) -> BlastRadius:
     events = written.written(args)
-    found = campaigns_in(events)
-    campaigns = found.campaigns
+    written_ones = campaigns_in(events)
+    campaigns = written_ones.campaigns
     written.say_unread(events, "sekisho report")
-    sys.stderr.writelines(f"sekisho report: {line}\n" for line in missing(found))
+    sys.stderr.writelines(f"sekisho report: {line}\n" for line in missing(written_ones))
     if args.blast_radius:
         campaigns = tuple(each for each in campaigns if each.name == args.blast_radius)
         if not campaigns:
             raise NoSuchCampaign("there is no campaign of that name: look with `sekisho campaigns`, or go further back")
     radius = BlastRadius(campaigns, {})
     if args.accounts:
-        radius = radius._replace(names=named_in(args.accounts, radius.accounts, settings(), are_ids=args.ids))
+        found = settings()
+        names = named_in(args.accounts, radius.accounts, found, are_ids=args.ids)
+        radius = radius._replace(names=names, has_notices=tells(found))
     return radius
 
 
@@ -156,7 +158,10 @@ def _as_text(radius: BlastRadius) -> list[str]:
         return [*lines, "there is nothing for --act to do: no account was entered without a second proof"]
     asked, told = many(len(radius.asked), "account"), many(len(radius.told), "account")
     lines.append(f"--act asks for a proof at {asked}; devices that have shown one are spared")
-    lines.append(f"--act tells the owners of {told}, where SEKISHO_OWNERS knows an address")
+    if radius.has_notices:
+        lines.append(f"--act tells the owners of {told}, where SEKISHO_OWNERS knows an address")
+    else:
+        lines.append("--act tells no owner: it needs SEKISHO_OWNERS, and SEKISHO_SMTP or SEKISHO_NOTICES_WEBHOOK")
     if radius.unnamed:
         lines.append(f"owners of {radius.unnamed:,} more are told nothing: --accounts gives no name for the account")
     return lines

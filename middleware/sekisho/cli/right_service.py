@@ -29,14 +29,25 @@ async def warn_of_other_service(settings: Settings, line: AnyStoreConnection) ->
     Workers of earlier versions leave no mark; a control record, and their exchange while they run, show them. Raises
     `StoreUnavailable`.
     """
-    mac = BeaconMac(settings.listed, settings.namespace)
     # What the store forbids is said by the command itself, which needs more rights than this.
     with suppress(ResponseError):
-        seen = await ServiceBeacon(line, settings.namespace, mac).seen()
+        seen = await _seen(settings, line)
         if seen is Seen.FOREIGN:
             sys.stderr.write(UNBELIEVED)
         if seen is Seen.NONE and not await _was_used(settings.namespace, line):
             sys.stderr.write(other_namespace(settings.namespace, await namespaces(line)))
+
+
+async def has_another_secret(settings: Settings, line: AnyStoreConnection) -> bool:
+    """Whether the service on the store has another secret than this command. Raises `StoreUnavailable`."""
+    with suppress(ResponseError):
+        return await _seen(settings, line) is Seen.FOREIGN
+    return False
+
+
+async def _seen(settings: Settings, line: AnyStoreConnection) -> Seen:
+    mac = BeaconMac(settings.listed, settings.namespace)
+    return await ServiceBeacon(line, settings.namespace, mac).seen()
 
 
 async def _was_used(namespace: str, line: AnyStoreConnection) -> bool:

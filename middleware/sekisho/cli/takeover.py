@@ -58,6 +58,7 @@ async def _run(args: argparse.Namespace, why: str) -> None:
     async with desk() as service:
         found, _ = target.account(args, service.settings)
         await service.warn()
+        await service.ensure_followed()
         named = NamedAccount(found.names, found.subject)
         counters = service.counters if service.line is not None else None
         feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)

@@ -63,6 +63,7 @@ async def _run(args: argparse.Namespace, why: str) -> Cleared:
     async with desk() as service:
         found = target.target(args, service.settings)
         await service.warn()
+        await service.ensure_followed()
         before = await standing_of(service, found)
         clear = _clear_account if found.kind == "account" else _clear_address
         digests, days = await clear(service, found, before)

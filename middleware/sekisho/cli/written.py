@@ -77,7 +77,10 @@ def _configured() -> Lines:
         return _of_stream()
     if named := os.environ.get(EVENTS_FILE.variable):
         return _of_file(Path(named))
-    raise Misused("neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set, and there is no --file")
+    raise Misused(
+        "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set here: run this with the environment of "
+        "the service, or give --file"
+    )
 
 
 def _of_file(path: Path) -> Lines:

@@ -380,6 +380,8 @@ class _Reader:
             raise self._wrong(f"has a part that begins with none of {', '.join(_PARTS)}{_meant(word)}")
         if not colon:
             return self._usual(encoding)
+        if places.endswith(","):
+            raise self._wrong("has a blank after a comma; write no blanks, as in form:username,password")
         if encoding is Encoding.BASIC:
             return Fields(encoding, charset=self._charset(places))
         operation = ""

@@ -60,6 +60,8 @@ def proxies(text: str, setting: str) -> tuple[tuple[Network, ...], bool]:
 def _network(item: str, position: int, setting: str) -> Network:
     network = _read(item)
     if network is None:
+        if len(item.split()) > 1:
+            raise SettingsError(setting, f"item {position} has a blank inside; write commas between networks")
         problem = f"item {position} is no network such as 10.0.0.0/8 or fd00::/8, or has bits set beyond its prefix"
         raise SettingsError(setting, problem)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):

@@ -10,11 +10,12 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Final, TypeGuard, TypeVar
 
 from sekisho.model import SettingsError
 from sekisho.settings import table
 from sekisho.settings.files import NotReadable, read_file
+from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
 from sekisho.settings.presets import texts_of
 from sekisho.settings.table import PREFIX, TABLE, Setting
 
@@ -152,6 +153,12 @@ def _content(path: object, name: str) -> str:
     raise SettingsError(name, problem)
 
 
+_INSTEAD: Final = {
+    table.LOGIN.name: "; to switch the guard off, set SEKISHO_MODE=off",
+    table.SECRET.name: f"; {HOW_TO_MAKE_A_SECRET.replace('Make', 'make', 1)}",
+}
+
+
 def _parse(setting: Setting[T], value: object, name: str) -> T:
     if _is_list(value) and not value and setting.default is None:
         return setting.fallback()  # an empty list means "none"; empty text is likely a failed template
@@ -162,10 +169,7 @@ def _parse(setting: Setting[T], value: object, name: str) -> T:
         kinds = "text, or a list of texts" if setting.separator else "text, a number or a member of its enumeration"
         raise SettingsError(name, f"wants {kinds}, not {type(value).__name__}")
     if not text.strip():
-        instead = (
-            "to switch the guard off, set SEKISHO_MODE=off" if setting is table.LOGIN else "unset it for its default"
-        )
-        raise SettingsError(name, f"is empty; {instead}")
+        raise SettingsError(name, f"is empty{_INSTEAD.get(setting.name, '; unset it for its default')}")
     try:
         return setting.parse(text.strip(), name)
     except SettingsError as mistake:
