@@ -168,7 +168,7 @@ def test_a_mounted_route_is_shown_with_its_mount(
     ("shown", "path", "template", "root", "values"),
     [
         ("/api/v1/auth/token", "/api/v1/auth/token", "/token", "", {}),
-        ("/api/v1/token", "/api/v1/token", "/token", "/svc", {}),  # FastAPI(root_path="/svc"), which the proxy takes off
+        ("/api/v1/token", "/api/v1/token", "/token", "/svc", {}),  # FastAPI(root_path="/svc"); no path has it
         ("/svc/api/v1/token", "/svc/api/v1/token", "/token", "/svc", {}),
         ("/graphql", "/graphql", "", "", {}),  # Strawberry's router has no path of its own
         ("/*/login", "/hana/login", "/login", "", {"tenant": "hana"}),

@@ -81,7 +81,7 @@ class _Kept:
 async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SECONDS_MAX) -> Trial:
     """Send a log-in through the application; return the answer, and what the guard would have believed of it.
 
-    Never raises what the application raises: `Trial.error` names its type and its place. `seconds_max`: for the whole answer.
+    Never raises what the application raises: `Trial.error` names it and its place. `seconds_max`: for the answer.
     """
     credentials = log_in.credentials
     attempt = Attempt(door, _NOWHERE, credentials.account, credentials.account, credentials.secret)

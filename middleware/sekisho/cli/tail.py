@@ -81,7 +81,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     named = args.file or os.environ.get(EVENTS_FILE.variable)
     if not named:
-        raise Misused("SEKISHO_EVENTS_FILE is not set here: run this with the environment of the service, or give --file")
+        raise Misused(
+            "SEKISHO_EVENTS_FILE is not set here: run this with the environment of the service, or give --file"
+        )
     with closing(EventTail(Path(named), _filter(args), _raw if args.json else _as_text)) as events:
         _show(events, args)
     if events.unread:

@@ -78,8 +78,8 @@ def _configured() -> Lines:
     if named := os.environ.get(EVENTS_FILE.variable):
         return _of_file(Path(named))
     raise Misused(
-        "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set here: run this with the environment of "
-        "the service, or give --file"
+        "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set here: run this with the environment "
+        "of the service, or give --file"
     )
 
 
