@@ -455,4 +455,4 @@ async def test_two_questions_share_one_deadline(
 
     assert len(nodes.asked) == 3
     assert verdict.own_families & NETWORK
-    assert [0 < left <= 4.8 for left in left_s] == [True]
+    assert [0 < left < 4.9 for left in left_s] == [True]  # the first took 0.2 s of five, by the loop's own clock
