@@ -62,7 +62,7 @@ def build() -> FastAPI:
     @app.post("/api/token")
     async def token(given: Credentials) -> Token:
         if (access_token := await accounts.log_in(given)) is None:
-            raise HTTPException(401, "That e-mail address and password do not belong together.")
+            raise HTTPException(401, "That email address and password do not belong together.")
         return Token(access_token=access_token)
 
     @app.exception_handler(PasswordsBusy)

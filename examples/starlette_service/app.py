@@ -92,7 +92,7 @@ async def logout(request: Request) -> Response:
 
 
 async def busy(_: Request, error: Any) -> Response:
-    page = notice_page("One moment, please", "Many members are at the door just now. Please try again in a moment.")
+    page = notice_page("One moment, please", "Many members are logging in right now. Please try again in a moment.")
     return HTMLResponse(page, status_code=503, headers={"Retry-After": str(error.retry_after_s)})
 
 

@@ -9,11 +9,11 @@ NAME: Final = {"en": "Tsubame Pay", "ja": "つばめペイ"}
 WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "log_in": "Log in", "sign_up": "Open an account", "log_out": "Log out", "reset": "Forgotten your password?",
-        "email": "E-mail address", "password": "Password", "old_password": "Present password",
+        "email": "Email address", "password": "Password", "old_password": "Present password",
         "new_password": "New password", "birthday": "Date of birth", "send_to": "Send the link to",
         "send": "Send the link", "balance": "Balance", "link": "Link a bank account", "number": "Account number",
         "pin": "PIN of the cash card", "top_up": "Top up", "pay_out": "Pay out", "amount": "Amount in yen",
-        "change": "Change the password", "moves": "Latest moves", "none": "Nothing yet", "back": "Back",
+        "change": "Change the password", "moves": "Recent transactions", "none": "Nothing yet", "back": "Back",
         "linked": "Linked bank accounts", "to": "To bank account", "from": "From bank account",
         "previous": "Last log-in",
         "passkey": "Log in with a passkey",
@@ -26,7 +26,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "failed_change": "The password was not changed: the present one is not yours.",
         "failed_reset": "This link is no longer valid. Please ask for another one.",
         "sent": "If the details are right, the link is on its way.",
-        "busy": "Many members are at the door just now. Please try again in a moment.",
+        "busy": "Many members are logging in right now. Please try again in a moment.",
         "unusable": "That password cannot be used. Please go back and choose another.",
     },
     "ja": {

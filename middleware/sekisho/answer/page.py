@@ -29,7 +29,8 @@ _STYLE: Final = (
     "background:Canvas;color:CanvasText}"
     "main{max-width:32rem;padding:2rem 1.25rem;overflow-wrap:anywhere}"
     "h1{font-size:1.5rem;line-height:1.4;margin:0 0 1rem}"
-    "p{margin:0 0 1rem}"
+    "h1:lang(ja){word-break:auto-phrase}"
+    "p{margin:0 0 1rem;text-wrap:pretty}"
     "pre{white-space:pre-wrap;font-size:.9375rem}"
 )
 

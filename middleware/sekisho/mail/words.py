@@ -416,7 +416,7 @@ FACTORS: Final = {
         "totp": "Authenticator app",
         "oidc": "Connected account at another provider",
         "recovery": "Recovery codes",
-        "email": "Code by e-mail",
+        "email": "Code by email",
         "webhook": "Code by message",
     },
     "ja": {

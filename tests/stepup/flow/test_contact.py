@@ -93,7 +93,7 @@ async def test_the_application_runs_after_the_code() -> None:
         client = made.client()
         asked = await sign_up(client, accept=PAGE)
         assert (asked.status, made.service.opened) == (401, [])
-        assert b"Confirm your e-mail address" in asked.body
+        assert b"Confirm your email address" in asked.body
         form, code = hidden(asked, "form"), await made.code()
         wrong = await enter(client, asked, "00000000" if code != "00000000" else "00000001", form=form)
         assert (wrong.status, made.service.opened) == (401, [])

@@ -370,7 +370,7 @@ async def test_a_passkey_is_listed_with_its_maker(site: Site) -> None:
     assert [(one["class"], one["maker"]) for one in factors] == [("app", ""), ("phr", "Apple Passwords")]
     page = (await look(client, HTML)).body.decode()
     assert "<strong>Apple Passwords</strong>" in page
-    assert "New: opens payments and changes from" in page
+    assert "it also confirms payments and changes" in page
 
     stranger = site.client()
     ticket = challenge(await stranger.log_in())

@@ -113,7 +113,7 @@ async def test_pages_lead_through_it_without_a_script() -> None:
         assert (failed.status, failed.body.count(b"aria-invalid")) == (401, 1)
         begun = await post(client, f"{STEP}/recover/confirm", HTML, **fields, code=second.code)
         assert begun.status == 202
-        assert "See you tomorrow" in begun.body.decode()
+        assert "Please log in again in a day" in begun.body.decode()
 
 
 @pytest.mark.parametrize("path", ["/recover", "/recover/confirm"])
