@@ -114,6 +114,7 @@ def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any
     )
     yield from _wants_of_oidc(settings)
     yield from _wants_of_senders(settings, given)
+    yield from _wants_of_notices(settings)
     yield from _wants_of_captcha(settings)
 
 
@@ -170,6 +171,9 @@ def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[
         settings.code_webhook is not None and not settings.code_webhook_key,
         "is not set, and what SEKISHO_CODE_WEBHOOK is told must be signed",
     )
+
+
+def _wants_of_notices(settings: Settings) -> Iterator[tuple[Setting[Any], bool, str]]:
     hooked = settings.notices_webhook is not None
     yield (
         table.NOTICES_WEBHOOK_SECRET,

@@ -250,6 +250,11 @@ def _owners_page() -> dict[str, Schema]:
             "The account has twenty factors already, or the last strong one has to stay.",
             code={"enum": ["enrolments_full", "still_needed"]},
         ),
+    }
+
+
+def _log_ins() -> dict[str, Schema]:
+    return {
         "LogIns": record(
             "Recent log-ins, newest first.",
             log_ins={"type": "array", "items": ref("LogIn")},
@@ -285,4 +290,4 @@ def _others() -> dict[str, Schema]:
 
 
 def schemas() -> dict[str, Schema]:
-    return {**_problems(), **_proofs(), **_owners_page(), **_others()}
+    return {**_problems(), **_proofs(), **_owners_page(), **_log_ins(), **_others()}
