@@ -142,10 +142,14 @@ def status_rules(text: str, setting: str, number: int) -> tuple[SuccessRule, ...
 
 def _meant(word: str) -> str:
     """A hint at the part that a misspelt one resembles: a name of the notation, and nothing of what was written."""
-    name, equals, _ = word.partition("=")
-    known = [part for part in _PARTS if part.endswith("=") is bool(equals)]
-    near = get_close_matches((name if equals else name.partition(":")[0]).lower() + equals, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    name = re.split("[:=]", word, maxsplit=1)[0]
+    known = {part.rstrip("="): part for part in _PARTS}
+    near = get_close_matches(name.lower(), known, n=1)
+    if not near:
+        return ""
+    part = known[near[0]]
+    colon = ":" if part == near[0] and word[len(name) :].startswith("=") else ""
+    return f"; did you mean {part}{colon}?"
 
 
 def change_of(word: str) -> str:
