@@ -28,7 +28,7 @@ COMPILERS = ("mypy==2.4.1", "setuptools>=75")
 # The modules that every attempt runs through, and the modules they need, except
 # - `LoginGuard` itself: servers detect ASGI 3 by `inspect.iscoroutinefunction`, which is false for compiled functions;
 # - the connection to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that
-# led there, such as a cancellation (`tests/test_compiled.py` rejects such code);
+#   led there, such as a cancellation (`tests/test_compiled.py` rejects such code);
 # - errors: plain modules inherit from them, which is impossible with compiled classes.
 COMPILED = (
     "model/*.py",
