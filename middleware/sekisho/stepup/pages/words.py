@@ -93,7 +93,7 @@ _EN: Final = {
     "held": "New. From {day} on it also confirms payments and changes. Until then your earlier ways still work, and "
     "can remove it.",
     "only_strong": "Only strong ways",
-    "only_strong_hint": "If you choose this, nobody can log in with a way that is weaker than the strongest one above. "
+    "only_strong_hint": "If you choose this, your account accepts nothing weaker than the strongest way above. "
     "Only our support can then replace a lost passkey or app. Recovery codes and email cannot.",
     "only_strong_on": "Nothing weaker than your strongest way is accepted. If you lose it, please ask our support.",
     "only_strong_begin": "Accept only strong ways",
@@ -259,7 +259,7 @@ _JA: Final = {
     "activity_deny": "身に覚えがない",
     "outcome_proved": "新しい端末（確認済み）",
     "outcome_known": "登録済みの端末",
-    "outcome_not_completed": "正しいパスワードで中止",
+    "outcome_not_completed": "正しいパスワード（未確認）",
     "notice_ended": "1分以内に、その端末では二段階認証が再び必要になります。",
     "notice_denied": "その端末の信頼を取り消しました。すぐに新しいパスワードに変更してください。",
     "notice_title": "ご本人による操作でしたか？",
