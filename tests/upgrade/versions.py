@@ -15,7 +15,7 @@ from tests.acceptance.processes import ended, environment, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LANDED = "81db0637"
+LANDED = "2bd22e0c"
 """The commit whose workers still run while those of this tree start."""
 
 _SERVICE = Path(__file__).with_name("service.py")
