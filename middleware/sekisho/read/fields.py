@@ -288,6 +288,7 @@ def _from_body(
             found,
             account=paths.account,
             secret=paths.secret,
+            address=paths.address,
             ascii_only=content.ascii_only,
         )
     if form is Form.URLENCODED and (names := plan.urlencoded) is not None:
@@ -320,7 +321,13 @@ def _from_form(found: dict[str, str], names: Names, content: Content) -> Credent
     # applications ignore the grant type.
     if names.grant and found.get(GRANT, "") not in {"", "password"} and SECRET not in found:
         return None
-    return credentials(found, account=names.account, secret=names.secret, ascii_only=content.ascii_only)
+    return credentials(
+        found,
+        account=names.account,
+        secret=names.secret,
+        address=names.address,
+        ascii_only=content.ascii_only,
+    )
 
 
 def _refuse_as_form(plan: _Plan, body: bytes) -> None:

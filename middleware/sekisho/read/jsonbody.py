@@ -27,6 +27,7 @@ class JsonPaths(NamedTuple):
     by_kind: tuple[tuple[str, tuple[Path, ...]], ...]
     account: bool
     secret: bool
+    address: bool = False
     numbers: bool = False  # whether whole numbers are read as their digits
 
 
@@ -45,7 +46,13 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
     }
     by_kind = tuple((kind, paths) for kind, paths in places.items() if paths)
     numbers = any(fields.numbers for fields in listed)
-    return JsonPaths(by_kind, account=bool(places[ACCOUNT]), secret=bool(places[SECRET]), numbers=numbers)
+    return JsonPaths(
+        by_kind,
+        account=bool(places[ACCOUNT]),
+        secret=bool(places[SECRET]),
+        address=bool(places[ADDRESS]),
+        numbers=numbers,
+    )
 
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:

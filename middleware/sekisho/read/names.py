@@ -45,7 +45,7 @@ class Names(Value):
     `kinds` maps each name to its kind; the flags say which kinds the door requires; `mention` finds the names in bytes.
     """
 
-    __slots__ = ("_unusual", "account", "grant", "kinds", "mention", "secret")
+    __slots__ = ("_unusual", "account", "address", "grant", "kinds", "mention", "secret")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Names(Value):
         account: bool,
         secret: bool,
         grant: bool,
+        address: bool = False,
     ) -> None:
         self.kinds: Final = kinds
         self.mention: Final = Mention(kinds)
@@ -61,6 +62,7 @@ class Names(Value):
         self.account: Final = account
         self.secret: Final = secret
         self.grant: Final = grant
+        self.address: Final = address
 
     def kind_of_escaped(self, name: str) -> str | None:
         """Return the kind of a field by its name as sent, percent-encoded; None for a field of no kind.
@@ -103,7 +105,7 @@ def form_names(all_fields: Iterable[Fields], *, grant: bool = False, override: b
         kinds["grant_type"] = GRANT
     if override:
         kinds.setdefault(OVERRIDE_FIELD, METHOD)
-    return Names(kinds, account, secret, grant)
+    return Names(kinds, account, secret, grant, ADDRESS in kinds.values())
 
 
 @final
@@ -188,27 +190,32 @@ def _written(name: str) -> bytes:
     return b"".join(rb"(?:%b|(?i:%%%02x))" % (re.escape(bytes([byte])), byte) for byte in name.encode())
 
 
-def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_only: bool = False) -> Credentials:
+def credentials(
+    found: dict[str, str], *, account: bool, secret: bool, address: bool = False, ascii_only: bool = False
+) -> Credentials:
     """Make `Credentials` of the values found, by kind. Raises `Unreadable` if one is missing, empty or too long.
 
-    `account`, `secret`: whether the door requires it; otherwise it becomes "".
+    `account`, `secret`, `address`: whether the door requires it; otherwise it becomes "".
 
     `ascii_only`: the request's charset is us-ascii, and parsers differ about bytes beyond it.
     """
     typed = found.get(ACCOUNT) if account else ""
     tried = found.get(SECRET) if secret else ""
-    chosen, address = found.get(NEW_SECRET, ""), found.get(ADDRESS, "")
+    chosen, place = found.get(NEW_SECRET, ""), found.get(ADDRESS, "")
     if (account and not typed) or (secret and not tried) or typed is None or tried is None:
         _refuse_missing(ACCOUNT if account and not typed else SECRET, found)
+    # The application may find one where no reader of the door does, and send a thief what was proved for the account.
+    if address and not place:
+        _refuse_missing(ADDRESS, found)
     if ascii_only and not (typed.isascii() and tried.isascii() and chosen.isascii()):
         raise Unreadable(415, "charset")
-    if len(typed) > ACCOUNT_CHARS_MAX or len(address) > ACCOUNT_CHARS_MAX:
+    if len(typed) > ACCOUNT_CHARS_MAX or len(place) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
-    if address and has_name_in_front(address):
+    if place and has_name_in_front(place):
         raise Unreadable(400, "address_ambiguous")
     if _is_too_long(tried) or _is_too_long(chosen):
         raise Unreadable(400, "secret_too_long")
-    return Credentials(typed, tried, chosen, address)
+    return Credentials(typed, tried, chosen, place)
 
 
 def _is_too_long(secret: str) -> bool:

@@ -18,6 +18,7 @@ _MISSING: Final = {
     "content_type": "its content type is none of those that this door reads",
     "account_missing": "it has no field for the account that this door reads",
     "secret_missing": "it has no field for the secret that this door reads",
+    "address_missing": "it has no field for the address that this door names in contact= or on_file=",
 }
 REFUSED: Final = (
     "%s: a request was refused: %s (%s). If the service's own clients send such requests, nobody can log in: write the "

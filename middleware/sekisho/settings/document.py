@@ -103,11 +103,11 @@ Doors are separated by `;`. A door is a route where a client can try a secret; a
 - `on_file=FIELD`, only at `RESET` doors that ask for a reset, names the field of the address to which it is sent:
   `POST /forgot form:username on_file=send_to`, or the account's own field. The guard answers every such request itself,
   alike (202, `reset_requested`), and then runs the application only if `SEKISHO_OWNERS` has this address for this
-  account. It needs `SEKISHO_FACTORS`.
+  account. A request without that field is refused (400). It needs `SEKISHO_FACTORS`.
 - `contact=FIELD`, only at `SIGNUP` doors, names the field of the mail address or telephone number: `POST /signup
   form:email,password contact=email`. The guard sends a code to it, with the same answer (401, `contact_required`) for
-  every address, and runs the application only after the code. It needs `SEKISHO_SMTP`, or `SEKISHO_CODE_WEBHOOK`, which
-  gets the codes for texts without `@`, and all where no mail is sent.
+  every address, and runs the application only after the code. A request without that field is refused (400). It needs
+  `SEKISHO_SMTP`, or `SEKISHO_CODE_WEBHOOK`, which gets the codes for texts without `@`, and all where no mail is sent.
 - `first=name`, only at `LOGIN` doors with `success=`, is for a form that sends the name alone first, and then name and
   password to the same path: `POST /login form:username,password success=302:/home first=name`. Without it a request
   without the door's secret is refused (400). With it such a request passes uncounted, 120 in ten minutes from each

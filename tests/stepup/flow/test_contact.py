@@ -18,7 +18,7 @@ from sekisho.model.mail_domain import mailbox_key, prefix_key
 from sekisho.owners import Contact, MemoryOwners
 from sekisho.stepup.flow.contact_proofs import ContactBudget
 from sekisho.store.vault import MemoryVault
-from tests.asgi.driving import OPEN, answer, guarded, read
+from tests.asgi.driving import FORM, OPEN, answer, guarded, read
 from tests.mail.servers import RealServer, real_server
 from tests.stepup.flow.driving import JSON, Client, challenge, hidden, stop
 from tests.stepup.flow.letters import _read
@@ -104,6 +104,25 @@ async def test_the_application_runs_after_the_code() -> None:
         assert (await enter(client, asked, code, form=form)).status == 410
         assert (await enter(made.client(), asked, code, form=form)).status == 410  # another browser
         assert len(made.service.opened) == 1
+
+
+APART = "POST /signup form:username,password json:username,password contact=mail success=303:/welcome"
+WITHOUT: list[dict[str, str]] = [{}, {"mail": ""}, {"Mail": "hana@mail.test"}, {"email": "hana@mail.test"}]
+
+
+@pytest.mark.parametrize("elsewhere", WITHOUT)
+async def test_a_sign_up_without_the_address_that_the_door_names_is_refused(elsewhere: dict[str, str]) -> None:
+    """Threat 129: the code went to the account's name instead, and opened an account for an address that the
+    application found elsewhere, by another spelling of the field, or for none.
+    """
+    sent = {"username": "thief@mail.test", "password": "never leaked 1!", **elsewhere}
+    async with site(signup=APART) as made:
+        for kind, body in ((FORM, urlencode(sent)), (JSON, json.dumps(sent))):
+            told = await made.client().send("/signup", body.encode(), headers=[kind])
+            assert (told.status, json.loads(told.body)["code"]) == (400, "unreadable_attempt")
+        reason = "address_empty" if "mail" in elsewhere else "address_missing"
+        assert made.guard.counts["POST /signup", "unreadable", reason] == 2
+        assert made.service.opened == []
 
 
 async def test_programs_repeat_the_request_with_the_proof() -> None:

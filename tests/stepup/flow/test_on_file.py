@@ -117,6 +117,19 @@ async def test_the_account_may_be_the_address() -> None:
     assert app.sent == [b"email=hana%40example.test"]
 
 
+@pytest.mark.parametrize("elsewhere", [{}, {"send_to": ""}, {"Send_To": "thief@example.test"}])
+async def test_a_request_without_the_address_that_the_door_names_is_refused(elsewhere: dict[str, Any]) -> None:
+    """Threat 111: an account that is its own address passed for one on file, and the application found the thief's
+    address by another spelling of the field.
+    """
+    app, contacts = Mailing(), Site().contacts
+    contacts["hana@example.test"] = contacts["hana"]
+    guard = guarded(app, factors="totp", owners=MemoryOwners(contacts), reset=DOOR, **OPEN)
+    assert (await forgot(guard, username="hana@example.test", **elsewhere)).status == 400
+    await settle()
+    assert app.sent == []
+
+
 async def test_a_failure_behind_the_answer_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
     """The log has the door and the kind of failure."""
     app = Mailing()
