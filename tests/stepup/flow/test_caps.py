@@ -13,11 +13,12 @@ import pytest
 from sekisho.model import StoreUnavailable
 from sekisho.stepup.flow.capped_routes import CappedRoutes
 from tests.asgi.driving import FORM, JSON, read
-from tests.stepup.flow.driving import Client, Shop, Site, challenge
+from tests.stepup.flow.driving import Client, Shop, Site, challenge, stop
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.ledger.caps import CapVerdict
+    from sekisho.owners import Contact
     from tests.asgi.driving import Answer
     from tests.stepup.flow.conftest import Later
 
@@ -82,6 +83,29 @@ async def test_two_hundred_parallel_transfers_never_exceed_the_cap() -> None:
     answers = await asyncio.gather(*(pay(client, 10) for _ in range(200)))
     assert sum(bank.sums) == 1000
     assert sum(found.status == 403 for found in answers) == 100
+
+
+async def test_a_flood_of_amounts_beyond_the_cap_looks_its_owner_up_once_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threat E48: each look-up takes a connection of the owners' database, which log-ins need as well."""
+    _, client = await banked()
+    site: Site = client.site  # type: ignore[attr-defined]
+    found, asked, goes_on = site.people.contact, [], asyncio.Event()
+
+    async def slow(account: str) -> Contact | None:
+        asked.append(account)
+        await goes_on.wait()
+        return await found(account)
+
+    monkeypatch.setattr(site.people, "contact", slow)
+    answers = await asyncio.gather(*(pay(client, 2_000) for _ in range(50)))
+    assert ({found.code for found in answers}, asked) == ({"cap_reached"}, ["hana"])
+    goes_on.set()
+    await asyncio.sleep(0)
+    assert (await pay(client, 2_000)).code == "cap_reached"
+    await stop(site.guard)
+    assert asked == ["hana"] * 2
 
 
 async def test_another_session_of_the_account_has_no_cap_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -118,6 +119,29 @@ async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Lat
     thief.jar |= {"session": owner.jar["session"], TIE: owner.jar[TIE]}
     assert (await thief.show(ticket, site.code(1))).code == "start_again"
     assert (await look(thief)).status == 401
+
+
+async def test_one_neighbour_leaves_the_owners_database_to_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attacker with an account looks at its page by a hundred connections: 16 of an address read the database."""
+    client, found, asked, goes_on = await site.logged_in(), site.people.contact, [], asyncio.Event()
+
+    async def slow(account: str) -> Contact | None:
+        asked.append(account)
+        await goes_on.wait()
+        return await found(account)
+
+    monkeypatch.setattr(site.people, "contact", slow)
+    paths = ["/sekisho/factors", "/sekisho/factors/recovery"] * 50
+    looks = [asyncio.create_task(client.send(path, method=_METHOD[path], headers=())) for path in paths]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert asked == ["hana"] * 16
+    assert [look.result().code for look in looks if look.done()] == ["unavailable"] * 84
+    goes_on.set()
+    assert {(await look).status for look in looks} == {200, 410, 503}
+
+
+_METHOD = {"/sekisho/factors": "GET", "/sekisho/factors/recovery": "POST"}
 
 
 async def test_a_change_is_asked_for_by_this_page_alone(site: Site) -> None:

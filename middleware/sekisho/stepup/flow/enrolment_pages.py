@@ -17,11 +17,13 @@ from sekisho.owners import EnrolmentsFull
 from sekisho.stepup.escrow import Purpose, Ticket
 from sekisho.stepup.factors.requirements import HELD_S, MANAGE, is_settled
 from sekisho.stepup.flow.identity_pages import TOKEN
+from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 from sekisho.stepup.pages import ListedFactor
 from sekisho.stepup.proof import ProofFailed, StillNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from sekisho.stepup.factors import AccountOwner, TotpOffer
     from sekisho.stepup.flow.activity_pages import ActivityPages
@@ -48,6 +50,9 @@ class EnrolmentPages:
         self._parts = parts
         self._proving = proving
         self._activity = activity
+        # Each look reads the owners' database, by the few connections that log-ins need too: an account of an
+        # attacker's own, proved once in five minutes, would otherwise shut all strangers out.
+        self._looks = WaitingProofs()
         steps: dict[str, Step] = {
             "/factors/totp": self._begin_totp,
             "/factors/totp/confirm": self._confirm_totp,
@@ -71,8 +76,9 @@ class EnrolmentPages:
             self.routes["POST", "/activity/not-me"] = partial(self._changed, activity.deny)
 
     async def _shown(self, show: Step, call: PageCall) -> Answer:
-        found = await self._person(call)
-        return found if isinstance(found, Answer) else await show(call, found)
+        with self._place(call):
+            found = await self._person(call)
+            return found if isinstance(found, Answer) else await show(call, found)
 
     async def _listed_factors(self, call: PageCall, owner: AccountOwner) -> Answer:
         return self._overview(call, owner, _notice(call, DONE))
@@ -91,8 +97,15 @@ class EnrolmentPages:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
         return self._parts.responses.see_other(f"{call.prefix}{self._parts.mount}/factors")
 
+    def _place(self, call: PageCall) -> AbstractContextManager[None]:
+        return self._looks.place(call.caller.digests.site, call.caller.digests.ip)
+
     async def _changed(self, step: Step, call: PageCall) -> Answer:
         """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
+        with self._place(call):
+            return await self._change(step, call)
+
+    async def _change(self, step: Step, call: PageCall) -> Answer:
         owner = await self._person(call)
         if isinstance(owner, Answer):
             return owner

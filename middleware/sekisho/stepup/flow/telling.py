@@ -88,6 +88,7 @@ class OwnerTelling:
         self._protection = protection
         self._means = means
         self._tasks = TaskSet()
+        self._over_cap: set[str] = set()  # accounts whose owners are being told
         self._telling: dict[int, asyncio.Task[None]] = {}  # by request: the id of its scope, which outlives the entry
         self.watches: Final = protection.has_notices
 
@@ -194,9 +195,15 @@ class OwnerTelling:
         self._tasks.start(self._once("password_breached", account, _client(scope, address), MONTH_S))
 
     def cap_reached(self, scope: Scope, account: str) -> None:
-        """Tell the owner, beside the answer, that their session asked for a payment above a cap."""
-        client = _client(scope, self._means.address_of(scope))
-        self._tasks.start(self._told("cap_reached", account, client))
+        """Tell the owner, beside the answer, that their session asked for a payment above a cap.
+
+        One look-up of an account at a time: a session with a proof costs an attacker nothing, and a thousand such
+        requests would take the connections of other owners' log-ins.
+        """
+        if account not in self._over_cap:
+            self._over_cap.add(account)
+            client = _client(scope, self._means.address_of(scope))
+            self._tasks.start(self._tell_of_cap(account, client))
 
     def tried(self, word: str, scope: Scope, account: str, address: str) -> None:
         """Tell the owner of a stranger's attempt of the kind `word`, if the site wants that told.
@@ -226,12 +233,14 @@ class OwnerTelling:
             return  # the next such event tells it
         self._senders.happened(owner, kind, browser=client.browser, network=client.address)
 
-    async def _told(self, kind: str, account: str, client: NoticeCause) -> None:
+    async def _tell_of_cap(self, account: str, client: NoticeCause) -> None:
         try:
             owner = await self._factors.owner(account)
         except SekishoError:
             return
-        self._senders.happened(owner, kind, browser=client.browser, network=client.address)
+        finally:
+            self._over_cap.discard(account)
+        self._senders.happened(owner, "cap_reached", browser=client.browser, network=client.address)
 
 
 _START: Final = "http.response.start"

@@ -1,4 +1,5 @@
-"""Proofs that wait: for the fixed time at which a wrong proof is answered, or for the end of a run.
+"""Proofs that wait: for the fixed time at which a wrong proof is answered, or for the end of a run; and looks at the
+owner's page, which wait for its database.
 
 Each holds a request and its connection, but no place of a run. They are bounded per network and address, so that a
 thousand proofs of one client do not keep another's from being checked.
