@@ -206,6 +206,18 @@ def test_the_rate_forgets_what_was_there_already() -> None:
     assert pace.left_s(now) == pytest.approx(4_990)
 
 
+def test_no_time_left_is_guessed_from_the_first_unit() -> None:
+    """The first of 10,000 tries waits for a service to start: a line does not say "98 h left" after it."""
+    clock, out = Clock(), io.StringIO()
+    with ProgressLines(out, clock_s=clock) as lines:
+        lines.begin("tries", 10_000, "tries")
+        work(lines, clock, [1] + [300] * 10, 5)
+    assert out.getvalue().splitlines()[1:3] == [
+        "tries: 1 of 10,000 tries, 0.2/s",
+        "tries: 301 of 10,000 tries, 60/s, 2 min 42 s left",
+    ]
+
+
 def test_drawings_are_what_the_engine_talks_to() -> None:
     """Displays match the engine's interface, which the type checker verifies."""
     for drawn in (ProgressLines(io.StringIO()), Bar(Console(file=io.StringIO()))):

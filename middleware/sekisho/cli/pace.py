@@ -6,6 +6,9 @@ from sekisho.breach.progress import amount
 
 # The rate covers the last seconds only: a resumed download first skips its existing files very fast.
 WINDOW_S = 3.0
+# From less than this a remaining time is a guess: the first unit may have waited for a service to start.
+GUESS_UNITS = 2
+GUESS_SHARE = 0.001
 
 
 def span(seconds: float) -> str:
@@ -45,8 +48,10 @@ class ProgressPace:
         return (self.done - before) / max(now - since, 0.001)
 
     def left_s(self, now: float) -> float | None:
-        """The remaining seconds; `None` if the total is unknown, or the rate is 0."""
-        if self.total is None or (rate := self.rate(now)) <= 0:
+        """The remaining seconds; `None` if the total is unknown, the rate is 0, or hardly anything is done yet."""
+        if self.total is None or self.done <= max(GUESS_UNITS, GUESS_SHARE * self.total):
+            return None
+        if (rate := self.rate(now)) <= 0:
             return None
         return max(0, self.total - self.done) / rate
 
@@ -58,6 +63,8 @@ class ProgressPace:
         return f"{done} of {amount(self.total, self.unit)}"
 
     def speed(self, now: float) -> str:
-        """`"122 MB/s"`; `"1,643/s"` for other units than bytes: the position names the unit already."""
+        """`"122 MB/s"`; `"1,643/s"` or `"0.2/s"` for other units than bytes: the position names the unit already."""
         rate = self.rate(now)
-        return f"{amount(rate, self.unit) if self.unit == 'B' else f'{rate:,.0f}'}/s"
+        if self.unit == "B":
+            return f"{amount(rate, 'B')}/s"
+        return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
