@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from sekisho.feed.fronts.port import FrontFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HANGS = "import subprocess, sys, time; pipe = open(sys.argv[1], 'wb', 0); pipe.write(b'.'); {}"
 CHILD = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], pass_fds=[pipe.fileno()])"
@@ -53,6 +53,10 @@ def pipe(tmp_path: Path) -> Iterator[Pipe]:
     made.close()
 
 
+def descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def program(what: str, pipe: Pipe) -> list[str]:
     return [sys.executable, "-c", HANGS.format(what), str(pipe.path)]
 
@@ -73,8 +77,10 @@ async def test_a_program_ends_when_its_call_is_cancelled(what: str, pipe: Pipe) 
 async def test_a_program_that_hangs_is_ended(what: str, pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has ended counts too, while a child holds its standard error: the command itself went down with it."""
     monkeypatch.setattr(command, "RUN_S_MAX", 2)
+    open_before = descriptors()
     with pytest.raises(FrontFault, match=r"^the reload did not end within 2 seconds$"):
         await run_command(program(what, pipe), "", "the reload")
 
+    assert descriptors() <= open_before, "a pipe of the program is still open"
     assert await pipe.read() == b"."
     assert await pipe.read() == b""

@@ -61,7 +61,7 @@ async def _kill(process: Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     with suppress(TimeoutError):
         async with asyncio.timeout(KILLED_S_MAX):
-            await process.wait()
+            await process.communicate()  # to the end of its output, or the pipe of it would stay open
 
 
 def _problem(said: str) -> str:
