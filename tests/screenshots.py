@@ -1,6 +1,6 @@
 """Takes the screenshots of the documentation: `python -m tests.screenshots` (`make screenshots`).
 
-Each shows one page twice, as a phone shows it: light in English, and dark in Japanese.
+Each shows one page twice, as a phone shows it: light in English, and dark in Japanese. The console is shown once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sekisho.settings.brand import logo_of
 from sekisho.stepup.log_ins import RecordedLogIn
 from sekisho.stepup.pages import ListedFactor, Pages
 from tests.browser import browsing, serving, visiting
+from tests.console.serving import KEY, an_attack
 from tests.servers import on_path_or_from_apt
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ ENROLLED: Final = (
     ListedFactor("2", "totp", "Phone", 1_770_000_000),
 )
 PHONE: Final = 390
+CONSOLE: Final = "console"
 
 
 def guards(pages: Pages, language: str) -> dict[str, bytes]:
@@ -82,7 +84,7 @@ def every_page(brand: Brand, pages: Pages, language: str) -> dict[str, bytes]:
 
 
 def names() -> list[str]:
-    """The names of all pictures."""
+    """The names of all pictures of phones."""
     return sorted(every_page(Brand(), Pages("/sekisho", "Shop"), "en"))
 
 
@@ -144,6 +146,16 @@ def _fonts() -> str:
     return found.stdout.strip()
 
 
+async def shoot_console(browser: Browser) -> bytes:
+    """The operator's page in an attack, as a computer shows it."""
+    async with visiting(browser, viewport={"width": 1180, "height": 600}, reduced_motion="reduce") as visit:
+        with serving(an_attack()) as port:
+            await visit.page.goto(f"http://127.0.0.1:{port}/#{KEY}")
+            await visit.page.locator("#tiles strong").first.wait_for()
+            clip = {"x": 0, "y": 0, "width": 1180, "height": 1306}
+            return await visit.page.screenshot(full_page=True, clip=clip, caret="hide")  # type: ignore[arg-type]
+
+
 async def main() -> None:
     ensure_japanese_font()
     FOLDER.mkdir(exist_ok=True)
@@ -159,6 +171,9 @@ async def main() -> None:
                 path = FOLDER / f"{name}.png"
                 path.write_bytes(small(await shoot(browser, f"http://localhost:{port}", name)))
                 sys.stdout.write(f"{path.name}: {path.stat().st_size:,} bytes\n")
+            path = FOLDER / f"{CONSOLE}.png"
+            path.write_bytes(small(await shoot_console(browser)))
+            sys.stdout.write(f"{path.name}: {path.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

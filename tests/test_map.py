@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MAP = (ROOT / "docs/map.md").read_text("utf-8")
-PLANNED = " (planned)"
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -74,7 +73,7 @@ def trees() -> dict[str, ast.Module]:
 
 def test_every_room_is_on_the_map() -> None:
     """Every folder and every file beside them is in the table, and nothing else is."""
-    listed = {cells[0].strip("`") for cells in rows(section("Rooms")) if not cells[0].endswith(PLANNED)}
+    listed = {cells[0].strip("`") for cells in rows(section("Rooms"))}
     folders = {f"{path.relative_to(PACKAGE)}/" for path in PACKAGE.rglob("*") if holds_sources(path)}
     files = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
 
@@ -83,14 +82,6 @@ def test_every_room_is_on_the_map() -> None:
 
 def holds_sources(path: Path) -> bool:
     return path.is_dir() and path.name != "__pycache__" and any(one.is_file() for one in path.iterdir())
-
-
-def test_what_is_planned_does_not_exist() -> None:
-    """A room that exists is no longer marked as planned."""
-    planned = [cells[0].split("`")[1] for cells in rows(section("Rooms")) if cells[0].endswith(PLANNED)]
-
-    assert planned == ["console/"]
-    assert [room for room in planned if (PACKAGE / room).exists()] == []
 
 
 def test_the_picture_shows_the_layers() -> None:

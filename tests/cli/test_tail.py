@@ -99,32 +99,6 @@ def test_control_characters_do_not_reach_the_terminal(file: Path) -> None:
     assert not {"\x1b", "\x9b"} & set(run("tail").out)
 
 
-def test_it_follows_through_a_rotation(file: Path) -> None:
-    """A line that is written in two pieces, a renamed file, and a file that was cut: each line once."""
-    file.write_text(line("POST /0"))
-    events = tail.EventTail(file, tail.Filter(), lambda event, _: event.door)
-    found = list(events.last(20))
-    with file.open("a") as writing:
-        writing.write(line("POST /1")[:30])
-        writing.flush()
-        found += events.more()
-        writing.write(line("POST /1")[30:])
-        writing.flush()
-        found += events.more()
-        file.rename(file.with_name("events.1"))
-        writing.write(line("POST /2"))
-    found += events.more()
-    file.write_text(line("POST /3") + line("POST /4"))
-    found += events.more()
-    file.write_text(line("POST /5"))
-    found += events.more()
-
-    events.close()
-
-    assert found == [f"POST /{n}" for n in range(6)]
-    assert events.unread == 0
-
-
 def test_it_follows_until_it_is_interrupted(file: Path) -> None:
     """As an own process: it prints a line that was written after its start, and Ctrl-C is exit code 130."""
     file.write_text(line("POST /first"))

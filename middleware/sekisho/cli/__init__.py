@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, Command] = {
     "forget": Command("remove everything that is stored about an account"),
     "feed": Command("give refused addresses to what stands in front: nftables, HAProxy, nginx, CrowdSec, Cloudflare"),
     "audit": Command("the audit: verify its lines, open sealed names, read the stream, create a key"),
+    "console": Command("a page that shows what happens at the doors, and what is in force", extra="console"),
     "tail": Command("the events file, live and filtered"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),
     "policy": Command("policies before they are in force: check one, or compare two"),

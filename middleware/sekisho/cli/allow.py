@@ -21,18 +21,18 @@ from sekisho.cli.lists import List
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["arguments", "interrupted", "run"]
+__all__ = ["LIST", "arguments", "interrupted", "run"]
 
-_LIST = List("allow", "1h", 30, "has no address limits")
+LIST = List("allow", "1h", 30, "has no address limits")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    lists.arguments(parser, _LIST)
+    lists.arguments(parser, LIST)
 
 
 def run(args: argparse.Namespace) -> int:
-    return lists.run(args, _LIST)
+    return lists.run(args, LIST)
 
 
 def interrupted(args: argparse.Namespace) -> str:
-    return lists.interrupted(args, _LIST)
+    return lists.interrupted(args, LIST)

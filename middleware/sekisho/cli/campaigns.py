@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         written.say_unread(events, "sekisho campaigns")
     if args.json:
         nothing: dict[str, Any] = {"campaigns": []}
-        print(json.dumps({**(_as_json(found) if found is not None else nothing), "live": _live_json(live)}))
+        print(json.dumps({**(_as_json(found) if found is not None else nothing), "live": live_json(live)}))
     else:
         print("\n".join([*_live_text(live), *(_as_text(found) if found is not None else [])]))
     in_events = found is not None and any(campaign.entered or campaign.proved for campaign in found.campaigns)
@@ -106,7 +106,8 @@ def _live_text(live: tuple[LiveCampaign, ...] | None) -> list[str]:
     return ["now, as the workers see it:", *(lines or ["  no campaigns"]), ""]
 
 
-def _live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | None:
+def live_json(live: tuple[LiveCampaign, ...] | None) -> list[dict[str, Any]] | None:
+    """The campaigns that the workers know as JSON; None where they look for none."""
     if live is None:
         return None
     return [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sekisho.control import ControlRecord
     from sekisho.settings.networks import Network
 
-__all__ = ["List", "NotListed", "arguments", "interrupted", "run"]
+__all__ = ["List", "NotListed", "arguments", "as_json", "interrupted", "run"]
 
 
 class NotListed(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -94,7 +94,7 @@ async def _run(args: argparse.Namespace, listed: List) -> str:
         else:
             record = await _add(service, listed, ListEntry(str(network), int(time.time()) + span_s), why)
         if args.json:
-            return json.dumps(_as_json(service, listed, record))
+            return json.dumps(as_json(service, listed, record))
         if network is not None:
             note = "" if args.remove else _on_proxies(service, network)
             return "\n".join(filter(None, (_done(network, listed, record), note)))
@@ -179,7 +179,8 @@ def _as_text(service: Desk, listed: List, record: ControlRecord) -> list[str]:
     return lines or ["the list is empty"]
 
 
-def _as_json(service: Desk, listed: List, record: ControlRecord) -> dict[str, Any]:
+def as_json(service: Desk, listed: List, record: ControlRecord) -> dict[str, Any]:
+    """A list as `sekisho deny --json` or `sekisho allow --json` prints it; times are Unix seconds."""
     return {
         "settings": [str(network) for network in getattr(service.settings, listed.name)],
         "listed": [

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.standing import Standing
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "as_json", "run"]
 
 _HINTS = {"address": " Its devices are counted apart: `sekisho look device`."}
 
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     standing = asyncio.run(_run(args))
-    print(json.dumps(_as_json(standing)) if args.json else "\n".join(_as_text(standing)))
+    print(json.dumps(as_json(standing)) if args.json else "\n".join(_as_text(standing)))
     return 0
 
 
@@ -80,7 +80,8 @@ def _each(period_us: int) -> str:
     return period if period[0].isdigit() else f"an {period}" if period == "hour" else f"a {period}"
 
 
-def _as_json(standing: Standing) -> dict[str, Any]:
+def as_json(standing: Standing) -> dict[str, Any]:
+    """A standing as `sekisho look --json` prints it."""
     waits = [reason.wait_us for reason in standing.reasons if reason.refuses]
     return {
         "kind": standing.kind,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sekisho.control import ControlRecord
     from sekisho.control.earlier import EarlierWorkers
 
-__all__ = ["arguments", "interrupted", "run"]
+__all__ = ["arguments", "as_json", "interrupted", "run"]
 
 TOLD_MAX = 5  # operators who switch at the same time
 
@@ -62,7 +62,7 @@ async def _run(args: argparse.Namespace, why: str) -> str:
         record = await (_switch(service, args.mode, why) if switches else service.record())
         told = await service.earlier.mode() if service.earlier is not None else ""
         if args.json:
-            return json.dumps(_as_json(service, record, told))
+            return json.dumps(as_json(service, record, told))
         return "\n".join(_as_text(service, record, told, switched=switches))
 
 
@@ -99,7 +99,8 @@ def _as_text(service: Desk, record: ControlRecord, told: str, *, switched: bool)
     return lines
 
 
-def _as_json(service: Desk, record: ControlRecord, told: str) -> dict[str, Any]:
+def as_json(service: Desk, record: ControlRecord, told: str) -> dict[str, Any]:
+    """The mode as `sekisho mode --json` prints it. `told`: what workers of earlier versions are told."""
     return {
         "mode": (record.mode or service.settings.mode).value,
         "from": "command" if record.mode is not None else "settings",

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sekisho.control import ControlRecord
     from sekisho.judge.posture import DoorPosture
 
-__all__ = ["arguments", "interrupted", "run"]
+__all__ = ["arguments", "as_json", "estimate", "interrupted", "run"]
 
 DAYS_MAX = {Posture.CALM: 1, Posture.ELEVATED: 7, Posture.ATTACK: 7}
 """A forced calm is a switched-off alarm: it ends within a day."""
@@ -80,14 +80,17 @@ async def _run(args: argparse.Namespace, why: str) -> str:
             text = posture_text(forced, int(time.time()) + span_s) if forced is not None else ""
             act = Act(0, 0, "posture", of=args.posture or "", why=why)
             record = await service.do(act, lambda record: replace(record, posture=text))
-        state = await _estimate(service)
+        state = await estimate(service)
         if args.json:
-            return json.dumps(_as_json(service, record, state))
+            return json.dumps(as_json(service, record, state))
         return "\n".join(_as_text(service, record, state, changed=args.act is not None))
 
 
-async def _estimate(service: Desk) -> PostureState:
-    """What the workers estimate; an empty state where they do not, or where it cannot be read."""
+async def estimate(service: Desk) -> PostureState:
+    """What the workers estimate; an empty state where they do not, or where it cannot be read.
+
+    Raises `StoreUnavailable`.
+    """
     found = service.settings
     if service.line is None:
         return _estimate_in(await SocketControl(found.control_socket or "").ask(b"posture"))
@@ -142,7 +145,8 @@ def _line(name: str, door: DoorPosture) -> str:
     )
 
 
-def _as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[str, Any]:
+def as_json(service: Desk, record: ControlRecord, state: PostureState) -> dict[str, Any]:
+    """The posture as `sekisho posture --json` prints it; times are Unix seconds."""
     forced = record.forced(time.time())
     doors = {
         name: {

@@ -22,18 +22,19 @@ from collections import deque
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.cli import asking, operator
 from sekisho.cli.output import printable
 from sekisho.cli.target import account_subject, address_subject
 from sekisho.cli.usage import Misused, within
-from sekisho.record.lines import DETAILS, FORMS, LINE_CHARS_MAX, SUBJECT, LineError, decode
+from sekisho.record.event_tail import EventTail
+from sekisho.record.lines import DETAILS, FORMS, SUBJECT
 from sekisho.settings.table import EVENTS_FILE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sekisho.record import Event
 
@@ -84,18 +85,26 @@ def run(args: argparse.Namespace) -> int:
         raise Misused(
             "SEKISHO_EVENTS_FILE is not set here: run this with the environment of the service, or give --file"
         )
-    with closing(EventTail(Path(named), _filter(args), _raw if args.json else _as_text)) as events:
-        _show(events, args)
+    wanted = _filter(args)
+    with closing(EventTail(Path(named))) as events:
+        _show(events, wanted, args)
     if events.unread:
         sys.stderr.write(f"sekisho tail: {events.unread} lines are no events\n")
     return 0
 
 
-def _show(events: EventTail, args: argparse.Namespace) -> None:
-    for line in events.last(None if args.all else args.lines):
+def _show(events: EventTail, wanted: Filter, args: argparse.Namespace) -> None:
+    shown = _raw if args.json else _as_text
+
+    def more() -> Iterator[str]:
+        return (shown(event, line) for event, line in events.more() if wanted.passes(event))
+
+    if not args.all:
+        events.skip_to_last(LAST_BYTES)
+    for line in more() if args.all else deque(more(), maxlen=args.lines):
         print(line, flush=True)
     while args.follow:
-        for line in events.more():
+        for line in more():
             print(line, flush=True)
         time.sleep(PAUSE_S)
 
@@ -113,80 +122,6 @@ def _filter(args: argparse.Namespace) -> Filter:
         account_subject(account, settings).account if account is not None else "",
         address_subject(address, settings).address if address is not None else "",
     )
-
-
-class EventTail:
-    """The lines of a file that pass, as they are printed.
-
-    `unread`: the number of lines that are no events.
-    """
-
-    def __init__(self, path: Path, wanted: Filter, shown: Callable[[Event, bytes], str]) -> None:
-        self._path = path
-        self._wanted = wanted
-        self._shown = shown
-        self._file: BinaryIO | None = path.open("rb")
-        self._part = b""  # of a line whose end is not written yet
-        self.unread = 0
-
-    def last(self, count: int | None) -> Iterator[str]:
-        """Yield the newest `count` lines of the file that pass the filter; all of them if `count` is None."""
-        if count is None:
-            yield from self.more()
-        else:
-            self._skip()
-            yield from deque(self.more(), maxlen=count)
-
-    def more(self) -> Iterator[str]:
-        """Yield the lines that pass the filter and were written since the last call, also to a new file at the path."""
-        yield from self._rest()
-        if self._was_replaced():
-            yield from self._rest()  # written before the writers had noticed
-            self.close()
-            self._part = b""
-        if self._file is None and self._path.exists():
-            self._file = self._path.open("rb")
-            yield from self._rest()
-
-    def _skip(self) -> None:
-        """Go to the last part of the file, behind the end of a line."""
-        if self._file is not None and self._file.seek(0, os.SEEK_END) > LAST_BYTES:
-            self._file.seek(-LAST_BYTES, os.SEEK_END)
-            self._file.readline()
-        elif self._file is not None:
-            self._file.seek(0)
-
-    def _rest(self) -> Iterator[str]:
-        # Bounded: a line without an end must not fill the memory.
-        while self._file is not None and (read := self._file.readline(LINE_CHARS_MAX + 1)):
-            self._part += read
-            if self._part.endswith(b"\n") or len(self._part) > LINE_CHARS_MAX:
-                line, self._part = self._part, b""
-                yield from self._line(line)
-
-    def _line(self, line: bytes) -> Iterator[str]:
-        try:
-            event = decode(line)
-        except LineError:
-            self.unread += 1
-            return
-        if event is not None and self._wanted.passes(event):
-            yield self._shown(event, line)
-
-    def _was_replaced(self) -> bool:
-        if self._file is None:
-            return False
-        here = os.fstat(self._file.fileno())
-        try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            return True
-        return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) or there.st_size < self._file.tell()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 def _raw(_: Event, line: bytes) -> str:

@@ -18,6 +18,7 @@ from sekisho.wiring.digests import digests_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from sekisho.ledger.counters import NamedCounter
     from sekisho.model import Charge, Origin
@@ -75,9 +76,14 @@ def target(args: argparse.Namespace, settings: Settings) -> Target:
     if args.id and args.kind != "account":
         raise Misused("--id belongs to an account")
     value = asking.line(args.kind) if args.value == "-" else args.value
-    if args.kind == "account":
-        return _account(value, settings, is_id=args.id)
-    return _at_address(args, value, settings)
+    return named(args.kind, value, settings, args.header, is_id=args.id)
+
+
+def named(kind: str, value: str, settings: Settings, headers: Sequence[str] = (), *, is_id: bool = False) -> Target:
+    """The target of one of `KINDS` that has this name. `headers`: of a device. Raises `Misused`."""
+    if kind == "account":
+        return _account(value, settings, is_id=is_id)
+    return _at_address(kind, value, settings, headers)
 
 
 def name_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,15 +141,15 @@ def _account(value: str, settings: Settings, *, is_id: bool) -> Target:
     return Target("account", tuple(dict.fromkeys((strangers, canonical))), _NOWHERE, subject)
 
 
-def _at_address(args: argparse.Namespace, value: str, settings: Settings) -> Target:
-    headers = dict(map(_header, args.header))
-    if not headers.keys() <= set(settings.device_headers):
+def _at_address(kind: str, value: str, settings: Settings, headers: Sequence[str]) -> Target:
+    read = dict(map(_header, headers))
+    if not read.keys() <= set(settings.device_headers):
         raise Misused("--header names a header that is not in SEKISHO_DEVICE_HEADERS")
-    device = fingerprint(headers, settings.device_headers)
+    device = fingerprint(read, settings.device_headers)
     origin = _origin(value, device)
     subjects = Subjects(settings.secrets, str)
-    subject = subjects.of_address(origin.prefixes, device if args.kind == "device" else None)
-    return Target(args.kind, (), origin, subject)
+    subject = subjects.of_address(origin.prefixes, device if kind == "device" else None)
+    return Target(kind, (), origin, subject)
 
 
 def _header(text: str) -> tuple[bytes, bytes]:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 SINCE_MAX_S: Final = 366 * 86_400
 LOOKED_AT: Final = 100
+NOWHERE: Final = (
+    "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set here: run this with the environment of "
+    "the service, or give --file"
+)
 _ANY_KIND: Final = b'"kind":"'
 _KINDS: Final = (Kind.SETTLED, Kind.DECIDED, Kind.STEP_UP_PROVED)
 _MARKS: Final = tuple(f'"kind":"{kind}"'.encode() for kind in _KINDS)
@@ -43,6 +47,11 @@ class NoEvents(SekishoError):  # noqa: N818 - a state of a file
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="SPAN", default="24h", help="how far back: 90m, 24h (the default), 7d")
+    add_file(parser)
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--file`."""
     parser.add_argument(
         "--file",
         action="append",
@@ -64,33 +73,42 @@ def written(args: argparse.Namespace) -> WrittenEvents:
     Raises `Misused` without any of these, `NoEvents` for a file of other lines, `Unreachable`, `OSError`.
     """
     since_s = time.time() - seconds(args.since, "--since", SINCE_MAX_S)
-    sources = [_of_file(Path(named)) for named in args.file] or [_configured()]
-    return WrittenEvents(sources, int(since_s))
+    found = paths(args)
+    return WrittenEvents([_of_stream()] if found is None else list(map(_of_file, found)), int(since_s))
 
 
-def _configured() -> Lines:
+def paths(args: argparse.Namespace) -> list[Path] | None:
+    """Each `--file`, else the file of `SEKISHO_AUDIT` or `SEKISHO_EVENTS_FILE`; None for the audit's stream in Redis.
+
+    Raises `Misused` without any of these, `NoEvents` for a file of other lines, `OSError`.
+    """
     # The audit first: it has a line for each log-in, and the event file sums up a flood.
     audit = os.environ.get(AUDIT.variable, "")
-    if audit.startswith("file:"):
-        return _of_file(Path(audit.removeprefix("file:")))
-    if audit == "redis":
-        return _of_stream()
-    if named := os.environ.get(EVENTS_FILE.variable):
-        return _of_file(Path(named))
-    raise Misused(
-        "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set here: run this with the environment "
-        "of the service, or give --file"
-    )
+    if args.file:
+        found = args.file
+    elif audit.startswith("file:"):
+        found = [audit.removeprefix("file:")]
+    elif audit == "redis":
+        return None
+    elif named := os.environ.get(EVENTS_FILE.variable):
+        found = [named]
+    else:
+        raise Misused(NOWHERE)
+    for each in found:
+        _ensure_events(Path(each))
+    return [Path(each) for each in found]
+
+
+def _ensure_events(path: Path) -> None:
+    # A log of another program, or an audit in a dialect for a SIEM, must not look like a quiet day.
+    first = list(islice(_lines(path, path.stat().st_size), LOOKED_AT))
+    if first and not any(_ANY_KIND in line for line in first):
+        raise NoEvents(f"{path}: this is no file of events, and no audit in our own dialect")
 
 
 def _of_file(path: Path) -> Lines:
     """The lines that the file has now: those that come meanwhile would differ between two readings."""
-    lines = partial(_lines, path, path.stat().st_size)
-    # A log of another program, or an audit in a dialect for a SIEM, must not look like a quiet day.
-    first = list(islice(lines(), LOOKED_AT))
-    if first and not any(_ANY_KIND in line for line in first):
-        raise NoEvents(f"{path}: this is no file of events, and no audit in our own dialect")
-    return lines
+    return partial(_lines, path, path.stat().st_size)
 
 
 def _lines(path: Path, size: int) -> Iterator[bytes]:

@@ -7,7 +7,10 @@ counter is too high by `error` at most, which is never more than N/m.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Heavy(NamedTuple):
@@ -65,6 +68,11 @@ class SpaceSaving:
         """The keys that certainly came at least `least` times, the most frequent first."""
         found = [Heavy(key, count, self._errors.get(key, 0)) for key, count in self._counts.items()]
         return sorted((each for each in found if each.least >= least), key=lambda each: (-each.most, each.key))
+
+    def least(self) -> Iterator[tuple[str, int]]:
+        """Yield each key that has a counter, with the least number of times that it can have come; in no order."""
+        for key, count in self._counts.items():
+            yield key, count - self._errors.get(key, 0)
 
     def _replace(self, key: str) -> None:
         """Give the counter of the rarest key to this one: it may have come as often."""
