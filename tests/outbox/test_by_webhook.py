@@ -131,15 +131,15 @@ async def test_a_receiver_that_is_gone_is_told_loudly(sql: SqlWorld, caplog: pyt
     assert [one.levelno for one in caplog.records if one.name == "sekisho.outbox"] == [logging.ERROR]
 
 
-@pytest.mark.parametrize(("status", "is_outage"), [(400, False), (413, False), (422, False), (401, True), (503, True)])
-async def test_a_receiver_that_refuses_one_notice_is_no_outage(status: int, is_outage: bool) -> None:
+@pytest.mark.parametrize(("status", "way_works"), [(400, True), (413, True), (422, True), (401, False), (503, False)])
+async def test_a_receiver_that_refuses_one_notice_is_no_outage(status: int, way_works: bool) -> None:
     """As of a kind that it does not know: it takes all others, and the log would change with each of them."""
     async with listening(Receiver(status), secure=True) as address:
         deliver = WebhookDelivery(address, [KEY], clock_s=lambda: NOW)
         with pytest.raises(Undelivered) as failed:
             await deliver(NOTICE, 1, "t")
     assert (failed.value.reason, failed.value.passing) == (f"status {status}", True)
-    assert failed.value.is_outage is is_outage
+    assert failed.value.way_works is way_works
 
 
 def test_an_event_goes_both_ways() -> None:

@@ -160,7 +160,7 @@ async def test_one_cause_is_told_once() -> None:
 
 async def test_a_way_that_takes_no_notices_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     """Notices wait for three days: without a word, the operator would hear of a dead relay when they are given up."""
-    down = Undelivered("no connection", passing=True, is_outage=True)
+    down = Undelivered("no connection", passing=True, way_works=False)
     trial = Trial(down, down, down, naps=2_000)
     for name in ("hana", "ken"):
         await trial.outbox.add(FACTOR, name)
@@ -175,7 +175,7 @@ async def test_a_way_that_takes_no_notices_is_told_once_and_so_is_its_end(caplog
 
 async def test_a_webhook_that_takes_no_notices_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """By the setting that names it."""
-    trial = Trial(Undelivered("status 503", passing=True, is_outage=True), naps=2_000)
+    trial = Trial(Undelivered("status 503", passing=True, way_works=False), naps=2_000)
     await trial.outbox.add(FACTOR._replace(to=""), "hana")
     await trial.ran()
 
@@ -185,9 +185,20 @@ async def test_a_webhook_that_takes_no_notices_is_told(caplog: pytest.LogCapture
     )
 
 
+@pytest.mark.parametrize("passing", [True, False])
+async def test_a_way_that_refuses_one_notice_works_again(passing: bool) -> None:
+    """After an outage the server answers about a recipient: that it takes mail again is said at once."""
+    down = Undelivered("no connection", passing=True, way_works=False)
+    trial = Trial(down, Undelivered("status 450 at RCPT TO", passing=passing, way_works=True), naps=20)
+    await trial.outbox.add(FACTOR, "hana")
+    await trial.ran()
+
+    assert trial.ways == [("mail", False), ("mail", True)]
+
+
 async def test_one_mailbox_that_is_full_is_no_outage() -> None:
     """Other notices leave meanwhile."""
-    trial = Trial(Undelivered("status 452", passing=True), naps=2_000)
+    trial = Trial(Undelivered("status 452 at RCPT TO", passing=True, way_works=True), naps=2_000)
     await trial.outbox.add(FACTOR, "hana")
     await trial.ran()
 

@@ -8,10 +8,12 @@ from sekisho.doctor.report import DoctorReport
 from sekisho.model import hazards
 
 if TYPE_CHECKING:
+    from sekisho.mail.relay import RelayFault
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings import Settings
 
 LIMIT_S: Final = 10.0  # no owner waits for an examination
+_WANTS_USER: Final = 530  # RFC 4954, section 6; at any step
 
 _SAID: Final = {
     "no connection": ("nothing listens at its host and port, or the host has no address", ""),
@@ -24,11 +26,8 @@ _SAID: Final = {
         "it offers no STARTTLS, or no log-in: port 465 mostly speaks TLS from the start",
         "SEKISHO_SMTP=smtps://USER@HOST:465",
     ),
-    "status 535": ("the user or the password is wrong", "SEKISHO_SMTP_PASSWORD=PASSWORD"),
-    "status 530": ("it wants a user and a password", "SEKISHO_SMTP=smtp://USER@HOST:587"),
 }
 """By the reason of a fault: what it means, and the line to write; empty: the hazard's own."""
-_SENDER: Final = frozenset({"status 550", "status 551", "status 553", "status 554"})
 
 
 async def mail_report(settings: Settings) -> DoctorReport:
@@ -42,7 +41,7 @@ async def mail_report(settings: Settings) -> DoctorReport:
     try:
         await greet(place, tls_context(), address(settings.mail_from or ""), limit_s=LIMIT_S)
     except RelayFault as fault:
-        return DoctorReport(diagnoses=(_found(fault.reason),))
+        return DoctorReport(diagnoses=(_found(fault),))
     except Unsendable as error:
         return DoctorReport(diagnoses=(hazards.DEAF_RELAY.found(f"SEKISHO_MAIL_FROM: {error}", _FROM),))
     return DoctorReport((("mail", "the server takes the sender; no mail was sent"),))
@@ -51,8 +50,22 @@ async def mail_report(settings: Settings) -> DoctorReport:
 _FROM: Final = "SEKISHO_MAIL_FROM=ADDRESS THAT THE SERVER SENDS FOR"
 
 
-def _found(reason: str) -> Diagnosis:
-    what, write = _SAID.get(reason, ("", ""))
-    if reason in _SENDER:
-        what, write = "it does not send for SEKISHO_MAIL_FROM", _FROM
-    return hazards.DEAF_RELAY.found(f"SEKISHO_SMTP: the mail server failed ({reason}){': ' * bool(what)}{what}", write)
+def _found(fault: RelayFault) -> Diagnosis:
+    what, write = _meaning(fault)
+    said = f"SEKISHO_SMTP: the mail server failed ({fault.reason}){': ' * bool(what)}{what}"
+    return hazards.DEAF_RELAY.found(said, write)
+
+
+def _meaning(fault: RelayFault) -> tuple[str, str]:
+    """What a fault means, and the line to write; empty ones where that is not known."""
+    from sekisho.mail.relay import Step  # noqa: PLC0415 - a mail client, only for sites with one
+
+    if fault.status == _WANTS_USER:
+        return "it wants a user and a password", "SEKISHO_SMTP=smtp://USER@HOST:587"
+    if fault.step is Step.LOG_IN and not fault.passing:
+        return "the user or the password is wrong", "SEKISHO_SMTP_PASSWORD=PASSWORD"
+    if fault.step is Step.SENDER and not fault.passing:
+        return "it does not send for SEKISHO_MAIL_FROM", _FROM
+    if fault.step is Step.GREETING and not fault.passing:
+        return "it takes no mail from this machine", "SEKISHO_SMTP=smtp://USER@HOST:587"
+    return _SAID.get(fault.reason, ("", ""))

@@ -7,6 +7,7 @@ STARTTLS would not protect it: an attacker on the path removes the offer (RFC 32
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,18 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPConnectResponseError,
+    SMTPDataError,
+    SMTPException,
+    SMTPHeloError,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
 from sekisho.model import SettingsError
 
@@ -40,17 +52,44 @@ class Security(Enum):
     PLAIN = "plain"
 
 
+class Step(Enum):
+    """What a server answers, in the order of a conversation (RFC 5321, section 4.3.2)."""
+
+    GREETING = "the greeting"
+    HELLO = "EHLO"
+    LOG_IN = "AUTH"
+    SENDER = "MAIL FROM"
+    RECIPIENT = "RCPT TO"
+    CONTENT = "DATA"
+
+
 class RelayFault(Exception):  # noqa: N818 - what a try came to; caught by the one who tries again
     """A message was not accepted.
 
     Attributes:
-        reason: a stable word, with the server's status if there is one. Never its text, which repeats addresses.
+        reason: a stable word, with the server's status and the step if there is one: `status 550 at MAIL FROM`. Never
+            its text, which repeats addresses.
         passing: whether the failure is temporary, so that another try is useful.
+        status: that the server answered; 0 if it did not.
+        step: the one that failed; None if it is not known.
+        is_of_message: whether this recipient or this message is refused, for now or for good, while others are taken.
+            Else it is the relay's trouble, or that of the settings.
     """
 
-    def __init__(self, reason: str, *, passing: bool) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        passing: bool,
+        status: int = 0,
+        step: Step | None = None,
+        is_of_message: bool = False,
+    ) -> None:
         self.reason = reason
         self.passing = passing
+        self.status = status
+        self.step = step
+        self.is_of_message = is_of_message
         super().__init__(reason)
 
 
@@ -195,6 +234,8 @@ async def _talking(place: Relay, tls: ssl.SSLContext, sender: Address, limit_s: 
         async with asyncio.timeout(limit_s):
             yield client
         await _part(client)
+    except RelayFault:
+        raise
     except Exception as error:  # noqa: BLE001 - any error may hold the address: only its meaning goes on
         raise _meaning(error) from None
     finally:
@@ -204,12 +245,21 @@ async def _talking(place: Relay, tls: ssl.SSLContext, sender: Address, limit_s: 
 async def _hand_over(client: SMTP, envelope: Envelope) -> None:
     await client.connect()
     utf8 = envelope.sender.international or envelope.to.international
+    if envelope.to.international and not envelope.sender.international:
+        await _ensure_international(client)
     await client.sendmail(
         envelope.sender.spec,
         [envelope.to.spec],
         envelope.message.as_bytes(),
         mail_options=["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [],
     )
+
+
+async def _ensure_international(client: SMTP) -> None:
+    """Raise `RelayFault` where the server takes no address in other letters than ASCII: it takes all other messages."""
+    await client.ehlo()
+    if not client.supports_extension("smtputf8"):
+        raise RelayFault("no SMTPUTF8", passing=False, is_of_message=True)
 
 
 async def _part(client: SMTP) -> None:
@@ -223,7 +273,7 @@ def _meaning(error: Exception) -> RelayFault:
     if isinstance(error, SMTPRecipientsRefused):
         error = error.recipients[0]
     if isinstance(error, SMTPResponseException):
-        return RelayFault(f"status {error.code}", passing=not 500 <= error.code <= 599)
+        return _answered(error)
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
         return RelayFault("certificate", passing=False)
     if isinstance(error, TimeoutError):
@@ -233,3 +283,35 @@ def _meaning(error: Exception) -> RelayFault:
     if isinstance(error, SMTPException):  # STARTTLS, AUTH or SMTPUTF8: a retry would not get them either
         return RelayFault("not offered", passing=False)
     return RelayFault(type(error).__name__, passing=False)
+
+
+_STEPS: Final[dict[type[SMTPResponseException], Step]] = {
+    SMTPConnectResponseError: Step.GREETING,
+    SMTPHeloError: Step.HELLO,
+    SMTPAuthenticationError: Step.LOG_IN,
+    SMTPSenderRefused: Step.SENDER,
+    SMTPRecipientRefused: Step.RECIPIENT,
+    SMTPDataError: Step.CONTENT,
+}
+_OF_MESSAGE: Final = frozenset({450, 451, 452, 501, 521, 550, 551, 552, 553, 554, 556})
+"""A mailbox that is busy, full, moved or unknown, or a message that is not wanted (RFC 5321, 7504)."""
+_NOT_OURS: Final = re.compile(r"5\.7\.")
+"""The enhanced status of "relay access denied" (RFC 3463): the relay takes no recipient from us."""
+
+
+def _answered(error: SMTPResponseException) -> RelayFault:
+    """The meaning of a status. What it is about depends on the step: a 550 may refuse the recipient, or our sender."""
+    step = _STEPS.get(type(error))
+    return RelayFault(
+        f"status {error.code} at {step.value}" if step else f"status {error.code}",
+        passing=not 500 <= error.code <= 599,
+        status=error.code,
+        step=step,
+        is_of_message=_is_of_message(error, step),
+    )
+
+
+def _is_of_message(error: SMTPResponseException, step: Step | None) -> bool:
+    if error.code not in _OF_MESSAGE:
+        return False
+    return step is Step.CONTENT or (step is Step.RECIPIENT and not _NOT_OURS.match(error.message))

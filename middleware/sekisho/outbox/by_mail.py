@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sekisho.mail import Unsendable, messages
 from sekisho.mail.relay import RelayFault
@@ -12,12 +12,6 @@ from sekisho.outbox.notice import MOMENTS, Undelivered
 if TYPE_CHECKING:
     from sekisho.mail import Letter, Mailer, Service
     from sekisho.outbox.notice import Notice
-
-_REFUSED: Final = frozenset(f"status {code}" for code in (521, 550, 551, 552, 553, 554, 556))
-"""Refusals of this address or message (RFC 5321, 7504). All others are the relay's trouble, which the operator ends."""
-
-_LATER: Final = frozenset(f"status {code}" for code in (450, 451, 452))
-"""This mailbox is busy or full (RFC 5321), or the relay greets strangers so: other messages are taken."""
 
 
 class MailDelivery:
@@ -35,9 +29,9 @@ class MailDelivery:
         try:
             await self._mailer.post(notice.to, written(self._service, notice, times), token=token)
         except RelayFault as fault:
-            passing = fault.reason not in _REFUSED
-            is_outage = passing and fault.reason not in _LATER
-            raise Undelivered(fault.reason, passing=passing, is_outage=is_outage) from None
+            # Only a refusal of the recipient or the message is final: the rest is trouble, which the operator ends.
+            passing = fault.passing or not fault.is_of_message
+            raise Undelivered(fault.reason, passing=passing, way_works=fault.is_of_message) from None
         except (LookupError, TypeError) as error:
             # A later version's notice, while workers are being replaced: one of those sends it.
             raise Undelivered(type(error).__name__, passing=True) from None

@@ -27,10 +27,10 @@ _ANSWER_BYTES_MAX: Final = 16 << 10
 TRY_S: Final = 15.0
 """For one try; less than a third of the time for which a row is a worker's own."""
 
-_GONE: Final = "status 410"
+_GONE: Final = 410
 """The receiver wants no more of them. All other answers are troubles, which the operator ends."""
 
-_THIS_ONE: Final = frozenset(f"status {code}" for code in (400, 413, 422))
+_THIS_ONE: Final = frozenset({400, 413, 422})
 """The receiver refuses this notice, as of a kind that it does not know, and takes others."""
 
 
@@ -57,9 +57,8 @@ class WebhookDelivery:
         try:
             await self._wire.tell(body, headers, limit_s=TRY_S)
         except PostFault as fault:
-            passing = fault.reason != _GONE
-            is_outage = passing and fault.reason not in _THIS_ONE
-            raise Undelivered(fault.reason, passing=passing, is_outage=is_outage) from None
+            way_works = None if fault.status == _GONE else fault.status in _THIS_ONE
+            raise Undelivered(fault.reason, passing=fault.status != _GONE, way_works=way_works) from None
 
 
 class Deliveries:

@@ -30,13 +30,13 @@ class Undelivered(SekishoError):  # noqa: N818 - a result; the outbox tries agai
     Attributes:
         reason: a stable word for operators.
         passing: whether another try is useful.
-        is_outage: whether other notices that go the same way are not taken either.
+        way_works: whether other notices that go the same way are taken; None: that is not known.
     """
 
-    def __init__(self, reason: str, *, passing: bool, is_outage: bool = False) -> None:
+    def __init__(self, reason: str, *, passing: bool, way_works: bool | None = None) -> None:
         self.reason = reason
         self.passing = passing
-        self.is_outage = is_outage
+        self.way_works = way_works
         super().__init__(reason)
 
 

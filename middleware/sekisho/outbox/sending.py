@@ -251,12 +251,12 @@ class NoticeOutbox:
         try:
             await self._deliver(notice, row.times, blake2b(row.sealed, digest_size=16).hexdigest())
         except Undelivered as fault:
-            if fault.is_outage:
-                self._way_lost(_way(notice), fault.reason)
+            if fault.way_works is not None:
+                self._heard_of(_way(notice), works=fault.way_works, reason=fault.reason)
             return await self._failed(row, holder, notice.kind, fault)
         except Exception as error:  # noqa: BLE001 - its text may hold the address; only its type goes on
             return await self._failed(row, holder, notice.kind, Undelivered(type(error).__name__, passing=True))
-        self._way_works(_way(notice))
+        self._heard_of(_way(notice), works=True)
         return await self._removed(row, holder, notice.kind)
 
     async def _failed(self, row: Claimed, holder: str, kind: str, fault: Undelivered) -> None:
@@ -270,18 +270,20 @@ class NoticeOutbox:
         except OwnersError:
             return None  # tried again when the lease ends
 
-    def _way_lost(self, way: str, reason: str) -> None:
-        """Say once that a way takes no notices: they are given up after days only, and owners hear of nothing."""
-        if way not in self._lost_ways:
-            self._lost_ways.add(way)
-            log.warning(LOST_WAYS[way], reason)
-            self._on_way(way, False)
+    def _heard_of(self, way: str, *, works: bool, reason: str = "") -> None:
+        """Say once that a way takes no notices, and once that it does again.
 
-    def _way_works(self, way: str) -> None:
-        if way in self._lost_ways:
+        They are given up after days only: without a word, owners would hear of nothing until then.
+        """
+        if works is (way not in self._lost_ways):
+            return
+        if works:
             self._lost_ways.remove(way)
             log.warning("notices leave again (%s)", way)
-            self._on_way(way, True)
+        else:
+            self._lost_ways.add(way)
+            log.warning(LOST_WAYS[way], reason)
+        self._on_way(way, works)
 
     async def _give_up(self, row: Claimed, holder: str, kind: str, why: str) -> None:
         self._lost(kind, why)
