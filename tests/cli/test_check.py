@@ -45,6 +45,8 @@ good, wrong, blind = build(" success=303:/home"), build(" success=cookie:session
 guessed, missing = build(""), build("", "/logn")
 unguarded = Starlette()
 tenants = build("", "/{shop}/login")
+side = build(" success=303:/home")
+side.routes.extend(Route(path, front, methods=["POST"]) for path in ("/reset/{key}", "/api/token", "/logout"))
 
 def make():
     return good
@@ -112,6 +114,8 @@ def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n")
               invented: answered 404, failed by guess
               known: answered 404, failed by guess
               Correct the method or the path in SEKISHO_LOGIN: the real one is open
+            POST /login: the application has this route, and it is no door
+              If it is a log-in, it is open. Add it to SEKISHO_LOGIN: POST /login form:ACCOUNT,SECRET
             """,
         ),
     ],
@@ -245,5 +249,29 @@ def test_a_door_that_cannot_be_tried_is_no_success(tmp_path: Path) -> None:
     """An operator whose only log-in is by GraphQL must not read silence as *all is well*."""
     found = checked(tmp_path, "--app", "shop:tenants", "--known")
 
-    assert (found.returncode, found.stdout) == (2, "")
+    assert found.returncode == 2
+    assert "the invented log-in" not in found.stdout
     assert "no door was tried" in found.stderr
+
+
+def test_routes_that_look_like_doors_are_listed(tmp_path: Path) -> None:
+    """A forgotten side door, and the log-in itself where its path is another. The exit code is that of doors."""
+    done = checked(tmp_path, "--app", "shop:missing", stdin="")
+    assert done.returncode == FAILED
+    assert done.stdout.endswith(
+        "POST /login: the application has this route, and it is no door\n"
+        "  If it is a log-in, it is open. Add it to SEKISHO_LOGIN: POST /login form:ACCOUNT,SECRET\n"
+    )
+
+    done = checked(tmp_path, "--app", "shop:side", stdin="")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[2:] == [
+        "POST /api/token: the application has this route, and it is no door",
+        "  If it is a log-in, it is open. Add it to SEKISHO_LOGIN: POST /api/token form:ACCOUNT,SECRET",
+        "POST /reset/{key}: the application has this route, and it is no door",
+        "  If it is a reset, it is open. Add it to SEKISHO_RESET: POST /reset/{key} form:SECRET",
+    ]
+    told = json.loads(checked(tmp_path, "--app", "shop:side", "--json", stdin="").stdout)
+    assert [(each["door"], each["result"]) for each in told] == [
+        ("POST /login", "held"), ("POST /api/token", "unnamed"), ("POST /reset/{key}", "unnamed")
+    ]  # fmt: skip

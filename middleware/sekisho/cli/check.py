@@ -4,7 +4,8 @@
   sekisho check --url https://shop.example      the same, by a worker of the running service
   sekisho check --app shop.main:app --known     and a right one, which really logs in
 
-With --app the application is imported and started here. With --url the running service tries its own doors, behind its
+With --app the application is imported and started here, and its routes are read: those that look like doors and are
+none are listed, as far as the framework tells them. With --url the running service tries its own doors, behind its
 guard: run the command with the service's environment, because the same SEKISHO_SECRET proves that it may ask. The
 log-ins bypass the guard's counters. If success is guessed, and the guess is right with --known, running workers trust
 it from then on, provided that they use this SEKISHO_STORE.
@@ -12,7 +13,7 @@ it from then on, provided that they use this SEKISHO_STORE.
 The account and the password of --known are asked for on the terminal, or read as two lines from standard input. They
 cannot be given as arguments, and --url sends them sealed. docs/warnings.md has a section for each number such as
 [SEK075].
-Exit code: 0 if all is well, 1 if a setting should be changed, 2 if no door could be tried or the service at
+Exit code: 0 if all doors are well, 1 if a setting should be changed, 2 if no door could be tried or the service at
 --url could not be asked.
 """
 
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sekisho.asgi.examination import CHECK_PATH, QUESTION
 from sekisho.check.described import described, read_answer
 from sekisho.check.lifespan import running
+from sekisho.check.look_alikes import UNNAMED, look_alikes
 from sekisho.check.probe import Result
 from sekisho.cli import asking, operator
 from sekisho.cli.usage import Misused
@@ -62,6 +64,7 @@ _TOLD = {
     Result.WITHHELD.value: "the application misses a cookie that it does not get behind a step-up",
     Result.MISSING.value: "the application has no such route",
     Result.UNTOLD.value: "the application did not look at the secret",
+    UNNAMED: "the application has this route, and it is no door",
 }
 
 
@@ -96,11 +99,13 @@ def run(args: argparse.Namespace) -> int:
     except NotAsked as error:
         sys.stderr.write(f"{error}\n")
         return NOT_ASKED
-    if not reports and not args.json:
+    tried = [report for report in reports if report["result"] != UNNAMED]
+    if reports or args.json:
+        print(json.dumps(reports) if args.json else "\n".join(map(_as_text, reports)))
+    if not tried and not args.json:
         sys.stderr.write("no door was tried: a log-in by GraphQL or at a path with {placeholders} is none to try\n")
         return NOT_ASKED
-    print(json.dumps(reports) if args.json else "\n".join(map(_as_text, reports)))
-    return 0 if all(report["result"] in _FINE and not report["advice"] for report in reports) else 1
+    return 0 if all(report["result"] in _FINE and not report["advice"] for report in tried) else 1
 
 
 def _known(args: argparse.Namespace) -> tuple[str, str] | None:
@@ -185,9 +190,9 @@ async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]
         found = guards()
         if not found:
             raise NoGuard("the application has no LoginGuard, or adds it only after its first request")
-        return [
-            described(report) for guard in found for report in await guard.probe(known=known, doors=doors, through=app)
-        ]
+        reports = [report for guard in found for report in await guard.probe(known=known, doors=doors, through=app)]
+        others = look_alikes(app, [door for guard in found for door in guard.doors])
+        return [*map(described, reports), *(each.described() for each in others)]
 
 
 def _as_text(report: dict[str, Any]) -> str:
