@@ -130,8 +130,10 @@ async def test_an_account_in_memory_is_unblocked_through_the_socket(
 
     found = json.loads(looked.out)
     assert found["refused"]
-    assert found["why"][0].startswith("Strangers are refused: 2 of 2 failed attempts at this account in the last hour;")
-    assert found["why"][0].endswith("Known devices are not affected.")
+    assert found["why"][0]["text"].startswith(
+        "Strangers are refused: 2 of 2 failed attempts at this account in the last hour;"
+    )
+    assert found["why"][0]["text"].endswith("Known devices are not affected.")
     assert 1_700 < found["wait_s"] <= 1_800
     assert found["counters"][0]["failures"] == 2
     assert json.loads(cleared.out)["now"] == []
@@ -151,7 +153,7 @@ async def test_a_device_is_unblocked_with_its_address(redis_url: str, monkeypatc
     admitted = (await log_in(guard)).status
     await stop(guard)
 
-    why = json.loads(looked.out)["why"]
+    why = [reason["text"] for reason in json.loads(looked.out)["why"]]
     assert [line.partition(" in the last")[0] for line in why] == [
         "Refused: 3 of 3 failed attempts from this device",
         "Refused: 3 of 3 failed attempts from this address",
@@ -202,7 +204,7 @@ async def test_requests_for_a_reset_are_a_counter_of_their_own(redis_url: str, m
     cleared = await command("unblock", "account", "hana", "--json")
     await stop(guard)
 
-    assert "at this account, without a password, at RESET doors" in json.loads(looked.out)["why"][0]
+    assert "at this account, without a password, at RESET doors" in json.loads(looked.out)["why"][0]["text"]
     assert json.loads(cleared.out)["now"] == []
 
 
@@ -230,18 +232,22 @@ def shown(*line: str) -> dict[str, Any]:
     return found
 
 
+def reasons(*line: str) -> list[str]:
+    return [reason["text"] for reason in shown(*line)["why"]]
+
+
 def test_the_lists_are_named(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A denied address is refused for that, by whom and why; an allowed one is under no limit; settings count too."""
     serve_with(monkeypatch, store=redis_url, deny="192.0.2.0/24")
     run("deny", "203.0.113.0/24", "--because", "scraping")
     run("allow", "198.51.100.0/24")
 
-    (denied,) = shown("address", "203.0.113.9")["why"]
+    (denied,) = reasons("address", "203.0.113.9")
     assert denied.startswith("Refused: the address is on the deny list (203.0.113.0/24) until ")
     assert denied.endswith(": scraping.")
     assert shown("address", "::ffff:203.0.113.9")["refused"]
-    assert shown("address", "192.0.2.1")["why"] == ["Refused: the address is on the deny list (SEKISHO_DENY)."]
-    assert shown("address", "198.51.100.1")["why"][0].startswith("Under no limit: the address is on the allow list.")
+    assert reasons("address", "192.0.2.1") == ["Refused: the address is on the deny list (SEKISHO_DENY)."]
+    assert reasons("address", "198.51.100.1")[0].startswith("Under no limit: the address is on the allow list.")
 
 
 def test_where_the_mode_refuses_nobody_it_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

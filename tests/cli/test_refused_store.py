@@ -98,10 +98,19 @@ async def test_settings_of_another_service_are_noticed(
     namespace = "no service has run at this SEKISHO_STORE under SEKISHO_NAMESPACE=another: set SEKISHO_NAMESPACE to "
     assert elsewhere == [f"{namespace}that of the service, which is among: sekisho\n"] * len(lines)
     secret = "the service at this SEKISHO_STORE and SEKISHO_NAMESPACE has another secret, and no worker believes this "
-    assert foreign == [f"{secret}command: set SEKISHO_SECRET to that of the service\n"] * len(lines)
+    undoing = "sekisho report: nothing was done: under this SEKISHO_SECRET no worker would follow\n"
+    said = [f"{secret}command: set SEKISHO_SECRET to that of the service\n"] * len(lines)
+    assert foreign == [*said[:-1], said[-1] + undoing]
 
 
-@pytest.mark.parametrize("line", ["deny 203.0.113.7", "mode off", "takeover hana", "unblock account hana"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "deny 203.0.113.7", "deny 198.51.100.1 --remove", "allow 203.0.113.7", "mode off", "mode --reset",
+        "posture set attack", "posture reset", "takeover hana", "takeover hana --undo", "unblock account hana",
+        "forget hana --yes", "report --blast-radius --undo",
+    ],
+)  # fmt: skip
 async def test_nothing_is_changed_under_another_secret(
     line: str, redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

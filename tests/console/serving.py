@@ -29,6 +29,9 @@ _DENIED: Final = {
 }  # fmt: skip
 
 
+WAITS = {"text": "Told to wait.", "refuses": True, "wait_s": 9, "ends": "`sekisho unblock account -`"}
+
+
 class Told:
     """A service that says what it is given."""
 
@@ -40,7 +43,7 @@ class Told:
         self.asked.append((kind, value))
         if value == "nobody":
             raise Unknown("VALUE is refused as an account name at every door")
-        found = {"kind": kind, "refused": True, "why": ["Told to wait."], "proxy": "", "counters": []}
+        found = {"kind": kind, "refused": True, "why": [WAITS], "proxy": "", "counters": []}
         return found, "a" * 32, ""
 
 

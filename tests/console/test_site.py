@@ -129,7 +129,7 @@ async def test_an_account_is_found_with_its_events() -> None:
     told = await ask(app, "/look", method="POST", headers=BEARER, json={"kind": "account", "value": " hana "})
 
     assert service.asked == [("account", "hana")]
-    assert told.json()["why"] == ["Told to wait."]
+    assert told.json()["why"][0]["text"] == "Told to wait."
     assert [event["details"] for event in told.json()["events"]] == [[["action", "allow"], ["account", "a" * 32]]]
 
 

@@ -41,9 +41,6 @@ def account() -> str:
 
     Raises `Misused` where the input is empty, too long, or no text.
     """
-    if _at_terminal():
-        sys.stderr.write("Account: ")
-        sys.stderr.flush()
     return line("account")
 
 
@@ -52,12 +49,15 @@ def _at_terminal() -> bool:
 
 
 def line(what: str) -> str:
-    """Return the next line of standard input. `what`: the name of the input, for errors.
+    """Ask with echo on a terminal; otherwise return the next line of standard input. `what`: the name of the input.
 
     Raises `Misused` where the input is closed, or the line is empty, too long, or no text.
     """
     if sys.stdin is None:
         raise Misused(f"standard input is closed: there is no {what} to read")
+    if _at_terminal():
+        sys.stderr.write(f"{what.capitalize()}: ")
+        sys.stderr.flush()
     try:
         # Bytes: the locale of a cron job must not change how a password is decoded.
         return _sound(sys.stdin.buffer.readline(LINE_BYTES_MAX + 2).decode(), what)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ResponseError
 
 from sekisho.cli import allow, campaigns, deny, lists, look, mode, posture
+from sekisho.cli.estimate import estimate
 from sekisho.cli.standing import standing_of
 from sekisho.cli.target import named
 from sekisho.cli.usage import Misused
@@ -62,7 +63,7 @@ class DeskService:
         told = await desk.earlier.mode() if desk.earlier is not None else ""
         return {
             "mode": mode.as_json(desk, record, told),
-            "posture": posture.as_json(desk, record, await posture.estimate(desk)),
+            "posture": posture.as_json(desk, record, await estimate(desk)),
             "deny": lists.as_json(desk, deny.LIST, record),
             "allow": lists.as_json(desk, allow.LIST, record),
             "asked": len(record.asked_accounts(time.time())),
@@ -87,7 +88,7 @@ class DeskService:
         """See `console.Service`."""
         try:
             found = named(kind, value, self._desk.settings)
-            standing = await standing_of(self._desk, found)
+            standing = await standing_of(self._desk, [found])
         except Misused as misused:
             raise Unknown(str(misused)) from None
         except _FAULTS as fault:

@@ -58,7 +58,7 @@ def interrupted(_: argparse.Namespace) -> str:
 
 
 async def _run(args: argparse.Namespace, why: str) -> Forgotten:
-    async with desk() as service, found(service, args) as account:
+    async with desk() as service, found(service, args, changes=True) as account:
         stored = await account.read()
         done = Forgotten(_counted(stored), [part for part in STORED if part not in stored])
         if not args.yes and not asking.confirmed(f"Remove {_sum(done)}?"):

@@ -86,7 +86,7 @@ async def _run(args: argparse.Namespace, listed: List) -> str:
     span_s = seconds(args.span or listed.default, "--for", listed.days_max * 86_400)
     why = reason(args.because)
     async with desk() as service:
-        await service.warn()
+        await service.warn(changes=network is not None)
         if network is None:
             record = await service.record()
         elif args.remove:

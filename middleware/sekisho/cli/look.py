@@ -1,6 +1,7 @@
-"""Say how an account, an address or a device stands: counters, waits, and why it is refused.
+"""Say how an account, an address or a device stands: counters, waits, why it is refused, and what ends it.
 
   sekisho look account -                        the account is typed, or comes as a line of standard input
+  sekisho look account - --address 203.0.113.7  and the address from which its owner logs in
   sekisho look address 203.0.113.7
   sekisho look device 203.0.113.7 --header "User-Agent: Mozilla/5.0 (…)"
 
@@ -9,7 +10,8 @@ A device is a set of header values (SEKISHO_DEVICE_HEADERS) within its network; 
 The address of a trusted proxy is named as one: its clients are counted at the addresses that it writes.
 
 Not shown: what a worker counts by itself while the store does not answer; wrong codes of factors (they end within an
-hour, and those of an authenticator app with `sekisho owners reset`); codes that a browser has asked for itself.
+hour, and those of an authenticator app with `sekisho owners reset`); codes that a browser has asked for itself; that a
+password has leaked, or is tried at many accounts.
 Where LoginGuard has a resolver, give its id with --id; where it has a mail policy, type the address as folded by it.
 
 Exit code: 0 if it could be looked up, refused or not; 1 if not; 2 if the command line is wrong.
@@ -22,9 +24,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sekisho.cli import target
+from sekisho.cli.counter_rows import Party
 from sekisho.cli.operator import desk
-from sekisho.cli.standing import Party, period_text, standing_of
-from sekisho.model import Mode
+from sekisho.cli.reasons import period_text
+from sekisho.cli.standing import lines_of, reasons_json, standing_of
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> Standing:
     async with desk() as service:
-        found = target.target(args, service.settings)
+        found = target.targets(args, service.settings)
         await service.warn()
         return await standing_of(service, found)
 
@@ -57,12 +60,9 @@ async def _run(args: argparse.Namespace) -> Standing:
 def _as_text(standing: Standing) -> Iterator[str]:
     if standing.proxy:
         yield standing.proxy
-    if standing.mode is not Mode.ENFORCE and standing.reasons:
-        yield f"The mode is {standing.mode.value}: nobody is refused. In enforce it would be:"
-    for reason in standing.reasons:
-        yield reason.text
-    if not standing.reasons:
+    if all(reason.of_all for reason in standing.reasons):
         yield f"Not refused: no limit of this {standing.kind} is used up.{_HINTS.get(standing.kind, '')}"
+    yield from lines_of(standing)
     yield ""
     for row in standing.rows:
         used = "; ".join(f"{use.used} of {use.burst} in {_each(use.period_us)}" for use in row.limits)
@@ -88,7 +88,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "mode": standing.mode.value,
         "refused": standing.is_refused,
         "wait_s": -(-max(waits, default=0) // 1_000_000),
-        "why": [reason.text for reason in standing.reasons],
+        "why": reasons_json(standing),
         "proxy": standing.proxy,
         "counters": [
             {

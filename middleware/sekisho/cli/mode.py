@@ -57,8 +57,8 @@ def interrupted(args: argparse.Namespace) -> str:
 
 async def _run(args: argparse.Namespace, why: str) -> str:
     async with desk() as service:
-        await service.warn()
         switches = bool(args.mode or args.reset)
+        await service.warn(changes=switches)
         record = await (_switch(service, args.mode, why) if switches else service.record())
         told = await service.earlier.mode() if service.earlier is not None else ""
         if args.json:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.environment import ensure_secret
-from sekisho.cli.right_service import has_another_secret, warn_of_other_service
+from sekisho.cli.right_service import warn_of_other_service
 from sekisho.cli.usage import Misused
 from sekisho.control import ControlMac, StoredControl, change, earlier_in, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
@@ -149,21 +149,26 @@ class Desk(NamedTuple):
         record = record_in(await self.place.get(), self.mac)
         return replace(record, acts=(*earlier_in(await self.place.earlier(), self.mac), *record.acts))
 
-    async def warn(self) -> None:
+    async def warn(self, *, changes: bool = False) -> None:
         """Warn on standard error of settings that are not those of the service.
 
         For every command, once its line is known to be right and before it changes anything. Raises `Unreachable`,
         which says that nothing was done.
+
+        `changes`: the command goes on to change something. Raises `Unreachable` as well where the service has another
+        secret: its workers would not follow, and what operators had set would be lost with the record that is replaced.
         """
         with answering(self.where, UNDONE):
-            await self._warn()
+            has_another_secret = await self._warn()
+        if changes and has_another_secret:
+            raise Unreachable("nothing was done: under this SEKISHO_SECRET no worker would follow")
 
-    async def _warn(self) -> None:
+    async def _warn(self) -> bool:
+        """Warn, and return whether the service has another secret."""
         signed = await self.place.get()
         if signed and self.mac.verified(signed) is None:
             sys.stderr.write(NOT_OURS)
-        if self.line is not None:
-            await warn_of_other_service(self.settings, self.line)
+        return self.line is not None and await warn_of_other_service(self.settings, self.line)
 
     async def say_unheard(self) -> None:
         """Warn on standard error, after a change, if no worker of the service is running that could follow it."""
@@ -171,20 +176,12 @@ class Desk(NamedTuple):
         if self.line is not None and not await self.line.execute(b"ZCARD", workers):
             sys.stderr.write(NO_WORKERS)
 
-    async def ensure_followed(self) -> None:
-        """Raise `Unreachable` where the service has another secret, before anything is changed.
-
-        Its workers would not follow, and what operators had set would be lost with the record that is replaced.
-        """
-        if self.line is not None and await has_another_secret(self.settings, self.line):
-            raise Unreachable("nothing was done: under this SEKISHO_SECRET no worker would follow")
-
     async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
         """Change the control record, and have all workers obey `act`, to which the operator's name is added.
 
-        Returns the new record. Raises `ControlError`, `StoreUnavailable`, `Unreachable`.
+        `warn` comes first: it refuses where no worker would follow. Returns the new record. Raises `ControlError`,
+        `StoreUnavailable`.
         """
-        await self.ensure_followed()
         record = await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
         await self.say_unheard()
         return record

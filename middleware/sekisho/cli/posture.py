@@ -18,19 +18,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sekisho.cli.estimate import estimate
 from sekisho.cli.operator import add_because, by_as_json, desk, moment, reason, said_by, seconds
 from sekisho.cli.usage import Misused
 from sekisho.control import Act
 from sekisho.control.acts import newest
 from sekisho.control.record import posture_text
-from sekisho.control.sockets import SocketControl
-from sekisho.detect import StoredPostures
-from sekisho.detect.written import PostureMac, decode_state
-from sekisho.judge.posture import PostureState
 from sekisho.model import Posture
 from sekisho.settings import StepUpFrom
 
@@ -39,9 +35,9 @@ if TYPE_CHECKING:
 
     from sekisho.cli.operator import Desk
     from sekisho.control import ControlRecord
-    from sekisho.judge.posture import DoorPosture
+    from sekisho.judge.posture import DoorPosture, PostureState
 
-__all__ = ["arguments", "as_json", "estimate", "interrupted", "run"]
+__all__ = ["arguments", "as_json", "interrupted", "run"]
 
 DAYS_MAX = {Posture.CALM: 1, Posture.ELEVATED: 7, Posture.ATTACK: 7}
 """A forced calm is a switched-off alarm: it ends within a day."""
@@ -73,7 +69,7 @@ async def _run(args: argparse.Namespace, why: str) -> str:
     forced = Posture[args.posture.upper()] if args.posture else None
     span_s = seconds(args.span or "1h", "--for", DAYS_MAX[forced] * 86_400) if forced is not None else 0
     async with desk() as service:
-        await service.warn()
+        await service.warn(changes=args.act is not None)
         if args.act is None:
             record = await service.record()
         else:
@@ -84,24 +80,6 @@ async def _run(args: argparse.Namespace, why: str) -> str:
         if args.json:
             return json.dumps(as_json(service, record, state))
         return "\n".join(_as_text(service, record, state, changed=args.act is not None))
-
-
-async def estimate(service: Desk) -> PostureState:
-    """What the workers estimate; an empty state where they do not, or where it cannot be read.
-
-    Raises `StoreUnavailable`.
-    """
-    found = service.settings
-    if service.line is None:
-        return _estimate_in(await SocketControl(found.control_socket or "").ask(b"posture"))
-    mac = PostureMac(found.listed, found.namespace)
-    return await StoredPostures(service.line, found.namespace, [door.name for door in found.doors], mac).kept()
-
-
-def _estimate_in(told: bytes) -> PostureState:
-    with suppress(ValueError):  # a process that estimates none, or of an earlier version
-        return decode_state(told)
-    return PostureState()
 
 
 def _as_text(service: Desk, record: ControlRecord, state: PostureState, *, changed: bool) -> list[str]:

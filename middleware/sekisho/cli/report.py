@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["NoSuchCampaign", "arguments", "interrupted", "run"]
 
 FOR_MAX_S = 400 * 86_400
+NOT_WRITTEN = "network not written (SEKISHO_AUDIT_ADDRESS=prefix writes it)"
 
 
 class NoSuchCampaign(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -129,14 +130,14 @@ def _radius(args: argparse.Namespace) -> BlastRadius:
 
 async def _act(radius: BlastRadius, span_s: int | None, why: str) -> Done:
     async with desk() as service:
-        await service.warn()
+        await service.warn(changes=True)
         async with service.alone("report"):
             return await ask_at(service, radius, span_s, why)
 
 
 async def _undo(campaign: str, why: str) -> list[str]:
     async with desk() as service:
-        await service.warn()
+        await service.warn(changes=True)
         async with service.alone("report"):
             return await stop_asking(service, campaign, why)
 
@@ -174,7 +175,7 @@ def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
     for title, entries in (("entered", campaign.entered), ("entered with a second proof", campaign.proved)):
         for entry in entries:
             at = written.span_text(entry.first_us, entry.last_us)
-            where = f"{entry.network or 'network not written'}, by {entry.by.partition(' ')[0]}"
+            where = f"{entry.network or NOT_WRITTEN}, by {entry.by.partition(' ')[0]}"
             lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {many(entry.times, 'log-in')}, {where}")
     lines += [f"  right password without a proof: {radius.name(account)}" for account in campaign.passwords_known]
     return lines

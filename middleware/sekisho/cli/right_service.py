@@ -23,25 +23,20 @@ UNBELIEVED: Final = (
 )
 
 
-async def warn_of_other_service(settings: Settings, line: AnyStoreConnection) -> None:
+async def warn_of_other_service(settings: Settings, line: AnyStoreConnection) -> bool:
     """Write a line to standard error where another service than this command's is on the store.
 
-    Workers of earlier versions leave no mark; a control record, and their exchange while they run, show them. Raises
-    `StoreUnavailable`.
+    Workers of earlier versions leave no mark; a control record, and their exchange while they run, show them. Returns
+    whether the service has another secret, so that its workers would not follow. Raises `StoreUnavailable`.
     """
     # What the store forbids is said by the command itself, which needs more rights than this.
     with suppress(ResponseError):
         seen = await _seen(settings, line)
         if seen is Seen.FOREIGN:
             sys.stderr.write(UNBELIEVED)
+            return True
         if seen is Seen.NONE and not await _was_used(settings.namespace, line):
             sys.stderr.write(other_namespace(settings.namespace, await namespaces(line)))
-
-
-async def has_another_secret(settings: Settings, line: AnyStoreConnection) -> bool:
-    """Whether the service on the store has another secret than this command. Raises `StoreUnavailable`."""
-    with suppress(ResponseError):
-        return await _seen(settings, line) is Seen.FOREIGN
     return False
 
 

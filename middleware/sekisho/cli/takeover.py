@@ -57,8 +57,7 @@ def interrupted(_: argparse.Namespace) -> str:
 async def _run(args: argparse.Namespace, why: str) -> None:
     async with desk() as service:
         found, _ = target.account(args, service.settings)
-        await service.warn()
-        await service.ensure_followed()
+        await service.warn(changes=True)
         named = NamedAccount(found.names, found.subject)
         counters = service.counters if service.line is not None else None
         feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)

@@ -67,10 +67,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id", action="store_true", help="VALUE is the id that the service's resolver gives the account"
     )
+    parser.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of an account: also the address from which its owner logs in; - reads it from standard input",
+    )
 
 
-def target(args: argparse.Namespace, settings: Settings) -> Target:
-    """The target that the command line names. Raises `Misused`, and repeats nothing of it."""
+def targets(args: argparse.Namespace, settings: Settings) -> list[Target]:
+    """What the command line names: one target, or an account and the address of its owner.
+
+    Raises `Misused`, and repeats nothing of the command line.
+    """
+    if args.address and args.kind != "account":
+        raise Misused("--address belongs to an account")
+    found = [_target(args, settings)]
+    if args.address:
+        address = asking.line("address") if args.address == "-" else args.address
+        found.append(_at_address("address", address, settings, (), "--address"))
+    return found
+
+
+def _target(args: argparse.Namespace, settings: Settings) -> Target:
     if args.header and args.kind != "device":
         raise Misused("--header belongs to a device")
     if args.id and args.kind != "account":
@@ -122,12 +140,12 @@ def account_subject(value: str, settings: Settings) -> Subject:
 
 def address_subject(value: str, settings: Settings) -> Subject:
     """The subject by which events name an address. Raises `Misused`."""
-    return Subjects(settings.secrets, str).of_address(_origin(value, b"").prefixes)
+    return Subjects(settings.secrets, str).of_address(_origin(value, b"", "--address").prefixes)
 
 
-def _origin(value: str, device: bytes) -> Origin:
+def _origin(value: str, device: bytes, what: str = "VALUE") -> Origin:
     if packed_address(value) is None:
-        raise Misused("VALUE is no address such as 203.0.113.7 or 2001:db8::1")
+        raise Misused(f"{what} is no address such as 203.0.113.7 or 2001:db8::1")
     return Addresses(()).origin(value, None, device, False)
 
 
@@ -141,12 +159,12 @@ def _account(value: str, settings: Settings, *, is_id: bool) -> Target:
     return Target("account", tuple(dict.fromkeys((strangers, canonical))), _NOWHERE, subject)
 
 
-def _at_address(kind: str, value: str, settings: Settings, headers: Sequence[str]) -> Target:
+def _at_address(kind: str, value: str, settings: Settings, headers: Sequence[str], what: str = "VALUE") -> Target:
     read = dict(map(_header, headers))
     if not read.keys() <= set(settings.device_headers):
         raise Misused("--header names a header that is not in SEKISHO_DEVICE_HEADERS")
     device = fingerprint(read, settings.device_headers)
-    origin = _origin(value, device)
+    origin = _origin(value, device, what)
     subjects = Subjects(settings.secrets, str)
     subject = subjects.of_address(origin.prefixes, device if kind == "device" else None)
     return Target(kind, (), origin, subject)

@@ -240,20 +240,23 @@ async function find(event) {
   const asked = { kind: at("kind").value, value: at("value").value };
   try {
     const answer = await fetch("/look", { method: "POST", headers: { ...headers(), "content-type": "application/json" }, body: JSON.stringify(asked) });
-    show("found", [await answer.json(), Date.now()], ([found]) => standing(found, asked.kind));
+    show("found", [await answer.json(), Date.now()], ([found]) => standing(found));
   } catch {
     show("found", Date.now(), () => element("p", { class: "problem" }, "The console does not answer: has the command ended?"));
   }
 }
 
-function standing(found, kind) {
+function reason(each) {
+  return element("li", {}, each.text, ...(each.ends ? [element("br"), `Ends it: ${each.ends}`] : []));
+}
+
+function standing(found) {
   if (found.problem) return element("p", { class: "problem" }, found.problem);
   const uses = found.counters.flatMap((counter) => counter.limits.map((use) => [counter.of, `${use.used} of ${use.burst} in ${use.period_s} s`]));
   return [
     element("p", {}, found.refused ? "Refused now:" : found.why.length ? "Not refused, but:" : "Not refused."),
-    ...(found.why.length ? [element("ul", {}, ...found.why.map((text) => element("li", {}, text)))] : []),
+    ...(found.why.length ? [element("ul", {}, ...found.why.map(reason))] : []),
     ...(found.proxy ? [element("p", {}, found.proxy)] : []),
-    ...(found.why.length ? [command(`sekisho unblock ${kind} -`)] : []),
     table(["Failed attempts", "Used"], uses, "No counter."),
     element("h3", {}, "Newest events"),
     events(found.events, "None among the newest that were read."),

@@ -99,12 +99,15 @@ class FoundAccount(NamedTuple):
 
 
 @asynccontextmanager
-async def found(service: Desk, args: argparse.Namespace) -> AsyncIterator[FoundAccount]:
-    """A context with the account that the command line names. Raises `Misused`, `SettingsErrors`, `OwnersError`."""
+async def found(service: Desk, args: argparse.Namespace, *, changes: bool = False) -> AsyncIterator[FoundAccount]:
+    """A context with the account that the command line names. `changes`: see `Desk.warn`.
+
+    Raises `Misused`, `SettingsErrors`, `OwnersError`, `Unreachable`.
+    """
     named, typed = target.account(args, service.settings)
     if missing := missing_extras(service.settings):
         raise SettingsErrors(missing)
-    await service.warn()
+    await service.warn(changes=changes)
     if service.settings.owners is None:
         yield FoundAccount(service, named, _counts(service, named, None, typed), None)
         return
