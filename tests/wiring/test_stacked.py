@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from quart import Quart
 
 from tests.asgi.driving import OPEN, Shop, address, guarded, log_in
 from tests.stepup.flow.driving import Site, challenge
@@ -45,6 +47,17 @@ async def test_an_inner_guard_with_other_settings_counts_as_well(caplog: pytest.
     assert len(said(caplog)) == 1
     assert inner._loops is not None
     assert "SEK092" in [each.hazard.number for each in inner._loops.process._diagnoses()]
+
+
+async def test_a_guard_in_front_of_itself_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """`LoginGuard(app)` set as Quart's own way in calls itself: without a word every log-in would just be refused."""
+    quart = Quart("shop")
+    quart.asgi_app = cast("Any", guarded(cast("Any", quart), **OPEN))  # type: ignore[method-assign]
+    answer = await log_in(cast("Any", quart), "hana")
+
+    assert answer.status in {401, 429}
+    (line,) = said(caplog)
+    assert "With Quart it is app.asgi_app = LoginGuard(app.asgi_app), and not LoginGuard(app)" in line
 
 
 async def test_a_request_that_the_application_makes_of_an_attempt_is_counted_again() -> None:

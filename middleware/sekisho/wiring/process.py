@@ -74,6 +74,10 @@ STACKED_ALIKE: Final = "LoginGuard: this application is behind two guards that a
 STACKED_UNLIKE: Final = (
     "LoginGuard: this application is behind two guards with different settings; each of them counts its attempts"
 )
+STACKED_ITSELF: Final = (
+    "LoginGuard: the application hands requests that its guard has examined to that guard again, and each is counted "
+    "again, until it is refused. With Quart it is app.asgi_app = LoginGuard(app.asgi_app), and not LoginGuard(app)"
+)
 
 
 class ProcessWing:
@@ -318,14 +322,13 @@ class ProcessWing:
         """Whether to pass a request on that a guard has made or examined. `mark`: in its scope under `ASIDE`."""
         if mark == MADE:
             return True
-        if mark is self.mark:
-            return False  # the application calls its own guard: a request of its own
-        is_alike = self.mark.is_alike(mark)
+        is_own, is_alike = mark is self.mark, self.mark.is_alike(mark)
         if self._stacked is None:
             self.warn()  # which later would say this again
-            self._stacked = hazards.STACKED.found(STACKED_ALIKE if is_alike else STACKED_UNLIKE)
+            told = STACKED_ITSELF if is_own else STACKED_ALIKE if is_alike else STACKED_UNLIKE
+            self._stacked = hazards.STACKED.found(told)
             log.error("%s", self._stacked.logged)
-        return is_alike
+        return is_alike and not is_own
 
     def _attempts(self) -> dict[str, int]:
         """The number of this process's events at each door since the start."""
