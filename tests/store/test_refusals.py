@@ -188,6 +188,59 @@ async def test_a_redis_that_takes_pings_and_no_writes_is_never_said_to_work(
     assert said(caplog)[1:] == [DEGRADED, AGAIN]
 
 
+async def test_a_user_who_may_run_no_script_is_never_said_to_work(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It writes keys and is refused at each attempt: the log would change twice with every one."""
+    own_redis_server.cli("ACL", "SETUSER", "default", "-@scripting")
+    async with told(own_redis_server.url) as one:
+        await one.refused(5)
+        await asyncio.sleep(0.2)
+        await one.refused(5)
+        assert one.count("answers") == 0
+
+    assert [line.partition(": ")[2].partition(":")[0] for line in said(caplog)] == ["NOPERM", ""]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rest", "what"),
+    [
+        ("redis+cluster", "", "refuses to work: NOCLUSTER: it is no node of a Cluster: write redis:// in place of"),
+        ("redis+sentinel", "/shop", "refuses to work: NOSENTINEL: no Sentinel listens there"),
+    ],
+)
+async def test_a_server_of_another_sort_is_named(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture, scheme: str, rest: str, what: str
+) -> None:
+    """A single Redis where SEKISHO_STORE names a Cluster or Sentinels: nothing said why it did not count."""
+    async with told(f"{scheme}://127.0.0.1:{own_redis_server.port}{rest}") as one:
+        await until(lambda: bool(said(caplog)))
+        await one.refused(3)
+
+    assert said(caplog)[0].startswith(f"the store {what}")
+
+
+async def test_a_service_that_no_sentinel_knows_is_named(
+    sentinel_url: str, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with told(f"{sentinel_url.rpartition('/')[0]}/shop") as one:
+        await until(lambda: bool(said(caplog)))
+        await one.refused(3)
+
+    assert said(caplog)[0].startswith("the store refuses to work: NOSERVICE: the Sentinels know no service of the name")
+
+
+@pytest.mark.parametrize("scheme", ["redis+cluster", "redis+sentinel"])
+async def test_an_address_without_any_server_is_named(
+    impatient: None, caplog: pytest.LogCaptureFixture, scheme: str
+) -> None:
+    async with told(f"{scheme}://127.0.0.1:1{'/shop' if 'sentinel' in scheme else ''}") as one:
+        await until(lambda: bool(said(caplog)))
+        await one.refused(3)
+
+    assert said(caplog)[0].startswith("the store does not answer: ConnectionRefusedError: nothing listens at the host")
+
+
 async def test_a_node_of_a_cluster_that_refuses_is_named_once(
     frail_cluster: RedisCluster, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:

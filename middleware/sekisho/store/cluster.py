@@ -26,6 +26,7 @@ from sekisho.settings.store import Several
 from sekisho.store.batch import BatchCall, Operation, PackedKeys, refuse
 from sekisho.store.connection import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 from sekisho.store.health import Health
+from sekisho.store.refusals import problem_of, refusal_of
 from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class ClusterLine:
         self._several = Several.of(url)
         self._on_change = options.on_change
         self._loop = asyncio.get_running_loop()
-        health = options.health or Health(self._loop.call_later)
-        self._options = options._replace(health=health, probes=())
+        self._health = options.health or Health(self._loop.call_later)
+        self._options = options._replace(health=self._health, probes=())
         self._nodes: dict[Place, NodeLine] = {}
         self._owners: list[NodeLine | None] = [None] * SLOTS
         # Callers wait until the map has been fetched once.
@@ -219,27 +220,32 @@ class ClusterLine:
             self._amiss.clear()
 
     async def _look(self) -> None:
-        """Ask nodes for the map, one after the other, and use the first valid one."""
+        """Ask nodes for the map, one after the other, and use the first valid one. Without any, say why."""
+        faults: list[RedisError | OSError] = []
         for place in tuple(self._asked)[:NODES_ASKED_MAX]:
-            ranges = await self._ask_for_map(place)
+            try:
+                ranges = await self._ask_for_map(place)
+            except StoreUnavailable:  # that node's own line says why
+                ranges = []
+            except (RedisError, OSError) as fault:
+                faults.append(fault)
+                ranges = []
             if ranges:
                 self._use(ranges)
                 return
             self._asked.rotate(-1)
+        if faults:
+            self._health.problem(problem_of(next(filter(refusal_of, faults), faults[-1])))
 
     async def _ask_for_map(self, place: Place) -> list[Range]:
+        """Return the map as a node knows it. Raises `StoreUnavailable`, `RedisError`, `OSError`."""
         node = self._nodes.get(place)
         if node is not None and node.is_open:
-            try:
-                return read_map(await node.execute(b"CLUSTER", b"SLOTS"), place[0])
-            except (StoreUnavailable, RedisError):
-                return []
+            return read_map(await node.execute(b"CLUSTER", b"SLOTS"), place[0])
         connection = connection_to(self._several.server_url(*place))
         try:
             async with asyncio.timeout(CONNECT_US / 1e6 / NODES_ASKED_MAX):
                 return read_map(await converse(connection, "CLUSTER", "SLOTS"), place[0])
-        except (RedisError, OSError):
-            return []
         finally:
             await connection.disconnect(nowait=True)
 

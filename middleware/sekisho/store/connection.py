@@ -42,6 +42,7 @@ STALL_US = 1_000_000  # a connection silent for this long with calls in flight i
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
 WEIGHED_S = 1.0  # between looks at the server's memory; a flood adds some megabytes in that time
+_PROBE = "return redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])"
 PROBE_MS = 60_000  # lifetime of the key that a new connection writes as a test
 BUSY_US = 10_000  # a longer turn of the loop delays answers, and says nothing about the store
 BUSY_MAX_US = 300_000  # of a turn; if the application blocks the loop for longer, no store answers in time
@@ -196,9 +197,12 @@ class StoreConnection:
         await converse(self._connection, "PING")
 
     async def _probe(self) -> None:
-        """Write a short-lived key. Raises `RedisError` where the server refuses the write."""
+        """Write a short-lived key by a script, as operations do. Raises `RedisError` where the server refuses that.
+
+        Without it a user who may not run scripts is refused at each operation, and seems to work in between.
+        """
         if self._probes:
-            await converse(self._connection, "SET", self._probes[0], "1", "PX", PROBE_MS)
+            await converse(self._connection, "EVAL", _PROBE, 1, self._probes[0], PROBE_MS)
 
     async def _look_for_eviction(self) -> None:
         if self._probes:

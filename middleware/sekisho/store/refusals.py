@@ -31,6 +31,7 @@ from sekisho.model import StoreRefuses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NO_PRIMARY: Final = "the server that the Sentinels name is no primary"
 ADVICE: Final = {
     "OOM": "it is full: raise its maxmemory, and leave maxmemory-policy at noeviction",
     "READONLY": "it is a replica: SEKISHO_STORE must name the primary, or the Sentinels or the Cluster that know it",
@@ -49,6 +50,7 @@ ADVICE: Final = {
     "NOCLUSTER": "it is no node of a Cluster: write redis:// in place of redis+cluster:// in SEKISHO_STORE",
     "NOSENTINEL": "no Sentinel listens there: its port is mostly 26379, and that of the data 6379",
     "NOSERVICE": "the Sentinels know no service of the name in which SEKISHO_STORE ends",
+    "NOPRIMARY": "the server that the Sentinels name is no primary: a failover is under way, or they do not agree",
 }
 """The remedy for each kind that has one of its own."""
 
@@ -69,6 +71,7 @@ _TEXTS: Final = (
     ("nknown command 'SENTINEL'", "NOSENTINEL"),
     ("nknown command `SENTINEL`", "NOSENTINEL"),
     ("Sentinel knows no such service", "NOSERVICE"),
+    (NO_PRIMARY, "NOPRIMARY"),
 )
 """Parts of texts that begin with no code. Attributes: the part; a key of `ADVICE`."""
 # Before Redis 7 a script's error stands within a text of its own: "ERR Error running script ...: -OOM command ...".

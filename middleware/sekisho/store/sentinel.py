@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from sekisho.settings.store import Several
 from sekisho.store.connection import StoreConnection, connection_to, converse
+from sekisho.store.refusals import NO_PRIMARY, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -48,15 +49,22 @@ class SentinelLine(StoreConnection):
         self._connection = connection_to(self._several.server_url(*self._primary))
         role, *_ = await converse(self._connection, "ROLE")
         if role != b"master":
-            raise RedisError("the server that the Sentinels name is no primary")
+            raise RedisError(NO_PRIMARY)
 
     async def _ask_sentinels(self) -> tuple[str, int]:
+        """Return the primary's host and port.
+
+        Raises `RedisError` or `OSError` where none names it: that of the first that refused, or else of the last.
+        """
+        faults: list[RedisError | OSError] = []
         for sentinel in self._sentinels[:ASKED_MAX]:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 return await self._ask_sentinel(sentinel)
+            except (RedisError, OSError) as fault:
+                faults.append(fault)
             self._sentinels.remove(sentinel)
             self._sentinels.append(sentinel)
-        raise RedisError("no Sentinel names a primary")
+        raise next(filter(refusal_of, faults), faults[-1])
 
     async def _ask_sentinel(self, sentinel: tuple[str, int]) -> tuple[str, int]:
         async with self._asking(sentinel) as connection, asyncio.timeout(SENTINEL_US / 1e6):
