@@ -143,7 +143,24 @@ def test_an_empty_setting_is_a_mistake(setting: settings.Setting[object]) -> Non
 
 def test_an_empty_login_says_how_to_switch_off() -> None:
     """An empty LOGIN is an error that says how to switch the guard off."""
-    assert problem_of("LOGIN", "") == "is empty; to switch the guard off, set SEKISHO_MODE=off"
+    assert problem_of("LOGIN", "") == (
+        "is empty; without log-ins by password it is none; to switch the guard off, set SEKISHO_MODE=off"
+    )
+
+
+def test_a_service_may_have_no_log_in_by_password() -> None:
+    """Codes or passkeys alone log in: by default `POST /login` would be a door that the application does not have."""
+    found = load(LOGIN="none", CODE="POST /code form:phone,code")
+
+    assert [door.name for door in found.doors] == ["POST /code"]
+
+
+@pytest.mark.parametrize("others", [{}, {"SEKISHO_LOGOUT": "POST /logout"}])
+def test_a_guard_without_any_door_does_not_start(others: dict[str, str]) -> None:
+    """It would let every guess pass, and look as if it guarded."""
+    assert mistakes({"SEKISHO_LOGIN": "none", **others}) == [(
+        "SEKISHO_LOGIN", "is none, and no other setting names a door; to switch the guard off, set SEKISHO_MODE=off"
+    )]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,10 @@ NOT_ASKED: Final = 2
 CHECK_S: Final = 300.0
 """How long a running service may take for all its doors, in seconds."""
 
+NONE_TRIED: Final = (
+    "no door was tried: log-ins by GraphQL, at a path with {placeholders} or without a password are none to try; "
+    "--door tries another kind\n"
+)
 _FINE = frozenset({Result.GOOD.value, Result.HELD.value, Result.STEPPED.value})
 _TOLD = {
     Result.GOOD.value: "the invented log-in failed, the right one succeeded",
@@ -103,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if reports or args.json:
         print(json.dumps(reports) if args.json else "\n".join(map(_as_text, reports)))
     if not tried and not args.json:
-        sys.stderr.write("no door was tried: a log-in by GraphQL or at a path with {placeholders} is none to try\n")
+        sys.stderr.write(NONE_TRIED)
         return NOT_ASKED
     return 0 if all(report["result"] in _FINE and not report["advice"] for report in tried) else 1
 

@@ -6,9 +6,9 @@ They stay here and not in the rooms: `load` returns no settings that contradict 
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sekisho.model import SettingsError
+from sekisho.model import DoorKind, SettingsError
 from sekisho.settings import table
 from sekisho.settings.audit import AuditIdentity, AuditKind
 from sekisho.settings.doors import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from sekisho.settings.step_up import Understood
     from sekisho.settings.values import Settings
+
+ATTEMPTED: Final = frozenset(DoorKind) - {DoorKind.LOGOUT}
 
 
 def conflicts_of(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
@@ -95,6 +97,10 @@ def _contradictions_of_audit(settings: Settings) -> Iterator[SettingsError]:
 
 
 def _contradictions_of_doors(settings: Settings) -> Iterator[SettingsError]:
+    if not any(door.kind in ATTEMPTED for door in settings.doors):
+        # A guard without a door lets every guess pass, and looks as if it guarded.
+        problem = "is none, and no other setting names a door; to switch the guard off, set SEKISHO_MODE=off"
+        yield SettingsError(table.LOGIN.variable, problem)
     if second := two_doors_for_one_request(settings.doors):
         yield SettingsError(PREFIX + second.kind.name, SAME_ROUTE)
     if second := two_charsets_at_one_path(settings.doors):

@@ -74,6 +74,7 @@ _USUAL_NEW_SECRETS: dict[DoorKind, tuple[Path, ...]] = {
     DoorKind.CHANGE: (("new_password",),),
 }
 PASSKEY_FIELD: tuple[Path, ...] = (("credential",),)
+NO_DOORS = "none"
 CHANGES = frozenset({"address", "payout"})
 _SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a password is chosen
 
@@ -99,6 +100,11 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     if two_doors_for_one_request(doors):
         raise SettingsError(setting, SAME_ROUTE)
     return doors
+
+
+def parse_log_ins(text: str, setting: str) -> tuple[Door, ...]:
+    """Read the doors for log-ins as `parse_doors` does; `none` for a service whose log-in checks no password."""
+    return () if text == NO_DOORS else parse_doors(DoorKind.LOGIN, text, setting)
 
 
 def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:

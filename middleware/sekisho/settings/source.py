@@ -154,7 +154,7 @@ def _content(path: object, name: str) -> str:
 
 
 _INSTEAD: Final = {
-    table.LOGIN.name: "; to switch the guard off, set SEKISHO_MODE=off",
+    table.LOGIN.name: "; without log-ins by password it is none; to switch the guard off, set SEKISHO_MODE=off",
     table.SECRET.name: f"; {HOW_TO_MAKE_A_SECRET.replace('Make', 'make', 1)}",
 }
 

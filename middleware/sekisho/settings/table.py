@@ -10,7 +10,7 @@ from sekisho.model import CappedRoute, Door, DoorKind, Mode, ProtectedRoute
 from sekisho.settings import audit, brand, factors, parse, places, plugins
 from sekisho.settings.caps import parse_caps
 from sekisho.settings.choices import NoFactor, Preset, StepUpFrom, StoreFailure
-from sekisho.settings.doors import parse_doors
+from sekisho.settings.doors import parse_doors, parse_log_ins
 from sekisho.settings.listening import Listening, listening
 from sekisho.settings.networks import allowed, networks, proxies
 from sekisho.settings.oidc import parse_oidc
@@ -67,15 +67,9 @@ class Setting(Generic[T]):
         return self.parse(self.default, self.variable)
 
 
-def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = None) -> Setting[tuple[Door, ...]]:
+def _doors(kind: DoorKind, example: str, meaning: str) -> Setting[tuple[Door, ...]]:
     return Setting(
-        name=kind.name,
-        example=example,
-        meaning=meaning,
-        parse=partial(parse_doors, kind),
-        default=default,
-        absent=(),
-        separator=";",
+        name=kind.name, example=example, meaning=meaning, parse=partial(parse_doors, kind), absent=(), separator=";"
     )
 
 
@@ -114,11 +108,13 @@ MODE: Setting[Mode] = Setting(
     parse=parse.choice(Mode),
     default="enforce",
 )
-LOGIN = _doors(
-    DoorKind.LOGIN,
-    "POST /login form:username,password; POST /api/token json:user.email,password success=json:access_token",
-    "Doors for log-ins, in the notation below.",
+LOGIN: Setting[tuple[Door, ...]] = Setting(
+    name=DoorKind.LOGIN.name,
+    example="POST /login form:username,password; POST /api/token json:user.email,password success=json:access_token",
+    meaning="Doors for log-ins, in the notation below; `none` where only codes or passkeys log in.",
+    parse=parse_log_ins,
     default="POST /login",
+    separator=";",
 )
 SIGNUP = _doors(DoorKind.SIGNUP, "POST /signup form:email,password", "Doors for opening an account.")
 RESET = _doors(
