@@ -14,7 +14,6 @@ import re
 import ssl
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from io import BytesIO
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 from anyio import BrokenResourceError, EndOfStream, aclose_forcefully, connect_tcp
 
 from sekisho.model import SekishoError
+from sekisho.settings.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -205,7 +205,7 @@ def _fit(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(
-            (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
+            (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
             and parts.hostname
             and parts.port != 0
             and not (parts.username or parts.password or parts.fragment)
@@ -213,13 +213,6 @@ def _fit(url: str) -> bool:
         )
     except ValueError:  # an invalid port; the text of the error would quote it
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Held:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from sekisho.model import SettingsError
+from sekisho.settings.urls import is_loopback
 
 if TYPE_CHECKING:
     import socket
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = 10.0
 BODY_BYTES_MAX: Final = 65_536
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Reply(NamedTuple):
@@ -47,7 +46,7 @@ class ServiceAddress(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in _LOOPBACK
+        return is_loopback(self.host)
 
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def fetch(
 def _is_near(connected: socket.socket) -> bool:
     """Whether a connection leads to this machine: to a loopback address, or both of its ends have the same one."""
     own, other = connected.getsockname()[0], connected.getpeername()[0]
-    return own == other or ip_address(other).is_loopback
+    return own == other or is_loopback(other)
 
 
 def _connection(site: ServiceAddress, answer_s: float) -> http.client.HTTPConnection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sekisho.feed.entries import FeedMac, feed_key, latest_ms, network_of
 from sekisho.feed.notes import may_be_blocked
@@ -86,10 +86,10 @@ class FeedReader:
             await self._line.execute(b"ZREMRANGEBYSCORE", self._key, b"-inf", b"0")
 
 
-def _pairs(found: list[object]) -> list[tuple[bytes, int]]:
+def _pairs(found: list[Any]) -> list[tuple[bytes, int]]:
     """Redis answers in pairs (RESP3) or as a flat list (RESP2)."""
-    pairs = found if found and isinstance(found[0], list | tuple) else list(zip(found[::2], found[1::2], strict=True))
-    return [(member, int(float(score))) for member, score in pairs]  # type: ignore[misc, has-type]
+    pairs = found if found and isinstance(found[0], list | tuple) else zip(found[::2], found[1::2], strict=True)
+    return [(member, int(float(score))) for member, score in pairs]
 
 
 def _overlaps(network: Network, excepted: list[Network]) -> bool:

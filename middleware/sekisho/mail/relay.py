@@ -12,7 +12,6 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +29,7 @@ from aiosmtplib import (
 )
 
 from sekisho.model import SettingsError
+from sekisho.settings.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,14 +127,14 @@ def relay(url: str, password: str | None = None) -> Relay:
     parts, port = _split(url)
     host, user = parts.hostname or "", _decoded(parts.username)
     security = _SECURITY[parts.scheme]
-    if parts.scheme == "smtp" and _is_loopback(host):
+    if parts.scheme == "smtp" and is_loopback(host):
         security = Security.PLAIN
     if parts.password and password:
         raise SettingsError(SETTING, "has a password, and there is another beside it; leave one of them out")
     secret = password or _decoded(parts.password)
     if (user is None) != (secret is None):
         raise SettingsError(SETTING, "wants both a user and a password, or neither")
-    if user and security is Security.PLAIN and not _is_loopback(host):
+    if user and security is Security.PLAIN and not is_loopback(host):
         raise SettingsError(SETTING, "would send a password in clear; use smtp:// or smtps://, or leave the user out")
     return Relay(host, port or _PORTS[security], security, user, secret)
 
@@ -165,13 +165,6 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 
 def _decoded(text: str | None) -> str | None:
     return unquote(text) if text else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sekisho.crypto.signers import DEFAULT_NAMESPACE
 from sekisho.model import SettingsError
+from sekisho.settings.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +38,6 @@ _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
-_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 # Headers that change with every request, or hold a secret: a fingerprint of them would be useless, or a leak.
@@ -236,7 +236,7 @@ def api(text: str, setting: str) -> str:
     Raises `SettingsError`.
     """
     match = _ORIGIN.fullmatch(text.lower().removesuffix("/"))
-    if match is None or (match["scheme"] == "http" and match["host"] not in _LOOPBACK):
+    if match is None or (match["scheme"] == "http" and not is_loopback(match["host"].strip("[]"))):
         raise SettingsError(setting, "wants an address such as https://api.example (http on 127.0.0.1 alone), no path")
     return match[0]
 

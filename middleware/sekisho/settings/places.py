@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sekisho.model import SettingsError
 from sekisho.settings import parse
 from sekisho.settings.databases import DATABASES, POSSIBLE
-from sekisho.settings.urls import split_url
+from sekisho.settings.urls import is_loopback, split_url
 
 QUERY_CHARS_MAX = 4_096
 NAME_CHARS_MAX = 60  # more would fill a mail's subject
@@ -21,7 +21,6 @@ PAGE_CHARS_MAX = 200
 HOSTS_MAX = 16
 
 _MAIL = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+plain"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Refuses IPv4 addresses, whose last label is a number: passkeys and mail need a domain.
@@ -108,7 +107,7 @@ def pages_url(text: str, setting: str) -> str:
     Raises `SettingsError`.
     """
     url = split_url(text)
-    safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
+    safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or "")))
     if url is None or not url.hostname or not safe or "@" in url.netloc or url.query or url.fragment:
         raise SettingsError(setting, "wants a URL such as https://shop.example/sekisho (http on 127.0.0.1 alone)")
     return text.rstrip("/")
@@ -121,7 +120,7 @@ def endpoint(text: str, setting: str) -> str:
     """
     url = split_url(text)
     host = url.hostname if url is not None else None
-    safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
+    safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and is_loopback(host or "")))
     if url is None or not host or not safe or "@" in url.netloc:
         raise SettingsError(
             setting, "wants a URL such as https://codes.internal/send (http on 127.0.0.1 alone), no user"

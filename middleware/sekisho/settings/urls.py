@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
 
 URL_CHARS_MAX = 2_048
 VISIBLE = re.compile(rf"[!-~]{{1,{URL_CHARS_MAX}}}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host names this machine, so that nobody on the way reads plain text: `localhost` or such an address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def split_url(text: str) -> SplitResult | None:

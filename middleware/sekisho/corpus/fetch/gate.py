@@ -44,11 +44,6 @@ class Gate:
     async def __aexit__(self, *_: object) -> None:
         self._give_back()
 
-    @property
-    def open_places(self) -> int:
-        """The number of requests that may run at once now."""
-        return self._open
-
     def pause(self, seconds: float) -> None:
         """Admit no request for so many seconds, and half as many at once afterwards."""
         now = self._clock()

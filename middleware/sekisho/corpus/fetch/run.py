@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -29,6 +28,7 @@ from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, RangeAnswer
 from sekisho.corpus.fetch.failure import Damaged, Failure, FetchError, FetchReport, missing
 from sekisho.corpus.fetch.folder import RANGES, Folder
 from sekisho.corpus.fetch.gate import Gate
+from sekisho.settings.urls import is_loopback
 
 if TYPE_CHECKING:
     import ssl
@@ -130,17 +130,10 @@ def _source(url: str) -> str:
         raise FetchError("the source is no URL") from None
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise FetchError("the source's URL holds a user name, a query or a fragment: give one that ends with its path")
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
+    if parsed.scheme != "https" and not (parsed.scheme == "http" and is_loopback(parsed.host)):
         # An attacker on the network path could remove single passwords from the list.
         raise FetchError("the source's URL must begin with https://; http:// is for this machine only")
     return str(parsed).rstrip("/") + "/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _number(prefix: str) -> int:
@@ -317,7 +310,7 @@ def _clients(source: str, pace: FetchPace, tls: ssl.SSLContext | None) -> list[h
     """
     connections = min(pace.connections, pace.requests)
     trusted = tls or httpx.create_ssl_context()
-    local = _is_loopback(httpx.URL(source).host)
+    local = is_loopback(httpx.URL(source).host)
     return [
         httpx.AsyncClient(
             base_url=source,
