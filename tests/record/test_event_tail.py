@@ -84,6 +84,11 @@ def test_a_time_is_found_among_damaged_lines(file: Path) -> None:
 
 
 def test_how_much_was_read(file: Path) -> None:
+    """Of an empty file all: a service that has just begun has nothing to be read."""
+    file.write_text("")
+    empty = EventTail(file)
+    assert empty.done == 1.0
+    empty.close()
     file.write_text(line("POST /0") * 4)
     events = EventTail(file)
     next(events.more())

@@ -35,9 +35,8 @@ class EventTail:
     @property
     def done(self) -> float:
         """How much of the file was read or passed over: 0 to 1."""
-        if self._file is None:
-            return 1.0
-        return self._file.tell() / max(1, os.fstat(self._file.fileno()).st_size)
+        size = os.fstat(self._file.fileno()).st_size if self._file is not None else 0
+        return self._file.tell() / size if self._file is not None and size else 1.0
 
     def skip_to_last(self, size: int) -> None:
         """Go to the last part of the file, of this many bytes, behind the end of a line."""
