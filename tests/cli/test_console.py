@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -146,8 +147,19 @@ async def test_a_log_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     serve_with(monkeypatch)
     async with opened("--file", str(path)) as (page, _):
         told = await page.until(lambda told: told["log"]["done"] == 1.0)
-        assert "SEKISHO_STORE" in told["standing"]["problem"]
+        assert (told["name"], told["standing"]["problem"]) == ("", "")
+        assert "SEKISHO_STORE" in told["standing"]["note"]
         assert "SEKISHO_STORE" in (await page.look("account", "hana"))["problem"]
+
+
+async def test_a_log_that_was_copied_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without any setting of the service, on another machine."""
+    monkeypatch.delenv("SEKISHO_SECRET", raising=False)
+    path = tmp_path / "events"
+    path.write_text(encode(Event("commanded", int(time.time() * 1e6), command="mode", by="mari", mode="off")) + "\n")
+    async with opened("--file", str(path)) as (page, _):
+        told = await page.until(lambda told: bool(told["events"]))
+        assert told["standing"]["note"].startswith("SEKISHO_SECRET is not set here")
 
 
 async def test_ctrl_c_ends_it_with_a_tab_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_owners_who_cannot_log_in_before_the_attack_are_an_error_that_says_what_
 
 def test_the_page_that_asks_for_a_proof_carries_the_name_of_the_service(tmp_path: Path) -> None:
     """The page that asks for a proof has the service's name: another name would look like fraud."""
-    name = PLAN.guard_settings(tmp_path / "shop.sqlite3")["SEKISHO_SERVICE_NAME"]
+    name = PLAN.guard_settings(tmp_path)["SEKISHO_SERVICE_NAME"]
 
     assert name == "Hakone Tea House"
     assert f"<title>Log in · {name}</title>" in pages.login_page()

@@ -9,7 +9,8 @@ It prints the address to open, with a key in it. The page is for this machine al
 
 It shows the mode, the posture, the lists and the campaigns that the workers know (SEKISHO_CAMPAIGNS=on), as `sekisho
 mode`, `posture`, `deny`, `allow` and `campaigns` do, and finds an account or an address as `sekisho look` does. Where
-the service cannot be reached, it shows the log alone. Up to 24 hours of the log are counted, by the minute.
+the service cannot be reached, as with a log that was copied here (--file), it shows the log alone. Up to 24 hours of
+the log are counted, by the minute.
 
 Exit code: 130 after Ctrl-C, which ends it; 1 if the log cannot be read; 2 if the command line is wrong.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import socket
 import time
@@ -28,7 +30,8 @@ import uvicorn
 
 from sekisho.cli import written
 from sekisho.cli.console_service import DeskService, NoService
-from sekisho.cli.operator import Unreachable, desk, settings
+from sekisho.cli.environment import has_secret
+from sekisho.cli.operator import Unreachable, desk
 from sekisho.cli.usage import Misused, within
 from sekisho.console import DAY_S, Console, Tally
 from sekisho.console.logs import FileLog, Reading, StreamLog
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["arguments", "run"]
 
 PORT: Final = 8899
+ELSEWHERE: Final = (
+    "SEKISHO_SECRET is not set here: with the environment of the service, its mode and lists are shown too."
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace, paths: list[Path] | None) -> None:
     async with AsyncExitStack() as stack:
-        service, reached = await _service(stack)
+        service, reached = await _service(stack, has_file=bool(args.file))
         log = _log(paths, reached, int(time.time() - DAY_S) * 1_000_000)
         if isinstance(log, FileLog):
             stack.callback(log.close)
@@ -68,7 +74,8 @@ async def _run(args: argparse.Namespace, paths: list[Path] | None) -> None:
         reading = Reading(log, tally)
         listening = stack.enter_context(_listening(args.port))
         key = secrets.token_urlsafe(32)
-        app = Console(tally, service, key, clock_s=time.time, reading=reading, name=settings().namespace)
+        name = reached.settings.namespace if reached is not None else ""
+        app = Console(tally, service, key, clock_s=time.time, reading=reading, name=name)
         _say(listening.getsockname()[1], key, as_json=args.json)
         async with asyncio.TaskGroup() as tasks:
             asking = [tasks.create_task(reading.run())]
@@ -79,7 +86,9 @@ async def _run(args: argparse.Namespace, paths: list[Path] | None) -> None:
                 task.cancel()
 
 
-async def _service(stack: AsyncExitStack) -> tuple[DeskService | NoService, Desk | None]:
+async def _service(stack: AsyncExitStack, *, has_file: bool) -> tuple[DeskService | NoService, Desk | None]:
+    if has_file and not has_secret(os.environ):
+        return NoService(ELSEWHERE), None
     try:
         reached = await stack.enter_async_context(desk())
     except Unreachable as unreachable:

@@ -101,11 +101,11 @@ class NoService:
     """A service that cannot be reached from here. The log is shown alone. `why`: what to do."""
 
     def __init__(self, why: str) -> None:
-        self.standing: dict[str, Any] = {"problem": why}
+        self.standing: dict[str, Any] = {"problem": "", "note": why}
 
     async def look(self, _kind: str, _value: str) -> tuple[dict[str, Any], str, str]:
         """See `console.Service`. Raises `Unknown`."""
-        raise Unknown(self.standing["problem"])
+        raise Unknown(self.standing["note"])
 
 
 def _problem(fault: Exception, where: str) -> str:

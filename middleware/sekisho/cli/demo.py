@@ -17,13 +17,14 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
 from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
 from sekisho.cli.usage import within
-from sekisho.simulate.demo import DemoView, Plan, demonstrate
+from sekisho.simulate.demo import EVENTS, DemoView, Plan, demonstrate
 from sekisho.simulate.phones import Phones
 from sekisho.stepup.factors.totp import STEP_S
 
@@ -110,10 +111,16 @@ async def _keep(shown: DemoView, service: ExampleService) -> None:
     print(
         f"\nStill guarded: http://127.0.0.1:{service.port}/login\n"
         f"An owner: {owners.account(last)}  {owners.password(last)}\n"
-        "Your browser is new to the service, so it asks for more than that. Ctrl-C ends it.",
+        "Your browser is new to the service, so it asks for more than that. Ctrl-C ends it.\n"
+        f"The attack as an operator sees it: {_command()} console --file {service.directory / EVENTS}",
         file=sys.stderr,
     )
     with suppress(asyncio.CancelledError):
         while True:
             print(f"The owner's phone shows {phones.code(last)}", file=sys.stderr)
             await asyncio.sleep(STEP_S - time.time() % STEP_S)
+
+
+def _command() -> str:
+    """The words that call `sekisho` here: `make demo` has it in no folder of the `PATH`."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "sekisho" else "sekisho"

@@ -139,6 +139,7 @@ function problems(state) {
   const add = (kind, text, ...commands) => found.push(element("div", { class: kind }, text, ...commands.map(command)));
   if (state.log.problem) add("problem", state.log.problem);
   if (state.standing.problem) add("problem", state.standing.problem);
+  if (state.standing.note) add("note", `The log alone is shown. ${state.standing.note}`);
   if (state.log.done < 1) add("note", `The log is being read: ${Math.floor(state.log.done * 100)}%.`);
   else if (!state.log.newest) add("note", "The log has no event of the last day. Do the workers write to this one?");
   if (state.log.unread) add("note", `${count(state.log.unread)} lines of the log are no events.`);

@@ -65,7 +65,7 @@ class Service(Protocol):
 
     @property
     def standing(self) -> dict[str, Any]:
-        """What is in force, for JSON; `problem` says why it cannot be read, and is empty if it can."""
+        """In force, for JSON; `problem` says why it cannot be read, and is empty if it can; `note` says more."""
         ...
 
     async def look(self, kind: str, value: str) -> tuple[dict[str, Any], str, str]:

@@ -35,6 +35,7 @@ OWNERS_CONNECTIONS = 32
 # What the attack may take of a core without the guard. Beyond it, owners would wait for the machine in both runs.
 BUSY_MAX = 0.7
 STRETCH_MAX = 4
+EVENTS = "events.jsonl"
 # Before the attack each connection logs in one owner after the other: few of them, so that a slow machine keeps up.
 HABITS_CONNECTIONS = 4
 
@@ -88,21 +89,22 @@ class Plan:
         busy_s = (self.attempts + honest.logins) * login_s
         return replace(self, seconds=min(max(self.seconds, busy_s / BUSY_MAX), STRETCH_MAX * self.seconds))
 
-    def guard_settings(self, database: Path) -> dict[str, str]:
+    def guard_settings(self, directory: Path) -> dict[str, str]:
         """Return the guard's settings as environment variables, with a namespace that no earlier run has used.
 
-        `database`: the service's own, with owners and their factors.
+        `directory`: has the service's own database, with owners and their factors, and gets the file of events.
         """
         return {
             "SEKISHO_SECRET": secrets.token_urlsafe(48),
             "SEKISHO_FACTORS": "totp",
-            "SEKISHO_OWNERS": f"sqlite+aiosqlite:///{database}",
+            "SEKISHO_OWNERS": f"sqlite+aiosqlite:///{directory / DATABASE}",
             "SEKISHO_OWNERS_QUERY": "select null as email, null as locale from members where username = :account",
             "SEKISHO_SERVICE_NAME": "Hakone Tea House",
             "SEKISHO_STORE": self.store,
             "SEKISHO_NAMESPACE": f"demo-{secrets.token_hex(4)}",
             "SEKISHO_TRUSTED_PROXIES": "127.0.0.0/8",
             "SEKISHO_LOGIN": "POST /login form:username,password success=303:/account",
+            "SEKISHO_EVENTS_FILE": str(directory / EVENTS),
             **self.limits,
         }
 
@@ -180,7 +182,7 @@ async def demonstrate(
     population = plan.scenario().population()
     with TemporaryDirectory(prefix="sekisho-demo-") as name:
         directory = Path(name)
-        settings = plan.guard_settings(directory / DATABASE)
+        settings = plan.guard_settings(directory)
         limits = load(settings).limits
         screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
         await add_owners(population, directory)

@@ -86,12 +86,13 @@ class ExampleService:
     """The example service `factory` (`module:name` below `examples/`) on `directory`'s database; a context manager.
 
     Attributes:
+        directory: of its files.
         port: on 127.0.0.1; connections are accepted, and wait, from the start.
     """
 
     def __init__(self, factory: str, directory: Path, settings: Mapping[str, str]) -> None:
         self._factory = factory
-        self._directory = directory
+        self.directory = directory
         self._settings = settings
         self._log = directory / f"{factory.partition(':')[0]}.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -134,7 +135,7 @@ class ExampleService:
                 stdout=log,
                 stderr=log,
                 pass_fds=(listener, line),
-                env=environment(self._directory, self._settings),
+                env=environment(self.directory, self._settings),
                 start_new_session=True,
             )
 
