@@ -27,7 +27,8 @@ class Counting(Shop):
         return await super().__call__(scope, receive, send)
 
 
-app = LoginGuard(Counting(), login=RULED)
+COLLEAGUES = {f"colleague {n}": "right" for n in range(6)}
+app = LoginGuard(Counting({"hana": "right", **COLLEAGUES}), login=RULED)
 
 
 def main() -> None:

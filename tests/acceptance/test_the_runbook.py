@@ -130,6 +130,29 @@ def test_an_alarm_is_raised(redis_url: str, tmp_path: Path) -> None:
         becomes(lambda: Browser(ATTACKER).statuses(urls, "guess", "another"), [401, 401])
 
 
+def test_owners_behind_one_address_are_refused(redis_url: str, tmp_path: Path) -> None:
+    """The office is found and named, its owners get in once its limits are lifted, and no longer."""
+    find, allow, end = blocks("Owners behind one address are refused")
+    audit = tmp_path / "audit.jsonl"
+    settings = {**SETTINGS, "store": redis_url, "audit": f"file:{audit}", "audit_address": "prefix", "history": "off"}
+    shell, office = Shell(tmp_path, **settings), Browser("203.0.113.7")
+    with ExitStack() as stack:
+        urls = [stack.enter_context(worker(**settings)) for _ in range(2)]
+        assert [office.log_in(urls[0], account=f"colleague {n}").status_code for n in range(6)] == [303] * 6
+        for n in range(5):
+            office.log_in(urls[n % 2], "a typo", f"colleague {n}")
+        becomes(lambda: [each for n in range(4) for each in office.statuses(urls, account=f"colleague {n}")], [429] * 8)
+        becomes(lambda: "owners refused" in shell(f"{find} true"), True)
+        found = shell(find, status=1)
+        assert found.startswith("203.0.113.7  203.0.113.0/24\n")
+        assert "  for a time: sekisho allow 203.0.113.7 --for 2h\n" in found
+        assert "  for good:   SEKISHO_ALLOW=203.0.113.7\n" in found
+        shell(allow)
+        becomes(lambda: office.statuses(urls, account="colleague 1"), [303, 303])
+        assert "Under no limit: the address is on the allow list." in shell(end)
+        assert "the list is empty" in shell("sekisho allow")
+
+
 def test_every_alarm_has_its_line() -> None:
     """An operator who is woken by an alarm finds its name on the page."""
     rules = (PAGE.parents[1] / "examples" / "deploy" / "prometheus" / "rules.yml").read_text()

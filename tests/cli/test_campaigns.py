@@ -224,7 +224,7 @@ def test_an_attack_that_is_older_than_asked_is_left_out(tmp_path: Path, monkeypa
         (["campaigns"], "neither SEKISHO_AUDIT (a file, or redis) nor SEKISHO_EVENTS_FILE is set"),
         (["campaigns", "--since", "soon"], "--since is not written as 90s"),
         (["report", "--blast-radius", "--for", "7d"], "--for belongs to --act"),
-        (["report"], "required: --blast-radius"),
+        (["report"], "one of the arguments --blast-radius --shared-addresses is required"),
         (["report", "--blast-radius", "--act", "--for", "3w"], "--for is not written as 90s"),
         (["report", "--blast-radius", "--yes"], "--yes belongs to --act"),
         (["report", "--blast-radius", "--because", "a list"], "--because belongs to --act or --undo"),

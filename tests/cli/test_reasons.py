@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.cli.operator import settings
+from sekisho.cli.reasons import Reason
+from sekisho.cli.standing import Standing, lines_of
 from sekisho.detect.written import PostureMac, encode_state
 from sekisho.judge.posture import PostureState, advance
+from sekisho.model import Mode
 from sekisho.model.posture import StrangerOutcome, ToldOutcome
 from sekisho.read import Addresses
 from sekisho.record import replay
@@ -200,6 +203,31 @@ async def test_a_lock_refuses_strangers_without_a_factor(
     assert found["why"][0]["text"].startswith(
         "Strangers are refused" if refused else "Strangers are asked for a second proof"
     )
+
+
+def test_one_command_that_ends_several_reasons_is_named_once() -> None:
+    end = "`sekisho unblock account -`"
+    why = [Reason("Refused.", True, end=end), Reason("Asked.", False, end=end), Reason("Under no limit.", False)]
+    assert list(lines_of(Standing("account", Mode.ENFORCE, why, []), "now: ")) == [
+        "now: Refused.",
+        "now: Asked.",
+        "  ends it: `sekisho unblock account -`",
+        "now: Under no limit.",
+    ]
+
+
+def test_the_end_of_nothing_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator who mistypes an account must not believe that the asking has ended."""
+    serve_with(monkeypatch, store=redis_url, factors="totp")
+    run("takeover", "hana")
+    said = [run("takeover", account, "--undo").out for account in ("hanna", "hana", "hana")]
+
+    nothing = "the account was not asked for a proof; its counters and waits are cleared"
+    assert [line.removesuffix("; every worker follows within a second\n") for line in said] == [
+        nothing,
+        "undone",
+        nothing,
+    ]
 
 
 def test_an_address_belongs_to_an_account(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,10 @@
-"""Name the accounts that a campaign has entered, and close them to it: ask each for a proof, and tell its owner.
+"""What an attack leaves: the accounts that a campaign has entered, and shared addresses where owners are refused.
 
   sekisho report --blast-radius                                  of all campaigns, what would be done
   sekisho report --blast-radius c-3fa91b --accounts names.txt    with the accounts' names
   sekisho report --blast-radius c-3fa91b --accounts names.txt --act --because "list of 29 November"
   sekisho report --blast-radius c-3fa91b --undo
+  sekisho report --shared-addresses --since 7d                   offices, schools and carriers to allow
 
 Events name accounts by digests. With --accounts, a file of all account names of the service, one a line, they are
 named, and owners can be told. Without --act nothing is changed.
@@ -19,7 +20,13 @@ were sent stay sent. Of two operators at once, one acts or undoes, and the other
 Accounts that were entered with a second proof (a code that was passed on) are listed apart: the thief's device is
 proved, so it is spared. Report each (`sekisho takeover`), which ends that device, and have the password changed.
 
-Exit code: 0 if it is reported or done; 1 if not, or not all, or if you do not confirm; 2 if the command line is wrong.
+--shared-addresses names each address from which five owners or more have logged in, and where the limits of addresses
+refused one of them, and three attempts or more, within one hour. It prints the lines that lift these limits, except
+where most accounts that are tried from it are none of its owners'. Events name addresses by digests: where they have
+the network (SEKISHO_AUDIT_ADDRESS=prefix, or SEKISHO_EVENTS_FILE), the service's SEKISHO_SECRET tells which it is.
+
+Exit code: 0 if it is reported or done; 1 if not, or not all, if you do not confirm, or if --shared-addresses has found
+one; 2 if the command line is wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sekisho.cli import asking, written
+from sekisho.cli import asking, shared_addresses, written
 from sekisho.cli.blast_radius import BlastRadius, Done, ask_at, named_in, stop_asking, tells
 from sekisho.cli.campaigns import as_json, missing
 from sekisho.cli.operator import NotConfirmed, add_because, desk, reason, seconds, settings
@@ -37,6 +44,7 @@ from sekisho.cli.output import many
 from sekisho.cli.usage import Misused
 from sekisho.model import SekishoError
 from sekisho.record.campaigns import campaigns_in
+from sekisho.record.shared_addresses import shared_addresses_in
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["NoSuchCampaign", "arguments", "interrupted", "run"]
 
 FOR_MAX_S = 400 * 86_400
-NOT_WRITTEN = "network not written (SEKISHO_AUDIT_ADDRESS=prefix writes it)"
 
 
 class NoSuchCampaign(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
@@ -52,13 +59,16 @@ class NoSuchCampaign(SekishoError):  # noqa: N818 - an answer, not a mistake of 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    of = parser.add_mutually_exclusive_group(required=True)
+    of.add_argument(
         "--blast-radius",
-        required=True,
         nargs="?",
         const="",
         metavar="CAMPAIGN",
-        help="the name that `sekisho campaigns` prints; all campaigns without it",
+        help="the accounts that it entered: the name that `sekisho campaigns` prints; all campaigns without it",
+    )
+    of.add_argument(
+        "--shared-addresses", action="store_true", help="addresses of many owners, where owners are refused"
     )
     written.arguments(parser)
     parser.add_argument("--accounts", metavar="FILE", help="all account names of the service, one a line")
@@ -74,6 +84,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     why = reason(args.because)
     _refuse_what_has_no_effect(args)
+    if args.shared_addresses:
+        return _shared(args)
     span_s = seconds(args.span, "--for", FOR_MAX_S) if args.span else None
     if args.undo:
         undone = asyncio.run(_undo(args.blast_radius, why))
@@ -99,6 +111,10 @@ def interrupted(args: argparse.Namespace) -> str:
 
 def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
     """Raises `Misused`: an operator in a hurry believes that what was typed was done."""
+    if args.shared_addresses:
+        others = {"--act": args.act, "--undo": args.undo, "--accounts": args.accounts}
+        for option in (name for name, value in others.items() if value):
+            raise Misused(f"{option} belongs to --blast-radius")
     for option, given in (("--for", args.span is not None), ("--yes", args.yes)):
         if given and not args.act:
             raise Misused(f"{option} belongs to --act")
@@ -108,6 +124,15 @@ def _refuse_what_has_no_effect(args: argparse.Namespace) -> None:
         raise Misused("--ids belongs to --accounts")
     if args.undo and args.accounts:
         raise Misused("--undo ends the asking at all accounts of a campaign: leave out --accounts")
+
+
+def _shared(args: argparse.Namespace) -> int:
+    service, events = settings(), written.written(args)
+    found = shared_addresses_in(events)
+    written.say_unread(events, "sekisho report")
+    every = shared_addresses.named(found, service)
+    _said(shared_addresses.as_json(found, every), args, shared_addresses.as_text(found, every, service))
+    return int(bool(every))
 
 
 def _radius(args: argparse.Namespace) -> BlastRadius:
@@ -175,7 +200,7 @@ def _campaign(campaign: Any, radius: BlastRadius) -> list[str]:
     for title, entries in (("entered", campaign.entered), ("entered with a second proof", campaign.proved)):
         for entry in entries:
             at = written.span_text(entry.first_us, entry.last_us)
-            where = f"{entry.network or NOT_WRITTEN}, by {entry.by.partition(' ')[0]}"
+            where = f"{entry.network or written.NOT_WRITTEN}, by {entry.by.partition(' ')[0]}"
             lines.append(f"  {title}: {radius.name(entry.account)}  {at}, {many(entry.times, 'log-in')}, {where}")
     lines += [f"  right password without a proof: {radius.name(account)}" for account in campaign.passwords_known]
     return lines

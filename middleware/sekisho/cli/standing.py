@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli import reasons
@@ -71,16 +72,17 @@ def _proxy(settings: Settings, address: str) -> str:
 
 
 def lines_of(standing: Standing, before: str = "") -> Iterator[str]:
-    """Why it is refused, or more is asked of it, as lines for an operator, each with what ends it.
+    """Why it is refused, or more is asked of it, as lines for an operator, and below them what ends them.
 
     `before`: how the line of a reason begins.
     """
     if standing.mode is not Mode.ENFORCE and standing.reasons:
         yield f"{before}The mode is {standing.mode.value}: nobody is refused. In enforce it would be:"
-    for reason in standing.reasons:
-        yield f"{before}{reason.text}"
-        if reason.end:
-            yield f"  ends it: {reason.end}"
+    for end, its in groupby(standing.reasons, key=lambda reason: reason.end):
+        for reason in its:
+            yield f"{before}{reason.text}"
+        if end:
+            yield f"  ends it: {end}"
 
 
 def reasons_json(standing: Standing) -> list[dict[str, str | bool | int]]:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.cli import target
 from sekisho.cli.operator import add_because, desk, operator, reason
+from sekisho.control.asked import account_name
 from sekisho.wiring.feedback import Feedback, NamedAccount
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    asyncio.run(_run(args, reason(args.because)))
-    done = "undone" if args.undo else "asked for a proof from now on"
+    was_asked = asyncio.run(_run(args, reason(args.because)))
+    done = "asked for a proof from now on"
+    if args.undo:
+        done = "undone" if was_asked else "the account was not asked for a proof; its counters and waits are cleared"
     print(json.dumps({"done": done}) if args.json else f"{done}; every worker follows within a second")
     return 0
 
@@ -54,10 +57,12 @@ def interrupted(_: argparse.Namespace) -> str:
     return "it may be done in part; run it again"
 
 
-async def _run(args: argparse.Namespace, why: str) -> None:
+async def _run(args: argparse.Namespace, why: str) -> bool:
+    """Returns whether the account was asked for a proof before."""
     async with desk() as service:
         found, _ = target.account(args, service.settings)
         await service.warn(changes=True)
+        asked = (await service.record()).asked_accounts(time.time())
         named = NamedAccount(found.names, found.subject)
         counters = service.counters if service.line is not None else None
         feedback = Feedback(service.place, service.mac, counters, service.feed, service.settings, time.time)
@@ -66,3 +71,4 @@ async def _run(args: argparse.Namespace, why: str) -> None:
         else:
             await feedback.takeover(named, by=operator(), why=why, keep_devices=args.keep_devices)
         await service.say_unheard()
+        return account_name(found.subject.account) in asked

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Lines = Callable[[], Iterator[bytes]]
 
+NOT_WRITTEN: Final = "network not written (SEKISHO_AUDIT_ADDRESS=prefix writes it)"
 SINCE_MAX_S: Final = 366 * 86_400
 LOOKED_AT: Final = 100
 NOWHERE: Final = (
