@@ -56,6 +56,18 @@ def test_only_the_end_of_a_large_file_is_read(file: Path, monkeypatch: pytest.Mo
     assert said.err == ""
 
 
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_that_nothing_was_found_is_said(json: list[str], file: Path) -> None:
+    """An operator who mistypes a door must not take silence for a quiet day. Without lines nothing was asked for."""
+    file.write_text(line())
+    end, whole = run("tail", "--door", "POST /logni", *json), run("tail", "--kind", "settled", "--all", *json)
+
+    assert (end.code, end.out, whole.code, whole.out) == (0, "", 0, "")
+    assert end.err == "sekisho tail: no such event in the last 16 MiB of the file (--all looks at all of it)\n"
+    assert whole.err == "sekisho tail: no such event in the file\n"
+    assert run("tail", "--lines", "0", *json).err == ""
+
+
 def test_kinds_and_doors(file: Path) -> None:
     """Both filters, each for several values."""
     file.write_text(line() + line("POST /reset") + line(kind="settled") + line("POST /code"))

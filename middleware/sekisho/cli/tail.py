@@ -87,26 +87,33 @@ def run(args: argparse.Namespace) -> int:
         )
     wanted = _filter(args)
     with closing(EventTail(Path(named))) as events:
-        _show(events, wanted, args)
+        shown = _show(events, wanted, args)
+    if not shown and args.lines:
+        # On standard error: with --json, standard output has events alone.
+        where = "the file" if args.all else f"the last {LAST_BYTES >> 20} MiB of the file (--all looks at all of it)"
+        sys.stderr.write(f"sekisho tail: no such event in {where}\n")
     if events.unread:
         sys.stderr.write(f"sekisho tail: {events.unread} lines are no events\n")
     return 0
 
 
-def _show(events: EventTail, wanted: Filter, args: argparse.Namespace) -> None:
-    shown = _raw if args.json else _as_text
+def _show(events: EventTail, wanted: Filter, args: argparse.Namespace) -> int:
+    """Print events; returns how many. With --follow it goes on until it is interrupted."""
+    written, shown = _raw if args.json else _as_text, 0
 
     def more() -> Iterator[str]:
-        return (shown(event, line) for event, line in events.more() if wanted.passes(event))
+        return (written(event, line) for event, line in events.more() if wanted.passes(event))
 
     if not args.all:
         events.skip_to_last(LAST_BYTES)
     for line in more() if args.all else deque(more(), maxlen=args.lines):
         print(line, flush=True)
+        shown += 1
     while args.follow:
         for line in more():
             print(line, flush=True)
         time.sleep(PAUSE_S)
+    return shown
 
 
 def _filter(args: argparse.Namespace) -> Filter:
