@@ -98,6 +98,16 @@ async def test_an_attack_is_seen(browser: Browser, scheme: Any, width: int) -> N
         assert visit.complaints == []
 
 
+async def test_a_log_alone_says_what_is_not_known(browser: Browser) -> None:
+    """Empty lists and no campaigns would be a claim about a service that nobody asked."""
+    alone = Told({"problem": "", "note": "SEKISHO_SECRET is not set here."})
+    async with opened(browser, console(*attempts(), service=alone)) as visit:
+        await visit.page.get_by_text("The log alone is shown. SEKISHO_SECRET is not set here.").wait_for()
+        for place in ("#campaigns", "#lists"):
+            assert await visit.page.locator(place).inner_text() == "Not known: the service is not read."
+        assert await visit.page.locator("#facts li").count() == 0
+
+
 async def test_the_key_leaves_the_address(browser: Browser) -> None:
     """It stands in no history; the tab keeps it over a reload, and another tab has none."""
     app = console(*attempts())

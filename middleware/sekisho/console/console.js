@@ -170,16 +170,20 @@ function tiles(sums) {
   return numbers.map(([number, of]) => element("li", {}, element("strong", {}, count(number)), element("span", {}, of)));
 }
 
-function campaigns(live) {
-  if (live === undefined || live === null) return element("p", { class: "quiet" }, "The workers look for none: SEKISHO_CAMPAIGNS=on.");
+const unknown = () => element("p", { class: "quiet" }, "Not known: the service is not read.");
+
+function campaigns({ campaigns: live }) {
+  if (live === undefined) return unknown();
+  if (live === null) return element("p", { class: "quiet" }, "The workers look for none: SEKISHO_CAMPAIGNS=on.");
   return table(["Name", "Since", "Attempts", "Accounts", "Entered"],
     live.map((each) => [each.name, time(each.first), each.attempts, each.accounts, each.entered.length]), "None.");
 }
 
 function lists({ deny, allow }) {
+  if (!deny || !allow) return unknown();
   const rows = (list, name) => [
-    ...(list?.settings ?? []).map((network) => [name, network, `always, by SEKISHO_${name.toUpperCase()}`]),
-    ...(list?.listed ?? []).map((each) => [name, each.network, `until ${moment(each.until)}${each.by ? `, by ${each.by}` : ""}${each.why ? `: ${each.why}` : ""}`]),
+    ...list.settings.map((network) => [name, network, `always, by SEKISHO_${name.toUpperCase()}`]),
+    ...list.listed.map((each) => [name, each.network, `until ${moment(each.until)}${each.by ? `, by ${each.by}` : ""}${each.why ? `: ${each.why}` : ""}`]),
   ];
   return table(["List", "Network", "For how long"], [...rows(deny, "deny"), ...rows(allow, "allow")], "Both lists are empty.");
 }
@@ -204,7 +208,7 @@ function render(state) {
   show("reasons", state.reasons, (rows) => table(["Reason", "Attempts"], rows, "None."));
   show("networks", state.networks, (rows) => [table(["Network", "At least"], rows, "None, or the log has no networks: SEKISHO_AUDIT_ADDRESS=prefix."), ...(rows.length ? [command("sekisho deny NETWORK --for 1h")] : [])]);
   show("accounts", state.accounts, (rows) => table(["Digest", "At least"], rows.map(([name, hostile]) => [short(name), hostile]), "None."));
-  show("campaigns", state.standing.campaigns ?? null, campaigns);
+  show("campaigns", { campaigns: state.standing.campaigns }, campaigns);
   show("lists", { deny: state.standing.deny, allow: state.standing.allow }, lists);
   show("events", state.events, (found) => events(found, "Nothing."));
   doors(state.doors);
