@@ -210,7 +210,9 @@ async def test_the_commands_follow_the_guards(monkeypatch: pytest.MonkeyPatch, r
     await until_listed(OTHER, ATTACKER)
     said = await command("feed", "json", "--once")
 
-    assert [json.loads(line)["do"] for line in said.out.splitlines()[:2]] == ["refuse", "refuse"]
+    # Programs read standard output: lines alone, or with --json one value.
+    assert [json.loads(line)["do"] for line in said.out.splitlines()] == ["refuse", "refuse"]
+    assert said.err == "sekisho feed: the front refuses 2 addresses\n"
     looked = await command("look", "address", ATTACKER)
     assert "Given to the front by `sekisho feed`, until 20" in looked.out
     await command("unblock", "address", ATTACKER)
@@ -236,7 +238,7 @@ async def until_listed(*addresses: str) -> None:
 
 def listed(said: Said) -> list[str]:
     assert said.code == 0, said.err
-    return [entry["network"] for entry in json.loads(said.out.splitlines()[-1])]
+    return [entry["network"] for entry in json.loads(said.out)]
 
 
 @pytest.mark.parametrize(

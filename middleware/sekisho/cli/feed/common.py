@@ -35,12 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, front: Front) -> int:
-    asyncio.run(_run(args, front))
+def run(args: argparse.Namespace, front: Front, *, is_output: bool = False) -> int:
+    """Run the command of a front. `is_output`: the front is standard output, which has its lines and nothing else."""
+    asyncio.run(_run(args, front, is_output=is_output))
     return 0
 
 
-async def _run(args: argparse.Namespace, front: Front) -> None:
+async def _run(args: argparse.Namespace, front: Front, *, is_output: bool) -> None:
     async with desk() as service:
         reader = service.feed
         if reader is None:
@@ -50,12 +51,11 @@ async def _run(args: argparse.Namespace, front: Front) -> None:
             change = change_between({}, await _wanted(service, reader), time.time())
             return _print(json.dumps(list(front.steps(change))) if args.json else "\n".join(front.steps(change)))
         following = Following(front, lambda: _wanted(service, reader), time.time, _tell)
-        return await (_once(following, args) if args.once else _follow(following))
-
-
-async def _once(following: Following, args: argparse.Namespace) -> None:
-    change = await following.once()
-    _print(_as_json(change) if args.json else f"the front refuses {many(len(change.wanted), 'address', 'addresses')}")
+        if not args.once:
+            return await _follow(following)
+        change = await following.once()
+        done = f"the front refuses {many(len(change.wanted), 'address', 'addresses')}"
+        return _print(_as_json(change)) if args.json else (_tell if is_output else _print)(done)
 
 
 async def _follow(following: Following) -> None:

@@ -30,4 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return common.run(args, JsonLines(partial(print, flush=True), time.time))
+    # One value instead of lines, as `--json` promises.
+    write = _nowhere if args.once and args.json else partial(print, flush=True)
+    return common.run(args, JsonLines(write, time.time), is_output=True)
+
+
+def _nowhere(_: str) -> None:
+    """Drop a line."""
