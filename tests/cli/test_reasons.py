@@ -155,7 +155,12 @@ def test_strangers_are_named_only_where_they_are_asked(
         run("posture", "set", forced)
 
     assert len(reasons("account", "hana")) == count
-    assert run("look", "account", "hana").out.startswith("Not refused: no limit of this account is used up.\n")
+    assert run("look", "account", "hana").out.startswith(
+        "Not refused: no limit of this account is used up. The address of its owner may be: look at both with --address"
+    )
+    assert run("look", "account", "hana", "--address", HERE).out.startswith(
+        "Not refused: no limit of this account and address is used up.\n"
+    )
 
 
 def test_an_estimated_posture_is_a_reason(

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments", "as_json", "run"]
 
-_HINTS = {"address": " Its devices are counted apart: `sekisho look device`."}
+_HINTS = {
+    "address": " Its devices are counted apart: `sekisho look device`.",
+    "account": " The address of its owner may be: look at both with --address.",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +64,9 @@ def _as_text(standing: Standing) -> Iterator[str]:
     if standing.proxy:
         yield standing.proxy
     if all(reason.of_all for reason in standing.reasons):
-        yield f"Not refused: no limit of this {standing.kind} is used up.{_HINTS.get(standing.kind, '')}"
+        what = "account and address" if standing.has_both else standing.kind
+        hint = "" if standing.has_both else _HINTS.get(standing.kind, "")
+        yield f"Not refused: no limit of this {what} is used up.{hint}"
     yield from lines_of(standing)
     yield ""
     for row in standing.rows:

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli import reasons
-from sekisho.cli.counter_rows import rows_of
+from sekisho.cli.counter_rows import Party, rows_of
 from sekisho.cli.estimate import estimate
 from sekisho.judge.posture import PostureState
 from sekisho.model import Mode
@@ -30,6 +30,11 @@ class Standing(NamedTuple):
     reasons: list[Reason]
     rows: list[CounterRow]
     proxy: str = ""
+
+    @property
+    def has_both(self) -> bool:
+        """Whether it is of an account and of an address."""
+        return {Party.ACCOUNT, Party.ADDRESS} <= {row.party for row in self.rows}
 
     @property
     def is_refused(self) -> bool:
