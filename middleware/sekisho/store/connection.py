@@ -21,12 +21,21 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
-from sekisho.model import StoreUnavailable
+from sekisho.model import StoreRefuses, StoreUnavailable
 from sekisho.store.batch import BatchCall, Operation, pack_call, refuse, share_out, taken_from
 from sekisho.store.health import Health
 from sekisho.store.intake import Intake
 from sekisho.store.protocol import RespProtocol
-from sekisho.store.refusals import EVICTS, LATE, UNWEIGHED, evicting_policy, over_budget, problem_of
+from sekisho.store.refusals import (
+    EVICTS,
+    LATE,
+    UNWEIGHED,
+    evicting_policy,
+    explained,
+    over_budget,
+    problem_of,
+    refusal_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -81,6 +90,7 @@ class StoreConnection:
         self._turn_s = 0.0  # length of the last measured turn of the loop
         self._heard = self._loop.time()
         self._tries = 0  # to connect, since the last answer
+        self._refusal = ""  # of the last connection, explained
         self._task = self._loop.create_task(self._run(), name="sekisho store")
 
     @property
@@ -96,10 +106,11 @@ class StoreConnection:
     async def execute(self, *command: bytes) -> Any:
         """Run one command, which is not joined to any script's operations, and return the answer.
 
-        Raises `StoreUnavailable`, or redis-py's `ResponseError` where the server refuses the command.
+        Raises `StoreUnavailable`, or redis-py's `ResponseError` where the server refuses the command. Where it refused
+        the last connection, that is `StoreRefuses`.
         """
         if not self.answers:
-            raise StoreUnavailable
+            raise StoreRefuses(self._refusal) if self._refusal else StoreUnavailable
         call = BatchCall(command, self._loop.time() + self._deadline)
         call.result = self._loop.create_future()
         self._intake.add_call(call)
@@ -170,6 +181,7 @@ class StoreConnection:
                     await self._connect()
                     await self._serve()
                 except (RedisError, OSError) as error:
+                    self._refusal = explained(error) if refusal_of(error) else ""
                     self._health.problem(problem_of(error))
                 except Exception as error:  # noqa: BLE001 - a line that ended here would be a store lost for good
                     log.error("store connection given up: %s", type(error).__name__)  # noqa: TRY400 - it may hold keys
@@ -190,6 +202,7 @@ class StoreConnection:
             await self._reach()
             await self._probe()
             await self._look_for_eviction()
+        self._refusal = ""
         self._turn(answers=True)
 
     async def _reach(self) -> None:
