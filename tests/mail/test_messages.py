@@ -272,3 +272,17 @@ def test_a_time_of_nobody_is_refused() -> None:
     """A time without a zone is refused: readers would take it for theirs."""
     with pytest.raises(ValueError, match="zone"):
         moment(datetime(2026, 1, 1), "en")  # noqa: DTZ001 - that is the case
+
+
+@pytest.mark.parametrize(
+    ("locale", "browser", "line"),
+    [
+        ("en", "Firefox on Android", "Browser: Firefox on Android"),
+        ("ja", "Firefox on Android", "ブラウザ：Firefox（Android）"),
+        ("ja", "Safari", "ブラウザ：Safari"),
+    ],
+)
+def test_a_browser_is_named_in_the_letters_language(locale: str, browser: str, line: str) -> None:
+    letter = messages.new_device(SHOP, locale, when=NOW, browser=browser, network="203.0.113.0/24")
+
+    assert letter.paragraphs[2] == line

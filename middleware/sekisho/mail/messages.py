@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sekisho.mail.address import Unsendable
 from sekisho.mail.words import CHANGES, FACTORS, QUESTION, REPEATED, UNKNOWN, WORDS, moment
+from sekisho.model.text import browser_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -214,7 +215,8 @@ def _asking(letter: Letter, link: str) -> Letter:
 def _circumstances(locale: str, when: datetime, browser: str, network: str) -> dict[str, str]:
     tongue = language(locale)
     unknown = UNKNOWN[tongue]
-    return {"when": moment(when, tongue), "browser": _said(browser) or unknown, "network": _net(network) or unknown}
+    said = browser_in(tongue, _said(browser))
+    return {"when": moment(when, tongue), "browser": said or unknown, "network": _net(network) or unknown}
 
 
 def _said(text: str) -> str:

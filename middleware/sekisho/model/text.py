@@ -48,3 +48,9 @@ def told_text(read: object) -> str:
     if not isinstance(read, str) or len(read) > TOLD_CHARS_MAX or not read.isprintable():
         raise ValueError("no text of ours")
     return read
+
+
+def browser_in(language: str, name: str) -> str:
+    """Return a browser's name as a language writes it: of "Firefox on Android" in Japanese "Firefox（Android）"."""
+    browser, on, system = name.partition(" on ")
+    return f"{browser}（{system}）" if on and language == "ja" else name

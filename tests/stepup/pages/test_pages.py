@@ -314,3 +314,12 @@ def test_a_mark_that_is_sent_is_no_mark() -> None:
     page = PAGES.step_up("en", challenge="\0nonce\0", factors=FACTORS, nonce=NONCE)
 
     assert b'name="challenge" value="\0nonce\0"' in page.body
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Firefox on Windows"), ("ja", "Firefox（Windows）")])
+def test_a_browser_is_named_in_the_pages_language(language: str, said: str) -> None:
+    """An owner who reads no English recognises their log-ins."""
+    shown = every_page(Pages("/sekisho", "Shop"), language)["activity"].body.decode()
+
+    assert said in shown
+    assert (" on " in shown) is (language == "en")

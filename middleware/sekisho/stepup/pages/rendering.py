@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from sekisho.model.text import browser_in
 from sekisho.stepup.pages.cut import Cut, escaped, mark
 from sekisho.stepup.pages.words import WORDS
 
@@ -65,6 +66,7 @@ class PageTemplates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["browser_in"] = browser_in
         self._environment.filters["day"] = _day
         self._environment.filters["moment"] = _moment
         self._environment.globals |= values
